@@ -1,0 +1,180 @@
+import { sql, type Insertable, type Selectable } from 'kysely';
+import { recordEvents } from './events.js';
+import { checkToken, groupOf } from './groups.js';
+import type { Catalog } from './open-catalog.js';
+import type { ArchivesTable, FilesTable } from './schema.js';
+import { toBytes } from './byte-string.js';
+
+export type FileRow = Selectable<FilesTable>;
+
+/** Rows of one page when the members of a group are read. */
+export const filePageSize = 1000;
+
+/** Members of a group in the order of the archive, in pages, by range over the primary key. */
+export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<FileRow[]> {
+  const group = await groupOf(db, setId, no);
+  let after: Uint8Array | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .where('path', '<=', group.last_path)
+      .orderBy('path')
+      .limit(filePageSize);
+    query = after === undefined ? query.where('path', '>=', group.first_path) : query.where('path', '>', after);
+    const page = await query.execute();
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    if (page.length < filePageSize) return;
+    after = last.path;
+  }
+}
+
+/** What packing found out about one file. */
+export interface PackedFile {
+  path: string;
+  size: number;
+  sha256: string | null;
+  tarOffset: number | null;
+  /** Set when the content is not, or not wholly, what the source had. */
+  reason: string | null;
+  /** False when nothing of it is in the archive. */
+  stored: boolean;
+}
+
+/**
+ * Commits a compressed archive: its row, what became of each file, and the group's state, in one transaction that only
+ * the attempt with the current token can make.
+ *
+ * @param reserved bytes that the group holds in staging from now on.
+ */
+export async function commitCompressed(
+  catalog: Catalog,
+  archive: Insertable<ArchivesTable>,
+  files: Iterable<PackedFile>,
+  options: { reserved: number; ms: number; detail: string },
+): Promise<void> {
+  const { set_id: setId, group_no: no } = archive;
+  await catalog.transaction().execute(async (tx) => {
+    await checkToken(tx, setId, no, archive.token);
+    await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
+    await tx.insertInto('archives').values(archive).execute();
+    const update = tx
+      .updateTable('files')
+      .set({ size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
+      .where('set_id', '=', setId)
+      .where('path', '=', new Uint8Array())
+      .compile();
+    for (const file of files) {
+      const parameters = [
+        file.size,
+        file.sha256,
+        file.tarOffset,
+        file.stored ? 'packed' : 'skipped',
+        file.reason,
+        setId,
+        toBytes(file.path),
+      ];
+      await tx.executeQuery({ ...update, parameters });
+    }
+    await tx
+      .updateTable('groups')
+      .set({ state: 'compressed', reserved: options.reserved })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .execute();
+    await recordEvents(tx, [
+      { setId, group: no, stage: 'compressed', ms: options.ms, bytes: archive.size, detail: options.detail },
+    ]);
+  });
+}
+
+export interface SkippedFile {
+  path: Uint8Array;
+  group_no: number;
+  reason: string | null;
+  state: string;
+}
+
+/** Files of a set that are listed as skipped or not stored exactly, in order. */
+export async function skippedFiles(db: Catalog, setId: string, limit: number): Promise<SkippedFile[]> {
+  return db
+    .selectFrom('files')
+    .select(['path', 'group_no', 'reason', 'state'])
+    .where('set_id', '=', setId)
+    .where('reason', 'is not', null)
+    .orderBy('group_no')
+    .orderBy('path')
+    .limit(limit)
+    .execute();
+}
+
+/** Every set's row of one member name, newest set first. */
+export async function fileEverywhere(db: Catalog, memberName: string): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('path', '=', toBytes(memberName))
+    .orderBy('set_id', 'desc')
+    .execute();
+}
+
+/** Rows whose name begins with some bytes, in pages in order; of one set, or of all when `setId` is undefined. */
+export async function* filesBelow(
+  db: Catalog,
+  setId: string | undefined,
+  prefix: string,
+): AsyncGenerator<FileRow[]> {
+  const sets =
+    setId === undefined
+      ? (await db.selectFrom('sets').select('id').orderBy('id', 'desc').execute()).map((row) => row.id)
+      : [setId];
+  for (const id of sets) {
+    let after: Uint8Array | undefined;
+    for (;;) {
+      let query = db.selectFrom('files').selectAll().where('set_id', '=', id).orderBy('path').limit(filePageSize);
+      query = after === undefined ? query.where('path', '>=', toBytes(prefix)) : query.where('path', '>', after);
+      const page = await query.execute();
+      const below = page.filter((row) => Buffer.from(row.path).subarray(0, prefix.length).equals(toBytes(prefix)));
+      if (below.length > 0) yield below;
+      const last = page.at(-1);
+      if (last === undefined || page.length < filePageSize || below.length < page.length) break;
+      after = last.path;
+    }
+  }
+}
+
+/** The last member name that the scan has written down: its cursor. Undefined before the first. */
+export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array | undefined> {
+  const row = await db
+    .selectFrom('files')
+    .select('path')
+    .where('set_id', '=', setId)
+    .orderBy('path', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.path;
+}
+
+/** Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. */
+export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const group = await groupOf(tx, setId, no);
+    await tx
+      .updateTable('files')
+      .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })
+      .where('set_id', '=', setId)
+      .where('path', '>=', group.first_path)
+      .where('path', '<=', group.last_path)
+      .execute();
+    await tx
+      .updateTable('groups')
+      .set({ state: 'skipped', reason, reserved: 0 })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .execute();
+    await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
+  });
+}

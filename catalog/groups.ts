@@ -1,0 +1,204 @@
+import type { Selectable } from 'kysely';
+import { TapeflowFailure } from '../config/failures.js';
+import { recordEvents, type GroupEvent } from './events.js';
+import type { Catalog } from './open-catalog.js';
+import { finalSetStates, type ArchivesTable, type GroupState, type GroupsTable } from './schema.js';
+
+export type GroupRow = Selectable<GroupsTable>;
+export type ArchiveRow = Selectable<ArchivesTable>;
+
+/** Group states whose archive is still to come to the tape. */
+const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
+
+/** The group; a permanent failure when the catalog does not know it. */
+export async function groupOf(db: Catalog, setId: string, no: number): Promise<GroupRow> {
+  const row = await db
+    .selectFrom('groups')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .executeTakeFirst();
+  if (row === undefined) throw new TapeflowFailure('NoSuchGroup', `The catalog has no group ${no} of set ${setId}.`);
+  return row;
+}
+
+/** The archive of a group, once it was compressed. */
+export async function archiveOf(db: Catalog, setId: string, no: number): Promise<ArchiveRow | undefined> {
+  return db
+    .selectFrom('archives')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('group_no', '=', no)
+    .executeTakeFirst();
+}
+
+/** The archive of a group; a transient failure when it was not compressed yet. */
+export async function requireArchive(db: Catalog, setId: string, no: number): Promise<ArchiveRow> {
+  const archive = await archiveOf(db, setId, no);
+  if (archive !== undefined) return archive;
+  throw new TapeflowFailure('NotCompressed', `Group ${no} of set ${setId} has no archive yet.`, { kind: 'transient' });
+}
+
+/** Closed groups after `afterNo` in order, and whether the scan has ended; the workflow pages through these. */
+export async function closedGroups(
+  db: Catalog,
+  setId: string,
+  afterNo: number,
+  limit: number,
+): Promise<{ groups: GroupRow[]; scanned: boolean }> {
+  // The set is read first: when it says `scanned`, every group was already there.
+  const set = await db.selectFrom('sets').select('scanned').where('id', '=', setId).executeTakeFirstOrThrow();
+  const groups = await db
+    .selectFrom('groups')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('no', '>', afterNo)
+    .where('state', '!=', 'open')
+    .orderBy('no')
+    .limit(limit)
+    .execute();
+  return { groups, scanned: set.scanned === 1 };
+}
+
+/**
+ * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets. Parked and cancelled
+ * archives do not count, or they would stop every other set for good.
+ *
+ * @returns false when it does not fit now.
+ */
+export async function reserveStaging(
+  catalog: Catalog,
+  setId: string,
+  no: number,
+  bytes: number,
+  budget: number,
+): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const { held } = await tx
+      .selectFrom('groups')
+      .innerJoin('sets', 'sets.id', 'groups.set_id')
+      .select((eb) => eb.fn.sum<number | null>('groups.reserved').as('held'))
+      .where('groups.reserved', '>', 0)
+      .where('groups.state', '!=', 'failed')
+      .where('sets.state', 'not in', finalSetStates)
+      .where((eb) => eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', no)])))
+      .executeTakeFirstOrThrow();
+    if (Number(held ?? 0) + bytes > budget) return false;
+    await tx
+      .updateTable('groups')
+      .set({ reserved: bytes })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .execute();
+    return true;
+  });
+}
+
+/** Takes the group for one attempt: from now on only `token` may publish its archive. Returns false if it is done. */
+export async function beginCompressing(catalog: Catalog, setId: string, no: number, token: string): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('groups')
+      .set({ state: 'compressing', token, reason: null })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .where('state', 'in', beforeCompressed)
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return false;
+    await recordEvents(tx, [{ setId, group: no, stage: 'compressing', detail: token }]);
+    return true;
+  });
+}
+
+/** Throws `StaleAttempt` when another attempt has taken the group since. */
+export async function checkToken(db: Catalog, setId: string, no: number, token: string): Promise<void> {
+  const row = await groupOf(db, setId, no);
+  if (row.token === token) return;
+  throw new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`);
+}
+
+/**
+ * Moves a group on, if it is in one of the states `from`, and writes the event in the same transaction.
+ * @returns false when the group was not in such a state: the step was done before.
+ */
+export async function advanceGroup(
+  catalog: Catalog,
+  setId: string,
+  no: number,
+  from: readonly GroupState[],
+  to: GroupState,
+  event: Omit<GroupEvent, 'setId' | 'group'>,
+): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('groups')
+      .set({ state: to })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .where('state', 'in', from)
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return false;
+    await recordEvents(tx, [{ setId, group: no, ...event }]);
+    return true;
+  });
+}
+
+/** Parks a group with the stage and the reason; what it has staged stays where it is. */
+export async function parkGroup(catalog: Catalog, setId: string, no: number, stage: string, reason: string): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('groups')
+      .set({ state: 'failed', reason: `${stage}: ${reason}` })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .where('state', 'not in', ['failed', 'committed', 'released', 'skipped'])
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return;
+    await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: `${stage}: ${reason}` }]);
+  });
+}
+
+/** Puts every parked group back to where its work goes on: to be written if it has an archive, else to be compressed. */
+export async function unparkGroups(catalog: Catalog, setId: string): Promise<number[]> {
+  return catalog.transaction().execute(async (tx) => {
+    const parked = await tx
+      .selectFrom('groups')
+      .leftJoin('archives', (join) =>
+        join.onRef('archives.set_id', '=', 'groups.set_id').onRef('archives.group_no', '=', 'groups.no'),
+      )
+      .select(['groups.no', 'archives.token'])
+      .where('groups.set_id', '=', setId)
+      .where('groups.state', '=', 'failed')
+      .orderBy('groups.no')
+      .execute();
+    for (const { no, token } of parked) {
+      await tx
+        .updateTable('groups')
+        .set({ state: token === null ? 'planned' : 'compressed', reason: null })
+        .where('set_id', '=', setId)
+        .where('no', '=', no)
+        .execute();
+    }
+    return parked.map((row) => row.no);
+  });
+}
+
+/**
+ * Throws away what is known of a group's archive, because its staged bytes are gone or damaged: it is compressed anew.
+ * Only as long as no copy of it is committed.
+ */
+export async function forgetArchive(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const group = await groupOf(tx, setId, no);
+    if (group.state === 'committed' || group.state === 'released') return;
+    await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
+    await tx.deleteFrom('copies').where('set_id', '=', setId).where('group_no', '=', no).execute();
+    await tx
+      .updateTable('groups')
+      .set({ state: 'planned', token: null })
+      .where('set_id', '=', setId)
+      .where('no', '=', no)
+      .execute();
+    await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
+  });
+}

@@ -1,0 +1,191 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/** States of a backup set; the last four are final. */
+export type SetState =
+  | 'scanning'
+  | 'running'
+  | 'waiting_for_tape'
+  | 'paused'
+  | 'completed'
+  | 'completed_with_skips'
+  | 'failed'
+  | 'cancelled';
+
+export const finalSetStates: readonly SetState[] = ['completed', 'completed_with_skips', 'failed', 'cancelled'];
+
+/**
+ * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is whole in
+ * `final/` and waits for the drive. `skipped`: it makes no archive, because every entry is listed as skipped.
+ */
+export type GroupState =
+  | 'open'
+  | 'planned'
+  | 'compressing'
+  | 'compressed'
+  | 'promoted'
+  | 'queued'
+  | 'writing'
+  | 'written'
+  | 'committed'
+  | 'released'
+  | 'failed'
+  | 'skipped';
+
+/** `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. */
+export type CopyState = 'writing' | 'written' | 'committed' | 'lost';
+
+/** `suspect`: a write failed on it; nothing more is written until a person says so. */
+export type TapeState = 'usable' | 'full' | 'suspect';
+
+export type FileState = 'planned' | 'packed' | 'skipped';
+export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
+
+/** Numbers are 64-bit integers in the database and safe integers here. */
+type Bytes = ColumnType<Uint8Array, Uint8Array, Uint8Array>;
+
+export interface MetaTable {
+  key: string;
+  value: string;
+}
+
+export interface SetsTable {
+  id: string;
+  uuid: string;
+  state: SetState;
+  /** JSON array of absolute source paths, in bytewise order. */
+  sources: string;
+  /** JSON array of gitignore-style globs. */
+  excludes: string;
+  pool: string;
+  drive: string;
+  mode: string;
+  /** 1: compressed straight on to the tape. */
+  direct: number;
+  /** JSON of the settings that this set runs with, as they were when it began. */
+  options: string;
+  /** 1 when every source was walked to its end. */
+  scanned: number;
+  /** JSON array of what the scan left out: the data folder, staging, tape folders. */
+  left_out: string;
+  reason: string | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+export interface GroupsTable {
+  set_id: string;
+  no: number;
+  state: GroupState;
+  /** Bytes of file content; a second hard link in the group counts 0. */
+  bytes: number;
+  /** Entries: files, folders, links, and skipped ones. */
+  entries: number;
+  first_path: Bytes;
+  last_path: Bytes;
+  direct: number;
+  /** The attempt that may publish this group's archive; any other must stop. */
+  token: string | null;
+  /** Bytes of staging that this group holds or is promised. */
+  reserved: number;
+  reason: string | null;
+}
+
+export interface ArchivesTable {
+  set_id: string;
+  group_no: number;
+  name: string;
+  size: number;
+  sha256: string;
+  manifest_name: string;
+  manifest_size: number;
+  manifest_sha256: string;
+  /** The attempt that made it; its `.part` file is named after it. */
+  token: string;
+  /** Bytes of file content inside. */
+  bytes_in: number;
+  /** Members inside, skipped entries not counted. */
+  members: number;
+  created_at: number;
+}
+
+export interface TapesTable {
+  uuid: string;
+  name: string;
+  pool: string;
+  /** `user.ltfs.volumeUUID` of an LTFS tape; null for a folder. */
+  volume: string | null;
+  state: TapeState;
+  reason: string | null;
+  capacity: number;
+  free: number;
+  labelled_at: number;
+  seen_at: number;
+}
+
+export interface CopiesTable {
+  set_id: string;
+  group_no: number;
+  copy_no: number;
+  tape_uuid: string;
+  state: CopyState;
+  /** The attempt that wrote it. */
+  token: string;
+  written_at: number | null;
+  committed_at: number | null;
+}
+
+export interface FilesTable {
+  set_id: string;
+  /** The member's name in the archive: the full path without its leading `/`, as bytes; folders end in `/`. */
+  path: Bytes;
+  group_no: number;
+  type: EntryType;
+  size: number;
+  mtime_s: number;
+  mtime_ns: number;
+  ctime_s: number;
+  ctime_ns: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+  link_target: Bytes | null;
+  /** First path of this set with the same inode, when that is in another group. */
+  hard_link_of: Bytes | null;
+  state: FileState;
+  reason: string | null;
+  sha256: string | null;
+  /** Byte of the uncompressed archive where the member's header begins. */
+  tar_offset: number | null;
+}
+
+export interface EventsTable {
+  id: Generated<number>;
+  set_id: string;
+  group_no: number | null;
+  stage: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  ms: number | null;
+  bytes: number | null;
+  detail: string | null;
+}
+
+/** Set folders seen on tapes whose number must never be given again, even after the catalog was lost. */
+export interface SeenSetsTable {
+  set_id: string;
+}
+
+export interface Tables {
+  meta: MetaTable;
+  sets: SetsTable;
+  groups: GroupsTable;
+  archives: ArchivesTable;
+  tapes: TapesTable;
+  copies: CopiesTable;
+  files: FilesTable;
+  events: EventsTable;
+  seen_sets: SeenSetsTable;
+}

@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto';
+import { sql, type Selectable } from 'kysely';
+import { TapeflowFailure, usageFailure } from '../config/failures.js';
+import { recordEvents } from './events.js';
+import type { Catalog } from './open-catalog.js';
+import { finalSetStates, type GroupState, type SetState, type SetsTable } from './schema.js';
+
+export type SetRow = Selectable<SetsTable>;
+
+export interface NewSet {
+  /** Asked for with `--set`; the next free number of the month otherwise. */
+  id?: string | undefined;
+  sources: string[];
+  excludes: string[];
+  pool: string;
+  drive: string;
+  mode: string;
+  direct: boolean;
+  options: unknown;
+}
+
+const setIdPattern = /^\d{4}-\d{2}_\d{6}$/;
+
+/** True for `YYYY-MM_NNNNNN`, for example `2026-11_000001`. */
+export function isSetId(text: string): boolean {
+  return setIdPattern.test(text);
+}
+
+/** `YYYY-MM` of the local calendar. */
+export function monthOf(date: Date): string {
+  return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, '0')}`;
+}
+
+/**
+ * Makes a set, or finds the unfinished one that has exactly these sources (unless `fresh`). Both happen in one
+ * transaction, so that two commands at once get one set when they ask for the same and two when they do not.
+ */
+export async function openSet(
+  catalog: Catalog,
+  wanted: NewSet,
+  options: { fresh: boolean; now?: Date },
+): Promise<{ set: SetRow; attached: boolean }> {
+  return catalog.transaction().execute(async (tx) => {
+    const sources = JSON.stringify(wanted.sources);
+    if (wanted.id !== undefined) {
+      const existing = await findSet(tx, wanted.id);
+      if (existing !== undefined) return { set: attachable(existing, sources), attached: true };
+    } else if (!options.fresh) {
+      const unfinished = await tx
+        .selectFrom('sets')
+        .selectAll()
+        .where('state', 'not in', finalSetStates)
+        .where('sources', '=', sources)
+        .orderBy('created_at', 'desc')
+        .executeTakeFirst();
+      if (unfinished !== undefined) return { set: unfinished, attached: true };
+    }
+    const now = options.now ?? new Date();
+    const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
+    const set = await tx
+      .insertInto('sets')
+      .values({
+        id,
+        uuid: randomUUID(),
+        state: 'scanning',
+        sources,
+        excludes: JSON.stringify(wanted.excludes),
+        pool: wanted.pool,
+        drive: wanted.drive,
+        mode: wanted.mode,
+        direct: wanted.direct ? 1 : 0,
+        options: JSON.stringify(wanted.options),
+        scanned: 0,
+        left_out: '[]',
+        created_at: now.getTime(),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    return { set, attached: false };
+  });
+}
+
+function attachable(set: SetRow, sources: string): SetRow {
+  if (finalSetStates.includes(set.state)) {
+    throw usageFailure('SetExists', `The set ${set.id} exists and is ${set.state}.`, 'Leave --set out to start the next one.');
+  }
+  if (set.sources !== sources) {
+    throw usageFailure('SetExists', `The set ${set.id} exists with other sources: ${set.sources}.`, 'Leave --set out.');
+  }
+  return set;
+}
+
+async function nextSetId(db: Catalog, month: string): Promise<string> {
+  const prefix = `${month}_`;
+  const of = async (table: 'sets' | 'seen_sets') => {
+    const column = table === 'sets' ? 'id' : 'set_id';
+    const row = await db
+      .selectFrom(table)
+      .select(sql<string | null>`max(${sql.ref(column)})`.as('last'))
+      .where(sql.ref(column), 'like', `${prefix}%`)
+      .executeTakeFirst();
+    return row?.last?.startsWith(prefix) === true ? Number(row.last.slice(prefix.length)) : 0;
+  };
+  const last = Math.max(await of('sets'), await of('seen_sets'));
+  return prefix + String(last + 1).padStart(6, '0');
+}
+
+/** Remembers set numbers that were found on a tape, so that they are never given again. */
+export async function rememberSeenSets(catalog: Catalog, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await catalog
+    .insertInto('seen_sets')
+    .values(ids.map((set_id) => ({ set_id })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** The set of that id, or undefined. */
+export async function findSet(db: Catalog, id: string): Promise<SetRow | undefined> {
+  return db.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** The set of that id; a usage failure with a sentence when there is none. */
+export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
+  const set = await findSet(db, id);
+  if (set !== undefined) return set;
+  throw usageFailure('NoSuchSet', `There is no set ${id} in the catalog.`, '`tapeflow sets` lists them.');
+}
+
+/** Every set, newest first. */
+export async function listSets(db: Catalog): Promise<SetRow[]> {
+  return db.selectFrom('sets').selectAll().orderBy('id', 'desc').execute();
+}
+
+/** Sets that are not in a final state, oldest first. */
+export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
+  return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
+}
+
+/** Writes a set's state down, with an event when it changed. */
+export async function recordSetState(
+  catalog: Catalog,
+  setId: string,
+  state: SetState,
+  reason: string | null,
+): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const before = await setNamed(tx, setId);
+    if (before.state === state && before.reason === reason) return;
+    const finished = finalSetStates.includes(state) ? Date.now() : null;
+    await tx.updateTable('sets').set({ state, reason, finished_at: finished }).where('id', '=', setId).execute();
+    await recordEvents(tx, [{ setId, group: null, stage: state, detail: reason ?? undefined }]);
+  });
+}
+
+/** What a set has done so far; bytes are bytes, times are milliseconds since 1970. */
+export interface SetSummary {
+  setId: string;
+  status: SetState;
+  reason: string | null;
+  sources: string[];
+  pool: string;
+  drive: string;
+  groups: number;
+  archives: number;
+  files: number;
+  skipped: number;
+  bytesIn: number;
+  bytesOut: number;
+  seconds: number;
+  tapes: string[];
+  scanned: boolean;
+  plannedBytes: number;
+  stagedBytes: number;
+  stages: Partial<Record<GroupState, number>>;
+  failedGroups: { group: number; reason: string }[];
+  leftOut: string[];
+}
+
+/** Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` what is listed so. */
+export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
+  const set = await setNamed(db, setId);
+  const stages: Partial<Record<GroupState, number>> = {};
+  let groups = 0;
+  let plannedBytes = 0;
+  let stagedBytes = 0;
+  const byState = await db
+    .selectFrom('groups')
+    .select((eb) => [
+      'state',
+      eb.fn.countAll<number>().as('count'),
+      eb.fn.sum<number>('bytes').as('bytes'),
+      eb.fn.sum<number>('reserved').as('reserved'),
+    ])
+    .where('set_id', '=', setId)
+    .groupBy('state')
+    .execute();
+  for (const row of byState) {
+    stages[row.state] = row.count;
+    if (row.state !== 'open') groups += row.count;
+    plannedBytes += Number(row.bytes);
+    stagedBytes += Number(row.reserved);
+  }
+  const committed = await db
+    .selectFrom('archives')
+    .innerJoin('copies', (join) =>
+      join.onRef('copies.set_id', '=', 'archives.set_id').onRef('copies.group_no', '=', 'archives.group_no'),
+    )
+    .select((eb) => [
+      eb.fn.countAll<number>().as('archives'),
+      eb.fn.sum<number | null>('archives.members').as('files'),
+      eb.fn.sum<number | null>('archives.bytes_in').as('bytesIn'),
+      eb.fn.sum<number | null>('archives.size').as('bytesOut'),
+    ])
+    .where('archives.set_id', '=', setId)
+    .where('copies.copy_no', '=', 1)
+    .where('copies.state', '=', 'committed')
+    .executeTakeFirstOrThrow();
+  const skipped = await db
+    .selectFrom('files')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('set_id', '=', setId)
+    .where('reason', 'is not', null)
+    .executeTakeFirstOrThrow();
+  const tapes = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .distinct()
+    .where('copies.set_id', '=', setId)
+    .orderBy('tapes.name')
+    .execute();
+  const failed = await db
+    .selectFrom('groups')
+    .select(['no', 'reason'])
+    .where('set_id', '=', setId)
+    .where('state', '=', 'failed')
+    .orderBy('no')
+    .limit(1000)
+    .execute();
+  return {
+    setId,
+    status: set.state,
+    reason: set.reason,
+    sources: JSON.parse(set.sources) as string[],
+    pool: set.pool,
+    drive: set.drive,
+    groups,
+    archives: committed.archives,
+    files: Number(committed.files ?? 0),
+    skipped: skipped.count,
+    bytesIn: Number(committed.bytesIn ?? 0),
+    bytesOut: Number(committed.bytesOut ?? 0),
+    seconds: Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100,
+    tapes: tapes.map((tape) => tape.name),
+    scanned: set.scanned === 1,
+    plannedBytes,
+    stagedBytes,
+    stages,
+    failedGroups: failed.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' })),
+    leftOut: JSON.parse(set.left_out) as string[],
+  };
+}
+
+/** A set that another installation or a lost catalog may have written is never taken up: its number is only skipped. */
+export function requireSetId(text: string): string {
+  if (isSetId(text)) return text;
+  throw new TapeflowFailure('WrongSetId', `${JSON.stringify(text)} is no set id: it must look like 2026-11_000001.`, {
+    kind: 'usage',
+  });
+}

@@ -1,0 +1,194 @@
+import type { Selectable } from 'kysely';
+import { recordEvents } from './events.js';
+import type { Catalog } from './open-catalog.js';
+import type { CopiesTable, TapesTable, TapeState } from './schema.js';
+
+export type TapeRow = Selectable<TapesTable>;
+export type CopyRow = Selectable<CopiesTable>;
+
+/** Every tape, by name. */
+export async function listTapes(db: Catalog): Promise<TapeRow[]> {
+  return db.selectFrom('tapes').selectAll().orderBy('name').execute();
+}
+
+export async function tapeByUuid(db: Catalog, uuid: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+}
+
+export async function tapeByName(db: Catalog, name: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('name', '=', name).executeTakeFirst();
+}
+
+/** Adds a labelled tape. */
+export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
+  await db.insertInto('tapes').values(tape).execute();
+}
+
+/** Writes down what a look at a tape has shown; the state only when it is given. */
+export async function updateTape(
+  db: Catalog,
+  uuid: string,
+  change: { capacity?: number; free?: number; state?: TapeState; reason?: string | null; volume?: string | null },
+): Promise<void> {
+  await db
+    .updateTable('tapes')
+    .set({ ...change, seen_at: Date.now() })
+    .where('uuid', '=', uuid)
+    .execute();
+}
+
+/** The copy of a group on a tape, if a write of it has begun. */
+export async function copyOf(db: Catalog, setId: string, no: number, copyNo = 1): Promise<CopyRow | undefined> {
+  return db
+    .selectFrom('copies')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('group_no', '=', no)
+    .where('copy_no', '=', copyNo)
+    .executeTakeFirst();
+}
+
+/** Begins a copy for one attempt, in place of any that is not committed. */
+export async function beginCopy(
+  catalog: Catalog,
+  copy: { setId: string; group: number; tape: string; token: string },
+  detail: string,
+): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const row = { tape_uuid: copy.tape, state: 'writing', token: copy.token, written_at: null } as const;
+    await tx
+      .insertInto('copies')
+      .values({ set_id: copy.setId, group_no: copy.group, copy_no: 1, committed_at: null, ...row })
+      .onConflict((conflict) =>
+        conflict.columns(['set_id', 'group_no', 'copy_no']).doUpdateSet(row).where('copies.state', '!=', 'committed'),
+      )
+      .execute();
+    await tx
+      .updateTable('groups')
+      .set({ state: 'writing' })
+      .where('set_id', '=', copy.setId)
+      .where('no', '=', copy.group)
+      .where('state', 'not in', ['committed', 'released'])
+      .execute();
+    await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
+  });
+}
+
+/**
+ * Records a written copy: its bytes are on the tape under their final name, not yet synced.
+ * @returns false when another attempt has begun the copy since: then nothing is recorded.
+ */
+export async function recordWritten(
+  catalog: Catalog,
+  copy: { setId: string; group: number; token: string },
+  event: { ms: number; bytes: number; detail: string },
+): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('copies')
+      .set({ state: 'written', written_at: Date.now() })
+      .where('set_id', '=', copy.setId)
+      .where('group_no', '=', copy.group)
+      .where('copy_no', '=', 1)
+      .where('token', '=', copy.token)
+      .where('state', '=', 'writing')
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return false;
+    await tx
+      .updateTable('groups')
+      .set({ state: 'written' })
+      .where('set_id', '=', copy.setId)
+      .where('no', '=', copy.group)
+      .execute();
+    await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'written', ...event }]);
+    return true;
+  });
+}
+
+/** Written, not yet committed copies on a tape, with what their archive must look like there; of one set or of all. */
+export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
+  let query = db
+    .selectFrom('copies')
+    .innerJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
+    )
+    .select([
+      'copies.set_id',
+      'copies.group_no',
+      'copies.token',
+      'copies.written_at',
+      'archives.name',
+      'archives.size',
+      'archives.manifest_name',
+      'archives.manifest_size',
+    ])
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', '=', 'written')
+    .orderBy('copies.set_id')
+    .orderBy('copies.group_no');
+  if (setId !== undefined) query = query.where('copies.set_id', '=', setId);
+  return query.execute();
+}
+
+/** Commits synced copies: from here on their staged archives may be deleted. */
+export async function commitCopies(
+  catalog: Catalog,
+  setId: string,
+  copies: readonly { group: number; token: string; bytes: number }[],
+  sync: { ms: number; detail: string },
+): Promise<number[]> {
+  const committed: number[] = [];
+  await catalog.transaction().execute(async (tx) => {
+    for (const { group, token, bytes } of copies) {
+      const result = await tx
+        .updateTable('copies')
+        .set({ state: 'committed', committed_at: Date.now() })
+        .where('set_id', '=', setId)
+        .where('group_no', '=', group)
+        .where('copy_no', '=', 1)
+        .where('token', '=', token)
+        .where('state', '=', 'written')
+        .executeTakeFirst();
+      if (result.numUpdatedRows === 0n) continue;
+      await tx
+        .updateTable('groups')
+        .set({ state: 'committed', reason: null })
+        .where('set_id', '=', setId)
+        .where('no', '=', group)
+        .execute();
+      await recordEvents(tx, [
+        { setId, group, stage: 'synced', ms: sync.ms, bytes, detail: sync.detail },
+        { setId, group, stage: 'committed', bytes },
+      ]);
+      committed.push(group);
+    }
+  });
+  return committed;
+}
+
+/**
+ * Distrusts everything on a tape that no sync has covered: those groups go back to `queued` and are written again.
+ * @returns the groups of `setId` that were set back.
+ */
+export async function loseUnsynced(catalog: Catalog, tape: string, reason: string): Promise<{ setId: string; group: number }[]> {
+  return catalog.transaction().execute(async (tx) => {
+    const lost = await tx
+      .updateTable('copies')
+      .set({ state: 'lost' })
+      .where('tape_uuid', '=', tape)
+      .where('state', 'in', ['writing', 'written'])
+      .returning(['set_id', 'group_no'])
+      .execute();
+    for (const { set_id: setId, group_no: group } of lost) {
+      await tx
+        .updateTable('groups')
+        .set({ state: 'queued' })
+        .where('set_id', '=', setId)
+        .where('no', '=', group)
+        .where('state', 'in', ['writing', 'written'])
+        .execute();
+      await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
+    }
+    return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));
+  });
+}

@@ -1,0 +1,284 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+import { usageFailure } from './failures.js';
+import { parseSize } from './sizes.js';
+
+/** A whole number of bytes, written as `12GiB`, `500MB` or plain bytes. */
+const size = z
+  .union([z.string(), z.number()])
+  .transform((value, context) => {
+    const bytes = parseSize(String(value));
+    if (bytes !== undefined && bytes > 0) return bytes;
+    context.issues.push({ code: 'custom', message: 'must be a size such as 12GiB, 500MB or 1048576', input: value });
+    return z.NEVER;
+  });
+
+const whole = (least: number, most: number) =>
+  z.coerce
+    .number({ error: `must be a whole number from ${least} to ${most}` })
+    .int(`must be a whole number from ${least} to ${most}`)
+    .min(least, `must be a whole number from ${least} to ${most}`)
+    .max(most, `must be a whole number from ${least} to ${most}`);
+
+const seconds = z.coerce
+  .number({ error: 'must be a number of seconds above 0' })
+  .positive('must be a number of seconds above 0')
+  .max(31_536_000, 'must be at most a year in seconds');
+
+const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
+  const text = String(value).toLowerCase();
+  if (['true', '1', 'yes', 'on'].includes(text)) return true;
+  if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+  context.issues.push({ code: 'custom', message: 'must be true or false', input: value });
+  return z.NEVER;
+});
+
+const text = z.string().min(1, 'must not be empty');
+const plainName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be letters, digits, dot, dash or underscore, at most 63 of them');
+const driveKind = z.enum(['directory', 'ltfs'], { error: 'must be directory or ltfs' });
+
+/**
+ * Every setting, by the name that it has in the environment and in `tapeflow.config.json`, with its default.
+ * Times are in seconds, sizes in bytes. Relative paths are relative to the project folder.
+ */
+export const settingsSchema = z.object({
+  /** Staging root; `temp/{set}` and `final/{set}` are below it. */
+  BACKUP_COMPRESS_DIR: text.default('temp/compress'),
+  /** True: no staging, each archive is compressed straight on to the tape, in the drive's slot. */
+  COMPRESS_DIRECTLY_TO_TAPE: flag.default(false),
+  /** Most bytes of source files in one archive; a single file above it goes alone. */
+  MAX_GROUP_SIZE: size.default(12 * 1024 ** 3),
+  /** Most entries in one archive: bounds the manifest and the restore of one group. */
+  MAX_GROUP_FILES: whole(1, 10_000_000).default(100_000),
+  COMPRESSION_LEVEL: whole(0, 9).default(6),
+  COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
+  /** Groups that compress at the same time. */
+  PARALLEL_GROUPS: whole(1, 64).default(2),
+  /** Most bytes staged at once; 3 × the group size when not given, and never below one group. */
+  STAGING_MAX_BYTES: size.optional(),
+  /** The drive `lto1`: the mount of an LTFS tape, or a folder. `<data>/tape` when not given. */
+  TAPE_PATH: text.optional(),
+  TAPE_KIND: driveKind.default('directory'),
+  /** The pool that a backup asks for when `--pool` is not given. */
+  TAPE_POOL: plainName.default('default'),
+  /** Catalog, embedded server's database, cached tools, logs. */
+  TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
+  /** Where locks of drives and tapes are kept: one place for the whole machine, not for one data folder. */
+  TAPEFLOW_LOCK_DIR: text.optional(),
+  /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
+  CATALOG_URL: text.optional(),
+  /** An own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`. */
+  TEMPORAL_ADDRESS: text.optional(),
+  TEMPORAL_NAMESPACE: text.default('default'),
+  /** The Temporal CLI to run as the embedded server; trusted as it is. */
+  TEMPORAL_CLI_PATH: text.optional(),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info'),
+  LOG_FILE: text.optional(),
+  /** How long `waitForFinal` looks for the whole archive before it warns and is retried (flow document: 30 s). */
+  FINAL_WAIT_SECONDS: seconds.default(30),
+  /** An activity that has not heartbeat for this long is dead to the server. */
+  HEARTBEAT_SECONDS: seconds.default(30),
+  /** First wait before a tape write is tried again: longer than a cut-off attempt can go on writing (see facts: 5 s). */
+  TAPE_RETRY_SECONDS: seconds.default(15),
+  /** First wait before any other step is tried again. */
+  RETRY_SECONDS: seconds.default(1),
+  /** Tries of one step before its group is parked as failed. */
+  RETRY_ATTEMPTS: whole(1, 1000).default(5),
+  /** Written bytes after which the tape's index is synced; half of the staging budget when not given. */
+  TAPE_SYNC_BYTES: size.optional(),
+  /** Age of the oldest written archive after which the tape's index is synced. */
+  TAPE_SYNC_SECONDS: seconds.default(300),
+  /** Windows only: an archive counts as synced this long after its last byte (twice LTFS's default index period). */
+  TAPE_SYNC_INTERVAL: seconds.default(600),
+});
+
+/** The settings as the schema reads them. */
+type SettingValues = z.output<typeof settingsSchema>;
+export type SettingName = keyof SettingValues;
+export type DriveKind = z.output<typeof driveKind>;
+
+export interface DriveSettings {
+  name: string;
+  /** Absolute path of the mount point or folder. */
+  path: string;
+  kind: DriveKind;
+  /** True for the default folder in the data folder: it is ours, so it is made and labelled at first use. */
+  ours: boolean;
+}
+
+/** Every setting in force, with absolute paths and the defaults that depend on other settings filled in. */
+export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
+  TAPE_PATH: string;
+  STAGING_MAX_BYTES: number;
+  TAPE_SYNC_BYTES: number;
+  CATALOG_URL: string;
+  TAPEFLOW_LOCK_DIR: string;
+  drives: DriveSettings[];
+  /** Folder of the project; relative settings start here. */
+  projectDir: string;
+  /** Where each value comes from: `default`, `environment` or the path of the file. */
+  origins: Record<SettingName | 'drives', string>;
+}
+
+const configFileName = 'tapeflow.config.json';
+
+const configFileSchema = z.object({
+  drives: z.record(plainName, z.strictObject({ path: text, kind: driveKind.default('directory') })).optional(),
+});
+
+/** Variables that begin with `TAPEFLOW_` but are no settings: set by our own scripts and tests. */
+const ownVariables = new Set(['TAPEFLOW_TEST_FILES', 'TAPEFLOW_REQUIRE_FUSE', 'TAPEFLOW_SOURCE_DIR']);
+
+/** Cluster-wide default of the lock folder: one for every data folder and user of this machine. */
+export function defaultLockDir(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string {
+  if (platform === 'win32') return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
+  return '/tmp/tapeflow-locks';
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usageFailure('WrongConfigFile', `The configuration file ${file} cannot be read as JSON: ${why}.`);
+  }
+  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw usageFailure('WrongConfigFile', `The configuration file ${file} must hold one JSON object.`);
+  }
+  return parsed as Record<string, unknown>;
+}
+
+function wrongSetting(name: string, where: string, problem: string): Error {
+  return usageFailure('WrongSetting', `The setting ${name} (from ${where}) ${problem}.`);
+}
+
+function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
+  const known = new Set([...Object.keys(settingsSchema.shape), 'drives', '$schema']);
+  for (const name of Object.keys(file)) {
+    if (!known.has(name)) {
+      throw usageFailure('UnknownSetting', `${fileName} has an unknown setting ${JSON.stringify(name)}.`, didYouMean(name, known));
+    }
+  }
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('TAPEFLOW_') && !known.has(name) && !ownVariables.has(name)) {
+      throw usageFailure('UnknownSetting', `The environment has an unknown setting ${name}.`, didYouMean(name, known));
+    }
+  }
+}
+
+/** Names that share the most leading letters or parts; a hint, not a guess to act on. */
+function didYouMean(name: string, known: Set<string>): string {
+  const parts = new Set(name.toUpperCase().split('_'));
+  const near = [...known].filter((other) => other.split('_').filter((part) => parts.has(part)).length >= 2);
+  return near.length > 0 ? `Did you mean ${near.slice(0, 3).join(' or ')}?` : '`tapeflow doctor` lists every setting.';
+}
+
+/**
+ * Reads the settings: the environment wins over `tapeflow.config.json`, that over the defaults.
+ * Throws a usage failure with one sentence for an unknown or wrong one.
+ */
+export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settings {
+  const fileName = path.join(projectDir, configFileName);
+  const file = existsSync(fileName) ? readConfigFile(fileName) : {};
+  checkNames(env, file, fileName);
+
+  const origins: Record<string, string> = {};
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(settingsSchema.shape)) {
+    const fromEnv = env[name];
+    origins[name] = 'default';
+    if (fromEnv !== undefined && fromEnv !== '') {
+      given[name] = fromEnv;
+      origins[name] = 'environment';
+    } else if (file[name] !== undefined) {
+      given[name] = file[name];
+      origins[name] = fileName;
+    }
+  }
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0]);
+    throw wrongSetting(name, origins[name] ?? 'default', `is ${JSON.stringify(given[name])}: it ${issue?.message ?? 'is wrong'}`);
+  }
+  const parsedFile = configFileSchema.safeParse(file);
+  if (!parsedFile.success) {
+    const issue = parsedFile.error.issues[0];
+    throw wrongSetting(issue?.path.join('.') ?? 'drives', fileName, issue?.message ?? 'is wrong');
+  }
+  origins['drives'] = parsedFile.data.drives === undefined ? 'default' : fileName;
+  return complete(parsed.data, parsedFile.data.drives ?? {}, projectDir, origins, env);
+}
+
+function complete(
+  values: SettingValues,
+  drives: Record<string, { path: string; kind: DriveKind }>,
+  projectDir: string,
+  origins: Record<string, string>,
+  env: NodeJS.ProcessEnv,
+): Settings {
+  const absolute = (value: string) => path.resolve(projectDir, value);
+  const dataDir = absolute(values.TAPEFLOW_DATA_DIR);
+  const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
+  const staging = values.STAGING_MAX_BYTES ?? 3 * values.MAX_GROUP_SIZE;
+  if (staging < values.MAX_GROUP_SIZE) {
+    throw wrongSetting(
+      'STAGING_MAX_BYTES',
+      origins['STAGING_MAX_BYTES'] ?? 'default',
+      `is ${staging} bytes: it must not be below one group (MAX_GROUP_SIZE, ${values.MAX_GROUP_SIZE} bytes)`,
+    );
+  }
+  if (values.CATALOG_URL !== undefined && /^postgres(ql)?:/i.test(values.CATALOG_URL)) {
+    throw wrongSetting(
+      'CATALOG_URL',
+      origins['CATALOG_URL'] ?? 'default',
+      'asks for PostgreSQL, which this version does not serve yet: give the path of an SQLite file, or leave it out',
+    );
+  }
+  if (values.CATALOG_URL !== undefined && /^[a-z][a-z0-9+]+:/i.test(values.CATALOG_URL) && !values.CATALOG_URL.startsWith('file:')) {
+    throw wrongSetting('CATALOG_URL', origins['CATALOG_URL'] ?? 'default', 'must be the path of an SQLite file');
+  }
+  const all: DriveSettings[] = Object.entries(drives).map(([name, drive]) => {
+    return { name, path: absolute(drive.path), kind: drive.kind, ours: false };
+  });
+  if (!all.some((drive) => drive.name === 'lto1')) {
+    all.unshift({ name: 'lto1', path: tapePath, kind: values.TAPE_KIND, ours: values.TAPE_PATH === undefined });
+  } else if (values.TAPE_PATH !== undefined) {
+    throw wrongSetting('TAPE_PATH', origins['TAPE_PATH'] ?? 'default', 'and drives.lto1 both name the drive lto1: keep one');
+  }
+  return {
+    ...values,
+    BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
+    TAPEFLOW_DATA_DIR: dataDir,
+    TAPEFLOW_LOCK_DIR:
+      values.TAPEFLOW_LOCK_DIR === undefined ? defaultLockDir(process.platform, env) : absolute(values.TAPEFLOW_LOCK_DIR),
+    TAPE_PATH: tapePath,
+    STAGING_MAX_BYTES: staging,
+    TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.ceil(staging / 2),
+    CATALOG_URL:
+      values.CATALOG_URL === undefined
+        ? path.join(dataDir, 'catalog.db')
+        : absolute(values.CATALOG_URL.replace(/^file:(\/\/)?/, '')),
+    ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
+    drives: all,
+    projectDir,
+    origins: origins as Settings['origins'],
+  };
+}
+
+/** The drive of that name; a usage failure that lists the known ones when there is none. */
+export function driveNamed(settings: Settings, name: string): DriveSettings {
+  const drive = settings.drives.find((candidate) => candidate.name === name);
+  if (drive !== undefined) return drive;
+  const known = settings.drives.map((candidate) => candidate.name).join(', ');
+  throw usageFailure('NoSuchDrive', `There is no drive ${name}; the drives are: ${known}.`);
+}

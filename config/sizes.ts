@@ -1,0 +1,42 @@
+import prettyBytes from 'pretty-bytes';
+
+const units: Record<string, number> = {
+  '': 1,
+  B: 1,
+  K: 1024,
+  KB: 1000,
+  KIB: 1024,
+  M: 1024 ** 2,
+  MB: 1000 ** 2,
+  MIB: 1024 ** 2,
+  G: 1024 ** 3,
+  GB: 1000 ** 3,
+  GIB: 1024 ** 3,
+  T: 1024 ** 4,
+  TB: 1000 ** 4,
+  TIB: 1024 ** 4,
+};
+
+/** Bytes of a size such as `12GiB`, `500MB`, `64K` or `1048576`; undefined when the text is no size. */
+export function parseSize(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(text);
+  const factor = match === null ? undefined : units[(match[2] ?? '').toUpperCase()];
+  if (match === null || factor === undefined) return undefined;
+  const bytes = Math.round(Number(match[1]) * factor);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** Bytes for people: `1.26 GB` (powers of 1000, as tapes are sold and speeds are given). */
+export function formatBytes(bytes: number): string {
+  return prettyBytes(Math.max(0, bytes), { maximumFractionDigits: bytes < 10_000 ? 0 : 2 });
+}
+
+/** Seconds for people: `4.2 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const whole = Math.round(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}

@@ -1,0 +1,43 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openCatalog } from '../catalog/open-catalog.js';
+import { GroupPlanner } from './plan.js';
+import type { ScanJob, ScanMessage } from './scan.js';
+import { walk } from './walk.js';
+
+/** Entries between two looks at the stop flag and two reports. */
+const entriesPerLook = 500;
+/** Milliseconds after which a part batch is committed too, so that slow disks show progress and lose little. */
+const flushEveryMs = 1000;
+
+async function run(job: ScanJob): Promise<void> {
+  const stop = new Int32Array(job.stopFlag);
+  const catalog = await openCatalog(job.catalogFile);
+  const leftOut: string[] = [];
+  try {
+    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits);
+    const report = (message: ScanMessage) => parentPort?.postMessage(message);
+    const entries = walk({ ...job, after, onLeftOut: (path, why) => leftOut.push(`${path} (${why})`) });
+    let entriesSeen = 0;
+    let flushed = Date.now();
+    for (const entry of entries) {
+      await planner.add(entry);
+      if (++entriesSeen % entriesPerLook !== 0) continue;
+      report({ progress: { ...planner.counted } });
+      if (Date.now() - flushed > flushEveryMs) {
+        await planner.flush();
+        flushed = Date.now();
+      }
+      if (Atomics.load(stop, 0) === 1) {
+        await planner.flush();
+        report({ stopped: true });
+        return;
+      }
+    }
+    await planner.finish(leftOut);
+    report({ progress: { ...planner.counted }, done: true });
+  } finally {
+    await catalog.destroy();
+  }
+}
+
+await run(workerData as ScanJob);

@@ -1,0 +1,54 @@
+import { Worker } from 'node:worker_threads';
+import type { PlanLimits } from './plan.js';
+
+export interface ScanProgress {
+  entries: number;
+  /** Bytes of file content. */
+  bytes: number;
+  groups: number;
+}
+
+/** What the scan's thread is given; plain data. */
+export interface ScanJob {
+  catalogFile: string;
+  setId: string;
+  sources: string[];
+  excludes: string[];
+  ownFolders: string[];
+  limits: PlanLimits;
+  stopFlag: SharedArrayBuffer;
+}
+
+export interface ScanMessage {
+  progress?: ScanProgress;
+  done?: true;
+  stopped?: true;
+}
+
+/**
+ * Walks the sources of a set into the catalog, in a thread of its own, because walking is synchronous work. Goes on where
+ * an earlier scan stopped.
+ *
+ * @param signal ends the scan after its current batch; what it has found is kept.
+ * @returns true when every source was walked to its end.
+ */
+export function scanInThread(
+  job: Omit<ScanJob, 'stopFlag'>,
+  signal: AbortSignal,
+  onProgress: (progress: ScanProgress) => void,
+): Promise<boolean> {
+  const stopFlag = new SharedArrayBuffer(4);
+  const stop = () => Atomics.store(new Int32Array(stopFlag), 0, 1);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop);
+  const worker = new Worker(new URL('./scan-thread.js', import.meta.url), { workerData: { ...job, stopFlag } });
+  return new Promise<boolean>((resolve, reject) => {
+    let done = false;
+    worker.on('message', (message: ScanMessage) => {
+      if (message.progress !== undefined) onProgress(message.progress);
+      if (message.done === true) done = true;
+    });
+    worker.once('error', reject);
+    worker.once('exit', () => resolve(done));
+  }).finally(() => signal.removeEventListener('abort', stop));
+}

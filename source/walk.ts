@@ -1,0 +1,189 @@
+import { lstatSync, readdirSync, readlinkSync, statfsSync, type BigIntStats } from 'node:fs';
+import path from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+import { memberNameOf } from '../archive/member-name.js';
+import { fromText, toBytes } from '../catalog/byte-string.js';
+import type { EntryType } from '../catalog/schema.js';
+import { describeError } from '../config/failures.js';
+
+/** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
+export interface WalkedEntry {
+  /** Member name: full path without its leading `/`; folders end in `/`. */
+  name: string;
+  type: EntryType;
+  stats: BigIntStats | undefined;
+  linkTarget: string | null;
+  /** Why the entry is not in the backup; null for what is. */
+  skipped: string | null;
+}
+
+export interface WalkOptions {
+  /** Absolute paths of folders and files, resolved; none inside another. */
+  sources: string[];
+  /** Gitignore-style globs, anchored at the root of the file system. */
+  excludes: string[];
+  /** Absolute paths of folders that are ours (data, staging, tapes): never walked into. */
+  ownFolders: string[];
+  /** Only entries after this member name are given. */
+  after: string | undefined;
+  /** Called for each of our own folders, and each pseudo file system, that lies in a source. */
+  onLeftOut(path: string, why: string): void;
+}
+
+/**
+ * File systems that hold no files of anybody: their magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup,
+ * cgroup2, devpts, debugfs, tracefs, securityfs, bpf, pstore, configfs, mqueue, efivarfs, binfmt_misc).
+ */
+const pseudoFileSystems = new Set([
+  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11, 0x6165676c,
+  0x62656570, 0x19800202, 0xde5e81e4, 0x42494e4d,
+]);
+
+/**
+ * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So the last name
+ * written down is all that a resumed scan needs. An entry that cannot be looked at is given as skipped.
+ */
+export function* walk(options: WalkOptions): Generator<WalkedEntry> {
+  const excluded = excludeFilter(options.excludes);
+  const own = new Set(options.ownFolders);
+  const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
+  const parents: Walker = { ...options, excluded, own };
+  yield* ordered(sources, '', parents);
+}
+
+interface Walker extends WalkOptions {
+  excluded: (name: string) => boolean;
+  own: Set<string>;
+}
+
+/**
+ * Gives the entries `prefix + name` in the order of their member names. Plain names are in order already, but a folder
+ * `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
+ */
+function* ordered(names: string[], prefix: string, walker: Walker): Generator<WalkedEntry> {
+  const folders: WalkedEntry[] = [];
+  for (const name of names.sort()) {
+    const full = prefix + name;
+    for (let folder = folders.at(-1); folder !== undefined && folder.name < full; folder = folders.at(-1)) {
+      folders.pop();
+      yield* inFolder(folder, walker);
+    }
+    const { after } = walker;
+    // Before the cursor, and no folder that could hold what comes after it.
+    if (after !== undefined && full <= after && !after.startsWith(`${full}/`)) {
+      if (full + '/' <= after || full === after) continue;
+    }
+    const entry = look(full);
+    if (entry.type === 'directory') {
+      folders.push(entry);
+    } else if (!walker.excluded(entry.name) && isAfter(entry.name, after)) {
+      yield entry;
+    }
+  }
+  for (const folder of folders.reverse()) yield* inFolder(folder, walker);
+}
+
+function isAfter(name: string, after: string | undefined): boolean {
+  return after === undefined || name > after;
+}
+
+function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> {
+  const { name } = folder;
+  const { after } = walker;
+  if (!isAfter(name, after) && after?.startsWith(name) !== true) return;
+  if (name !== '/' && walker.excluded(name)) return;
+  const where = absolute(name);
+  const text = where.toString('utf8');
+  if (walker.own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) {
+    walker.onLeftOut(text, 'belongs to tapeflow');
+    return;
+  }
+  if (isPseudo(where)) {
+    walker.onLeftOut(text, 'is a pseudo file system');
+    return;
+  }
+  let names: string[];
+  try {
+    names = readdirSync(where, 'latin1');
+  } catch (error) {
+    if (isAfter(name, after)) yield { ...folder, skipped: `cannot be listed: ${describeError(error)}` };
+    return;
+  }
+  // The root itself has no name in an archive.
+  if (name !== '/' && isAfter(name, after)) yield folder;
+  yield* ordered(names, name === '/' ? '' : name, walker);
+}
+
+function absolute(name: string): Buffer {
+  if (process.platform === 'win32') return Buffer.from(`${name.slice(0, 1)}:${name.slice(1)}`, 'latin1');
+  return toBytes(name.startsWith('/') ? name : `/${name}`);
+}
+
+function isPseudo(where: Buffer): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    return pseudoFileSystems.has(statfsSync(where).type);
+  } catch {
+    return false;
+  }
+}
+
+function look(full: string): WalkedEntry {
+  const where = absolute(full === '' ? '/' : full);
+  let stats: BigIntStats;
+  try {
+    stats = lstatSync(where, { bigint: true });
+  } catch (error) {
+    const reason = `cannot be looked at: ${describeError(error)}`;
+    return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
+  }
+  const entry = { name: full, stats, linkTarget: null, skipped: null };
+  if (stats.isFile()) return { ...entry, type: 'file' };
+  if (stats.isDirectory()) return { ...entry, name: `${full}/`, type: 'directory' };
+  if (stats.isSymbolicLink()) {
+    try {
+      return { ...entry, type: 'symlink', linkTarget: readlinkSync(where, 'latin1') };
+    } catch (error) {
+      return { ...entry, type: 'symlink', skipped: `cannot be read: ${describeError(error)}` };
+    }
+  }
+  return { ...entry, type: 'other', skipped: `is a ${kindOf(stats)}, which has no content to keep` };
+}
+
+function kindOf(stats: BigIntStats): string {
+  if (stats.isSocket()) return 'socket';
+  if (stats.isFIFO()) return 'named pipe';
+  if (stats.isBlockDevice()) return 'block device';
+  if (stats.isCharacterDevice()) return 'character device';
+  return 'special file';
+}
+
+/** Paths after which the matcher is made anew: it caches every path that it was asked about. */
+const matcherLife = 10_000;
+
+function excludeFilter(globs: string[]): (name: string) => boolean {
+  if (globs.length === 0) return () => false;
+  const make = (): Ignore => ignore({ allowRelativePaths: true, ignorecase: false }).add(globs);
+  let matcher = make();
+  let asked = 0;
+  return (name) => {
+    if (++asked % matcherLife === 0) matcher = make();
+    return matcher.ignores(toBytes(name).toString('utf8'));
+  };
+}
+
+/** The sources without those that lie inside another, in the order of their member names. */
+export function outermost(sources: string[]): string[] {
+  const unique = [...new Set(sources)].sort((a, b) => a.length - b.length);
+  const kept: string[] = [];
+  for (const source of unique) {
+    if (!kept.some((outer) => isInside(source, outer))) kept.push(source);
+  }
+  return kept.sort();
+}
+
+/** True when a path is another or lies below it; both absolute and resolved. */
+export function isInside(inner: string, outer: string, paths: typeof path.posix = path): boolean {
+  const relative = paths.relative(outer, inner);
+  return relative === '' || (!relative.startsWith(`..${paths.sep}`) && relative !== '..' && !paths.isAbsolute(relative));
+}
