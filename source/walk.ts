@@ -70,9 +70,8 @@ function* ordered(names: string[], prefix: string, walker: Walker): Generator<Wa
     }
     const { after } = walker;
     // Before the cursor, and no folder that could hold what comes after it.
-    if (after !== undefined && full <= after && !after.startsWith(`${full}/`)) {
-      if (full + '/' <= after || full === after) continue;
-    }
+    const isDone = full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
+    if (isDone && full !== '') continue;
     const entry = look(full);
     if (entry.type === 'directory') {
       folders.push(entry);
@@ -90,8 +89,9 @@ function isAfter(name: string, after: string | undefined): boolean {
 function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> {
   const { name } = folder;
   const { after } = walker;
-  if (!isAfter(name, after) && after?.startsWith(name) !== true) return;
-  if (name !== '/' && walker.excluded(name)) return;
+  const isRoot = name === '/';
+  if (!isRoot && !isAfter(name, after) && after?.startsWith(name) !== true) return;
+  if (!isRoot && walker.excluded(name)) return;
   const where = absolute(name);
   const text = where.toString('utf8');
   if (walker.own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) {
@@ -110,8 +110,8 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
     return;
   }
   // The root itself has no name in an archive.
-  if (name !== '/' && isAfter(name, after)) yield folder;
-  yield* ordered(names, name === '/' ? '' : name, walker);
+  if (!isRoot && isAfter(name, after)) yield folder;
+  yield* ordered(names, isRoot ? '' : name, walker);
 }
 
 function absolute(name: string): Buffer {

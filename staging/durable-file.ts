@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+
+/** Bytes of one read and write of a copy: what an LTFS drive streams well, and two of them are in memory. */
+const chunkBytes = 8 * 1024 * 1024;
+
+/**
+ * Makes the names in a folder survive a power cut. Windows has no call for it: there NTFS's own journal keeps the order.
+ */
+export async function fsyncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a folder and its parents, each of them durable. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; ; made = path.dirname(made)) {
+    await fsyncFolder(path.dirname(made));
+    if (made === first) return;
+  }
+}
+
+/** Gives complete, synced bytes their final name, and makes the name durable. Both are in folders that exist. */
+export async function publish(part: string, finalName: string): Promise<void> {
+  await rename(part, finalName);
+  await fsyncFolder(path.dirname(finalName));
+  if (path.dirname(part) !== path.dirname(finalName)) await fsyncFolder(path.dirname(part));
+}
+
+/** Size of a file in bytes; undefined when there is none. */
+export async function sizeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** Deletes a file if it is there; true when it was. */
+export async function removeFile(file: string): Promise<boolean> {
+  const there = (await sizeOf(file)) !== undefined;
+  await rm(file, { force: true });
+  return there;
+}
+
+/** Deletes the `.part` files of a base name that another, dead attempt has left. */
+export async function removeParts(folder: string, name: string, keep?: string): Promise<void> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  for (const found of names) {
+    if (found.startsWith(`${name}.`) && found.endsWith('.part') && found !== keep) {
+      await rm(path.join(folder, found), { force: true });
+    }
+  }
+}
+
+/** Deletes a folder if it is there and empty. */
+export async function removeEmptyFolder(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+}
+
+export interface CopyOptions {
+  from: string;
+  /** Must not exist. */
+  to: string;
+  /** Called before every chunk with the bytes written so far; throws to stop the copy. */
+  guard(bytesWritten: number): void;
+  /** Opens the target; another than the default for tests of the order of calls. */
+  signal?: AbortSignal;
+}
+
+export interface CopyResult {
+  bytes: number;
+  sha256: string;
+}
+
+/**
+ * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy.
+ * A short write is continued. The target is left behind when it fails: its caller knows what to do with it.
+ */
+export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
+  const source = await open(options.from, constants.O_RDONLY);
+  try {
+    const target = await open(options.to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+    try {
+      const result = await copyChunks(source, target, options);
+      options.guard(result.bytes);
+      await target.sync();
+      return result;
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function copyChunks(source: FileHandle, target: FileHandle, options: CopyOptions): Promise<CopyResult> {
+  const hash = createHash('sha256');
+  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
+  let bytes = 0;
+  let turn = 0;
+  let reading = readFull(source, buffers[0], 0);
+  // A rejection while the other half is awaited must not count as unhandled; it is thrown by its own await below.
+  reading.catch(() => undefined);
+  for (;;) {
+    const chunk = await reading;
+    if (chunk.length === 0) return { bytes, sha256: hash.digest('hex') };
+    options.guard(bytes);
+    turn = 1 - turn;
+    reading = readFull(source, buffers[turn as 0 | 1], bytes + chunk.length);
+    reading.catch(() => undefined);
+    const writing = writeFull(target, chunk);
+    writing.catch(() => undefined);
+    hash.update(chunk);
+    await writing;
+    bytes += chunk.length;
+  }
+}
+
+async function readFull(source: FileHandle, buffer: Buffer, position: number): Promise<Buffer> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await source.read(buffer, filled, buffer.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/** Writes all of a chunk at the current position; a write of no bytes at all is an error, not an endless loop. */
+async function writeFull(target: FileHandle, chunk: Buffer): Promise<void> {
+  let written = 0;
+  while (written < chunk.length) {
+    const { bytesWritten } = await target.write(chunk, written, chunk.length - written, null);
+    if (bytesWritten === 0) throw new TapeflowFailure('NothingWritten', 'The device took no bytes of a write.');
+    written += bytesWritten;
+  }
+}

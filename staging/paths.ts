@@ -1,0 +1,33 @@
+import path from 'node:path';
+
+/** Name of a group's archive: `backup_2026-11_000001_000001.tar.gz`; the group has six digits, from 000001. */
+export function archiveName(setId: string, group: number): string {
+  return `backup_${setId}_${String(group).padStart(6, '0')}.tar.gz`;
+}
+
+/** Name of the manifest beside an archive. */
+export function manifestName(setId: string, group: number): string {
+  return `backup_${setId}_${String(group).padStart(6, '0')}.manifest.jsonl.gz`;
+}
+
+/** Set and group of an archive's name; undefined for any other name. */
+export function parseArchiveName(name: string): { setId: string; group: number } | undefined {
+  const match = /^backup_(\d{4}-\d{2}_\d{6})_(\d{6,})\.tar\.gz$/.exec(name);
+  if (match?.[1] === undefined) return undefined;
+  return { setId: match[1], group: Number(match[2]) };
+}
+
+/** Name of incomplete bytes: it says whose attempt they are, so that no other takes them for its own. */
+export function partName(name: string, token: string): string {
+  return `${name}.${token}.part`;
+}
+
+/** Folder of a set's archives while they are made. */
+export function tempDir(stagingRoot: string, setId: string): string {
+  return path.join(stagingRoot, 'temp', setId);
+}
+
+/** Folder of a set's archives that are whole and wait for the tape. */
+export function finalDir(stagingRoot: string, setId: string): string {
+  return path.join(stagingRoot, 'final', setId);
+}

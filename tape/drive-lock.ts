@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
+import { describeHolder, touchLock, tryLock, type ExclusiveLock } from '../config/exclusive-lock.js';
+import { TapeflowFailure } from '../config/failures.js';
+import type { Settings, DriveSettings } from '../config/settings.js';
+import type { Medium } from './drive.js';
+
+/** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
+export interface DriveLock {
+  /** Takes the lock of what is mounted too, so that two paths to one tape have one writer. Throws `DriveBusy`. */
+  hold(medium: Medium): void;
+  /** Throws `LockLost` when a lock's file was removed or replaced. */
+  check(): void;
+  release(): void;
+}
+
+/** Milliseconds between two touches of a held lock's file: cleaners of /tmp look for days. */
+const touchEveryMs = 60 * 60_000;
+
+/**
+ * Takes the lock of a drive, keyed to its path as the system resolves it.
+ * Throws `DriveBusy`, naming the holder, when another process has it.
+ */
+export function lockDrive(settings: Settings, drive: DriveSettings, role: string): DriveLock {
+  const file = (kind: string, key: string) =>
+    path.join(settings.TAPEFLOW_LOCK_DIR, `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`);
+  const take = (name: string): ExclusiveLock => {
+    const result = tryLock(name, { role, dataDir: settings.TAPEFLOW_DATA_DIR });
+    if ('lock' in result) return result.lock;
+    throw new TapeflowFailure(
+      'DriveBusy',
+      `The drive ${drive.name} (${drive.path}) is in use by ${describeHolder(result.heldBy)}.`,
+      { advice: 'One process writes to a drive at a time: use that one, or stop it first.' },
+    );
+  };
+  const driveFile = file('drive', driveKey(drive.path));
+  const driveLock = take(driveFile);
+  let medium: { key: string; file: string; lock: ExclusiveLock } | undefined;
+  const touching = setInterval(() => {
+    touchLock(driveFile);
+    if (medium !== undefined) touchLock(medium.file);
+  }, touchEveryMs);
+  touching.unref();
+  return {
+    hold(loaded) {
+      if (medium?.key === loaded.key) return;
+      const mediumFile = file('medium', loaded.key);
+      const lock = take(mediumFile);
+      medium?.lock.release();
+      medium = { key: loaded.key, file: mediumFile, lock };
+    },
+    check() {
+      driveLock.check();
+      medium?.lock.check();
+    },
+    release() {
+      clearInterval(touching);
+      medium?.lock.release();
+      medium = undefined;
+      driveLock.release();
+    },
+  };
+}
+
+/** One key for every way to write a path; Windows' drive letters in upper case. */
+export function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
+  if (platform === 'win32') return path.win32.resolve(drivePath).toUpperCase();
+  try {
+    return realpathSync(drivePath);
+  } catch {
+    return path.resolve(drivePath);
+  }
+}

@@ -1,0 +1,99 @@
+import { constants } from 'node:fs';
+import { access, stat, statfs } from 'node:fs/promises';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import type { DriveSettings } from '../config/settings.js';
+import { fsyncFolder } from '../staging/durable-file.js';
+import { ltfsDrive } from './ltfs.js';
+
+/** What is in the drive now, as far as the file system tells. */
+export interface Medium {
+  /** `device:inode` of the mount's root: one key for every path that leads to it. */
+  key: string;
+  /** LTFS's volume UUID; null for a folder, and on Windows, where it cannot be read. */
+  volume: string | null;
+}
+
+export interface Space {
+  /** Bytes. */
+  capacity: number;
+  free: number;
+}
+
+/**
+ * A tape drive: a mounted LTFS, or a folder. A call that needs a tape fails with `TapeNotReady` (a person has to act)
+ * when none is there; such a failure is never the set's.
+ */
+export interface Drive {
+  readonly settings: DriveSettings;
+  /** Looks whether a tape is mounted. Never makes the path. */
+  medium(): Promise<Medium>;
+  /** Asks the drive; once per archive, because it is slow on some. */
+  space(): Promise<Space>;
+  /** Bytes that must stay free besides what is written. */
+  reserve(capacity: number): number;
+  /** Why the tape takes no writes; undefined when it does. */
+  writeProtection(): Promise<string | undefined>;
+  /** Makes everything written before survive a power cut; returns what it did, for the log. */
+  sync(folders: string[]): Promise<string>;
+}
+
+/** The failure of a drive that has no tape which may be written. `reason` is for programs. */
+export function tapeNotReady(reason: string, message: string, advice: string, details = {}): TapeflowFailure {
+  return new TapeflowFailure('TapeNotReady', message, { kind: 'person', advice, details: { reason, ...details } });
+}
+
+/** Opens a drive by its settings. Touches nothing. */
+export function openDrive(settings: DriveSettings): Drive {
+  return settings.kind === 'ltfs' ? ltfsDrive(settings) : directoryDrive(settings);
+}
+
+/** A folder on any disk that serves as a tape: an fsync makes its bytes durable. */
+function directoryDrive(settings: DriveSettings): Drive {
+  return {
+    settings,
+    async medium() {
+      try {
+        const stats = await stat(settings.path, { bigint: true });
+        if (stats.isDirectory()) return { key: `${stats.dev}:${stats.ino}`, volume: null };
+      } catch (error) {
+        if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') {
+          throw tapeNotReady(
+            'not_mounted',
+            `The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
+            'Mount it, or correct TAPE_PATH.',
+          );
+        }
+      }
+      throw tapeNotReady(
+        'not_mounted',
+        `The folder ${settings.path} of drive ${settings.name} does not exist.`,
+        'Mount or make it (tapeflow never makes it by itself), or correct TAPE_PATH.',
+      );
+    },
+    space: () => spaceOf(settings.path),
+    reserve: onePercent,
+    async writeProtection() {
+      try {
+        await access(settings.path, constants.W_OK);
+        return undefined;
+      } catch (error) {
+        return describeError(error);
+      }
+    },
+    async sync(folders) {
+      for (const folder of folders) await fsyncFolder(folder);
+      return 'fsync';
+    },
+  };
+}
+
+/** Size and free bytes of the file system at a path. */
+export async function spaceOf(path: string): Promise<Space> {
+  const { bsize, blocks, bavail } = await statfs(path);
+  return { capacity: blocks * bsize, free: bavail * bsize };
+}
+
+/** Brim-full tapes have had index trouble: 1 % stays free. */
+export function onePercent(capacity: number): number {
+  return Math.ceil(capacity / 100);
+}

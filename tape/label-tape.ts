@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { installationId, type Catalog } from '../catalog/open-catalog.js';
+import { insertTape, listTapes, tapeByName, tapeByUuid, type TapeRow } from '../catalog/tapes.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { makeFolder } from '../staging/durable-file.js';
+import type { Drive } from './drive.js';
+import type { DriveLock } from './drive-lock.js';
+import { labelFileName, readLabel, writeLabel } from './label.js';
+
+export interface LabelRequest {
+  name: string;
+  pool: string;
+  /** Label a tape that holds something. Nothing on it is erased. */
+  force: boolean;
+}
+
+/**
+ * Labels the tape in a drive and adds it to the catalog. Erases nothing: a tape that holds files is refused without
+ * `force`, one that holds committed archives always.
+ */
+export async function labelTape(
+  drive: Drive,
+  lock: DriveLock,
+  catalog: Catalog,
+  request: LabelRequest,
+): Promise<TapeRow> {
+  const { path, name: driveName, ours } = drive.settings;
+  if (ours) await makeFolder(path);
+  const medium = await drive.medium();
+  lock.hold(medium);
+  if ((await tapeByName(catalog, request.name)) !== undefined) {
+    throw refused(`There is a tape ${request.name} already.`, 'Choose another name; `tapeflow tape list` shows them.');
+  }
+  await refuseUsedTape(drive, catalog, request);
+  const protection = await drive.writeProtection();
+  if (protection !== undefined) {
+    throw refused(`The tape in drive ${driveName} cannot be written: ${protection}.`, 'Open its write protection.');
+  }
+  const space = await drive.space();
+  const uuid = randomUUID();
+  const { volume } = medium;
+  const now = new Date();
+  const { name, pool } = request;
+  try {
+    lock.check();
+    await writeLabel(path, { name, pool, uuid, installation: await installationId(catalog), volume, labelled: now.toISOString() });
+    await drive.sync([path]);
+  } catch (error) {
+    throw new TapeflowFailure('LabelNotWritten', `The label could not be written to ${path}: ${describeError(error)}.`, {
+      cause: error,
+    });
+  }
+  const at = now.getTime();
+  const row: TapeRow = { uuid, name, pool, volume, state: 'usable', reason: null, ...space, labelled_at: at, seen_at: at };
+  await insertTape(catalog, row);
+  return row;
+}
+
+async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequest): Promise<void> {
+  const { path, name: driveName } = drive.settings;
+  const label = await readLabel(path).catch((error: unknown) => {
+    if (request.force && error instanceof TapeflowFailure) return undefined;
+    throw error;
+  });
+  if (label !== undefined) {
+    const known = await tapeByUuid(catalog, label.uuid);
+    if (known !== undefined) {
+      const committed = await catalog
+        .selectFrom('copies')
+        .select('group_no')
+        .where('tape_uuid', '=', known.uuid)
+        .where('state', '=', 'committed')
+        .limit(1)
+        .executeTakeFirst();
+      if (committed !== undefined || !request.force) {
+        const holds = committed === undefined ? '' : ' and holds committed archives';
+        throw refused(
+          `The tape in drive ${driveName} is labelled ${label.name}${holds}.`,
+          committed === undefined ? 'Use --force to give it another label.' : 'Load another tape.',
+        );
+      }
+      return;
+    }
+    if (!request.force) {
+      throw refused(
+        `The tape in drive ${driveName} is labelled ${label.name} by another installation.`,
+        'Load another tape; --force takes it over, and erases nothing.',
+      );
+    }
+    return;
+  }
+  const others = (await readdir(path)).filter((name) => name !== labelFileName && name !== 'lost+found');
+  if (others.length > 0 && !request.force) {
+    throw refused(
+      `The tape in drive ${driveName} (${path}) is not empty: it holds ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
+      'Load an empty tape; --force labels this one all the same, and erases nothing.',
+    );
+  }
+}
+
+function refused(message: string, advice: string): TapeflowFailure {
+  return new TapeflowFailure('LabelRefused', message, { advice });
+}
+
+/**
+ * Makes and labels the default tape folder at its first use. It is ours (nobody gave a TAPE_PATH); once the catalog knows
+ * any tape, a missing or unlabelled folder is a person's matter, as with every other drive.
+ */
+export async function prepareOwnTape(drive: Drive, lock: DriveLock, catalog: Catalog, pool: string): Promise<void> {
+  if (!drive.settings.ours || (await listTapes(catalog)).length > 0) return;
+  await makeFolder(drive.settings.path);
+  if ((await readLabel(drive.settings.path)) !== undefined) return;
+  await labelTape(drive, lock, catalog, { name: 'TAPE01', pool, force: false });
+}

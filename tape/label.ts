@@ -1,0 +1,85 @@
+import { constants } from 'node:fs';
+import { open, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { fsyncFolder } from '../staging/durable-file.js';
+
+/** The label's file at the root of a tape. */
+export const labelFileName = 'tapeflow-label.json';
+
+/** Most bytes of a label that are read: a forged one must not fill the memory. */
+const mostLabelBytes = 64 * 1024;
+
+const labelSchema = z.object({
+  tapeflowLabel: z.literal(1),
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+  pool: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+  uuid: z.uuid(),
+  installation: z.uuid(),
+  /** `user.ltfs.volumeUUID` at the time of labelling; null on a folder. */
+  volume: z.string().nullable(),
+  labelled: z.string(),
+});
+
+/** What a tape says of itself. Unknown keys are ignored. */
+export type TapeLabel = z.output<typeof labelSchema>;
+
+/**
+ * The label of the tape at a mount point; undefined when there is none.
+ * A file that is no label of ours is a permanent failure: the tape is refused, never relabelled by itself.
+ */
+export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
+  const file = path.join(mountPoint, labelFileName);
+  let text: string;
+  try {
+    const handle = await open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    try {
+      if ((await handle.stat()).size > mostLabelBytes) throw damaged(file, 'it is too long');
+      text = await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    if (['ELOOP', 'EISDIR'].includes(systemErrorCode(error) ?? '')) throw damaged(file, 'it is no ordinary file');
+    throw error;
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw damaged(file, 'it is not JSON');
+  }
+  const parsed = labelSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw damaged(file, `its ${issue?.path.join('.') ?? 'content'} is wrong`);
+}
+
+function damaged(file: string, why: string): TapeflowFailure {
+  return new TapeflowFailure('LabelDamaged', `The tape's label ${file} is damaged: ${why}.`, {
+    kind: 'person',
+    advice: 'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+  });
+}
+
+/** Writes a label: part, fsync, rename, fsync of the folder. The caller syncs the tape's index. */
+export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tapeflowLabel'>): Promise<void> {
+  const file = path.join(mountPoint, labelFileName);
+  const part = `${file}.${label.uuid}.part`;
+  const handle = await open(part, 'wx', 0o644);
+  try {
+    await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(part, file);
+  await fsyncFolder(mountPoint);
+}
+
+/** Reads a label's file as it is, for messages about it. */
+export async function rawLabel(mountPoint: string): Promise<string> {
+  return readFile(path.join(mountPoint, labelFileName), 'utf8');
+}

@@ -1,0 +1,92 @@
+import { stat } from 'node:fs/promises';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import type { DriveSettings } from '../config/settings.js';
+import { fsyncFolder } from '../staging/durable-file.js';
+import { onePercent, spaceOf, tapeNotReady, type Drive } from './drive.js';
+import { attributeError, requireAttributeTool } from './extended-attributes.js';
+import { missingMount } from './mount.js';
+
+/** What the reference LTFS keeps back for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
+const writePoolBytes = 50_000_000;
+
+/** Extended attributes of the mount's root, as the LTFS format specification (2.4, annex C) names them. */
+const attributes = {
+  volume: 'user.ltfs.volumeUUID',
+  generation: 'user.ltfs.indexGeneration',
+  lockState: 'user.ltfs.volumeLockState',
+  sync: 'user.ltfs.sync',
+} as const;
+
+/** A tape that LTFS has mounted: only an index write makes its files durable. */
+export function ltfsDrive(settings: DriveSettings): Drive {
+  const where = settings.path;
+  const read = async (attribute: string): Promise<string> => {
+    try {
+      return await (await requireAttributeTool()).get(where, attribute);
+    } catch (error) {
+      if (error instanceof TapeflowFailure) throw error;
+      throw tapeNotReady(
+        'not_ltfs',
+        `The mount ${where} of drive ${settings.name} does not answer as LTFS (${attribute}: ${attributeError(error)}).`,
+        'Mount the tape with LTFS again, or set TAPE_KIND=directory if it is a plain folder.',
+      );
+    }
+  };
+  return {
+    settings,
+    async medium() {
+      const missing = await missingMount(where);
+      if (missing !== undefined) {
+        throw tapeNotReady(
+          'not_mounted',
+          `No tape is mounted in drive ${settings.name}: ${where} ${missing}.`,
+          `Load a tape and mount it with LTFS at ${where}.`,
+        );
+      }
+      const stats = await stat(where, { bigint: true });
+      const volume = process.platform === 'win32' ? null : await read(attributes.volume);
+      return { key: `${stats.dev}:${stats.ino}`, volume };
+    },
+    async space() {
+      try {
+        return await spaceOf(where);
+      } catch (error) {
+        throw tapeNotReady(
+          'not_mounted',
+          `The mount ${where} of drive ${settings.name} does not tell its free space: ${describeError(error)}.`,
+          'Unmount it and mount the tape with LTFS again.',
+        );
+      }
+    },
+    reserve: (capacity) => Math.max(onePercent(capacity), writePoolBytes),
+    async writeProtection() {
+      if (process.platform === 'win32') return undefined;
+      const state = await read(attributes.lockState);
+      return state === '0' ? undefined : `its volume lock state is ${state}`;
+    },
+    async sync(folders) {
+      if (process.platform === 'win32') {
+        // LTFS for Windows writes its index by time only; the caller has waited TAPE_SYNC_INTERVAL.
+        return 'index period';
+      }
+      for (const folder of folders) await fsyncFolder(folder);
+      const before = await read(attributes.generation);
+      try {
+        await (await requireAttributeTool()).set(where, attributes.sync, '1');
+      } catch (error) {
+        throw new TapeflowFailure('IndexSyncFailed', `LTFS at ${where} could not write its index: ${attributeError(error)}.`, {
+          kind: 'transient',
+        });
+      }
+      const after = await read(attributes.generation);
+      return `index generation ${before} → ${after}`;
+    },
+  };
+}
+
+/** System errors after which nothing that the last good sync did not cover may be trusted. */
+export function isMediumError(error: unknown): boolean {
+  return ['EIO', 'EROFS', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM', 'ESHUTDOWN'].includes(
+    systemErrorCode(error) ?? '',
+  );
+}

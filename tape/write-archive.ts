@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { TapeflowFailure } from '../config/failures.js';
+import { copyHashed, makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { partName } from '../staging/paths.js';
+
+/** A staged file and what it must be, byte for byte. */
+export interface StagedFile {
+  name: string;
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+export interface WriteOptions {
+  mountPoint: string;
+  setId: string;
+  /** The attempt; incomplete bytes on the tape are named after it. */
+  token: string;
+  /** Called before every chunk and before the name is given; throws to stop. */
+  guard(bytesWritten: number): void;
+}
+
+/** Folder of a set on the tape. */
+export function tapeFolder(mountPoint: string, setId: string): string {
+  return path.join(mountPoint, setId);
+}
+
+/**
+ * Writes one staged file to the tape: copy to `.part`, hash on the way, fsync, compare with the hash that was taken when
+ * it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
+ *
+ * A file of that name that an earlier attempt has published is kept when its bytes are the right ones.
+ * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
+ */
+export async function writeFileToTape(file: StagedFile, options: WriteOptions): Promise<void> {
+  const folder = tapeFolder(options.mountPoint, options.setId);
+  const target = path.join(folder, file.name);
+  await makeFolder(folder);
+  options.guard(0);
+  await removeParts(folder, file.name);
+  if ((await sizeOf(target)) === file.size && (await hashOf(target, options.guard)) === file.sha256) return;
+  const part = path.join(folder, partName(file.name, options.token));
+  const copied = await copyHashed({ from: file.path, to: part, guard: options.guard });
+  if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
+    await removeFile(part);
+    throw new TapeflowFailure(
+      'StagedArchiveDamaged',
+      `The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256 ${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
+    );
+  }
+  const onTape = await sizeOf(part);
+  if (onTape !== file.size) {
+    throw new TapeflowFailure('ShortOnTape', `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`, {
+      kind: 'transient',
+    });
+  }
+  options.guard(copied.bytes);
+  await publish(part, target);
+}
+
+async function hashOf(file: string, guard: (bytes: number) => void): Promise<string> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(file, { highWaterMark: 8 * 1024 * 1024 })) {
+    guard(bytes);
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  return hash.digest('hex');
+}
