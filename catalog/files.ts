@@ -40,8 +40,7 @@ export interface PackedFile {
   tarOffset: number | null;
   /** Set when the content is not, or not wholly, what the source had. */
   reason: string | null;
-  /** False when nothing of it is in the archive. */
-  stored: boolean;
+  state: 'packed' | 'skipped';
 }
 
 /**
@@ -72,7 +71,7 @@ export async function commitCompressed(
         file.size,
         file.sha256,
         file.tarOffset,
-        file.stored ? 'packed' : 'skipped',
+        file.state,
         file.reason,
         setId,
         toBytes(file.path),

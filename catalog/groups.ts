@@ -193,6 +193,15 @@ export async function forgetArchive(catalog: Catalog, setId: string, no: number,
     if (group.state === 'committed' || group.state === 'released') return;
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     await tx.deleteFrom('copies').where('set_id', '=', setId).where('group_no', '=', no).execute();
+    // What packing has skipped is tried again; what the scan could not look at (never a plain file) stays skipped.
+    await tx
+      .updateTable('files')
+      .set({ state: 'planned', reason: null, sha256: null, tar_offset: null })
+      .where('set_id', '=', setId)
+      .where('path', '>=', group.first_path)
+      .where('path', '<=', group.last_path)
+      .where('type', '=', 'file')
+      .execute();
     await tx
       .updateTable('groups')
       .set({ state: 'planned', token: null })

@@ -221,6 +221,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('set_id', '=', setId)
     .where('reason', 'is not', null)
+    .where('state', '=', 'skipped')
     .executeTakeFirstOrThrow();
   const tapes = await db
     .selectFrom('copies')

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { TapeflowFailure } from '../config/failures.js';
 import { copyHashed, makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
 import { partName } from '../staging/paths.js';
+import { tapeNotReady } from './drive.js';
 
 /** A staged file and what it must be, byte for byte. */
 export interface StagedFile {
@@ -18,6 +19,8 @@ export interface WriteOptions {
   setId: string;
   /** The attempt; incomplete bytes on the tape are named after it. */
   token: string;
+  /** False when the catalog knows of no earlier attempt on this tape: then a file of that name is somebody else's. */
+  mayReplace: boolean;
   /** Called before every chunk and before the name is given; throws to stop. */
   guard(bytesWritten: number): void;
 }
@@ -40,7 +43,15 @@ export async function writeFileToTape(file: StagedFile, options: WriteOptions): 
   await makeFolder(folder);
   options.guard(0);
   await removeParts(folder, file.name);
-  if ((await sizeOf(target)) === file.size && (await hashOf(target, options.guard)) === file.sha256) return;
+  const existing = await sizeOf(target);
+  if (existing === file.size && (await hashOf(target, options.guard)) === file.sha256) return;
+  if (existing !== undefined && !options.mayReplace) {
+    throw tapeNotReady(
+      'name_taken',
+      `The tape holds another ${file.name} already, in ${folder}, which this catalog did not write.`,
+      'Load another tape.',
+    );
+  }
   const part = path.join(folder, partName(file.name, options.token));
   const copied = await copyHashed({ from: file.path, to: part, guard: options.guard });
   if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {

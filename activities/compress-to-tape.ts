@@ -1,0 +1,133 @@
+import path from 'node:path';
+import { commitCompressed, skipGroup } from '../catalog/files.js';
+import { archiveOf, beginCompressing, forgetArchive, groupOf, type GroupRow } from '../catalog/groups.js';
+import { setNamed } from '../catalog/sets.js';
+import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
+import { TapeflowFailure } from '../config/failures.js';
+import { makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { archiveName, manifestName, partName } from '../staging/paths.js';
+import { requireTape, type LoadedTape } from '../tape/loaded-tape.js';
+import { tapeFolder } from '../tape/write-archive.js';
+import { asAttempt, type Attempt } from './attempt.js';
+import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import { packGroup } from './pack-group.js';
+import { onMedium, type WrittenArchive } from './write-to-tape.js';
+
+/** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
+const guardEveryMs = 200;
+
+/**
+ * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of steps
+ * as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
+ */
+export function compressToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Promise<WrittenArchive | null> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive, lock } = deps;
+    const group = await groupOf(catalog, ref.setId, ref.group);
+    if (group.state === 'skipped') return null;
+    const copy = await copyOf(catalog, ref.setId, ref.group);
+    const before = await archiveOf(catalog, ref.setId, ref.group);
+    if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
+      return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
+    }
+    if (before !== undefined) await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
+    const set = await setNamed(catalog, ref.setId);
+    lock.hold(await drive.medium());
+    const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
+    if (tape === undefined) return null;
+    if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
+      throw new TapeflowFailure('StaleAttempt', `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`);
+    }
+    return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
+  });
+}
+
+/** The tape in the drive if the group fits; undefined when the group is larger than any such tape: then it is skipped. */
+async function roomyTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  group: GroupRow,
+  demand: { pool: string; wanted: string | undefined },
+): Promise<LoadedTape | undefined> {
+  const needBytes = group.bytes + group.entries * 1024;
+  try {
+    return await requireTape(deps.drive, deps.catalog, { ...demand, needBytes });
+  } catch (error) {
+    const capacity = error instanceof TapeflowFailure && error.details['reason'] === 'full' ? error.details['capacity'] : undefined;
+    if (typeof capacity !== 'number' || group.entries > 1 || needBytes + deps.drive.reserve(capacity) <= capacity) throw error;
+    const reason = `the file is larger than the tape (${group.bytes} of ${capacity} bytes)`;
+    await skipGroup(deps.catalog, ref.setId, ref.group, reason);
+    logStage(deps, 'failed', ref, { reason });
+    return undefined;
+  }
+}
+
+async function packOnTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+  tape: LoadedTape,
+): Promise<WrittenArchive> {
+  const { catalog, drive, lock } = deps;
+  const { token } = attempt;
+  const began = performance.now();
+  const folder = tapeFolder(drive.settings.path, ref.setId);
+  const names = { archive: archiveName(ref.setId, ref.group), manifest: manifestName(ref.setId, ref.group) };
+  const parts = {
+    archive: path.join(folder, partName(names.archive, token)),
+    manifest: path.join(folder, partName(names.manifest, token)),
+  };
+  await makeFolder(folder);
+  await removeParts(folder, names.archive);
+  await removeParts(folder, names.manifest);
+  logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
+  const stop = new AbortController();
+  let lostLock: unknown;
+  const guard = setInterval(() => {
+    try {
+      attempt.throwIfCancelled();
+      lock.check();
+    } catch (error) {
+      lostLock = error;
+      stop.abort(error);
+    }
+  }, guardEveryMs);
+  try {
+    const packed = await packGroup(
+      deps,
+      ref,
+      attempt,
+      { archivePath: parts.archive, manifestPath: parts.manifest, maxBytes: Math.max(group.bytes, 1), signal: stop.signal },
+      (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
+    );
+    const { archive } = packed;
+    attempt.throwIfCancelled();
+    lock.check();
+    const ms = performance.now() - began;
+    const detail = `${archive.members} files, ${packed.skipped} skipped`;
+    await commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail });
+    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`);
+    if ((await sizeOf(parts.archive)) !== archive.size) {
+      throw new TapeflowFailure('ShortOnTape', `The tape holds another size of ${names.archive} than was written.`, {
+        kind: 'transient',
+      });
+    }
+    lock.check();
+    await publish(parts.archive, path.join(folder, names.archive));
+    await publish(parts.manifest, path.join(folder, names.manifest));
+    const bytes = archive.size + archive.manifest_size;
+    const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
+    if (!(await recordWritten(catalog, { ...ref, token }, written))) {
+      throw new TapeflowFailure('StaleAttempt', `Another attempt has taken over the write of group ${ref.group}.`);
+    }
+    logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
+    return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
+  } catch (error) {
+    await removeFile(parts.archive).catch(() => false);
+    await removeFile(parts.manifest).catch(() => false);
+    throw lostLock ?? error;
+  } finally {
+    clearInterval(guard);
+  }
+}

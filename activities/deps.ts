@@ -1,0 +1,36 @@
+import type { Catalog } from '../catalog/open-catalog.js';
+import type { Stage } from '../catalog/events.js';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import type { Drive } from '../tape/drive.js';
+import type { DriveLock } from '../tape/drive-lock.js';
+
+/** What every activity works with. */
+export interface Deps {
+  settings: Settings;
+  catalog: Catalog;
+  logger: Logger;
+}
+
+/** What an activity on a drive's queue works with besides. */
+export interface DriveDeps extends Deps {
+  drive: Drive;
+  lock: DriveLock;
+}
+
+/** A group of a set: all that the history carries of it. */
+export interface GroupRef {
+  setId: string;
+  group: number;
+}
+
+/** One log line for a key stage of a group: the same fields everywhere. */
+export function logStage(
+  deps: Deps,
+  stage: Stage,
+  ref: GroupRef,
+  fields: { archive?: string; bytes?: number; ms?: number; [key: string]: unknown } = {},
+): void {
+  const level = stage === 'failed' || stage === 'final_timeout' || stage === 'lost' ? 'warn' : 'info';
+  deps.logger[level]({ stage, setId: ref.setId, group: ref.group, ...fields }, stage);
+}

@@ -1,0 +1,57 @@
+import { compressGroup } from './compress-group.js';
+import { compressToTape } from './compress-to-tape.js';
+import type { Deps, DriveDeps, GroupRef } from './deps.js';
+import { labelLoadedTape } from './label-tape.js';
+import { promoteArchive } from './promote-archive.js';
+import { releaseArchives } from './release-archives.js';
+import { scanSources } from './scan-sources.js';
+import { cancelSet, finishSet, nextGroups, parkFailedGroup, recordState, retryParkedGroups } from './set-state.js';
+import { syncTape } from './sync-tape.js';
+import { waitForFinal } from './wait-for-final.js';
+import { watchTape, type TapeWish } from './watch-tape.js';
+import { writeToTape } from './write-to-tape.js';
+import type { SetState } from '../catalog/schema.js';
+import type { LabelRequest } from '../tape/label-tape.js';
+
+/** Activities of the queue `tapeflow-archive`: short or waiting ones, next to the staging disk. */
+export function archiveActivities(deps: Deps) {
+  return {
+    scanSources: (setId: string) => scanSources(deps, setId),
+    nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
+    promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
+    releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),
+    recordState: (setId: string, state: SetState, reason: string | null) => recordState(deps, setId, state, reason),
+    parkFailedGroup: (ref: GroupRef, stage: string, reason: string) => parkFailedGroup(deps, ref, stage, reason),
+    retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
+    finishSet: (setId: string) => finishSet(deps, setId),
+    cancelSet: (setId: string, discard: boolean) => cancelSet(deps, setId, discard),
+  };
+}
+
+/** Activities of the queue `tapeflow-compress`: as many at once as `PARALLEL_GROUPS`. */
+export function compressActivities(deps: Deps) {
+  return { compressGroup: (ref: GroupRef) => compressGroup(deps, ref) };
+}
+
+/** Activities of a drive's own queue: one at a time. */
+export function driveActivities(deps: DriveDeps) {
+  return {
+    writeToTape: (ref: GroupRef, wanted?: string) => writeToTape(deps, ref, wanted),
+    compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
+    syncTape: (setId: string, tape: string, groups: number[]) => syncTape(deps, setId, tape, groups),
+    labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
+  };
+}
+
+/** Activities of the drive host's ordinary queue: they look at the drive or at staging, and never hold its slot. */
+export function driveHostActivities(deps: DriveDeps) {
+  return {
+    waitForFinal: (ref: GroupRef) => waitForFinal(deps, ref),
+    watchTape: (wish: TapeWish) => watchTape(deps, wish),
+  };
+}
+
+export type ArchiveActivities = ReturnType<typeof archiveActivities>;
+export type CompressActivities = ReturnType<typeof compressActivities>;
+export type DriveActivities = ReturnType<typeof driveActivities>;
+export type DriveHostActivities = ReturnType<typeof driveHostActivities>;

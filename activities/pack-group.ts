@@ -1,0 +1,143 @@
+import os from 'node:os';
+import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
+import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
+import { fromBytes } from '../catalog/byte-string.js';
+import { filesOfGroup, type FileRow, type PackedFile } from '../catalog/files.js';
+import { archiveOf } from '../catalog/groups.js';
+import { installationId } from '../catalog/open-catalog.js';
+import { setNamed } from '../catalog/sets.js';
+import { archiveName, manifestName } from '../staging/paths.js';
+import type { Attempt } from './attempt.js';
+import type { Deps, GroupRef } from './deps.js';
+import { setOptions } from './set-options.js';
+
+/** Compressed blocks under way at once, for each compression thread; see "Making and reading archives" in the facts. */
+const blocksPerThread = 4;
+
+export interface PackedGroup {
+  /** The archive's catalog row, ready to commit. */
+  archive: Parameters<typeof import('../catalog/files.js').commitCompressed>[1];
+  files: PackedFile[];
+  skipped: number;
+}
+
+/** Packs a group's files into two new files, and returns what the catalog has to learn of it. */
+export async function packGroup(
+  deps: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+  paths: { archivePath: string; manifestPath: string; maxBytes: number | null; signal: AbortSignal },
+  onProgress: (progress: PackProgress) => void,
+): Promise<PackedGroup> {
+  const { catalog, settings } = deps;
+  const { setId, group } = ref;
+  const set = await setNamed(catalog, setId);
+  const files: PackedFile[] = [];
+  const found: SkippedMember[] = [];
+  let members = 0;
+  const name = archiveName(setId, group);
+  const outcome = await packInThread({
+    archivePath: paths.archivePath,
+    manifestPath: paths.manifestPath,
+    pages: plannedPages(deps, ref, found),
+    level: setOptions(set).level,
+    inFlight: Math.max(8, settings.COMPRESSION_THREADS * blocksPerThread),
+    maxBytes: paths.maxBytes,
+    manifestHeader: {
+      set: setId,
+      setUuid: set.uuid,
+      group,
+      archive: name,
+      created: new Date().toISOString(),
+      installation: await installationId(catalog),
+      sources: JSON.parse(set.sources) as string[],
+      hostname: os.hostname(),
+      mode: set.mode,
+      platform: process.platform,
+    },
+    signal: paths.signal,
+    alreadySkipped: found,
+    onBatch(packed, skipped) {
+      const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
+      for (const member of packed) {
+        files.push(packedFile(member, reasons.get(member.name) ?? null));
+        members += 1;
+        reasons.delete(member.name);
+      }
+      for (const [path, reason] of reasons) {
+        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped' });
+      }
+    },
+    onProgress,
+  });
+  const { archive, manifest } = outcome;
+  return {
+    archive: {
+      set_id: setId,
+      group_no: group,
+      name,
+      size: archive.size,
+      sha256: archive.sha256,
+      manifest_name: manifestName(setId, group),
+      manifest_size: manifest.size,
+      manifest_sha256: manifest.sha256,
+      token: attempt.token,
+      bytes_in: archive.bytesIn,
+      members,
+      created_at: Date.now(),
+    },
+    files,
+    skipped: found.length + files.filter((file) => file.state === 'skipped').length,
+  };
+}
+
+/** The group's entries as the packer wants them; those that the scan has skipped are put into `skipped` instead. */
+async function* plannedPages(deps: Deps, ref: GroupRef, skipped: SkippedMember[]): AsyncGenerator<PlannedMember[]> {
+  for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
+    const members: PlannedMember[] = [];
+    for (const row of page) {
+      const member = plannedMember(row);
+      if (member !== undefined) members.push(member);
+      else skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+    }
+    yield members;
+  }
+}
+
+function plannedMember(row: FileRow): PlannedMember | undefined {
+  if (row.type === 'other' || row.state === 'skipped') return undefined;
+  return {
+    name: fromBytes(row.path),
+    type: row.type,
+    size: row.size,
+    mtimeS: row.mtime_s,
+    mtimeNs: row.mtime_ns,
+    mode: row.mode,
+    uid: row.uid,
+    gid: row.gid,
+    dev: row.dev,
+    ino: row.ino,
+    nlink: row.nlink,
+    linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
+    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+  };
+}
+
+/** Flags of the packer that mean "not exactly what the source held", in words. */
+const flagWords: Record<string, string> = {
+  grew: 'grew while it was read: stored at the size it had',
+  changed: 'changed while it was read',
+};
+
+function packedFile(member: PackedMember, reason: string | null): PackedFile {
+  const flagged = member.flags.map((flag) => flagWords[flag]).find((words) => words !== undefined);
+  return {
+    path: member.name,
+    size: member.size,
+    sha256: member.sha256,
+    tarOffset: member.offset,
+    reason: reason ?? flagged ?? null,
+    // Padded content is in the archive, but it is not what the source held.
+    state: reason === null ? 'packed' : 'skipped',
+  };
+}

@@ -1,0 +1,45 @@
+import type { ScanProgress } from '../source/scan.js';
+import { scanInThread } from '../source/scan.js';
+import { setNamed } from '../catalog/sets.js';
+import { asAttempt } from './attempt.js';
+import type { Deps } from './deps.js';
+import { setOptions } from './set-options.js';
+
+/** Walks the sources of a set into groups. Goes on after the last batch in the catalog, never after a heartbeat. */
+export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
+  return asAttempt(async (attempt) => {
+    const { settings, catalog, logger } = deps;
+    const set = await setNamed(catalog, setId);
+    let last: ScanProgress = { entries: 0, bytes: 0, groups: 0 };
+    if (set.scanned === 1) return last;
+    const options = setOptions(set);
+    const finished = await scanInThread(
+      {
+        catalogFile: settings.CATALOG_URL,
+        setId,
+        sources: JSON.parse(set.sources) as string[],
+        excludes: JSON.parse(set.excludes) as string[],
+        ownFolders: ownFolders(deps),
+        limits: {
+          groupBytes: options.groupBytes,
+          groupFiles: options.groupFiles,
+          stagingBytes: options.stagingBytes,
+          direct: set.direct === 1,
+        },
+      },
+      attempt.signal,
+      (progress) => {
+        last = progress;
+        attempt.report(progress);
+      },
+    );
+    if (!finished) attempt.throwIfCancelled();
+    logger.info({ setId, ...last }, 'scanned');
+    return last;
+  });
+}
+
+/** Folders that are never backed up: the data folder, staging, and every drive's tape. */
+export function ownFolders({ settings }: Deps): string[] {
+  return [settings.TAPEFLOW_DATA_DIR, settings.BACKUP_COMPRESS_DIR, ...settings.drives.map((drive) => drive.path)];
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { Settings } from '../config/settings.js';
+import type { SetRow } from '../catalog/sets.js';
+
+const schema = z.object({
+  groupBytes: z.number(),
+  groupFiles: z.number(),
+  stagingBytes: z.number(),
+  level: z.number(),
+  parallelGroups: z.number(),
+  syncBytes: z.number(),
+  syncSeconds: z.number(),
+  finalWaitSeconds: z.number(),
+  heartbeatSeconds: z.number(),
+  tapeRetrySeconds: z.number(),
+  retrySeconds: z.number(),
+  retryAttempts: z.number(),
+});
+
+/** The settings that a set keeps for its whole life, as they were when it began. */
+export type SetOptions = z.output<typeof schema>;
+
+/** Takes the snapshot. Sizes in bytes, times in seconds. */
+export function snapshotOptions(settings: Settings): SetOptions {
+  return {
+    groupBytes: settings.MAX_GROUP_SIZE,
+    groupFiles: settings.MAX_GROUP_FILES,
+    stagingBytes: settings.STAGING_MAX_BYTES,
+    level: settings.COMPRESSION_LEVEL,
+    parallelGroups: settings.PARALLEL_GROUPS,
+    syncBytes: settings.TAPE_SYNC_BYTES,
+    syncSeconds: settings.TAPE_SYNC_SECONDS,
+    finalWaitSeconds: settings.FINAL_WAIT_SECONDS,
+    heartbeatSeconds: settings.HEARTBEAT_SECONDS,
+    tapeRetrySeconds: settings.TAPE_RETRY_SECONDS,
+    retrySeconds: settings.RETRY_SECONDS,
+    retryAttempts: settings.RETRY_ATTEMPTS,
+  };
+}
+
+/** The snapshot of a set. */
+export function setOptions(set: SetRow): SetOptions {
+  return schema.parse(JSON.parse(set.options));
+}

@@ -1,0 +1,121 @@
+import { rm } from 'node:fs/promises';
+import { closedGroups, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
+import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
+import type { GroupState, SetState } from '../catalog/schema.js';
+import { removeEmptyFolder } from '../staging/durable-file.js';
+import { finalDir, tempDir } from '../staging/paths.js';
+import { asAttempt, pause } from './attempt.js';
+import { logStage, type Deps, type GroupRef } from './deps.js';
+
+/** A group as the workflow carries it. */
+export interface PlannedGroup {
+  group: number;
+  bytes: number;
+  direct: boolean;
+  state: GroupState;
+}
+
+export interface GroupPage {
+  groups: PlannedGroup[];
+  /** True when no further group will come. */
+  last: boolean;
+}
+
+/** Groups that need no work any more. */
+const finished: readonly GroupState[] = ['released', 'skipped', 'failed'];
+/** Milliseconds between two looks for the scan's next group. */
+const lookEveryMs = 250;
+const pageSize = 50;
+
+/** The next groups of a set that have work left; waits for the scan when it has none yet. */
+export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<GroupPage> {
+  return asAttempt(async (attempt) => {
+    let after = afterNo;
+    for (;;) {
+      const { groups, scanned } = await closedGroups(deps.catalog, setId, after, pageSize);
+      const work = groups.filter((group) => !finished.includes(group.state));
+      const last = scanned && groups.length < pageSize;
+      if (work.length > 0 || last) return { groups: work.map(planned), last };
+      after = groups.at(-1)?.no ?? after;
+      if (groups.length < pageSize) await pause(attempt, lookEveryMs);
+    }
+  });
+}
+
+function planned(group: GroupRow): PlannedGroup {
+  return { group: group.no, bytes: group.bytes, direct: group.direct === 1, state: group.state };
+}
+
+/** Writes a set's state down, for `status` and for people. */
+export function recordState(deps: Deps, setId: string, state: SetState, reason: string | null): Promise<void> {
+  return asAttempt(async () => {
+    await recordSetState(deps.catalog, setId, state, reason);
+    deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
+  });
+}
+
+/** Parks a group that failed for good: visible, retriable, in nobody's way. */
+export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason: string): Promise<void> {
+  return asAttempt(async () => {
+    await parkGroup(deps.catalog, ref.setId, ref.group, stage, reason);
+    logStage(deps, 'failed', ref, { failedStage: stage, reason });
+  });
+}
+
+/** Takes parked groups up again, and returns them. */
+export function retryParkedGroups(deps: Deps, setId: string): Promise<PlannedGroup[]> {
+  return asAttempt(async () => {
+    const numbers = await unparkGroups(deps.catalog, setId);
+    if (numbers.length === 0) return [];
+    const rows = await deps.catalog
+      .selectFrom('groups')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .where('no', 'in', numbers.slice(0, 1000))
+      .orderBy('no')
+      .execute();
+    return rows.map(planned);
+  });
+}
+
+/** The end of a set: its state follows from the catalog, never from what the workflow remembers. */
+export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
+  return asAttempt(async () => {
+    const { catalog, settings } = deps;
+    const before = await summarizeSet(catalog, setId);
+    const { released = 0, skipped = 0, failed = 0 } = before.stages;
+    const unfinished = before.groups - released - skipped - failed;
+    const lost = failed > 0 || unfinished > 0 || !before.scanned;
+    const state: SetState = lost ? 'failed' : before.skipped > 0 ? 'completed_with_skips' : 'completed';
+    const numbers = before.failedGroups.map((group) => group.group).slice(0, 20).join(', ');
+    const reason = lost
+      ? failed > 0
+        ? `${failed} of ${before.groups} groups failed (${numbers}), first: ${before.failedGroups[0]?.reason ?? ''}`
+        : `${unfinished} groups are unfinished`
+      : null;
+    await recordSetState(catalog, setId, state, reason);
+    if (!lost) {
+      await removeEmptyFolder(tempDir(settings.BACKUP_COMPRESS_DIR, setId));
+      await removeEmptyFolder(finalDir(settings.BACKUP_COMPRESS_DIR, setId));
+    }
+    deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
+    const summary = await summarizeSet(catalog, setId);
+    return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
+  });
+}
+
+/** The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. */
+export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<void> {
+  return asAttempt(async () => {
+    const { catalog, settings } = deps;
+    await setNamed(catalog, setId);
+    if (discard) {
+      await rm(tempDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
+      await rm(finalDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
+      await catalog.updateTable('groups').set({ reserved: 0 }).where('set_id', '=', setId).execute();
+    }
+    const reason = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
+    await recordSetState(catalog, setId, 'cancelled', reason);
+    deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
+  });
+}
