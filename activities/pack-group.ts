@@ -3,7 +3,6 @@ import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../catalog/byte-string.js';
 import { filesOfGroup, type FileRow, type PackedFile } from '../catalog/files.js';
-import { archiveOf } from '../catalog/groups.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
 import { archiveName, manifestName } from '../staging/paths.js';

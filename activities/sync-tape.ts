@@ -26,7 +26,7 @@ export interface SyncResult {
  */
 export function syncTape(deps: DriveDeps, setId: string, tape: string, groups: number[]): Promise<SyncResult> {
   return asAttempt(async (attempt) => {
-    const { catalog, drive, lock } = deps;
+    const { catalog, lock } = deps;
     const row = await tapeByUuid(catalog, tape);
     const pending = await writtenCopies(catalog, tape, setId);
     if (pending.length > 0 && row?.state === 'suspect') await distrust(deps, { row }, row.reason ?? 'suspect');

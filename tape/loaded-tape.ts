@@ -52,7 +52,7 @@ export interface TapeDemand {
   pool: string;
   /** Only this tape will do: it holds archives that no sync has covered. */
   wanted?: string | undefined;
-  /** Bytes of the next archive and its manifest. */
+  /** Bytes of the next archive and its manifest; 0 when the tape is wanted for its sync alone, which needs no room. */
   needBytes: number;
 }
 
@@ -90,7 +90,7 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
       'Open its write protection and mount it again, or load another tape.',
     );
   }
-  await requireRoom(drive, catalog, tape, demand);
+  if (demand.needBytes > 0) await requireRoom(drive, catalog, tape, demand);
   await rememberSeenSets(catalog, await setsOnTape(drive.settings.path));
   return tape;
 }

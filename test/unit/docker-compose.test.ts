@@ -1,0 +1,248 @@
+/**
+ * `docker-compose.yml` cannot be run where these tests run, so it is checked against the
+ * Compose Specification's JSON schema, and for what this product needs of it.
+ *
+ * `test/fixtures/compose-spec.schema.json` is the file `schemas/compose.schema.json` of the npm package dclint 3.1.0,
+ * unchanged. It is `schema/compose-spec.json` of https://github.com/compose-spec/compose-spec at commit
+ * 58a2548c4a5c81454433d91d4da18210d6dc0e46 (20 July 2025; sha256 46b7d35f…39d496), copyright 2020 The Compose
+ * Specification Authors, Apache License 2.0.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Ajv, type AnySchemaObject, type ValidateFunction } from 'ajv';
+import { parse } from 'yaml';
+import { loadSettings } from '../../config/settings.js';
+
+interface Mount {
+  type: string;
+  source: string;
+  target: string;
+  read_only?: boolean;
+  bind?: { propagation?: string; create_host_path?: boolean };
+}
+
+interface Service {
+  image: string;
+  build?: unknown;
+  pull_policy?: string;
+  command?: string[];
+  restart?: string;
+  ports?: string[];
+  volumes?: Mount[];
+  environment?: Record<string, string | null>;
+  healthcheck?: { test: string[]; disable?: boolean };
+  depends_on?: Record<string, { condition: string }>;
+  stop_grace_period?: string;
+}
+
+interface Compose {
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+}
+
+/** The tests run from `dist/`, where this file is not: the root is the nearest folder above that has the file. */
+const root = ((): string => {
+  let dir = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(dir, 'docker-compose.yml')) && path.dirname(dir) !== dir)
+    dir = path.dirname(dir);
+  return dir;
+})();
+const read = (...name: string[]) => readFileSync(path.join(root, ...name), 'utf8');
+
+/** A fresh copy for each caller, since some of them break it. `merge`: Compose knows YAML's `<<`. */
+const compose = () => parse(read('docker-compose.yml'), { merge: true }) as Compose;
+const services = Object.entries(compose().services);
+const workers = ['archive-worker', 'tape-worker'];
+
+function service(name: string, file = compose()): Service {
+  const found = file.services[name];
+  assert.ok(found, `there is no service ${name}`);
+  return found;
+}
+
+function mountAt(name: string, target: string): Mount {
+  const found = service(name).volumes?.find((mount) => mount.target === target);
+  assert.ok(found, `${name} mounts nothing at ${target}`);
+  return found;
+}
+
+/** A service that does one thing and ends: the others wait for its end, not for its health. */
+const endsByItself = (candidate: Service) => candidate.restart?.startsWith('on-failure') === true;
+
+function validator(): ValidateFunction {
+  const schema = JSON.parse(read('test', 'fixtures', 'compose-spec.schema.json')) as AnySchemaObject;
+  // It names draft 7 with https, by which Ajv does not know it; draft 7 is what Ajv takes when nothing is named.
+  assert.equal(schema['$schema'], 'https://json-schema.org/draft-07/schema');
+  delete schema['$schema'];
+  return new Ajv({ strict: false, allErrors: true }).compile(schema);
+}
+
+test('docker-compose.yml satisfies the Compose Specification', () => {
+  const validate = validator();
+  assert.ok(validate(compose()), JSON.stringify(validate.errors, null, 2));
+});
+
+test('the check against the specification refuses a compose file that is broken', () => {
+  const validate = validator();
+  const broken: Record<string, (file: Compose) => void> = {
+    'an unknown key of a service': (file) => Object.assign(service('temporal', file), { imagee: 'x' }),
+    'an unknown key at the top': (file) => Object.assign(file, { service: {} }),
+    'a condition that does not exist': (file) =>
+      Object.assign(service('temporal', file), {
+        depends_on: { postgresql: { condition: 'service_ready' } },
+      }),
+    'a mount without a type': (file) =>
+      Object.assign(service('tape-worker', file), { volumes: [{ source: 'data', target: '/data' }] }),
+    'a propagation that is no text': (file) =>
+      Object.assign(mountIn(file, 'tape-worker', '/tape'), { bind: { propagation: true } }),
+    'a health check that is a number': (file) => Object.assign(service('temporal', file), { healthcheck: 7 }),
+  };
+  for (const [what, change] of Object.entries(broken)) {
+    const file = compose();
+    change(file);
+    assert.equal(validate(file), false, `accepted ${what}`);
+  }
+});
+
+function mountIn(file: Compose, name: string, target: string): Mount {
+  const found = service(name, file).volumes?.find((mount) => mount.target === target);
+  assert.ok(found);
+  return found;
+}
+
+/** `postgres:16.15-bookworm` is pinned; `postgres`, `postgres:latest` and `node:lts` are not. */
+const pinned = /^[^:@\s]+:(?!latest)[^:@\s]*\d[^:@\s]*$/;
+
+test('every image is pinned to a version, so that nothing changes by itself', () => {
+  for (const [name, { image }] of services) assert.match(image, pinned, name);
+  const dockerfile = read('Dockerfile');
+  const version = /^ARG NODE_VERSION=(\d+\.\d+\.\d+)$/m.exec(dockerfile)?.[1];
+  assert.ok(version, 'the Dockerfile gives no whole version of Node');
+  const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1] ?? '');
+  assert.equal(bases.length, 2);
+  for (const base of bases) assert.match(base.replace('${NODE_VERSION}', version), pinned);
+});
+
+test('the image of the workers is built here and never pulled, and both run the same one', () => {
+  for (const name of workers) {
+    assert.equal(service(name).pull_policy, 'build');
+    assert.deepEqual(service(name).build, { context: '.' });
+  }
+  assert.equal(new Set(workers.map((name) => service(name).image)).size, 1);
+});
+
+test('every service that stays up has a health check and starts again after a crash', () => {
+  for (const [name, each] of services.filter(([, candidate]) => !endsByItself(candidate))) {
+    assert.equal(each.restart, 'unless-stopped', name);
+    assert.match(each.healthcheck?.test[0] ?? 'none', /^CMD/, `${name} has no health check`);
+    assert.notEqual(each.healthcheck?.disable, true, name);
+  }
+});
+
+test('nothing starts before what it needs is healthy or, for a set-up step, has ended well', () => {
+  const needs: Record<string, string[]> = {
+    'temporal-schema': ['postgresql'],
+    temporal: ['temporal-schema', 'postgresql'],
+    'temporal-namespace': ['temporal'],
+    'temporal-ui': ['temporal'],
+    'archive-worker': ['temporal', 'temporal-namespace'],
+    'tape-worker': ['temporal', 'temporal-namespace'],
+  };
+  for (const [name, others] of Object.entries(needs)) {
+    assert.deepEqual(Object.keys(service(name).depends_on ?? {}).sort(), [...others].sort(), name);
+  }
+  for (const [name, { depends_on: others }] of services) {
+    for (const [other, { condition }] of Object.entries(others ?? {})) {
+      const expected = endsByItself(service(other)) ? 'service_completed_successfully' : 'service_healthy';
+      assert.equal(condition, expected, `${name} on ${other}`);
+    }
+  }
+});
+
+test('the workers are an archive worker and the one tape worker of the drive', () => {
+  assert.deepEqual(service('archive-worker').command, ['worker', 'archive']);
+  assert.deepEqual(service('tape-worker').command, ['worker', 'tape', '--drive', 'lto1']);
+});
+
+test('the workers have two minutes to end a write before they are killed', () => {
+  for (const name of workers) assert.equal(service(name).stop_grace_period, '2m');
+});
+
+test('a tape that is loaded while the containers run is seen, and a missing mount is never made', () => {
+  for (const name of workers) {
+    const tape = mountAt(name, '/tape');
+    assert.equal(tape.type, 'bind');
+    assert.equal(tape.bind?.propagation, 'rslave');
+    assert.equal(tape.bind.create_host_path, false);
+    assert.match(tape.source, /^\$\{TAPE_MOUNT_PARENT:\?/, 'a forgotten setting must be an error');
+    // Below the bind and not the bind itself: a bind of the mount point keeps the first tape for ever.
+    assert.equal(service(name).environment?.['TAPE_PATH'], '/tape/lto1');
+  }
+});
+
+test('the sources are read-only, at the path that they have on the host, and never made', () => {
+  for (const name of workers) {
+    const source = mountAt(name, '${BACKUP_SOURCE}');
+    assert.equal(source.type, 'bind');
+    assert.equal(source.read_only, true);
+    assert.equal(source.bind?.create_host_path, false);
+    assert.match(source.source, /^\$\{BACKUP_SOURCE:\?/);
+  }
+});
+
+test('ports are published on this host only', () => {
+  const ports = services.flatMap(([, { ports: published }]) => published ?? []);
+  assert.equal(ports.length, 2);
+  for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
+});
+
+test('both workers share catalog, staging and the lock of the drive', () => {
+  const sharedAt = (target: string): Mount => {
+    const [first, second] = workers.map((name) => mountAt(name, target));
+    assert.ok(first);
+    assert.deepEqual(first, second);
+    assert.notEqual(first.read_only, true);
+    return first;
+  };
+  assert.deepEqual(sharedAt('/data'), { type: 'volume', source: 'data', target: '/data' });
+  assert.deepEqual(sharedAt('/staging'), { type: 'volume', source: 'staging', target: '/staging' });
+  // A folder of the host and not a volume: what runs on the host itself must see the lock too.
+  assert.equal(sharedAt('/locks').type, 'bind');
+});
+
+test('every named volume is declared, and every declared one is used', () => {
+  const used = services.flatMap(([, { volumes }]) => volumes ?? []).filter(({ type }) => type === 'volume');
+  assert.deepEqual(
+    [...new Set(used.map(({ source }) => source))].sort(),
+    Object.keys(compose().volumes).sort(),
+  );
+});
+
+// Not on Windows: there the containers' paths would be taken as paths of the drive C:.
+const onWindows = process.platform === 'win32';
+test(
+  'the settings given to the workers are ones that tapeflow accepts, and lead to the mounts',
+  { skip: onWindows },
+  () => {
+    for (const name of workers) {
+      const given = Object.entries(service(name).environment ?? {}).map(([key, value]) => [key, value ?? '']);
+      // An empty folder as the project's: a `tapeflow.config.json` of this machine must not take part.
+      const settings = loadSettings(
+        Object.fromEntries(given) as NodeJS.ProcessEnv,
+        path.join(os.tmpdir(), 'no-such-folder'),
+      );
+      assert.equal(settings.TEMPORAL_ADDRESS, 'temporal:7233');
+      assert.equal(settings.TAPEFLOW_DATA_DIR, '/data');
+      assert.equal(settings.CATALOG_URL, '/data/catalog.db');
+      assert.equal(settings.BACKUP_COMPRESS_DIR, '/staging');
+      assert.equal(settings.TAPEFLOW_LOCK_DIR, '/locks');
+      assert.deepEqual(settings.drives, [{ name: 'lto1', path: '/tape/lto1', kind: 'ltfs', ours: false }]);
+      for (const [key] of given)
+        assert.ok(String(key) in settings.origins, `${String(key)} is no setting of tapeflow`);
+    }
+  },
+);

@@ -1,0 +1,149 @@
+import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { PlannedGroup } from '../activities/set-state.js';
+import { failureReason, failureType, makeReady, outlivingWorkers, stagedBytes, tell, type SetRun } from './set-run.js';
+
+/**
+ * Events after which the run continues as new. The server suggests it at 4,096; until the window is drained each of its
+ * groups adds up to 16.
+ */
+const eventsPerRun = 3000;
+/** Most groups begun and not released: more only cost history in the drain. */
+const mostInWindow = 40;
+/** Times that a group is compressed anew because its staged bytes were lost. */
+const mostCompressions = 5;
+
+/** Begins group after group, as long as the window and the staging budget have room, until no more come. */
+export async function feedGroups(run: SetRun): Promise<void> {
+  const { setId } = run.input;
+  for (let last = false; !last && !run.draining; ) {
+    const page = await run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
+      setId,
+      run.cursor,
+    ]);
+    last = page.last;
+    for (const group of page.groups) {
+      run.draining ||= workflowInfo().historyLength > eventsPerRun || workflowInfo().continueAsNewSuggested;
+      if (run.draining) break;
+      await condition(() => hasRoom(run, group));
+      run.cursor = group.group;
+      beginGroup(run, group);
+    }
+    if (!last) run.draining ||= workflowInfo().historyLength > eventsPerRun;
+  }
+  await condition(() => run.staging.size === 0);
+  run.fed = true;
+}
+
+function hasRoom(run: SetRun, group: PlannedGroup): boolean {
+  if (run.paused || run.compressing > run.input.options.parallelGroups) return false;
+  if (run.staging.size + run.ready.length + run.unsynced.size >= mostInWindow) {
+    run.shortOfStaging = true;
+    return false;
+  }
+  const held = stagedBytes(run);
+  run.shortOfStaging = !group.direct && held > 0 && held + group.bytes > run.input.options.stagingBytes;
+  return !run.shortOfStaging;
+}
+
+/** Begins a group in the background. What fails for good is parked; the set goes on with the others. */
+export function beginGroup(run: SetRun, group: PlannedGroup): void {
+  if (group.direct || group.state === 'queued' || group.state === 'writing' || group.state === 'written') {
+    if (!group.direct) run.staged.set(group.group, group.bytes);
+    makeReady(run, group);
+    return;
+  }
+  if (group.state === 'committed') {
+    void release(run, [group.group]);
+    return;
+  }
+  run.staging.set(group.group, group);
+  run.staged.set(group.group, group.bytes);
+  tell(run);
+  void stageGroup(run, group)
+    .then(() => makeReady(run, group))
+    .catch((error: unknown) => parkUnlessCancelled(run, group, error))
+    .finally(() => run.staging.delete(group.group));
+}
+
+/** Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged. */
+async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
+  const ref = { setId: run.input.setId, group: group.group };
+  for (let compressions = 1; ; compressions += 1) {
+    run.compressing += 1;
+    try {
+      await outlivingWorkers(() =>
+        run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${ref.group}: compress` }, [ref]),
+      );
+    } finally {
+      run.compressing -= 1;
+    }
+    try {
+      await promoteAndWait(run, ref);
+      return;
+    } catch (error) {
+      if (failureType(error) !== 'StagedArchiveDamaged' || compressions >= mostCompressions) throw error;
+    }
+  }
+}
+
+/** Stages 2 and 3, started together; when one fails for good, the other need not go on. */
+async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }): Promise<void> {
+  await CancellationScope.cancellable(async () => {
+    const promote = outlivingWorkers(() =>
+      run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [ref]),
+    );
+    const wait = outlivingWorkers(() =>
+      run.activities.waiting.waitForFinal.executeWithOptions({ summary: `group ${ref.group}: wait for final` }, [ref]),
+    );
+    const both = Promise.all([promote, wait]);
+    both.catch(() => CancellationScope.current().cancel());
+    await Promise.allSettled([promote, wait]);
+    await promote;
+    await wait;
+  });
+}
+
+/** Parks a group with the reason of its failure. */
+export async function parkUnlessCancelled(run: SetRun, group: PlannedGroup, error: unknown, stage?: string): Promise<void> {
+  if (isCancellation(error)) return;
+  const reason = failureReason(error);
+  run.staged.delete(group.group);
+  try {
+    await run.activities.bookkeeping.parkFailedGroup.executeWithOptions({ summary: `group ${group.group}: parked` }, [
+      { setId: run.input.setId, group: group.group },
+      stage ?? stageOf(error),
+      reason,
+    ]);
+  } catch (parking) {
+    if (!isCancellation(parking)) throw parking;
+  }
+}
+
+function stageOf(error: unknown): string {
+  const activity = error instanceof Error && 'activityType' in error ? String(error.activityType) : '';
+  const stages: Record<string, string> = {
+    compressGroup: 'compressing',
+    compressToTape: 'compressing',
+    promoteArchive: 'promoting',
+    waitForFinal: 'final_visible',
+    writeToTape: 'writing',
+    syncTape: 'synced',
+  };
+  return stages[activity] ?? activity;
+}
+
+/** Deletes the staged archives of committed groups, in the background. */
+export async function release(run: SetRun, groups: number[]): Promise<void> {
+  run.releasing += 1;
+  try {
+    await run.activities.bookkeeping.releaseArchives.executeWithOptions(
+      { summary: `release ${groups.length === 1 ? `group ${groups[0]}` : `${groups.length} groups`}` },
+      [run.input.setId, groups],
+    );
+    for (const group of groups) run.staged.delete(group);
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+  } finally {
+    run.releasing -= 1;
+  }
+}

@@ -1,0 +1,2 @@
+export { backupSet } from './backup-set.js';
+export { labelLoadedTape } from './label-tape.js';

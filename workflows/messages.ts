@@ -1,0 +1,58 @@
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { SetOptions } from '../activities/set-options.js';
+
+export interface BackupSetInput {
+  setId: string;
+  pool: string;
+  drive: string;
+  options: SetOptions;
+  /** Groups up to this number are done or parked; carried on when the workflow continues as new. */
+  cursor: number;
+  /** True once every source was walked. */
+  scanned: boolean;
+  /** Take parked groups up again first. */
+  retry: boolean;
+  paused: boolean;
+}
+
+/** What a set is doing now. Bytes are bytes. */
+export interface SetProgress {
+  phase: 'scanning' | 'running' | 'waiting_for_tape' | 'paused' | 'draining' | 'finishing';
+  /** Why it waits, when it does. */
+  reason: string | null;
+  cursor: number;
+  /** Groups between the start of their compression and the drive's queue. */
+  staging: number[];
+  /** Groups that wait for the drive, in the order of writing. */
+  ready: number[];
+  writing: number | null;
+  /** Written, but no index sync has covered them yet. */
+  unsynced: number[];
+  stagedBytes: number;
+  historyLength: number;
+}
+
+export const progressQuery = defineQuery<SetProgress>('progress');
+export const pauseUpdate = defineUpdate<void>('pause');
+export const resumeUpdate = defineUpdate<void>('resume');
+/** `discard`: delete what is staged too. */
+export const cancelUpdate = defineUpdate<void, [{ discard: boolean }]>('cancel');
+/** Returns the groups that were taken up again. */
+export const retryFailedUpdate = defineUpdate<number[]>('retryFailed');
+/** A person says that a tape was loaded: look at once. */
+export const tapeLoadedUpdate = defineUpdate<void>('tapeLoaded');
+
+/** Search attributes of a set; the embedded server knows them, an own one is told at the first `backup`. */
+export const searchAttributes = {
+  set: defineSearchAttributeKey('TapeflowSet', SearchAttributeType.KEYWORD),
+  source: defineSearchAttributeKey('TapeflowSource', SearchAttributeType.KEYWORD_LIST),
+  pool: defineSearchAttributeKey('TapeflowPool', SearchAttributeType.KEYWORD),
+  drive: defineSearchAttributeKey('TapeflowDrive', SearchAttributeType.KEYWORD),
+  phase: defineSearchAttributeKey('TapeflowPhase', SearchAttributeType.KEYWORD),
+} as const;
+
+/** Workflow id of a set. */
+export function backupWorkflowId(setId: string): string {
+  return `backup-${setId}`;
+}

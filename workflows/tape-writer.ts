@@ -1,0 +1,155 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { PlannedGroup } from '../activities/set-state.js';
+import { beginGroup, parkUnlessCancelled, release } from './file-group.js';
+import { failureReason, failureType, makeReady, outlivingWorkers, tell, type SetRun } from './set-run.js';
+
+/**
+ * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
+ * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, at the end.
+ */
+export async function writeGroups(run: SetRun): Promise<void> {
+  for (;;) {
+    await waitForWork(run);
+    if (mustSync(run)) {
+      await syncTapes(run);
+      continue;
+    }
+    const next = run.paused ? undefined : run.ready.shift();
+    if (next !== undefined) await writeGroup(run, next);
+    else if (isDone(run)) return;
+  }
+}
+
+function isDone(run: SetRun): boolean {
+  return run.fed && run.ready.length === 0 && run.staging.size === 0 && run.unsynced.size === 0 && run.releasing === 0;
+}
+
+async function waitForWork(run: SetRun): Promise<void> {
+  const hasWork = () => mustSync(run) || (run.ready.length > 0 && !run.paused) || isDone(run);
+  if (run.unsynced.size === 0) {
+    await condition(hasWork);
+    return;
+  }
+  const age = Date.now() - run.unsyncedSince;
+  await condition(hasWork, Math.max(run.input.options.syncSeconds * 1000 - age, 1));
+}
+
+function mustSync(run: SetRun): boolean {
+  if (run.unsynced.size === 0) return false;
+  const { syncBytes, syncSeconds } = run.input.options;
+  let bytes = 0;
+  for (const written of run.unsynced.values()) bytes += written.bytes;
+  if (bytes >= syncBytes || Date.now() - run.unsyncedSince >= syncSeconds * 1000) return true;
+  if (run.ready.length > 0 && !run.paused) return false;
+  return run.paused || run.shortOfStaging || run.staging.size === 0;
+}
+
+async function writeGroup(run: SetRun, group: PlannedGroup): Promise<void> {
+  const ref = { setId: run.input.setId, group: group.group };
+  const wanted = [...run.unsynced.values()].at(-1)?.tape;
+  run.writing = group;
+  tell(run);
+  try {
+    const { drive } = run.activities;
+    const written = await outlivingWorkers(() =>
+      group.direct
+        ? drive.compressToTape.executeWithOptions({ summary: `group ${ref.group}: compress on to the tape` }, [ref, wanted])
+        : drive.writeToTape.executeWithOptions({ summary: `group ${ref.group}: write to tape` }, [ref, wanted]),
+    );
+    if (written === null) return;
+    if (run.unsynced.size === 0) run.unsyncedSince = Date.now();
+    run.unsynced.set(group.group, { group, tape: written.tape, bytes: written.bytes });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (failureType(error) === 'TapeNotReady') {
+      makeReady(run, group);
+      run.writing = undefined;
+      await changeTape(run, failureReason(error), group.bytes);
+    } else if (failureType(error) === 'StagedArchiveDamaged') {
+      beginGroup(run, { ...group, state: 'planned' });
+    } else {
+      await parkUnlessCancelled(run, group, error);
+    }
+  } finally {
+    run.writing = undefined;
+  }
+}
+
+/** Before the tape in the drive is changed, what was written to it is synced. */
+async function changeTape(run: SetRun, reason: string, needBytes: number): Promise<void> {
+  if (run.unsynced.size > 0) await syncTapes(run);
+  else await waitForTape(run, reason, undefined, needBytes);
+}
+
+/** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
+export async function syncTapes(run: SetRun): Promise<void> {
+  const tapes = new Set([...run.unsynced.values()].map((written) => written.tape));
+  for (const tape of tapes) {
+    const written = [...run.unsynced].filter(([, copy]) => copy.tape === tape);
+    const groups = written.map(([number]) => number);
+    try {
+      const result = await outlivingWorkers(() =>
+        run.activities.drive.syncTape.executeWithOptions({ summary: `sync ${groups.length} archives` }, [
+          run.input.setId,
+          tape,
+          groups,
+        ]),
+      );
+      settle(run, result.committed, result.lost);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      if (failureType(error) === 'TapeNotReady') await waitForTape(run, failureReason(error), tape, 0);
+      else await parkUnsynced(run, groups, error);
+    }
+  }
+  tell(run);
+}
+
+/** What became of written groups: committed ones are released, lost ones written again. */
+function settle(run: SetRun, committed: number[], lost: number[]): void {
+  for (const number of lost) {
+    const copy = run.unsynced.get(number);
+    if (copy !== undefined) makeReady(run, copy.group);
+  }
+  for (const number of [...committed, ...lost]) run.unsynced.delete(number);
+  if (committed.length > 0) void release(run, committed);
+}
+
+async function parkUnsynced(run: SetRun, groups: number[], error: unknown): Promise<void> {
+  for (const number of groups) {
+    const copy = run.unsynced.get(number);
+    run.unsynced.delete(number);
+    if (copy !== undefined) await parkUnlessCancelled(run, copy.group, error, 'synced');
+  }
+}
+
+/** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
+async function waitForTape(run: SetRun, reason: string, wanted: string | undefined, needBytes: number): Promise<void> {
+  const { setId } = run.input;
+  const { bookkeeping, watching } = run.activities;
+  run.waitingFor = reason;
+  run.tapeLoaded = false;
+  tell(run);
+  await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [setId, 'waiting_for_tape', reason]);
+  const scope = new CancellationScope();
+  const watch = scope.run(() =>
+    outlivingWorkers(() =>
+      watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [
+        { setId, wanted, needBytes: wanted === undefined ? Math.max(needBytes, 1) : needBytes },
+      ]),
+    ),
+  );
+  try {
+    await Promise.race([watch, condition(() => run.tapeLoaded)]);
+    scope.cancel();
+    await watch.catch((error: unknown) => {
+      // Ended by `tapeLoaded`; the next write finds out for itself what is in the drive.
+      if (!run.tapeLoaded || !isCancellation(error)) throw error;
+    });
+  } finally {
+    run.waitingFor = null;
+  }
+  tell(run);
+  const state = run.paused ? 'paused' : run.scanned ? 'running' : 'scanning';
+  await bookkeeping.recordState.executeWithOptions({ summary: state }, [setId, state, null]);
+}
