@@ -135,7 +135,7 @@ const configFileSchema = z.object({
 });
 
 /** Variables that begin with `TAPEFLOW_` but are no settings: set by our own scripts and tests. */
-const ownVariables = new Set(['TAPEFLOW_TEST_FILES', 'TAPEFLOW_REQUIRE_FUSE', 'TAPEFLOW_SOURCE_DIR']);
+const ownVariables = new Set(['TAPEFLOW_EMBEDDED_ADDRESS', 'TAPEFLOW_TEST_FILES', 'TAPEFLOW_REQUIRE_FUSE', 'TAPEFLOW_SOURCE_DIR']);
 
 /** Cluster-wide default of the lock folder: one for every data folder and user of this machine. */
 export function defaultLockDir(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string {

@@ -57,7 +57,9 @@ async function backUp(run: SetRun): Promise<void> {
   const scanning = new CancellationScope();
   // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
   const scan = run.scanned ? Promise.resolve() : scanning.run(() => scanSources(run));
-  const moving = Promise.all([feedGroups(run), writeGroups(run)]).then(() => scanning.cancel());
+  const moving = Promise.all([feedGroups(run), writeGroups(run)]).then(() => {
+    if (run.draining) scanning.cancel();
+  });
   await Promise.all([moving, scan.catch((error: unknown) => ignoreIfDraining(run, error))]);
 }
 

@@ -1,0 +1,261 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeHolder, tryLock } from '../config/exclusive-lock.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
+import { obtainCli, realSources } from './obtain-cli.js';
+import { choosePorts, endOrphan, startServer, type RunningServer, type ServerPorts } from './temporal-server.js';
+
+/** Milliseconds before a worker or server that died is started again; longer when it dies at once. */
+const restartMs = 500;
+const mostRestartMs = 10_000;
+/** Milliseconds that workers have for their shutdown before they are killed. */
+const stopTimeoutMs = 25_000;
+
+export interface HostOptions {
+  /** Stay when the last client has gone. */
+  sticky: boolean;
+  /** Tells a person what takes time. */
+  say(sentence: string): void;
+}
+
+export interface Host {
+  file: HostFile;
+  /** Resolves when the host has stopped: by `stop`, a command, or its last client's going. */
+  stopped: Promise<void>;
+  stop(): void;
+}
+
+/**
+ * Runs the embedded server and the workers of this installation, and starts again what dies, until it is stopped. One
+ * for each data folder: throws `HostRuns` when there is one.
+ */
+export async function startHost(settings: Settings, logger: Logger, options: HostOptions): Promise<Host> {
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  const locked = tryLock(hostLockFile(dataDir), { role: 'host', dataDir });
+  if (!('lock' in locked)) {
+    throw new TapeflowFailure('HostRuns', `Server and workers of ${dataDir} run already: ${describeHolder(locked.heldBy)}.`);
+  }
+  const { lock } = locked;
+  try {
+    const before = readHostFile(dataDir);
+    if (before !== undefined && (await endOrphan(before.serverPid, dataDir))) {
+      logger.warn({ pid: before.serverPid }, 'ended the server that a killed host had left behind');
+    }
+    const cli = await obtainCli(realSources(dataDir, settings.TEMPORAL_CLI_PATH, options.say));
+    const host = new RunningHost(settings, logger, cli, await choosePorts(dataDir), options.sticky);
+    await host.start();
+    const stopped = host.stopped.finally(() => {
+      removeHostFile(dataDir);
+      lock.release();
+    });
+    return { file: host.file, stopped, stop: () => host.stop() };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** One worker process that the host keeps running. */
+interface Kept {
+  name: string;
+  args: string[];
+  child: ChildProcess | undefined;
+  restarts: number;
+  ready: boolean;
+  /** Why it does not run, in a sentence for people. */
+  trouble: string | undefined;
+}
+
+class RunningHost {
+  file!: HostFile;
+  readonly stopped: Promise<void>;
+  private resolveStopped!: () => void;
+  private server: RunningServer | undefined;
+  private control: net.Server | undefined;
+  private readonly clients = new Set<net.Socket>();
+  private readonly workers: Kept[];
+  private stopping = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly logger: Logger,
+    private readonly cli: string,
+    private readonly ports: ServerPorts,
+    private sticky: boolean,
+  ) {
+    this.stopped = new Promise((resolve) => (this.resolveStopped = resolve));
+    const kept = (name: string, args: string[]): Kept => {
+      return { name, args, child: undefined, restarts: 0, ready: false, trouble: undefined };
+    };
+    this.workers = [
+      kept('archive worker', ['worker', 'archive']),
+      ...settings.drives.map((drive) => kept(`tape worker ${drive.name}`, ['worker', 'tape', '--drive', drive.name])),
+    ];
+  }
+
+  async start(): Promise<void> {
+    await this.runServer();
+    this.control = await this.listen();
+    const { port } = this.control.address() as net.AddressInfo;
+    this.file = {
+      pid: process.pid,
+      serverPid: this.server?.child.pid ?? 0,
+      address: this.server?.address ?? '',
+      ui: this.server?.ui ?? '',
+      controlPort: port,
+      token: randomBytes(16).toString('hex'),
+      sticky: this.sticky,
+      version: process.version,
+    };
+    writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+    for (const worker of this.workers) this.runWorker(worker);
+  }
+
+  stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    void this.stopAll().finally(() => this.resolveStopped());
+  }
+
+  private async runServer(): Promise<void> {
+    this.server = await startServer(this.cli, this.settings.TAPEFLOW_DATA_DIR, this.ports);
+    const { child } = this.server;
+    this.logger.info({ pid: child.pid, address: this.server.address }, 'Temporal server runs');
+    child.removeAllListeners('exit');
+    child.once('exit', (code, signal) => {
+      if (this.stopping) return;
+      this.logger.error({ code, signal }, 'the Temporal server died; it is started again');
+      void this.restartServer();
+    });
+  }
+
+  private async restartServer(): Promise<void> {
+    for (let wait = restartMs; !this.stopping; wait = Math.min(wait * 2, mostRestartMs)) {
+      try {
+        await sleep(wait);
+        await this.runServer();
+        this.file = { ...this.file, serverPid: this.server?.child.pid ?? 0 };
+        writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+        return;
+      } catch (error) {
+        this.logger.error({ err: error }, `the Temporal server could not be started again: ${describeError(error)}`);
+      }
+    }
+  }
+
+  private runWorker(worker: Kept): void {
+    if (this.stopping) return;
+    const script = path.join(this.settings.projectDir, 'bin', 'tapeflow.cjs');
+    const child = fork(script, worker.args, {
+      env: { ...process.env, TAPEFLOW_EMBEDDED_ADDRESS: this.file.address },
+      // A session of its own: Ctrl-C stops the host, and the host its workers, in order.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    worker.child = child;
+    child.on('message', (message: { ready?: true; failed?: string }) => {
+      if (message.ready === true) {
+        worker.ready = true;
+        worker.restarts = 0;
+        worker.trouble = undefined;
+      }
+      if (message.failed !== undefined) worker.trouble = message.failed;
+      this.broadcast();
+    });
+    child.once('exit', (code, signal) => {
+      worker.child = undefined;
+      worker.ready = false;
+      if (this.stopping) return;
+      worker.trouble ??= `the ${worker.name} ended with ${signal ?? `exit code ${code}`} and is started again`;
+      this.logger.error({ worker: worker.name, code, signal }, worker.trouble);
+      this.broadcast();
+      const wait = Math.min(restartMs * 2 ** Math.min(worker.restarts, 10), mostRestartMs);
+      worker.restarts += 1;
+      setTimeout(() => this.runWorker(worker), wait);
+    });
+  }
+
+  /** Clients hold a connection for as long as they need the host; it ends with them, however they end. */
+  private listen(): Promise<net.Server> {
+    const server = net.createServer((socket) => {
+      let said = '';
+      socket.setEncoding('utf8');
+      socket.on('error', () => undefined);
+      socket.on('data', (text: string) => {
+        said += text;
+        for (let end = said.indexOf('\n'); end >= 0; end = said.indexOf('\n')) {
+          this.hear(socket, said.slice(0, end));
+          said = said.slice(end + 1);
+        }
+        if (said.length > 1000) socket.destroy();
+      });
+      socket.on('close', () => {
+        if (this.clients.delete(socket) && this.clients.size === 0 && !this.sticky) this.stop();
+      });
+    });
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', () => resolve(server));
+    });
+  }
+
+  private hear(socket: net.Socket, line: string): void {
+    const [token, verb] = line.split(' ');
+    if (token !== this.file.token) {
+      socket.destroy();
+      return;
+    }
+    if (verb === 'hold') {
+      this.clients.add(socket);
+      this.tell(socket);
+    } else if (verb === 'stay') {
+      this.sticky = true;
+      this.file = { ...this.file, sticky: true };
+      writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+      socket.write('{}\n');
+    } else if (verb === 'stop') {
+      this.stop();
+    }
+  }
+
+  private broadcast(): void {
+    for (const client of this.clients) this.tell(client);
+  }
+
+  private tell(client: net.Socket): void {
+    const workers = this.workers.map(({ name, ready, trouble }) => ({ name, ready, trouble: ready ? undefined : trouble }));
+    client.write(`${JSON.stringify({ workers })}\n`);
+  }
+
+  private async stopAll(): Promise<void> {
+    const ended = this.workers.map(async ({ child }) => {
+      if (child === undefined) return;
+      const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+      await exit;
+      clearTimeout(late);
+    });
+    await Promise.all(ended);
+    await this.stopServer();
+    this.control?.close();
+    for (const client of this.clients) client.destroy();
+    this.logger.info('host stopped');
+  }
+
+  private async stopServer(): Promise<void> {
+    const child = this.server?.child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    await exit;
+    clearTimeout(late);
+  }
+}

@@ -1,0 +1,150 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+
+export interface ServerPorts {
+  server: number;
+  ui: number;
+}
+
+export interface RunningServer {
+  child: ChildProcess;
+  address: string;
+  ui: string;
+}
+
+/** Milliseconds that a server has to answer after its start; a machine under load takes long to map 100 MB. */
+const startTimeoutMs = 60_000;
+
+/**
+ * Flags of the dev server. WAL and NORMAL: 26 → 10 ms of CPU for each group, and it survives kill -9 (measured). One
+ * partition: the only way in which priorities are strict. News: no call to the outside.
+ */
+function serverArguments(database: string, ports: ServerPorts): string[] {
+  const attributes = ['TapeflowSet=Keyword', 'TapeflowSource=KeywordList', 'TapeflowPool=Keyword', 'TapeflowDrive=Keyword', 'TapeflowPhase=Keyword'];
+  return [
+    'server',
+    'start-dev',
+    ...['--db-filename', database],
+    ...['--ip', '127.0.0.1', '--port', String(ports.server), '--ui-port', String(ports.ui)],
+    ...['--ui-disable-news-fetch', '--log-level', 'warn'],
+    ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+    ...['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
+    ...['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
+    ...attributes.flatMap((attribute) => ['--search-attribute', attribute]),
+  ];
+}
+
+/** File of the embedded server's database. */
+export function serverDatabase(dataDir: string): string {
+  return path.join(dataDir, 'temporal', 'temporal.db');
+}
+
+/** Free ports on 127.0.0.1; those of the last time when they are still free, so that bookmarks of the UI keep working. */
+export async function choosePorts(dataDir: string): Promise<ServerPorts> {
+  const file = path.join(dataDir, 'temporal', 'ports.json');
+  let ports: ServerPorts | undefined;
+  if (existsSync(file)) {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as ServerPorts;
+    if ((await isFree(kept.server)) && (await isFree(kept.ui))) ports = kept;
+  }
+  ports ??= { server: await freePort(), ui: await freePort() };
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(ports));
+  return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = net.createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
+
+/** Starts the server and waits until it answers. Its output goes to a log in the data folder. */
+export async function startServer(cli: string, dataDir: string, ports: ServerPorts): Promise<RunningServer> {
+  const database = serverDatabase(dataDir);
+  const logFile = path.join(dataDir, 'logs', 'temporal-server.log');
+  mkdirSync(path.dirname(database), { recursive: true });
+  mkdirSync(path.dirname(logFile), { recursive: true });
+  const log = openSync(logFile, 'a');
+  // Its own session: a Ctrl-C in the terminal must reach it after the workers, through the host.
+  const child = spawn(cli, serverArguments(database, ports), { stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  const address = `127.0.0.1:${ports.server}`;
+  let failed: string | undefined;
+  child.once('error', (error) => (failed = describeError(error)));
+  child.once('exit', (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
+  const deadline = Date.now() + startTimeoutMs;
+  while (failed === undefined && Date.now() < deadline) {
+    if (await answers(address)) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
+    await sleep(100);
+  }
+  child.kill('SIGKILL');
+  throw new TapeflowFailure('ServerNotStarted', `The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`, {
+    advice: `See ${logFile}.`,
+  });
+}
+
+async function answers(address: string): Promise<boolean> {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect({ address, connectTimeout: 2000 });
+    await connection.workflowService.describeNamespace({ namespace: 'default' });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await connection?.close();
+  }
+}
+
+/** Ends a server that a killed host has left behind: only one whose command line names our database. */
+export async function endOrphan(pid: number, dataDir: string): Promise<boolean> {
+  const commandLine = readCommandLine(pid);
+  if (commandLine?.includes(serverDatabase(dataDir)) !== true) return false;
+  process.kill(pid, 'SIGTERM');
+  for (let waited = 0; isAlive(pid); waited += 1) {
+    if (waited === 50) process.kill(pid, 'SIGKILL');
+    await sleep(100);
+  }
+  return true;
+}
+
+function readCommandLine(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** True while a process of that id exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
+}

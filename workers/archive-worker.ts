@@ -1,0 +1,43 @@
+import { Worker } from '@temporalio/worker';
+import { archiveActivities, compressActivities } from '../activities/index.js';
+import { openCatalog } from '../catalog/open-catalog.js';
+import type { Logger } from '../config/logger.js';
+import type { Settings } from '../config/settings.js';
+import { archiveQueue, compressQueue } from '../workflows/queues.js';
+import type { TemporalTarget } from './temporal-target.js';
+import { connectWorker, installRuntime, runWorkers, workerOptions, workflowOptions } from './worker-process.js';
+
+/** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
+const ordinarySlots = 200;
+
+/** Runs workflows, ordinary activities and compressions until it is told to stop. */
+export async function runArchiveWorker(settings: Settings, target: TemporalTarget, logger: Logger): Promise<void> {
+  installRuntime(logger);
+  const catalog = await openCatalog(settings.CATALOG_URL);
+  const connection = await connectWorker(target);
+  try {
+    const deps = { settings, catalog, logger };
+    const { namespace } = target;
+    const ordinary = await Worker.create({
+      ...workerOptions,
+      ...workflowOptions,
+      connection,
+      namespace,
+      taskQueue: archiveQueue,
+      activities: archiveActivities(deps),
+      maxConcurrentActivityTaskExecutions: ordinarySlots,
+    });
+    const compress = await Worker.create({
+      ...workerOptions,
+      connection,
+      namespace,
+      taskQueue: compressQueue,
+      activities: compressActivities(deps),
+      maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
+    });
+    await runWorkers([ordinary, compress], logger);
+  } finally {
+    await connection.close();
+    await catalog.destroy();
+  }
+}

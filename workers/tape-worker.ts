@@ -1,0 +1,60 @@
+import { Worker } from '@temporalio/worker';
+import { driveActivities, driveHostActivities } from '../activities/index.js';
+import { openCatalog } from '../catalog/open-catalog.js';
+import type { Logger } from '../config/logger.js';
+import type { DriveSettings, Settings } from '../config/settings.js';
+import { openDrive } from '../tape/drive.js';
+import { lockDrive } from '../tape/drive-lock.js';
+import { prepareOwnTape } from '../tape/label-tape.js';
+import { driveHostQueue, driveQueue } from '../workflows/queues.js';
+import type { TemporalTarget } from './temporal-target.js';
+import { connectWorker, installRuntime, runWorkers, workerOptions } from './worker-process.js';
+
+/** Waits for archives and tapes at once, over all sets of this drive. */
+const waitingSlots = 200;
+
+/**
+ * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. Throws `DriveBusy`, naming the
+ * holder, while another process has the drive.
+ */
+export async function runTapeWorker(
+  settings: Settings,
+  driveSettings: DriveSettings,
+  target: TemporalTarget,
+  logger: Logger,
+): Promise<void> {
+  const lock = lockDrive(settings, driveSettings, 'tape worker');
+  try {
+    installRuntime(logger);
+    const catalog = await openCatalog(settings.CATALOG_URL);
+    const drive = openDrive(driveSettings);
+    await prepareOwnTape(drive, lock, catalog, settings.TAPE_POOL);
+    const connection = await connectWorker(target);
+    try {
+      const deps = { settings, catalog, logger, drive, lock };
+      const { namespace } = target;
+      const slot = await Worker.create({
+        ...workerOptions,
+        connection,
+        namespace,
+        taskQueue: driveQueue(driveSettings.name),
+        activities: driveActivities(deps),
+        maxConcurrentActivityTaskExecutions: 1,
+      });
+      const waiting = await Worker.create({
+        ...workerOptions,
+        connection,
+        namespace,
+        taskQueue: driveHostQueue(driveSettings.name),
+        activities: driveHostActivities(deps),
+        maxConcurrentActivityTaskExecutions: waitingSlots,
+      });
+      await runWorkers([slot, waiting], logger);
+    } finally {
+      await connection.close();
+      await catalog.destroy();
+    }
+  } finally {
+    lock.release();
+  }
+}

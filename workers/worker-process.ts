@@ -1,0 +1,75 @@
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, NativeConnection, Runtime, type Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from '../config/logger.js';
+import { unreachable, type TemporalTarget } from './temporal-target.js';
+
+/** The workflows, bundled once when the project was built. */
+const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+
+/** Options of the worker that runs workflows. */
+export const workflowOptions = { workflowBundle: { codePath: bundlePath } };
+
+/** What every worker of ours has in common. */
+export const workerOptions = {
+  // The default sends a heartbeat at 0.8 × its timeout: a cancellation would come 20 s late.
+  maxHeartbeatThrottleInterval: '1s',
+  defaultHeartbeatThrottleInterval: '1s',
+  // Activities resume by themselves, so a stop need not wait for a whole archive.
+  shutdownGraceTime: '1s',
+  // A hung device must not keep a process for ever.
+  shutdownForceTime: '20s',
+} satisfies Partial<WorkerOptions>;
+
+/** Sends the SDK's own log lines, from TypeScript and Rust, through our logger. */
+export function installRuntime(logger: Logger): void {
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+      logger[levels[level]]({ ...plainMeta(meta), sdk: true }, message);
+    }),
+    telemetryOptions: { logging: { forward: {}, filter: 'WARN,temporalio_sdk_core=WARN' } },
+    // Signals are ours: a worker that is told to stop by its host must not stop twice.
+    shutdownSignals: [],
+  });
+}
+
+function plainMeta(meta: Record<string, unknown> | undefined): Record<string, unknown> {
+  const { error, ...rest } = meta ?? {};
+  return error instanceof Error ? { ...rest, err: error } : { ...rest };
+}
+
+/** Connects a worker process; a sentence when the server does not answer. */
+export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+  const { connectTimeout: _, ...options } = target.connection;
+  try {
+    return await NativeConnection.connect(options as Parameters<typeof NativeConnection.connect>[0]);
+  } catch (error) {
+    throw unreachable(target, error);
+  }
+}
+
+/**
+ * Runs workers until a signal, or until the host that forked this process is gone. Says `ready` to such a host.
+ * Ends when all have shut down.
+ */
+export async function runWorkers(workers: Worker[], logger: Logger): Promise<void> {
+  const stop = () => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  const running = Promise.all(
+    workers.map((worker) =>
+      worker.run().finally(() => {
+        // One of them has failed: the others of this process must not go on alone.
+        stop();
+      }),
+    ),
+  );
+  logger.info({ queues: workers.map((worker) => worker.options.taskQueue) }, 'worker runs');
+  process.send?.({ ready: true });
+  await running;
+}
