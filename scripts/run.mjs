@@ -1,0 +1,154 @@
+// Does the set-up that is missing (dependencies, build), then runs tapeflow or the tests. Plain Node without packages.
+//   node scripts/run.mjs COMMAND ARGUMENT…      tapeflow
+//   node scripts/run.mjs --test [FILE…]         the tests
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const stampDir = path.join(root, 'node_modules', '.tapeflow');
+const lockDir = path.join(root, '.tapeflow-setup');
+const sourceDirs = [
+  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'embedded', 'source'],
+  ...['staging', 'tape', 'test', 'workers', 'workflows'],
+];
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 3)) {
+  console.error(`tapeflow needs Node 20.3 or newer; this is ${process.version}.`);
+  process.exit(1);
+}
+
+function say(text) {
+  console.error(text);
+}
+
+function stampOf(name) {
+  const file = path.join(stampDir, name);
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+function stamp(name, value) {
+  mkdirSync(stampDir, { recursive: true });
+  writeFileSync(path.join(stampDir, name), value);
+}
+
+/** Changes with every dependency, and with the Node version that native ones were compiled for. */
+function dependencyKey() {
+  const lock = readFileSync(path.join(root, 'package-lock.json'));
+  return createHash('sha256').update(lock).update(process.versions.modules).update(process.arch).digest('hex');
+}
+
+/** Changes with every source file. */
+function sourceKey() {
+  const hash = createHash('sha256');
+  const add = (file) => hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  const walk = (dir) => {
+    for (const name of readdirSync(dir).sort()) {
+      const file = path.join(dir, name);
+      if (statSync(file).isDirectory()) walk(file);
+      else if (name.endsWith('.ts')) add(file);
+    }
+  };
+  for (const dir of sourceDirs) if (existsSync(path.join(root, dir))) walk(path.join(root, dir));
+  for (const name of ['tsconfig.json', 'package.json', 'scripts/build.mjs']) add(path.join(root, name));
+  return hash.digest('hex') + dependencyKey();
+}
+
+function needs() {
+  const install = stampOf('installed') !== dependencyKey();
+  const build = install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
+  return { install, build };
+}
+
+function step(command, args, options = {}) {
+  const env = { ...process.env, npm_config_loglevel: 'error' };
+  // What this script prints is the user's to read: set-up goes to stderr, so that `--json` stays clean.
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env, ...options });
+  if (result.status !== 0) {
+    say(`The set-up step failed: ${command} ${args.join(' ')}${result.error ? ` (${result.error.message})` : ''}`);
+    process.exit(1);
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Two commands at once: one sets up, the other waits. A lock of a killed one is taken over. */
+async function setUp() {
+  const todo = needs();
+  if (!todo.install && !todo.build) return;
+  for (;;) {
+    try {
+      mkdirSync(lockDir);
+      writeFileSync(path.join(lockDir, 'pid'), String(process.pid));
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const file = path.join(lockDir, 'pid');
+      const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+      if (pid > 0 && !isRunning(pid)) rmSync(lockDir, { recursive: true, force: true });
+      await sleep(300);
+    }
+  }
+  try {
+    const now = needs();
+    if (now.install) {
+      say('Installing the dependencies (once; about a minute) …');
+      const npm = process.env.npm_execpath;
+      const args = ['ci', '--no-fund', '--no-audit'];
+      if (npm?.endsWith('.js')) step(process.execPath, [npm, ...args]);
+      else step(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { shell: process.platform === 'win32' });
+      stamp('installed', dependencyKey());
+    }
+    if (now.build) {
+      say('Building …');
+      step(process.execPath, [path.join(root, 'scripts', 'build.mjs')]);
+      stamp('built', sourceKey());
+    }
+  } finally {
+    rmSync(lockDir, { recursive: true, force: true });
+  }
+}
+
+function testFiles() {
+  const found = [];
+  for (const kind of ['unit', 'integration', 'faults']) {
+    const dir = path.join(root, 'dist', 'test', kind);
+    if (!existsSync(dir)) continue;
+    for (const name of readdirSync(dir).sort()) {
+      // A test whose source was deleted must not live on in dist/.
+      const source = path.join(root, 'test', kind, name.replace(/\.js$/, '.ts'));
+      if (name.endsWith('.test.js') && existsSync(source)) found.push(path.join(dir, name));
+    }
+  }
+  return found;
+}
+
+await setUp();
+const [first, ...rest] = process.argv.slice(2);
+let args;
+if (first === '--test') {
+  const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));
+  const flags = ['--test', '--test-reporter=spec'];
+  // Each integration test runs a server and workers of its own; more at once than cores only makes them slower.
+  args = [...flags, ...(major >= 22 || (major === 20 && minor >= 10) ? ['--test-concurrency=2'] : [])];
+  args.push(...(named.length > 0 ? named : testFiles()));
+} else {
+  args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
+}
+const child = spawn(process.execPath, args, { stdio: 'inherit', cwd: first === '--test' ? root : process.cwd() });
+// The child gets the terminal's Ctrl-C itself, and says what it has to say; this script ends with it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
+child.on('exit', (code, signal) => {
+  process.exitCode = signal === null ? (code ?? 1) : 128 + 15;
+});
