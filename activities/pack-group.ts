@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
-import { fromBytes } from '../catalog/byte-string.js';
+import { fromBytes } from '../archive/byte-string.js';
 import { filesOfGroup, type FileRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';

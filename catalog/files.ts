@@ -3,7 +3,7 @@ import { recordEvents } from './events.js';
 import { checkToken, groupOf } from './groups.js';
 import type { Catalog } from './open-catalog.js';
 import type { ArchivesTable, FilesTable } from './schema.js';
-import { toBytes } from './byte-string.js';
+import { toBytes } from '../archive/byte-string.js';
 
 export type FileRow = Selectable<FilesTable>;
 

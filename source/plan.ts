@@ -1,5 +1,5 @@
 import type { Insertable } from 'kysely';
-import { fromBytes, toBytes } from '../catalog/byte-string.js';
+import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { recordEvents, type GroupEvent } from '../catalog/events.js';
 import { scanCursor } from '../catalog/files.js';
 import type { Catalog } from '../catalog/open-catalog.js';

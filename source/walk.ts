@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readlinkSync, statfsSync, type BigIntStats } fr
 import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { memberNameOf } from '../archive/member-name.js';
-import { fromText, toBytes } from '../catalog/byte-string.js';
+import { fromText, toBytes } from '../archive/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError } from '../config/failures.js';
 

@@ -1,0 +1,43 @@
+import { fromText, toBytes } from './byte-string.js';
+
+/**
+ * The member name of an absolute path, both byte strings: the path without its leading `/`; on Windows `C:\a` is `C/a`.
+ */
+export function memberNameOf(absolutePath: string, platform: NodeJS.Platform): string {
+  if (platform === 'win32') {
+    const plain = absolutePath.replaceAll('\\', '/');
+    const drive = /^([A-Za-z]):/.exec(plain);
+    if (drive?.[1] !== undefined) return `${drive[1].toUpperCase()}${plain.slice(2)}`.replace(/\/+$/, '');
+    // A network share, `\\server\share\a`: kept apart from drives by a name that no drive has.
+    return `UNC/${plain.replace(/^\/+/, '')}`.replace(/\/+$/, '');
+  }
+  return absolutePath.replace(/^\/+/, '').replace(/\/+$/, '');
+}
+
+/** The path on this machine that a member came from, for the file system's calls; the inverse of `memberNameOf`. */
+export function sourcePathOf(memberName: string, platform: NodeJS.Platform): Buffer {
+  const name = memberName.replace(/\/$/, '');
+  if (platform !== 'win32') return toBytes(`/${name}`);
+  const path = name.startsWith('UNC/') ? `\\\\${name.slice(4)}` : `${name.slice(0, 1)}:${name.slice(1) || '/'}`;
+  return toBytes(path.replaceAll('/', '\\'));
+}
+
+/** The member name of a path that a person gave as text. */
+export function memberNameOfText(absolutePath: string, platform: NodeJS.Platform): string {
+  return memberNameOf(fromText(absolutePath), platform);
+}
+
+/**
+ * Why a member name that was read from a tape must not be used as a path; undefined when it is safe. Manifests and
+ * archives can be forged: no absolute names, no `.` or `..`, no empty parts, no NUL.
+ */
+export function unsafeName(name: string): string | undefined {
+  const plain = name.endsWith('/') ? name.slice(0, -1) : name;
+  if (plain === '') return 'is empty';
+  if (plain.includes('\0')) return 'holds a NUL';
+  for (const part of plain.split('/')) {
+    if (part === '') return 'is absolute or has an empty part';
+    if (part === '.' || part === '..') return `has the part ${part}`;
+  }
+  return undefined;
+}

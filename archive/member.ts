@@ -1,0 +1,58 @@
+/** One entry that the plan wants in an archive. All names are byte strings (see byte-string.ts). */
+export interface PlannedMember {
+  /** Full path without its leading `/`; folders end in `/`. */
+  name: string;
+  type: 'file' | 'directory' | 'symlink';
+  /** Bytes, as the scan saw it; packing asks again. */
+  size: number;
+  /** Seconds since 1970, rounded down, and the nanoseconds on top. */
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+  linkTarget: string | null;
+  /** A path in an earlier archive that is the same file; its content is stored here again. */
+  hardLinkOf: string | null;
+}
+
+/**
+ * What packing noticed. `grew`: stored at the size it had when it was opened. `changed`: other times after the read than
+ * before. `padded`: it shrank or broke off while it was read, and zeros stand for the rest.
+ */
+export type MemberFlag = 'grew' | 'changed' | 'padded';
+
+/** One member of an archive, as it was stored. */
+export interface PackedMember {
+  name: string;
+  type: 'file' | 'directory' | 'symlink' | 'link';
+  /** Bytes of content; of a hard link to an earlier member, those of its target. */
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+  /** Target of a symbolic link, or the member that a `link` is the same file as. */
+  linkTarget: string | null;
+  hardLinkOf: string | null;
+  /** SHA-256 of the content in hex; null for what has none. */
+  sha256: string | null;
+  /** Byte of the uncompressed archive where the member's first header begins. */
+  offset: number;
+  /** Byte of the uncompressed archive where its content begins; null for what has none. */
+  contentOffset: number | null;
+  flags: MemberFlag[];
+}
+
+/** An entry that is not, or not truly, in the archive. */
+export interface SkippedMember {
+  name: string;
+  reason: string;
+}

@@ -1,0 +1,40 @@
+import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
+
+/**
+ * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
+ * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide.
+ */
+export class OutputFile {
+  private fd: number | undefined;
+
+  constructor(path: string) {
+    this.fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  }
+
+  /** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
+  write(chunk: Buffer): void {
+    const fd = this.openFd();
+    for (let written = 0; written < chunk.length; ) {
+      const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
+      if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
+      written += bytes;
+    }
+  }
+
+  /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
+  finish(): void {
+    fsyncSync(this.openFd());
+    this.close();
+  }
+
+  close(): void {
+    const { fd } = this;
+    this.fd = undefined;
+    if (fd !== undefined) closeSync(fd);
+  }
+
+  private openFd(): number {
+    if (this.fd === undefined) throw new Error('the file is closed');
+    return this.fd;
+  }
+}

@@ -1,0 +1,60 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Packer } from './pack.js';
+import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
+
+/** Milliseconds between two reports of progress. */
+const reportEveryMs = 200;
+/** Entries of one step: what is reported and listed together. */
+const stepEntries = 250;
+
+const job = workerData as PackJob;
+const stop = new Int32Array(job.stopFlag);
+const port = parentPort;
+if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
+const report = (message: PackReport) => port.postMessage(message);
+// The thread lives until it is told to end, or has reported its outcome.
+const commands: PackCommand[] = [];
+let wake = (): void => undefined;
+port.on('message', (command: PackCommand) => {
+  commands.push(command);
+  wake();
+});
+
+async function nextCommand(): Promise<PackCommand> {
+  for (;;) {
+    const command = commands.shift();
+    if (command !== undefined) return command;
+    await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
+
+async function run(): Promise<void> {
+  const packer = new Packer(job, () => Atomics.load(stop, 0) === 1);
+  const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
+  try {
+    for (;;) {
+      report({ ready: true });
+      const command = await nextCommand();
+      if ('skipped' in command) {
+        report({ done: await packer.finish(command.skipped) });
+        return;
+      }
+      for (let at = 0; at < command.page.length; at += stepEntries) {
+        report({ batch: await packer.add(command.page.slice(at, at + stepEntries)) });
+        // Lets the timer and finished compressions run; the work between is synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  } finally {
+    clearInterval(timer);
+    await packer.abandon();
+  }
+}
+
+try {
+  await run();
+} catch (error) {
+  const { message, code, path, syscall } = error as NodeJS.ErrnoException;
+  report({ failed: { message, code, path, syscall, stack: error instanceof Error ? error.stack : undefined } });
+}
+port.close();

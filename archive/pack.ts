@@ -1,0 +1,319 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { endLine, headerLine, memberLine, skippedLine, type ManifestEnd, type ManifestHeader } from './manifest.js';
+import { sourcePathOf } from './member-name.js';
+import type { MemberFlag, PackedMember, PlannedMember, SkippedMember } from './member.js';
+import { OutputFile } from './output-file.js';
+import { blockBytes, ParallelGzip } from './parallel-gzip.js';
+import { encodeHeaders, paddedBytes, recordBytes } from './tar-header.js';
+
+export interface PackOptions {
+  /** Both must not exist. */
+  archivePath: string;
+  manifestPath: string;
+  /** 1 to 9. */
+  level: number;
+  /** Blocks of 1 MiB compressed at once. */
+  inFlight: number;
+  /** Most bytes of file content; a file that has outgrown it since the plan is skipped. Null: no limit. */
+  maxBytes: number | null;
+  manifestHeader: ManifestHeader;
+}
+
+export interface PackOutcome {
+  archive: ManifestEnd;
+  manifest: { size: number; sha256: string };
+}
+
+export interface PackProgress {
+  /** Bytes of file content read so far. */
+  bytesIn: number;
+  /** Compressed bytes written so far. */
+  bytesOut: number;
+  files: number;
+}
+
+/** Times that a small file is read again when it shrinks under the reader. */
+const rereads = 3;
+/** Errors that say something about this process or machine, not about one file: they fail the whole attempt. */
+const notTheFiles = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Thrown when `shouldStop` says so. */
+export class PackStopped extends Error {}
+
+/**
+ * Packs entries into a new archive with its manifest; both synced when `finish` returns. Everything but compression is
+ * synchronous, so it belongs in a thread of its own. One bad entry is skipped with its reason; an error of the output
+ * is thrown and keeps its `code`.
+ */
+export class Packer {
+  readonly progress: PackProgress = { bytesIn: 0, bytesOut: 0, files: 0 };
+  private readonly archive: OutputFile;
+  private readonly manifest: OutputFile;
+  private readonly tar: ParallelGzip;
+  private readonly list: ParallelGzip;
+  /** First member of each inode with several links. */
+  private readonly inodes = new Map<string, PackedMember>();
+  private skipped = 0;
+  private begun = false;
+
+  constructor(
+    private readonly options: PackOptions,
+    private readonly shouldStop: () => boolean,
+  ) {
+    const { level, inFlight } = options;
+    this.archive = new OutputFile(options.archivePath);
+    try {
+      this.manifest = new OutputFile(options.manifestPath);
+    } catch (error) {
+      this.archive.close();
+      throw error;
+    }
+    this.tar = new ParallelGzip({ level, inFlight, write: (chunk) => this.archive.write(chunk) });
+    this.list = new ParallelGzip({ level: 6, inFlight: 2, write: (chunk) => this.manifest.write(chunk) });
+  }
+
+  /** Adds entries in their order. Returns what was stored and what was skipped; padded files are in both. */
+  async add(planned: readonly PlannedMember[]): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
+    if (!this.begun) await this.list.write(Buffer.from(headerLine(this.options.manifestHeader)));
+    this.begun = true;
+    const packed: PackedMember[] = [];
+    const skipped: SkippedMember[] = [];
+    for (const entry of planned) {
+      this.checkStop();
+      const start = this.tar.position;
+      let stored: PackedMember | string;
+      try {
+        stored = await this.addOne(entry);
+      } catch (error) {
+        if (error instanceof SkipEntry) stored = error.message;
+        else throw error;
+      }
+      if (typeof stored === 'string') {
+        if (this.tar.position !== start) throw new Error(`a skipped entry left bytes in the archive: ${entry.name}`);
+        skipped.push({ name: entry.name, reason: stored });
+        continue;
+      }
+      packed.push(stored);
+      if (stored.flags.includes('padded')) skipped.push({ name: entry.name, reason: paddedReason });
+    }
+    let lines = '';
+    for (const member of packed) lines += memberLine(member);
+    await this.list.write(Buffer.from(lines));
+    await this.listSkipped(skipped);
+    this.progress.files += packed.length;
+    this.progress.bytesOut = this.tar.bytesOut;
+    return { packed, skipped };
+  }
+
+  /** Ends the archive and the manifest, and syncs both. `alsoSkipped`: entries that were never given to `add`. */
+  async finish(alsoSkipped: readonly SkippedMember[]): Promise<PackOutcome> {
+    this.checkStop();
+    if (!this.begun) await this.add([]);
+    // Two records of zeros end an archive; tar's own blocking fills it up to 10 KiB.
+    const end = this.tar.position + 2 * recordBytes;
+    const blocking = 20 * recordBytes;
+    await this.tar.writeZeros(Math.ceil(end / blocking) * blocking - this.tar.position);
+    const tarBytes = this.tar.position;
+    const sha256 = await this.tar.end();
+    this.checkStop();
+    this.archive.finish();
+    await this.listSkipped(alsoSkipped);
+    const archive: ManifestEnd = {
+      members: this.progress.files,
+      skipped: this.skipped,
+      bytesIn: this.progress.bytesIn,
+      size: this.tar.bytesOut,
+      sha256,
+      tarBytes,
+      blockBytes,
+      blocks: this.tar.blockSizes,
+    };
+    await this.list.write(Buffer.from(endLine(archive)));
+    const manifestHash = await this.list.end();
+    this.manifest.finish();
+    return { archive, manifest: { size: this.list.bytesOut, sha256: manifestHash } };
+  }
+
+  /** Closes both files as they are; for an attempt that failed. */
+  async abandon(): Promise<void> {
+    await Promise.all([this.tar.abandon(), this.list.abandon()]);
+    this.archive.close();
+    this.manifest.close();
+  }
+
+  private async listSkipped(skipped: readonly SkippedMember[]): Promise<void> {
+    this.skipped += skipped.length;
+    for (const entry of skipped) await this.list.write(Buffer.from(skippedLine(entry)));
+  }
+
+  private checkStop(): void {
+    if (this.shouldStop()) throw new PackStopped('stopped');
+  }
+
+  /** The member as stored, or the reason why it is not. */
+  private async addOne(entry: PlannedMember): Promise<PackedMember | string> {
+    const path = sourcePathOf(entry.name, process.platform);
+    if (entry.type === 'file') return this.addFile(entry, path);
+    const stats = onFile(() => lstatSync(path, { bigint: true }));
+    if (entry.type === 'directory' ? !stats.isDirectory() : !stats.isSymbolicLink()) return otherType(stats);
+    const linkTarget = entry.type === 'symlink' ? onFile(() => readlinkSync(path, 'latin1')) : null;
+    const member = this.memberOf(entry, stats, { type: entry.type, linkTarget });
+    await this.tar.write(encodeHeaders({ ...member, size: 0 }));
+    return member;
+  }
+
+  private async addFile(entry: PlannedMember, path: Buffer): Promise<PackedMember | string> {
+    const fd = onFile(() => openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)));
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        const stats = onFile(() => fstatSync(fd, { bigint: true }));
+        if (!stats.isFile()) return otherType(stats);
+        const linked = this.earlierLink(stats);
+        if (linked !== undefined) return await this.addLink(entry, stats, linked);
+        const size = Number(stats.size);
+        const { maxBytes } = this.options;
+        if (maxBytes !== null && size > entry.size && this.progress.bytesIn + size > maxBytes) {
+          return `grew from ${entry.size} to ${size} bytes since the scan, beyond the archive's limit`;
+        }
+        const member = this.memberOf(entry, stats, { type: 'file', linkTarget: null });
+        const begins = this.tar.position;
+        const before = this.progress.bytesIn;
+        await this.tar.write(encodeHeaders(member));
+        const result = await this.addContent(fd, member);
+        if (result.missing === 0) {
+          member.sha256 = result.sha256;
+          member.flags = changesOf(fd, stats);
+          if (stats.nlink > 1n) this.inodes.set(inodeOf(stats), member);
+          return member;
+        }
+        if (this.tar.rewind(begins)) {
+          this.progress.bytesIn = before;
+          if (result.error !== undefined) return unreadable(result.error);
+          if (attempt <= rereads) continue;
+          return 'shrank again and again while it was read';
+        }
+        // Its header is on its way already and promises `size` bytes: zeros stand for those that are gone.
+        await this.tar.writeZeros(result.missing + paddedBytes(size) - size);
+        return { ...member, sha256: null, flags: ['padded'] };
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Reads the content straight into the compressor's blocks. `missing`: bytes that could not be had. */
+  private async addContent(fd: number, member: PackedMember) {
+    const hash = createHash('sha256');
+    member.contentOffset = this.tar.position;
+    let left = member.size;
+    while (left > 0) {
+      this.checkStop();
+      const room = await this.tar.room();
+      let bytes: number;
+      try {
+        bytes = readSync(fd, room, 0, Math.min(room.length, left), null);
+      } catch (error) {
+        return { missing: left, sha256: '', error };
+      }
+      if (bytes === 0) return { missing: left, sha256: '', error: undefined };
+      hash.update(room.subarray(0, bytes));
+      this.tar.advance(bytes);
+      left -= bytes;
+      this.progress.bytesIn += bytes;
+      this.progress.bytesOut = this.tar.bytesOut;
+    }
+    await this.tar.writeZeros(paddedBytes(member.size) - member.size);
+    return { missing: 0, sha256: hash.digest('hex'), error: undefined };
+  }
+
+  private earlierLink(stats: BigIntStats): PackedMember | undefined {
+    return stats.nlink > 1n ? this.inodes.get(inodeOf(stats)) : undefined;
+  }
+
+  private async addLink(entry: PlannedMember, stats: BigIntStats, first: PackedMember): Promise<PackedMember> {
+    const member = this.memberOf(entry, stats, { type: 'link', linkTarget: first.name });
+    await this.tar.write(encodeHeaders({ ...member, size: 0 }));
+    return { ...member, size: first.size, sha256: first.sha256 };
+  }
+
+  private memberOf(
+    entry: PlannedMember,
+    stats: BigIntStats,
+    kind: Pick<PackedMember, 'type' | 'linkTarget'>,
+  ): PackedMember {
+    const { seconds, ns } = splitTime(stats.mtimeNs);
+    return {
+      name: entry.name,
+      ...kind,
+      size: kind.type === 'file' ? Number(stats.size) : 0,
+      mtimeS: seconds,
+      mtimeNs: ns,
+      mode: Number(stats.mode & 0o7777n),
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      dev: String(stats.dev),
+      ino: String(stats.ino),
+      nlink: Number(stats.nlink),
+      hardLinkOf: kind.type === 'link' ? null : entry.hardLinkOf,
+      sha256: null,
+      offset: this.tar.position,
+      contentOffset: null,
+      flags: [],
+    };
+  }
+}
+
+/** Why a padded file is listed. */
+const paddedReason = 'shrank or could not be read to its end; zeros stand for the rest in the archive';
+
+/** Carries the reason for which an entry is skipped. */
+class SkipEntry extends Error {}
+
+/** Runs a call on a source's file; its error is a reason to skip the entry, unless it is not the file's. */
+function onFile<Result>(call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw new SkipEntry(unreadable(error));
+  }
+}
+
+const plainReasons: Record<string, string> = {
+  ENOENT: 'vanished after the scan',
+  ENOTDIR: 'vanished after the scan: a folder above it is none any more',
+  ELOOP: 'became a symbolic link after the scan',
+  EINVAL: 'is no symbolic link any more',
+  ENXIO: 'became a socket or pipe after the scan',
+  EACCES: 'cannot be read: permission denied',
+  EPERM: 'cannot be read: operation not permitted',
+  EIO: 'cannot be read: input/output error',
+  ENAMETOOLONG: 'cannot be read: its path is longer than the system takes',
+};
+
+function unreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === '' || notTheFiles.has(code)) throw error;
+  return plainReasons[code] ?? `cannot be read: ${code}`;
+}
+
+function otherType(stats: BigIntStats): string {
+  const now = stats.isFile() ? 'a file' : stats.isDirectory() ? 'a folder' : stats.isSymbolicLink() ? 'a symbolic link' : 'a special file';
+  return `became ${now} after the scan`;
+}
+
+function changesOf(fd: number, before: BigIntStats): MemberFlag[] {
+  const after = fstatSync(fd, { bigint: true });
+  if (after.size > before.size) return ['grew'];
+  return after.mtimeNs !== before.mtimeNs || after.size !== before.size ? ['changed'] : [];
+}
+
+function inodeOf(stats: BigIntStats): string {
+  return `${stats.dev}:${stats.ino}`;
+}
+
+/** Seconds rounded down, and the nanoseconds above them, also before 1970. */
+function splitTime(timeNs: bigint): { seconds: number; ns: number } {
+  const ns = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return { seconds: Number((timeNs - ns) / 1_000_000_000n), ns: Number(ns) };
+}

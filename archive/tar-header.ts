@@ -1,0 +1,133 @@
+import { isUtf8 } from 'node:buffer';
+import { Header, type HeaderData } from 'tar';
+import { toBytes } from './byte-string.js';
+
+/** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
+export const recordBytes = 512;
+
+/** What one member's headers say. Names are byte strings. */
+export interface HeaderFields {
+  name: string;
+  type: 'file' | 'directory' | 'symlink' | 'link';
+  /** Bytes of content that follow; 0 for links and folders. */
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  linkTarget: string | null;
+}
+
+const typeNames = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink', link: 'Link' } as const;
+
+/** Seconds that a JavaScript date can hold; a file system may claim more. */
+const mostSeconds = 8_640_000_000_000;
+
+/**
+ * The headers of a member, in whole records: a ustar header, with a pax extended header before it for what that cannot
+ * say exactly (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are no UTF-8, which pax
+ * cannot carry, are written as their raw bytes, long ones with GNU's `L` and `K` headers.
+ */
+export function encodeHeaders(fields: HeaderFields): Buffer {
+  const name = textOf(fields.name);
+  const link = fields.linkTarget === null ? undefined : textOf(fields.linkTarget);
+  const header = new Header({
+    path: name ?? 'x',
+    linkpath: fields.linkTarget === null ? undefined : (link ?? 'x'),
+    type: typeNames[fields.type],
+    size: fields.size,
+    mode: fields.mode & 0o7777,
+    uid: fields.uid,
+    gid: fields.gid,
+    mtime: new Date(Math.min(Math.max(fields.mtimeS, -mostSeconds), mostSeconds) * 1000),
+  } as HeaderData);
+  const block = Buffer.alloc(recordBytes);
+  const needPax = header.encode(block);
+  if (name === undefined || (fields.linkTarget !== null && link === undefined)) {
+    return rawNames(fields, block);
+  }
+  if (!needPax && fields.mtimeNs === 0) return block;
+  return Buffer.concat([paxHeader(fields, header), block]);
+}
+
+/** The text of a byte string; undefined when it is no UTF-8. */
+function textOf(byteString: string): string | undefined {
+  // eslint-disable-next-line no-control-regex -- this is what ASCII is
+  if (/^[\x00-\x7f]*$/.test(byteString)) return byteString;
+  const bytes = toBytes(byteString);
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+}
+
+/** Bytes of a name in the ustar header's fields `name` and `linkname`. */
+const nameBytes = 100;
+
+function rawNames(fields: HeaderFields, block: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  const put = (bytes: Buffer, offset: number, longType: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath') => {
+    block.fill(0, offset, offset + nameBytes);
+    bytes.copy(block, offset, 0, nameBytes);
+    if (bytes.length > nameBytes) parts.push(longName(bytes, longType));
+  };
+  // The prefix field would be put before the name; the placeholder never has one.
+  if (fields.linkTarget !== null) put(toBytes(fields.linkTarget), 157, 'NextFileHasLongLinkpath');
+  put(toBytes(fields.name), 0, 'NextFileHasLongPath');
+  block.fill(0, 345, 500);
+  writeChecksum(block);
+  return Buffer.concat([...parts, block]);
+}
+
+/** GNU's long name: a member of its own, before the one it names, whose content is the name and a NUL. */
+function longName(bytes: Buffer, type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath'): Buffer {
+  const block = Buffer.alloc(recordBytes);
+  const fields = { path: '././@LongLink', type, size: bytes.length + 1, mode: 0, uid: 0, gid: 0, mtime: new Date(0) };
+  new Header(fields as HeaderData).encode(block);
+  const content = Buffer.alloc(paddedBytes(bytes.length + 1));
+  bytes.copy(content);
+  return Buffer.concat([block, content]);
+}
+
+/** The header's checksum: the sum of its bytes, its own field taken as spaces, in six octal digits. */
+function writeChecksum(block: Buffer): void {
+  block.fill(0x20, 148, 156);
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+}
+
+function paxHeader(fields: HeaderFields, main: Header): Buffer {
+  const records: Buffer[] = [];
+  if (main.needPax) {
+    records.push(paxRecord('path', toBytes(fields.name)));
+    if (fields.linkTarget !== null) records.push(paxRecord('linkpath', toBytes(fields.linkTarget)));
+    if (fields.size > 0o77777777777) records.push(paxRecord('size', String(fields.size)));
+    if (fields.uid > 0o7777777) records.push(paxRecord('uid', String(fields.uid)));
+    if (fields.gid > 0o7777777) records.push(paxRecord('gid', String(fields.gid)));
+  }
+  if (fields.mtimeNs !== 0 || fields.mtimeS < 0) records.push(paxRecord('mtime', decimalTime(fields.mtimeS, fields.mtimeNs)));
+  const body = Buffer.concat(records);
+  const head = { path: 'PaxHeader/tapeflow', type: 'ExtendedHeader', size: body.length, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) };
+  const whole = Buffer.alloc(recordBytes + paddedBytes(body.length));
+  new Header(head as HeaderData).encode(whole);
+  body.copy(whole, recordBytes);
+  return whole;
+}
+
+/** `LENGTH KEY=VALUE\n`, where the length counts itself too (POSIX pax, "pax Extended Header"). */
+function paxRecord(key: string, value: Buffer | string): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from('\n')]);
+  let length = rest.length + String(rest.length).length;
+  if (String(length).length > String(rest.length).length) length += 1;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
+}
+
+/** Seconds with nine decimals; the nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */
+function decimalTime(seconds: number, ns: number): string {
+  if (seconds >= 0 || ns === 0) return ns === 0 ? String(seconds) : `${seconds}.${String(ns).padStart(9, '0')}`;
+  return `-${-seconds - 1}.${String(1_000_000_000 - ns).padStart(9, '0')}`;
+}
+
+/** Bytes that some content takes in an archive: filled up to whole records. */
+export function paddedBytes(bytes: number): number {
+  return Math.ceil(bytes / recordBytes) * recordBytes;
+}
