@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,3 +8,8 @@ export const projectDir: string = (() => {
   while (!existsSync(path.join(dir, 'package.json')) && path.dirname(dir) !== dir) dir = path.dirname(dir);
   return dir;
 })();
+
+/** Version of this program, as `package.json` has it. */
+export const projectVersion: string = (
+  JSON.parse(readFileSync(path.join(projectDir, 'package.json'), 'utf8')) as { version: string }
+).version;

@@ -16,6 +16,8 @@ const restartMs = 500;
 const mostRestartMs = 10_000;
 /** Milliseconds that workers have for their shutdown before they are killed. */
 const stopTimeoutMs = 25_000;
+/** Milliseconds for the command that started a host to take its lease; it may have been killed meanwhile. */
+const firstClientMs = 30_000;
 
 export interface HostOptions {
   /** Stay when the last client has gone. */
@@ -115,6 +117,9 @@ class RunningHost {
     };
     writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
     for (const worker of this.workers) this.runWorker(worker);
+    setTimeout(() => {
+      if (this.clients.size === 0 && !this.sticky) this.stop();
+    }, firstClientMs).unref();
   }
 
   stop(): void {

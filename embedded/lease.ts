@@ -25,6 +25,15 @@ export interface Lease {
   onLost(listener: () => void): void;
 }
 
+/** What a host that was started by a command tells it. */
+export interface HostMessage {
+  say?: string;
+  ready?: true;
+  /** Another one runs already. */
+  runs?: true;
+  failed?: { code: string; sentence: string };
+}
+
 /** Milliseconds for the first start: it may download the Temporal CLI. */
 const startTimeoutMs = 15 * 60_000;
 
@@ -72,7 +81,7 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
         advice: `See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
       }));
     });
-    child.on('message', (message: { say?: string; ready?: true; runs?: true; failed?: { code: string; sentence: string } }) => {
+    child.on('message', (message: HostMessage) => {
       if (message.say !== undefined) say(message.say);
       if (message.ready === true) resolve(child);
       if (message.runs === true) resolve(undefined);

@@ -1,0 +1,149 @@
+import { lstatSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { ownFolders } from '../../activities/scan-sources.js';
+import { setsOnTape } from '../../tape/loaded-tape.js';
+import { openSet, rememberSeenSets, requireSetId, type SetRow } from '../../catalog/sets.js';
+import { describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
+import { driveNamed, type Settings } from '../../config/settings.js';
+import { isInside, outermost } from '../../source/walk.js';
+import { followSet } from '../follow.js';
+import { connectServer, openSession, userPath, type Session } from '../session.js';
+import { newSetOptions, startSet } from '../start-set.js';
+
+interface BackupFlags {
+  set?: string;
+  drive: string;
+  pool?: string;
+  exclude: string[];
+  mode: string;
+  direct?: boolean;
+  detach?: boolean;
+  new?: boolean;
+}
+
+/** `backup PATH…`: starts a set, or attaches to the unfinished one that has these sources, and follows it to its end. */
+export function addBackup(program: Command): void {
+  const repeat = (value: string, before: string[]) => [...before, value];
+  program
+    .command('backup')
+    .description('back up files and folders to tape')
+    .argument('<path...>', 'files and folders')
+    .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
+    .option('--drive <name>', 'drive to write to', 'lto1')
+    .option('--pool <name>', 'pool whose tapes may be written (default: TAPE_POOL)')
+    .option('--exclude <glob>', 'leave out what matches; gitignore rules; may be given again', repeat, [])
+    .option('--mode <mode>', 'full (incremental and differential come in a later version)', 'full')
+    .option('--direct', 'compress straight on to the tape, without staging')
+    .option('--detach', 'start it, leave server and workers running, and return at once')
+    .option('--new', 'start another set, even if an unfinished one has the same sources')
+    .action(async (paths: string[], flags: BackupFlags, command: Command) => {
+      const session = openSession(command);
+      try {
+        await backup(session, paths, flags);
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
+  const { settings } = session;
+  const sources = resolveSources(settings, paths);
+  if (flags.set !== undefined) requireSetId(flags.set);
+  if (flags.mode !== 'full') {
+    const known = ['incremental', 'differential'].includes(flags.mode);
+    throw usageFailure(
+      'WrongMode',
+      known ? `The mode ${flags.mode} is not in this version.` : `There is no mode ${flags.mode}.`,
+      'Leave --mode out for a full backup.',
+    );
+  }
+  const drive = driveNamed(settings, flags.drive);
+  const pool = flags.pool ?? settings.TAPE_POOL;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) {
+    throw usageFailure('WrongPool', `${JSON.stringify(pool)} is no pool name.`, 'Use letters, digits, dots, dashes and underscores.');
+  }
+  const catalog = await session.catalog();
+  const server = await connectServer(session);
+  try {
+    // Numbers found on a tape are never given again, also after the catalog was lost.
+    for (const { path: mount } of settings.drives) await rememberSeenSets(catalog, await setsOnTape(mount));
+    const { set, attached } = await openSet(
+      catalog,
+      {
+        id: flags.set,
+        sources,
+        excludes: flags.exclude,
+        pool,
+        drive: drive.name,
+        mode: flags.mode,
+        direct: flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE,
+        options: newSetOptions(settings),
+      },
+      { fresh: flags.new === true },
+    );
+    await startSet(server, set, { retry: false });
+    if (flags.detach === true) {
+      await server.lease?.stay();
+      announceDetached(session, set, attached, server.lease?.host.ui);
+    } else {
+      await followSet(session, server, set, { attached });
+    }
+  } finally {
+    await server.close();
+  }
+}
+
+function announceDetached(session: Session, set: SetRow, attached: boolean, ui: string | undefined): void {
+  if (session.json) {
+    session.emit({ setId: set.id, status: set.state, attached, ui: ui ?? null });
+    return;
+  }
+  session.print(attached ? `The unfinished set ${set.id} goes on.` : `Set ${set.id} has started.`);
+  if (ui !== undefined) session.print(`Temporal UI: ${ui}`);
+  session.print(`See \`tapeflow watch ${set.id}\`; \`tapeflow down\` stops server and workers.`);
+}
+
+/**
+ * The sources as the scan takes them: absolute, links resolved, none inside another. A usage failure names the first
+ * that is missing or lies inside a folder of ours.
+ */
+export function resolveSources(settings: Settings, given: readonly string[]): string[] {
+  const own = ownFolders({ settings }).map((folder) => realOrAsGiven(folder));
+  const sources = given.map((text) => {
+    const asked = userPath(text);
+    let real: string;
+    try {
+      // A symbolic link that is given as a source means what it leads to.
+      real = realpathSync(asked);
+      lstatSync(real);
+    } catch (error) {
+      const missing = systemErrorCode(error) === 'ENOENT';
+      throw usageFailure(
+        'NoSuchSource',
+        missing ? `The source ${asked} does not exist.` : `The source ${asked} cannot be read: ${describeError(error)}.`,
+        'Nothing was started.',
+      );
+    }
+    for (const folder of own) {
+      if (isInside(real, folder)) {
+        throw usageFailure(
+          'SourceIsOurs',
+          `The source ${asked} lies in ${folder}, which belongs to tapeflow (data, staging or tape).`,
+          'Give other sources, or move that folder with the settings.',
+        );
+      }
+    }
+    return real;
+  });
+  return outermost(sources);
+}
+
+function realOrAsGiven(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return path.resolve(folder);
+  }
+}

@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { fromBytes, toText } from '../../archive/byte-string.js';
+import { skippedFiles } from '../../catalog/files.js';
+import { finalSetStates } from '../../catalog/schema.js';
+import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
+import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { exitCodeOf, resultObject } from '../follow.js';
+import { pendingSteps } from '../pending-steps.js';
+import { findServer, openSession, type Session } from '../session.js';
+import { formatTime, tableLines } from '../table.js';
+
+/** Skipped entries that `status` shows. */
+const skippedShown = 10;
+
+/** `sets`: a line for each; `status [SET]`: all about one, or about each unfinished one. */
+export function addSets(program: Command): void {
+  program
+    .command('sets')
+    .description('list the backup sets')
+    .action((_options, command: Command) => inSession(command, printSets));
+  program
+    .command('status')
+    .description('show what a set has done and what it waits for')
+    .argument('[set]', 'the set (default: every unfinished one, else the last)')
+    .action((setId: string | undefined, _options, command: Command) =>
+      inSession(command, (session) => printStatus(session, setId)),
+    );
+}
+
+async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
+  const session = openSession(command);
+  try {
+    await run(session);
+  } finally {
+    await session.close();
+  }
+}
+
+async function printSets(session: Session): Promise<void> {
+  const catalog = await session.catalog();
+  const rows: (string | number)[][] = [['SET', 'STATUS', 'STARTED', 'ARCHIVES', 'ENTRIES', 'BYTES', 'ON TAPE', 'TAPES', 'SOURCES']];
+  for (const set of await listSets(catalog)) {
+    const summary = await summarizeSet(catalog, set.id);
+    if (session.json) {
+      session.emit({ ...resultObject(summary), sources: summary.sources, created: new Date(set.created_at).toISOString() });
+      continue;
+    }
+    rows.push([
+      set.id,
+      set.state,
+      formatTime(set.created_at),
+      summary.archives,
+      summary.files,
+      formatBytes(summary.bytesIn),
+      formatBytes(summary.bytesOut),
+      summary.tapes.join(', '),
+      summary.sources.join(' '),
+    ]);
+  }
+  if (session.json) return;
+  if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
+  else for (const line of tableLines(rows)) session.print(line);
+}
+
+async function printStatus(session: Session, setId: string | undefined): Promise<void> {
+  const catalog = await session.catalog();
+  const wanted =
+    setId !== undefined
+      ? [await setNamed(catalog, setId)]
+      : await unfinishedSets(catalog).then(async (sets) => (sets.length > 0 ? sets : (await listSets(catalog)).slice(0, 1)));
+  if (wanted.length === 0) {
+    if (!session.json) session.print('There are no sets yet.');
+    return;
+  }
+  const server = wanted.some((set) => !finalSetStates.includes(set.state)) ? await findServer(session) : undefined;
+  try {
+    for (const set of wanted) {
+      const summary = await summarizeSet(catalog, set.id);
+      const steps = server === undefined ? [] : await pendingSteps(server, set.id);
+      if (session.json) {
+        const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
+        session.emit({ ...resultObject(summary), reason, stages, failedGroups, stagedBytes, plannedBytes, scanned, leftOut, steps });
+        continue;
+      }
+      for (const line of statusLines(summary)) session.print(line);
+      for (const step of steps.filter((one) => one.started)) {
+        const { group, why } = step.details;
+        session.print(
+          `  now:       ${step.activity}${group === undefined ? '' : ` of group ${group}`}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
+        );
+      }
+      if (server === undefined && !finalSetStates.includes(set.state)) {
+        session.print('  No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.');
+      }
+      await printSkips(session, summary);
+    }
+    // Asked for one set that has ended, the exit code says how.
+    const [only] = wanted;
+    if (setId !== undefined && only !== undefined && finalSetStates.includes(only.state)) {
+      process.exitCode = exitCodeOf(await summarizeSet(catalog, only.id));
+    }
+  } finally {
+    await server?.close();
+  }
+}
+
+function statusLines(summary: SetSummary): string[] {
+  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
+  return [
+    `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
+    `  sources:   ${summary.sources.join(', ')}`,
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} groups, ${formatBytes(summary.plannedBytes)}`,
+    `  groups:    ${stages.join(', ') || 'none yet'}`,
+    `  on tape:   ${summary.archives} archives, ${summary.files} entries, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
+    `  staging:   ${formatBytes(summary.stagedBytes)} held`,
+    `  time:      ${formatSeconds(summary.seconds)}`,
+    ...summary.leftOut.map((left) => `  left out:  ${left}`),
+    ...summary.failedGroups.slice(0, 20).map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
+    ...(summary.failedGroups.length > 0 ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`] : []),
+  ];
+}
+
+async function printSkips(session: Session, summary: SetSummary): Promise<void> {
+  if (summary.skipped === 0) return;
+  session.print(`  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``);
+  for (const row of await skippedFiles(await session.catalog(), summary.setId, skippedShown)) {
+    session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
+  }
+}

@@ -1,0 +1,140 @@
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listSets, unfinishedSets } from '../../catalog/sets.js';
+import { createLogger } from '../../config/logger.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { startHost, type Host } from '../../embedded/host.js';
+import { command as tellHost, joinHost, type Lease } from '../../embedded/lease.js';
+import { usesOwnServer } from '../../workers/temporal-target.js';
+import { EventPrinter } from '../events.js';
+import { lostSets, openSession, type Session } from '../session.js';
+
+/** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
+export function addUp(program: Command): void {
+  program
+    .command('up')
+    .description('run server, UI and workers on this machine until Ctrl-C; interrupted sets go on')
+    .action(async (_options, command: Command) => {
+      const session = openSession(command);
+      try {
+        await up(session);
+      } finally {
+        await session.close();
+      }
+    });
+  program
+    .command('down')
+    .description('stop the server and workers that `backup --detach` has left running')
+    .action(async (_options, command: Command) => down(openSession(command)));
+}
+
+async function up(session: Session): Promise<void> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env)) {
+    throw new TapeflowFailure('OwnServer', `TEMPORAL_ADDRESS names an own server: \`up\` runs the embedded one only.`, {
+      kind: 'usage',
+      advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',
+    });
+  }
+  const running = await joinHost(settings);
+  if (running !== undefined) await joined(session, running);
+  else await hosted(session);
+}
+
+/** Another process runs the host already; this one keeps it up until Ctrl-C. */
+async function joined(session: Session, lease: Lease): Promise<void> {
+  session.print(`Server and workers run already (pid ${lease.host.pid}). Temporal UI: ${lease.host.ui}`);
+  session.print('They stay until Ctrl-C here.');
+  const lost = new Promise<void>((resolve) => lease.onLost(resolve));
+  await showEvents(session, Promise.race([interrupted(), lost]));
+  await lease.release();
+}
+
+async function hosted(session: Session): Promise<void> {
+  const { settings } = session;
+  const logger = createLogger(settings, 'host');
+  let host: Host;
+  try {
+    host = await startHost(settings, logger, { sticky: true, say: (sentence) => session.say(sentence) });
+  } catch (error) {
+    const late = error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
+    if (late === undefined) throw error;
+    await joined(session, late);
+    return;
+  }
+  void interrupted().then(() => {
+    session.say('Stopping; sets that are under way go on at the next `up` or `backup`.');
+    host.stop();
+  });
+  session.print(`Temporal UI:  ${host.file.ui}`);
+  session.print(`Temporal:     ${host.file.address}`);
+  session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
+  session.print('Ctrl-C stops.');
+  for (const set of await lostSets(session)) {
+    session.say(`Set ${set.id} is unfinished, but the server does not know it: \`tapeflow resume ${set.id}\` takes it up again.`);
+  }
+  await showEvents(session, host.stopped);
+}
+
+/** A host that was just being started by another command can be joined a moment later. */
+async function retryJoin(session: Session): Promise<Lease | undefined> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const lease = await joinHost(session.settings);
+    if (lease !== undefined) return lease;
+    await sleep(200);
+  }
+  return undefined;
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** Prints what every set does, until `end`. */
+async function showEvents(session: Session, end: Promise<void>): Promise<void> {
+  const catalog = await session.catalog();
+  const printers = new Map<string, EventPrinter>();
+  const before = new Set((await listSets(catalog)).map((set) => set.id));
+  const unfinished = new Set((await unfinishedSets(catalog)).map((set) => set.id));
+  let over = false;
+  void end.finally(() => (over = true));
+  while (!over) {
+    for (const { id } of await listSets(catalog)) {
+      // Sets that had ended before have nothing to tell.
+      if (before.has(id) && !unfinished.has(id)) continue;
+      let printer = printers.get(id);
+      if (printer === undefined) {
+        printer = new EventPrinter(session, catalog, id);
+        if (before.has(id)) await printer.skipOld();
+        printers.set(id, printer);
+      }
+      await printer.printNew();
+    }
+    await Promise.race([end, sleep(500)]);
+  }
+  await end;
+}
+
+async function down(session: Session): Promise<void> {
+  const lease = await joinHost(session.settings);
+  if (lease === undefined) {
+    session.print('No server of this data folder runs.');
+    return;
+  }
+  const { pid } = lease.host;
+  await tellHost(lease.host, 'stop');
+  await lease.release();
+  while (isAlive(pid)) await sleep(100);
+  session.print('Server and workers have stopped.');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

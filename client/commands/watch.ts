@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { unfinishedSets, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
+import { finalSetStates } from '../../catalog/schema.js';
+import { usageFailure } from '../../config/failures.js';
+import { exitCodeOf, followSet, printSummary } from '../follow.js';
+import { connectServer, openSession, type Session } from '../session.js';
+
+/** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
+export function addWatch(program: Command): void {
+  program
+    .command('watch')
+    .description('follow a set to its end (Ctrl-C ends only the watching)')
+    .argument('[set]', 'the set (default: the unfinished one)')
+    .action(async (setId: string | undefined, _options, command: Command) => {
+      const session = openSession(command);
+      try {
+        await watch(session, await wantedSet(session, setId));
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+async function watch(session: Session, set: SetRow): Promise<void> {
+  const catalog = await session.catalog();
+  if (finalSetStates.includes(set.state)) {
+    const summary = await summarizeSet(catalog, set.id);
+    await printSummary(session, catalog, summary, undefined);
+    process.exitCode = exitCodeOf(summary);
+    return;
+  }
+  const server = await connectServer(session);
+  try {
+    await followSet(session, server, set, { attached: true });
+  } finally {
+    await server.close();
+  }
+}
+
+/** The set that was named, or the newest unfinished one. */
+export async function wantedSet(session: Session, setId: string | undefined): Promise<SetRow> {
+  const catalog = await session.catalog();
+  if (setId !== undefined) return setNamed(catalog, setId);
+  const newest = (await unfinishedSets(catalog)).at(-1);
+  if (newest !== undefined) return newest;
+  throw usageFailure('NoUnfinishedSet', 'No set is unfinished.', '`tapeflow sets` lists all of them.');
+}

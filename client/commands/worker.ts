@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { createLogger, type Logger } from '../../config/logger.js';
+import { driveNamed, type Settings } from '../../config/settings.js';
+import { runArchiveWorker } from '../../workers/archive-worker.js';
+import { runTapeWorker } from '../../workers/tape-worker.js';
+import { findTarget, type TemporalTarget } from '../../workers/temporal-target.js';
+import { openSession } from '../session.js';
+
+/** `worker archive`, `worker tape --drive NAME`: one worker, until a signal. `up` runs all of them. */
+export function addWorker(program: Command): void {
+  const worker = program.command('worker').description('run one worker (`up` runs all that this machine needs)');
+  worker
+    .command('archive')
+    .description('scans, compresses and moves')
+    .action((_options, command: Command) =>
+      runWorker(command, 'archive-worker', ({ settings, target, logger }) => runArchiveWorker(settings, target, logger)),
+    );
+  worker
+    .command('tape')
+    .description('writes to one drive')
+    .requiredOption('--drive <name>', 'the drive, as the settings name it')
+    .action(({ drive }: { drive: string }, command: Command) =>
+      runWorker(command, `tape-worker-${drive}`, ({ settings, target, logger }) =>
+        runTapeWorker(settings, driveNamed(settings, drive), target, logger),
+      ),
+    );
+}
+
+interface WorkerContext {
+  settings: Settings;
+  target: TemporalTarget;
+  logger: Logger;
+}
+
+async function runWorker(command: Command, role: string, run: (context: WorkerContext) => Promise<void>): Promise<void> {
+  const { settings } = openSession(command);
+  const logger = createLogger(settings, role, process.send === undefined);
+  try {
+    const target = findTarget(settings, process.env);
+    if (target === undefined) {
+      throw new TapeflowFailure('NoTemporalServer', 'No Temporal server runs for this data folder.', {
+        advice: 'Run `tapeflow up`, which brings server and workers, or set TEMPORAL_ADDRESS.',
+      });
+    }
+    await run({ settings, target, logger });
+  } catch (error) {
+    logger.error({ err: error }, describeError(error));
+    // The host that forked this worker shows the sentence to its clients.
+    if (process.connected) process.send?.({ failed: describeError(error) });
+    throw error;
+  }
+}

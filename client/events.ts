@@ -1,0 +1,116 @@
+import { eventsOf, type RecordedEvent } from '../catalog/events.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { formatBytes, formatSeconds } from '../config/sizes.js';
+import type { Session } from './session.js';
+
+/** Events of one page. */
+const pageSize = 1000;
+
+/** Prints a set's events as they come: lines for people, or JSON objects. */
+export class EventPrinter {
+  private last = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly catalog: Catalog,
+    private readonly setId: string,
+  ) {}
+
+  /** Leaves out what happened before now. */
+  async skipOld(): Promise<void> {
+    const row = await this.catalog
+      .selectFrom('events')
+      .select((eb) => eb.fn.max<number | null>('id').as('last'))
+      .where('set_id', '=', this.setId)
+      .executeTakeFirst();
+    this.last = row?.last ?? 0;
+  }
+
+  /** Prints what has happened since the last call. */
+  async printNew(): Promise<void> {
+    for (;;) {
+      const events = await eventsOf(this.catalog, this.setId, { afterId: this.last, limit: pageSize });
+      this.print(events);
+      this.last = events.at(-1)?.id ?? this.last;
+      if (events.length < pageSize) return;
+    }
+  }
+
+  private print(events: RecordedEvent[]): void {
+    const { session, setId } = this;
+    if (session.json) {
+      for (const { id: _, group_no: group, stage, at, ms, bytes, detail } of events) {
+        session.emit({ event: stage, setId, group, at: new Date(at).toISOString(), ms, bytes, detail });
+      }
+      return;
+    }
+    for (const line of eventLines(setId, events)) session.print(line);
+  }
+}
+
+/** Lines for people: the stages that mean something to them; a sync of several archives is one line. */
+export function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
+  const lines: string[] = [];
+  let synced: RecordedEvent[] = [];
+  const flush = () => {
+    const [first] = synced;
+    if (first !== undefined) {
+      const groups = numberRanges(synced.map((event) => event.group_no ?? 0));
+      const bytes = synced.reduce((sum, event) => sum + (event.bytes ?? 0), 0);
+      lines.push(`${clock(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`);
+    }
+    synced = [];
+  };
+  for (const event of events) {
+    if (event.stage === 'committed') {
+      synced.push(event);
+      continue;
+    }
+    if (event.stage === 'synced' || event.stage === 'released') continue;
+    flush();
+    const text = eventText(event);
+    if (text !== undefined) lines.push(`${clock(event.at)} ${setId} ${text}`);
+  }
+  flush();
+  return lines;
+}
+
+function eventText(event: RecordedEvent): string | undefined {
+  const { stage, detail, group_no: group } = event;
+  const bytes = event.bytes === null ? '' : formatBytes(event.bytes);
+  const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
+  if (group === null) {
+    return `is ${stage.replaceAll('_', ' ')}${detail === null ? '' : `: ${detail}`}`;
+  }
+  switch (stage) {
+    case 'compressed':
+      return `group ${group}: compressed to ${bytes}${took} (${detail ?? ''})`;
+    case 'written':
+      return `group ${group}: written, ${bytes}${took} (${detail ?? ''})`;
+    case 'failed':
+      return `group ${group}: FAILED: ${detail ?? ''}`;
+    case 'lost':
+      return `group ${group}: its bytes were lost and are made again: ${detail ?? ''}`;
+    case 'final_timeout':
+      return `group ${group}: ${detail ?? ''}; looking again`;
+    default:
+      return undefined;
+  }
+}
+
+function clock(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** `1–4, 7` for 1, 2, 3, 4, 7. */
+export function numberRanges(numbers: readonly number[]): string {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const ranges: string[] = [];
+  for (let i = 0; i < sorted.length; ) {
+    let end = i;
+    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
+    ranges.push(end === i ? String(sorted[i]) : `${sorted[i]}–${sorted[end]}`);
+    i = end + 1;
+  }
+  return ranges.join(', ');
+}

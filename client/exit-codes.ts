@@ -1,0 +1,10 @@
+/** Exit codes of every command. */
+export const exitCodes = {
+  success: 0,
+  failure: 1,
+  usage: 2,
+  /** Completed, with files that are listed as skipped. */
+  skipped: 3,
+  /** Ended by Ctrl-C: 128 + SIGINT, as shells have it. */
+  interrupted: 130,
+} as const;

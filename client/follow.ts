@@ -1,0 +1,240 @@
+import { createLogUpdate } from 'log-update';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { finalSetStates } from '../catalog/schema.js';
+import { skippedFiles } from '../catalog/files.js';
+import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
+import { toText, fromBytes } from '../archive/byte-string.js';
+import { formatBytes, formatSeconds } from '../config/sizes.js';
+import { TapeflowFailure } from '../config/failures.js';
+import { EventPrinter } from './events.js';
+import { exitCodes } from './exit-codes.js';
+import { liveLines, type LiveView } from './live-view.js';
+import { pendingSteps } from './pending-steps.js';
+import { isRunning, type Server, type Session } from './session.js';
+
+/** Milliseconds between two looks at the catalog. */
+const lookEveryMs = 500;
+/** Entries of the list of skipped files that are printed; `ls SET --skipped` has all. */
+const skippedShown = 20;
+
+/**
+ * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C ends the
+ * following only, and says how the set goes on. Sets the process's exit code.
+ */
+export async function followSet(session: Session, server: Server, set: SetRow, how: { attached: boolean }): Promise<void> {
+  const catalog = await session.catalog();
+  const interrupt = onInterrupt();
+  if (!session.json) {
+    const ui = server.lease?.host.ui ?? server.target.address;
+    session.print(`${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd());
+    session.print(`Temporal UI: ${ui}`);
+  }
+  const live = process.stdout.isTTY && !session.json;
+  try {
+    const summary = live
+      ? await followLive(session, server, catalog, set.id, interrupt)
+      : await followLines(session, server, catalog, set.id, interrupt, how.attached);
+    if (summary === undefined) {
+      sayInterrupted(session, server, set.id);
+      process.exitCode = exitCodes.interrupted;
+      return;
+    }
+    await printSummary(session, catalog, summary, server);
+    process.exitCode = exitCodeOf(summary);
+  } finally {
+    interrupt.end();
+  }
+}
+
+interface Interrupt {
+  readonly happened: boolean;
+  readonly promise: Promise<void>;
+  end(): void;
+}
+
+/** The first Ctrl-C is an answer to the question "go on following?"; the second ends the process at once. */
+function onInterrupt(): Interrupt {
+  let happened = false;
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  const hear = () => {
+    if (happened) process.exit(exitCodes.interrupted);
+    happened = true;
+    resolve();
+  };
+  process.on('SIGINT', hear);
+  process.on('SIGTERM', hear);
+  process.on('SIGHUP', hear);
+  return {
+    get happened() {
+      return happened;
+    },
+    promise,
+    end() {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(signal, hear);
+    },
+  };
+}
+
+function sayInterrupted(session: Session, server: Server, setId: string): void {
+  const stays = server.lease === undefined || server.lease.host.sticky;
+  session.say(
+    stays
+      ? `The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`
+      : `The set ${setId} is interrupted; nothing is lost. It goes on with the next \`tapeflow up\` or \`tapeflow backup\`.`,
+  );
+}
+
+/** The summary once the set has ended; undefined when it was interrupted. */
+async function followLines(
+  session: Session,
+  server: Server,
+  catalog: Catalog,
+  setId: string,
+  interrupt: Interrupt,
+  attached: boolean,
+): Promise<SetSummary | undefined> {
+  const printer = new EventPrinter(session, catalog, setId);
+  if (attached) await printer.skipOld();
+  const watchdog = new Watchdog(session, server, setId);
+  while (!interrupt.happened) {
+    await printer.printNew();
+    if (await hasEnded(catalog, setId)) {
+      await printer.printNew();
+      return summarizeSet(catalog, setId);
+    }
+    await watchdog.look();
+    await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+  }
+  return undefined;
+}
+
+async function followLive(
+  session: Session,
+  server: Server,
+  catalog: Catalog,
+  setId: string,
+  interrupt: Interrupt,
+): Promise<SetSummary | undefined> {
+  const screen = createLogUpdate(process.stdout, { showCursor: true });
+  const watchdog = new Watchdog({ ...session, say: (sentence) => screenSay(screen, session, sentence) }, server, setId);
+  const view: LiveView = { began: Date.now(), bytesAtBegin: undefined, budget: session.settings.STAGING_MAX_BYTES };
+  try {
+    while (!interrupt.happened) {
+      const summary = await summarizeSet(catalog, setId);
+      const steps = await pendingSteps(server, setId);
+      screen(liveLines(summary, steps, view, process.stdout.columns).join('\n'));
+      if (finalSetStates.includes(summary.status)) return summary;
+      await watchdog.look();
+      await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+    }
+    return undefined;
+  } finally {
+    screen.done();
+  }
+}
+
+function screenSay(screen: ReturnType<typeof createLogUpdate>, session: Session, sentence: string): void {
+  screen.clear();
+  session.say(sentence);
+}
+
+async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
+  return finalSetStates.includes((await setNamed(catalog, setId)).state);
+}
+
+/** Looks, now and then, whether what should work on the set still does, and says so once when it does not. */
+class Watchdog {
+  private readonly said = new Set<string>();
+  private looks = 0;
+  private lost = false;
+
+  constructor(
+    private readonly session: Session,
+    private readonly server: Server,
+    private readonly setId: string,
+  ) {
+    server.lease?.onLost(() => (this.lost = true));
+  }
+
+  async look(): Promise<void> {
+    if (this.lost) {
+      throw new TapeflowFailure('HostLost', `Server and workers of set ${this.setId} have stopped or were killed.`, {
+        advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
+      });
+    }
+    for (const worker of this.server.lease?.workers() ?? []) {
+      if (worker.trouble !== undefined && !worker.ready) this.sayOnce(worker.trouble);
+    }
+    this.looks += 1;
+    if (this.looks % 20 !== 0) return;
+    if (await isRunning(this.server, this.setId).catch(() => true)) return;
+    // The set's last step writes its state before the workflow closes; so look at it once more.
+    if (await hasEnded(await this.session.catalog(), this.setId)) return;
+    throw new TapeflowFailure('SetNotRunning', `The server does not run set ${this.setId} any more, but it has not ended.`, {
+      advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
+    });
+  }
+
+  private sayOnce(sentence: string): void {
+    if (this.said.has(sentence)) return;
+    this.said.add(sentence);
+    this.session.say(sentence);
+  }
+}
+
+/** 0, 1 or 3, by what became of the set. */
+export function exitCodeOf(summary: SetSummary): number {
+  if (summary.status === 'completed') return exitCodes.success;
+  return summary.status === 'completed_with_skips' ? exitCodes.skipped : exitCodes.failure;
+}
+
+/** What is printed at the end of a set: one JSON object, or lines with the list of what was skipped. */
+export async function printSummary(
+  session: Session,
+  catalog: Catalog,
+  summary: SetSummary,
+  server: Server | undefined,
+): Promise<void> {
+  if (session.json) {
+    session.emit(resultObject(summary));
+    return;
+  }
+  const { setId, status, seconds, archives, files, skipped, bytesIn, bytesOut, tapes } = summary;
+  session.print('');
+  session.print(`Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`);
+  session.print(`  ${count(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${count(archives, 'archive', 'archives')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`);
+  const drive = session.settings.drives.find((candidate) => candidate.name === summary.drive);
+  if (drive !== undefined && archives > 0) {
+    session.print(`  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`);
+  }
+  for (const left of summary.leftOut) session.print(`  Left out: ${left}`);
+  if (skipped > 0) {
+    session.print(`  Skipped: ${count(skipped, 'entry', 'entries')}, which are not in the backup:`);
+    await printSkipped(session, catalog, setId, skipped);
+  }
+  for (const { group, reason } of summary.failedGroups.slice(0, skippedShown)) session.print(`  Group ${group} failed at ${reason}`);
+  if (summary.failedGroups.length > 0) session.print(`  \`tapeflow retry ${setId}\` tries them again.`);
+  if (server?.lease !== undefined && !server.lease.host.sticky) {
+    session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
+  }
+}
+
+async function printSkipped(session: Session, catalog: Catalog, setId: string, total: number): Promise<void> {
+  const rows = (await skippedFiles(catalog, setId, skippedShown * 2)).filter((row) => row.state === 'skipped');
+  for (const row of rows.slice(0, skippedShown)) {
+    session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
+  }
+  if (total > skippedShown) session.print(`    … and ${total - skippedShown} more: \`tapeflow ls ${setId} --skipped\``);
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** The object that `backup --json` ends with. */
+export function resultObject(summary: SetSummary): object {
+  const { setId, status, groups, archives, files, skipped, bytesIn, bytesOut, seconds, tapes } = summary;
+  return { setId, status, groups, archives, files, skipped, bytesIn, bytesOut, seconds, tapes };
+}

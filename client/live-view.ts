@@ -1,0 +1,82 @@
+import type { SetSummary } from '../catalog/sets.js';
+import { formatBytes, formatSeconds } from '../config/sizes.js';
+import type { PendingStep } from './pending-steps.js';
+
+/** What the live display remembers between two pictures. */
+export interface LiveView {
+  /** When the following began, in milliseconds. */
+  began: number;
+  /** Bytes of sources that were committed by then. */
+  bytesAtBegin: number | undefined;
+  /** Staging budget in bytes. */
+  budget: number;
+}
+
+const barWidth = 24;
+
+/** The lines of the live display, cut to the terminal's width. */
+export function liveLines(summary: SetSummary, steps: readonly PendingStep[], view: LiveView, columns = 80): string[] {
+  const lines = [
+    `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
+    ...scanLines(summary, steps),
+    ...compressLines(steps),
+    `  staging   ${bar(summary.stagedBytes, view.budget)} ${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
+    ...driveLines(summary, steps),
+    ...totalLines(summary, view),
+  ];
+  return lines.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
+}
+
+function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
+  const scan = steps.find((step) => step.activity === 'scanSources');
+  const { entries, bytes } = scan?.details ?? {};
+  const soFar = entries === undefined ? '' : `${entries.toLocaleString('en')} entries, ${formatBytes(bytes ?? 0)}, `;
+  const groups = `${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}`;
+  return [`  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`];
+}
+
+function compressLines(steps: readonly PendingStep[]): string[] {
+  return steps
+    .filter((step) => step.activity === 'compressGroup' && step.started)
+    .slice(0, 8)
+    .map(({ details, attempt, lastFailure }) => {
+      const name = `  compress  group ${details.group ?? '…'}`;
+      const again = attempt > 1 ? `  (attempt ${attempt}: ${lastFailure ?? ''})` : '';
+      if (details.why !== undefined) return `${name}: waiting, ${details.why}${again}`;
+      const { bytesIn = 0, bytesTotal = 0 } = details;
+      return `${name} ${bar(bytesIn, bytesTotal)} ${formatBytes(bytesIn)} of ${formatBytes(bytesTotal)}${again}`;
+    });
+}
+
+function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
+  const { queued = 0, written = 0, writing = 0 } = summary.stages;
+  const waiting = `${queued} queued, ${written} to be synced`;
+  const write = steps.find((step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started);
+  const name = `  drive     ${summary.drive}`;
+  if (write === undefined) return [`${name}: ${writing > 0 ? 'writing' : 'idle'} (${waiting})`];
+  const { step, group, bytesOut = 0, bytesTotal = 0, seconds } = write.details;
+  if (write.activity === 'syncTape') return [`${name}: syncing the index (${waiting})`];
+  const speed = seconds === undefined || seconds < 0.5 ? '' : ` ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
+  const again = write.attempt > 1 ? `, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
+  return [
+    `${name}: ${step ?? 'writing'} group ${group ?? '…'} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed} (${waiting}${again})`,
+  ];
+}
+
+function totalLines(summary: SetSummary, view: LiveView): string[] {
+  view.bytesAtBegin ??= summary.bytesIn;
+  const seconds = (Date.now() - view.began) / 1000;
+  const speed = (summary.bytesIn - view.bytesAtBegin) / Math.max(seconds, 0.001);
+  const left = summary.plannedBytes - summary.bytesIn;
+  const eta = summary.scanned && speed > 0 && left > 0 ? `, about ${formatSeconds(left / speed)} left` : '';
+  const done = `${formatBytes(summary.bytesIn)} of ${formatBytes(summary.plannedBytes)}`;
+  const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
+  return [
+    `  total     ${bar(summary.bytesIn, summary.plannedBytes)} ${done} on tape in ${summary.archives} of ${summary.groups} archives (${formatBytes(summary.bytesOut)})${skipped}${eta}`,
+  ];
+}
+
+function bar(part: number, whole: number): string {
+  const filled = whole > 0 ? Math.min(barWidth, Math.floor((part / whole) * barWidth)) : 0;
+  return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
+}

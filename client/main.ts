@@ -1,0 +1,68 @@
+import { Command, CommanderError } from 'commander';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { projectVersion } from '../config/project-dir.js';
+import { catalogFailure } from '../catalog/open-catalog.js';
+import { addBackup } from './commands/backup.js';
+import { addControl } from './commands/control.js';
+import { addDoctor } from './commands/doctor.js';
+import { addFind } from './commands/find.js';
+import { addHost } from './commands/host.js';
+import { addLs } from './commands/ls.js';
+import { addSets } from './commands/sets.js';
+import { addTape } from './commands/tape.js';
+import { addTrace } from './commands/trace.js';
+import { addUp } from './commands/up.js';
+import { addWatch } from './commands/watch.js';
+import { addWorker } from './commands/worker.js';
+import { exitCodes } from './exit-codes.js';
+
+const program = new Command('tapeflow')
+  .description('Backs up to LTO tape: plain tar.gz archives, one durable workflow per backup set.')
+  .version(projectVersion)
+  .option('--json', 'print JSON: one object on each line')
+  .exitOverride()
+  .showHelpAfterError('(`tapeflow help` lists the commands)')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')) });
+
+addBackup(program);
+addUp(program);
+addSets(program);
+addWatch(program);
+addControl(program);
+addTrace(program);
+addDoctor(program);
+addFind(program);
+addLs(program);
+addTape(program);
+addWorker(program);
+addHost(program);
+inheritJson(program);
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** `--json` may stand before the command and after it; help and errors are the same everywhere. */
+function inheritJson(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    if (command.commands.length === 0) command.option('--json', 'print JSON: one object on each line');
+    inheritJson(command);
+  }
+}
+
+/** Prints what went wrong as one sentence, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  const failure = catalogFailure(error, 'of this installation');
+  if (failure instanceof TapeflowFailure) {
+    process.stderr.write(`tapeflow: ${failure.sentence}\n`);
+    return failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
+  }
+  if (systemErrorCode(error) === 'EPIPE') return 0;
+  process.stderr.write(`tapeflow: ${describeError(error)}\n`);
+  if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return exitCodes.failure;
+}
