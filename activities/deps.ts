@@ -26,7 +26,7 @@ export interface GroupRef {
 
 /** One log line for a key stage of a group: the same fields everywhere. */
 export function logStage(
-  deps: Deps,
+  deps: Pick<Deps, 'logger'>,
   stage: Stage,
   ref: GroupRef,
   fields: { archive?: string; bytes?: number; ms?: number; [key: string]: unknown } = {},

@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { closedGroups, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
+import type { Catalog } from '../catalog/open-catalog.js';
 import type { GroupState, SetState } from '../catalog/schema.js';
+import type { Settings } from '../config/settings.js';
 import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
@@ -109,13 +111,16 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<
   return asAttempt(async () => {
     const { catalog, settings } = deps;
     await setNamed(catalog, setId);
-    if (discard) {
-      await rm(tempDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
-      await rm(finalDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
-      await catalog.updateTable('groups').set({ reserved: 0 }).where('set_id', '=', setId).execute();
-    }
+    if (discard) await releaseStaging(catalog, settings, setId);
     const reason = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
     await recordSetState(catalog, setId, 'cancelled', reason);
     deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
   });
+}
+
+/** Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. */
+export async function releaseStaging(catalog: Catalog, settings: Settings, setId: string): Promise<void> {
+  await rm(tempDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
+  await rm(finalDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
+  await catalog.updateTable('groups').set({ reserved: 0 }).where('set_id', '=', setId).execute();
 }

@@ -9,7 +9,7 @@ import { isMediumError } from '../tape/ltfs.js';
 import { identifyTape, requireTape, type LoadedTape } from '../tape/loaded-tape.js';
 import { writeFileToTape, type StagedFile } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
-import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import { logStage, type Deps, type DriveDeps, type GroupRef } from './deps.js';
 
 export interface WrittenArchive {
   /** UUID of the tape. */
@@ -139,7 +139,7 @@ async function whichTape({ drive, catalog }: DriveDeps): Promise<string | undefi
 }
 
 /** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
-export async function distrust(deps: DriveDeps, tape: Pick<LoadedTape, 'row'>, reason: string): Promise<void> {
+export async function distrust(deps: Pick<Deps, 'catalog' | 'logger'>, tape: Pick<LoadedTape, 'row'>, reason: string): Promise<void> {
   await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
   for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
     const group = await groupOf(deps.catalog, lost.setId, lost.group);

@@ -120,6 +120,16 @@ export async function fileEverywhere(db: Catalog, memberName: string): Promise<F
     .execute();
 }
 
+/** The rows of one name in a set, as a file and as a folder. */
+export async function fileRows(db: Catalog, setId: string, memberName: string): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('path', 'in', [toBytes(memberName)])
+    .execute();
+}
+
 /** Rows whose name begins with some bytes, in pages in order; of one set, or of all when `setId` is undefined. */
 export async function* filesBelow(
   db: Catalog,

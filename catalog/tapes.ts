@@ -192,3 +192,17 @@ export async function loseUnsynced(catalog: Catalog, tape: string, reason: strin
     return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));
   });
 }
+
+/** Names of the tapes that hold a committed copy of a group. */
+export async function tapesOfGroup(db: Catalog, setId: string, group: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', group)
+    .where('copies.state', '=', 'committed')
+    .orderBy('copies.copy_no')
+    .execute();
+  return rows.map((row) => row.name);
+}

@@ -1,0 +1,166 @@
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { releaseStaging } from '../../activities/set-state.js';
+import { finalSetStates } from '../../catalog/schema.js';
+import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
+import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
+import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
+import { followSet } from '../follow.js';
+import { connectServer, findServer, isRunning, openSession, setHandle, type Server, type Session } from '../session.js';
+import { startSet } from '../start-set.js';
+
+/** `pause`, `resume`, `cancel`, `retry` of a set. */
+export function addControl(program: Command): void {
+  const add = (name: string, description: string) => program.command(name).description(description).argument('<set>', 'the set');
+  add('pause', 'begin nothing new; what is being written is written to its end').action(
+    (setId: string, _options, command: Command) => inSession(command, (session) => pause(session, setId)),
+  );
+  add('resume', 'go on after `pause`, look at the drive again at once, or take up a set that the server has lost')
+    .option('--detach', 'return at once, and leave server and workers running')
+    .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
+      inSession(command, (session) => resume(session, setId, detach === true)),
+    );
+  add('cancel', 'end a set; what is on tape and in staging stays, unless --discard')
+    .option('--discard', 'delete what is staged and not on tape yet')
+    .action((setId: string, { discard }: { discard?: boolean }, command: Command) =>
+      inSession(command, (session) => cancel(session, setId, discard === true)),
+    );
+  add('retry', 'try the failed groups of a set again')
+    .option('--detach', 'return at once, and leave server and workers running')
+    .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
+      inSession(command, (session) => retry(session, setId, detach === true)),
+    );
+}
+
+async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
+  const session = openSession(command);
+  try {
+    await run(session);
+  } finally {
+    await session.close();
+  }
+}
+
+async function unfinished(session: Session, setId: string): Promise<SetRow> {
+  const set = await setNamed(await session.catalog(), setId);
+  if (!finalSetStates.includes(set.state)) return set;
+  throw usageFailure('SetHasEnded', `The set ${setId} has ended: it is ${set.state.replaceAll('_', ' ')}.`);
+}
+
+/** Tells the set's workflow something; with a server that is started for it when none runs. */
+async function withServer(session: Session, run: (server: Server) => Promise<void>): Promise<void> {
+  const server = await connectServer(session);
+  try {
+    await run(server);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Runs an update of the set's workflow; its failures become sentences. */
+async function update<Result>(server: Server, setId: string, send: (handle: WorkflowHandle) => Promise<Result>): Promise<Result> {
+  try {
+    return await send(setHandle(server, setId));
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      throw new TapeflowFailure('SetNotRunning', `The server at ${server.target.address} does not run the set ${setId}.`, {
+        advice: `\`tapeflow resume ${setId}\` takes it up again.`,
+      });
+    }
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new TapeflowFailure('UpdateFailed', `The set ${setId} did not take the command: ${describeError(cause)}.`, { cause: error });
+  }
+}
+
+async function pause(session: Session, setId: string): Promise<void> {
+  await unfinished(session, setId);
+  await withServer(session, (server) => update(server, setId, (handle) => handle.executeUpdate(pauseUpdate)));
+  tell(session, setId, 'paused', `Set ${setId} is paused. \`tapeflow resume ${setId}\` lets it go on.`);
+}
+
+async function resume(session: Session, setId: string, detach: boolean): Promise<void> {
+  const set = await unfinished(session, setId);
+  await withServer(session, async (server) => {
+    if (await isRunning(server, setId)) await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
+    else await startSet(server, set, { retry: false });
+    await goOn(session, server, set, detach);
+  });
+}
+
+async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
+  const set = await setNamed(await session.catalog(), setId);
+  if (set.state === 'completed' || set.state === 'completed_with_skips') {
+    throw usageFailure('NothingToRetry', `The set ${setId} has no failed groups: it is ${set.state.replaceAll('_', ' ')}.`);
+  }
+  await withServer(session, async (server) => {
+    if (await isRunning(server, setId)) {
+      await update(server, setId, (handle) => handle.executeUpdate(retryFailedUpdate));
+    } else {
+      await recordSetState(await session.catalog(), setId, set.scanned === 1 ? 'running' : 'scanning', null);
+      await startSet(server, set, { retry: true });
+    }
+    await goOn(session, server, set, detach);
+  });
+}
+
+/** Stays with a set that needs this command's server, and only tells of one whose server runs anyway. */
+async function goOn(session: Session, server: Server, set: SetRow, detach: boolean): Promise<void> {
+  if (detach) await server.lease?.stay();
+  if (server.lease !== undefined && !server.lease.host.sticky && !detach) {
+    await followSet(session, server, set, { attached: true });
+    return;
+  }
+  tell(session, set.id, 'running', `Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`);
+}
+
+/** Milliseconds to wait until a cancelled set has written its end down. */
+const cancelTimeoutMs = 60_000;
+
+async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
+  const set = await setNamed(await session.catalog(), setId);
+  if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
+  else await cancelUnfinished(session, setId, discard);
+  const summary = await summarizeSet(await session.catalog(), setId);
+  const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
+  tell(session, setId, summary.status, `Set ${setId} is cancelled; ${summary.archives} archives are on tape. ${staged}`);
+}
+
+async function endedAlready(session: Session, set: SetRow, discard: boolean): Promise<void> {
+  const parked = set.state === 'failed' || set.state === 'cancelled';
+  if (!discard || !parked) {
+    throw usageFailure('SetHasEnded', `The set ${set.id} has ended: it is ${set.state.replaceAll('_', ' ')}.`);
+  }
+  await releaseStaging(await session.catalog(), session.settings, set.id);
+  await recordSetState(await session.catalog(), set.id, 'cancelled', 'cancelled; what was staged is deleted');
+}
+
+async function cancelUnfinished(session: Session, setId: string, discard: boolean): Promise<void> {
+  const catalog = await session.catalog();
+  const server = (await findServer(session)) ?? (await connectServer(session));
+  try {
+    if (!(await isRunning(server, setId))) {
+      // The server has lost the set, so nobody else works on it.
+      if (discard) await releaseStaging(catalog, session.settings, setId);
+      await recordSetState(catalog, setId, 'cancelled', 'cancelled');
+      return;
+    }
+    await update(server, setId, (handle) => handle.executeUpdate(cancelUpdate, { args: [{ discard }] }));
+    const deadline = Date.now() + cancelTimeoutMs;
+    while (!finalSetStates.includes((await setNamed(catalog, setId)).state)) {
+      if (Date.now() > deadline) {
+        throw new TapeflowFailure('StillCancelling', `The set ${setId} is being cancelled, but a step of it has not stopped yet.`, {
+          advice: `See \`tapeflow status ${setId}\`.`,
+        });
+      }
+      await sleep(200);
+    }
+  } finally {
+    await server.close();
+  }
+}
+
+function tell(session: Session, setId: string, status: string, sentence: string): void {
+  if (session.json) session.emit({ setId, status });
+  else session.print(sentence);
+}

@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import { fromBytes, fromText, toText } from '../../archive/byte-string.js';
+import { memberNameOf } from '../../archive/member-name.js';
+import { fileRows, filesBelow, skippedFiles, type FileRow } from '../../catalog/files.js';
+import { tapesOfGroup } from '../../catalog/tapes.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { setNamed } from '../../catalog/sets.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { archiveName } from '../../staging/paths.js';
+import { openSession, userPath, type Session } from '../session.js';
+import { formatTime } from '../table.js';
+
+/** `ls SET [PATH]`: what a set holds, and where. */
+export function addLs(program: Command): void {
+  program
+    .command('ls')
+    .description('list what a set holds, or what of a path')
+    .argument('<set>', 'the set')
+    .argument('[path]', 'a file or folder of the sources')
+    .option('--skipped', 'only what is not, or not truly, in the backup, with the reason')
+    .action(async (setId: string, path: string | undefined, { skipped }: { skipped?: boolean }, command: Command) => {
+      const session = openSession(command);
+      try {
+        await ls(session, setId, path, skipped === true);
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+async function ls(session: Session, setId: string, path: string | undefined, onlySkipped: boolean): Promise<void> {
+  const catalog = await session.catalog();
+  await setNamed(catalog, setId);
+  if (onlySkipped) {
+    for (const row of await skippedFiles(catalog, setId, Number.MAX_SAFE_INTEGER)) {
+      const name = `/${toText(fromBytes(row.path))}`;
+      if (session.json) session.emit({ path: name, state: row.state, reason: row.reason });
+      else session.print(`${name}: ${row.reason ?? ''}`);
+    }
+    return;
+  }
+  const print = new RowPrinter(session, catalog);
+  let found = 0;
+  for await (const page of pagesOf(catalog, setId, path)) {
+    for (const row of page) await print.row(row);
+    found += page.length;
+  }
+  if (found === 0 && path !== undefined) {
+    throw new TapeflowFailure('NoSuchPath', `The set ${setId} holds nothing at ${path}.`, {
+      advice: `\`tapeflow ls ${setId}\` lists all that it holds.`,
+    });
+  }
+}
+
+async function* pagesOf(catalog: Catalog, setId: string, path: string | undefined): AsyncGenerator<FileRow[]> {
+  if (path === undefined) {
+    yield* filesBelow(catalog, setId, '');
+    return;
+  }
+  const name = memberNameOf(fromText(userPath(path)), process.platform);
+  const itself = await fileRows(catalog, setId, name);
+  if (itself.length > 0) yield itself;
+  yield* filesBelow(catalog, setId, `${name}/`);
+}
+
+/** Prints catalog rows of files: type, size, time, where it is, name. */
+export class RowPrinter {
+  private readonly tapes = new Map<string, string>();
+
+  constructor(
+    private readonly session: Session,
+    private readonly catalog: Catalog,
+  ) {}
+
+  async row(row: FileRow): Promise<void> {
+    const name = `/${toText(fromBytes(row.path))}`;
+    const archive = row.state === 'packed' ? archiveName(row.set_id, row.group_no) : null;
+    const tape = archive === null ? null : await this.tapeOf(row.set_id, row.group_no);
+    if (this.session.json) {
+      const { size, sha256, state, reason, type, tar_offset: offset } = row;
+      const mtime = new Date(row.mtime_s * 1000).toISOString();
+      this.session.emit({ setId: row.set_id, path: name, type, size, mtime, sha256, state, reason, archive, offset, tape });
+      return;
+    }
+    const where = archive === null ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}` : `${tape ?? 'no tape yet'} ${archive}`;
+    const target = row.link_target === null ? '' : ` -> ${toText(fromBytes(row.link_target))}`;
+    const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
+    const size = String(row.size).padStart(12);
+    this.session.print(`${kind} ${size} ${formatTime(row.mtime_s * 1000)}  ${where}  ${name}${target}`);
+  }
+
+  private async tapeOf(setId: string, group: number): Promise<string | null> {
+    const key = `${setId} ${group}`;
+    let names = this.tapes.get(key);
+    if (names === undefined) {
+      names = (await tapesOfGroup(this.catalog, setId, group)).join(', ');
+      this.tapes.set(key, names);
+    }
+    return names === '' ? null : names;
+  }
+}
