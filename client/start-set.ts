@@ -1,5 +1,4 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
 import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
 import type { SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
@@ -48,13 +47,15 @@ export async function startSet(server: Server, set: SetRow, run: { retry: boolea
   });
 }
 
+/** INDEXED_VALUE_TYPE_… of Temporal's API (`temporal/api/enums/v1/common.proto`). */
+const indexedValueTypes = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
+
 /** Tells an own server of our search attributes, when it does not know them. The embedded one is started with them. */
 async function registerSearchAttributes({ client, target }: Server): Promise<void> {
-  const { IndexedValueType } = temporal.api.enums.v1;
   const wanted = Object.fromEntries(
     Object.values(searchAttributes).map((attribute) => [
       attribute.name,
-      attribute.type === 'KEYWORD_LIST' ? IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST : IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+      attribute.type === 'KEYWORD_LIST' ? indexedValueTypes.KEYWORD_LIST : indexedValueTypes.KEYWORD,
     ]),
   );
   try {

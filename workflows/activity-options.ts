@@ -39,7 +39,7 @@ export function activityOptions(options: SetOptions, drive: string) {
       taskQueue: archiveQueue,
       startToCloseTimeout: '30 days',
       heartbeatTimeout,
-      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000, maximumAttempts: 0 },
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
       ...waitsForItsEnd,
     },
     /** Stage 1. May wait for room in staging for days: a wait is not a failure, and its heartbeat goes on. */

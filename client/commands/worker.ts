@@ -49,5 +49,8 @@ async function runWorker(command: Command, role: string, run: (context: WorkerCo
     // The host that forked this worker shows the sentence to its clients.
     if (process.connected) process.send?.({ failed: describeError(error) });
     throw error;
+  } finally {
+    // An open channel to the host would keep this process alive.
+    if (process.connected) process.disconnect();
   }
 }
