@@ -60,7 +60,11 @@ export function toApplicationFailure(error: unknown): unknown {
   const code = systemErrorCode(error);
   if (error instanceof Error && code !== undefined && error.name !== 'ApplicationFailure') {
     const where = 'path' in error && typeof error.path === 'string' ? `${error.path}: ` : '';
-    return ApplicationFailure.create({ type: code, message: `${where}${describeError(error)}`, nonRetryable: false });
+    return ApplicationFailure.create({
+      type: code,
+      message: `${where}${describeError(error)}`,
+      nonRetryable: false,
+    });
   }
   return error;
 }

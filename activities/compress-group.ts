@@ -57,7 +57,13 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
 }
 
 /** Packs once. False when staging ran full meanwhile: the part is deleted, and the group waits for room again. */
-async function packAndName(deps: Deps, ref: GroupRef, group: GroupRow, attempt: Attempt, folder: string): Promise<boolean> {
+async function packAndName(
+  deps: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+  folder: string,
+): Promise<boolean> {
   const began = performance.now();
   const archivePath = path.join(folder, partName(archiveName(ref.setId, ref.group), attempt.token));
   const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
@@ -66,15 +72,22 @@ async function packAndName(deps: Deps, ref: GroupRef, group: GroupRow, attempt: 
   try {
     const { groupBytes } = setOptions(await setNamed(deps.catalog, ref.setId));
     const maxBytes = Math.max(groupBytes, group.bytes);
-    packed = await packGroup(deps, ref, attempt, { archivePath, manifestPath, maxBytes, signal: attempt.signal }, (now) =>
-      attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now }),
+    packed = await packGroup(
+      deps,
+      ref,
+      attempt,
+      { archivePath, manifestPath, maxBytes, signal: attempt.signal },
+      (now) => attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now }),
     );
   } catch (error) {
     await removeFile(archivePath);
     await removeFile(manifestPath);
     const code = systemErrorCode(error);
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    deps.logger.warn({ setId: ref.setId, group: ref.group }, `staging ran full while group ${ref.group} was compressed`);
+    deps.logger.warn(
+      { setId: ref.setId, group: ref.group },
+      `staging ran full while group ${ref.group} was compressed`,
+    );
     await pause(attempt, roomEveryMs);
     return false;
   }
@@ -87,7 +100,12 @@ async function packAndName(deps: Deps, ref: GroupRef, group: GroupRow, attempt: 
     detail: `${archive.members} files, ${packed.skipped} skipped`,
   });
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
-  logStage(deps, 'compressed', ref, { archive: archive.name, bytes: archive.size, ms, files: archive.members });
+  logStage(deps, 'compressed', ref, {
+    archive: archive.name,
+    bytes: archive.size,
+    ms,
+    files: archive.members,
+  });
   return true;
 }
 
@@ -103,7 +121,8 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
     { name: archive.manifest_name, size: archive.manifest_size },
   ];
   for (const { name, size } of files) {
-    if ((await sizeOf(path.join(final, name))) === size || (await sizeOf(path.join(temp, name))) === size) continue;
+    if ((await sizeOf(path.join(final, name))) === size || (await sizeOf(path.join(temp, name))) === size)
+      continue;
     const part = path.join(temp, partName(name, archive.token));
     if ((await sizeOf(part)) !== size) return false;
     await publish(part, path.join(temp, name));
@@ -125,7 +144,8 @@ async function waitForRoom(deps: Deps, ref: GroupRef, group: GroupRow, attempt: 
       ? `staging's disk has ${formatBytes(free)} free, and group ${ref.group} may need ${formatBytes(need)}`
       : `the staging budget of ${formatBytes(budget)} is taken`;
     attempt.report({ step: 'waiting for staging', group: ref.group, why });
-    if (waited % 60 === 0) deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${why}`);
+    if (waited % 60 === 0)
+      deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${why}`);
     await pause(attempt, roomEveryMs);
   }
 }

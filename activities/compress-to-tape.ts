@@ -20,7 +20,11 @@ const guardEveryMs = 200;
  * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of steps
  * as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
  */
-export function compressToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Promise<WrittenArchive | null> {
+export function compressToTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  wanted?: string,
+): Promise<WrittenArchive | null> {
   return asAttempt(async (attempt) => {
     const { catalog, drive, lock } = deps;
     const group = await groupOf(catalog, ref.setId, ref.group);
@@ -30,13 +34,17 @@ export function compressToTape(deps: DriveDeps, ref: GroupRef, wanted?: string):
     if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
       return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
     }
-    if (before !== undefined) await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
+    if (before !== undefined)
+      await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
     const set = await setNamed(catalog, ref.setId);
     lock.hold(await drive.medium());
     const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
     if (tape === undefined) return null;
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-      throw new TapeflowFailure('StaleAttempt', `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`);
+      throw new TapeflowFailure(
+        'StaleAttempt',
+        `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`,
+      );
     }
     return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
   });
@@ -53,8 +61,16 @@ async function roomyTape(
   try {
     return await requireTape(deps.drive, deps.catalog, { ...demand, needBytes });
   } catch (error) {
-    const capacity = error instanceof TapeflowFailure && error.details['reason'] === 'full' ? error.details['capacity'] : undefined;
-    if (typeof capacity !== 'number' || group.entries > 1 || needBytes + deps.drive.reserve(capacity) <= capacity) throw error;
+    const capacity =
+      error instanceof TapeflowFailure && error.details['reason'] === 'full'
+        ? error.details['capacity']
+        : undefined;
+    if (
+      typeof capacity !== 'number' ||
+      group.entries > 1 ||
+      needBytes + deps.drive.reserve(capacity) <= capacity
+    )
+      throw error;
     const reason = `the file is larger than the tape (${group.bytes} of ${capacity} bytes)`;
     await skipGroup(deps.catalog, ref.setId, ref.group, reason);
     logStage(deps, 'failed', ref, { reason });
@@ -98,7 +114,12 @@ async function packOnTape(
       deps,
       ref,
       attempt,
-      { archivePath: parts.archive, manifestPath: parts.manifest, maxBytes: Math.max(group.bytes, 1), signal: stop.signal },
+      {
+        archivePath: parts.archive,
+        manifestPath: parts.manifest,
+        maxBytes: Math.max(group.bytes, 1),
+        signal: stop.signal,
+      },
       (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
     );
     const { archive } = packed;
@@ -109,9 +130,13 @@ async function packOnTape(
     await commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail });
     await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`);
     if ((await sizeOf(parts.archive)) !== archive.size) {
-      throw new TapeflowFailure('ShortOnTape', `The tape holds another size of ${names.archive} than was written.`, {
-        kind: 'transient',
-      });
+      throw new TapeflowFailure(
+        'ShortOnTape',
+        `The tape holds another size of ${names.archive} than was written.`,
+        {
+          kind: 'transient',
+        },
+      );
     }
     lock.check();
     await publish(parts.archive, path.join(folder, names.archive));
@@ -119,7 +144,10 @@ async function packOnTape(
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
     if (!(await recordWritten(catalog, { ...ref, token }, written))) {
-      throw new TapeflowFailure('StaleAttempt', `Another attempt has taken over the write of group ${ref.group}.`);
+      throw new TapeflowFailure(
+        'StaleAttempt',
+        `Another attempt has taken over the write of group ${ref.group}.`,
+      );
     }
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };

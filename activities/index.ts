@@ -5,7 +5,14 @@ import { labelLoadedTape } from './label-tape.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
-import { cancelSet, finishSet, nextGroups, parkFailedGroup, recordState, retryParkedGroups } from './set-state.js';
+import {
+  cancelSet,
+  finishSet,
+  nextGroups,
+  parkFailedGroup,
+  recordState,
+  retryParkedGroups,
+} from './set-state.js';
 import { syncTape } from './sync-tape.js';
 import { waitForFinal } from './wait-for-final.js';
 import { watchTape, type TapeWish } from './watch-tape.js';
@@ -20,8 +27,10 @@ export function archiveActivities(deps: Deps) {
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),
-    recordState: (setId: string, state: SetState, reason: string | null) => recordState(deps, setId, state, reason),
-    parkFailedGroup: (ref: GroupRef, stage: string, reason: string) => parkFailedGroup(deps, ref, stage, reason),
+    recordState: (setId: string, state: SetState, reason: string | null) =>
+      recordState(deps, setId, state, reason),
+    parkFailedGroup: (ref: GroupRef, stage: string, reason: string) =>
+      parkFailedGroup(deps, ref, stage, reason),
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
     finishSet: (setId: string) => finishSet(deps, setId),
     cancelSet: (setId: string, discard: boolean) => cancelSet(deps, setId, discard),

@@ -2,7 +2,7 @@ import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
-import { filesOfGroup, type FileRow, type PackedFile } from '../catalog/files.js';
+import { filesOfGroup, type commitCompressed, type FileRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
 import { archiveName, manifestName } from '../staging/paths.js';
@@ -15,7 +15,7 @@ const blocksPerThread = 4;
 
 export interface PackedGroup {
   /** The archive's catalog row, ready to commit. */
-  archive: Parameters<typeof import('../catalog/files.js').commitCompressed>[1];
+  archive: Parameters<typeof commitCompressed>[1];
   files: PackedFile[];
   skipped: number;
 }
@@ -91,7 +91,11 @@ export async function packGroup(
 }
 
 /** The group's entries as the packer wants them; those that the scan has skipped are put into `skipped` instead. */
-async function* plannedPages(deps: Deps, ref: GroupRef, skipped: SkippedMember[]): AsyncGenerator<PlannedMember[]> {
+async function* plannedPages(
+  deps: Deps,
+  ref: GroupRef,
+  skipped: SkippedMember[],
+): AsyncGenerator<PlannedMember[]> {
   for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
     const members: PlannedMember[] = [];
     for (const row of page) {

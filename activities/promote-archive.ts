@@ -3,7 +3,15 @@ import path from 'node:path';
 import { advanceGroup, forgetArchive, groupOf, requireArchive } from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
-import { copyHashed, fsyncFolder, makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import {
+  copyHashed,
+  fsyncFolder,
+  makeFolder,
+  publish,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../staging/durable-file.js';
 import { finalDir, partName, tempDir } from '../staging/paths.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
@@ -76,9 +84,13 @@ async function copyAcross(file: Staged, from: string, to: string, attempt: Attem
   const copied = await copyHashed({ from, to: part, guard: () => attempt.throwIfCancelled() });
   if (copied.sha256 !== file.sha256) {
     await removeFile(part);
-    throw new TapeflowFailure('StagedCopyDiffers', `The copy of ${from} to ${to} differs from what was compressed.`, {
-      kind: 'transient',
-    });
+    throw new TapeflowFailure(
+      'StagedCopyDiffers',
+      `The copy of ${from} to ${to} differs from what was compressed.`,
+      {
+        kind: 'transient',
+      },
+    );
   }
   await publish(part, to);
   await rm(from);

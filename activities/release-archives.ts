@@ -23,7 +23,10 @@ export function releaseArchives(deps: Deps, setId: string, groups: number[]): Pr
           }
         }
       }
-      await advanceGroup(catalog, setId, group, ['committed'], 'released', { stage: 'released', bytes: archive.size });
+      await advanceGroup(catalog, setId, group, ['committed'], 'released', {
+        stage: 'released',
+        bytes: archive.size,
+      });
       await catalog
         .updateTable('groups')
         .set({ reserved: 0 })

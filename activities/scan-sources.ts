@@ -41,5 +41,9 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
 
 /** Folders that are never backed up: the data folder, staging, and every drive's tape. */
 export function ownFolders({ settings }: Pick<Deps, 'settings'>): string[] {
-  return [settings.TAPEFLOW_DATA_DIR, settings.BACKUP_COMPRESS_DIR, ...settings.drives.map((drive) => drive.path)];
+  return [
+    settings.TAPEFLOW_DATA_DIR,
+    settings.BACKUP_COMPRESS_DIR,
+    ...settings.drives.map((drive) => drive.path),
+  ];
 }

@@ -49,7 +49,12 @@ function planned(group: GroupRow): PlannedGroup {
 }
 
 /** Writes a set's state down, for `status` and for people. */
-export function recordState(deps: Deps, setId: string, state: SetState, reason: string | null): Promise<void> {
+export function recordState(
+  deps: Deps,
+  setId: string,
+  state: SetState,
+  reason: string | null,
+): Promise<void> {
   return asAttempt(async () => {
     await recordSetState(deps.catalog, setId, state, reason);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
@@ -89,7 +94,10 @@ export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
     const unfinished = before.groups - released - skipped - failed;
     const lost = failed > 0 || unfinished > 0 || !before.scanned;
     const state: SetState = lost ? 'failed' : before.skipped > 0 ? 'completed_with_skips' : 'completed';
-    const numbers = before.failedGroups.map((group) => group.group).slice(0, 20).join(', ');
+    const numbers = before.failedGroups
+      .map((group) => group.group)
+      .slice(0, 20)
+      .join(', ');
     const reason = lost
       ? failed > 0
         ? `${failed} of ${before.groups} groups failed (${numbers}), first: ${before.failedGroups[0]?.reason ?? ''}`

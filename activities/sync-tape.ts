@@ -24,12 +24,18 @@ export interface SyncResult {
  *
  * @param groups the set's groups that were written to the tape since its last sync.
  */
-export function syncTape(deps: DriveDeps, setId: string, tape: string, groups: number[]): Promise<SyncResult> {
+export function syncTape(
+  deps: DriveDeps,
+  setId: string,
+  tape: string,
+  groups: number[],
+): Promise<SyncResult> {
   return asAttempt(async (attempt) => {
     const { catalog, lock } = deps;
     const row = await tapeByUuid(catalog, tape);
     const pending = await writtenCopies(catalog, tape, setId);
-    if (pending.length > 0 && row?.state === 'suspect') await distrust(deps, { row }, row.reason ?? 'suspect');
+    if (pending.length > 0 && row?.state === 'suspect')
+      await distrust(deps, { row }, row.reason ?? 'suspect');
     else if (pending.length > 0) await syncPending(deps, setId, tape, pending, attempt);
     const result: SyncResult = { committed: [], lost: [] };
     for (const group of groups) {
@@ -43,7 +49,13 @@ export function syncTape(deps: DriveDeps, setId: string, tape: string, groups: n
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
 
-async function syncPending(deps: DriveDeps, setId: string, tape: string, pending: Pending, attempt: Attempt): Promise<void> {
+async function syncPending(
+  deps: DriveDeps,
+  setId: string,
+  tape: string,
+  pending: Pending,
+  attempt: Attempt,
+): Promise<void> {
   const { catalog, drive, lock, settings } = deps;
   lock.hold(await drive.medium());
   const loaded = await identifyTape(drive, catalog);
@@ -78,7 +90,12 @@ async function syncPending(deps: DriveDeps, setId: string, tape: string, pending
     if (archive === copy.size && manifest === copy.manifest_size) {
       there.push({ group: copy.group_no, token: copy.token, bytes: copy.size });
     } else {
-      await loseCopy(deps, setId, copy.group_no, `${copy.name} is not on tape ${loaded.row.name} with its size any more`);
+      await loseCopy(
+        deps,
+        setId,
+        copy.group_no,
+        `${copy.name} is not on tape ${loaded.row.name} with its size any more`,
+      );
     }
   }
   attempt.throwIfCancelled();

@@ -48,7 +48,12 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<void> {
   });
 }
 
-async function enqueue(deps: Deps, ref: GroupRef, archive: { name: string; size: number }, ms: number): Promise<void> {
+async function enqueue(
+  deps: Deps,
+  ref: GroupRef,
+  archive: { name: string; size: number },
+  ms: number,
+): Promise<void> {
   const { catalog } = deps;
   const { depth } = await catalog
     .selectFrom('groups')
@@ -59,7 +64,11 @@ async function enqueue(deps: Deps, ref: GroupRef, archive: { name: string; size:
   const detail = `queue depth ${depth + 1}`;
   const stages = { bytes: archive.size, archive: archive.name };
   await recordEvents(catalog, [{ ...ref, stage: 'final_visible', ms, bytes: archive.size }]);
-  await advanceGroup(catalog, ref.setId, ref.group, ['promoted'], 'queued', { stage: 'queued', bytes: archive.size, detail });
+  await advanceGroup(catalog, ref.setId, ref.group, ['promoted'], 'queued', {
+    stage: 'queued',
+    bytes: archive.size,
+    detail,
+  });
   logStage(deps, 'final_visible', ref, { ...stages, ms });
   logStage(deps, 'queued', ref, { ...stages, depth: depth + 1 });
 }

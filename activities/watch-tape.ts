@@ -31,7 +31,8 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
       if (wanted?.state === 'suspect') return '';
       try {
-        return (await requireTape(drive, catalog, { pool, wanted: wish.wanted, needBytes: wish.needBytes })).row.name;
+        return (await requireTape(drive, catalog, { pool, wanted: wish.wanted, needBytes: wish.needBytes }))
+          .row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence);

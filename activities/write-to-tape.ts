@@ -32,7 +32,11 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     const archive = await requireArchive(catalog, ref.setId, ref.group);
     const bytes = archive.size + archive.manifest_size;
     if (done?.state === 'committed' || done?.state === 'written') {
-      const row = await catalog.selectFrom('tapes').select('name').where('uuid', '=', done.tape_uuid).executeTakeFirst();
+      const row = await catalog
+        .selectFrom('tapes')
+        .select('name')
+        .where('uuid', '=', done.tape_uuid)
+        .executeTakeFirst();
       return { tape: done.tape_uuid, tapeName: row?.name ?? '', bytes };
     }
     const set = await setNamed(catalog, ref.setId);
@@ -48,15 +52,30 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     const ms = performance.now() - began;
     const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
     attempt.throwIfCancelled();
-    if (!(await recordWritten(catalog, { ...ref, token }, { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` }))) {
-      throw new TapeflowFailure('StaleAttempt', `Another attempt has taken over the write of group ${ref.group}.`);
+    if (
+      !(await recordWritten(
+        catalog,
+        { ...ref, token },
+        { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` },
+      ))
+    ) {
+      throw new TapeflowFailure(
+        'StaleAttempt',
+        `Another attempt has taken over the write of group ${ref.group}.`,
+      );
     }
     logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   });
 }
 
-async function writeBoth(deps: DriveDeps, ref: GroupRef, archive: ArchiveRow, attempt: Attempt, mayReplace: boolean) {
+async function writeBoth(
+  deps: DriveDeps,
+  ref: GroupRef,
+  archive: ArchiveRow,
+  attempt: Attempt,
+  mayReplace: boolean,
+) {
   const { settings, drive, lock, catalog } = deps;
   const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
   const began = performance.now();
@@ -80,11 +99,18 @@ async function writeBoth(deps: DriveDeps, ref: GroupRef, archive: ArchiveRow, at
           attempt.throwIfCancelled();
           lock.check();
           const seconds = (performance.now() - began) / 1000;
-          attempt.report({ step: 'writing', group: ref.group, bytesTotal: archive.size, bytesOut: written, seconds });
+          attempt.report({
+            step: 'writing',
+            group: ref.group,
+            bytesTotal: archive.size,
+            bytesOut: written,
+            seconds,
+          });
         },
       });
     } catch (error) {
-      const missing = systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
+      const missing =
+        systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
       if (!missing && !damaged) throw error;
       const reason = damaged ? error.message : `The staged ${file.path} is gone.`;
@@ -99,7 +125,11 @@ async function writeBoth(deps: DriveDeps, ref: GroupRef, archive: ArchiveRow, at
  * Runs a write to a tape, and looks afterwards that it is still the same tape. After an error of the medium nothing that
  * the last sync did not cover is trusted; a full tape is left for the next one.
  */
-export async function onMedium<Result>(deps: DriveDeps, tape: LoadedTape, write: () => Promise<Result>): Promise<Result> {
+export async function onMedium<Result>(
+  deps: DriveDeps,
+  tape: LoadedTape,
+  write: () => Promise<Result>,
+): Promise<Result> {
   const { catalog, drive } = deps;
   const { uuid, name } = tape.row;
   let result: Result;
@@ -124,7 +154,11 @@ export async function onMedium<Result>(deps: DriveDeps, tape: LoadedTape, write:
   const now = await drive.medium();
   if (now.key !== tape.medium.key || now.volume !== tape.medium.volume || (await whichTape(deps)) !== uuid) {
     await distrust(deps, tape, 'it was taken out of the drive during a write');
-    throw tapeNotReady('changed', `The tape ${name} was taken out while it was written.`, 'Load it again, or another one.');
+    throw tapeNotReady(
+      'changed',
+      `The tape ${name} was taken out while it was written.`,
+      'Load it again, or another one.',
+    );
   }
   return result;
 }
@@ -139,7 +173,11 @@ async function whichTape({ drive, catalog }: DriveDeps): Promise<string | undefi
 }
 
 /** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
-export async function distrust(deps: Pick<Deps, 'catalog' | 'logger'>, tape: Pick<LoadedTape, 'row'>, reason: string): Promise<void> {
+export async function distrust(
+  deps: Pick<Deps, 'catalog' | 'logger'>,
+  tape: Pick<LoadedTape, 'row'>,
+  reason: string,
+): Promise<void> {
   await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
   for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
     const group = await groupOf(deps.catalog, lost.setId, lost.group);

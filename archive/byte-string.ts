@@ -22,9 +22,13 @@ export function fromText(text: string): string {
 export function toText(byteString: string): string {
   const bytes = toBytes(byteString);
   const text = bytes.toString('utf8');
-  const shown = Buffer.from(text, 'utf8').equals(bytes) ? text : byteString.replace(/[\x80-\xff]/g, hexEscape);
+  const shown = Buffer.from(text, 'utf8').equals(bytes)
+    ? text
+    : byteString.replace(/[\x80-\xff]/g, hexEscape);
   // eslint-disable-next-line no-control-regex -- control characters in a name must not reach a terminal
-  return shown.replace(/[\x00-\x1f\x7f]/g, (character) => (character === '\n' ? '\\n' : hexEscape(character)));
+  return shown.replace(/[\x00-\x1f\x7f]/g, (character) =>
+    character === '\n' ? '\\n' : hexEscape(character),
+  );
 }
 
 function hexEscape(character: string): string {

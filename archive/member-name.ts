@@ -18,7 +18,9 @@ export function memberNameOf(absolutePath: string, platform: NodeJS.Platform): s
 export function sourcePathOf(memberName: string, platform: NodeJS.Platform): Buffer {
   const name = memberName.replace(/\/$/, '');
   if (platform !== 'win32') return toBytes(`/${name}`);
-  const path = name.startsWith('UNC/') ? `\\\\${name.slice(4)}` : `${name.slice(0, 1)}:${name.slice(1) || '/'}`;
+  const path = name.startsWith('UNC/')
+    ? `\\\\${name.slice(4)}`
+    : `${name.slice(0, 1)}:${name.slice(1) || '/'}`;
   return toBytes(path.replaceAll('/', '\\'));
 }
 

@@ -14,7 +14,7 @@ export class OutputFile {
   /** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
   write(chunk: Buffer): void {
     const fd = this.openFd();
-    for (let written = 0; written < chunk.length; ) {
+    for (let written = 0; written < chunk.length;) {
       const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
       if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
       written += bytes;

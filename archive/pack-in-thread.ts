@@ -9,8 +9,8 @@ export interface PackJob extends PackOptions {
   stopFlag: SharedArrayBuffer;
 }
 
-/** To the thread: a page of entries, or the end with those that were never to be packed. */
-export type PackCommand = { page: PlannedMember[] } | { skipped: SkippedMember[] };
+/** To the thread: a job, a page of its entries, or its end with those that were never to be packed. */
+export type PackCommand = { job: PackJob } | { page: PlannedMember[] } | { skipped: SkippedMember[] };
 
 /** From the thread. */
 export interface PackReport {
@@ -39,36 +39,55 @@ export interface ThreadedPack extends PackOptions {
   onProgress(progress: PackProgress): void;
 }
 
+/** Threads without a job. */
+const idle: Worker[] = [];
+
+function takeThread(): Worker {
+  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url));
+  thread.ref();
+  return thread;
+}
+
+function giveBack(thread: Worker): void {
+  thread.removeAllListeners();
+  if (thread.threadId === -1) return;
+  thread.unref();
+  thread.once('error', () => undefined);
+  thread.once('exit', () => idle.splice(idle.indexOf(thread), 1));
+  idle.push(thread);
+}
+
 /**
  * Packs an archive and its manifest in a thread of its own, so that this one can heartbeat. Both files are synced when
- * it resolves, and left as they are when it fails. An error of the output keeps its `code` (`ENOSPC`).
+ * it resolves, and left as they are, but closed, when it fails. An error of the output keeps its `code` (`ENOSPC`).
  */
 export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const { pages, alreadySkipped, signal, onBatch, onProgress, ...options } = pack;
   signal.throwIfAborted();
   const stopFlag = new SharedArrayBuffer(4);
-  const stop = () => void Atomics.store(new Int32Array(stopFlag), 0, 1);
+  const flag = new Int32Array(stopFlag);
+  const stop = () => void Atomics.store(flag, 0, 1);
   signal.addEventListener('abort', stop);
-  const workerData: PackJob = { ...options, stopFlag };
-  const worker = new Worker(new URL('./pack-thread.js', import.meta.url), { workerData });
+  const thread = takeThread();
+  thread.removeAllListeners();
+  const send = (command: PackCommand) => thread.postMessage(command);
   const iterator = pages[Symbol.asyncIterator]();
   let feeding = Promise.resolve();
+  let failure: Error | undefined;
+  const fail = (error: unknown) => {
+    failure ??= error instanceof Error ? error : new Error('a page could not be read', { cause: error });
+    stop();
+    // A thread that waits for its next page does not look at the flag.
+    send({ skipped: [] });
+  };
+  const feed = async () => {
+    const next = await iterator.next();
+    send(next.done === true ? { skipped: [...alreadySkipped] } : { page: next.value });
+  };
   try {
+    // The thread answers every job once, whatever happens, and has closed its files by then.
     return await new Promise<PackOutcome>((resolve, reject) => {
-      const fail = (error: unknown) => {
-        stop();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      };
-      const feed = async () => {
-        if (Atomics.load(new Int32Array(stopFlag), 0) === 1) {
-          // A thread that waits for its next page does not look at the flag.
-          worker.postMessage({ skipped: [] } satisfies PackCommand);
-          return;
-        }
-        const { value, done } = await iterator.next();
-        worker.postMessage((done === true ? { skipped: [...alreadySkipped] } : { page: value }) satisfies PackCommand);
-      };
-      worker.on('message', (report: PackReport) => {
+      thread.on('message', (report: PackReport) => {
         try {
           if (report.batch !== undefined) onBatch(report.batch.packed, report.batch.skipped);
           if (report.progress !== undefined) onProgress(report.progress);
@@ -77,18 +96,20 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
         }
         if (report.ready === true) feeding = feed().catch(fail);
         if (report.done !== undefined) resolve(report.done);
-        if (report.failed !== undefined) reject(signal.aborted ? reasonOf(signal) : systemError(report.failed));
+        if (report.failed !== undefined) {
+          reject(signal.aborted ? reasonOf(signal) : (failure ?? systemError(report.failed)));
+        }
       });
-      worker.once('error', fail);
-      worker.once('exit', () => reject(signal.aborted ? reasonOf(signal) : new Error('the packing thread ended early')));
+      thread.once('error', reject);
+      thread.once('exit', () => reject(new Error('the packing thread ended early')));
+      send({ job: { ...options, stopFlag } });
     });
   } finally {
     signal.removeEventListener('abort', stop);
     stop();
-    // Its files must be closed before anybody deletes or renames them.
-    await feeding.catch(() => undefined);
-    await ended(worker);
+    await feeding;
     await iterator.return?.();
+    giveBack(thread);
   }
 }
 
@@ -98,13 +119,8 @@ function reasonOf(signal: AbortSignal): Error {
 
 function systemError(failed: NonNullable<PackReport['failed']>): Error {
   const { message, ...rest } = failed;
-  return Object.assign(new Error(message), Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)));
-}
-
-/** Waits for the thread's end; it ends by itself once the flag is up. */
-async function ended(worker: Worker): Promise<void> {
-  if (worker.threadId === -1) return;
-  const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  worker.postMessage({ skipped: [] } satisfies PackCommand);
-  await exit;
+  return Object.assign(
+    new Error(message),
+    Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+  );
 }

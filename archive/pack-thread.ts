@@ -1,5 +1,5 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { Packer } from './pack.js';
+import { parentPort } from 'node:worker_threads';
+import { Packer, type PackOutcome } from './pack.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
 
 /** Milliseconds between two reports of progress. */
@@ -7,12 +7,9 @@ const reportEveryMs = 200;
 /** Entries of one step: what is reported and listed together. */
 const stepEntries = 250;
 
-const job = workerData as PackJob;
-const stop = new Int32Array(job.stopFlag);
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
 const report = (message: PackReport) => port.postMessage(message);
-// The thread lives until it is told to end, or has reported its outcome.
 const commands: PackCommand[] = [];
 let wake = (): void => undefined;
 port.on('message', (command: PackCommand) => {
@@ -28,17 +25,16 @@ async function nextCommand(): Promise<PackCommand> {
   }
 }
 
-async function run(): Promise<void> {
+async function pack(job: PackJob): Promise<PackOutcome> {
+  const stop = new Int32Array(job.stopFlag);
   const packer = new Packer(job, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
     for (;;) {
       report({ ready: true });
       const command = await nextCommand();
-      if ('skipped' in command) {
-        report({ done: await packer.finish(command.skipped) });
-        return;
-      }
+      if ('skipped' in command) return await packer.finish(command.skipped);
+      if (!('page' in command)) throw new Error('a job in the middle of another');
       for (let at = 0; at < command.page.length; at += stepEntries) {
         report({ batch: await packer.add(command.page.slice(at, at + stepEntries)) });
         // Lets the timer and finished compressions run; the work between is synchronous.
@@ -51,10 +47,15 @@ async function run(): Promise<void> {
   }
 }
 
-try {
-  await run();
-} catch (error) {
-  const { message, code, path, syscall } = error as NodeJS.ErrnoException;
-  report({ failed: { message, code, path, syscall, stack: error instanceof Error ? error.stack : undefined } });
+// One job after the other; the thread lives as long as its process, since starting one costs more than a small group.
+for (;;) {
+  const command = await nextCommand();
+  // What was on its way to a job that has failed meanwhile.
+  if (!('job' in command)) continue;
+  try {
+    report({ done: await pack(command.job) });
+  } catch (error) {
+    const { message, code, path, syscall, stack } = error as NodeJS.ErrnoException;
+    report({ failed: { message, code, path, syscall, stack } });
+  }
 }
-port.close();

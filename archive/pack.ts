@@ -1,6 +1,22 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, readlinkSync, type BigIntStats } from 'node:fs';
-import { endLine, headerLine, memberLine, skippedLine, type ManifestEnd, type ManifestHeader } from './manifest.js';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  readlinkSync,
+  type BigIntStats,
+} from 'node:fs';
+import {
+  endLine,
+  headerLine,
+  memberLine,
+  skippedLine,
+  type ManifestEnd,
+  type ManifestHeader,
+} from './manifest.js';
 import { sourcePathOf } from './member-name.js';
 import type { MemberFlag, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { OutputFile } from './output-file.js';
@@ -74,7 +90,9 @@ export class Packer {
   }
 
   /** Adds entries in their order. Returns what was stored and what was skipped; padded files are in both. */
-  async add(planned: readonly PlannedMember[]): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
+  async add(
+    planned: readonly PlannedMember[],
+  ): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
     if (!this.begun) await this.list.write(Buffer.from(headerLine(this.options.manifestHeader)));
     this.begun = true;
     const packed: PackedMember[] = [];
@@ -90,7 +108,8 @@ export class Packer {
         else throw error;
       }
       if (typeof stored === 'string') {
-        if (this.tar.position !== start) throw new Error(`a skipped entry left bytes in the archive: ${entry.name}`);
+        if (this.tar.position !== start)
+          throw new Error(`a skipped entry left bytes in the archive: ${entry.name}`);
         skipped.push({ name: entry.name, reason: stored });
         continue;
       }
@@ -164,7 +183,9 @@ export class Packer {
   }
 
   private async addFile(entry: PlannedMember, path: Buffer): Promise<PackedMember | string> {
-    const fd = onFile(() => openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)));
+    const fd = onFile(() =>
+      openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)),
+    );
     try {
       for (let attempt = 1; ; attempt += 1) {
         const stats = onFile(() => fstatSync(fd, { bigint: true }));
@@ -231,7 +252,11 @@ export class Packer {
     return stats.nlink > 1n ? this.inodes.get(inodeOf(stats)) : undefined;
   }
 
-  private async addLink(entry: PlannedMember, stats: BigIntStats, first: PackedMember): Promise<PackedMember> {
+  private async addLink(
+    entry: PlannedMember,
+    stats: BigIntStats,
+    first: PackedMember,
+  ): Promise<PackedMember> {
     const member = this.memberOf(entry, stats, { type: 'link', linkTarget: first.name });
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return { ...member, size: first.size, sha256: first.sha256 };
@@ -298,7 +323,13 @@ function unreadable(error: unknown): string {
 }
 
 function otherType(stats: BigIntStats): string {
-  const now = stats.isFile() ? 'a file' : stats.isDirectory() ? 'a folder' : stats.isSymbolicLink() ? 'a symbolic link' : 'a special file';
+  const now = stats.isFile()
+    ? 'a file'
+    : stats.isDirectory()
+      ? 'a folder'
+      : stats.isSymbolicLink()
+        ? 'a symbolic link'
+        : 'a special file';
   return `became ${now} after the scan`;
 }
 

@@ -55,7 +55,7 @@ export class ParallelGzip {
 
   /** Copies bytes in. */
   async write(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const room = this.used < blockBytes ? this.block.subarray(this.used) : await this.room();
       const copied = bytes.copy(room, 0, done);
       this.advance(copied);
@@ -65,7 +65,7 @@ export class ParallelGzip {
 
   /** Puts zeros in. */
   async writeZeros(bytes: number): Promise<void> {
-    for (let left = bytes; left > 0; ) {
+    for (let left = bytes; left > 0;) {
       const room = await this.room();
       const filled = Math.min(room.length, left);
       room.fill(0, 0, filled);
@@ -118,7 +118,7 @@ export class ParallelGzip {
 
   private async settleFirst(): Promise<void> {
     await this.underWay[0];
-    this.underWay.shift();
+    void this.underWay.shift();
   }
 }
 

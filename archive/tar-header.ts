@@ -64,7 +64,11 @@ const nameBytes = 100;
 
 function rawNames(fields: HeaderFields, block: Buffer): Buffer {
   const parts: Buffer[] = [];
-  const put = (bytes: Buffer, offset: number, longType: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath') => {
+  const put = (
+    bytes: Buffer,
+    offset: number,
+    longType: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath',
+  ) => {
     block.fill(0, offset, offset + nameBytes);
     bytes.copy(block, offset, 0, nameBytes);
     if (bytes.length > nameBytes) parts.push(longName(bytes, longType));
@@ -80,8 +84,16 @@ function rawNames(fields: HeaderFields, block: Buffer): Buffer {
 /** GNU's long name: a member of its own, before the one it names, whose content is the name and a NUL. */
 function longName(bytes: Buffer, type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath'): Buffer {
   const block = Buffer.alloc(recordBytes);
-  const fields = { path: '././@LongLink', type, size: bytes.length + 1, mode: 0, uid: 0, gid: 0, mtime: new Date(0) };
-  new Header(fields as HeaderData).encode(block);
+  const fields = {
+    path: '././@LongLink',
+    type,
+    size: bytes.length + 1,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    mtime: new Date(0),
+  };
+  new Header(fields).encode(block);
   const content = Buffer.alloc(paddedBytes(bytes.length + 1));
   bytes.copy(content);
   return Buffer.concat([block, content]);
@@ -104,9 +116,18 @@ function paxHeader(fields: HeaderFields, main: Header): Buffer {
     if (fields.uid > 0o7777777) records.push(paxRecord('uid', String(fields.uid)));
     if (fields.gid > 0o7777777) records.push(paxRecord('gid', String(fields.gid)));
   }
-  if (fields.mtimeNs !== 0 || fields.mtimeS < 0) records.push(paxRecord('mtime', decimalTime(fields.mtimeS, fields.mtimeNs)));
+  if (fields.mtimeNs !== 0 || fields.mtimeS < 0)
+    records.push(paxRecord('mtime', decimalTime(fields.mtimeS, fields.mtimeNs)));
   const body = Buffer.concat(records);
-  const head = { path: 'PaxHeader/tapeflow', type: 'ExtendedHeader', size: body.length, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) };
+  const head = {
+    path: 'PaxHeader/tapeflow',
+    type: 'ExtendedHeader',
+    size: body.length,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: new Date(0),
+  };
   const whole = Buffer.alloc(recordBytes + paddedBytes(body.length));
   new Header(head as HeaderData).encode(whole);
   body.copy(whole, recordBytes);
@@ -123,7 +144,8 @@ function paxRecord(key: string, value: Buffer | string): Buffer {
 
 /** Seconds with nine decimals; the nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */
 function decimalTime(seconds: number, ns: number): string {
-  if (seconds >= 0 || ns === 0) return ns === 0 ? String(seconds) : `${seconds}.${String(ns).padStart(9, '0')}`;
+  if (seconds >= 0 || ns === 0)
+    return ns === 0 ? String(seconds) : `${seconds}.${String(ns).padStart(9, '0')}`;
   return `-${-seconds - 1}.${String(1_000_000_000 - ns).padStart(9, '0')}`;
 }
 

@@ -30,7 +30,11 @@ export interface GroupEvent {
 }
 
 /** Writes events down; part of the caller's transaction when `db` is one. */
-export async function recordEvents(db: Catalog, events: readonly GroupEvent[], at = Date.now()): Promise<void> {
+export async function recordEvents(
+  db: Catalog,
+  events: readonly GroupEvent[],
+  at = Date.now(),
+): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map((event) => ({
     set_id: event.setId,

@@ -22,7 +22,8 @@ export async function* filesOfGroup(db: Catalog, setId: string, no: number): Asy
       .where('path', '<=', group.last_path)
       .orderBy('path')
       .limit(filePageSize);
-    query = after === undefined ? query.where('path', '>=', group.first_path) : query.where('path', '>', after);
+    query =
+      after === undefined ? query.where('path', '>=', group.first_path) : query.where('path', '>', after);
     const page = await query.execute();
     const last = page.at(-1);
     if (last === undefined) return;
@@ -143,10 +144,18 @@ export async function* filesBelow(
   for (const id of sets) {
     let after: Uint8Array | undefined;
     for (;;) {
-      let query = db.selectFrom('files').selectAll().where('set_id', '=', id).orderBy('path').limit(filePageSize);
-      query = after === undefined ? query.where('path', '>=', toBytes(prefix)) : query.where('path', '>', after);
+      let query = db
+        .selectFrom('files')
+        .selectAll()
+        .where('set_id', '=', id)
+        .orderBy('path')
+        .limit(filePageSize);
+      query =
+        after === undefined ? query.where('path', '>=', toBytes(prefix)) : query.where('path', '>', after);
       const page = await query.execute();
-      const below = page.filter((row) => Buffer.from(row.path).subarray(0, prefix.length).equals(toBytes(prefix)));
+      const below = page.filter((row) =>
+        Buffer.from(row.path).subarray(0, prefix.length).equals(toBytes(prefix)),
+      );
       if (below.length > 0) yield below;
       const last = page.at(-1);
       if (last === undefined || page.length < filePageSize || below.length < page.length) break;

@@ -18,7 +18,8 @@ export async function groupOf(db: Catalog, setId: string, no: number): Promise<G
     .where('set_id', '=', setId)
     .where('no', '=', no)
     .executeTakeFirst();
-  if (row === undefined) throw new TapeflowFailure('NoSuchGroup', `The catalog has no group ${no} of set ${setId}.`);
+  if (row === undefined)
+    throw new TapeflowFailure('NoSuchGroup', `The catalog has no group ${no} of set ${setId}.`);
   return row;
 }
 
@@ -36,7 +37,9 @@ export async function archiveOf(db: Catalog, setId: string, no: number): Promise
 export async function requireArchive(db: Catalog, setId: string, no: number): Promise<ArchiveRow> {
   const archive = await archiveOf(db, setId, no);
   if (archive !== undefined) return archive;
-  throw new TapeflowFailure('NotCompressed', `Group ${no} of set ${setId} has no archive yet.`, { kind: 'transient' });
+  throw new TapeflowFailure('NotCompressed', `Group ${no} of set ${setId} has no archive yet.`, {
+    kind: 'transient',
+  });
 }
 
 /** Closed groups after `afterNo` in order, and whether the scan has ended; the workflow pages through these. */
@@ -95,7 +98,12 @@ export async function reserveStaging(
 }
 
 /** Takes the group for one attempt: from now on only `token` may publish its archive. Returns false if it is done. */
-export async function beginCompressing(catalog: Catalog, setId: string, no: number, token: string): Promise<boolean> {
+export async function beginCompressing(
+  catalog: Catalog,
+  setId: string,
+  no: number,
+  token: string,
+): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
     const result = await tx
       .updateTable('groups')
@@ -144,7 +152,13 @@ export async function advanceGroup(
 }
 
 /** Parks a group with the stage and the reason; what it has staged stays where it is. */
-export async function parkGroup(catalog: Catalog, setId: string, no: number, stage: string, reason: string): Promise<void> {
+export async function parkGroup(
+  catalog: Catalog,
+  setId: string,
+  no: number,
+  stage: string,
+  reason: string,
+): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const result = await tx
       .updateTable('groups')
@@ -187,7 +201,12 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
  * Throws away what is known of a group's archive, because its staged bytes are gone or damaged: it is compressed anew.
  * Only as long as no copy of it is committed.
  */
-export async function forgetArchive(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
+export async function forgetArchive(
+  catalog: Catalog,
+  setId: string,
+  no: number,
+  reason: string,
+): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);
     if (group.state === 'committed' || group.state === 'released') return;

@@ -55,10 +55,14 @@ export function catalogFailure(error: unknown, file: string): unknown {
     });
   }
   if (base === 'SQLITE_CANTOPEN' || base === 'SQLITE_READONLY' || code === 'EACCES' || code === 'EROFS') {
-    return new TapeflowFailure('CatalogUnusable', `The catalog ${file} cannot be opened for writing (${code}).`, {
-      advice: 'Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.',
-      cause: error,
-    });
+    return new TapeflowFailure(
+      'CatalogUnusable',
+      `The catalog ${file} cannot be opened for writing (${code}).`,
+      {
+        advice: 'Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+        cause: error,
+      },
+    );
   }
   if (base === 'SQLITE_FULL') {
     return new TapeflowFailure('CatalogDiskFull', `The disk of the catalog ${file} is full.`, {
@@ -98,9 +102,13 @@ async function migrate(catalog: Catalog, database: Database.Database): Promise<v
     const applied = database.prepare('select name from kysely_migration').pluck().all() as string[];
     const newer = applied.filter((name) => !known.includes(name));
     if (newer.length > 0) {
-      throw new TapeflowFailure('CatalogNewer', `The catalog was made by a newer tapeflow (${newer.join(', ')}).`, {
-        advice: 'Use that version or a newer one.',
-      });
+      throw new TapeflowFailure(
+        'CatalogNewer',
+        `The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
+        {
+          advice: 'Use that version or a newer one.',
+        },
+      );
     }
     if (applied.length === known.length) return;
   }

@@ -11,7 +11,12 @@ export type SetState =
   | 'failed'
   | 'cancelled';
 
-export const finalSetStates: readonly SetState[] = ['completed', 'completed_with_skips', 'failed', 'cancelled'];
+export const finalSetStates: readonly SetState[] = [
+  'completed',
+  'completed_with_skips',
+  'failed',
+  'cancelled',
+];
 
 /**
  * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is whole in

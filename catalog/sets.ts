@@ -82,10 +82,18 @@ export async function openSet(
 
 function attachable(set: SetRow, sources: string): SetRow {
   if (finalSetStates.includes(set.state)) {
-    throw usageFailure('SetExists', `The set ${set.id} exists and is ${set.state}.`, 'Leave --set out to start the next one.');
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists and is ${set.state}.`,
+      'Leave --set out to start the next one.',
+    );
   }
   if (set.sources !== sources) {
-    throw usageFailure('SetExists', `The set ${set.id} exists with other sources: ${set.sources}.`, 'Leave --set out.');
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists with other sources: ${set.sources}.`,
+      'Leave --set out.',
+    );
   }
   return set;
 }
@@ -148,7 +156,11 @@ export async function recordSetState(
     const before = await setNamed(tx, setId);
     if (before.state === state && before.reason === reason) return;
     const finished = finalSetStates.includes(state) ? Date.now() : null;
-    await tx.updateTable('sets').set({ state, reason, finished_at: finished }).where('id', '=', setId).execute();
+    await tx
+      .updateTable('sets')
+      .set({ state, reason, finished_at: finished })
+      .where('id', '=', setId)
+      .execute();
     await recordEvents(tx, [{ setId, group: null, stage: state, detail: reason ?? undefined }]);
   });
 }
@@ -266,7 +278,11 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
 /** A set that another installation or a lost catalog may have written is never taken up: its number is only skipped. */
 export function requireSetId(text: string): string {
   if (isSetId(text)) return text;
-  throw new TapeflowFailure('WrongSetId', `${JSON.stringify(text)} is no set id: it must look like 2026-11_000001.`, {
-    kind: 'usage',
-  });
+  throw new TapeflowFailure(
+    'WrongSetId',
+    `${JSON.stringify(text)} is no set id: it must look like 2026-11_000001.`,
+    {
+      kind: 'usage',
+    },
+  );
 }

@@ -28,7 +28,13 @@ export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
 export async function updateTape(
   db: Catalog,
   uuid: string,
-  change: { capacity?: number; free?: number; state?: TapeState; reason?: string | null; volume?: string | null },
+  change: {
+    capacity?: number;
+    free?: number;
+    state?: TapeState;
+    reason?: string | null;
+    volume?: string | null;
+  },
 ): Promise<void> {
   await db
     .updateTable('tapes')
@@ -38,7 +44,12 @@ export async function updateTape(
 }
 
 /** The copy of a group on a tape, if a write of it has begun. */
-export async function copyOf(db: Catalog, setId: string, no: number, copyNo = 1): Promise<CopyRow | undefined> {
+export async function copyOf(
+  db: Catalog,
+  setId: string,
+  no: number,
+  copyNo = 1,
+): Promise<CopyRow | undefined> {
   return db
     .selectFrom('copies')
     .selectAll()
@@ -60,7 +71,10 @@ export async function beginCopy(
       .insertInto('copies')
       .values({ set_id: copy.setId, group_no: copy.group, copy_no: 1, committed_at: null, ...row })
       .onConflict((conflict) =>
-        conflict.columns(['set_id', 'group_no', 'copy_no']).doUpdateSet(row).where('copies.state', '!=', 'committed'),
+        conflict
+          .columns(['set_id', 'group_no', 'copy_no'])
+          .doUpdateSet(row)
+          .where('copies.state', '!=', 'committed'),
       )
       .execute();
     await tx
@@ -170,7 +184,11 @@ export async function commitCopies(
  * Distrusts everything on a tape that no sync has covered: those groups go back to `queued` and are written again.
  * @returns the groups of `setId` that were set back.
  */
-export async function loseUnsynced(catalog: Catalog, tape: string, reason: string): Promise<{ setId: string; group: number }[]> {
+export async function loseUnsynced(
+  catalog: Catalog,
+  tape: string,
+  reason: string,
+): Promise<{ setId: string; group: number }[]> {
   return catalog.transaction().execute(async (tx) => {
     const lost = await tx
       .updateTable('copies')

@@ -106,7 +106,7 @@ function clock(ms: number): string {
 export function numberRanges(numbers: readonly number[]): string {
   const sorted = [...numbers].sort((a, b) => a - b);
   const ranges: string[] = [];
-  for (let i = 0; i < sorted.length; ) {
+  for (let i = 0; i < sorted.length;) {
     let end = i;
     while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
     ranges.push(end === i ? String(sorted[i]) : `${sorted[i]}–${sorted[end]}`);

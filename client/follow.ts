@@ -22,12 +22,19 @@ const skippedShown = 20;
  * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C ends the
  * following only, and says how the set goes on. Sets the process's exit code.
  */
-export async function followSet(session: Session, server: Server, set: SetRow, how: { attached: boolean }): Promise<void> {
+export async function followSet(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  how: { attached: boolean },
+): Promise<void> {
   const catalog = await session.catalog();
   const interrupt = onInterrupt();
   if (!session.json) {
     const ui = server.lease?.host.ui ?? server.target.address;
-    session.print(`${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd());
+    session.print(
+      `${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd(),
+    );
     session.print(`Temporal UI: ${ui}`);
   }
   const live = process.stdout.isTTY && !session.json;
@@ -118,8 +125,16 @@ async function followLive(
   interrupt: Interrupt,
 ): Promise<SetSummary | undefined> {
   const screen = createLogUpdate(process.stdout, { showCursor: true });
-  const watchdog = new Watchdog({ ...session, say: (sentence) => screenSay(screen, session, sentence) }, server, setId);
-  const view: LiveView = { began: Date.now(), bytesAtBegin: undefined, budget: session.settings.STAGING_MAX_BYTES };
+  const watchdog = new Watchdog(
+    { ...session, say: (sentence) => screenSay(screen, session, sentence) },
+    server,
+    setId,
+  );
+  const view: LiveView = {
+    began: Date.now(),
+    bytesAtBegin: undefined,
+    budget: session.settings.STAGING_MAX_BYTES,
+  };
   try {
     while (!interrupt.happened) {
       const summary = await summarizeSet(catalog, setId);
@@ -160,9 +175,13 @@ class Watchdog {
 
   async look(): Promise<void> {
     if (this.lost) {
-      throw new TapeflowFailure('HostLost', `Server and workers of set ${this.setId} have stopped or were killed.`, {
-        advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
-      });
+      throw new TapeflowFailure(
+        'HostLost',
+        `Server and workers of set ${this.setId} have stopped or were killed.`,
+        {
+          advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
+        },
+      );
     }
     for (const worker of this.server.lease?.workers() ?? []) {
       if (worker.trouble !== undefined && !worker.ready) this.sayOnce(worker.trouble);
@@ -172,9 +191,13 @@ class Watchdog {
     if (await isRunning(this.server, this.setId).catch(() => true)) return;
     // The set's last step writes its state before the workflow closes; so look at it once more.
     if (await hasEnded(await this.session.catalog(), this.setId)) return;
-    throw new TapeflowFailure('SetNotRunning', `The server does not run set ${this.setId} any more, but it has not ended.`, {
-      advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
-    });
+    throw new TapeflowFailure(
+      'SetNotRunning',
+      `The server does not run set ${this.setId} any more, but it has not ended.`,
+      {
+        advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
+      },
+    );
   }
 
   private sayOnce(sentence: string): void {
@@ -203,18 +226,25 @@ export async function printSummary(
   }
   const { setId, status, seconds, archives, files, skipped, bytesIn, bytesOut, tapes } = summary;
   session.print('');
-  session.print(`Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`);
-  session.print(`  ${count(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${count(archives, 'archive', 'archives')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`);
+  session.print(
+    `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
+  );
+  session.print(
+    `  ${count(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${count(archives, 'archive', 'archives')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`,
+  );
   const drive = session.settings.drives.find((candidate) => candidate.name === summary.drive);
   if (drive !== undefined && archives > 0) {
-    session.print(`  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`);
+    session.print(
+      `  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
+    );
   }
   for (const left of summary.leftOut) session.print(`  Left out: ${left}`);
   if (skipped > 0) {
     session.print(`  Skipped: ${count(skipped, 'entry', 'entries')}, which are not in the backup:`);
     await printSkipped(session, catalog, setId, skipped);
   }
-  for (const { group, reason } of summary.failedGroups.slice(0, skippedShown)) session.print(`  Group ${group} failed at ${reason}`);
+  for (const { group, reason } of summary.failedGroups.slice(0, skippedShown))
+    session.print(`  Group ${group} failed at ${reason}`);
   if (summary.failedGroups.length > 0) session.print(`  \`tapeflow retry ${setId}\` tries them again.`);
   if (server?.lease !== undefined && !server.lease.host.sticky) {
     session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
@@ -222,11 +252,14 @@ export async function printSummary(
 }
 
 async function printSkipped(session: Session, catalog: Catalog, setId: string, total: number): Promise<void> {
-  const rows = (await skippedFiles(catalog, setId, skippedShown * 2)).filter((row) => row.state === 'skipped');
+  const rows = (await skippedFiles(catalog, setId, skippedShown * 2)).filter(
+    (row) => row.state === 'skipped',
+  );
   for (const row of rows.slice(0, skippedShown)) {
     session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
   }
-  if (total > skippedShown) session.print(`    … and ${total - skippedShown} more: \`tapeflow ls ${setId} --skipped\``);
+  if (total > skippedShown)
+    session.print(`    … and ${total - skippedShown} more: \`tapeflow ls ${setId} --skipped\``);
 }
 
 function count(number: number, one: string, many: string): string {

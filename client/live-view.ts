@@ -15,7 +15,12 @@ export interface LiveView {
 const barWidth = 24;
 
 /** The lines of the live display, cut to the terminal's width. */
-export function liveLines(summary: SetSummary, steps: readonly PendingStep[], view: LiveView, columns = 80): string[] {
+export function liveLines(
+  summary: SetSummary,
+  steps: readonly PendingStep[],
+  view: LiveView,
+  columns = 80,
+): string[] {
   const lines = [
     `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     ...scanLines(summary, steps),
@@ -30,9 +35,12 @@ export function liveLines(summary: SetSummary, steps: readonly PendingStep[], vi
 function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const scan = steps.find((step) => step.activity === 'scanSources');
   const { entries, bytes } = scan?.details ?? {};
-  const soFar = entries === undefined ? '' : `${entries.toLocaleString('en')} entries, ${formatBytes(bytes ?? 0)}, `;
+  const soFar =
+    entries === undefined ? '' : `${entries.toLocaleString('en')} entries, ${formatBytes(bytes ?? 0)}, `;
   const groups = `${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}`;
-  return [`  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`];
+  return [
+    `  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`,
+  ];
 }
 
 function compressLines(steps: readonly PendingStep[]): string[] {
@@ -51,12 +59,15 @@ function compressLines(steps: readonly PendingStep[]): string[] {
 function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const { queued = 0, written = 0, writing = 0 } = summary.stages;
   const waiting = `${queued} queued, ${written} to be synced`;
-  const write = steps.find((step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started);
+  const write = steps.find(
+    (step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started,
+  );
   const name = `  drive     ${summary.drive}`;
   if (write === undefined) return [`${name}: ${writing > 0 ? 'writing' : 'idle'} (${waiting})`];
   const { step, group, bytesOut = 0, bytesTotal = 0, seconds } = write.details;
   if (write.activity === 'syncTape') return [`${name}: syncing the index (${waiting})`];
-  const speed = seconds === undefined || seconds < 0.5 ? '' : ` ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
+  const speed =
+    seconds === undefined || seconds < 0.5 ? '' : ` ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
   const again = write.attempt > 1 ? `, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
   return [
     `${name}: ${step ?? 'writing'} group ${group ?? '…'} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed} (${waiting}${again})`,

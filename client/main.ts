@@ -63,6 +63,7 @@ function report(error: unknown): number {
   }
   if (systemErrorCode(error) === 'EPIPE') return 0;
   process.stderr.write(`tapeflow: ${describeError(error)}\n`);
-  if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
+    process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCodes.failure;
 }

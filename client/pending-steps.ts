@@ -34,7 +34,7 @@ export async function pendingSteps(server: Server, setId: string): Promise<Pendi
     const { raw } = await setHandle(server, setId).describe();
     return (raw.pendingActivities ?? []).map((pending) => ({
       activity: pending.activityType?.name ?? '',
-      started: pending.state === startedState,
+      started: Number(pending.state) === startedState,
       attempt: pending.attempt ?? 1,
       lastFailure: pending.lastFailure?.message ?? undefined,
       details: decode(pending.heartbeatDetails?.payloads?.[0]?.data),

@@ -7,7 +7,13 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
-import { embeddedServer, ownServer, unreachable, usesOwnServer, type TemporalTarget } from '../workers/temporal-target.js';
+import {
+  embeddedServer,
+  ownServer,
+  unreachable,
+  usesOwnServer,
+  type TemporalTarget,
+} from '../workers/temporal-target.js';
 import { backupWorkflowId } from '../workflows/messages.js';
 
 /** What one command works with: settings, how to print, and what it has to close at its end. */
@@ -102,9 +108,13 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
     return (await setHandle(server, setId).describe()).status.name === 'RUNNING';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;
-    throw new TapeflowFailure('ServerFailed', `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`, {
-      cause: error,
-    });
+    throw new TapeflowFailure(
+      'ServerFailed',
+      `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

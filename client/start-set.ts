@@ -71,7 +71,9 @@ async function registerSearchAttributes({ client, target }: Server): Promise<voi
     throw new TapeflowFailure(
       'NoSearchAttributes',
       `The Temporal server at ${target.address} could not be told of tapeflow's search attributes: ${describeError(error)}.`,
-      { advice: `Add them once as its administrator: ${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).` },
+      {
+        advice: `Add them once as its administrator: ${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).`,
+      },
     );
   }
 }

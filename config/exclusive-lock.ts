@@ -52,7 +52,10 @@ export function tryLock(
       check() {
         const now = statSync(file, { bigint: true, throwIfNoEntry: false });
         if (now === undefined || now.ino !== locked.ino || now.dev !== locked.dev) {
-          throw new TapeflowFailure('LockLost', `The lock file ${file} was removed or replaced while it was held.`);
+          throw new TapeflowFailure(
+            'LockLost',
+            `The lock file ${file} was removed or replaced while it was held.`,
+          );
         }
       },
       release() {

@@ -47,7 +47,11 @@ export class TapeflowFailure extends Error {
 
 /** A wrong use of a command or a wrong setting: exit code 2. */
 export function usageFailure(code: string, message: string, advice?: string): TapeflowFailure {
-  return new TapeflowFailure(code, message, advice === undefined ? { kind: 'usage' } : { kind: 'usage', advice });
+  return new TapeflowFailure(
+    code,
+    message,
+    advice === undefined ? { kind: 'usage' } : { kind: 'usage', advice },
+  );
 }
 
 /** The `code` of a system error (`ENOENT`), or undefined when the value is no such error. */

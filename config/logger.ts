@@ -15,10 +15,18 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
   const file = settings.LOG_FILE ?? path.join(settings.TAPEFLOW_DATA_DIR, 'logs', `${role}.log`);
   mkdirSync(path.dirname(file), { recursive: true });
   const streamLevel = level === 'silent' ? 'fatal' : level;
-  const streams: StreamEntry[] = [{ level: streamLevel, stream: pino.destination({ dest: file, append: true, sync: true }) }];
+  const streams: StreamEntry[] = [
+    { level: streamLevel, stream: pino.destination({ dest: file, append: true, sync: true }) },
+  ];
   if (toTerminal) {
     const stream = process.stderr.isTTY
-      ? pretty({ destination: 2, sync: true, colorize: true, ignore: 'pid,hostname,role', translateTime: 'SYS:HH:MM:ss' })
+      ? pretty({
+          destination: 2,
+          sync: true,
+          colorize: true,
+          ignore: 'pid,hostname,role',
+          translateTime: 'SYS:HH:MM:ss',
+        })
       : pino.destination({ fd: 2, sync: true });
     streams.push({ level: streamLevel, stream });
   }

@@ -6,14 +6,16 @@ import { usageFailure } from './failures.js';
 import { parseSize } from './sizes.js';
 
 /** A whole number of bytes, written as `12GiB`, `500MB` or plain bytes. */
-const size = z
-  .union([z.string(), z.number()])
-  .transform((value, context) => {
-    const bytes = parseSize(String(value));
-    if (bytes !== undefined && bytes > 0) return bytes;
-    context.issues.push({ code: 'custom', message: 'must be a size such as 12GiB, 500MB or 1048576', input: value });
-    return z.NEVER;
+const size = z.union([z.string(), z.number()]).transform((value, context) => {
+  const bytes = parseSize(String(value));
+  if (bytes !== undefined && bytes > 0) return bytes;
+  context.issues.push({
+    code: 'custom',
+    message: 'must be a size such as 12GiB, 500MB or 1048576',
+    input: value,
   });
+  return z.NEVER;
+});
 
 const whole = (least: number, most: number) =>
   z.coerce
@@ -38,7 +40,10 @@ const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
 const text = z.string().min(1, 'must not be empty');
 const plainName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be letters, digits, dot, dash or underscore, at most 63 of them');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'must be letters, digits, dot, dash or underscore, at most 63 of them',
+  );
 const driveKind = z.enum(['directory', 'ltfs'], { error: 'must be directory or ltfs' });
 
 /**
@@ -131,15 +136,23 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
 const configFileName = 'tapeflow.config.json';
 
 const configFileSchema = z.object({
-  drives: z.record(plainName, z.strictObject({ path: text, kind: driveKind.default('directory') })).optional(),
+  drives: z
+    .record(plainName, z.strictObject({ path: text, kind: driveKind.default('directory') }))
+    .optional(),
 });
 
 /** Variables that begin with `TAPEFLOW_` but are no settings: set by our own scripts and tests. */
-const ownVariables = new Set(['TAPEFLOW_EMBEDDED_ADDRESS', 'TAPEFLOW_TEST_FILES', 'TAPEFLOW_REQUIRE_FUSE', 'TAPEFLOW_SOURCE_DIR']);
+const ownVariables = new Set([
+  'TAPEFLOW_EMBEDDED_ADDRESS',
+  'TAPEFLOW_TEST_FILES',
+  'TAPEFLOW_REQUIRE_FUSE',
+  'TAPEFLOW_SOURCE_DIR',
+]);
 
 /** Cluster-wide default of the lock folder: one for every data folder and user of this machine. */
 export function defaultLockDir(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string {
-  if (platform === 'win32') return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
+  if (platform === 'win32')
+    return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
   return '/tmp/tapeflow-locks';
 }
 
@@ -165,12 +178,20 @@ function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileN
   const known = new Set([...Object.keys(settingsSchema.shape), 'drives', '$schema']);
   for (const name of Object.keys(file)) {
     if (!known.has(name)) {
-      throw usageFailure('UnknownSetting', `${fileName} has an unknown setting ${JSON.stringify(name)}.`, didYouMean(name, known));
+      throw usageFailure(
+        'UnknownSetting',
+        `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+        didYouMean(name, known),
+      );
     }
   }
   for (const name of Object.keys(env)) {
     if (name.startsWith('TAPEFLOW_') && !known.has(name) && !ownVariables.has(name)) {
-      throw usageFailure('UnknownSetting', `The environment has an unknown setting ${name}.`, didYouMean(name, known));
+      throw usageFailure(
+        'UnknownSetting',
+        `The environment has an unknown setting ${name}.`,
+        didYouMean(name, known),
+      );
     }
   }
 }
@@ -179,7 +200,9 @@ function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileN
 function didYouMean(name: string, known: Set<string>): string {
   const parts = new Set(name.toUpperCase().split('_'));
   const near = [...known].filter((other) => other.split('_').filter((part) => parts.has(part)).length >= 2);
-  return near.length > 0 ? `Did you mean ${near.slice(0, 3).join(' or ')}?` : '`tapeflow doctor` lists every setting.';
+  return near.length > 0
+    ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
+    : '`tapeflow doctor` lists every setting.';
 }
 
 /**
@@ -208,7 +231,11 @@ export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settin
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const name = String(issue?.path[0]);
-    throw wrongSetting(name, origins[name] ?? 'default', `is ${JSON.stringify(given[name])}: it ${issue?.message ?? 'is wrong'}`);
+    throw wrongSetting(
+      name,
+      origins[name] ?? 'default',
+      `is ${JSON.stringify(given[name])}: it ${issue?.message ?? 'is wrong'}`,
+    );
   }
   const parsedFile = configFileSchema.safeParse(file);
   if (!parsedFile.success) {
@@ -244,23 +271,42 @@ function complete(
       'asks for PostgreSQL, which this version does not serve yet: give the path of an SQLite file, or leave it out',
     );
   }
-  if (values.CATALOG_URL !== undefined && /^[a-z][a-z0-9+]+:/i.test(values.CATALOG_URL) && !values.CATALOG_URL.startsWith('file:')) {
-    throw wrongSetting('CATALOG_URL', origins['CATALOG_URL'] ?? 'default', 'must be the path of an SQLite file');
+  if (
+    values.CATALOG_URL !== undefined &&
+    /^[a-z][a-z0-9+]+:/i.test(values.CATALOG_URL) &&
+    !values.CATALOG_URL.startsWith('file:')
+  ) {
+    throw wrongSetting(
+      'CATALOG_URL',
+      origins['CATALOG_URL'] ?? 'default',
+      'must be the path of an SQLite file',
+    );
   }
   const all: DriveSettings[] = Object.entries(drives).map(([name, drive]) => {
     return { name, path: absolute(drive.path), kind: drive.kind, ours: false };
   });
   if (!all.some((drive) => drive.name === 'lto1')) {
-    all.unshift({ name: 'lto1', path: tapePath, kind: values.TAPE_KIND, ours: values.TAPE_PATH === undefined });
+    all.unshift({
+      name: 'lto1',
+      path: tapePath,
+      kind: values.TAPE_KIND,
+      ours: values.TAPE_PATH === undefined,
+    });
   } else if (values.TAPE_PATH !== undefined) {
-    throw wrongSetting('TAPE_PATH', origins['TAPE_PATH'] ?? 'default', 'and drives.lto1 both name the drive lto1: keep one');
+    throw wrongSetting(
+      'TAPE_PATH',
+      origins['TAPE_PATH'] ?? 'default',
+      'and drives.lto1 both name the drive lto1: keep one',
+    );
   }
   return {
     ...values,
     BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
     TAPEFLOW_DATA_DIR: dataDir,
     TAPEFLOW_LOCK_DIR:
-      values.TAPEFLOW_LOCK_DIR === undefined ? defaultLockDir(process.platform, env) : absolute(values.TAPEFLOW_LOCK_DIR),
+      values.TAPEFLOW_LOCK_DIR === undefined
+        ? defaultLockDir(process.platform, env)
+        : absolute(values.TAPEFLOW_LOCK_DIR),
     TAPE_PATH: tapePath,
     STAGING_MAX_BYTES: staging,
     TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.ceil(staging / 2),
@@ -271,7 +317,7 @@ function complete(
     ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
     drives: all,
     projectDir,
-    origins: origins as Settings['origins'],
+    origins: origins,
   };
 }
 

@@ -9,7 +9,13 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
 import { obtainCli, realSources } from './obtain-cli.js';
-import { choosePorts, endOrphan, startServer, type RunningServer, type ServerPorts } from './temporal-server.js';
+import {
+  choosePorts,
+  endOrphan,
+  startServer,
+  type RunningServer,
+  type ServerPorts,
+} from './temporal-server.js';
 
 /** Milliseconds before a worker or server that died is started again; longer when it dies at once. */
 const restartMs = 500;
@@ -41,7 +47,10 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
   const dataDir = settings.TAPEFLOW_DATA_DIR;
   const locked = tryLock(hostLockFile(dataDir), { role: 'host', dataDir });
   if (!('lock' in locked)) {
-    throw new TapeflowFailure('HostRuns', `Server and workers of ${dataDir} run already: ${describeHolder(locked.heldBy)}.`);
+    throw new TapeflowFailure(
+      'HostRuns',
+      `Server and workers of ${dataDir} run already: ${describeHolder(locked.heldBy)}.`,
+    );
   }
   const { lock } = locked;
   try {
@@ -97,7 +106,9 @@ class RunningHost {
     };
     this.workers = [
       kept('archive worker', ['worker', 'archive']),
-      ...settings.drives.map((drive) => kept(`tape worker ${drive.name}`, ['worker', 'tape', '--drive', drive.name])),
+      ...settings.drives.map((drive) =>
+        kept(`tape worker ${drive.name}`, ['worker', 'tape', '--drive', drive.name]),
+      ),
     ];
   }
 
@@ -149,7 +160,10 @@ class RunningHost {
         writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
         return;
       } catch (error) {
-        this.logger.error({ err: error }, `the Temporal server could not be started again: ${describeError(error)}`);
+        this.logger.error(
+          { err: error },
+          `the Temporal server could not be started again: ${describeError(error)}`,
+        );
       }
     }
   }
@@ -234,7 +248,11 @@ class RunningHost {
   }
 
   private tell(client: net.Socket): void {
-    const workers = this.workers.map(({ name, ready, trouble }) => ({ name, ready, trouble: ready ? undefined : trouble }));
+    const workers = this.workers.map(({ name, ready, trouble }) => ({
+      name,
+      ready,
+      trouble: ready ? undefined : trouble,
+    }));
     client.write(`${JSON.stringify({ workers })}\n`);
   }
 

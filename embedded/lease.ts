@@ -77,15 +77,22 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(error));
     child.once('exit', (code) => {
-      reject(new TapeflowFailure('HostNotStarted', `The process for server and workers ended with exit code ${code}.`, {
-        advice: `See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
-      }));
+      reject(
+        new TapeflowFailure(
+          'HostNotStarted',
+          `The process for server and workers ended with exit code ${code}.`,
+          {
+            advice: `See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
+          },
+        ),
+      );
     });
     child.on('message', (message: HostMessage) => {
       if (message.say !== undefined) say(message.say);
       if (message.ready === true) resolve(child);
       if (message.runs === true) resolve(undefined);
-      if (message.failed !== undefined) reject(new TapeflowFailure(message.failed.code, message.failed.sentence));
+      if (message.failed !== undefined)
+        reject(new TapeflowFailure(message.failed.code, message.failed.sentence));
     });
   });
 }
@@ -120,7 +127,10 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
       if (report.workers !== undefined) workers = report.workers;
     }
   });
-  const gone = child === undefined ? Promise.resolve() : new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const gone =
+    child === undefined
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return {
     host,
     workers: () => workers,
@@ -152,7 +162,9 @@ function readsSticky(host: HostFile): boolean {
 export function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');
-    socket.once('error', (error) => reject(new TapeflowFailure('NoHost', `The host does not answer: ${describeError(error)}.`)));
+    socket.once('error', (error) =>
+      reject(new TapeflowFailure('NoHost', `The host does not answer: ${describeError(error)}.`)),
+    );
     socket.once('connect', () => socket.write(`${host.token} ${verb}\n`));
     socket.once('data', () => socket.end());
     socket.once('close', () => resolve());

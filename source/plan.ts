@@ -72,7 +72,10 @@ export class GroupPlanner {
     }
     const counted = await catalog
       .selectFrom('groups')
-      .select((eb) => [eb.fn.sum<number | null>('entries').as('entries'), eb.fn.sum<number | null>('bytes').as('bytes')])
+      .select((eb) => [
+        eb.fn.sum<number | null>('entries').as('entries'),
+        eb.fn.sum<number | null>('bytes').as('bytes'),
+      ])
       .where('set_id', '=', setId)
       .executeTakeFirstOrThrow();
     planner.counted.entries = Number(counted.entries ?? 0);
@@ -87,7 +90,10 @@ export class GroupPlanner {
     const path = toBytes(entry.name);
     const isContent = entry.type === 'file' && entry.skipped === null;
     const size = isContent ? Number(entry.stats?.size ?? 0n) : 0;
-    const inode = isContent && Number(entry.stats?.nlink ?? 1n) > 1 ? `${entry.stats?.dev}:${entry.stats?.ino}` : undefined;
+    const inode =
+      isContent && Number(entry.stats?.nlink ?? 1n) > 1
+        ? `${entry.stats?.dev}:${entry.stats?.ino}`
+        : undefined;
     let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : size;
     if (this.open !== undefined && this.isTooMuch(this.open, bytes)) {
       this.close();
@@ -135,7 +141,12 @@ export class GroupPlanner {
     this.open = undefined;
   }
 
-  private async row(entry: WalkedEntry, path: Uint8Array, size: number, inode: string | undefined): Promise<NewFile> {
+  private async row(
+    entry: WalkedEntry,
+    path: Uint8Array,
+    size: number,
+    inode: string | undefined,
+  ): Promise<NewFile> {
     const { stats } = entry;
     const group = this.lastNo;
     return {

@@ -41,7 +41,9 @@ export function scanInThread(
   const stop = () => Atomics.store(new Int32Array(stopFlag), 0, 1);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop);
-  const worker = new Worker(new URL('./scan-thread.js', import.meta.url), { workerData: { ...job, stopFlag } });
+  const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
+    workerData: { ...job, stopFlag },
+  });
   return new Promise<boolean>((resolve, reject) => {
     let done = false;
     worker.on('message', (message: ScanMessage) => {

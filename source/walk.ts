@@ -35,8 +35,8 @@ export interface WalkOptions {
  * cgroup2, devpts, debugfs, tracefs, securityfs, bpf, pstore, configfs, mqueue, efivarfs, binfmt_misc).
  */
 const pseudoFileSystems = new Set([
-  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11, 0x6165676c,
-  0x62656570, 0x19800202, 0xde5e81e4, 0x42494e4d,
+  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11,
+  0x6165676c, 0x62656570, 0x19800202, 0xde5e81e4, 0x42494e4d,
 ]);
 
 /**
@@ -70,7 +70,8 @@ function* ordered(names: string[], prefix: string, walker: Walker): Generator<Wa
     }
     const { after } = walker;
     // Before the cursor, and no folder that could hold what comes after it.
-    const isDone = full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
+    const isDone =
+      full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
     const entry = look(full);
     if (entry.type === 'directory') {
@@ -185,5 +186,8 @@ export function outermost(sources: string[]): string[] {
 /** True when a path is another or lies below it; both absolute and resolved. */
 export function isInside(inner: string, outer: string, paths: typeof path.posix = path): boolean {
   const relative = paths.relative(outer, inner);
-  return relative === '' || (!relative.startsWith(`..${paths.sep}`) && relative !== '..' && !paths.isAbsolute(relative));
+  return (
+    relative === '' ||
+    (!relative.startsWith(`..${paths.sep}`) && relative !== '..' && !paths.isAbsolute(relative))
+  );
 }

@@ -154,7 +154,8 @@ async function writeFull(target: FileHandle, chunk: Buffer): Promise<void> {
   let written = 0;
   while (written < chunk.length) {
     const { bytesWritten } = await target.write(chunk, written, chunk.length - written, null);
-    if (bytesWritten === 0) throw new TapeflowFailure('NothingWritten', 'The device took no bytes of a write.');
+    if (bytesWritten === 0)
+      throw new TapeflowFailure('NothingWritten', 'The device took no bytes of a write.');
     written += bytesWritten;
   }
 }

@@ -24,7 +24,10 @@ const touchEveryMs = 60 * 60_000;
  */
 export function lockDrive(settings: Settings, drive: DriveSettings, role: string): DriveLock {
   const file = (kind: string, key: string) =>
-    path.join(settings.TAPEFLOW_LOCK_DIR, `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`);
+    path.join(
+      settings.TAPEFLOW_LOCK_DIR,
+      `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`,
+    );
   const take = (name: string): ExclusiveLock => {
     const result = tryLock(name, { role, dataDir: settings.TAPEFLOW_DATA_DIR });
     if ('lock' in result) return result.lock;

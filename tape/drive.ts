@@ -39,7 +39,11 @@ export interface Drive {
 
 /** The failure of a drive that has no tape which may be written. `reason` is for programs. */
 export function tapeNotReady(reason: string, message: string, advice: string, details = {}): TapeflowFailure {
-  return new TapeflowFailure('TapeNotReady', message, { kind: 'person', advice, details: { reason, ...details } });
+  return new TapeflowFailure('TapeNotReady', message, {
+    kind: 'person',
+    advice,
+    details: { reason, ...details },
+  });
 }
 
 /** Opens a drive by its settings. Touches nothing. */

@@ -31,7 +31,9 @@ const setfattr: AttributeTool = {
 const xattr: AttributeTool = {
   name: 'xattr',
   async get(path, attribute) {
-    const { stdout } = await run('xattr', ['-p', attribute.replace(/^user\./, ''), path], { timeout: callTimeoutMs });
+    const { stdout } = await run('xattr', ['-p', attribute.replace(/^user\./, ''), path], {
+      timeout: callTimeoutMs,
+    });
     return stdout.trim();
   },
   async set(path, attribute, value) {
@@ -89,7 +91,12 @@ export async function requireAttributeTool(): Promise<AttributeTool> {
 
 /** What an attribute call said when it failed: its stderr, else the error. */
 export function attributeError(error: unknown): string {
-  if (error !== null && typeof error === 'object' && 'stderr' in error && String(error.stderr).trim() !== '') {
+  if (
+    error !== null &&
+    typeof error === 'object' &&
+    'stderr' in error &&
+    String(error.stderr).trim() !== ''
+  ) {
     return String(error.stderr).trim().split('\n').at(-1) ?? '';
   }
   return describeError(error);

@@ -30,12 +30,18 @@ export async function labelTape(
   const medium = await drive.medium();
   lock.hold(medium);
   if ((await tapeByName(catalog, request.name)) !== undefined) {
-    throw refused(`There is a tape ${request.name} already.`, 'Choose another name; `tapeflow tape list` shows them.');
+    throw refused(
+      `There is a tape ${request.name} already.`,
+      'Choose another name; `tapeflow tape list` shows them.',
+    );
   }
   await refuseUsedTape(drive, catalog, request);
   const protection = await drive.writeProtection();
   if (protection !== undefined) {
-    throw refused(`The tape in drive ${driveName} cannot be written: ${protection}.`, 'Open its write protection.');
+    throw refused(
+      `The tape in drive ${driveName} cannot be written: ${protection}.`,
+      'Open its write protection.',
+    );
   }
   const space = await drive.space();
   const uuid = randomUUID();
@@ -44,15 +50,36 @@ export async function labelTape(
   const { name, pool } = request;
   try {
     lock.check();
-    await writeLabel(path, { name, pool, uuid, installation: await installationId(catalog), volume, labelled: now.toISOString() });
+    await writeLabel(path, {
+      name,
+      pool,
+      uuid,
+      installation: await installationId(catalog),
+      volume,
+      labelled: now.toISOString(),
+    });
     await drive.sync([path]);
   } catch (error) {
-    throw new TapeflowFailure('LabelNotWritten', `The label could not be written to ${path}: ${describeError(error)}.`, {
-      cause: error,
-    });
+    throw new TapeflowFailure(
+      'LabelNotWritten',
+      `The label could not be written to ${path}: ${describeError(error)}.`,
+      {
+        cause: error,
+      },
+    );
   }
   const at = now.getTime();
-  const row: TapeRow = { uuid, name, pool, volume, state: 'usable', reason: null, ...space, labelled_at: at, seen_at: at };
+  const row: TapeRow = {
+    uuid,
+    name,
+    pool,
+    volume,
+    state: 'usable',
+    reason: null,
+    ...space,
+    labelled_at: at,
+    seen_at: at,
+  };
   await insertTape(catalog, row);
   return row;
 }
@@ -107,7 +134,12 @@ function refused(message: string, advice: string): TapeflowFailure {
  * Makes and labels the default tape folder at its first use. It is ours (nobody gave a TAPE_PATH); once the catalog knows
  * any tape, a missing or unlabelled folder is a person's matter, as with every other drive.
  */
-export async function prepareOwnTape(drive: Drive, lock: DriveLock, catalog: Catalog, pool: string): Promise<void> {
+export async function prepareOwnTape(
+  drive: Drive,
+  lock: DriveLock,
+  catalog: Catalog,
+  pool: string,
+): Promise<void> {
   if (!drive.settings.ours || (await listTapes(catalog)).length > 0) return;
   await makeFolder(drive.settings.path);
   if ((await readLabel(drive.settings.path)) !== undefined) return;

@@ -42,7 +42,8 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
     }
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
-    if (['ELOOP', 'EISDIR'].includes(systemErrorCode(error) ?? '')) throw damaged(file, 'it is no ordinary file');
+    if (['ELOOP', 'EISDIR'].includes(systemErrorCode(error) ?? ''))
+      throw damaged(file, 'it is no ordinary file');
     throw error;
   }
   let json: unknown;
@@ -60,7 +61,8 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
 function damaged(file: string, why: string): TapeflowFailure {
   return new TapeflowFailure('LabelDamaged', `The tape's label ${file} is damaged: ${why}.`, {
     kind: 'person',
-    advice: 'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+    advice:
+      'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
   });
 }
 

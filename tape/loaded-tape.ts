@@ -25,7 +25,11 @@ export async function identifyTape(drive: Drive, catalog: Catalog): Promise<Load
   const medium = await drive.medium();
   const label = await readLabel(path);
   if (label === undefined) {
-    throw tapeNotReady('unlabelled', `The tape in drive ${name} (${path}) has no label (${labelFileName}).`, labelAdvice);
+    throw tapeNotReady(
+      'unlabelled',
+      `The tape in drive ${name} (${path}) has no label (${labelFileName}).`,
+      labelAdvice,
+    );
   }
   const row = await tapeByUuid(catalog, label.uuid);
   if (row === undefined) {
@@ -95,7 +99,12 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
   return tape;
 }
 
-async function requireRoom(drive: Drive, catalog: Catalog, tape: LoadedTape, demand: TapeDemand): Promise<void> {
+async function requireRoom(
+  drive: Drive,
+  catalog: Catalog,
+  tape: LoadedTape,
+  demand: TapeDemand,
+): Promise<void> {
   const { row, space } = tape;
   const reserve = drive.reserve(space.capacity);
   const fits = space.free >= demand.needBytes + reserve;
@@ -106,7 +115,8 @@ async function requireRoom(drive: Drive, catalog: Catalog, tape: LoadedTape, dem
     return;
   }
   const tooLarge = demand.needBytes + reserve > space.capacity;
-  if (!tooLarge && row.state !== 'full') await updateTape(catalog, row.uuid, { state: 'full', reason: 'no room' });
+  if (!tooLarge && row.state !== 'full')
+    await updateTape(catalog, row.uuid, { state: 'full', reason: 'no room' });
   throw tapeNotReady(
     'full',
     `The tape ${row.name} is full: ${formatBytes(space.free)} are free, and the next archive needs ${formatBytes(demand.needBytes)} besides a reserve of ${formatBytes(reserve)}.`,

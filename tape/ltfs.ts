@@ -74,9 +74,13 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       try {
         await (await requireAttributeTool()).set(where, attributes.sync, '1');
       } catch (error) {
-        throw new TapeflowFailure('IndexSyncFailed', `LTFS at ${where} could not write its index: ${attributeError(error)}.`, {
-          kind: 'transient',
-        });
+        throw new TapeflowFailure(
+          'IndexSyncFailed',
+          `LTFS at ${where} could not write its index: ${attributeError(error)}.`,
+          {
+            kind: 'transient',
+          },
+        );
       }
       const after = await read(attributes.generation);
       return `index generation ${before} → ${after}`;
@@ -86,7 +90,15 @@ export function ltfsDrive(settings: DriveSettings): Drive {
 
 /** System errors after which nothing that the last good sync did not cover may be trusted. */
 export function isMediumError(error: unknown): boolean {
-  return ['EIO', 'EROFS', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM', 'ESHUTDOWN'].includes(
-    systemErrorCode(error) ?? '',
-  );
+  return [
+    'EIO',
+    'EROFS',
+    'ENOTCONN',
+    'ENODEV',
+    'ENXIO',
+    'EBADF',
+    'EREMOTEIO',
+    'ENOMEDIUM',
+    'ESHUTDOWN',
+  ].includes(systemErrorCode(error) ?? '');
 }

@@ -16,7 +16,8 @@ export async function missingMount(mountPoint: string): Promise<string | undefin
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
-    if (code === 'ENOTCONN') return 'is a mount whose LTFS process has died: unmount it and mount the tape again';
+    if (code === 'ENOTCONN')
+      return 'is a mount whose LTFS process has died: unmount it and mount the tape again';
     if (code === 'EIO' || code === 'ENODEV') return `gives an error of the device (${code})`;
     throw error;
   }

@@ -63,9 +63,13 @@ export async function writeFileToTape(file: StagedFile, options: WriteOptions): 
   }
   const onTape = await sizeOf(part);
   if (onTape !== file.size) {
-    throw new TapeflowFailure('ShortOnTape', `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`, {
-      kind: 'transient',
-    });
+    throw new TapeflowFailure(
+      'ShortOnTape',
+      `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
+      {
+        kind: 'transient',
+      },
+    );
   }
   options.guard(copied.bytes);
   await publish(part, target);

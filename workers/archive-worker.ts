@@ -5,13 +5,23 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { archiveQueue, compressQueue } from '../workflows/queues.js';
 import type { TemporalTarget } from './temporal-target.js';
-import { connectWorker, installRuntime, runWorkers, workerOptions, workflowOptions } from './worker-process.js';
+import {
+  connectWorker,
+  installRuntime,
+  runWorkers,
+  workerOptions,
+  workflowOptions,
+} from './worker-process.js';
 
 /** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
 const ordinarySlots = 200;
 
 /** Runs workflows, ordinary activities and compressions until it is told to stop. */
-export async function runArchiveWorker(settings: Settings, target: TemporalTarget, logger: Logger): Promise<void> {
+export async function runArchiveWorker(
+  settings: Settings,
+  target: TemporalTarget,
+  logger: Logger,
+): Promise<void> {
   installRuntime(logger);
   const catalog = await openCatalog(settings.CATALOG_URL);
   const connection = await connectWorker(target);

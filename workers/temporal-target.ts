@@ -35,13 +35,21 @@ export function ownServer(settings: Settings, env: NodeJS.ProcessEnv): TemporalT
       embedded: false,
     };
   } catch (error) {
-    throw usageFailure('WrongTemporalConfig', `The Temporal connection settings are wrong: ${describeError(error)}.`);
+    throw usageFailure(
+      'WrongTemporalConfig',
+      `The Temporal connection settings are wrong: ${describeError(error)}.`,
+    );
   }
 }
 
 /** The embedded server at an address. */
 export function embeddedServer(address: string): TemporalTarget {
-  return { address, namespace: 'default', connection: { address, connectTimeout: connectTimeoutMs }, embedded: true };
+  return {
+    address,
+    namespace: 'default',
+    connection: { address, connectTimeout: connectTimeoutMs },
+    embedded: true,
+  };
 }
 
 /** The server that a command or worker should talk to; undefined when it is the embedded one and that does not run. */

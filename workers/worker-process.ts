@@ -1,5 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, NativeConnection, Runtime, type Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  type Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Logger } from '../config/logger.js';
 import { unreachable, type TemporalTarget } from './temporal-target.js';
 
@@ -40,9 +46,9 @@ function plainMeta(meta: Record<string, unknown> | undefined): Record<string, un
 
 /** Connects a worker process; a sentence when the server does not answer. */
 export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
-  const { connectTimeout: _, ...options } = target.connection;
   try {
-    return await NativeConnection.connect(options as Parameters<typeof NativeConnection.connect>[0]);
+    // The client's own options besides (a connect timeout) mean nothing to the native connection.
+    return await NativeConnection.connect(target.connection as NativeConnectionOptions);
   } catch (error) {
     throw unreachable(target, error);
   }

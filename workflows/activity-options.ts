@@ -43,9 +43,21 @@ export function activityOptions(options: SetOptions, drive: string) {
       ...waitsForItsEnd,
     },
     /** Stage 1. May wait for room in staging for days: a wait is not a failure, and its heartbeat goes on. */
-    compress: { taskQueue: compressQueue, startToCloseTimeout: anyArchive, heartbeatTimeout, retry, ...waitsForItsEnd },
+    compress: {
+      taskQueue: compressQueue,
+      startToCloseTimeout: anyArchive,
+      heartbeatTimeout,
+      retry,
+      ...waitsForItsEnd,
+    },
     /** Stage 2. On one file system it is a rename; across two it copies, at the pace of the slower. */
-    promote: { taskQueue: archiveQueue, startToCloseTimeout: '1 day', heartbeatTimeout, retry, ...waitsForItsEnd },
+    promote: {
+      taskQueue: archiveQueue,
+      startToCloseTimeout: '1 day',
+      heartbeatTimeout,
+      retry,
+      ...waitsForItsEnd,
+    },
     /** Stage 3. Its own limit (FINAL_WAIT_SECONDS) ends an attempt; a promote across file systems may take several. */
     waitForFinal: {
       taskQueue: driveHostQueue(drive),

@@ -41,7 +41,8 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
   }
   const summary = await run.activities.bookkeeping.finishSet(input.setId);
-  if (summary.status === 'failed') throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
+  if (summary.status === 'failed')
+    throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
   return summary;
 }
 
@@ -69,7 +70,11 @@ async function scanSources(run: SetRun): Promise<void> {
   run.scanned = true;
   tell(run);
   if (run.waitingFor === null && !run.paused) {
-    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: 'scanned' }, [setId, 'running', null]);
+    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: 'scanned' }, [
+      setId,
+      'running',
+      null,
+    ]);
   }
 }
 

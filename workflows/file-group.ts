@@ -1,6 +1,14 @@
 import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
-import { failureReason, failureType, makeReady, outlivingWorkers, stagedBytes, tell, type SetRun } from './set-run.js';
+import {
+  failureReason,
+  failureType,
+  makeReady,
+  outlivingWorkers,
+  stagedBytes,
+  tell,
+  type SetRun,
+} from './set-run.js';
 
 /**
  * Events after which the run continues as new. The server suggests it at 4,096; until the window is drained each of its
@@ -15,11 +23,11 @@ const mostCompressions = 5;
 /** Begins group after group, as long as the window and the staging budget have room, until no more come. */
 export async function feedGroups(run: SetRun): Promise<void> {
   const { setId } = run.input;
-  for (let last = false; !last && !run.draining; ) {
-    const page = await run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
-      setId,
-      run.cursor,
-    ]);
+  for (let last = false; !last && !run.draining;) {
+    const page = await run.activities.scan.nextGroups.executeWithOptions(
+      { summary: `groups after ${run.cursor}` },
+      [setId, run.cursor],
+    );
     last = page.last;
     for (const group of page.groups) {
       run.draining ||= workflowInfo().historyLength > eventsPerRun || workflowInfo().continueAsNewSuggested;
@@ -72,7 +80,10 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
     run.compressing += 1;
     try {
       await outlivingWorkers(() =>
-        run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${ref.group}: compress` }, [ref]),
+        run.activities.compress.compressGroup.executeWithOptions(
+          { summary: `group ${ref.group}: compress` },
+          [ref],
+        ),
       );
     } finally {
       run.compressing -= 1;
@@ -90,10 +101,15 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
 async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }): Promise<void> {
   await CancellationScope.cancellable(async () => {
     const promote = outlivingWorkers(() =>
-      run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [ref]),
+      run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [
+        ref,
+      ]),
     );
     const wait = outlivingWorkers(() =>
-      run.activities.waiting.waitForFinal.executeWithOptions({ summary: `group ${ref.group}: wait for final` }, [ref]),
+      run.activities.waiting.waitForFinal.executeWithOptions(
+        { summary: `group ${ref.group}: wait for final` },
+        [ref],
+      ),
     );
     const both = Promise.all([promote, wait]);
     both.catch(() => CancellationScope.current().cancel());
@@ -104,16 +120,20 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
 }
 
 /** Parks a group with the reason of its failure. */
-export async function parkUnlessCancelled(run: SetRun, group: PlannedGroup, error: unknown, stage?: string): Promise<void> {
+export async function parkUnlessCancelled(
+  run: SetRun,
+  group: PlannedGroup,
+  error: unknown,
+  stage?: string,
+): Promise<void> {
   if (isCancellation(error)) return;
   const reason = failureReason(error);
   run.staged.delete(group.group);
   try {
-    await run.activities.bookkeeping.parkFailedGroup.executeWithOptions({ summary: `group ${group.group}: parked` }, [
-      { setId: run.input.setId, group: group.group },
-      stage ?? stageOf(error),
-      reason,
-    ]);
+    await run.activities.bookkeeping.parkFailedGroup.executeWithOptions(
+      { summary: `group ${group.group}: parked` },
+      [{ setId: run.input.setId, group: group.group }, stage ?? stageOf(error), reason],
+    );
   } catch (parking) {
     if (!isCancellation(parking)) throw parking;
   }

@@ -7,7 +7,12 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ArchiveActivities, CompressActivities, DriveActivities, DriveHostActivities } from '../activities/index.js';
+import type {
+  ArchiveActivities,
+  CompressActivities,
+  DriveActivities,
+  DriveHostActivities,
+} from '../activities/index.js';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { activityOptions } from './activity-options.js';
 import { searchAttributes, type BackupSetInput, type SetProgress } from './messages.js';

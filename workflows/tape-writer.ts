@@ -21,7 +21,13 @@ export async function writeGroups(run: SetRun): Promise<void> {
 }
 
 function isDone(run: SetRun): boolean {
-  return run.fed && run.ready.length === 0 && run.staging.size === 0 && run.unsynced.size === 0 && run.releasing === 0;
+  return (
+    run.fed &&
+    run.ready.length === 0 &&
+    run.staging.size === 0 &&
+    run.unsynced.size === 0 &&
+    run.releasing === 0
+  );
 }
 
 async function waitForWork(run: SetRun): Promise<void> {
@@ -53,8 +59,14 @@ async function writeGroup(run: SetRun, group: PlannedGroup): Promise<void> {
     const { drive } = run.activities;
     const written = await outlivingWorkers(() =>
       group.direct
-        ? drive.compressToTape.executeWithOptions({ summary: `group ${ref.group}: compress on to the tape` }, [ref, wanted])
-        : drive.writeToTape.executeWithOptions({ summary: `group ${ref.group}: write to tape` }, [ref, wanted]),
+        ? drive.compressToTape.executeWithOptions(
+            { summary: `group ${ref.group}: compress on to the tape` },
+            [ref, wanted],
+          )
+        : drive.writeToTape.executeWithOptions({ summary: `group ${ref.group}: write to tape` }, [
+            ref,
+            wanted,
+          ]),
     );
     if (written === null) return;
     if (run.unsynced.size === 0) run.unsyncedSince = Date.now();
@@ -124,13 +136,22 @@ async function parkUnsynced(run: SetRun, groups: number[], error: unknown): Prom
 }
 
 /** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
-async function waitForTape(run: SetRun, reason: string, wanted: string | undefined, needBytes: number): Promise<void> {
+async function waitForTape(
+  run: SetRun,
+  reason: string,
+  wanted: string | undefined,
+  needBytes: number,
+): Promise<void> {
   const { setId } = run.input;
   const { bookkeeping, watching } = run.activities;
   run.waitingFor = reason;
   run.tapeLoaded = false;
   tell(run);
-  await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [setId, 'waiting_for_tape', reason]);
+  await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [
+    setId,
+    'waiting_for_tape',
+    reason,
+  ]);
   const scope = new CancellationScope();
   const watch = scope.run(() =>
     outlivingWorkers(() =>

@@ -62,7 +62,11 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   const drive = driveNamed(settings, flags.drive);
   const pool = flags.pool ?? settings.TAPE_POOL;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) {
-    throw usageFailure('WrongPool', `${JSON.stringify(pool)} is no pool name.`, 'Use letters, digits, dots, dashes and underscores.');
+    throw usageFailure(
+      'WrongPool',
+      `${JSON.stringify(pool)} is no pool name.`,
+      'Use letters, digits, dots, dashes and underscores.',
+    );
   }
   const catalog = await session.catalog();
   const server = await connectServer(session);
@@ -122,7 +126,9 @@ export function resolveSources(settings: Settings, given: readonly string[]): st
       const missing = systemErrorCode(error) === 'ENOENT';
       throw usageFailure(
         'NoSuchSource',
-        missing ? `The source ${asked} does not exist.` : `The source ${asked} cannot be read: ${describeError(error)}.`,
+        missing
+          ? `The source ${asked} does not exist.`
+          : `The source ${asked} cannot be read: ${describeError(error)}.`,
         'Nothing was started.',
       );
     }

@@ -7,16 +7,28 @@ import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catal
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
 import { followSet } from '../follow.js';
-import { connectServer, findServer, isRunning, openSession, setHandle, type Server, type Session } from '../session.js';
+import {
+  connectServer,
+  findServer,
+  isRunning,
+  openSession,
+  setHandle,
+  type Server,
+  type Session,
+} from '../session.js';
 import { startSet } from '../start-set.js';
 
 /** `pause`, `resume`, `cancel`, `retry` of a set. */
 export function addControl(program: Command): void {
-  const add = (name: string, description: string) => program.command(name).description(description).argument('<set>', 'the set');
+  const add = (name: string, description: string) =>
+    program.command(name).description(description).argument('<set>', 'the set');
   add('pause', 'begin nothing new; what is being written is written to its end').action(
     (setId: string, _options, command: Command) => inSession(command, (session) => pause(session, setId)),
   );
-  add('resume', 'go on after `pause`, look at the drive again at once, or take up a set that the server has lost')
+  add(
+    'resume',
+    'go on after `pause`, look at the drive again at once, or take up a set that the server has lost',
+  )
     .option('--detach', 'return at once, and leave server and workers running')
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => resume(session, setId, detach === true)),
@@ -59,17 +71,29 @@ async function withServer(session: Session, run: (server: Server) => Promise<voi
 }
 
 /** Runs an update of the set's workflow; its failures become sentences. */
-async function update<Result>(server: Server, setId: string, send: (handle: WorkflowHandle) => Promise<Result>): Promise<Result> {
+async function update<Result>(
+  server: Server,
+  setId: string,
+  send: (handle: WorkflowHandle) => Promise<Result>,
+): Promise<Result> {
   try {
     return await send(setHandle(server, setId));
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) {
-      throw new TapeflowFailure('SetNotRunning', `The server at ${server.target.address} does not run the set ${setId}.`, {
-        advice: `\`tapeflow resume ${setId}\` takes it up again.`,
-      });
+      throw new TapeflowFailure(
+        'SetNotRunning',
+        `The server at ${server.target.address} does not run the set ${setId}.`,
+        {
+          advice: `\`tapeflow resume ${setId}\` takes it up again.`,
+        },
+      );
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new TapeflowFailure('UpdateFailed', `The set ${setId} did not take the command: ${describeError(cause)}.`, { cause: error });
+    throw new TapeflowFailure(
+      'UpdateFailed',
+      `The set ${setId} did not take the command: ${describeError(cause)}.`,
+      { cause: error },
+    );
   }
 }
 
@@ -82,7 +106,8 @@ async function pause(session: Session, setId: string): Promise<void> {
 async function resume(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await unfinished(session, setId);
   await withServer(session, async (server) => {
-    if (await isRunning(server, setId)) await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
+    if (await isRunning(server, setId))
+      await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
     else await startSet(server, set, { retry: false });
     await goOn(session, server, set, detach);
   });
@@ -91,7 +116,10 @@ async function resume(session: Session, setId: string, detach: boolean): Promise
 async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
   if (set.state === 'completed' || set.state === 'completed_with_skips') {
-    throw usageFailure('NothingToRetry', `The set ${setId} has no failed groups: it is ${set.state.replaceAll('_', ' ')}.`);
+    throw usageFailure(
+      'NothingToRetry',
+      `The set ${setId} has no failed groups: it is ${set.state.replaceAll('_', ' ')}.`,
+    );
   }
   await withServer(session, async (server) => {
     if (await isRunning(server, setId)) {
@@ -123,13 +151,21 @@ async function cancel(session: Session, setId: string, discard: boolean): Promis
   else await cancelUnfinished(session, setId, discard);
   const summary = await summarizeSet(await session.catalog(), setId);
   const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
-  tell(session, setId, summary.status, `Set ${setId} is cancelled; ${summary.archives} archives are on tape. ${staged}`);
+  tell(
+    session,
+    setId,
+    summary.status,
+    `Set ${setId} is cancelled; ${summary.archives} archives are on tape. ${staged}`,
+  );
 }
 
 async function endedAlready(session: Session, set: SetRow, discard: boolean): Promise<void> {
   const parked = set.state === 'failed' || set.state === 'cancelled';
   if (!discard || !parked) {
-    throw usageFailure('SetHasEnded', `The set ${set.id} has ended: it is ${set.state.replaceAll('_', ' ')}.`);
+    throw usageFailure(
+      'SetHasEnded',
+      `The set ${set.id} has ended: it is ${set.state.replaceAll('_', ' ')}.`,
+    );
   }
   await releaseStaging(await session.catalog(), session.settings, set.id);
   await recordSetState(await session.catalog(), set.id, 'cancelled', 'cancelled; what was staged is deleted');
@@ -149,9 +185,13 @@ async function cancelUnfinished(session: Session, setId: string, discard: boolea
     const deadline = Date.now() + cancelTimeoutMs;
     while (!finalSetStates.includes((await setNamed(catalog, setId)).state)) {
       if (Date.now() > deadline) {
-        throw new TapeflowFailure('StillCancelling', `The set ${setId} is being cancelled, but a step of it has not stopped yet.`, {
-          advice: `See \`tapeflow status ${setId}\`.`,
-        });
+        throw new TapeflowFailure(
+          'StillCancelling',
+          `The set ${setId} is being cancelled, but a step of it has not stopped yet.`,
+          {
+            advice: `See \`tapeflow status ${setId}\`.`,
+          },
+        );
       }
       await sleep(200);
     }

@@ -39,11 +39,17 @@ export function addDoctor(program: Command): void {
   program
     .command('doctor')
     .description('print the settings in force, check this installation, and say what to do')
-    .option('--workers [role]', 'only check that workers serve their queues: archive, or the name of a drive (for health checks)')
+    .option(
+      '--workers [role]',
+      'only check that workers serve their queues: archive, or the name of a drive (for health checks)',
+    )
     .action(async ({ workers }: { workers?: string | true }, command: Command) => {
       const session = openSession(command);
       try {
-        const checks = workers === undefined ? await checkAll(session) : await checkWorkers(session, workers === true ? undefined : workers);
+        const checks =
+          workers === undefined
+            ? await checkAll(session)
+            : await checkWorkers(session, workers === true ? undefined : workers);
         print(session, checks, workers === undefined);
         if (checks.some((check) => check.level === 'trouble')) process.exitCode = exitCodes.failure;
       } finally {
@@ -56,11 +62,16 @@ function print(session: Session, checks: readonly Check[], withSettings: boolean
   const { settings } = session;
   if (session.json) {
     const values = settingRows(settings).map(([name, value, origin]) => ({ name, value, origin }));
-    session.emit({ ...(withSettings ? { settings: values } : {}), checks, healthy: checks.every((check) => check.level !== 'trouble') });
+    session.emit({
+      ...(withSettings ? { settings: values } : {}),
+      checks,
+      healthy: checks.every((check) => check.level !== 'trouble'),
+    });
     return;
   }
   if (withSettings) {
-    for (const line of tableLines([['SETTING', 'VALUE', 'FROM'], ...settingRows(settings)])) session.print(line);
+    for (const line of tableLines([['SETTING', 'VALUE', 'FROM'], ...settingRows(settings)]))
+      session.print(line);
     session.print('');
   }
   const signs: Record<Level, string> = { ok: 'ok      ', note: 'note    ', trouble: 'TROUBLE ' };
@@ -75,12 +86,20 @@ function settingRows(settings: Settings): [string, string, string][] {
   const values = settings as unknown as Record<string, unknown>;
   for (const name of Object.keys(settings.origins) as (SettingName | 'drives')[]) {
     if (name === 'drives') continue;
-    const value = values[name];
+    const value = values[name] as string | number | boolean | undefined;
     const isBytes = typeof value === 'number' && /BYTES|SIZE/.test(name);
-    rows.push([name, value === undefined ? '–' : isBytes ? `${value} (${formatBytes(value)})` : String(value), settings.origins[name]]);
+    rows.push([
+      name,
+      value === undefined ? '–' : isBytes ? `${value} (${formatBytes(value)})` : String(value),
+      settings.origins[name],
+    ]);
   }
   for (const drive of settings.drives) {
-    rows.push([`drive ${drive.name}`, `${drive.kind} ${drive.path}`, drive.ours ? 'default' : settings.origins['drives']]);
+    rows.push([
+      `drive ${drive.name}`,
+      `${drive.kind} ${drive.path}`,
+      drive.ours ? 'default' : settings.origins['drives'],
+    ]);
   }
   return rows;
 }
@@ -114,7 +133,9 @@ function checkNode(): Check {
     what: 'Node',
     level: wrong ? 'trouble' : 'ok',
     finding: `${process.version} on ${process.platform}-${process.arch}, SQLite ${version}`,
-    advice: wrong ? `Use Node ${oldestNode} or newer, and SQLite ${oldestSqlite} or newer (\`npm ci\`).` : undefined,
+    advice: wrong
+      ? `Use Node ${oldestNode} or newer, and SQLite ${oldestSqlite} or newer (\`npm ci\`).`
+      : undefined,
   };
 }
 
@@ -123,12 +144,20 @@ async function checkCatalog(settings: Settings): Promise<Check> {
   try {
     const catalog = await openCatalog(settings.CATALOG_URL);
     try {
-      const { sets } = await catalog.selectFrom('sets').select((eb) => eb.fn.countAll<number>().as('sets')).executeTakeFirstOrThrow();
+      const { sets } = await catalog
+        .selectFrom('sets')
+        .select((eb) => eb.fn.countAll<number>().as('sets'))
+        .executeTakeFirstOrThrow();
       const database = new Database(settings.CATALOG_URL, { readonly: true });
       const verdict = database.pragma('quick_check(1)', { simple: true }) as string;
       database.close();
       if (verdict !== 'ok') {
-        return { what, level: 'trouble', finding: `${settings.CATALOG_URL} is damaged: ${verdict}`, advice: 'See docs/recovery.md, "The catalog is lost".' };
+        return {
+          what,
+          level: 'trouble',
+          finding: `${settings.CATALOG_URL} is damaged: ${verdict}`,
+          advice: 'See docs/recovery.md, "The catalog is lost".',
+        };
       }
       return { what, level: 'ok', finding: `${settings.CATALOG_URL}, ${sets} sets` };
     } finally {
@@ -136,7 +165,12 @@ async function checkCatalog(settings: Settings): Promise<Check> {
     }
   } catch (error) {
     const advice = error instanceof TapeflowFailure ? error.advice : undefined;
-    return { what, level: 'trouble', finding: error instanceof TapeflowFailure ? error.message : describeError(error), advice };
+    return {
+      what,
+      level: 'trouble',
+      finding: error instanceof TapeflowFailure ? error.message : describeError(error),
+      advice,
+    };
   }
 }
 
@@ -148,12 +182,25 @@ async function checkTemporal(session: Session): Promise<Check[]> {
     server = await findServer(session);
   } catch (error) {
     const advice = error instanceof TapeflowFailure ? error.advice : undefined;
-    return [{ what, level: 'trouble', finding: error instanceof TapeflowFailure ? error.message : describeError(error), advice }];
+    return [
+      {
+        what,
+        level: 'trouble',
+        finding: error instanceof TapeflowFailure ? error.message : describeError(error),
+        advice,
+      },
+    ];
   }
   if (server === undefined) {
     const stale = readHostFile(settings.TAPEFLOW_DATA_DIR);
     const left = stale === undefined ? '' : ' (the last one was killed; the next start cleans up after it)';
-    return [{ what, level: 'note', finding: `the embedded server does not run now${left}; \`up\` and \`backup\` start it` }];
+    return [
+      {
+        what,
+        level: 'note',
+        finding: `the embedded server does not run now${left}; \`up\` and \`backup\` start it`,
+      },
+    ];
   }
   try {
     const { client, target } = server;
@@ -179,7 +226,9 @@ async function checkTemporal(session: Session): Promise<Check[]> {
         what,
         level: 'trouble',
         finding: `the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
-        advice: missing ? `Make the namespace ${server.target.namespace}, or correct TEMPORAL_NAMESPACE.` : `It must be Temporal ${oldestCli} or newer.`,
+        advice: missing
+          ? `Make the namespace ${server.target.namespace}, or correct TEMPORAL_NAMESPACE.`
+          : `It must be Temporal ${oldestCli} or newer.`,
       },
     ];
   } finally {
@@ -192,7 +241,12 @@ async function checkClock(server: Server, asked: number): Promise<Check> {
   const what = 'clock';
   const pollers = await pollersOf(server, archiveQueue);
   const latest = Math.max(0, ...pollers);
-  if (latest === 0) return { what, level: 'note', finding: `${new Date(asked).toISOString()}; no worker runs to compare it with the server's` };
+  if (latest === 0)
+    return {
+      what,
+      level: 'note',
+      finding: `${new Date(asked).toISOString()}; no worker runs to compare it with the server's`,
+    };
   const ahead = latest - Date.now();
   if (ahead > mostClockSkewMs) {
     return {
@@ -221,7 +275,9 @@ async function queueChecks(server: Server, settings: Settings, role: string | un
   const drives = settings.drives.map((drive) => drive.name);
   const queues = [
     ...(role === undefined || role === 'archive' ? [archiveQueue, compressQueue] : []),
-    ...drives.filter((name) => role === undefined || role === name).flatMap((name) => [driveQueue(name), driveHostQueue(name)]),
+    ...drives
+      .filter((name) => role === undefined || role === name)
+      .flatMap((name) => [driveQueue(name), driveHostQueue(name)]),
   ];
   const troubles = new Map((server.lease?.workers() ?? []).map((worker) => [worker.name, worker.trouble]));
   const checks: Check[] = [];
@@ -242,7 +298,8 @@ async function queueChecks(server: Server, settings: Settings, role: string | un
 
 async function checkWorkers(session: Session, role: string | undefined): Promise<Check[]> {
   const server = await findServer(session);
-  if (server === undefined) return [{ what: 'Temporal', level: 'trouble', finding: 'no server runs', advice: 'Run `tapeflow up`.' }];
+  if (server === undefined)
+    return [{ what: 'Temporal', level: 'trouble', finding: 'no server runs', advice: 'Run `tapeflow up`.' }];
   try {
     return await queueChecks(server, session.settings, role);
   } finally {
@@ -302,6 +359,11 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
       return { what, level: 'note', finding: `${where}: is made and labelled at its first use` };
     }
     const failure = error instanceof TapeflowFailure ? error : undefined;
-    return { what, level: 'trouble', finding: failure?.message ?? describeError(error), advice: failure?.advice };
+    return {
+      what,
+      level: 'trouble',
+      finding: failure?.message ?? describeError(error),
+      advice: failure?.advice,
+    };
   }
 }

@@ -15,7 +15,10 @@ export function addHost(program: Command): void {
     try {
       const settings = loadSettings(process.env, projectDir);
       const logger = createLogger(settings, 'host');
-      const host = await startHost(settings, logger, { sticky: false, say: (sentence) => tell({ say: sentence }) });
+      const host = await startHost(settings, logger, {
+        sticky: false,
+        say: (sentence) => tell({ say: sentence }),
+      });
       process.on('SIGTERM', () => host.stop());
       process.on('SIGINT', () => host.stop());
       tell({ ready: true });

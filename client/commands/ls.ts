@@ -18,17 +18,29 @@ export function addLs(program: Command): void {
     .argument('<set>', 'the set')
     .argument('[path]', 'a file or folder of the sources')
     .option('--skipped', 'only what is not, or not truly, in the backup, with the reason')
-    .action(async (setId: string, path: string | undefined, { skipped }: { skipped?: boolean }, command: Command) => {
-      const session = openSession(command);
-      try {
-        await ls(session, setId, path, skipped === true);
-      } finally {
-        await session.close();
-      }
-    });
+    .action(
+      async (
+        setId: string,
+        path: string | undefined,
+        { skipped }: { skipped?: boolean },
+        command: Command,
+      ) => {
+        const session = openSession(command);
+        try {
+          await ls(session, setId, path, skipped === true);
+        } finally {
+          await session.close();
+        }
+      },
+    );
 }
 
-async function ls(session: Session, setId: string, path: string | undefined, onlySkipped: boolean): Promise<void> {
+async function ls(
+  session: Session,
+  setId: string,
+  path: string | undefined,
+  onlySkipped: boolean,
+): Promise<void> {
   const catalog = await session.catalog();
   await setNamed(catalog, setId);
   if (onlySkipped) {
@@ -52,7 +64,11 @@ async function ls(session: Session, setId: string, path: string | undefined, onl
   }
 }
 
-async function* pagesOf(catalog: Catalog, setId: string, path: string | undefined): AsyncGenerator<FileRow[]> {
+async function* pagesOf(
+  catalog: Catalog,
+  setId: string,
+  path: string | undefined,
+): AsyncGenerator<FileRow[]> {
   if (path === undefined) {
     yield* filesBelow(catalog, setId, '');
     return;
@@ -79,10 +95,25 @@ export class RowPrinter {
     if (this.session.json) {
       const { size, sha256, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();
-      this.session.emit({ setId: row.set_id, path: name, type, size, mtime, sha256, state, reason, archive, offset, tape });
+      this.session.emit({
+        setId: row.set_id,
+        path: name,
+        type,
+        size,
+        mtime,
+        sha256,
+        state,
+        reason,
+        archive,
+        offset,
+        tape,
+      });
       return;
     }
-    const where = archive === null ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}` : `${tape ?? 'no tape yet'} ${archive}`;
+    const where =
+      archive === null
+        ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}`
+        : `${tape ?? 'no tape yet'} ${archive}`;
     const target = row.link_target === null ? '' : ` -> ${toText(fromBytes(row.link_target))}`;
     const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
     const size = String(row.size).padStart(12);

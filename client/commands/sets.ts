@@ -38,11 +38,17 @@ async function inSession(command: Command, run: (session: Session) => Promise<vo
 
 async function printSets(session: Session): Promise<void> {
   const catalog = await session.catalog();
-  const rows: (string | number)[][] = [['SET', 'STATUS', 'STARTED', 'ARCHIVES', 'ENTRIES', 'BYTES', 'ON TAPE', 'TAPES', 'SOURCES']];
+  const rows: (string | number)[][] = [
+    ['SET', 'STATUS', 'STARTED', 'ARCHIVES', 'ENTRIES', 'BYTES', 'ON TAPE', 'TAPES', 'SOURCES'],
+  ];
   for (const set of await listSets(catalog)) {
     const summary = await summarizeSet(catalog, set.id);
     if (session.json) {
-      session.emit({ ...resultObject(summary), sources: summary.sources, created: new Date(set.created_at).toISOString() });
+      session.emit({
+        ...resultObject(summary),
+        sources: summary.sources,
+        created: new Date(set.created_at).toISOString(),
+      });
       continue;
     }
     rows.push([
@@ -67,19 +73,33 @@ async function printStatus(session: Session, setId: string | undefined): Promise
   const wanted =
     setId !== undefined
       ? [await setNamed(catalog, setId)]
-      : await unfinishedSets(catalog).then(async (sets) => (sets.length > 0 ? sets : (await listSets(catalog)).slice(0, 1)));
+      : await unfinishedSets(catalog).then(async (sets) =>
+          sets.length > 0 ? sets : (await listSets(catalog)).slice(0, 1),
+        );
   if (wanted.length === 0) {
     if (!session.json) session.print('There are no sets yet.');
     return;
   }
-  const server = wanted.some((set) => !finalSetStates.includes(set.state)) ? await findServer(session) : undefined;
+  const server = wanted.some((set) => !finalSetStates.includes(set.state))
+    ? await findServer(session)
+    : undefined;
   try {
     for (const set of wanted) {
       const summary = await summarizeSet(catalog, set.id);
       const steps = server === undefined ? [] : await pendingSteps(server, set.id);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
-        session.emit({ ...resultObject(summary), reason, stages, failedGroups, stagedBytes, plannedBytes, scanned, leftOut, steps });
+        session.emit({
+          ...resultObject(summary),
+          reason,
+          stages,
+          failedGroups,
+          stagedBytes,
+          plannedBytes,
+          scanned,
+          leftOut,
+          steps,
+        });
         continue;
       }
       for (const line of statusLines(summary)) session.print(line);
@@ -115,14 +135,20 @@ function statusLines(summary: SetSummary): string[] {
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
-    ...summary.failedGroups.slice(0, 20).map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
-    ...(summary.failedGroups.length > 0 ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`] : []),
+    ...summary.failedGroups
+      .slice(0, 20)
+      .map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
+    ...(summary.failedGroups.length > 0
+      ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
+      : []),
   ];
 }
 
 async function printSkips(session: Session, summary: SetSummary): Promise<void> {
   if (summary.skipped === 0) return;
-  session.print(`  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``);
+  session.print(
+    `  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``,
+  );
   for (const row of await skippedFiles(await session.catalog(), summary.setId, skippedShown)) {
     session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
   }

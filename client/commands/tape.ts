@@ -39,17 +39,23 @@ export function addTape(program: Command): void {
     .command('status')
     .description('look which tape is in a drive')
     .option('--drive <name>', 'the drive', 'lto1')
-    .action(({ drive }: { drive: string }, command: Command) => inSession(command, (session) => status(session, drive)));
+    .action(({ drive }: { drive: string }, command: Command) =>
+      inSession(command, (session) => status(session, drive)),
+    );
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
     .argument('<name>', 'the tape')
-    .action((name: string, _options, command: Command) => inSession(command, (session) => trust(session, name)));
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => trust(session, name)),
+    );
   tape
     .command('distrust')
     .description('write what no index sync has covered on a tape again elsewhere, and write to it no more')
     .argument('<name>', 'the tape')
-    .action((name: string, _options, command: Command) => inSession(command, (session) => distrustTape(session, name)));
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => distrustTape(session, name)),
+    );
 }
 
 interface LabelFlags {
@@ -70,9 +76,16 @@ async function inSession(command: Command, run: (session: Session) => Promise<vo
 async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
   const { settings } = session;
   const pool = flags.pool ?? settings.TAPE_POOL;
-  for (const [what, text] of [['tape', name], ['pool', pool]] as const) {
+  for (const [what, text] of [
+    ['tape', name],
+    ['pool', pool],
+  ] as const) {
     if (!namePattern.test(text)) {
-      throw usageFailure('WrongName', `${JSON.stringify(text)} is no ${what} name.`, 'Use letters, digits, dots, dashes and underscores.');
+      throw usageFailure(
+        'WrongName',
+        `${JSON.stringify(text)} is no ${what} name.`,
+        'Use letters, digits, dots, dashes and underscores.',
+      );
     }
   }
   const driveSettings = driveNamed(settings, flags.drive);
@@ -91,7 +104,8 @@ async function labelHere(session: Session, driveName: string, request: LabelRequ
   try {
     lock = lockDrive(session.settings, driveSettings, 'tape label');
   } catch (error) {
-    const server = error instanceof TapeflowFailure && error.code === 'DriveBusy' ? await findServer(session) : undefined;
+    const server =
+      error instanceof TapeflowFailure && error.code === 'DriveBusy' ? await findServer(session) : undefined;
     if (server === undefined) throw error;
     try {
       await labelThroughWorker(server, driveName, request);
@@ -129,7 +143,9 @@ async function list(session: Session): Promise<void> {
     return;
   }
   if (tapes.length === 0) {
-    session.print('There are no tapes yet: `tapeflow tape label NAME --pool POOL` labels the one in the drive.');
+    session.print(
+      'There are no tapes yet: `tapeflow tape label NAME --pool POOL` labels the one in the drive.',
+    );
     return;
   }
   const rows = tapes.map((row) => [
@@ -141,12 +157,23 @@ async function list(session: Session): Promise<void> {
     formatTime(row.seen_at),
     row.reason ?? '',
   ]);
-  for (const line of tableLines([['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', ''], ...rows])) session.print(line);
+  for (const line of tableLines([['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', ''], ...rows]))
+    session.print(line);
 }
 
 function tapeObject(row: TapeRow): object {
   const { uuid, name, pool, state, reason, volume, capacity, free } = row;
-  return { uuid, name, pool, state, reason, volume, capacity, free, lastSeen: new Date(row.seen_at).toISOString() };
+  return {
+    uuid,
+    name,
+    pool,
+    state,
+    reason,
+    volume,
+    capacity,
+    free,
+    lastSeen: new Date(row.seen_at).toISOString(),
+  };
 }
 
 async function status(session: Session, driveName: string): Promise<void> {
@@ -157,17 +184,36 @@ async function status(session: Session, driveName: string): Promise<void> {
     const loaded = await identifyTape(drive, catalog);
     const protection = await drive.writeProtection();
     if (session.json) {
-      session.emit({ drive: driveName, path: drive.settings.path, ...tapeObject(loaded.row), writeProtection: protection ?? null });
+      session.emit({
+        drive: driveName,
+        path: drive.settings.path,
+        ...tapeObject(loaded.row),
+        writeProtection: protection ?? null,
+      });
       return;
     }
     const { row, space } = loaded;
-    session.print(`Drive ${driveName} (${drive.settings.kind}, ${drive.settings.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`);
-    session.print(`  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`);
+    session.print(
+      `Drive ${driveName} (${drive.settings.kind}, ${drive.settings.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
+    );
+    session.print(
+      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
+    );
     if (row.reason !== null) session.print(`  ${row.reason}`);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-    if (!session.json) throw new TapeflowFailure(error.code, error.message, error.advice === undefined ? {} : { advice: error.advice });
-    session.emit({ drive: driveName, path: drive.settings.path, trouble: error.sentence, reason: error.details['reason'] ?? null });
+    if (!session.json)
+      throw new TapeflowFailure(
+        error.code,
+        error.message,
+        error.advice === undefined ? {} : { advice: error.advice },
+      );
+    session.emit({
+      drive: driveName,
+      path: drive.settings.path,
+      trouble: error.sentence,
+      reason: error.details['reason'] ?? null,
+    });
     process.exitCode = exitCodes.failure;
   }
 }
@@ -189,6 +235,9 @@ async function distrustTape(session: Session, name: string): Promise<void> {
   const row = await namedTape(session, name);
   const logger = createLogger(session.settings, 'client');
   await distrust({ catalog: await session.catalog(), logger }, { row }, 'distrusted by a command');
-  if (!session.json) session.print(`The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`);
+  if (!session.json)
+    session.print(
+      `The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`,
+    );
   else session.emit(tapeObject(await namedTape(session, name)));
 }

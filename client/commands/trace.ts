@@ -60,7 +60,11 @@ async function outlookOf(session: Session, setId: string): Promise<Outlook> {
   const server = await findServer(session);
   if (server === undefined) return { server: false, running: false, steps: [] };
   try {
-    return { server: true, running: await isRunning(server, setId), steps: await pendingSteps(server, setId) };
+    return {
+      server: true,
+      running: await isRunning(server, setId),
+      steps: await pendingSteps(server, setId),
+    };
   } finally {
     await server.close();
   }
@@ -79,7 +83,8 @@ async function traceSet(session: Session, setId: string): Promise<void> {
   const summary = await summarizeSet(catalog, setId);
   const outlook = await outlookOf(session, setId);
   const { stages } = summary;
-  const sum = (...names: (keyof typeof stages)[]) => names.reduce((total, name) => total + (stages[name] ?? 0), 0);
+  const sum = (...names: (keyof typeof stages)[]) =>
+    names.reduce((total, name) => total + (stages[name] ?? 0), 0);
   const notInFinal = await groupsIn(catalog, setId, ['planned', 'compressing', 'compressed']);
   const notQueued = await groupsIn(catalog, setId, ['promoted']);
   const notOnTape = await groupsIn(catalog, setId, ['queued', 'writing', 'written']);
@@ -94,8 +99,14 @@ async function traceSet(session: Session, setId: string): Promise<void> {
     },
     {
       question: 'Queued for the drive?',
-      answer: notQueued.length === 0 ? 'all that are in final are' : `waiting to be seen whole in final: groups ${numberRanges(notQueued)}`,
-      advice: notQueued.length === 0 ? undefined : `Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, setId)}.`,
+      answer:
+        notQueued.length === 0
+          ? 'all that are in final are'
+          : `waiting to be seen whole in final: groups ${numberRanges(notQueued)}`,
+      advice:
+        notQueued.length === 0
+          ? undefined
+          : `Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, setId)}.`,
     },
     {
       question: 'On tape?',
@@ -107,7 +118,10 @@ async function traceSet(session: Session, setId: string): Promise<void> {
   if (summary.failedGroups.length > 0) {
     findings.push({
       question: 'Failed groups?',
-      answer: summary.failedGroups.slice(0, 10).map(({ group, reason }) => `group ${group} at ${reason}`).join('; '),
+      answer: summary.failedGroups
+        .slice(0, 10)
+        .map(({ group, reason }) => `group ${group} at ${reason}`)
+        .join('; '),
       advice: `Mend the reason, then \`tapeflow retry ${setId}\`.`,
     });
   }
@@ -118,14 +132,29 @@ async function traceSet(session: Session, setId: string): Promise<void> {
       advice: `\`tapeflow ls ${setId} --skipped\` lists them with their reasons.`,
     });
   }
-  const events = (await eventsOf(catalog, setId, { limit: 100_000 })).filter((event) => event.group_no === null);
+  const events = (await eventsOf(catalog, setId, { limit: 100_000 })).filter(
+    (event) => event.group_no === null,
+  );
   if (session.json) {
-    session.emit({ setId, status: set.state, reason: set.reason, stages, events, findings, server: outlook.server, running: outlook.running, steps: outlook.steps });
+    session.emit({
+      setId,
+      status: set.state,
+      reason: set.reason,
+      stages,
+      events,
+      findings,
+      server: outlook.server,
+      running: outlook.running,
+      steps: outlook.steps,
+    });
     return;
   }
-  session.print(`Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`);
+  session.print(
+    `Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`,
+  );
   session.print(`  workflow:  ${workflowText(set, outlook)}`);
-  for (const event of events) session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
+  for (const event of events)
+    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
   printFindings(session, findings);
 }
 
@@ -144,17 +173,22 @@ function workflowText(set: SetRow, outlook: Outlook): string {
   if (finalSetStates.includes(set.state)) return 'has ended';
   if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
   if (!outlook.running) return `the server does not know it: \`tapeflow resume ${set.id}\` takes it up again`;
-  const steps = outlook.steps.map((step) => `${step.activity}${step.details.group === undefined ? '' : ` ${step.details.group}`}${step.started ? '' : ' (waits for a worker)'}`);
+  const steps = outlook.steps.map(
+    (step) =>
+      `${step.activity}${step.details.group === undefined ? '' : ` ${step.details.group}`}${step.started ? '' : ' (waits for a worker)'}`,
+  );
   return `runs; under way: ${steps.join(', ') || 'nothing at this moment'}`;
 }
 
 function waitAdvice(set: SetRow, outlook: Outlook): string {
   if (set.state === 'paused') return `It is paused: \`tapeflow resume ${set.id}\`.`;
-  if (set.state === 'cancelled' || set.state === 'failed') return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
+  if (set.state === 'cancelled' || set.state === 'failed')
+    return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
   if (!outlook.server) return 'Run `tapeflow up` or `tapeflow backup`: no server and no workers run.';
   if (!outlook.running) return `Run \`tapeflow resume ${set.id}\`: the server has lost it.`;
   const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
-  if (stuck !== undefined) return `${stuck.activity} was tried ${stuck.attempt} times; the last failure: ${stuck.lastFailure ?? ''}`;
+  if (stuck !== undefined)
+    return `${stuck.activity} was tried ${stuck.attempt} times; the last failure: ${stuck.lastFailure ?? ''}`;
   const waiting = outlook.steps.find((step) => !step.started);
   return waiting === undefined ? 'It is being worked on.' : `${waiting.activity} waits for a free worker.`;
 }
@@ -164,7 +198,10 @@ async function driveFinding(session: Session, set: SetRow): Promise<Finding> {
   try {
     const drive = openDrive(driveNamed(session.settings, set.drive));
     const { row } = await identifyTape(drive, await session.catalog());
-    return { question, answer: `yes, with tape ${row.name} of pool ${row.pool} (${row.state}, ${formatBytes(row.free)} free)` };
+    return {
+      question,
+      answer: `yes, with tape ${row.name} of pool ${row.pool} (${row.state}, ${formatBytes(row.free)} free)`,
+    };
   } catch (error) {
     if (!(error instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(error)}` };
     return { question, answer: `no: ${error.message}`, advice: error.advice };
@@ -193,7 +230,12 @@ async function traceFile(session: Session, what: string): Promise<void> {
   for (const row of rows) await traceGroup(session, row.set_id, row.group_no, row);
 }
 
-async function traceGroup(session: Session, setId: string, no: number, file: FileRow | undefined): Promise<void> {
+async function traceGroup(
+  session: Session,
+  setId: string,
+  no: number,
+  file: FileRow | undefined,
+): Promise<void> {
   const catalog = await session.catalog();
   const set = await setNamed(catalog, setId);
   const group = await groupOf(catalog, setId, no);
@@ -210,24 +252,41 @@ async function traceGroup(session: Session, setId: string, no: number, file: Fil
       reason,
       bytes,
       entries,
-      archive: archive === undefined ? null : { name: archive.name, size: archive.size, sha256: archive.sha256 },
-      file: file === undefined ? null : { path: `/${toText(fromBytes(file.path))}`, state: file.state, reason: file.reason, sha256: file.sha256, offset: file.tar_offset },
+      archive:
+        archive === undefined ? null : { name: archive.name, size: archive.size, sha256: archive.sha256 },
+      file:
+        file === undefined
+          ? null
+          : {
+              path: `/${toText(fromBytes(file.path))}`,
+              state: file.state,
+              reason: file.reason,
+              sha256: file.sha256,
+              offset: file.tar_offset,
+            },
       events,
       findings,
     });
     return;
   }
   if (file !== undefined) {
-    const what = file.state === 'skipped' ? `skipped: ${file.reason ?? ''}` : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
+    const what =
+      file.state === 'skipped'
+        ? `skipped: ${file.reason ?? ''}`
+        : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
     session.print(`/${toText(fromBytes(file.path))} in set ${setId}: ${what}`);
   }
-  session.print(`Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${group.entries} entries, ${formatBytes(group.bytes)}`);
+  session.print(
+    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${group.entries} entries, ${formatBytes(group.bytes)}`,
+  );
   if (archive !== undefined) {
     session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
   }
   for (const event of events) {
     const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
-    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${event.detail ?? ''}`.trimEnd());
+    session.print(
+      `  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${event.detail ?? ''}`.trimEnd(),
+    );
   }
   printFindings(session, findings);
 }
@@ -266,7 +325,11 @@ async function groupFindings(
   const copy = await copyOf(catalog, set.id, group.no);
   const tape = copy === undefined ? undefined : await tapeNamed(catalog, copy.tape_uuid);
   if (copy === undefined || tape === undefined) {
-    findings.push({ question: 'On tape?', answer: 'no', advice: group.state === 'skipped' ? undefined : (failed ?? waitAdvice(set, outlook)) });
+    findings.push({
+      question: 'On tape?',
+      answer: 'no',
+      advice: group.state === 'skipped' ? undefined : (failed ?? waitAdvice(set, outlook)),
+    });
   } else {
     findings.push({
       question: 'On tape?',
@@ -290,13 +353,19 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
   for (const folder of [finalDir(root, setId), tempDir(root, setId)]) {
     const file = path.join(folder, archive.name);
     const size = await sizeOf(file);
-    if (size !== undefined) return `${file}, ${size === archive.size ? 'whole' : `${size} of ${archive.size} bytes`}`;
+    if (size !== undefined)
+      return `${file}, ${size === archive.size ? 'whole' : `${size} of ${archive.size} bytes`}`;
   }
   return undefined;
 }
 
 /** What the disk says, when the tape is in the drive. */
-async function onLoadedTape(session: Session, set: SetRow, tape: TapeRow, archive: ArchiveRow | undefined): Promise<string> {
+async function onLoadedTape(
+  session: Session,
+  set: SetRow,
+  tape: TapeRow,
+  archive: ArchiveRow | undefined,
+): Promise<string> {
   try {
     const drive = openDrive(driveNamed(session.settings, set.drive));
     const loaded = await identifyTape(drive, await session.catalog());

@@ -31,10 +31,14 @@ export function addUp(program: Command): void {
 async function up(session: Session): Promise<void> {
   const { settings } = session;
   if (usesOwnServer(settings, process.env)) {
-    throw new TapeflowFailure('OwnServer', `TEMPORAL_ADDRESS names an own server: \`up\` runs the embedded one only.`, {
-      kind: 'usage',
-      advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',
-    });
+    throw new TapeflowFailure(
+      'OwnServer',
+      `TEMPORAL_ADDRESS names an own server: \`up\` runs the embedded one only.`,
+      {
+        kind: 'usage',
+        advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',
+      },
+    );
   }
   const running = await joinHost(settings);
   if (running !== undefined) await joined(session, running);
@@ -57,7 +61,8 @@ async function hosted(session: Session): Promise<void> {
   try {
     host = await startHost(settings, logger, { sticky: true, say: (sentence) => session.say(sentence) });
   } catch (error) {
-    const late = error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
+    const late =
+      error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
     if (late === undefined) throw error;
     await joined(session, late);
     return;
@@ -71,7 +76,9 @@ async function hosted(session: Session): Promise<void> {
   session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
   session.print('Ctrl-C stops.');
   for (const set of await lostSets(session)) {
-    session.say(`Set ${set.id} is unfinished, but the server does not know it: \`tapeflow resume ${set.id}\` takes it up again.`);
+    session.say(
+      `Set ${set.id} is unfinished, but the server does not know it: \`tapeflow resume ${set.id}\` takes it up again.`,
+    );
   }
   await showEvents(session, host.stopped);
 }

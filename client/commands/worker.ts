@@ -9,12 +9,16 @@ import { openSession } from '../session.js';
 
 /** `worker archive`, `worker tape --drive NAME`: one worker, until a signal. `up` runs all of them. */
 export function addWorker(program: Command): void {
-  const worker = program.command('worker').description('run one worker (`up` runs all that this machine needs)');
+  const worker = program
+    .command('worker')
+    .description('run one worker (`up` runs all that this machine needs)');
   worker
     .command('archive')
     .description('scans, compresses and moves')
     .action((_options, command: Command) =>
-      runWorker(command, 'archive-worker', ({ settings, target, logger }) => runArchiveWorker(settings, target, logger)),
+      runWorker(command, 'archive-worker', ({ settings, target, logger }) =>
+        runArchiveWorker(settings, target, logger),
+      ),
     );
   worker
     .command('tape')
@@ -33,7 +37,11 @@ interface WorkerContext {
   logger: Logger;
 }
 
-async function runWorker(command: Command, role: string, run: (context: WorkerContext) => Promise<void>): Promise<void> {
+async function runWorker(
+  command: Command,
+  role: string,
+  run: (context: WorkerContext) => Promise<void>,
+): Promise<void> {
   const { settings } = openSession(command);
   const logger = createLogger(settings, role, process.send === undefined);
   try {
