@@ -3,6 +3,7 @@ import {
   DefaultLogger,
   NativeConnection,
   Runtime,
+  type NativeConnectionOptions,
   type Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
