@@ -167,7 +167,7 @@ class Cartridge(Operations):
         self.index_path = os.path.join(store, 'index.json')
         self.log_fd = os.open(os.path.join(store, 'ops.log'), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
         self.faults = Faults(os.path.join(store, 'faults.json'))
-        self.lock = threading.RLock()
+        self.mutex = threading.RLock()
         self.handles, self.next_handle = {}, 1
         self.lock_state = '0'
         self.mounted = False
@@ -232,7 +232,7 @@ class Cartridge(Operations):
 
     def inject(self, op, path, length=0):
         """Strike with the fault for this operation, if there is one."""
-        with self.lock:
+        with self.mutex:
             fault = self.faults.take(op, path, length)
         if 'delay_ms' in fault:
             time.sleep(fault['delay_ms'] / 1000)
@@ -254,7 +254,7 @@ class Cartridge(Operations):
             if op == 'create':
                 self.inject('open', path)
             self.inject(op, path, length)
-            with self.lock:
+            with self.mutex:
                 yield entry
                 self.dirty = self.dirty or (modifies and op not in ('sync', 'fsync', 'fsyncdir', 'open'))
         except OSError as error:
@@ -420,19 +420,22 @@ class Cartridge(Operations):
                     'st_atime': node.mtime, 'st_mtime': node.mtime, 'st_ctime': node.ctime}
 
     def readlink(self, path):
-        with self.lock:
+        with self.mutex:
             return self.node(path).target
 
     def opendir(self, path):
-        with self.lock:
+        with self.mutex:
             return self.open_handle(self.node(path), None, False)
 
     def readdir(self, path, fh):
-        with self.lock:
-            return ['.', '..', *self.handles[fh].node.children]
+        with self.mutex:
+            node = self.handles[fh].node
+            # With inode numbers: libfuse takes them from here (use_ino), and the kernel drops an entry whose number is 0.
+            entries = {'.': node, '..': node.parent or node, **node.children}
+            return [(name, {'st_ino': entry.uid}, 0) for name, entry in entries.items()]
 
     def releasedir(self, path, fh):
-        with self.lock:
+        with self.mutex:
             self.handles.pop(fh).node.opens -= 1
 
     def fsyncdir(self, path, datasync, fh):
