@@ -3,6 +3,11 @@ import type { PlannedGroup } from '../activities/set-state.js';
 import { beginGroup, parkUnlessCancelled, release } from './file-group.js';
 import { failureReason, failureType, makeReady, outlivingWorkers, tell, type SetRun } from './set-run.js';
 
+/** Groups of which a compression takes less than a second or two. */
+const smallGroupBytes = 64 * 1024 * 1024;
+/** Longest that the drive is held for an earlier small group. */
+const mostHoldMs = 2000;
+
 /**
  * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
  * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, at the end.
@@ -14,10 +19,27 @@ export async function writeGroups(run: SetRun): Promise<void> {
       await syncTapes(run);
       continue;
     }
+    await waitForEarlier(run);
     const next = run.paused ? undefined : run.ready.shift();
     if (next !== undefined) await writeGroup(run, next);
     else if (isDone(run)) return;
   }
+}
+
+/**
+ * Lets a small archive that is a moment away come before a later one. Bounded, so that the drive never starves: an
+ * earlier group may wait for staging that only this write can free.
+ */
+async function waitForEarlier(run: SetRun): Promise<void> {
+  const isAway = () => {
+    const first = run.ready[0];
+    if (first === undefined || run.paused) return false;
+    for (const group of run.staging.values()) {
+      if (group.group < first.group && group.bytes <= smallGroupBytes) return true;
+    }
+    return false;
+  };
+  if (isAway()) await condition(() => !isAway(), mostHoldMs);
 }
 
 function isDone(run: SetRun): boolean {

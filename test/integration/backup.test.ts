@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
+import { Installation } from '../support/installation.js';
+import { archivesOn, describeTree, listTar, manyFiles, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+interface Result {
+  setId: string;
+  status: string;
+  groups: number;
+  archives: number;
+  files: number;
+  skipped: number;
+  bytesIn: number;
+  bytesOut: number;
+  seconds: number;
+  tapes: string[];
+}
+
+/** A tree with everything that a source may hold. */
+function variedTree(root: string): void {
+  writeTree(root, {
+    'plain.txt': 'plain text\n'.repeat(1000),
+    'empty.txt': '',
+    'big.bin': noise(3_500_000, 'big'),
+    'sub/deep/er/file': 'x',
+    'exe.sh': '#!/bin/sh\n',
+    'Ünïcödé/名前.txt': 'utf-8 name',
+    'with space and\nnewline': 'odd name',
+    [`long/${'n'.repeat(200)}/${'m'.repeat(200)}.txt`]: 'a path beyond ustar',
+  });
+  mkdirSync(path.join(root, 'empty-folder'));
+  chmodSync(path.join(root, 'exe.sh'), 0o4755);
+  chmodSync(path.join(root, 'empty-folder'), 0o1750);
+  linkSync(path.join(root, 'plain.txt'), path.join(root, 'sub', 'hard-link'));
+  symlinkSync('../plain.txt', path.join(root, 'sub', 'symlink'));
+  symlinkSync('/nowhere/at/all', path.join(root, 'dangling'));
+  utimesSync(path.join(root, 'exe.sh'), 1e9, 1234567890.987);
+  utimesSync(path.join(root, 'empty.txt'), 1e9, -1.5);
+}
+
+test('one command takes a tree to the tape, and tar brings it back byte for byte', async (t) => {
+  const sources = tempFolder(t);
+  const target = tempFolder(t);
+  const first = path.join(sources, 'a');
+  const second = path.join(sources, 'b');
+  variedTree(first);
+  // The same relative names as in the first source: they must not collide.
+  writeTree(second, { 'plain.txt': 'another content', 'sub/deep/er/file': 'y' });
+  execFileSync('mkfifo', [path.join(first, 'pipe')]);
+  const installation = await Installation.make(t);
+
+  const { code, stdout, stderr } = await installation.run(['backup', '--json', first, second]);
+  assert.equal(code, 3, stderr);
+  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Result;
+  assert.equal(result.status, 'completed_with_skips');
+  assert.equal(result.skipped, 1);
+  assert.deepEqual(result.tapes, ['TAPE01']);
+  await installation.quiet();
+
+  const tape = installation.tapeDir;
+  const archives = archivesOn(tape, result.setId);
+  assert.equal(archives.length, 1);
+  untar(archives, target);
+  for (const source of [first, second]) assert.deepEqual(describeTree(path.join(target, source)), describeTree(source));
+
+  const skipped = await installation.run(['ls', result.setId, '--skipped']);
+  assert.match(skipped.stdout, /pipe: is a named pipe, which has no content to keep/);
+
+  const [archive] = archives;
+  assert.ok(archive);
+  const row = installation.query<{ sha256: string; size: number; members: number }>('select * from archives')[0];
+  assert.equal(createHash('sha256').update(readFileSync(archive)).digest('hex'), row?.sha256);
+  assert.equal(statSync(archive).size, row?.size);
+  assert.equal(listTarWithNewlines(archive), row?.members);
+  assert.equal(result.files, row?.members);
+
+  const lines: ManifestLine[] = [];
+  for await (const line of readManifest(archive.replace('.tar.gz', '.manifest.jsonl.gz'))) lines.push(line);
+  const end = lines.at(-1);
+  assert.equal(end?.kind === 'end' ? end.end.sha256 : '', row?.sha256);
+  assert.equal(lines.filter((line) => line.kind === 'member').length, row?.members);
+
+  const stages = installation.query<{ stage: string }>('select stage from events where group_no = 1 order by id').map((event) => event.stage);
+  assert.deepEqual(stages, [
+    ...['planned', 'compressing', 'compressed', 'promoting', 'promoted', 'final_visible', 'queued'],
+    ...['writing', 'written', 'synced', 'committed', 'released'],
+  ]);
+  const logged = readdirSync(path.join(installation.dataDir, 'logs'))
+    .filter((name) => name.endsWith('.log') && name.includes('worker'))
+    .flatMap((name) => readFileSync(path.join(installation.dataDir, 'logs', name), 'utf8').trim().split('\n'))
+    .map((line) => JSON.parse(line) as { stage?: string; setId?: string; group?: number; archive?: string })
+    .filter((line) => line.stage !== undefined);
+  assert.deepEqual(new Set(logged.map((line) => line.stage)), new Set(stages.filter((stage) => stage !== 'planned')));
+  assert.ok(logged.every((line) => line.setId === result.setId && line.group === 1));
+  assert.deepEqual(readdirSync(path.join(installation.stagingDir, 'final')), []);
+  assert.deepEqual(readdirSync(path.join(installation.stagingDir, 'temp')), []);
+});
+
+/** Members as tar counts them; a newline in a name is shown as `\n` by tar. */
+function listTarWithNewlines(archive: string): number {
+  return listTar(archive).length;
+}
+
+test('groups keep the limit, go to tape in order, hold every file once, and the workflow continues as new', async (t) => {
+  const source = tempFolder(t);
+  manyFiles(source, 2600, 2000);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '20KB', STAGING_MAX_BYTES: '4MB' });
+  const { code, stdout, stderr } = await installation.run(['backup', source, '--detach', '--json']);
+  assert.equal(code, 0, stderr);
+  const { setId } = JSON.parse(stdout) as Result;
+  const watched = await installation.json<Result>(['watch', setId]);
+  assert.equal(watched.status, 'completed');
+  assert.ok(watched.archives >= 255, `${watched.archives} archives`);
+
+  const groups = installation.query<{ no: number; bytes: number; state: string }>('select no, bytes, state from groups order by no');
+  assert.ok(groups.every((group) => group.bytes <= 20_000 && group.state === 'released'));
+  const written = installation.query<{ group_no: number }>(`select group_no from events where stage = 'written' order by id`);
+  assert.deepEqual(
+    written.map((event) => event.group_no),
+    groups.map((group) => group.no),
+  );
+  const names = archivesOn(installation.tapeDir, setId).flatMap((archive) => listTar(archive));
+  assert.equal(new Set(names).size, names.length);
+  assert.equal(names.length, watched.files);
+  assert.equal(names.filter((name) => name.endsWith('.txt')).length, 2600);
+
+  const { client, close } = await connectClient(installation);
+  try {
+    const runs: number[] = [];
+    for await (const run of client.workflow.list({ query: `WorkflowId = 'backup-${setId}'` })) runs.push(run.historyLength ?? 0);
+    assert.ok(runs.length >= 2, `${runs.length} runs`);
+    assert.ok(runs.every((events) => events < 4096), `histories of ${runs.join(', ')} events`);
+  } finally {
+    await close();
+  }
+  await installation.run(['down']);
+  await installation.quiet();
+});
+
+test('kill -9 of everything in the middle: the same command goes on, and nothing is on the tape twice', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  manyFiles(source, 1200, 2000);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '50KB', STAGING_MAX_BYTES: '200KB' });
+  const first = installation.start(['backup', source]);
+  await waitFor(
+    () => installation.tryQuery(`select 1 from copies where state = 'committed' limit 3`).length >= 3,
+    'the first committed archives',
+  );
+  await installation.killAll();
+  await first.ended;
+  const before = installation.query<{ n: number }>(`select count(*) n from copies where state = 'committed'`)[0]?.n ?? 0;
+  const total = installation.query<{ n: number }>('select count(*) n from groups')[0]?.n ?? 0;
+  assert.ok(before < total, 'it was killed in the middle');
+
+  const result = await installation.json<Result>(['backup', source]);
+  assert.equal(result.status, 'completed');
+  await installation.quiet();
+  const sets = installation.query('select id from sets');
+  assert.equal(sets.length, 1, 'it went on with the same set');
+  const archives = archivesOn(installation.tapeDir, result.setId);
+  assert.equal(archives.length, result.archives);
+  const names = archives.flatMap((archive) => listTar(archive));
+  assert.equal(new Set(names).size, names.length);
+  untar(archives, target);
+  assert.deepEqual(describeTree(path.join(target, source)), describeTree(source));
+  const onTape = readdirSync(path.join(installation.tapeDir, result.setId));
+  assert.deepEqual(onTape.filter((name) => name.endsWith('.part')), []);
+  assert.equal(onTape.length, 2 * result.archives);
+});
+
+test('two backups at once share one server; both complete, with numbers of their own', async (t) => {
+  const sources = tempFolder(t);
+  manyFiles(path.join(sources, 'a'), 100);
+  manyFiles(path.join(sources, 'b'), 100);
+  const installation = await Installation.make(t);
+  const [a, b] = await Promise.all([
+    installation.json<Result>(['backup', path.join(sources, 'a')]),
+    installation.json<Result>(['backup', path.join(sources, 'b')]),
+  ]);
+  assert.equal(a.status, 'completed');
+  assert.equal(b.status, 'completed');
+  assert.deepEqual([a.setId, b.setId].sort().map((id) => id.slice(-6)), ['000001', '000002']);
+  await installation.quiet();
+});
+
+test('direct mode writes straight to the tape with the same result', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  variedTree(source);
+  const installation = await Installation.make(t);
+  const result = await installation.json<Result>(['backup', '--direct', source]);
+  assert.equal(result.status, 'completed');
+  await installation.quiet();
+  const archives = archivesOn(installation.tapeDir, result.setId);
+  untar(archives, target);
+  assert.deepEqual(describeTree(path.join(target, source)), describeTree(source));
+  const row = installation.query<{ sha256: string }>('select sha256 from archives')[0];
+  assert.equal(createHash('sha256').update(readFileSync(archives[0] ?? '')).digest('hex'), row?.sha256);
+});
+
+async function connectClient(installation: Installation) {
+  const { Client, Connection } = await import('@temporalio/client');
+  const { readHostFile } = await import('../../embedded/host-file.js');
+  const connection = await Connection.connect({ address: readHostFile(installation.dataDir)?.address ?? '' });
+  return { client: new Client({ connection }), close: () => connection.close() };
+}

@@ -1,0 +1,197 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import Database from 'better-sqlite3';
+import { projectDir } from '../../config/project-dir.js';
+import { obtainCli, realSources } from '../../embedded/obtain-cli.js';
+import { readHostFile } from '../../embedded/host-file.js';
+import { waitFor } from './wait-for.js';
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A command that runs. */
+export interface Running {
+  child: ChildProcess;
+  /** What it has printed so far, on both. */
+  output(): string;
+  ended: Promise<Finished>;
+}
+
+let cli: Promise<string> | undefined;
+
+/** The Temporal CLI, obtained once for all tests of this project. */
+export function temporalCli(): Promise<string> {
+  cli ??= obtainCli(realSources(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined));
+  return cli;
+}
+
+/** An installation of its own, in a new folder: catalog, server, staging and tape. Everything is stopped and deleted at the end. */
+export class Installation {
+  private constructor(
+    readonly root: string,
+    readonly env: Record<string, string>,
+  ) {}
+
+  static async make(t: TestContext, env: Record<string, string> = {}): Promise<Installation> {
+    const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-test-'));
+    const installation = new Installation(root, {
+      TAPEFLOW_DATA_DIR: path.join(root, 'data'),
+      BACKUP_COMPRESS_DIR: path.join(root, 'staging'),
+      TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),
+      TEMPORAL_CLI_PATH: await temporalCli(),
+      // Shorter than the defaults, which are tested on their own: a dead attempt is noticed soon.
+      HEARTBEAT_SECONDS: '5',
+      TAPE_RETRY_SECONDS: '1',
+      ...env,
+    });
+    t.after(() => installation.destroy());
+    return installation;
+  }
+
+  get dataDir(): string {
+    return path.join(this.root, 'data');
+  }
+
+  get stagingDir(): string {
+    return path.join(this.root, 'staging');
+  }
+
+  get tapeDir(): string {
+    return this.env['TAPE_PATH'] ?? path.join(this.dataDir, 'tape');
+  }
+
+  /** Starts a command of the client, in a process group of its own. */
+  start(args: string[], env: Record<string, string> = {}): Running {
+    const child = spawn(process.execPath, [path.join(projectDir, 'bin', 'tapeflow.cjs'), ...args], {
+      cwd: this.root,
+      env: { ...cleanEnv(), ...this.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const ended = new Promise<Finished>((resolve) => {
+      child.once('close', (code) => resolve({ code, stdout, stderr }));
+    });
+    return { child, output: () => stdout + stderr, ended };
+  }
+
+  /** Runs a command of the client to its end. */
+  run(args: string[], env: Record<string, string> = {}): Promise<Finished> {
+    return this.start(args, env).ended;
+  }
+
+  /** Runs a command with `--json`; its last line as an object. */
+  async json<Result = Record<string, unknown>>(args: string[], env: Record<string, string> = {}): Promise<Result> {
+    const { stdout, stderr } = await this.run([...args, '--json'], env);
+    const last = stdout.trim().split('\n').at(-1) ?? '';
+    try {
+      return JSON.parse(last) as Result;
+    } catch {
+      throw new Error(`no JSON from ${args.join(' ')}: ${stdout}${stderr}`);
+    }
+  }
+
+  /** Rows of a query on the catalog's file. */
+  query<Row = Record<string, unknown>>(sql: string, ...values: unknown[]): Row[] {
+    const database = new Database(path.join(this.dataDir, 'catalog.db'), { readonly: true, fileMustExist: true });
+    try {
+      return database.prepare(sql).all(...values) as Row[];
+    } finally {
+      database.close();
+    }
+  }
+
+  /** The same, but no rows while there is no catalog yet. */
+  tryQuery<Row = Record<string, unknown>>(sql: string, ...values: unknown[]): Row[] {
+    try {
+      return this.query<Row>(sql, ...values);
+    } catch {
+      return [];
+    }
+  }
+
+  /** Process ids of everything that runs for this installation: host, server, workers, clients. */
+  async processes(): Promise<number[]> {
+    const found: number[] = [];
+    for (const entry of await readdir('/proc')) {
+      if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+      try {
+        const environment = readFileSync(`/proc/${entry}/environ`, 'utf8');
+        const state = /^State:\s+(\w)/m.exec(readFileSync(`/proc/${entry}/status`, 'utf8'))?.[1];
+        if (environment.includes(`TAPEFLOW_DATA_DIR=${this.dataDir}\0`) && state !== 'Z') found.push(Number(entry));
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    return found;
+  }
+
+  /** SIGKILL to everything that runs for this installation. */
+  async killAll(): Promise<void> {
+    for (;;) {
+      const pids = await this.processes();
+      if (pids.length === 0) return;
+      for (const pid of pids) kill(pid, 'SIGKILL');
+      await waitFor(async () => !(await this.processes()).some((pid) => pids.includes(pid)), 'killed processes to be gone');
+    }
+  }
+
+  /** Waits until nothing runs for this installation any more. */
+  async quiet(): Promise<void> {
+    await waitFor(async () => (await this.processes()).length === 0, 'every process of the installation to end');
+  }
+
+  /** Process id of the worker for a role: `archive`, or a drive's name. */
+  async worker(role: string): Promise<number | undefined> {
+    for (const pid of await this.processes()) {
+      const args = commandLine(pid);
+      if (args.includes('worker') && args.includes(role)) return pid;
+    }
+    return undefined;
+  }
+
+  hostPid(): number | undefined {
+    return readHostFile(this.dataDir)?.pid;
+  }
+
+  private async destroy(): Promise<void> {
+    await this.killAll();
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+/** The environment without settings of whoever runs the tests. */
+function cleanEnv(): Record<string, string> {
+  const clean: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    const ours = /^(TAPEFLOW_|TAPE_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(name);
+    if (value !== undefined && !ours) clean[name] = value;
+  }
+  return clean;
+}

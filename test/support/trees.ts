@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** A new folder that is deleted at the end of the test. */
+export function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-tree-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Deterministic bytes that do not compress: a hash chain. */
+export function noise(bytes: number, seed: string): Buffer {
+  const out = Buffer.alloc(bytes);
+  let block = createHash('sha256').update(seed).digest();
+  for (let at = 0; at < bytes; at += block.length) {
+    block.copy(out, at);
+    block = createHash('sha256').update(block).digest();
+  }
+  return out;
+}
+
+/** Writes files; names to contents. Folders are made. */
+export function writeTree(root: string, files: Record<string, string | Buffer>): void {
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    writeFileSync(path.join(root, name), content);
+  }
+}
+
+/** `count` files of some hundred bytes of text each, in folders of 100. */
+export function manyFiles(root: string, count: number, bytes = 400): void {
+  for (let i = 0; i < count; i += 1) {
+    const folder = path.join(root, `d${String(Math.floor(i / 100)).padStart(4, '0')}`);
+    if (i % 100 === 0) mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, `file-${String(i).padStart(6, '0')}.txt`), `${i} `.repeat(bytes).slice(0, bytes));
+  }
+}
+
+export interface TreeEntry {
+  type: string;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeNs: string;
+  content: string;
+  /** Entries with the same number are one file. */
+  link: number;
+}
+
+/** Everything about a tree that a backup must keep, by path relative to its root, names as latin1. */
+export function describeTree(root: string): Record<string, TreeEntry> {
+  const entries: Record<string, TreeEntry> = {};
+  const inodes = new Map<string, number>();
+  const visit = (folder: Buffer, prefix: string) => {
+    for (const raw of readdirSync(folder, { encoding: 'buffer' })) {
+      const where = Buffer.concat([folder, Buffer.from('/'), raw]);
+      const name = `${prefix}${raw.toString('latin1')}`;
+      const stats = lstatSync(where, { bigint: true });
+      const inode = `${stats.dev}:${stats.ino}`;
+      if (!inodes.has(inode)) inodes.set(inode, inodes.size);
+      const type = stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'symlink' : stats.isFile() ? 'file' : 'other';
+      if (type === 'other') continue;
+      entries[name] = {
+        type,
+        mode: Number(stats.mode & 0o7777n),
+        uid: Number(stats.uid),
+        gid: Number(stats.gid),
+        mtimeNs: String(stats.mtimeNs),
+        content:
+          type === 'file'
+            ? createHash('sha256').update(readFileSync(where)).digest('hex')
+            : type === 'symlink'
+              ? readlinkSync(where, 'latin1')
+              : '',
+        link: stats.nlink > 1n && type === 'file' ? (inodes.get(inode) ?? 0) : -1,
+      };
+      if (type === 'directory') visit(where, `${name}/`);
+    }
+  };
+  visit(Buffer.from(root), '');
+  // Numbers of links depend on the order of a listing: they are made comparable.
+  const numbers = new Map<number, number>();
+  for (const name of Object.keys(entries).sort()) {
+    const entry = entries[name];
+    if (entry === undefined || entry.link < 0) continue;
+    if (!numbers.has(entry.link)) numbers.set(entry.link, numbers.size);
+    entry.link = numbers.get(entry.link) ?? 0;
+  }
+  return entries;
+}
+
+/** Extracts archives with the system's tar, as a person without tapeflow would. */
+export function untar(archives: string[], target: string): void {
+  for (const archive of archives) execFileSync('tar', ['xzpf', archive, '-C', target], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** Names of the members as the system's tar lists them. */
+export function listTar(archive: string): string[] {
+  return execFileSync('tar', ['tzf', archive], { encoding: 'utf8', maxBuffer: 1 << 28 }).trimEnd().split('\n');
+}
+
+/** Archives of a set on a tape, in order. */
+export function archivesOn(tape: string, setId: string): string[] {
+  return readdirSync(path.join(tape, setId))
+    .filter((name) => name.endsWith('.tar.gz'))
+    .sort()
+    .map((name) => path.join(tape, setId, name));
+}
