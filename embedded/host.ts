@@ -90,6 +90,8 @@ class RunningHost {
   private server: RunningServer | undefined;
   private control: net.Server | undefined;
   private readonly clients = new Set<net.Socket>();
+  /** Every connection, also those that only gave a command. */
+  private readonly sockets = new Set<net.Socket>();
   private readonly workers: Kept[];
   private stopping = false;
 
@@ -204,6 +206,7 @@ class RunningHost {
   private listen(): Promise<net.Server> {
     const server = net.createServer((socket) => {
       let said = '';
+      this.sockets.add(socket);
       socket.setEncoding('utf8');
       socket.on('error', () => undefined);
       socket.on('data', (text: string) => {
@@ -215,6 +218,7 @@ class RunningHost {
         if (said.length > 1000) socket.destroy();
       });
       socket.on('close', () => {
+        this.sockets.delete(socket);
         if (this.clients.delete(socket) && this.clients.size === 0 && !this.sticky) this.stop();
       });
     });
@@ -268,7 +272,7 @@ class RunningHost {
     await Promise.all(ended);
     await this.stopServer();
     this.control?.close();
-    for (const client of this.clients) client.destroy();
+    for (const socket of this.sockets) socket.destroy();
     this.logger.info('host stopped');
   }
 

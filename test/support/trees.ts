@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
@@ -109,4 +110,21 @@ export function archivesOn(tape: string, setId: string): string[] {
     .filter((name) => name.endsWith('.tar.gz'))
     .sort()
     .map((name) => path.join(tape, setId, name));
+}
+
+/**
+ * Names the first differences of two trees. Folder times are compared only for one archive: unpacking a second one into
+ * the same folders changes them.
+ */
+export function assertSameTree(actual: string, expected: string, options: { folderTimes: boolean } = { folderTimes: true }): void {
+  const [there, wanted] = [describeTree(actual), describeTree(expected)];
+  const wrong: string[] = [];
+  for (const name of new Set([...Object.keys(there), ...Object.keys(wanted)])) {
+    const [is, should] = [there[name], wanted[name]].map((entry) =>
+      entry?.type === 'directory' && !options.folderTimes ? { ...entry, mtimeNs: '' } : entry,
+    );
+    const [a, b] = [JSON.stringify(is), JSON.stringify(should)];
+    if (a !== b) wrong.push(`${name}: ${a} instead of ${b}`);
+  }
+  assert.deepEqual(wrong.slice(0, 5), []);
 }
