@@ -83,8 +83,8 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
   const file = createReadStream(path);
   const text = createGunzip();
   const lines = createInterface({ input: file.pipe(text), crlfDelay: Infinity });
-  let broken: unknown;
-  const fail = (error: unknown) => {
+  let broken: Error | undefined;
+  const fail = (error: Error) => {
     broken ??= error;
     lines.close();
   };
@@ -103,9 +103,11 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
       ended = parsed.kind === 'end';
       yield parsed;
     }
-    if (broken !== undefined)
-      throw new ManifestError(`it cannot be read: ${broken instanceof Error ? broken.message : 'error'}`);
+    if (broken !== undefined) throw broken;
     if (!ended) throw new ManifestError('it is cut short');
+  } catch (error) {
+    if (error instanceof ManifestError) throw error;
+    throw new ManifestError(`it cannot be read: ${error instanceof Error ? error.message : 'error'}`);
   } finally {
     lines.close();
     file.destroy();

@@ -94,26 +94,37 @@ export async function openCatalog(file: string): Promise<Catalog> {
   }
 }
 
+/** Brings the schema up to date in one transaction: a crash leaves it as it was, and a second process waits. */
 async function migrate(catalog: Catalog, database: Database.Database): Promise<void> {
+  if (isUpToDate(database)) return;
   const migrator = new Migrator({ db: catalog, provider: { getMigrations: async () => migrations } });
+  // Kysely begins no transaction for DDL on SQLite, so this one holds all that it does on the connection.
+  database.exec('begin immediate');
+  try {
+    if (!isUpToDate(database)) {
+      const { error } = await migrator.migrateToLatest();
+      if (error !== undefined) throw error instanceof Error ? error : new Error(describeError(error));
+    }
+    database.exec('commit');
+  } catch (error) {
+    if (database.inTransaction) database.exec('rollback');
+    throw error;
+  }
+}
+
+/** True when every migration was applied. Throws `CatalogNewer` when the file knows more of them than this program. */
+function isUpToDate(database: Database.Database): boolean {
   const known = Object.keys(migrations);
   const done = database.prepare(`select name from sqlite_master where name = 'kysely_migration'`).get();
-  if (done !== undefined) {
-    const applied = database.prepare('select name from kysely_migration').pluck().all() as string[];
-    const newer = applied.filter((name) => !known.includes(name));
-    if (newer.length > 0) {
-      throw new TapeflowFailure(
-        'CatalogNewer',
-        `The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
-        {
-          advice: 'Use that version or a newer one.',
-        },
-      );
-    }
-    if (applied.length === known.length) return;
+  if (done === undefined) return false;
+  const applied = database.prepare('select name from kysely_migration').pluck().all() as string[];
+  const newer = applied.filter((name) => !known.includes(name));
+  if (newer.length > 0) {
+    throw new TapeflowFailure('CatalogNewer', `The catalog was made by a newer tapeflow (${newer.join(', ')}).`, {
+      advice: 'Use that version or a newer one.',
+    });
   }
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error instanceof Error ? error : new Error(describeError(error));
+  return applied.length === known.length;
 }
 
 /** The identity of this installation: made once, written into every label and manifest. */

@@ -13,6 +13,16 @@ export function tempFolder(t: TestContext): string {
   return folder;
 }
 
+/** A new folder to mount on; whatever is mounted there at the end of the test is unmounted first. */
+export function mountPoint(t: TestContext): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-mount-'));
+  t.after(() => {
+    while (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${folder} `)) execFileSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
 /** Deterministic bytes that do not compress: a hash chain. */
 export function noise(bytes: number, seed: string): Buffer {
   const out = Buffer.alloc(bytes);

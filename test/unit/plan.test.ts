@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { linkSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import Database from 'better-sqlite3';
+import { fromBytes } from '../../archive/byte-string.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { openSet, recordSetState } from '../../catalog/sets.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
+import { scanInThread } from '../../source/scan.js';
+import { outermost, walk, type WalkOptions } from '../../source/walk.js';
+import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
+
+const limits: PlanLimits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false };
+
+function namesOf(options: Partial<WalkOptions> & { sources: string[] }): string[] {
+  const all = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined, ...options };
+  return [...walk(all)].map((entry) => entry.name);
+}
+
+async function newCatalog(t: TestContext): Promise<{ catalog: Catalog; file: string; setId: string }> {
+  const file = path.join(tempFolder(t), 'catalog.db');
+  const catalog = await openCatalog(file);
+  t.after(() => catalog.destroy());
+  const { set } = await openSet(catalog, newSet(['/x']), { fresh: false });
+  return { catalog, file, setId: set.id };
+}
+
+function newSet(sources: string[], id?: string) {
+  return { id, sources, excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
+}
+
+async function planAll(catalog: Catalog, setId: string, root: string, stopAfter = Infinity): Promise<void> {
+  const { planner, after } = await GroupPlanner.resume(catalog, setId, limits);
+  let seen = 0;
+  for (const entry of walk({ sources: [root], excludes: [], ownFolders: [], after, onLeftOut: () => undefined })) {
+    if (seen++ === stopAfter) return;
+    await planner.add(entry);
+  }
+  await planner.finish([]);
+}
+
+test('the walk gives names in bytewise order, and goes on after any of them', (t) => {
+  const root = tempFolder(t);
+  writeTree(root, { 'a/x': '', 'a b': '', 'a-b/y': '', 'a.txt': '', 'a/z/deep': '', B: '', 'é': '', 'a/b/c/d': '' });
+  const all = namesOf({ sources: [root] });
+  assert.deepEqual(all, [...all].sort());
+  assert.equal(all.length, 14);
+  for (const [at, after] of all.entries()) assert.deepEqual(namesOf({ sources: [root], after }), all.slice(at + 1), after);
+});
+
+test('excludes, own folders and special files', (t) => {
+  const root = tempFolder(t);
+  writeTree(root, { 'keep.txt': '', 'drop.log': '', 'cache/big': '', 'sub/drop.log': '', 'ours/tape': '' });
+  execFileSync('mkfifo', [path.join(root, 'pipe')]);
+  symlinkSync('.', path.join(root, 'loop'));
+  const leftOut: string[] = [];
+  const entries = [
+    ...walk({
+      ...{ sources: [root], excludes: ['*.log', 'cache/'], after: undefined },
+      ownFolders: [path.join(root, 'ours')],
+      onLeftOut: (where) => leftOut.push(where),
+    }),
+  ];
+  const names = entries.map((entry) => entry.name.slice(root.length));
+  assert.deepEqual(names, ['', 'keep.txt', 'loop', 'pipe', 'sub/']);
+  assert.match(entries.find((entry) => entry.name.endsWith('pipe'))?.skipped ?? '', /named pipe/);
+  assert.equal(leftOut.length, 1);
+});
+
+test('sources inside others are dropped, and siblings with a common beginning are not', () => {
+  assert.deepEqual(outermost(['/a/b', '/a', '/ab', '/a/b/c', '/..a']), ['/..a', '/a', '/ab']);
+});
+
+test('no group exceeds the limit unless one file alone does', async (t) => {
+  const root = tempFolder(t);
+  const { catalog, setId } = await newCatalog(t);
+  for (let i = 0; i < 30; i += 1) writeFileSync(path.join(root, `f${String(i).padStart(2, '0')}`), 'x'.repeat((i * 97) % 700));
+  writeFileSync(path.join(root, 'f10-huge'), 'x'.repeat(2500));
+  writeFileSync(path.join(root, 'f20-direct'), 'x'.repeat(3500));
+  await planAll(catalog, setId, root);
+  const groups = await catalog.selectFrom('groups').selectAll().orderBy('no').execute();
+  assert.deepEqual(groups.map((group) => group.no), groups.map((_, at) => at + 1));
+  const over = groups.filter((group) => group.bytes > limits.groupBytes);
+  assert.deepEqual(over.map((group) => [group.bytes, group.entries, group.direct]), [
+    [2500, 1, 0],
+    [3500, 1, 1],
+  ]);
+  assert.ok(groups.every((group) => group.state === 'planned'));
+});
+
+test('a scan that was killed goes on after its last batch, with the same groups as one in one go', async (t) => {
+  const root = tempFolder(t);
+  manyFiles(root, 400, 90);
+  const whole = await newCatalog(t);
+  await planAll(whole.catalog, whole.setId, root);
+  const killed = await newCatalog(t);
+  for (const stop of [3, 57, 120, 7]) {
+    const { planner, after } = await GroupPlanner.resume(killed.catalog, killed.setId, limits);
+    let seen = 0;
+    for (const entry of walk({ sources: [root], excludes: [], ownFolders: [], after, onLeftOut: () => undefined })) {
+      await planner.add(entry);
+      if (++seen === stop) break;
+    }
+    await planner.flush();
+    // What was added after the last flush is lost with the process.
+  }
+  await planAll(killed.catalog, killed.setId, root);
+  const groupsOf = (catalog: Catalog) => catalog.selectFrom('groups').select(['no', 'bytes', 'entries', 'first_path', 'last_path']).orderBy('no').execute();
+  assert.deepEqual(await groupsOf(killed.catalog), await groupsOf(whole.catalog));
+  const files = await killed.catalog.selectFrom('files').select('path').orderBy('path').execute();
+  assert.deepEqual(files.map((file) => fromBytes(file.path)), namesOf({ sources: [root] }));
+});
+
+test('a hard link into another group names the first path, one in its own group does not', async (t) => {
+  const root = tempFolder(t);
+  const { catalog, setId } = await newCatalog(t);
+  writeTree(root, { 'a/first': 'x'.repeat(600), 'b/filler': 'y'.repeat(600) });
+  linkSync(path.join(root, 'a/first'), path.join(root, 'a/same-group'));
+  linkSync(path.join(root, 'a/first'), path.join(root, 'c-other-group'));
+  await planAll(catalog, setId, root);
+  const rows = await catalog.selectFrom('files').select(['path', 'group_no', 'hard_link_of']).where('type', '=', 'file').execute();
+  const links = Object.fromEntries(rows.map((row) => [path.basename(fromBytes(row.path)), row.hard_link_of === null ? null : fromBytes(row.hard_link_of)]));
+  assert.equal(links['same-group'], null);
+  assert.equal(links['c-other-group'], `${root}/a/first`.slice(1));
+});
+
+test('the scan in its thread writes the same, and stops when it is told', async (t) => {
+  const root = tempFolder(t);
+  manyFiles(root, 3000, 50);
+  const { catalog, file, setId } = await newCatalog(t);
+  const job = { catalogFile: file, setId, sources: [root], excludes: [], ownFolders: [], limits };
+  const stop = new AbortController();
+  assert.equal(await scanInThread(job, stop.signal, ({ entries }) => entries > 0 && stop.abort()), false);
+  const first = await catalog.selectFrom('files').select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow();
+  assert.ok(first.n > 0 && first.n < 3031);
+  assert.equal(await scanInThread(job, new AbortController().signal, () => undefined), true);
+  const all = await catalog.selectFrom('files').select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow();
+  assert.equal(all.n, 3031);
+});
+
+test('sets: attaching, numbering, and numbers that were seen on a tape', async (t) => {
+  const { catalog, setId } = await newCatalog(t);
+  const now = new Date(2026, 10, 5);
+  const again = await openSet(catalog, newSet(['/x']), { fresh: false, now });
+  assert.equal(again.attached, true);
+  assert.equal(again.set.id, setId);
+  assert.equal((await openSet(catalog, newSet(['/x']), { fresh: true, now })).attached, false);
+  await catalog.insertInto('seen_sets').values({ set_id: '2031-01_000041' }).execute();
+  const later = await openSet(catalog, newSet(['/y']), { fresh: false, now: new Date(2031, 0, 5) });
+  assert.equal(later.set.id, '2031-01_000042');
+  await recordSetState(catalog, setId, 'completed', null);
+  await assert.rejects(openSet(catalog, newSet(['/x'], setId), { fresh: false }), /exists and is completed/);
+});
+
+test('the catalog: durable settings, foreign keys, and refusal of a newer or damaged file', async (t) => {
+  const { catalog, file } = await newCatalog(t);
+  const version = new Database(':memory:').prepare('select sqlite_version()').pluck().get() as string;
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  assert.ok(major > 3 || minor > 51 || (minor === 51 && patch >= 3), `SQLite ${version}`);
+  await assert.rejects(catalog.insertInto('files').values({ set_id: 'none', path: Buffer.from('x') } as never).execute());
+  // Asked on a connection of the catalog itself: `synchronous` is no property of the file.
+  const { rows } = await catalog.executeQuery<{ synchronous: number }>({ sql: 'pragma synchronous', parameters: [], query: { kind: 'RawNode' } as never, queryId: { queryId: 'x' } });
+  assert.equal(rows[0]?.synchronous, 2, 'FULL');
+  const raw = new Database(file);
+  assert.equal(raw.pragma('journal_mode', { simple: true }), 'wal');
+  raw.prepare('insert into kysely_migration values (?, ?)').run('9999_future', '');
+  raw.close();
+  await assert.rejects(openCatalog(file), (error) => error instanceof TapeflowFailure && error.code === 'CatalogNewer');
+  const broken = path.join(tempFolder(t), 'catalog.db');
+  writeFileSync(broken, 'no database at all, but long enough to be looked at'.repeat(50));
+  await assert.rejects(openCatalog(broken), (error) => error instanceof TapeflowFailure && error.code === 'CatalogDamaged');
+});

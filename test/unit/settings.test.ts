@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { TapeflowFailure } from '../../config/failures.js';
+import { loadSettings } from '../../config/settings.js';
+import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
+import { tempFolder } from '../support/trees.js';
+
+test('the defaults are those of the design', (t) => {
+  const dir = tempFolder(t);
+  const settings = loadSettings({}, dir);
+  assert.equal(settings.BACKUP_COMPRESS_DIR, path.join(dir, 'temp/compress'));
+  assert.equal(settings.COMPRESS_DIRECTLY_TO_TAPE, false);
+  assert.equal(settings.MAX_GROUP_SIZE, 12 * 2 ** 30);
+  assert.equal(settings.COMPRESSION_LEVEL, 6);
+  assert.equal(settings.PARALLEL_GROUPS, 2);
+  assert.equal(settings.STAGING_MAX_BYTES, 36 * 2 ** 30);
+  assert.equal(settings.TAPE_PATH, path.join(dir, '.tapeflow/tape'));
+  assert.equal(settings.TAPE_KIND, 'directory');
+  assert.equal(settings.CATALOG_URL, path.join(dir, '.tapeflow/catalog.db'));
+  assert.equal(settings.FINAL_WAIT_SECONDS, 30);
+  assert.equal(settings.HEARTBEAT_SECONDS, 30);
+  assert.equal(settings.TAPE_RETRY_SECONDS, 15);
+  assert.equal(settings.TAPE_SYNC_INTERVAL, 600);
+  assert.deepEqual(settings.drives, [{ name: 'lto1', path: settings.TAPE_PATH, kind: 'directory', ours: true }]);
+});
+
+test('the environment wins over the file, the file over the default, and each says where it is from', (t) => {
+  const dir = tempFolder(t);
+  const file = path.join(dir, 'tapeflow.config.json');
+  writeFileSync(file, JSON.stringify({ MAX_GROUP_SIZE: '1GiB', COMPRESSION_LEVEL: 3, drives: { lto2: { path: '/mnt/lto2', kind: 'ltfs' } } }));
+  const settings = loadSettings({ COMPRESSION_LEVEL: '9', TAPE_PATH: 'tapes' }, dir);
+  assert.equal(settings.MAX_GROUP_SIZE, 2 ** 30);
+  assert.equal(settings.COMPRESSION_LEVEL, 9);
+  assert.equal(settings.origins.MAX_GROUP_SIZE, file);
+  assert.equal(settings.origins.COMPRESSION_LEVEL, 'environment');
+  assert.equal(settings.origins.PARALLEL_GROUPS, 'default');
+  assert.deepEqual(
+    settings.drives.map((drive) => [drive.name, drive.path, drive.kind, drive.ours]),
+    [
+      ['lto1', path.join(dir, 'tapes'), 'directory', false],
+      ['lto2', '/mnt/lto2', 'ltfs', false],
+    ],
+  );
+});
+
+test('a wrong setting is one sentence that names it and where it is from', (t) => {
+  const dir = tempFolder(t);
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ COMPRESSION_LEVEL: '12' }, /COMPRESSION_LEVEL \(from environment\) is "12"/],
+    [{ MAX_GROUP_SIZE: '-1' }, /MAX_GROUP_SIZE/],
+    [{ TAPE_KIND: 'vhs' }, /TAPE_KIND/],
+    [{ COMPRESS_DIRECTLY_TO_TAPE: 'maybe' }, /COMPRESS_DIRECTLY_TO_TAPE/],
+    [{ MAX_GROUP_SIZE: '2GiB', STAGING_MAX_BYTES: '1GiB' }, /STAGING_MAX_BYTES .* must not be below one group/],
+    [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
+    [{ CATALOG_URL: 'postgres://x/y' }, /PostgreSQL/],
+  ];
+  for (const [env, message] of wrong) {
+    assert.throws(() => loadSettings(env, dir), (error) => error instanceof TapeflowFailure && error.kind === 'usage' && message.test(error.message));
+  }
+  for (const [content, message] of [
+    ['{', /cannot be read as JSON/],
+    ['[]', /must hold one JSON object/],
+    ['{"MAX_GROUP_SIZ": 1}', /unknown setting "MAX_GROUP_SIZ"/],
+    ['{"drives": {"a b": {"path": "/x"}}}', /drives/],
+  ] as const) {
+    const other = path.join(dir, 'other');
+    mkdirSync(other, { recursive: true });
+    writeFileSync(path.join(other, 'tapeflow.config.json'), content);
+    assert.throws(() => loadSettings({}, other), (error) => error instanceof TapeflowFailure && message.test(error.message));
+  }
+});
+
+test('sizes and times, in and out', () => {
+  assert.equal(parseSize('12GiB'), 12 * 2 ** 30);
+  assert.equal(parseSize('500MB'), 500_000_000);
+  assert.equal(parseSize('64k'), 65_536);
+  assert.equal(parseSize('1.5 T'), 1.5 * 2 ** 40);
+  assert.equal(parseSize('12 parsecs'), undefined);
+  assert.equal(formatBytes(1_260_000_000), '1.26 GB');
+  assert.equal(formatSeconds(4.23), '4.2 s');
+  assert.equal(formatSeconds(185), '3 min 05 s');
+  assert.equal(formatSeconds(7620), '2 h 07 min');
+});
