@@ -120,9 +120,13 @@ function isUpToDate(database: Database.Database): boolean {
   const applied = database.prepare('select name from kysely_migration').pluck().all() as string[];
   const newer = applied.filter((name) => !known.includes(name));
   if (newer.length > 0) {
-    throw new TapeflowFailure('CatalogNewer', `The catalog was made by a newer tapeflow (${newer.join(', ')}).`, {
-      advice: 'Use that version or a newer one.',
-    });
+    throw new TapeflowFailure(
+      'CatalogNewer',
+      `The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
+      {
+        advice: 'Use that version or a newer one.',
+      },
+    );
   }
   return applied.length === known.length;
 }

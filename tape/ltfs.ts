@@ -25,6 +25,14 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       return await (await requireAttributeTool()).get(where, attribute);
     } catch (error) {
       if (error instanceof TapeflowFailure) throw error;
+      // The kernel may still answer `stat` from its cache when the process behind the mount is gone.
+      if (/not connected/i.test(attributeError(error))) {
+        throw tapeNotReady(
+          'not_mounted',
+          `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
+          'Unmount it and mount the tape with LTFS again.',
+        );
+      }
       throw tapeNotReady(
         'not_ltfs',
         `The mount ${where} of drive ${settings.name} does not answer as LTFS (${attribute}: ${attributeError(error)}).`,

@@ -1,12 +1,30 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
 import { Installation } from '../support/installation.js';
-import { archivesOn, assertSameTree, listTar, manyFiles, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  listTar,
+  manyFiles,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 interface Result {
@@ -74,7 +92,9 @@ test('one command takes a tree to the tape, and tar brings it back byte for byte
 
   const [archive] = archives;
   assert.ok(archive);
-  const row = installation.query<{ sha256: string; size: number; members: number }>('select * from archives')[0];
+  const row = installation.query<{ sha256: string; size: number; members: number }>(
+    'select * from archives',
+  )[0];
   assert.equal(createHash('sha256').update(readFileSync(archive)).digest('hex'), row?.sha256);
   assert.equal(statSync(archive).size, row?.size);
   assert.equal(listTar(archive).length, row?.members);
@@ -86,17 +106,26 @@ test('one command takes a tree to the tape, and tar brings it back byte for byte
   assert.equal(end?.kind === 'end' ? end.end.sha256 : '', row?.sha256);
   assert.equal(lines.filter((line) => line.kind === 'member').length, row?.members);
 
-  const stages = installation.query<{ stage: string }>('select stage from events where group_no = 1 order by id').map((event) => event.stage);
+  const stages = installation
+    .query<{ stage: string }>('select stage from events where group_no = 1 order by id')
+    .map((event) => event.stage);
   assert.deepEqual(stages, [
     ...['planned', 'compressing', 'compressed', 'promoting', 'promoted', 'final_visible', 'queued'],
     ...['writing', 'written', 'synced', 'committed', 'released'],
   ]);
   const logged = readdirSync(path.join(installation.dataDir, 'logs'))
     .filter((name) => name.endsWith('.log') && name.includes('worker'))
-    .flatMap((name) => readFileSync(path.join(installation.dataDir, 'logs', name), 'utf8').trim().split('\n'))
+    .flatMap((name) =>
+      readFileSync(path.join(installation.dataDir, 'logs', name), 'utf8')
+        .trim()
+        .split('\n'),
+    )
     .map((line) => JSON.parse(line) as { stage?: string; setId?: string; group?: number; archive?: string })
     .filter((line) => line.stage !== undefined);
-  assert.deepEqual(new Set(logged.map((line) => line.stage)), new Set(stages.filter((stage) => stage !== 'planned')));
+  assert.deepEqual(
+    new Set(logged.map((line) => line.stage)),
+    new Set(stages.filter((stage) => stage !== 'planned')),
+  );
   assert.ok(logged.every((line) => line.setId === result.setId && line.group === 1));
   assert.deepEqual(readdirSync(path.join(installation.stagingDir, 'final')), []);
   assert.deepEqual(readdirSync(path.join(installation.stagingDir, 'temp')), []);
@@ -113,9 +142,13 @@ test('groups keep the limit, go to tape in order, hold every file once, and the 
   assert.equal(watched.status, 'completed');
   assert.ok(watched.archives >= 255, `${watched.archives} archives`);
 
-  const groups = installation.query<{ no: number; bytes: number; state: string }>('select no, bytes, state from groups order by no');
+  const groups = installation.query<{ no: number; bytes: number; state: string }>(
+    'select no, bytes, state from groups order by no',
+  );
   assert.ok(groups.every((group) => group.bytes <= 20_000 && group.state === 'released'));
-  const written = installation.query<{ group_no: number }>(`select group_no from events where stage = 'written' order by id`);
+  const written = installation.query<{ group_no: number }>(
+    `select group_no from events where stage = 'written' order by id`,
+  );
   assert.deepEqual(
     written.map((event) => event.group_no),
     groups.map((group) => group.no),
@@ -128,9 +161,13 @@ test('groups keep the limit, go to tape in order, hold every file once, and the 
   const { client, close } = await connectClient(installation);
   try {
     const runs: number[] = [];
-    for await (const run of client.workflow.list({ query: `WorkflowId = 'backup-${setId}'` })) runs.push(run.historyLength ?? 0);
+    for await (const run of client.workflow.list({ query: `WorkflowId = 'backup-${setId}'` }))
+      runs.push(run.historyLength ?? 0);
     assert.ok(runs.length >= 2, `${runs.length} runs`);
-    assert.ok(runs.every((events) => events < 4096), `histories of ${runs.join(', ')} events`);
+    assert.ok(
+      runs.every((events) => events < 4096),
+      `histories of ${runs.join(', ')} events`,
+    );
   } finally {
     await close();
   }
@@ -150,7 +187,8 @@ test('kill -9 of everything in the middle: the same command goes on, and nothing
   );
   await installation.killAll();
   await first.ended;
-  const before = installation.query<{ n: number }>(`select count(*) n from copies where state = 'committed'`)[0]?.n ?? 0;
+  const before =
+    installation.query<{ n: number }>(`select count(*) n from copies where state = 'committed'`)[0]?.n ?? 0;
   const total = installation.query<{ n: number }>('select count(*) n from groups')[0]?.n ?? 0;
   assert.ok(before < total, 'it was killed in the middle');
 
@@ -166,7 +204,10 @@ test('kill -9 of everything in the middle: the same command goes on, and nothing
   untar(archives, target);
   assertSameTree(path.join(target, source), source, { folderTimes: false });
   const onTape = readdirSync(path.join(installation.tapeDir, result.setId));
-  assert.deepEqual(onTape.filter((name) => name.endsWith('.part')), []);
+  assert.deepEqual(
+    onTape.filter((name) => name.endsWith('.part')),
+    [],
+  );
   assert.equal(onTape.length, 2 * result.archives);
 });
 
@@ -181,7 +222,10 @@ test('two backups at once share one server; both complete, with numbers of their
   ]);
   assert.equal(a.status, 'completed');
   assert.equal(b.status, 'completed');
-  assert.deepEqual([a.setId, b.setId].sort().map((id) => id.slice(-6)), ['000001', '000002']);
+  assert.deepEqual(
+    [a.setId, b.setId].sort().map((id) => id.slice(-6)),
+    ['000001', '000002'],
+  );
   await installation.quiet();
 });
 
@@ -197,7 +241,12 @@ test('direct mode writes straight to the tape with the same result', async (t) =
   untar(archives, target);
   assertSameTree(path.join(target, source), source);
   const row = installation.query<{ sha256: string }>('select sha256 from archives')[0];
-  assert.equal(createHash('sha256').update(readFileSync(archives[0] ?? '')).digest('hex'), row?.sha256);
+  assert.equal(
+    createHash('sha256')
+      .update(readFileSync(archives[0] ?? ''))
+      .digest('hex'),
+    row?.sha256,
+  );
 });
 
 async function connectClient(installation: Installation) {

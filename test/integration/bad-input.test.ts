@@ -22,22 +22,54 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
   mkdirSync(path.join(installation.dataDir, 'inside'), { recursive: true });
   const cases: { args: string[]; env?: Record<string, string>; code: number; says: RegExp }[] = [
     { args: ['backup', '/no/such/place'], code: 2, says: /source \/no\/such\/place does not exist/ },
-    { args: ['backup', path.join(installation.stagingDir, 'final', 'x')], code: 2, says: /lies in .*staging, which belongs to tapeflow/ },
+    {
+      args: ['backup', path.join(installation.stagingDir, 'final', 'x')],
+      code: 2,
+      says: /lies in .*staging, which belongs to tapeflow/,
+    },
     { args: ['backup', path.join(installation.dataDir, 'inside')], code: 2, says: /belongs to tapeflow/ },
-    { args: ['backup', source, '--set', 'tomorrow'], code: 2, says: /is no set id: it must look like 2026-11_000001/ },
+    {
+      args: ['backup', source, '--set', 'tomorrow'],
+      code: 2,
+      says: /is no set id: it must look like 2026-11_000001/,
+    },
     { args: ['backup', source, '--drive', 'lto9'], code: 2, says: /no drive lto9; the drives are: lto1/ },
     { args: ['backup', source, '--pool', '../x'], code: 2, says: /is no pool name/ },
-    { args: ['backup', source, '--mode', 'incremental'], code: 2, says: /mode incremental is not in this version/ },
+    {
+      args: ['backup', source, '--mode', 'incremental'],
+      code: 2,
+      says: /mode incremental is not in this version/,
+    },
     { args: ['status', '2026-01_000009'], code: 2, says: /no set 2026-01_000009 in the catalog/ },
     { args: ['trace', 'nothing-like-this'], code: 2, says: /no set, no archive, and no path/ },
     { args: ['watch'], code: 2, says: /No set is unfinished/ },
     { args: ['tape', 'label', 'bad name'], code: 2, says: /is no tape name/ },
-    { args: ['sets'], env: { MAX_GROUP_SIZE: 'much' }, code: 2, says: /MAX_GROUP_SIZE \(from environment\) is "much"/ },
+    {
+      args: ['sets'],
+      env: { MAX_GROUP_SIZE: 'much' },
+      code: 2,
+      says: /MAX_GROUP_SIZE \(from environment\) is "much"/,
+    },
     { args: ['sets'], env: { STAGING_MAX_BYTES: '1KB' }, code: 2, says: /must not be below one group/ },
     { args: ['sets'], env: { TAPEFLOW_DATADIR: '/x' }, code: 2, says: /unknown setting TAPEFLOW_DATADIR/ },
-    { args: ['sets'], env: { CATALOG_URL: 'postgres://localhost/x' }, code: 2, says: /PostgreSQL, which this version does not serve yet/ },
-    { args: ['backup', source], env: { TEMPORAL_ADDRESS: '127.0.0.1:1' }, code: 1, says: /server at 127\.0\.0\.1:1 does not answer/ },
-    { args: ['backup', source], env: { TEMPORAL_CLI_PATH: '/no/temporal' }, code: 1, says: /TEMPORAL_CLI_PATH names \/no\/temporal, which cannot be run/ },
+    {
+      args: ['sets'],
+      env: { CATALOG_URL: 'postgres://localhost/x' },
+      code: 2,
+      says: /PostgreSQL, which this version does not serve yet/,
+    },
+    {
+      args: ['backup', source],
+      env: { TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      code: 1,
+      says: /server at 127\.0\.0\.1:1 does not answer/,
+    },
+    {
+      args: ['backup', source],
+      env: { TEMPORAL_CLI_PATH: '/no/temporal' },
+      code: 1,
+      says: /TEMPORAL_CLI_PATH names \/no\/temporal, which cannot be run/,
+    },
     { args: ['worker', 'archive'], code: 1, says: /No Temporal server runs/ },
   ];
   for (const { args, env, code, says } of cases) {
@@ -73,7 +105,11 @@ test('a set id that exists is refused; --new starts another; sources inside each
   const source = tempFolder(t);
   manyFiles(source, 5);
   const installation = await Installation.make(t);
-  const first = await installation.json<{ setId: string; files: number }>(['backup', source, path.join(source, 'd0000')]);
+  const first = await installation.json<{ setId: string; files: number }>([
+    'backup',
+    source,
+    path.join(source, 'd0000'),
+  ]);
   assert.equal(first.files, 7);
   const again = await installation.run(['backup', source, '--set', first.setId]);
   assert.equal(again.code, 2);

@@ -5,7 +5,16 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { labelFileName } from '../../tape/label.js';
 import { Installation } from '../support/installation.js';
-import { archivesOn, assertSameTree, manyFiles, mountPoint, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  manyFiles,
+  mountPoint,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 interface Status {
@@ -18,7 +27,9 @@ interface Status {
 /** Waits until the set says that it waits for a tape, with a reason that matches. */
 async function waitsFor(installation: Installation, reason: RegExp): Promise<Status> {
   return waitFor(async () => {
-    const row = installation.tryQuery<{ id: string; state: string; reason: string | null }>('select id, state, reason from sets')[0];
+    const row = installation.tryQuery<{ id: string; state: string; reason: string | null }>(
+      'select id, state, reason from sets',
+    )[0];
     if (row?.state !== 'waiting_for_tape' || !reason.test(row.reason ?? '')) return undefined;
     return installation.json<Status>(['status', row.id]);
   }, `the set to wait because of ${reason.source}`) as Promise<Status>;
@@ -80,7 +91,11 @@ test('a tape too small for the next archive is left, and the set goes on with th
   const load = (mount: string) => execFileSync('mount', ['--bind', mount, drive]);
   const unload = () => execFileSync('umount', [drive]);
   for (let i = 0; i < 6; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `small ${i}`) });
-  const installation = await Installation.make(t, { TAPE_PATH: drive, MAX_GROUP_SIZE: '2MB', TAPE_SYNC_BYTES: '1MB' });
+  const installation = await Installation.make(t, {
+    TAPE_PATH: drive,
+    MAX_GROUP_SIZE: '2MB',
+    TAPE_SYNC_BYTES: '1MB',
+  });
   load(mounts[0] ?? '');
   assert.equal((await installation.run(['tape', 'label', 'SMALL1'])).code, 0);
   const backup = installation.start(['backup', source]);
@@ -104,7 +119,11 @@ test('pause stops, resume goes on, cancel keeps what is staged, retry finishes i
   const target = tempFolder(t);
   manyFiles(source, 600, 2000);
   const tape = path.join(tempFolder(t), 'later');
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '100KB', TAPE_PATH: tape, STAGING_MAX_BYTES: '4MB' });
+  const installation = await Installation.make(t, {
+    MAX_GROUP_SIZE: '100KB',
+    TAPE_PATH: tape,
+    STAGING_MAX_BYTES: '4MB',
+  });
   const { setId } = await installation.json<Status>(['backup', source, '--detach']);
   await waitsFor(installation, /does not exist/);
   assert.equal((await installation.run(['pause', setId])).code, 0);
@@ -113,7 +132,10 @@ test('pause stops, resume goes on, cancel keeps what is staged, retry finishes i
   const cancelled = await installation.json<Status>(['status', setId]);
   assert.equal(cancelled.status, 'cancelled');
   assert.ok((cancelled.stages['queued'] ?? 0) > 0);
-  assert.ok(readdirSync(path.join(installation.stagingDir, 'final', setId)).length > 0, 'staged archives are kept');
+  assert.ok(
+    readdirSync(path.join(installation.stagingDir, 'final', setId)).length > 0,
+    'staged archives are kept',
+  );
   assert.equal((await installation.run(['cancel', setId])).code, 2, 'it has ended');
 
   mkdirSync(tape);
@@ -133,18 +155,27 @@ test('a second worker for a drive is refused and names the first, until that one
   const installation = await Installation.make(t);
   await installation.json(['backup', source, '--detach']);
   const first = (await waitFor(() => installation.worker('lto1'), 'the tape worker')) as number;
-  await waitFor(() => installation.tryQuery(`select 1 from sets where state = 'completed'`).length === 1, 'the set to complete');
+  await waitFor(
+    () => installation.tryQuery(`select 1 from sets where state = 'completed'`).length === 1,
+    'the set to complete',
+  );
   const second = await installation.run(['worker', 'tape', '--drive', 'lto1']);
   assert.equal(second.code, 1);
   assert.match(second.stderr, new RegExp(`in use by pid ${first} \\(tape worker\\)`));
   // Another data folder, the same drive: the lock is the drive's.
-  const stranger = await Installation.make(t, { TAPE_PATH: installation.tapeDir, TAPEFLOW_LOCK_DIR: installation.env['TAPEFLOW_LOCK_DIR'] ?? '' });
+  const stranger = await Installation.make(t, {
+    TAPE_PATH: installation.tapeDir,
+    TAPEFLOW_LOCK_DIR: installation.env['TAPEFLOW_LOCK_DIR'] ?? '',
+  });
   const label = await stranger.run(['tape', 'label', 'X1', '--force']);
   assert.equal(label.code, 1);
   assert.match(label.stderr, new RegExp(`in use by pid ${first} `));
   // A stopped process still holds it.
   process.kill(first, 'SIGSTOP');
-  assert.match((await installation.run(['worker', 'tape', '--drive', 'lto1'])).stderr, new RegExp(`in use by pid ${first} `));
+  assert.match(
+    (await installation.run(['worker', 'tape', '--drive', 'lto1'])).stderr,
+    new RegExp(`in use by pid ${first} `),
+  );
   process.kill(first, 'SIGKILL');
   const next = (await waitFor(async () => {
     const pid = await installation.worker('lto1');

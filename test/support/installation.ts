@@ -28,7 +28,9 @@ let cli: Promise<string> | undefined;
 
 /** The Temporal CLI, obtained once for all tests of this project. */
 export function temporalCli(): Promise<string> {
-  cli ??= obtainCli(realSources(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined));
+  cli ??= obtainCli(
+    realSources(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined),
+  );
   return cli;
 }
 
@@ -91,7 +93,10 @@ export class Installation {
   }
 
   /** Runs a command with `--json`; its last line as an object. */
-  async json<Result = Record<string, unknown>>(args: string[], env: Record<string, string> = {}): Promise<Result> {
+  async json<Result = Record<string, unknown>>(
+    args: string[],
+    env: Record<string, string> = {},
+  ): Promise<Result> {
     const { stdout, stderr } = await this.run([...args, '--json'], env);
     const last = stdout.trim().split('\n').at(-1) ?? '';
     try {
@@ -103,7 +108,10 @@ export class Installation {
 
   /** Rows of a query on the catalog's file. */
   query<Row = Record<string, unknown>>(sql: string, ...values: unknown[]): Row[] {
-    const database = new Database(path.join(this.dataDir, 'catalog.db'), { readonly: true, fileMustExist: true });
+    const database = new Database(path.join(this.dataDir, 'catalog.db'), {
+      readonly: true,
+      fileMustExist: true,
+    });
     try {
       return database.prepare(sql).all(...values) as Row[];
     } finally {
@@ -128,7 +136,8 @@ export class Installation {
       try {
         const environment = readFileSync(`/proc/${entry}/environ`, 'utf8');
         const state = /^State:\s+(\w)/m.exec(readFileSync(`/proc/${entry}/status`, 'utf8'))?.[1];
-        if (environment.includes(`TAPEFLOW_DATA_DIR=${this.dataDir}\0`) && state !== 'Z') found.push(Number(entry));
+        if (environment.includes(`TAPEFLOW_DATA_DIR=${this.dataDir}\0`) && state !== 'Z')
+          found.push(Number(entry));
       } catch {
         // It ended meanwhile.
       }
@@ -142,13 +151,19 @@ export class Installation {
       const pids = await this.processes();
       if (pids.length === 0) return;
       for (const pid of pids) kill(pid, 'SIGKILL');
-      await waitFor(async () => !(await this.processes()).some((pid) => pids.includes(pid)), 'killed processes to be gone');
+      await waitFor(
+        async () => !(await this.processes()).some((pid) => pids.includes(pid)),
+        'killed processes to be gone',
+      );
     }
   }
 
   /** Waits until nothing runs for this installation any more. */
   async quiet(): Promise<void> {
-    await waitFor(async () => (await this.processes()).length === 0, 'every process of the installation to end');
+    await waitFor(
+      async () => (await this.processes()).length === 0,
+      'every process of the installation to end',
+    );
   }
 
   /** Process id of the worker for a role: `archive`, or a drive's name. */
@@ -190,7 +205,10 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 function cleanEnv(): Record<string, string> {
   const clean: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    const ours = /^(TAPEFLOW_|TAPE_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(name);
+    const ours =
+      /^(TAPEFLOW_|TAPE_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(
+        name,
+      );
     if (value !== undefined && !ours) clean[name] = value;
   }
   return clean;

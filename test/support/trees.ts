@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -17,7 +26,8 @@ export function tempFolder(t: TestContext): string {
 export function mountPoint(t: TestContext): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-mount-'));
   t.after(() => {
-    while (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${folder} `)) execFileSync('umount', ['-l', folder]);
+    while (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${folder} `))
+      execFileSync('umount', ['-l', folder]);
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
@@ -47,7 +57,10 @@ export function manyFiles(root: string, count: number, bytes = 400): void {
   for (let i = 0; i < count; i += 1) {
     const folder = path.join(root, `d${String(Math.floor(i / 100)).padStart(4, '0')}`);
     if (i % 100 === 0) mkdirSync(folder, { recursive: true });
-    writeFileSync(path.join(folder, `file-${String(i).padStart(6, '0')}.txt`), `${i} `.repeat(bytes).slice(0, bytes));
+    writeFileSync(
+      path.join(folder, `file-${String(i).padStart(6, '0')}.txt`),
+      `${i} `.repeat(bytes).slice(0, bytes),
+    );
   }
 }
 
@@ -73,7 +86,13 @@ export function describeTree(root: string): Record<string, TreeEntry> {
       const stats = lstatSync(where, { bigint: true });
       const inode = `${stats.dev}:${stats.ino}`;
       if (!inodes.has(inode)) inodes.set(inode, inodes.size);
-      const type = stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'symlink' : stats.isFile() ? 'file' : 'other';
+      const type = stats.isDirectory()
+        ? 'directory'
+        : stats.isSymbolicLink()
+          ? 'symlink'
+          : stats.isFile()
+            ? 'file'
+            : 'other';
       if (type === 'other') continue;
       entries[name] = {
         type,
@@ -106,12 +125,15 @@ export function describeTree(root: string): Record<string, TreeEntry> {
 
 /** Extracts archives with the system's tar, as a person without tapeflow would. */
 export function untar(archives: string[], target: string): void {
-  for (const archive of archives) execFileSync('tar', ['xzpf', archive, '-C', target], { stdio: ['ignore', 'ignore', 'inherit'] });
+  for (const archive of archives)
+    execFileSync('tar', ['xzpf', archive, '-C', target], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Names of the members as the system's tar lists them. */
 export function listTar(archive: string): string[] {
-  return execFileSync('tar', ['tzf', archive], { encoding: 'utf8', maxBuffer: 1 << 28 }).trimEnd().split('\n');
+  return execFileSync('tar', ['tzf', archive], { encoding: 'utf8', maxBuffer: 1 << 28 })
+    .trimEnd()
+    .split('\n');
 }
 
 /** Archives of a set on a tape, in order. */
@@ -126,7 +148,11 @@ export function archivesOn(tape: string, setId: string): string[] {
  * Names the first differences of two trees. Folder times are compared only for one archive: unpacking a second one into
  * the same folders changes them.
  */
-export function assertSameTree(actual: string, expected: string, options: { folderTimes: boolean } = { folderTimes: true }): void {
+export function assertSameTree(
+  actual: string,
+  expected: string,
+  options: { folderTimes: boolean } = { folderTimes: true },
+): void {
   const [there, wanted] = [describeTree(actual), describeTree(expected)];
   const wrong: string[] = [];
   for (const name of new Set([...Object.keys(there), ...Object.keys(wanted)])) {

@@ -38,7 +38,13 @@ const header: ManifestHeader = {
 /** What the scan would plan for a folder. */
 function plan(root: string): PlannedMember[] {
   const planned: PlannedMember[] = [];
-  for (const entry of walk({ sources: [root], excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined })) {
+  for (const entry of walk({
+    sources: [root],
+    excludes: [],
+    ownFolders: [],
+    after: undefined,
+    onLeftOut: () => undefined,
+  })) {
     const { name, type, stats, linkTarget } = entry;
     if (type === 'other' || stats === undefined) continue;
     planned.push({
@@ -65,7 +71,11 @@ interface Packed {
   size: number;
 }
 
-async function pack(t: TestContext, planned: PlannedMember[], options: { maxBytes?: number; during?: () => void } = {}): Promise<Packed> {
+async function pack(
+  t: TestContext,
+  planned: PlannedMember[],
+  options: { maxBytes?: number; during?: () => void } = {},
+): Promise<Packed> {
   const folder = tempFolder(t);
   const archive = path.join(folder, 'a.tar.gz');
   const manifest = path.join(folder, 'a.manifest');
@@ -95,7 +105,17 @@ async function pack(t: TestContext, planned: PlannedMember[], options: { maxByte
 
 function member(fields: Partial<Parameters<typeof encodeHeaders>[0]>): Buffer {
   return encodeHeaders({
-    ...{ name: 'a', type: 'file', size: 0, mtimeS: 0, mtimeNs: 0, mode: 0o644, uid: 0, gid: 0, linkTarget: null },
+    ...{
+      name: 'a',
+      type: 'file',
+      size: 0,
+      mtimeS: 0,
+      mtimeNs: 0,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      linkTarget: null,
+    },
     ...fields,
   });
 }
@@ -136,7 +156,10 @@ test('every kind of name comes back byte for byte, through GNU tar and node-tar'
 });
 
 function readNames(folder: string): string[] {
-  return execFileSync('find', ['.', '-mindepth', '1', '-maxdepth', '1', '-print0'], { cwd: folder, encoding: 'latin1' })
+  return execFileSync('find', ['.', '-mindepth', '1', '-maxdepth', '1', '-print0'], {
+    cwd: folder,
+    encoding: 'latin1',
+  })
     .split('\0')
     .filter((name) => name !== '')
     .map((name) => name.slice(2));
@@ -165,7 +188,13 @@ test('modes, nanoseconds, links, empty folders and blocks that do not compress',
 test('what vanished, changed its type, or cannot be opened is skipped with its reason; the rest is packed', async (t) => {
   const source = tempFolder(t);
   const target = tempFolder(t);
-  writeTree(source, { gone: 'x', 'became-link': 'x', 'became-folder': 'x', stays: 'stays', 'folder/inner': 'x' });
+  writeTree(source, {
+    gone: 'x',
+    'became-link': 'x',
+    'became-folder': 'x',
+    stays: 'stays',
+    'folder/inner': 'x',
+  });
   const planned = plan(source);
   const { archive, skipped } = await pack(t, planned, {
     during() {
@@ -192,7 +221,9 @@ test('a file that grew is stored as it is now, and beyond the limit it is skippe
   const source = tempFolder(t);
   writeTree(source, { small: 'x', other: 'y' });
   const planned = plan(source);
-  const first = await pack(t, planned, { during: () => appendFileSync(path.join(source, 'small'), 'z'.repeat(999)) });
+  const first = await pack(t, planned, {
+    during: () => appendFileSync(path.join(source, 'small'), 'z'.repeat(999)),
+  });
   assert.equal(first.packed.find((one) => one.name.endsWith('small'))?.size, 1000);
   const second = await pack(t, planned, { maxBytes: 500 });
   assert.match(second.skipped[0]?.reason ?? '', /grew from 1 to 1000 bytes since the scan, beyond/);
@@ -215,7 +246,13 @@ test('a large file that shrinks while it is read is padded and listed; the archi
   }
   let cut = false;
   await packInThread({
-    ...{ archivePath: path.join(folder, 'a'), manifestPath: path.join(folder, 'm'), level: 1, inFlight: 4, manifestHeader: header },
+    ...{
+      archivePath: path.join(folder, 'a'),
+      manifestPath: path.join(folder, 'm'),
+      level: 1,
+      inFlight: 4,
+      manifestHeader: header,
+    },
     ...{ maxBytes: null, pages: pages(), alreadySkipped: [], signal: new AbortController().signal },
     onBatch(more, less) {
       packed.push(...more);
@@ -244,7 +281,13 @@ test('an abort ends the pack, and its thread serves the next one', async (t) => 
     yield plan(source);
   }
   const packing = packInThread({
-    ...{ archivePath: path.join(folder, 'a'), manifestPath: path.join(folder, 'm'), level: 1, inFlight: 4, manifestHeader: header },
+    ...{
+      archivePath: path.join(folder, 'a'),
+      manifestPath: path.join(folder, 'm'),
+      level: 1,
+      inFlight: 4,
+      manifestHeader: header,
+    },
     ...{ maxBytes: null, pages: pages(), alreadySkipped: [], signal: stop.signal, onBatch: () => undefined },
     onProgress: ({ bytesIn }) => {
       if (bytesIn > 0) stop.abort(new Error('enough'));
@@ -265,8 +308,21 @@ test('an error of the output keeps its code', async (t) => {
     yield plan(source);
   }
   const paths = { archivePath: path.join(folder, 'taken'), manifestPath: path.join(folder, 'm') };
-  const job = { ...paths, level: 6, inFlight: 4, manifestHeader: header, maxBytes: null, pages: pages(), alreadySkipped: [] };
-  const pending = packInThread({ ...job, signal: new AbortController().signal, onBatch: () => undefined, onProgress: () => undefined });
+  const job = {
+    ...paths,
+    level: 6,
+    inFlight: 4,
+    manifestHeader: header,
+    maxBytes: null,
+    pages: pages(),
+    alreadySkipped: [],
+  };
+  const pending = packInThread({
+    ...job,
+    signal: new AbortController().signal,
+    onBatch: () => undefined,
+    onProgress: () => undefined,
+  });
   await assert.rejects(pending, { code: 'EEXIST' });
   assert.equal(readFileSync(path.join(folder, 'taken'), 'utf8'), 'not to be overwritten');
 });
@@ -285,7 +341,10 @@ test('headers: pax only where ustar cannot say it', () => {
 test('incompressible blocks are told from compressible ones', () => {
   assert.equal(isIncompressible(noise(blockBytes, 'n')), true);
   assert.equal(isIncompressible(Buffer.from('text '.repeat(blockBytes / 5))), false);
-  assert.equal(isIncompressible(Buffer.from(noise(blockBytes, 'n').toString('base64')).subarray(0, blockBytes)), false);
+  assert.equal(
+    isIncompressible(Buffer.from(noise(blockBytes, 'n').toString('base64')).subarray(0, blockBytes)),
+    false,
+  );
 });
 
 test('member names on POSIX and Windows, both ways', () => {
@@ -309,7 +368,10 @@ test('a manifest reads back, and a damaged or forged one is refused', async (t) 
     lines.flatMap((line) => (line.kind === 'member' ? [line.member] : [])),
     packed,
   );
-  assert.deepEqual(lines.flatMap((line) => (line.kind === 'skipped' ? [line.skipped] : [])), [{ name: 'x/socket', reason: 'is a socket' }]);
+  assert.deepEqual(
+    lines.flatMap((line) => (line.kind === 'skipped' ? [line.skipped] : [])),
+    [{ name: 'x/socket', reason: 'is a socket' }],
+  );
   const text = gunzipSync(readFileSync(manifest)).toString('utf8');
   const forged: [string, RegExp][] = [
     [text.replace(/"name":"[^"]*"/, '"name":"/etc/passwd"'), /is absolute/],
@@ -322,7 +384,11 @@ test('a manifest reads back, and a damaged or forged one is refused', async (t) 
   ];
   for (const [content, message] of forged) {
     writeFileSync(manifest, gzipSync(content));
-    await assert.rejects(readAll(manifest), (error) => error instanceof ManifestError && message.test(error.message), String(message));
+    await assert.rejects(
+      readAll(manifest),
+      (error) => error instanceof ManifestError && message.test(error.message),
+      String(message),
+    );
   }
   writeFileSync(manifest, gzipSync(text).subarray(0, 40));
   await assert.rejects(readAll(manifest), ManifestError);

