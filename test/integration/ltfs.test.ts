@@ -65,6 +65,7 @@ test('the ltfs process dies before the sync: nothing is released, and it is writ
     TAPE_PATH: ltfs.mount,
     TAPE_KIND: 'ltfs',
     MAX_GROUP_SIZE: '1MB',
+    STAGING_MAX_BYTES: '10MB',
   });
   assert.equal((await installation.run(['tape', 'label', 'LTO002'])).code, 0);
   // The first index sync hangs long enough to be killed in.

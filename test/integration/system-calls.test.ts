@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { projectDir } from '../../config/project-dir.js';
 import { Installation } from '../support/installation.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
@@ -51,7 +52,6 @@ test('bytes are synced before they get their name, names before the next step, a
   const installation = await Installation.make(t);
   const { address, stop } = await ownServer(t, installation);
   const env = { TEMPORAL_ADDRESS: address };
-  const { spawn } = await import('node:child_process');
   const environment = { ...process.env, ...installation.env, ...env } as Record<string, string>;
   for (const args of [['archive'], ['tape', '--drive', 'lto1']]) {
     const child = spawn(wrapper, [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'worker', ...args], {
@@ -115,8 +115,7 @@ function inOrder(calls: Call[], steps: string[][]): void {
 }
 
 /** A Temporal server of the test's own, as somebody with TEMPORAL_ADDRESS has one. */
-async function ownServer(t: import('node:test').TestContext, installation: Installation) {
-  const { TestWorkflowEnvironment } = await import('@temporalio/testing');
+async function ownServer(t: TestContext, installation: Installation) {
   const env = await TestWorkflowEnvironment.createLocal({
     server: { executable: { type: 'existing-path', path: installation.env['TEMPORAL_CLI_PATH'] ?? '' } },
   });
