@@ -35,7 +35,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
           .row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence);
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, 'paused');
         attempt.report({ step: 'waiting for tape', why: error.sentence });
       }
       await pause(attempt, lookEveryMs);

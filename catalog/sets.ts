@@ -145,16 +145,17 @@ export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
   return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
 }
 
-/** Writes a set's state down, with an event when it changed. */
+/** Writes a set's state down, with an event when it changed; not over the state `unless`, which says more. */
 export async function recordSetState(
   catalog: Catalog,
   setId: string,
   state: SetState,
   reason: string | null,
+  unless?: SetState,
 ): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const before = await setNamed(tx, setId);
-    if (before.state === state && before.reason === reason) return;
+    if (before.state === unless || (before.state === state && before.reason === reason)) return;
     const finished = finalSetStates.includes(state) ? Date.now() : null;
     await tx
       .updateTable('sets')

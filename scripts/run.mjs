@@ -1,6 +1,7 @@
 // Does the set-up that is missing (dependencies, build), then runs tapeflow or the tests. Plain Node without packages.
 //   node scripts/run.mjs COMMAND ARGUMENT…      tapeflow
 //   node scripts/run.mjs --test [FILE…]         the tests
+//   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -145,6 +146,7 @@ function testFiles() {
 
 await setUp();
 const [first, ...rest] = process.argv.slice(2);
+if (first === '--set-up') process.exit(0);
 let args;
 if (first === '--test') {
   const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));

@@ -171,7 +171,7 @@ async function waitForTape(
   tell(run);
   await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [
     setId,
-    'waiting_for_tape',
+    run.paused ? 'paused' : 'waiting_for_tape',
     reason,
   ]);
   const scope = new CancellationScope();

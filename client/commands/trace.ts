@@ -223,7 +223,7 @@ async function traceFile(session: Session, what: string): Promise<void> {
   if (rows.length === 0) {
     throw usageFailure(
       'NotTraced',
-      `${what} is no set, no archive, and no path that any set has seen (looked for /${toText(name)}).`,
+      `No set, no archive and no path that any set has seen is called ${what} (looked for /${toText(name)}).`,
       '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
     );
   }

@@ -41,7 +41,7 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
       says: /mode incremental is not in this version/,
     },
     { args: ['status', '2026-01_000009'], code: 2, says: /no set 2026-01_000009 in the catalog/ },
-    { args: ['trace', 'nothing-like-this'], code: 2, says: /no set, no archive, and no path/ },
+    { args: ['trace', 'nothing-like-this'], code: 2, says: /No set, no archive and no path/ },
     { args: ['watch'], code: 2, says: /No set is unfinished/ },
     { args: ['tape', 'label', 'bad name'], code: 2, says: /is no tape name/ },
     {
