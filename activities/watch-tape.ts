@@ -1,3 +1,4 @@
+import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { recordSetState, setNamed } from '../catalog/sets.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
@@ -5,6 +6,9 @@ import { requireTape } from '../tape/loaded-tape.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import type { Drive } from '../tape/drive.js';
+
+/** States that a wait for a tape does not hide. */
+const saysMore: readonly SetState[] = ['paused', ...finalSetStates];
 
 /** Milliseconds between two looks at the mount. */
 const lookEveryMs = 1000;
@@ -35,7 +39,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
           .row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, 'paused');
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, saysMore);
         attempt.report({ step: 'waiting for tape', why: error.sentence });
       }
       await pause(attempt, lookEveryMs);

@@ -145,17 +145,17 @@ export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
   return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
 }
 
-/** Writes a set's state down, with an event when it changed; not over the state `unless`, which says more. */
+/** Writes a set's state down, with an event when it changed; not over a state in `unless`. */
 export async function recordSetState(
   catalog: Catalog,
   setId: string,
   state: SetState,
   reason: string | null,
-  unless?: SetState,
+  unless: readonly SetState[] = [],
 ): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const before = await setNamed(tx, setId);
-    if (before.state === unless || (before.state === state && before.reason === reason)) return;
+    if (unless.includes(before.state) || (before.state === state && before.reason === reason)) return;
     const finished = finalSetStates.includes(state) ? Date.now() : null;
     await tx
       .updateTable('sets')

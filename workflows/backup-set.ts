@@ -18,7 +18,7 @@ import {
   tapeLoadedUpdate,
   type BackupSetInput,
 } from './messages.js';
-import { failureReason, newRun, progressOf, tell, type SetRun } from './set-run.js';
+import { allStopped, failureReason, newRun, progressOf, tell, track, type SetRun } from './set-run.js';
 import { writeGroups } from './tape-writer.js';
 
 /**
@@ -33,6 +33,9 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     await work.run(() => backUp(run));
     await condition(allHandlersFinished);
   } catch (error) {
+    // Nothing of this set may go on working when its end is written down.
+    work.cancel();
+    await CancellationScope.nonCancellable(() => allStopped(run));
     if (isCancellation(error)) return await endCancelled(run, error);
     return await endBroken(run, error);
   }
@@ -57,8 +60,8 @@ async function backUp(run: SetRun): Promise<void> {
   }
   const scanning = new CancellationScope();
   // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
-  const scan = run.scanned ? Promise.resolve() : scanning.run(() => scanSources(run));
-  const moving = Promise.all([feedGroups(run), writeGroups(run)]).then(() => {
+  const scan = run.scanned ? Promise.resolve() : track(run, scanning.run(() => scanSources(run)));
+  const moving = Promise.all([track(run, feedGroups(run)), track(run, writeGroups(run))]).then(() => {
     if (run.draining) scanning.cancel();
   });
   await Promise.all([moving, scan.catch((error: unknown) => ignoreIfDraining(run, error))]);

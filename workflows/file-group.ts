@@ -7,6 +7,7 @@ import {
   outlivingWorkers,
   stagedBytes,
   tell,
+  track,
   type SetRun,
 } from './set-run.js';
 
@@ -61,16 +62,17 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
     return;
   }
   if (group.state === 'committed') {
-    void release(run, [group.group]);
+    void track(run, release(run, [group.group]));
     return;
   }
   run.staging.set(group.group, group);
   run.staged.set(group.group, group.bytes);
   tell(run);
-  void stageGroup(run, group)
+  const staged = stageGroup(run, group)
     .then(() => makeReady(run, group))
     .catch((error: unknown) => parkUnlessCancelled(run, group, error))
     .finally(() => run.staging.delete(group.group));
+  void track(run, staged);
 }
 
 /** Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged. */

@@ -49,6 +49,8 @@ export interface SetRun {
   unsyncedSince: number;
   /** Bytes that each group may hold in staging. */
   staged: Map<number, number>;
+  /** Everything that runs in the background; a set that ends early waits until all of it has stopped. */
+  tasks: Set<Promise<unknown>>;
   /** Releases under way. */
   releasing: number;
   /** The next group waits for staging that only a sync and a release can free. */
@@ -76,6 +78,7 @@ export function newRun(input: BackupSetInput): SetRun {
     unsynced: new Map(),
     unsyncedSince: 0,
     staged: new Map(),
+    tasks: new Set(),
     releasing: 0,
     shortOfStaging: false,
     scanned: input.scanned,
@@ -99,6 +102,19 @@ export function stagedBytes(run: SetRun): number {
   let bytes = 0;
   for (const held of run.staged.values()) bytes += held;
   return bytes;
+}
+
+/** Notes a background step, until it has ended, however it does. */
+export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Result> {
+  run.tasks.add(task);
+  const forget = () => void run.tasks.delete(task);
+  task.then(forget, forget);
+  return task;
+}
+
+/** Waits until no background step is under way. */
+export async function allStopped(run: SetRun): Promise<void> {
+  while (run.tasks.size > 0) await Promise.allSettled([...run.tasks]);
 }
 
 /** The progress query's answer. */

@@ -1,7 +1,7 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { beginGroup, parkUnlessCancelled, release } from './file-group.js';
-import { failureReason, failureType, makeReady, outlivingWorkers, tell, type SetRun } from './set-run.js';
+import { failureReason, failureType, makeReady, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
 
 /** Groups of which a compression takes less than a second or two. */
 const smallGroupBytes = 64 * 1024 * 1024;
@@ -146,7 +146,7 @@ function settle(run: SetRun, committed: number[], lost: number[]): void {
     if (copy !== undefined) makeReady(run, copy.group);
   }
   for (const number of [...committed, ...lost]) run.unsynced.delete(number);
-  if (committed.length > 0) void release(run, committed);
+  if (committed.length > 0) void track(run, release(run, committed));
 }
 
 async function parkUnsynced(run: SetRun, groups: number[], error: unknown): Promise<void> {
@@ -175,11 +175,11 @@ async function waitForTape(
     reason,
   ]);
   const scope = new CancellationScope();
-  const watch = scope.run(() =>
-    outlivingWorkers(() =>
-      watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [
-        { setId, wanted, needBytes: wanted === undefined ? Math.max(needBytes, 1) : needBytes },
-      ]),
+  const wish = { setId, wanted, needBytes: wanted === undefined ? Math.max(needBytes, 1) : needBytes };
+  const watch = track(
+    run,
+    scope.run(() =>
+      outlivingWorkers(() => watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [wish])),
     ),
   );
   try {

@@ -112,7 +112,7 @@ test('a set id that exists is refused; --new starts another; sources inside each
   ]);
   assert.equal(first.files, 7);
   const again = await installation.run(['backup', source, '--set', first.setId]);
-  assert.equal(again.code, 2);
+  assert.equal(again.code, 2, again.stderr);
   assert.match(again.stderr, new RegExp(`set ${first.setId} exists and is completed`));
   const second = await installation.json<{ setId: string }>(['backup', source]);
   assert.notEqual(second.setId, first.setId);
