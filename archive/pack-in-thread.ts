@@ -39,11 +39,17 @@ export interface ThreadedPack extends PackOptions {
   onProgress(progress: PackProgress): void;
 }
 
+/**
+ * Most of what a thread holds is garbage of its last entries: a small young generation keeps it from piling up. The old
+ * one holds the inodes of hard links, at most those of one group.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 };
+
 /** Threads without a job. */
 const idle: Worker[] = [];
 
 function takeThread(): Worker {
-  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url));
+  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url), { resourceLimits });
   thread.ref();
   return thread;
 }

@@ -58,7 +58,7 @@ export const settingsSchema = z.object({
   /** Most bytes of source files in one archive; a single file above it goes alone. */
   MAX_GROUP_SIZE: size.default(12 * 1024 ** 3),
   /** Most entries in one archive: bounds the manifest and the restore of one group. */
-  MAX_GROUP_FILES: whole(1, 10_000_000).default(100_000),
+  MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
   COMPRESSION_LEVEL: whole(0, 9).default(6),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
   /** Groups that compress at the same time. */

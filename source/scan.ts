@@ -43,6 +43,8 @@ export function scanInThread(
   signal.addEventListener('abort', stop);
   const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
     workerData: { ...job, stopFlag },
+    // Most of what the walk makes is garbage soon: a small young generation keeps it from piling up.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
   return new Promise<boolean>((resolve, reject) => {
     let done = false;
