@@ -51,7 +51,8 @@ function compressLines(steps: readonly PendingStep[]): string[] {
       const name = `  compress  group ${details.group ?? '…'}`;
       const again = attempt > 1 ? `  (attempt ${attempt}: ${lastFailure ?? ''})` : '';
       if (details.why !== undefined) return `${name}: waiting, ${details.why}${again}`;
-      const { bytesIn = 0, bytesTotal = 0 } = details;
+      const { bytesIn = 0, bytesTotal } = details;
+      if (bytesTotal === undefined) return `${name}: begins${again}`;
       return `${name} ${bar(bytesIn, bytesTotal)} ${formatBytes(bytesIn)} of ${formatBytes(bytesTotal)}${again}`;
     });
 }

@@ -60,7 +60,12 @@ async function backUp(run: SetRun): Promise<void> {
   }
   const scanning = new CancellationScope();
   // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
-  const scan = run.scanned ? Promise.resolve() : track(run, scanning.run(() => scanSources(run)));
+  const scan = run.scanned
+    ? Promise.resolve()
+    : track(
+        run,
+        scanning.run(() => scanSources(run)),
+      );
   const moving = Promise.all([track(run, feedGroups(run)), track(run, writeGroups(run))]).then(() => {
     if (run.draining) scanning.cancel();
   });

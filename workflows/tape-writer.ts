@@ -1,7 +1,15 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { beginGroup, parkUnlessCancelled, release } from './file-group.js';
-import { failureReason, failureType, makeReady, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import {
+  failureReason,
+  failureType,
+  makeReady,
+  outlivingWorkers,
+  tell,
+  track,
+  type SetRun,
+} from './set-run.js';
 
 /** Groups of which a compression takes less than a second or two. */
 const smallGroupBytes = 64 * 1024 * 1024;
@@ -179,7 +187,9 @@ async function waitForTape(
   const watch = track(
     run,
     scope.run(() =>
-      outlivingWorkers(() => watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [wish])),
+      outlivingWorkers(() =>
+        watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [wish]),
+      ),
     ),
   );
   try {
