@@ -131,11 +131,10 @@ export async function syncTapes(run: SetRun): Promise<void> {
     const groups = written.map(([number]) => number);
     try {
       const result = await outlivingWorkers(() =>
-        run.activities.drive.syncTape.executeWithOptions({ summary: `sync ${groups.length} archives` }, [
-          run.input.setId,
-          tape,
-          groups,
-        ]),
+        run.activities.drive.syncTape.executeWithOptions(
+          { summary: `sync ${groups.length === 1 ? 'one archive' : `${groups.length} archives`}` },
+          [run.input.setId, tape, groups],
+        ),
       );
       settle(run, result.committed, result.lost);
     } catch (error) {
