@@ -49,11 +49,24 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
       await waitForRoom(deps, ref, group, attempt);
       if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
       await makeFolder(folder);
-      await removeParts(folder, archiveName(ref.setId, ref.group));
-      await removeParts(folder, manifestName(ref.setId, ref.group));
+      await removeEarlier(deps, ref);
       if (await packAndName(deps, ref, group, attempt, folder)) return;
     }
   });
+}
+
+/**
+ * Deletes what earlier attempts have staged of this group: the catalog knows of no archive, so none of it counts. A
+ * damaged archive has the size of the one to come, and must not be taken for it.
+ */
+async function removeEarlier({ settings }: Deps, ref: GroupRef): Promise<void> {
+  const root = settings.BACKUP_COMPRESS_DIR;
+  for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)]) {
+    for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)]) {
+      await removeParts(folder, name);
+      await removeFile(path.join(folder, name));
+    }
+  }
 }
 
 /** Packs once. False when staging ran full meanwhile: the part is deleted, and the group waits for room again. */

@@ -18,8 +18,8 @@ import {
 const eventsPerRun = 3000;
 /** Most groups begun and not released: more only cost history in the drain. */
 const mostInWindow = 40;
-/** Times that a group is compressed anew because its staged bytes were lost. */
-const mostCompressions = 5;
+/** Times that a group is compressed because its staged bytes were lost, before it is parked. */
+export const mostCompressions = 5;
 
 /** Begins group after group, as long as the window and the staging budget have room, until no more come. */
 export async function feedGroups(run: SetRun): Promise<void> {

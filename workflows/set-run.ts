@@ -49,6 +49,8 @@ export interface SetRun {
   unsyncedSince: number;
   /** Bytes that each group may hold in staging. */
   staged: Map<number, number>;
+  /** Times that the drive found a group's staged bytes damaged or gone. */
+  damages: Map<number, number>;
   /** Everything that runs in the background; a set that ends early waits until all of it has stopped. */
   tasks: Set<Promise<unknown>>;
   /** Releases under way. */
@@ -78,6 +80,7 @@ export function newRun(input: BackupSetInput): SetRun {
     unsynced: new Map(),
     unsyncedSince: 0,
     staged: new Map(),
+    damages: new Map(),
     tasks: new Set(),
     releasing: 0,
     shortOfStaging: false,

@@ -1,6 +1,6 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
-import { beginGroup, parkUnlessCancelled, release } from './file-group.js';
+import { beginGroup, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
 import {
   failureReason,
   failureType,
@@ -108,13 +108,21 @@ async function writeGroup(run: SetRun, group: PlannedGroup): Promise<void> {
       run.writing = undefined;
       await changeTape(run, failureReason(error), group.bytes);
     } else if (failureType(error) === 'StagedArchiveDamaged') {
-      beginGroup(run, { ...group, state: 'planned' });
+      await compressAgain(run, group, error);
     } else {
       await parkUnlessCancelled(run, group, error);
     }
   } finally {
     run.writing = undefined;
   }
+}
+
+/** Staged bytes that were lost are made again, a few times: a disk that damages all it is given must not be fed for ever. */
+async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): Promise<void> {
+  const damages = (run.damages.get(group.group) ?? 0) + 1;
+  run.damages.set(group.group, damages);
+  if (damages < mostCompressions) beginGroup(run, { ...group, state: 'planned' });
+  else await parkUnlessCancelled(run, group, error);
 }
 
 /** Before the tape in the drive is changed, what was written to it is synced. */

@@ -4,12 +4,15 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { DeterminismViolationError } from '@temporalio/workflow';
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { projectDir, projectVersion } from '../../config/project-dir.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
 import { Installation, temporalCli } from '../support/installation.js';
 import { manyFiles, tempFolder } from '../support/trees.js';
+
+// What the SDK tells of a replay is no one's to read here.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 const histories = path.join(projectDir, 'test', 'fixtures', 'histories');
 const workflowBundle = { codePath: path.join(projectDir, 'dist', 'workflow-bundle.js') };

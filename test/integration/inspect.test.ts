@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Installation } from '../support/installation.js';
+import { tempFolder, writeTree } from '../support/trees.js';
+
+test('sets, status, ls, find, trace and doctor tell the same story of a set', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { 'docs/report.pdf': 'pdf', 'docs/notes.txt': 'notes', 'etc/hosts.conf': 'hosts' });
+  const installation = await Installation.make(t);
+  const { setId } = await installation.json<{ setId: string }>(['backup', source]);
+  const archive = `backup_${setId}_000001.tar.gz`;
+
+  const sets = await installation.run(['sets']);
+  assert.match(sets.stdout, new RegExp(`${setId} +completed .*TAPE01 .*${source}`));
+  const status = await installation.json<{ status: string; stages: Record<string, number> }>([
+    'status',
+    setId,
+  ]);
+  assert.deepEqual([status.status, status.stages], ['completed', { released: 1 }]);
+
+  const all = await installation.run(['ls', setId]);
+  assert.equal(all.stdout.trim().split('\n').length, 6);
+  const some = await installation.run(['ls', setId, path.join(source, 'docs')]);
+  assert.equal(some.stdout.trim().split('\n').length, 3);
+  assert.match(some.stdout, new RegExp(`TAPE01 ${archive} +${source}/docs/report\\.pdf`));
+  const none = await installation.run(['ls', setId, '/elsewhere']);
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /holds nothing at \/elsewhere/);
+
+  const found = await installation.json<{ path: string; tape: string; archive: string; sha256: string }>([
+    'find',
+    '*.pdf',
+  ]);
+  assert.equal(found.path, `${source}/docs/report.pdf`);
+  assert.deepEqual([found.tape, found.archive], ['TAPE01', archive]);
+  assert.equal((await installation.run(['find', `${source}/**/hosts*`])).stdout.trim().split('\n').length, 1);
+  assert.equal((await installation.run(['find', '*.nothing'])).code, 1);
+
+  for (const what of [setId, archive, path.join(source, 'docs/report.pdf')]) {
+    const traced = await installation.run(['trace', what]);
+    assert.equal(traced.code, 0, traced.stderr);
+    assert.match(traced.stdout, /Moved to final\?/);
+    assert.match(traced.stdout, /Queued for the drive\? /);
+    assert.match(traced.stdout, /On tape\? /);
+    assert.match(traced.stdout, /Drive lto1 mounted\? yes, with tape TAPE01/);
+  }
+  const doctor = await installation.run(['doctor'], { COMPRESSION_LEVEL: '3' });
+  assert.equal(doctor.code, 0, doctor.stdout);
+  assert.match(doctor.stdout, /COMPRESSION_LEVEL +3 +environment/);
+  assert.match(doctor.stdout, /MAX_GROUP_SIZE .*12\.88 GB.* default/);
+  for (const what of ['Node', 'catalog', 'staging', 'drive lto1'])
+    assert.match(doctor.stdout, new RegExp(`^ok +${what}:`, 'm'));
+  assert.match(doctor.stdout, /note +Temporal: the embedded server does not run now/);
+});
+
+test('doctor with a server that runs checks its version, clock and workers', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { a: 'x' });
+  const installation = await Installation.make(t);
+  const { setId } = await installation.json<{ setId: string }>(['backup', source, '--detach']);
+  await installation.run(['watch', setId]);
+  const doctor = await installation.run(['doctor']);
+  assert.equal(doctor.code, 0, doctor.stdout);
+  assert.match(
+    doctor.stdout,
+    /Temporal: embedded server 1\.\d+\.\d+ at 127\.0\.0\.1:\d+, namespace default, UI http/,
+  );
+  for (const queue of [
+    'tapeflow-archive',
+    'tapeflow-compress',
+    'tapeflow-drive-lto1',
+    'tapeflow-drive-lto1-host',
+  ]) {
+    assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: a worker serves it`));
+  }
+  assert.match(doctor.stdout, /ok +clock/);
+  assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 0);
+  await installation.run(['down']);
+  assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 1);
+});
