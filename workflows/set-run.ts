@@ -43,6 +43,8 @@ export interface SetRun {
   /** Groups for the drive, lowest number first. */
   ready: PlannedGroup[];
   writing: PlannedGroup | undefined;
+  /** Groups that the drive has waited for long enough: later ones go before them. */
+  overtaken: Set<number>;
   /** Written groups that no sync has covered, with the tape's UUID. */
   unsynced: Map<number, { group: PlannedGroup; tape: string; bytes: number }>;
   /** When the oldest of them was written, in milliseconds. */
@@ -77,6 +79,7 @@ export function newRun(input: BackupSetInput): SetRun {
     compressing: 0,
     ready: [],
     writing: undefined,
+    overtaken: new Set(),
     unsynced: new Map(),
     unsyncedSince: 0,
     staged: new Map(),

@@ -11,10 +11,10 @@ import {
   type SetRun,
 } from './set-run.js';
 
-/** Groups of which a compression takes less than a second or two. */
+/** Groups of which a compression takes less than a second or two, on a machine that is not busy. */
 const smallGroupBytes = 64 * 1024 * 1024;
-/** Longest that the drive is held for an earlier small group. */
-const mostHoldMs = 2000;
+/** Longest that the drive is held for one earlier small group. */
+const mostHoldMs = 10_000;
 
 /**
  * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
@@ -35,19 +35,23 @@ export async function writeGroups(run: SetRun): Promise<void> {
 }
 
 /**
- * Lets a small archive that is a moment away come before a later one. Bounded, so that the drive never starves: an
- * earlier group may wait for staging that only this write can free.
+ * Lets a small archive that is on its way come before a later one. Each is waited for once, and not for long, so that the
+ * drive never starves: an earlier group may be tried again and again, or wait for staging that only this write can free.
  */
 async function waitForEarlier(run: SetRun): Promise<void> {
-  const isAway = () => {
+  const earlier = () => {
     const first = run.ready[0];
-    if (first === undefined || run.paused) return false;
+    if (first === undefined || run.paused) return undefined;
     for (const group of run.staging.values()) {
-      if (group.group < first.group && group.bytes <= smallGroupBytes) return true;
+      const isSmall = group.bytes <= smallGroupBytes;
+      if (group.group < first.group && isSmall && !run.overtaken.has(group.group)) return group.group;
     }
-    return false;
+    return undefined;
   };
-  if (isAway()) await condition(() => !isAway(), mostHoldMs);
+  for (let group = earlier(); group !== undefined; group = earlier()) {
+    const awaited = group;
+    if (!(await condition(() => earlier() !== awaited, mostHoldMs))) run.overtaken.add(awaited);
+  }
 }
 
 function isDone(run: SetRun): boolean {
