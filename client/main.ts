@@ -38,6 +38,12 @@ addWorker(program);
 addHost(program);
 inheritJson(program);
 
+// `tapeflow ls SET | head`: the reader has had enough, and there is nothing to complain of.
+process.stdout.on('error', (error) => {
+  if (systemErrorCode(error) === 'EPIPE') process.exit(exitCodes.success);
+  throw error;
+});
+
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
@@ -61,7 +67,6 @@ function report(error: unknown): number {
     process.stderr.write(`tapeflow: ${failure.sentence}\n`);
     return failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
   }
-  if (systemErrorCode(error) === 'EPIPE') return 0;
   process.stderr.write(`tapeflow: ${describeError(error)}\n`);
   if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);

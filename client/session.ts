@@ -48,6 +48,16 @@ export function openSession(command: Command): Session {
   };
 }
 
+/** Runs the work of a command in a session, which is closed at the end. */
+export async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
+  const session = openSession(command);
+  try {
+    await run(session);
+  } finally {
+    await session.close();
+  }
+}
+
 /** A path as the user gave it: relative to where they stand, also under `npm run`, which changes the folder. */
 export function userPath(given: string): string {
   return path.resolve(process.env['INIT_CWD'] ?? process.cwd(), given);

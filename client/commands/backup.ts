@@ -8,7 +8,7 @@ import { describeError, systemErrorCode, usageFailure } from '../../config/failu
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
 import { followSet } from '../follow.js';
-import { connectServer, openSession, userPath, type Session } from '../session.js';
+import { connectServer, inSession, userPath, type Session } from '../session.js';
 import { newSetOptions, startSet } from '../start-set.js';
 
 interface BackupFlags {
@@ -37,14 +37,9 @@ export function addBackup(program: Command): void {
     .option('--direct', 'compress straight on to the tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if an unfinished one has the same sources')
-    .action(async (paths: string[], flags: BackupFlags, command: Command) => {
-      const session = openSession(command);
-      try {
-        await backup(session, paths, flags);
-      } finally {
-        await session.close();
-      }
-    });
+    .action((paths: string[], flags: BackupFlags, command: Command) =>
+      inSession(command, (session) => backup(session, paths, flags)),
+    );
 }
 
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {

@@ -11,7 +11,7 @@ import {
   connectServer,
   findServer,
   isRunning,
-  openSession,
+  inSession,
   setHandle,
   type Server,
   type Session,
@@ -43,15 +43,6 @@ export function addControl(program: Command): void {
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => retry(session, setId, detach === true)),
     );
-}
-
-async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
-  const session = openSession(command);
-  try {
-    await run(session);
-  } finally {
-    await session.close();
-  }
 }
 
 async function unfinished(session: Session, setId: string): Promise<SetRow> {

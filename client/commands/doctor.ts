@@ -14,7 +14,7 @@ import { openDrive, spaceOf } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../../workflows/queues.js';
 import { exitCodes } from '../exit-codes.js';
-import { findServer, lostSets, openSession, type Server, type Session } from '../session.js';
+import { findServer, inSession, lostSets, type Server, type Session } from '../session.js';
 import { tableLines } from '../table.js';
 
 /** SQLite before this can corrupt a WAL database that several processes use (the WAL-reset bug). */
@@ -43,19 +43,16 @@ export function addDoctor(program: Command): void {
       '--workers [role]',
       'only check that workers serve their queues: archive, or the name of a drive (for health checks)',
     )
-    .action(async ({ workers }: { workers?: string | true }, command: Command) => {
-      const session = openSession(command);
-      try {
+    .action(({ workers }: { workers?: string | true }, command: Command) =>
+      inSession(command, async (session) => {
         const checks =
           workers === undefined
             ? await checkAll(session)
             : await checkWorkers(session, workers === true ? undefined : workers);
         print(session, checks, workers === undefined);
         if (checks.some((check) => check.level === 'trouble')) process.exitCode = exitCodes.failure;
-      } finally {
-        await session.close().catch(() => undefined);
-      }
-    });
+      }),
+    );
 }
 
 function print(session: Session, checks: readonly Check[], withSettings: boolean): void {
@@ -290,7 +287,11 @@ async function queueChecks(server: Server, settings: Settings, role: string | un
       what: `queue ${queue}`,
       level: alive ? 'ok' : 'trouble',
       finding: alive ? 'a worker serves it' : (troubles.get(name) ?? `no ${name} serves it`),
-      advice: alive ? undefined : `Run \`${server.target.embedded ? 'tapeflow up' : command}\`.`,
+      advice: alive
+        ? undefined
+        : server.lease === undefined
+          ? `Run \`${command}\`.`
+          : `It is started by itself; if it does not come, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
     });
   }
   return checks;

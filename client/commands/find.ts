@@ -2,7 +2,7 @@ import ignore from 'ignore';
 import type { Command } from 'commander';
 import { fromBytes, fromText, toBytes } from '../../archive/byte-string.js';
 import { filesBelow } from '../../catalog/files.js';
-import { openSession, type Session } from '../session.js';
+import { inSession, type Session } from '../session.js';
 import { RowPrinter } from './ls.js';
 import { exitCodes } from '../exit-codes.js';
 
@@ -13,14 +13,9 @@ export function addFind(program: Command): void {
     .description('find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`')
     .argument('<glob>', 'gitignore rules: without a slash it matches a name at any depth')
     .option('--set <id>', 'only in this set')
-    .action(async (glob: string, { set }: { set?: string }, command: Command) => {
-      const session = openSession(command);
-      try {
-        await find(session, glob, set);
-      } finally {
-        await session.close();
-      }
-    });
+    .action((glob: string, { set }: { set?: string }, command: Command) =>
+      inSession(command, (session) => find(session, glob, set)),
+    );
 }
 
 async function find(session: Session, glob: string, setId: string | undefined): Promise<void> {

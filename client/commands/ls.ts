@@ -7,7 +7,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { archiveName } from '../../staging/paths.js';
-import { openSession, userPath, type Session } from '../session.js';
+import { inSession, userPath, type Session } from '../session.js';
 import { formatTime } from '../table.js';
 
 /** `ls SET [PATH]`: what a set holds, and where. */
@@ -18,20 +18,8 @@ export function addLs(program: Command): void {
     .argument('<set>', 'the set')
     .argument('[path]', 'a file or folder of the sources')
     .option('--skipped', 'only what is not, or not truly, in the backup, with the reason')
-    .action(
-      async (
-        setId: string,
-        path: string | undefined,
-        { skipped }: { skipped?: boolean },
-        command: Command,
-      ) => {
-        const session = openSession(command);
-        try {
-          await ls(session, setId, path, skipped === true);
-        } finally {
-          await session.close();
-        }
-      },
+    .action((setId: string, path: string | undefined, { skipped }: { skipped?: boolean }, command: Command) =>
+      inSession(command, (session) => ls(session, setId, path, skipped === true)),
     );
 }
 

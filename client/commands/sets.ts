@@ -6,7 +6,7 @@ import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } fro
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, resultObject } from '../follow.js';
 import { pendingSteps } from '../pending-steps.js';
-import { findServer, openSession, type Session } from '../session.js';
+import { findServer, inSession, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 
 /** Skipped entries that `status` shows. */
@@ -25,15 +25,6 @@ export function addSets(program: Command): void {
     .action((setId: string | undefined, _options, command: Command) =>
       inSession(command, (session) => printStatus(session, setId)),
     );
-}
-
-async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
-  const session = openSession(command);
-  try {
-    await run(session);
-  } finally {
-    await session.close();
-  }
 }
 
 async function printSets(session: Session): Promise<void> {

@@ -13,7 +13,7 @@ import { labelTape, type LabelRequest } from '../../tape/label-tape.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { archiveQueue } from '../../workflows/queues.js';
 import { exitCodes } from '../exit-codes.js';
-import { findServer, openSession, type Server, type Session } from '../session.js';
+import { findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -62,15 +62,6 @@ interface LabelFlags {
   pool?: string;
   drive: string;
   force?: boolean;
-}
-
-async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
-  const session = openSession(command);
-  try {
-    await run(session);
-  } finally {
-    await session.close();
-  }
 }
 
 async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {

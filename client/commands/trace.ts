@@ -18,7 +18,7 @@ import { openDrive } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { numberRanges } from '../events.js';
 import { pendingSteps, type PendingStep } from '../pending-steps.js';
-import { findServer, isRunning, openSession, userPath, type Session } from '../session.js';
+import { findServer, isRunning, inSession, userPath, type Session } from '../session.js';
 import { formatTime } from '../table.js';
 
 /** `trace SET|ARCHIVE|FILE`: where it is, what it waits for, and what to do, from catalog, history and disk. */
@@ -27,14 +27,9 @@ export function addTrace(program: Command): void {
     .command('trace')
     .description('where is a set, an archive or a source file: in final? queued? on tape? and what to do')
     .argument('<set|archive|file>', 'a set id, the name of an archive, or the path of a source file')
-    .action(async (what: string, _options, command: Command) => {
-      const session = openSession(command);
-      try {
-        await trace(session, what);
-      } finally {
-        await session.close();
-      }
-    });
+    .action((what: string, _options, command: Command) =>
+      inSession(command, (session) => trace(session, what)),
+    );
 }
 
 async function trace(session: Session, what: string): Promise<void> {

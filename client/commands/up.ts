@@ -7,25 +7,18 @@ import { startHost, type Host } from '../../embedded/host.js';
 import { command as tellHost, joinHost, type Lease } from '../../embedded/lease.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { EventPrinter } from '../events.js';
-import { lostSets, openSession, type Session } from '../session.js';
+import { inSession, lostSets, type Session } from '../session.js';
 
 /** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
 export function addUp(program: Command): void {
   program
     .command('up')
     .description('run server, UI and workers on this machine until Ctrl-C; interrupted sets go on')
-    .action(async (_options, command: Command) => {
-      const session = openSession(command);
-      try {
-        await up(session);
-      } finally {
-        await session.close();
-      }
-    });
+    .action((_options, command: Command) => inSession(command, up));
   program
     .command('down')
     .description('stop the server and workers that `backup --detach` has left running')
-    .action(async (_options, command: Command) => down(openSession(command)));
+    .action((_options, command: Command) => inSession(command, down));
 }
 
 async function up(session: Session): Promise<void> {

@@ -3,7 +3,7 @@ import { unfinishedSets, setNamed, summarizeSet, type SetRow } from '../../catal
 import { finalSetStates } from '../../catalog/schema.js';
 import { usageFailure } from '../../config/failures.js';
 import { exitCodeOf, followSet, printSummary } from '../follow.js';
-import { connectServer, openSession, type Session } from '../session.js';
+import { connectServer, inSession, type Session } from '../session.js';
 
 /** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
 export function addWatch(program: Command): void {
@@ -11,14 +11,9 @@ export function addWatch(program: Command): void {
     .command('watch')
     .description('follow a set to its end (Ctrl-C ends only the watching)')
     .argument('[set]', 'the set (default: the unfinished one)')
-    .action(async (setId: string | undefined, _options, command: Command) => {
-      const session = openSession(command);
-      try {
-        await watch(session, await wantedSet(session, setId));
-      } finally {
-        await session.close();
-      }
-    });
+    .action((setId: string | undefined, _options, command: Command) =>
+      inSession(command, async (session) => watch(session, await wantedSet(session, setId))),
+    );
 }
 
 async function watch(session: Session, set: SetRow): Promise<void> {

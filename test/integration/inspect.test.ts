@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
-import { tempFolder, writeTree } from '../support/trees.js';
+import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
 test('sets, status, ls, find, trace and doctor tell the same story of a set', async (t) => {
   const source = tempFolder(t);
@@ -52,6 +52,18 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   for (const what of ['Node', 'catalog', 'staging', 'drive lto1'])
     assert.match(doctor.stdout, new RegExp(`^ok +${what}:`, 'm'));
   assert.match(doctor.stdout, /note +Temporal: the embedded server does not run now/);
+});
+
+test('a reader that has had enough ends a list, without a complaint', async (t) => {
+  const source = tempFolder(t);
+  manyFiles(source, 2000);
+  const installation = await Installation.make(t);
+  const { setId } = await installation.json<{ setId: string }>(['backup', source]);
+  const list = installation.start(['ls', setId]);
+  list.child.stdout?.once('data', () => list.child.stdout?.destroy());
+  const { code, stderr } = await list.ended;
+  assert.equal(stderr, '');
+  assert.equal(code, 0);
 });
 
 test('doctor with a server that runs checks its version, clock and workers', async (t) => {
