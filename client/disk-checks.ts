@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
+import { makeFolder } from '../staging/durable-file.js';
 import { spaceOf } from '../tape/drive.js';
 
 export type Level = 'ok' | 'note' | 'trouble';
@@ -28,7 +29,7 @@ export async function checkStaging(settings: Settings): Promise<Check[]> {
   const folders = [path.join(root, 'temp'), path.join(root, 'final')];
   try {
     for (const folder of folders) {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await access(folder, constants.W_OK);
     }
     const [temp, final] = await Promise.all(folders.map((folder) => stat(folder)));

@@ -20,13 +20,20 @@ export async function fsyncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder and its parents, each of them durable. */
+/**
+ * Makes a folder and its parents, each of them durable. One by one: Node's `recursive` says ENOENT, not EROFS, when the
+ * disk is read-only.
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; ; made = path.dirname(made)) {
+  const missing: string[] = [];
+  for (let at = folder; (await sizeOf(at)) === undefined; at = path.dirname(at)) missing.unshift(at);
+  for (const made of missing) {
+    try {
+      await mkdir(made);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
     await fsyncFolder(path.dirname(made));
-    if (made === first) return;
   }
 }
 
