@@ -88,7 +88,11 @@ test('temp and final on two file systems: a move waits for room; half copies and
     [2],
     'only the altered one is compressed again',
   );
-  assert.match(lost[0]?.detail ?? '', /is not what was compressed/);
+  assert.match(
+    lost[0]?.detail ?? '',
+    /the staged .*\/temp\/.* is not what was compressed/,
+    'seen before it was moved',
+  );
   assertWholeOnTape(t, installation, String(setId), source);
   assert.deepEqual(readdirSync(disk.folder), []);
 });
