@@ -25,6 +25,8 @@ test('staging that other data fills in the middle of an archive: the group waits
     MAX_GROUP_SIZE: '80MB',
     STAGING_MAX_BYTES: '100MB',
     COMPRESSION_THREADS: '1',
+    // The worker is stopped for a moment: that must not count as its death, which would begin the group anew too.
+    HEARTBEAT_SECONDS: '60',
   });
   const backup = installation.start(['backup', source]);
   const temp = path.join(disk.folder, 'temp');

@@ -45,12 +45,10 @@ export class SmallDisk {
   /** Somebody else's data takes all the room but `leave` bytes. */
   fill(leave = 0): void {
     const fd = openSync(this.filler, 'w');
-    const block = Buffer.alloc(4096, 1);
     let written = 0;
     try {
-      for (;;) written += writeSync(fd, block);
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOSPC') throw error;
+      // Large writes first, then to the last page.
+      for (const block of [Buffer.alloc(1 << 20, 1), Buffer.alloc(4096, 1)]) written += writeAll(fd, block);
     } finally {
       closeSync(fd);
     }
@@ -64,5 +62,16 @@ export class SmallDisk {
 
   remount(mode: 'ro' | 'rw'): void {
     execFileSync('mount', ['-o', `remount,${mode}`, this.folder]);
+  }
+}
+
+/** Writes a block again and again until nothing more fits; returns the bytes. */
+function writeAll(fd: number, block: Buffer): number {
+  let written = 0;
+  try {
+    for (;;) written += writeSync(fd, block);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOSPC') throw error;
+    return written;
   }
 }
