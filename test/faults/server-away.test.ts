@@ -100,7 +100,7 @@ async function ownServer(
 
 function worker(t: TestContext, installation: Installation, args: string[]) {
   const child = spawn(process.execPath, [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'worker', ...args], {
-    env: { ...process.env, ...installation.env } as Record<string, string>,
+    env: { ...process.env, ...installation.env },
     stdio: 'ignore',
   });
   t.after(() => child.kill('SIGKILL'));
