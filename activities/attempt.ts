@@ -1,33 +1,78 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
-  /** Unique over all attempts of all runs; `.part` files and catalog rows are named after it. */
+  /** Unique over all attempts of all runs, and over the runs of a body; `.part` files and catalog rows are named after it. */
   token: string;
   /** Aborted when the server has given the attempt up, or the worker shuts down. */
   signal: AbortSignal;
   /** Throws when the attempt must stop. Cheap: asked for every chunk. */
   throwIfCancelled(): void;
   /** What the next heartbeat tells: progress for people, never read back by any step. */
-  report(details: unknown): void;
+  report(details: object): void;
+  /**
+   * Runs a step in the catalog, and again when the catalog was out of reach: for a commit after long work, which would
+   * else begin anew. The step must be one transaction.
+   */
+  commit<Result>(step: () => Promise<Result>): Promise<Result>;
 }
+
+/**
+ * Says why an error is a condition of the machine that time or a person mends; undefined when it is the step's own. Such a
+ * condition is waited for, as long as it lasts: it uses up no attempts and parks nothing.
+ */
+export type Condition = (error: unknown) => string | undefined;
+
+/** The catalog is out of reach: busy, its disk full, failing or read-only; never damage. */
+export const catalogCondition: Condition = (error) => {
+  if (!isCatalogOutOfReach(error)) return undefined;
+  const failure = catalogFailure(error, 'of this installation');
+  return failure instanceof TapeflowFailure ? failure.message : describeError(error);
+};
 
 /** Milliseconds between two heartbeats; the worker sends at most one a second. */
 const heartbeatEveryMs = 1000;
+/** Milliseconds before a step that met a condition is tried again: as many as the tries so far, up to the second. */
+const conditionPauseMs = 1000;
+const mostConditionPauseMs = 5000;
+/** Tries between two log lines about one condition: about a minute and a half. */
+const triesPerWarning = 20;
 
 /**
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
- * policy understands: the failure's code becomes the type, and only transient ones are tried again.
+ * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
+ * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
  */
-export async function asAttempt<Result>(body: (attempt: Attempt) => Promise<Result>): Promise<Result> {
+export async function asAttempt<Result>(
+  body: (attempt: Attempt) => Promise<Result>,
+  condition: Condition = catalogCondition,
+): Promise<Result> {
   const context = Context.current();
   const { info, cancellationSignal: signal } = context;
-  let details: unknown;
+  let details: object | undefined;
   const beat = () => context.heartbeat(details);
   const timer = setInterval(beat, heartbeatEveryMs);
+  const token = `${(info.workflowExecution?.runId ?? '').slice(0, 8)}-${info.activityId}-${info.attempt}`;
+  const outlast = async <R>(waitsFor: Condition, step: (round: number) => Promise<R>): Promise<R> => {
+    for (let round = 1; ; round += 1) {
+      try {
+        return await step(round);
+      } catch (error) {
+        const why = waitsFor(error);
+        if (why === undefined || signal.aborted) throw error;
+        if (round % triesPerWarning === 1)
+          context.log.warn(`waiting: ${why}`, { error: describeError(error) });
+        const before = details;
+        details = { ...before, step: 'waiting', why, stuck: true };
+        await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
+        details = before;
+      }
+    }
+  };
   const attempt: Attempt = {
-    token: `${(info.workflowExecution?.runId ?? '').slice(0, 8)}-${info.activityId}-${info.attempt}`,
+    token,
     signal,
     throwIfCancelled() {
       if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new Error('cancelled');
@@ -35,10 +80,13 @@ export async function asAttempt<Result>(body: (attempt: Attempt) => Promise<Resu
     report(next) {
       details = next;
     },
+    commit: (step) => outlast(catalogCondition, step),
   };
   try {
     beat();
-    return await body(attempt);
+    return await outlast(condition, (round) =>
+      body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),
+    );
   } catch (error) {
     attempt.throwIfCancelled();
     throw toApplicationFailure(error);

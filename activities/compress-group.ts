@@ -9,19 +9,16 @@ import {
   type ArchiveRow,
   type GroupRow,
 } from '../catalog/groups.js';
-import { systemErrorCode } from '../config/failures.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import { makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
-import { spaceOf } from '../tape/drive.js';
-import { asAttempt, pause, type Attempt } from './attempt.js';
+import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
 import { setOptions } from './set-options.js';
+import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
-
-/** Milliseconds between two looks whether staging has room. */
-const roomEveryMs = 1000;
 
 /**
  * What a group may take of staging besides its files' bytes: a tar header and its padding for each entry. Compression
@@ -45,14 +42,12 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
       logStage(deps, 'lost', ref, { archive: archive.name });
     }
     const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-    for (;;) {
-      await waitForRoom(deps, ref, group, attempt);
-      if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
-      await makeFolder(folder);
-      await removeEarlier(deps, ref);
-      if (await packAndName(deps, ref, group, attempt, folder)) return;
-    }
-  });
+    await makeFolder(folder);
+    await waitForRoom(deps, ref, group, attempt, folder);
+    if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
+    await removeEarlier(deps, ref);
+    await packAndName(deps, ref, group, attempt, folder);
+  }, stagingCondition(deps));
 }
 
 /**
@@ -69,14 +64,14 @@ async function removeEarlier({ settings }: Deps, ref: GroupRef): Promise<void> {
   }
 }
 
-/** Packs once. False when staging ran full meanwhile: the part is deleted, and the group waits for room again. */
+/** Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits. */
 async function packAndName(
   deps: Deps,
   ref: GroupRef,
   group: GroupRow,
   attempt: Attempt,
   folder: string,
-): Promise<boolean> {
+): Promise<void> {
   const began = performance.now();
   const archivePath = path.join(folder, partName(archiveName(ref.setId, ref.group), attempt.token));
   const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
@@ -95,23 +90,14 @@ async function packAndName(
   } catch (error) {
     await removeFile(archivePath);
     await removeFile(manifestPath);
-    const code = systemErrorCode(error);
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    deps.logger.warn(
-      { setId: ref.setId, group: ref.group },
-      `staging ran full while group ${ref.group} was compressed`,
-    );
-    await pause(attempt, roomEveryMs);
-    return false;
+    throw stagingFailure(error, ref, folder);
   }
   attempt.throwIfCancelled();
   const { archive } = packed;
   const ms = performance.now() - began;
-  await commitCompressed(deps.catalog, archive, packed.files, {
-    reserved: archive.size + archive.manifest_size,
-    ms,
-    detail: `${archive.members} files, ${packed.skipped} skipped`,
-  });
+  const detail = `${archive.members} files, ${packed.skipped} skipped`;
+  const reserved = archive.size + archive.manifest_size;
+  await attempt.commit(() => commitCompressed(deps.catalog, archive, packed.files, { reserved, ms, detail }));
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
   logStage(deps, 'compressed', ref, {
     archive: archive.name,
@@ -119,7 +105,20 @@ async function packAndName(
     ms,
     files: archive.members,
   });
-  return true;
+}
+
+/** An error of the device under staging names no file: this says where it was. */
+function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown {
+  if (systemErrorCode(error) !== 'EIO') return error;
+  return new TapeflowFailure(
+    'StagingFailed',
+    `The archive of group ${ref.group} could not be written to staging at ${folder}: ${describeError(error)}.`,
+    {
+      kind: 'transient',
+      advice: `Check that disk, then \`tapeflow retry ${ref.setId}\`.`,
+      cause: error,
+    },
+  );
 }
 
 /**
@@ -144,21 +143,19 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
 }
 
 /** Waits until the group's bytes fit the staging budget and the disk. The promise to it is written in the catalog. */
-async function waitForRoom(deps: Deps, ref: GroupRef, group: GroupRow, attempt: Attempt): Promise<void> {
+async function waitForRoom(
+  deps: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+  folder: string,
+): Promise<void> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
   const need = Math.min(group.bytes + group.entries * bytesPerEntry, budget);
-  await makeFolder(tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId));
-  for (let waited = 0; ; waited += 1) {
+  await waitForSpace(deps, ref, attempt, async () => {
     const reserved = await reserveStaging(catalog, ref.setId, ref.group, need, budget);
-    const { free } = await spaceOf(settings.BACKUP_COMPRESS_DIR);
-    if (reserved && free >= need) return;
-    const why = reserved
-      ? `staging's disk has ${formatBytes(free)} free, and group ${ref.group} may need ${formatBytes(need)}`
-      : `the staging budget of ${formatBytes(budget)} is taken`;
-    attempt.report({ step: 'waiting for staging', group: ref.group, why });
-    if (waited % 60 === 0)
-      deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${why}`);
-    await pause(attempt, roomEveryMs);
-  }
+    if (reserved) return lackOfSpace(folder, ref, need);
+    return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
+  });
 }

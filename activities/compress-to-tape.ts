@@ -127,8 +127,10 @@ async function packOnTape(
     lock.check();
     const ms = performance.now() - began;
     const detail = `${archive.members} files, ${packed.skipped} skipped`;
-    await commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail });
-    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`);
+    await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
+    await attempt.commit(() =>
+      beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`),
+    );
     if ((await sizeOf(parts.archive)) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',
@@ -143,7 +145,7 @@ async function packOnTape(
     await publish(parts.manifest, path.join(folder, names.manifest));
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
-    if (!(await recordWritten(catalog, { ...ref, token }, written))) {
+    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, written)))) {
       throw new TapeflowFailure(
         'StaleAttempt',
         `Another attempt has taken over the write of group ${ref.group}.`,

@@ -4,6 +4,7 @@ import { advanceGroup, forgetArchive, groupOf, requireArchive } from '../catalog
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import {
+  UnreadableSource,
   copyHashed,
   fsyncFolder,
   makeFolder,
@@ -15,6 +16,7 @@ import {
 import { finalDir, partName, tempDir } from '../staging/paths.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
+import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
 
 /** Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`. */
 export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
@@ -34,8 +36,8 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       { name: archive.name, size: archive.size, sha256: archive.sha256 },
     ];
     for (const file of files) {
-      if (await moveFile(file, from, to, attempt)) continue;
-      const reason = `the staged ${path.join(from, file.name)} is gone or has another size`;
+      const reason = await moveFile(deps, ref, file, { from, to }, attempt);
+      if (reason === undefined) continue;
       await forgetArchive(catalog, ref.setId, ref.group, reason);
       logStage(deps, 'lost', ref, { archive: archive.name });
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
@@ -47,7 +49,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       bytes: archive.size,
     });
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
-  });
+  }, stagingCondition(deps));
 }
 
 interface Staged {
@@ -56,44 +58,65 @@ interface Staged {
   sha256: string;
 }
 
-/** Moves one file; across file systems by a hashed copy that gets its name when it is whole. False when it is nowhere. */
-async function moveFile(file: Staged, fromDir: string, toDir: string, attempt: Attempt): Promise<boolean> {
-  const from = path.join(fromDir, file.name);
-  const to = path.join(toDir, file.name);
+/**
+ * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
+ * @returns why its bytes are not what was compressed; undefined when it was moved, by this attempt or an earlier one.
+ */
+async function moveFile(
+  deps: Deps,
+  ref: GroupRef,
+  file: Staged,
+  folders: { from: string; to: string },
+  attempt: Attempt,
+): Promise<string | undefined> {
+  const from = path.join(folders.from, file.name);
+  const to = path.join(folders.to, file.name);
   if ((await sizeOf(from)) !== file.size) {
-    if ((await sizeOf(to)) !== file.size) return false;
+    if ((await sizeOf(to)) !== file.size) return `the staged ${from} is gone or has another size`;
     // Moved by an earlier attempt, which may have died before the names were durable.
-    await fsyncFolder(toDir);
-    return true;
+    await fsyncFolder(folders.to);
+    return undefined;
   }
   try {
     await rename(from, to);
   } catch (error) {
     if (systemErrorCode(error) !== 'EXDEV') throw error;
-    await copyAcross(file, from, to, attempt);
-    return true;
+    await removeParts(folders.to, file.name);
+    // Looked at first: a copy that is tried again and again would fill the disk to its brim for everybody.
+    await waitForSpace(deps, ref, attempt, () => lackOfSpace(folders.to, ref, file.size));
+    return copyAcross(ref, file, from, to, attempt);
   }
-  await fsyncFolder(toDir);
-  await fsyncFolder(fromDir);
-  return true;
+  await fsyncFolder(folders.to);
+  await fsyncFolder(folders.from);
+  return undefined;
 }
 
-async function copyAcross(file: Staged, from: string, to: string, attempt: Attempt): Promise<void> {
-  await removeParts(path.dirname(to), file.name);
+async function copyAcross(
+  ref: GroupRef,
+  file: Staged,
+  from: string,
+  to: string,
+  attempt: Attempt,
+): Promise<string | undefined> {
   const part = path.join(path.dirname(to), partName(file.name, attempt.token));
-  const copied = await copyHashed({ from, to: part, guard: () => attempt.throwIfCancelled() });
-  if (copied.sha256 !== file.sha256) {
+  const guard = (bytesOut: number) => {
+    attempt.throwIfCancelled();
+    attempt.report({ step: 'moving', group: ref.group, bytesOut, bytesTotal: file.size });
+  };
+  try {
+    const copied = await copyHashed({ from, to: part, guard });
+    if (copied.sha256 !== file.sha256) {
+      await removeFile(part);
+      return `the staged ${from} is not what was compressed`;
+    }
+  } catch (error) {
     await removeFile(part);
-    throw new TapeflowFailure(
-      'StagedCopyDiffers',
-      `The copy of ${from} to ${to} differs from what was compressed.`,
-      {
-        kind: 'transient',
-      },
-    );
+    if (error instanceof UnreadableSource) return error.message;
+    throw error;
   }
   await publish(part, to);
   await rm(from);
+  return undefined;
 }
 
 /** True when both of a group's files can be opened in `final/` with the sizes that the catalog has. */

@@ -4,6 +4,7 @@ import { fsyncFolder, removeFile, removeParts } from '../staging/durable-file.js
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt } from './attempt.js';
 import { logStage, type Deps } from './deps.js';
+import { stagingCondition } from './staging-condition.js';
 
 /** Deletes the staged archives of committed groups, and only of those. */
 export function releaseArchives(deps: Deps, setId: string, groups: number[]): Promise<void> {
@@ -36,5 +37,5 @@ export function releaseArchives(deps: Deps, setId: string, groups: number[]): Pr
       logStage(deps, 'released', { setId, group }, { archive: archive.name, bytes: archive.size });
     }
     await fsyncFolder(finalDir(root, setId)).catch(() => undefined);
-  });
+  }, stagingCondition(deps));
 }

@@ -8,6 +8,7 @@ import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
+import { stagingCondition } from './staging-condition.js';
 
 /** A group as the workflow carries it. */
 export interface PlannedGroup {
@@ -111,7 +112,7 @@ export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
     const summary = await summarizeSet(catalog, setId);
     return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
-  });
+  }, stagingCondition(deps));
 }
 
 /** The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. */
@@ -123,7 +124,7 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<
     const reason = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
     await recordSetState(catalog, setId, 'cancelled', reason);
     deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
-  });
+  }, stagingCondition(deps));
 }
 
 /** Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. */

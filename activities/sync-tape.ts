@@ -69,7 +69,7 @@ async function syncPending(
   }
   attempt.report({ step: 'syncing', groups: pending.length });
   if (process.platform === 'win32' && drive.settings.kind === 'ltfs') {
-    await indexPeriod(pending, settings.TAPE_SYNC_INTERVAL, attempt);
+    await indexPeriod(settings.TAPE_SYNC_INTERVAL, attempt);
   }
   const began = performance.now();
   const folder = tapeFolder(drive.settings.path, setId);
@@ -133,8 +133,11 @@ async function loseCopy(deps: DriveDeps, setId: string, group: number, reason: s
   logStage(deps, 'lost', { setId, group }, { reason });
 }
 
-/** Windows: waits until LTFS must have written its index by its own clock, since the last byte. Seconds. */
-async function indexPeriod(pending: Pending, interval: number, attempt: Attempt): Promise<void> {
-  const last = Math.max(...pending.map((copy) => copy.written_at ?? 0));
-  while (Date.now() < last + interval * 1000) await pause(attempt, 1000);
+/**
+ * Windows: waits until LTFS must have written its index by its own clock. Seconds, counted from here, since the last byte
+ * came before: the wall clock, which may be set forward meanwhile, would say so too early.
+ */
+async function indexPeriod(interval: number, attempt: Attempt): Promise<void> {
+  const began = performance.now();
+  while (performance.now() < began + interval * 1000) await pause(attempt, 1000);
 }

@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { forgetArchive, groupOf, requireArchive, type ArchiveRow } from '../catalog/groups.js';
+import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, loseUnsynced, recordWritten, updateTape } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { UnreadableSource } from '../staging/durable-file.js';
 import { finalDir } from '../staging/paths.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { isMediumError } from '../tape/ltfs.js';
@@ -52,13 +54,8 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     const ms = performance.now() - began;
     const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
     attempt.throwIfCancelled();
-    if (
-      !(await recordWritten(
-        catalog,
-        { ...ref, token },
-        { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` },
-      ))
-    ) {
+    const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
+    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
       throw new TapeflowFailure(
         'StaleAttempt',
         `Another attempt has taken over the write of group ${ref.group}.`,
@@ -112,8 +109,9 @@ async function writeBoth(
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
-      if (!missing && !damaged) throw error;
-      const reason = damaged ? error.message : `The staged ${file.path} is gone.`;
+      const unreadable = error instanceof UnreadableSource;
+      if (!missing && !damaged && !unreadable) throw error;
+      const reason = missing ? `The staged ${file.path} is gone.` : describeError(error);
       await forgetArchive(catalog, ref.setId, ref.group, reason);
       logStage(deps, 'lost', ref, { archive: archive.name, reason });
       throw new TapeflowFailure('StagedArchiveDamaged', reason, { cause: error });
@@ -167,7 +165,9 @@ export async function onMedium<Result>(
 async function whichTape({ drive, catalog }: DriveDeps): Promise<string | undefined> {
   try {
     return (await identifyTape(drive, catalog)).row.uuid;
-  } catch {
+  } catch (error) {
+    // A catalog that is out of reach says nothing about the tape.
+    if (isCatalogOutOfReach(error)) throw error;
     return undefined;
   }
 }

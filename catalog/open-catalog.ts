@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import {
   CompiledQuery,
@@ -10,9 +11,10 @@ import {
   SqliteDriver,
   type DatabaseConnection,
   type Driver,
-  type SqliteDialectConfig,
+  type QueryResult,
 } from 'kysely';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { catalogFailure, isCatalogBusy } from './catalog-failure.js';
 import { migrations } from './migrations.js';
 import type { Tables } from './schema.js';
 
@@ -21,57 +23,75 @@ export type Catalog = Kysely<Tables>;
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeoutMs = 10_000;
+/**
+ * Of that, what SQLite itself may wait, in milliseconds: its wait blocks the thread, so that no heartbeat would leave.
+ * The rest is waited between such tries, while the thread does other work.
+ */
+const blockingMs = 20;
+const betweenTriesMs = 30;
+
+/**
+ * Waits for another process's transaction without blocking the thread. The patience counts from the first refusal since
+ * the last success: when it is used up, the statements that queue behind need not wait as long again, each after the other.
+ */
+class PatientConnection implements DatabaseConnection {
+  private refusedSince: number | undefined;
+
+  constructor(private readonly inner: DatabaseConnection) {}
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    for (;;) {
+      try {
+        const result = await this.inner.executeQuery<Row>(query);
+        this.refusedSince = undefined;
+        return result;
+      } catch (error) {
+        if (!isCatalogBusy(error)) throw error;
+        this.refusedSince ??= performance.now();
+        if (performance.now() - this.refusedSince > busyTimeoutMs) throw error;
+        await sleep(betweenTriesMs);
+      }
+    }
+  }
+
+  streamQuery<Row>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<Row>> {
+    return this.inner.streamQuery(query, chunkSize);
+  }
+}
 
 /**
  * Begins transactions with their write lock. A transaction that began with a read and writes later is refused at once
  * (SQLITE_BUSY_SNAPSHOT), without waiting, when another process wrote in between.
  */
 class ImmediateDriver extends SqliteDriver {
+  private patient: PatientConnection | undefined;
+
+  constructor(private readonly database: Database.Database) {
+    super({ database });
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection();
+    return (this.patient ??= new PatientConnection(connection));
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // A full or failing disk has rolled it back already; an error of this rollback would hide that one.
+    if (this.database.inTransaction) await super.rollbackTransaction(connection);
   }
 }
 
 class ImmediateDialect extends SqliteDialect {
-  constructor(private readonly config: SqliteDialectConfig) {
-    super(config);
+  constructor(private readonly database: Database.Database) {
+    super({ database });
   }
   override createDriver(): Driver {
-    return new ImmediateDriver(this.config);
+    return new ImmediateDriver(this.database);
   }
-}
-
-/** What a damaged or foreign catalog file looks like to SQLite. */
-const damage = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
-
-/** One sentence for a failure of the catalog's file; other errors come back as they are. */
-export function catalogFailure(error: unknown, file: string): unknown {
-  const code = systemErrorCode(error) ?? '';
-  const base = code.split('_').slice(0, 2).join('_');
-  if (damage.has(base)) {
-    return new TapeflowFailure('CatalogDamaged', `The catalog ${file} is damaged (${code}).`, {
-      advice: 'Nothing was changed; see "The catalog is lost" in docs/recovery.md.',
-      cause: error,
-    });
-  }
-  if (base === 'SQLITE_CANTOPEN' || base === 'SQLITE_READONLY' || code === 'EACCES' || code === 'EROFS') {
-    return new TapeflowFailure(
-      'CatalogUnusable',
-      `The catalog ${file} cannot be opened for writing (${code}).`,
-      {
-        advice: 'Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.',
-        cause: error,
-      },
-    );
-  }
-  if (base === 'SQLITE_FULL') {
-    return new TapeflowFailure('CatalogDiskFull', `The disk of the catalog ${file} is full.`, {
-      kind: 'transient',
-      advice: 'Make room there; the set goes on by itself.',
-      cause: error,
-    });
-  }
-  return error;
 }
 
 /**
@@ -86,8 +106,9 @@ export async function openCatalog(file: string): Promise<Catalog> {
     // FULL: a commit survives a power cut. A staged archive is deleted on the strength of one.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
-    const catalog = new Kysely<Tables>({ dialect: new ImmediateDialect({ database }) });
+    const catalog = new Kysely<Tables>({ dialect: new ImmediateDialect(database) });
     await migrate(catalog, database);
+    database.pragma(`busy_timeout = ${blockingMs}`);
     return catalog;
   } catch (error) {
     throw catalogFailure(error, file);

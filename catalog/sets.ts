@@ -265,7 +265,8 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     skipped: skipped.count,
     bytesIn: Number(committed.bytesIn ?? 0),
     bytesOut: Number(committed.bytesOut ?? 0),
-    seconds: Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100,
+    // Wall-clock times of two moments: a clock that was set back meanwhile must not make it negative.
+    seconds: Math.max(0, Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100),
     tapes: tapes.map((tape) => tape.name),
     scanned: set.scanned === 1,
     plannedBytes,

@@ -3,15 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
 import { skippedFiles } from '../catalog/files.js';
-import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
+import { summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { toText, fromBytes } from '../archive/byte-string.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
-import { TapeflowFailure } from '../config/failures.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from './exit-codes.js';
 import { liveLines, type LiveView } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
-import { isRunning, type Server, type Session } from './session.js';
+import type { Server, Session } from './session.js';
+import { Watchdog, hasEnded } from './watchdog.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 500;
@@ -106,11 +106,13 @@ async function followLines(
   if (attached) await printer.skipOld();
   const watchdog = new Watchdog(session, server, setId);
   while (!interrupt.happened) {
-    await printer.printNew();
-    if (await hasEnded(catalog, setId)) {
+    const summary = await watchdog.outlast(async () => {
+      await printer.printNew();
+      if (!(await hasEnded(catalog, setId))) return undefined;
       await printer.printNew();
       return summarizeSet(catalog, setId);
-    }
+    });
+    if (summary !== undefined) return summary;
     await watchdog.look();
     await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
   }
@@ -131,16 +133,18 @@ async function followLive(
     setId,
   );
   const view: LiveView = {
-    began: Date.now(),
+    began: performance.now(),
     bytesAtBegin: undefined,
     budget: session.settings.STAGING_MAX_BYTES,
   };
   try {
     while (!interrupt.happened) {
-      const summary = await summarizeSet(catalog, setId);
-      const steps = await pendingSteps(server, setId);
-      screen(liveLines(summary, steps, view, process.stdout.columns).join('\n'));
-      if (finalSetStates.includes(summary.status)) return summary;
+      const summary = await watchdog.outlast(() => summarizeSet(catalog, setId));
+      if (summary !== undefined) {
+        const steps = await pendingSteps(server, setId);
+        screen(liveLines(summary, steps, view, process.stdout.columns).join('\n'));
+        if (finalSetStates.includes(summary.status)) return summary;
+      }
       await watchdog.look();
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
@@ -153,58 +157,6 @@ async function followLive(
 function screenSay(screen: ReturnType<typeof createLogUpdate>, session: Session, sentence: string): void {
   screen.clear();
   session.say(sentence);
-}
-
-async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
-  return finalSetStates.includes((await setNamed(catalog, setId)).state);
-}
-
-/** Looks, now and then, whether what should work on the set still does, and says so once when it does not. */
-class Watchdog {
-  private readonly said = new Set<string>();
-  private looks = 0;
-  private lost = false;
-
-  constructor(
-    private readonly session: Session,
-    private readonly server: Server,
-    private readonly setId: string,
-  ) {
-    server.lease?.onLost(() => (this.lost = true));
-  }
-
-  async look(): Promise<void> {
-    if (this.lost) {
-      throw new TapeflowFailure(
-        'HostLost',
-        `Server and workers of set ${this.setId} have stopped or were killed.`,
-        {
-          advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
-        },
-      );
-    }
-    for (const worker of this.server.lease?.workers() ?? []) {
-      if (worker.trouble !== undefined && !worker.ready) this.sayOnce(worker.trouble);
-    }
-    this.looks += 1;
-    if (this.looks % 20 !== 0) return;
-    if (await isRunning(this.server, this.setId).catch(() => true)) return;
-    // The set's last step writes its state before the workflow closes; so look at it once more.
-    if (await hasEnded(await this.session.catalog(), this.setId)) return;
-    throw new TapeflowFailure(
-      'SetNotRunning',
-      `The server does not run set ${this.setId} any more, but it has not ended.`,
-      {
-        advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
-      },
-    );
-  }
-
-  private sayOnce(sentence: string): void {
-    if (this.said.has(sentence)) return;
-    this.said.add(sentence);
-    this.session.say(sentence);
-  }
 }
 
 /** 0, 1 or 3, by what became of the set. */

@@ -4,7 +4,7 @@ import type { PendingStep } from './pending-steps.js';
 
 /** What the live display remembers between two pictures. */
 export interface LiveView {
-  /** When the following began, in milliseconds. */
+  /** When the following began, in milliseconds of `performance.now()`. */
   began: number;
   /** Bytes of sources that were committed by then. */
   bytesAtBegin: number | undefined;
@@ -25,6 +25,7 @@ export function liveLines(
     `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     ...scanLines(summary, steps),
     ...compressLines(steps),
+    ...stuckLines(steps),
     `  staging   ${bar(summary.stagedBytes, view.budget)} ${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
     ...driveLines(summary, steps),
     ...totalLines(summary, view),
@@ -57,6 +58,19 @@ function compressLines(steps: readonly PendingStep[]): string[] {
     });
 }
 
+/** Other steps that wait for a person or for time, such as a move to a disk that is full. */
+function stuckLines(steps: readonly PendingStep[]): string[] {
+  return steps
+    .filter((step) => step.activity !== 'compressGroup' && step.started && step.details.stuck === true)
+    .slice(0, 4)
+    .map((step) => `  waiting   ${stepName(step)}: ${step.details.why ?? ''}`);
+}
+
+/** The step in words, with its group if it has told one. */
+export function stepName({ activity, details }: PendingStep): string {
+  return `${activity}${details.group === undefined ? '' : ` of group ${details.group}`}`;
+}
+
 function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const { queued = 0, written = 0, writing = 0 } = summary.stages;
   const waiting = `${queued} queued, ${written} to be synced`;
@@ -77,7 +91,7 @@ function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[
 
 function totalLines(summary: SetSummary, view: LiveView): string[] {
   view.bytesAtBegin ??= summary.bytesIn;
-  const seconds = (Date.now() - view.began) / 1000;
+  const seconds = (performance.now() - view.began) / 1000;
   const speed = (summary.bytesIn - view.bytesAtBegin) / Math.max(seconds, 0.001);
   const left = summary.plannedBytes - summary.bytesIn;
   const eta = summary.scanned && speed > 0 && left > 0 ? `, about ${formatSeconds(left / speed)} left` : '';

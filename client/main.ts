@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
-import { catalogFailure } from '../catalog/open-catalog.js';
+import { catalogFailure } from '../catalog/catalog-failure.js';
 import { addBackup } from './commands/backup.js';
 import { addControl } from './commands/control.js';
 import { addDoctor } from './commands/doctor.js';

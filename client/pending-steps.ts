@@ -19,7 +19,10 @@ export interface StepDetails {
   bytesOut?: number;
   bytesTotal?: number;
   seconds?: number;
+  /** Why it waits. */
   why?: string;
+  /** True when only a person or time can end that wait, such as a full disk. */
+  stuck?: boolean;
   entries?: number;
   bytes?: number;
   groups?: number;
@@ -28,10 +31,15 @@ export interface StepDetails {
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API (`temporal/api/enums/v1/workflow.proto`). */
 const startedState = 2;
 
+/** Milliseconds that the server has for its answer: a display must not stand still because of a server that hangs. */
+const answerWithinMs = 2000;
+
 /** What the server says is under way; nothing when it cannot be asked now. For people only: no step trusts it. */
 export async function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
   try {
-    const { raw } = await setHandle(server, setId).describe();
+    const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      setHandle(server, setId).describe(),
+    );
     return (raw.pendingActivities ?? []).map((pending) => ({
       activity: pending.activityType?.name ?? '',
       started: Number(pending.state) === startedState,

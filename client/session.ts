@@ -112,10 +112,16 @@ export function setHandle(server: Server, setId: string): WorkflowHandle {
   return server.client.workflow.getHandle(backupWorkflowId(setId));
 }
 
-/** True when the set's workflow is open on the server. */
+/** Milliseconds for an answer of the server: one that is stopped keeps its connections open and says nothing. */
+const answerWithinMs = 10_000;
+
+/** True when the set's workflow is open on the server. Throws `ServerFailed` when it does not answer. */
 export async function isRunning(server: Server, setId: string): Promise<boolean> {
   try {
-    return (await setHandle(server, setId).describe()).status.name === 'RUNNING';
+    const described = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      setHandle(server, setId).describe(),
+    );
+    return described.status.name === 'RUNNING';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;
     throw new TapeflowFailure(

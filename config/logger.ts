@@ -2,9 +2,14 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { pino, type Logger, type StreamEntry } from 'pino';
 import pretty from 'pino-pretty';
+import { systemErrorCode } from './failures.js';
 import type { Settings } from './settings.js';
 
 export type { Logger } from 'pino';
+
+/** Log lines that wait in memory while the disk is full; further ones are dropped. */
+const mostUnwrittenBytes = 1024 * 1024;
+const diskTakesNothing = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 /**
  * The log of one process: pino's JSON lines in `LOG_FILE`, or `<data>/logs/<role>.log`; and, when `toTerminal` is asked
@@ -13,11 +18,10 @@ export type { Logger } from 'pino';
 export function createLogger(settings: Settings, role: string, toTerminal = false): Logger {
   const level = settings.LOG_LEVEL;
   const file = settings.LOG_FILE ?? path.join(settings.TAPEFLOW_DATA_DIR, 'logs', `${role}.log`);
-  mkdirSync(path.dirname(file), { recursive: true });
   const streamLevel = level === 'silent' ? 'fatal' : level;
-  const streams: StreamEntry[] = [
-    { level: streamLevel, stream: pino.destination({ dest: file, append: true, sync: true }) },
-  ];
+  const streams: StreamEntry[] = [];
+  const stream = openLogFile(file);
+  if (stream !== undefined) streams.push({ level: streamLevel, stream });
   if (toTerminal) {
     const stream = process.stderr.isTTY
       ? pretty({
@@ -31,4 +35,19 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
     streams.push({ level: streamLevel, stream });
   }
   return pino({ level, base: { pid: process.pid, role } }, pino.multistream(streams));
+}
+
+/** The file's stream; undefined when its disk takes no new file now: then this process has no log there. */
+function openLogFile(file: string) {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const options = { dest: file, append: true, sync: true, maxLength: mostUnwrittenBytes };
+    const stream = pino.destination(options);
+    // Without a listener, a full disk under the log would end the process. The lines are written when it has room again.
+    stream.on('error', () => undefined);
+    return stream;
+  } catch (error) {
+    if (!diskTakesNothing.has(systemErrorCode(error) ?? '')) throw error;
+    return undefined;
+  }
 }

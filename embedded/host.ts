@@ -158,8 +158,7 @@ class RunningHost {
       try {
         await sleep(wait);
         await this.runServer();
-        this.file = { ...this.file, serverPid: this.server?.child.pid ?? 0 };
-        writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+        this.updateFile({ serverPid: this.server?.child.pid ?? 0 });
         return;
       } catch (error) {
         this.logger.error(
@@ -167,6 +166,16 @@ class RunningHost {
           `the Temporal server could not be started again: ${describeError(error)}`,
         );
       }
+    }
+  }
+
+  /** Tells other commands what has changed. A full disk must not end the host: it only goes on telling the old. */
+  private updateFile(change: Partial<HostFile>): void {
+    this.file = { ...this.file, ...change };
+    try {
+      writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+    } catch (error) {
+      this.logger.error({ err: error }, `the host's file could not be written: ${describeError(error)}`);
     }
   }
 
@@ -239,8 +248,7 @@ class RunningHost {
       this.tell(socket);
     } else if (verb === 'stay') {
       this.sticky = true;
-      this.file = { ...this.file, sticky: true };
-      writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
+      this.updateFile({ sticky: true });
       socket.write('{}\n');
     } else if (verb === 'stop') {
       this.stop();

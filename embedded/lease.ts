@@ -39,8 +39,8 @@ const startTimeoutMs = 15 * 60_000;
 
 /** Takes a lease on the host that runs, or starts one. Two commands at once get the same. */
 export async function takeLease(settings: Settings, say: (sentence: string) => void): Promise<Lease> {
-  const deadline = Date.now() + startTimeoutMs;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + startTimeoutMs;
+  while (performance.now() < deadline) {
     const running = readHostFile(settings.TAPEFLOW_DATA_DIR);
     const held = running === undefined ? undefined : await hold(running);
     if (held !== undefined && running !== undefined) return leaseOf(running, held, undefined);

@@ -9,23 +9,24 @@ const entriesPerLook = 500;
 /** Milliseconds after which a part batch is committed too, so that slow disks show progress and lose little. */
 const flushEveryMs = 1000;
 
+const report = (message: ScanMessage) => parentPort?.postMessage(message);
+
 async function run(job: ScanJob): Promise<void> {
   const stop = new Int32Array(job.stopFlag);
   const catalog = await openCatalog(job.catalogFile);
   const leftOut: string[] = [];
   try {
     const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits);
-    const report = (message: ScanMessage) => parentPort?.postMessage(message);
     const entries = walk({ ...job, after, onLeftOut: (path, why) => leftOut.push(`${path} (${why})`) });
     let entriesSeen = 0;
-    let flushed = Date.now();
+    let flushed = performance.now();
     for (const entry of entries) {
       await planner.add(entry);
       if (++entriesSeen % entriesPerLook !== 0) continue;
       report({ progress: { ...planner.counted } });
-      if (Date.now() - flushed > flushEveryMs) {
+      if (performance.now() - flushed > flushEveryMs) {
         await planner.flush();
-        flushed = Date.now();
+        flushed = performance.now();
       }
       if (Atomics.load(stop, 0) === 1) {
         await planner.flush();
@@ -40,4 +41,9 @@ async function run(job: ScanJob): Promise<void> {
   }
 }
 
-await run(workerData as ScanJob);
+try {
+  await run(workerData as ScanJob);
+} catch (error) {
+  const { message, code, stack } = error as NodeJS.ErrnoException;
+  report({ failed: { message, code, stack } });
+}

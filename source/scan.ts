@@ -23,6 +23,8 @@ export interface ScanMessage {
   progress?: ScanProgress;
   done?: true;
   stopped?: true;
+  /** The thread's own error; only its plain parts survive the way here. */
+  failed?: { message: string; code: string | undefined; stack: string | undefined };
 }
 
 /**
@@ -51,6 +53,8 @@ export function scanInThread(
     worker.on('message', (message: ScanMessage) => {
       if (message.progress !== undefined) onProgress(message.progress);
       if (message.done === true) done = true;
+      if (message.failed !== undefined)
+        reject(Object.assign(new Error(message.failed.message), message.failed));
     });
     worker.once('error', reject);
     worker.once('exit', () => resolve(done));

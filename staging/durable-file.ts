@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 
 /** Bytes of one read and write of a copy: what an LTFS drive streams well, and two of them are in memory. */
 const chunkBytes = 8 * 1024 * 1024;
@@ -20,13 +20,20 @@ export async function fsyncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder and its parents, each of them durable. */
+/**
+ * Makes a folder and its parents, each of them durable. One by one: Node's `recursive` says ENOENT, not EROFS, when the
+ * disk is read-only.
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; ; made = path.dirname(made)) {
+  const missing: string[] = [];
+  for (let at = folder; (await sizeOf(at)) === undefined; at = path.dirname(at)) missing.unshift(at);
+  for (const made of missing) {
+    try {
+      await mkdir(made);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
     await fsyncFolder(path.dirname(made));
-    if (made === first) return;
   }
 }
 
@@ -80,6 +87,13 @@ export async function removeEmptyFolder(folder: string): Promise<void> {
   }
 }
 
+/** The source of a copy could be opened, but not be read to its end: its own disk fails, not the target's. */
+export class UnreadableSource extends Error {
+  constructor(file: string, cause: unknown) {
+    super(`the staged ${file} cannot be read: ${describeError(cause)}`, { cause });
+  }
+}
+
 export interface CopyOptions {
   from: string;
   /** Must not exist. */
@@ -98,6 +112,7 @@ export interface CopyResult {
 /**
  * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy.
  * A short write is continued. The target is left behind when it fails: its caller knows what to do with it.
+ * Throws `UnreadableSource` when a read fails, so that the target is not blamed for it.
  */
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   const source = await open(options.from, constants.O_RDONLY);
@@ -121,7 +136,7 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
   const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
   let bytes = 0;
   let turn = 0;
-  let reading = readFull(source, buffers[0], 0);
+  let reading = readFull(source, buffers[0], 0, options.from);
   // A rejection while the other half is awaited must not count as unhandled; it is thrown by its own await below.
   reading.catch(() => undefined);
   for (;;) {
@@ -129,7 +144,7 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
     if (chunk.length === 0) return { bytes, sha256: hash.digest('hex') };
     options.guard(bytes);
     turn = 1 - turn;
-    reading = readFull(source, buffers[turn as 0 | 1], bytes + chunk.length);
+    reading = readFull(source, buffers[turn as 0 | 1], bytes + chunk.length, options.from);
     reading.catch(() => undefined);
     const writing = writeFull(target, chunk);
     writing.catch(() => undefined);
@@ -139,10 +154,15 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
   }
 }
 
-async function readFull(source: FileHandle, buffer: Buffer, position: number): Promise<Buffer> {
+async function readFull(source: FileHandle, buffer: Buffer, position: number, name: string): Promise<Buffer> {
   let filled = 0;
   while (filled < buffer.length) {
-    const { bytesRead } = await source.read(buffer, filled, buffer.length - filled, position + filled);
+    let bytesRead: number;
+    try {
+      ({ bytesRead } = await source.read(buffer, filled, buffer.length - filled, position + filled));
+    } catch (error) {
+      throw new UnreadableSource(name, error);
+    }
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

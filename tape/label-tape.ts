@@ -48,13 +48,15 @@ export async function labelTape(
   const { volume } = medium;
   const now = new Date();
   const { name, pool } = request;
+  // Also finds out, before the tape is touched, that the catalog takes writes now.
+  const installation = await installationId(catalog);
   try {
     lock.check();
     await writeLabel(path, {
       name,
       pool,
       uuid,
-      installation: await installationId(catalog),
+      installation,
       volume,
       labelled: now.toISOString(),
     });

@@ -22,8 +22,9 @@ export async function runArchiveWorker(
   target: TemporalTarget,
   logger: Logger,
 ): Promise<void> {
-  installRuntime(logger);
   const catalog = await openCatalog(settings.CATALOG_URL);
+  // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+  installRuntime(logger);
   const connection = await connectWorker(target);
   try {
     const deps = { settings, catalog, logger };

@@ -25,10 +25,11 @@ export async function runTapeWorker(
 ): Promise<void> {
   const lock = lockDrive(settings, driveSettings, 'tape worker');
   try {
-    installRuntime(logger);
     const catalog = await openCatalog(settings.CATALOG_URL);
     const drive = openDrive(driveSettings);
     await prepareOwnTape(drive, lock, catalog, settings.TAPE_POOL);
+    // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+    installRuntime(logger);
     const connection = await connectWorker(target);
     try {
       const deps = { settings, catalog, logger, drive, lock };

@@ -58,10 +58,13 @@ export function activityOptions(options: SetOptions, drive: string) {
       retry,
       ...waitsForItsEnd,
     },
-    /** Stage 3. Its own limit (FINAL_WAIT_SECONDS) ends an attempt; a promote across file systems may take several. */
+    /**
+     * Stage 3. Its own limit (FINAL_WAIT_SECONDS) ends an attempt; a promote across file systems may take several. The
+     * time-out is longer, because a catalog that is out of reach is waited for within an attempt.
+     */
     waitForFinal: {
       taskQueue: driveHostQueue(drive),
-      startToCloseTimeout: options.finalWaitSeconds * 1000 + 60_000,
+      startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry: { ...retry, maximumAttempts: Math.max(options.retryAttempts, 10) },
     },

@@ -107,12 +107,19 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
         ref,
       ]),
     );
-    const wait = outlivingWorkers(() =>
-      run.activities.waiting.waitForFinal.executeWithOptions(
-        { summary: `group ${ref.group}: wait for final` },
-        [ref],
-      ),
-    );
+    const look = () =>
+      outlivingWorkers(() =>
+        run.activities.waiting.waitForFinal.executeWithOptions(
+          { summary: `group ${ref.group}: wait for final` },
+          [ref],
+        ),
+      );
+    // A promote may wait for room on its disk for days: then there is nothing to look for before its end.
+    const wait = look().catch(async (error: unknown) => {
+      if (failureType(error) !== 'FinalTimeout') throw error;
+      await promote;
+      return look();
+    });
     const both = Promise.all([promote, wait]);
     both.catch(() => CancellationScope.current().cancel());
     await Promise.allSettled([promote, wait]);

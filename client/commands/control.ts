@@ -173,9 +173,9 @@ async function cancelUnfinished(session: Session, setId: string, discard: boolea
       return;
     }
     await update(server, setId, (handle) => handle.executeUpdate(cancelUpdate, { args: [{ discard }] }));
-    const deadline = Date.now() + cancelTimeoutMs;
+    const deadline = performance.now() + cancelTimeoutMs;
     while (!finalSetStates.includes((await setNamed(catalog, setId)).state)) {
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new TapeflowFailure(
           'StillCancelling',
           `The set ${setId} is being cancelled, but a step of it has not stopped yet.`,

@@ -1,18 +1,17 @@
-import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
-import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { oldestCli } from '../../embedded/cli-release.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
 import { readHostFile } from '../../embedded/host-file.js';
-import { openDrive, spaceOf } from '../../tape/drive.js';
+import { openDrive } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../../workflows/queues.js';
+import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
+import type { Check, Level } from '../disk-checks.js';
 import { exitCodes } from '../exit-codes.js';
 import { findServer, inSession, lostSets, type Server, type Session } from '../session.js';
 import { tableLines } from '../table.js';
@@ -24,15 +23,6 @@ const oldestNode = '20.3.0';
 const mostClockSkewMs = 5000;
 /** Seconds within which a worker must have asked for work to count as alive: a long poll lasts one minute. */
 const workerAliveSeconds = 90;
-
-type Level = 'ok' | 'note' | 'trouble';
-
-interface Check {
-  what: string;
-  level: Level;
-  finding: string;
-  advice?: string | undefined;
-}
 
 /** `doctor`: the settings in force with their origin, and what is wrong with this installation. */
 export function addDoctor(program: Command): void {
@@ -105,7 +95,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   const { settings } = session;
   const checks: Check[] = [checkNode(), await checkCatalog(settings)];
   checks.push(...(await checkTemporal(session)));
-  checks.push(await checkStaging(settings));
+  checks.push(...(await checkStaging(settings)), ...(await checkDataDisks(settings)));
   const catalogWorks = checks[1]?.level !== 'trouble';
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
@@ -156,7 +146,13 @@ async function checkCatalog(settings: Settings): Promise<Check> {
           advice: 'See docs/recovery.md, "The catalog is lost".',
         };
       }
-      return { what, level: 'ok', finding: `${settings.CATALOG_URL}, ${sets} sets` };
+      return (
+        (await checkWriteLock(catalog, settings)) ?? {
+          what,
+          level: 'ok',
+          finding: `${settings.CATALOG_URL}, ${sets} sets`,
+        }
+      );
     } finally {
       await catalog.destroy();
     }
@@ -305,38 +301,6 @@ async function checkWorkers(session: Session, role: string | undefined): Promise
     return await queueChecks(server, session.settings, role);
   } finally {
     await server.close();
-  }
-}
-
-async function checkStaging(settings: Settings): Promise<Check> {
-  const what = 'staging';
-  const root = settings.BACKUP_COMPRESS_DIR;
-  try {
-    const folders = [path.join(root, 'temp'), path.join(root, 'final')];
-    for (const folder of folders) {
-      await mkdir(folder, { recursive: true });
-      await access(folder, constants.W_OK);
-    }
-    const [temp, final] = await Promise.all(folders.map((folder) => stat(folder)));
-    const { free } = await spaceOf(root);
-    const across = temp?.dev !== final?.dev;
-    const small = free < settings.MAX_GROUP_SIZE;
-    return {
-      what,
-      level: across || small ? 'note' : 'ok',
-      finding: `${root}, ${formatBytes(free)} free, budget ${formatBytes(settings.STAGING_MAX_BYTES)}${across ? '; temp and final are on two file systems, so every archive is copied between them' : ''}`,
-      advice: small
-        ? `Less is free than one group may take (MAX_GROUP_SIZE, ${formatBytes(settings.MAX_GROUP_SIZE)}): large groups will wait for room.`
-        : undefined,
-    };
-  } catch (error) {
-    const readOnly = systemErrorCode(error) === 'EROFS' || systemErrorCode(error) === 'EACCES';
-    return {
-      what,
-      level: 'trouble',
-      finding: `${root} cannot be used: ${describeError(error)}`,
-      advice: readOnly ? 'Make it writable, or set BACKUP_COMPRESS_DIR.' : 'Correct BACKUP_COMPRESS_DIR.',
-    };
   }
 }
 

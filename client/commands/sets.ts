@@ -3,10 +3,12 @@ import { fromBytes, toText } from '../../archive/byte-string.js';
 import { skippedFiles } from '../../catalog/files.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
+import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, resultObject } from '../follow.js';
+import { stepName } from '../live-view.js';
 import { pendingSteps } from '../pending-steps.js';
-import { findServer, inSession, type Session } from '../session.js';
+import { findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 
 /** Skipped entries that `status` shows. */
@@ -71,9 +73,15 @@ async function printStatus(session: Session, setId: string | undefined): Promise
     if (!session.json) session.print('There are no sets yet.');
     return;
   }
-  const server = wanted.some((set) => !finalSetStates.includes(set.state))
-    ? await findServer(session)
-    : undefined;
+  let noServer = 'No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.';
+  let server: Server | undefined;
+  if (wanted.some((set) => !finalSetStates.includes(set.state))) {
+    // The catalog tells the rest, also while the server is away.
+    server = await findServer(session).catch((error: unknown) => {
+      noServer = `${describeError(error)} The set goes on by itself when it does.`;
+      return undefined;
+    });
+  }
   try {
     for (const set of wanted) {
       const summary = await summarizeSet(catalog, set.id);
@@ -95,13 +103,13 @@ async function printStatus(session: Session, setId: string | undefined): Promise
       }
       for (const line of statusLines(summary)) session.print(line);
       for (const step of steps.filter((one) => one.started)) {
-        const { group, why } = step.details;
+        const { why } = step.details;
         session.print(
-          `  now:       ${step.activity}${group === undefined ? '' : ` of group ${group}`}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
+          `  now:       ${stepName(step)}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
         );
       }
       if (server === undefined && !finalSetStates.includes(set.state)) {
-        session.print('  No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.');
+        session.print(`  ${noServer}`);
       }
       await printSkips(session, summary);
     }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../catalog/sets.js';
 import { createLogger } from '../../config/logger.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -100,7 +101,7 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
   const unfinished = new Set((await unfinishedSets(catalog)).map((set) => set.id));
   let over = false;
   void end.finally(() => (over = true));
-  while (!over) {
+  const printAll = async () => {
     for (const { id } of await listSets(catalog)) {
       // Sets that had ended before have nothing to tell.
       if (before.has(id) && !unfinished.has(id)) continue;
@@ -112,6 +113,12 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
       }
       await printer.printNew();
     }
+  };
+  while (!over) {
+    await printAll().catch((error: unknown) => {
+      // Server and workers outlast a catalog that is away for a while; this display must not end them.
+      if (!isCatalogOutOfReach(error)) throw error;
+    });
     await Promise.race([end, sleep(500)]);
   }
   await end;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { catalogFailure } from '../../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { createLogger, type Logger } from '../../config/logger.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
@@ -53,9 +54,10 @@ async function runWorker(
     }
     await run({ settings, target, logger });
   } catch (error) {
-    logger.error({ err: error }, describeError(error));
+    const sentence = describeError(catalogFailure(error, settings.CATALOG_URL));
+    logger.error({ err: error }, sentence);
     // The host that forked this worker shows the sentence to its clients.
-    if (process.connected) process.send?.({ failed: describeError(error) });
+    if (process.connected) process.send?.({ failed: sentence });
     throw error;
   } finally {
     // An open channel to the host would keep this process alive.

@@ -108,7 +108,8 @@ export class Installation {
 
   /** Rows of a query on the catalog's file. */
   query<Row = Record<string, unknown>>(sql: string, ...values: unknown[]): Row[] {
-    const database = new Database(path.join(this.dataDir, 'catalog.db'), {
+    const file = this.env['CATALOG_URL'] ?? path.join(this.dataDir, 'catalog.db');
+    const database = new Database(file, {
       readonly: true,
       fileMustExist: true,
     });

@@ -1,0 +1,74 @@
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+
+/** What a damaged or foreign catalog file looks like to SQLite. */
+const damage = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
+/** Another process holds the catalog's write lock. */
+const busy = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_PROTOCOL']);
+/** Conditions of the catalog's disk that time or a person mends; a transaction that met one has changed nothing. */
+const outOfReach = new Set([...busy, 'SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_CANTOPEN', 'SQLITE_READONLY']);
+
+/** SQLite's primary result code of an error (`SQLITE_IOERR` of `SQLITE_IOERR_FSYNC`); empty for any other error. */
+function primaryCode(error: unknown): string {
+  const code = systemErrorCode(error) ?? '';
+  return code.startsWith('SQLITE_') ? code.split('_').slice(0, 2).join('_') : '';
+}
+
+export function isCatalogBusy(error: unknown): boolean {
+  return busy.has(primaryCode(error));
+}
+
+/**
+ * True when the catalog cannot be used now, but may be later: busy, its disk full, failing or read-only. Never for damage,
+ * nor for a file that was moved away under an open connection, which does not come back.
+ */
+export function isCatalogOutOfReach(error: unknown): boolean {
+  return outOfReach.has(primaryCode(error)) && systemErrorCode(error) !== 'SQLITE_READONLY_DBMOVED';
+}
+
+/** One sentence for a failure of the catalog's file; other errors come back as they are. */
+export function catalogFailure(error: unknown, file: string): unknown {
+  const code = systemErrorCode(error) ?? '';
+  const base = primaryCode(error);
+  const failure = (name: string, message: string, advice: string) =>
+    new TapeflowFailure(name, message, {
+      advice,
+      cause: error,
+      ...(isCatalogOutOfReach(error) ? { kind: 'transient' } : {}),
+    });
+  if (damage.has(base)) {
+    return failure(
+      'CatalogDamaged',
+      `The catalog ${file} is damaged (${code}).`,
+      'Nothing was changed; see "The catalog is lost" in docs/recovery.md.',
+    );
+  }
+  if (busy.has(base)) {
+    return failure(
+      'CatalogBusy',
+      `The catalog ${file} is locked by another process (${code}).`,
+      'Sets wait and go on by themselves; end whatever holds it, such as a database tool with an open transaction.',
+    );
+  }
+  if (base === 'SQLITE_FULL') {
+    return failure(
+      'CatalogDiskFull',
+      `The disk of the catalog ${file} is full.`,
+      'Make room there; sets wait and go on by themselves.',
+    );
+  }
+  if (base === 'SQLITE_IOERR') {
+    return failure(
+      'CatalogUnreadable',
+      `The disk of the catalog ${file} fails (${code}).`,
+      'Check the disk; sets wait and go on by themselves.',
+    );
+  }
+  if (base === 'SQLITE_CANTOPEN' || base === 'SQLITE_READONLY' || code === 'EACCES' || code === 'EROFS') {
+    return failure(
+      'CatalogUnusable',
+      `The catalog ${file} cannot be opened for writing (${code}).`,
+      'Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+    );
+  }
+  return error;
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import Database from 'better-sqlite3';
+import { IoFaults } from '../support/io-faults.js';
+import { Installation } from '../support/installation.js';
+import { assertWholeOnTape, countEvents, onlySet, waitsBecause } from '../support/set-state.js';
+import { SmallDisk } from '../support/small-disk.js';
+import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+/** One failed attempt parks a group: a wait that used up attempts would be seen. */
+const options = { RETRY_ATTEMPTS: '1', RETRY_SECONDS: '0.05', MAX_GROUP_SIZE: '1MB' };
+
+function sourceOf(t: Parameters<typeof tempFolder>[0], groups: number): string {
+  const source = tempFolder(t);
+  for (let i = 0; i < groups; i += 1) writeTree(source, { [`f${i}`]: noise(700_000, `catalog ${i}`) });
+  return source;
+}
+
+test('a catalog that another process keeps locked: every step waits for it, none is used up; commands say so in a sentence', async (t) => {
+  const source = sourceOf(t, 4);
+  const installation = await Installation.make(t, options);
+  const backup = installation.start(['backup', source]);
+  await waitFor(() => installation.tryQuery('select 1 from sets').length === 1, 'the set');
+  const setId = onlySet(installation);
+  // Before the scan has written anything: its thread, which has a connection of its own, meets the lock too.
+  const other = new Database(path.join(installation.dataDir, 'catalog.db'), { timeout: 60_000 });
+  other.exec('begin immediate');
+  await waitsBecause(installation, setId, /catalog of this installation is locked by another process/);
+  const [second, doctor] = await Promise.all([
+    installation.run(['backup', '--new', source]),
+    installation.run(['doctor']),
+  ]);
+  assert.equal(second.code, 1);
+  assert.match(
+    second.stderr,
+    /^tapeflow: The catalog .* is locked by another process \(SQLITE_BUSY\)\..*\n$/m,
+  );
+  assert.doesNotMatch(second.stderr, /\n +at /, 'no stack');
+  assert.match(doctor.stdout, /TROUBLE +catalog: .* locked by another process/);
+  other.exec('rollback');
+  other.close();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  assert.equal(countEvents(installation, 'failed'), 0);
+  assertWholeOnTape(t, installation, setId, source);
+});
+
+test('a catalog whose disk is full: every step waits for room, also the commit after a compression', async (t) => {
+  const disk = SmallDisk.make(t, 32_000_000);
+  if (disk === undefined) return;
+  const source = sourceOf(t, 6);
+  const installation = await Installation.make(t, {
+    ...options,
+    CATALOG_URL: path.join(disk.folder, 'catalog.db'),
+  });
+  const backup = installation.start(['backup', source]);
+  await waitFor(() => countEvents(installation, 'compressing') >= 1, 'the first compression');
+  disk.fill();
+  const setId = onlySet(installation);
+  await waitsBecause(installation, setId, /disk of the catalog .* is full/);
+  const doctor = await installation.run(['doctor']);
+  assert.equal(doctor.code, 1);
+  assert.match(doctor.stdout, /TROUBLE +catalog: the disk of .* is full\n.*Make room/);
+  const status = await installation.run(['status', setId]);
+  assert.match(status.stdout, /now: .*disk of the catalog .* is full/);
+  disk.makeRoom();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  assert.equal(countEvents(installation, 'failed'), 0);
+  assert.equal(countEvents(installation, 'compressing'), 6, 'no compression was begun anew');
+  assertWholeOnTape(t, installation, setId, source);
+});
+
+test('a catalog whose disk fails: every step waits, and the tape is not blamed', async (t) => {
+  const faults = IoFaults.make(t);
+  if (faults === undefined) return;
+  const source = sourceOf(t, 4);
+  const installation = await Installation.make(t, { ...options, ...faults.env });
+  const backup = installation.start(['backup', source]);
+  await waitFor(() => countEvents(installation, 'writing') >= 1, 'the first write to tape');
+  faults.fail('fsync', 'catalog.db');
+  const setId = onlySet(installation);
+  await waitsBecause(installation, setId, /disk of the catalog .* fails \(SQLITE_IOERR/);
+  faults.none();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  assert.equal(countEvents(installation, 'failed') + countEvents(installation, 'lost'), 0);
+  assertWholeOnTape(t, installation, setId, source);
+});

@@ -1,0 +1,46 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { projectDir } from '../../config/project-dir.js';
+import { tempFolder } from './trees.js';
+
+/** EIO of Linux. */
+const eio = 5;
+
+/** Errors of the device, switched on and off while our processes run: a small library that is loaded into them. */
+export class IoFaults {
+  /** For the environment of the processes that meet them. */
+  readonly env: Record<string, string>;
+
+  private constructor(
+    private readonly list: string,
+    library: string,
+  ) {
+    this.env = { LD_PRELOAD: library, IO_FAULTS: list };
+  }
+
+  /** Undefined, and the test skipped, where there is no C compiler. */
+  static make(t: TestContext): IoFaults | undefined {
+    if (process.platform !== 'linux' || spawnSync('cc', ['--version']).status !== 0) {
+      t.skip('needs a C compiler on Linux');
+      return undefined;
+    }
+    const folder = tempFolder(t);
+    const library = path.join(folder, 'io-faults.so');
+    const source = path.join(projectDir, 'test', 'support', 'io-faults.c');
+    execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, source, '-ldl']);
+    const faults = new IoFaults(path.join(folder, 'faults'), library);
+    faults.none();
+    return faults;
+  }
+
+  /** From now on the call fails with EIO on every file whose path contains the text. */
+  fail(call: 'fsync' | 'read', part: string): void {
+    writeFileSync(this.list, `${call} ${part} ${eio}\n`);
+  }
+
+  none(): void {
+    writeFileSync(this.list, '');
+  }
+}
