@@ -39,7 +39,7 @@ export function compressToTape(
     const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
     if (tape === undefined) return null;
     // What an attempt before has published here is taken away as long as the catalog says that it is ours.
-    if (copy?.tape_uuid === tape.row.uuid) await removePublished(deps, ref);
+    if (copy?.tape_uuid === tape.row.uuid) await onMedium(deps, tape, () => removePublished(deps, ref));
     if (before !== undefined)
       await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {

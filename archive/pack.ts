@@ -247,7 +247,8 @@ export class Packer {
       const room = await this.tar.room();
       let bytes: number;
       try {
-        bytes = readSync(fd, room, 0, Math.min(room.length, left), null);
+        // By position: a file that is read again begins at its beginning again.
+        bytes = readSync(fd, room, 0, Math.min(room.length, left), member.size - left);
       } catch (error) {
         return { missing: left, sha256: '', error };
       }

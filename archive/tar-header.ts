@@ -1,6 +1,5 @@
-import { isUtf8 } from 'node:buffer';
 import { Header, type HeaderData } from 'tar';
-import { toBytes } from './byte-string.js';
+import { exactText, toBytes } from './byte-string.js';
 
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
@@ -24,7 +23,8 @@ const typeNames = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink
 /**
  * The headers of a member, in whole records: a ustar header, with a pax extended header before it for what that cannot
  * say exactly (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are no UTF-8, which pax
- * cannot carry, are written as their raw bytes, long ones with GNU's `L` and `K` headers.
+ * cannot carry, and those that are not composed (NFC), which libarchive would compose, are written as their raw bytes,
+ * long ones with GNU's `L` and `K` headers.
  */
 export function encodeHeaders(fields: HeaderFields): Buffer {
   const name = textOf(fields.name);
@@ -48,12 +48,12 @@ export function encodeHeaders(fields: HeaderFields): Buffer {
   return Buffer.concat([paxHeader(records), block]);
 }
 
-/** The text of a byte string; undefined when it is no UTF-8. */
+/** The text of a byte string, if a pax header carries it unchanged. */
 function textOf(byteString: string): string | undefined {
   // eslint-disable-next-line no-control-regex -- this is what ASCII is
   if (/^[\x00-\x7f]*$/.test(byteString)) return byteString;
-  const bytes = toBytes(byteString);
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+  const text = exactText(byteString);
+  return text?.normalize('NFC') === text ? text : undefined;
 }
 
 /** Bytes of a name in the ustar header's fields `name` and `linkname`. */

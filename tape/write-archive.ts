@@ -98,6 +98,21 @@ function ifMissing(error: unknown): undefined {
 }
 
 /**
+ * Looks whether a file may get its name on the tape; throws `TapeNotReady` when that is taken. With `mayReplace` false it
+ * has to be asked before the catalog says that a write has begun: from then on what has the name counts as ours.
+ *
+ * @returns `whole` when the very bytes are there already.
+ */
+export async function claimName(file: StagedFile, options: WriteOptions): Promise<'free' | 'whole'> {
+  const target = path.join(await makeTapeFolder(options.mountPoint, options.setId), file.name);
+  options.guard(0);
+  const existing = await sizeOfFile(target);
+  if (existing === file.size && (await hashOf(target, options.guard)) === file.sha256) return 'whole';
+  await requireFreeName(target, options.mayReplace);
+  return 'free';
+}
+
+/**
  * Writes one staged file to the tape: copy to `.part`, hash on the way, fsync, compare with the hash that was taken when
  * it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
@@ -105,13 +120,11 @@ function ifMissing(error: unknown): undefined {
  * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
  */
 export async function writeFileToTape(file: StagedFile, options: WriteOptions): Promise<void> {
-  const folder = await makeTapeFolder(options.mountPoint, options.setId);
+  const there = await claimName(file, options);
+  if (there === 'whole') return;
+  const folder = tapeFolder(options.mountPoint, options.setId);
   const target = path.join(folder, file.name);
-  options.guard(0);
   await removeParts(folder, file.name);
-  const existing = await sizeOfFile(target);
-  if (existing === file.size && (await hashOf(target, options.guard)) === file.sha256) return;
-  await requireFreeName(target, options.mayReplace);
   const part = path.join(folder, partName(file.name, options.token));
   const copied = await copyHashed({ from: file.path, to: part, guard: options.guard });
   if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
