@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -192,6 +194,30 @@ test('files that grow, shrink, vanish or are replaced while they are read', asyn
   assert.deepEqual(flagsOf(packed, '7-quiet'), []);
   assert.equal(skipped.length, 1);
   execFileSync('tar', ['xzf', archivePath, '-C', tempFolder(t)]);
+});
+
+test('a hard link is one only to what was stored: content that changed between two of its names is stored again', async (t) => {
+  const root = tempFolder(t);
+  writeTree(root, { first: 'old content', other: 'x' });
+  linkSync(path.join(root, 'first'), path.join(root, 'second'));
+  linkSync(path.join(root, 'first'), path.join(root, 'third'));
+  let looks = 0;
+  const { packed, archivePath } = await packHere(t, planOf(root), ({ progress: { bytesIn } }) => {
+    // `first` is stored; `other`, of one byte, comes next.
+    if (bytesIn === 11 && looks++ === 0) writeFileSync(path.join(root, 'second'), 'new and longer content');
+  });
+  const types = packed.map((one) => [path.basename(one.name), one.type]);
+  assert.deepEqual(types.slice(1), [
+    ['first', 'file'],
+    ['other', 'file'],
+    ['second', 'file'],
+    ['third', 'link'],
+  ]);
+  const target = tempFolder(t);
+  execFileSync('tar', ['xzf', archivePath, '-C', target]);
+  assert.equal(readFileSync(path.join(target, root, 'first'), 'utf8'), 'old content');
+  for (const name of ['second', 'third'])
+    assert.equal(readFileSync(path.join(target, root, name), 'utf8'), 'new and longer content');
 });
 
 /** True while this process has a file open. */
