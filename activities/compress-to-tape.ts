@@ -4,10 +4,10 @@ import { archiveOf, beginCompressing, forgetArchive, groupOf, type GroupRow } fr
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
 import { archiveName, manifestName, partName } from '../staging/paths.js';
 import { requireTape, type LoadedTape } from '../tape/loaded-tape.js';
-import { tapeFolder } from '../tape/write-archive.js';
+import { makeTapeFolder, requireFreeName } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
@@ -34,12 +34,14 @@ export function compressToTape(
     if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
       return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
     }
-    if (before !== undefined)
-      await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
     const set = await setNamed(catalog, ref.setId);
     lock.hold(await drive.medium());
     const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
     if (tape === undefined) return null;
+    // What an attempt before has published here is taken away as long as the catalog says that it is ours.
+    if (copy?.tape_uuid === tape.row.uuid) await onMedium(deps, tape, () => removePublished(deps, ref));
+    if (before !== undefined)
+      await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
       throw new TapeflowFailure(
         'StaleAttempt',
@@ -78,6 +80,13 @@ async function roomyTape(
   }
 }
 
+/** Deletes the archive and the manifest of a group from the tape, if they are there. */
+async function removePublished({ drive }: DriveDeps, ref: GroupRef): Promise<void> {
+  const folder = await makeTapeFolder(drive.settings.path, ref.setId);
+  for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)])
+    await removeFile(path.join(folder, name));
+}
+
 async function packOnTape(
   deps: DriveDeps,
   ref: GroupRef,
@@ -88,13 +97,13 @@ async function packOnTape(
   const { catalog, drive, lock } = deps;
   const { token } = attempt;
   const began = performance.now();
-  const folder = tapeFolder(drive.settings.path, ref.setId);
+  const folder = await makeTapeFolder(drive.settings.path, ref.setId);
   const names = { archive: archiveName(ref.setId, ref.group), manifest: manifestName(ref.setId, ref.group) };
   const parts = {
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),
   };
-  await makeFolder(folder);
+  for (const name of [names.archive, names.manifest]) await requireFreeName(path.join(folder, name), false);
   await removeParts(folder, names.archive);
   await removeParts(folder, names.manifest);
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });

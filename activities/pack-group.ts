@@ -64,7 +64,7 @@ export async function packGroup(
         reasons.delete(member.name);
       }
       for (const [path, reason] of reasons) {
-        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped' });
+        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
       }
     },
     onProgress,
@@ -130,6 +130,7 @@ function plannedMember(row: FileRow): PlannedMember | undefined {
 const flagWords: Record<string, string> = {
   grew: 'grew while it was read: stored at the size it had',
   changed: 'changed while it was read',
+  newer: 'changed after the scan: stored as it was when it was packed',
 };
 
 function packedFile(member: PackedMember, reason: string | null): PackedFile {
@@ -142,5 +143,10 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     reason: reason ?? flagged ?? null,
     // Padded content is in the archive, but it is not what the source held.
     state: reason === null ? 'packed' : 'skipped',
+    now: {
+      mtimeS: member.mtimeS,
+      mtimeNs: member.mtimeNs,
+      linkTarget: member.type === 'symlink' ? member.linkTarget : null,
+    },
   };
 }

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
 import type { ScanProgress } from '../source/scan.js';
 import { scanInThread } from '../source/scan.js';
 import { setNamed } from '../catalog/sets.js';
@@ -39,11 +41,22 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
   });
 }
 
-/** Folders that are never backed up: the data folder, staging, and every drive's tape. */
+/**
+ * Folders that are never backed up: the data folder, staging, and every drive's tape; links resolved, since the walk
+ * meets them by their true paths.
+ */
 export function ownFolders({ settings }: Pick<Deps, 'settings'>): string[] {
-  return [
-    settings.TAPEFLOW_DATA_DIR,
-    settings.BACKUP_COMPRESS_DIR,
-    ...settings.drives.map((drive) => drive.path),
-  ];
+  const { TAPEFLOW_DATA_DIR: data, BACKUP_COMPRESS_DIR: staging, drives } = settings;
+  return [data, staging, ...drives.map((drive) => drive.path)].map(truePath);
+}
+
+/** A path without links; what does not exist yet is taken as it is written. */
+function truePath(folder: string): string {
+  const absolute = path.resolve(folder);
+  const parent = path.dirname(absolute);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    return parent === absolute ? absolute : path.join(truePath(parent), path.basename(absolute));
+  }
 }

@@ -2,7 +2,7 @@ import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { recordSetState, setNamed } from '../catalog/sets.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { requireTape } from '../tape/loaded-tape.js';
+import { requireOwnNames, requireTape } from '../tape/loaded-tape.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import type { Drive } from '../tape/drive.js';
@@ -35,8 +35,10 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
       if (wanted?.state === 'suspect') return '';
       try {
-        return (await requireTape(drive, catalog, { pool, wanted: wish.wanted, needBytes: wish.needBytes }))
-          .row.name;
+        const { wanted: only, needBytes } = wish;
+        const tape = await requireTape(drive, catalog, { pool, wanted: only, needBytes });
+        if (only === undefined) await requireOwnNames(drive, catalog, tape, wish.setId);
+        return tape.row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, saysMore);

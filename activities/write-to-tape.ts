@@ -9,7 +9,7 @@ import { finalDir } from '../staging/paths.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { isMediumError } from '../tape/ltfs.js';
 import { identifyTape, requireTape, type LoadedTape } from '../tape/loaded-tape.js';
-import { writeFileToTape, type StagedFile } from '../tape/write-archive.js';
+import { claimName, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type DriveDeps, type GroupRef } from './deps.js';
 
@@ -46,11 +46,17 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     const tape = await requireTape(drive, catalog, { pool: set.pool, wanted, needBytes: bytes });
     const { token } = attempt;
     const began = performance.now();
-    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}`);
-    logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
     // An earlier attempt of ours may have published on this tape; then the file there is ours to replace.
     const mayReplace = done?.tape_uuid === tape.row.uuid;
-    await onMedium(deps, tape, () => writeBoth(deps, ref, archive, attempt, mayReplace));
+    const files = stagedFiles(deps, ref, archive);
+    const options = writeOptions(deps, ref, archive, attempt, mayReplace);
+    if (!mayReplace)
+      await onMedium(deps, tape, async () => {
+        for (const file of files) await claimName(file, options);
+      });
+    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}`);
+    logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
+    await onMedium(deps, tape, () => writeBoth(deps, ref, archive, files, options));
     const ms = performance.now() - began;
     const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
     attempt.throwIfCancelled();
@@ -66,17 +72,9 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
   });
 }
 
-async function writeBoth(
-  deps: DriveDeps,
-  ref: GroupRef,
-  archive: ArchiveRow,
-  attempt: Attempt,
-  mayReplace: boolean,
-) {
-  const { settings, drive, lock, catalog } = deps;
+function stagedFiles({ settings }: DriveDeps, ref: GroupRef, archive: ArchiveRow): StagedFile[] {
   const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  const began = performance.now();
-  const files: StagedFile[] = [
+  return [
     { name: archive.name, path: path.join(folder, archive.name), size: archive.size, sha256: archive.sha256 },
     {
       name: archive.manifest_name,
@@ -85,26 +83,47 @@ async function writeBoth(
       sha256: archive.manifest_sha256,
     },
   ];
+}
+
+function writeOptions(
+  { drive, lock }: DriveDeps,
+  ref: GroupRef,
+  archive: ArchiveRow,
+  attempt: Attempt,
+  mayReplace: boolean,
+): WriteOptions {
+  const began = performance.now();
+  return {
+    mountPoint: drive.settings.path,
+    setId: ref.setId,
+    token: attempt.token,
+    mayReplace,
+    guard(written) {
+      attempt.throwIfCancelled();
+      lock.check();
+      const seconds = (performance.now() - began) / 1000;
+      attempt.report({
+        step: 'writing',
+        group: ref.group,
+        bytesTotal: archive.size,
+        bytesOut: written,
+        seconds,
+      });
+    },
+  };
+}
+
+async function writeBoth(
+  deps: DriveDeps,
+  ref: GroupRef,
+  archive: ArchiveRow,
+  files: StagedFile[],
+  options: WriteOptions,
+) {
+  const { catalog } = deps;
   for (const file of files) {
     try {
-      await writeFileToTape(file, {
-        mountPoint: drive.settings.path,
-        setId: ref.setId,
-        token: attempt.token,
-        mayReplace,
-        guard(written) {
-          attempt.throwIfCancelled();
-          lock.check();
-          const seconds = (performance.now() - began) / 1000;
-          attempt.report({
-            step: 'writing',
-            group: ref.group,
-            bytesTotal: archive.size,
-            bytesOut: written,
-            seconds,
-          });
-        },
-      });
+      await writeFileToTape(file, options);
     } catch (error) {
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;

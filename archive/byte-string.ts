@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * File names are bytes, not text. Inside tapeflow a name is a "byte string": a string in which every character is one
  * byte (latin1), so that names in any encoding survive, sort bytewise and are cheap to slice.
@@ -18,19 +20,43 @@ export function fromText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** A text for people: UTF-8 where it is valid, else each wrong byte as `\xHH`; control characters are escaped too. */
-export function toText(byteString: string): string {
+/** The exact text of a byte string; undefined when it is no UTF-8. */
+export function exactText(byteString: string): string | undefined {
   const bytes = toBytes(byteString);
-  const text = bytes.toString('utf8');
-  const shown = Buffer.from(text, 'utf8').equals(bytes)
-    ? text
-    : byteString.replace(/[\x80-\xff]/g, hexEscape);
-  // eslint-disable-next-line no-control-regex -- control characters in a name must not reach a terminal
-  return shown.replace(/[\x00-\x1f\x7f]/g, (character) =>
-    character === '\n' ? '\\n' : hexEscape(character),
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+}
+
+/**
+ * A name for people, on one line and without an effect on a terminal; no two names look the same. UTF-8 where the name
+ * is valid, else every byte above ASCII as `\xHH`. What a terminal would obey or hide is escaped byte by byte too, a new
+ * line as `\n`, a backslash as `\\`. `fromShown` is the inverse.
+ */
+export function toText(byteString: string): string {
+  const text = exactText(byteString);
+  const shown = (text ?? byteString).replaceAll('\\', '\\\\');
+  return text === undefined ? shown.replace(/[^\x20-\x7e]/g, escapeByte) : visible(shown);
+}
+
+/** The byte string of a name as `toText` shows it. */
+export function fromShown(shown: string): string {
+  return fromText(shown).replace(/\\(\\|n|x[0-9a-f]{2})/g, (_, what: string) =>
+    what === 'n' ? '\n' : what === '\\' ? what : String.fromCharCode(parseInt(what.slice(1), 16)),
   );
 }
 
-function hexEscape(character: string): string {
+/**
+ * What must not reach a terminal as it is: control characters (C0, DEL, C1), which can move the cursor or give orders,
+ * and characters that are invisible, break a line or turn the direction of writing.
+ */
+// eslint-disable-next-line no-control-regex -- see above
+const invisible = /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A text with everything escaped that a terminal would obey or hide. */
+export function visible(text: string): string {
+  return text.replace(invisible, (character) => fromText(character).replace(/[^]/g, escapeByte));
+}
+
+function escapeByte(character: string): string {
+  if (character === '\n') return '\\n';
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

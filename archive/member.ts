@@ -20,10 +20,10 @@ export interface PlannedMember {
 }
 
 /**
- * What packing noticed. `grew`: stored at the size it had when it was opened. `changed`: other times after the read than
+ * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the size it had when it was opened. `changed`: other times after the read than
  * before. `padded`: it shrank or broke off while it was read, and zeros stand for the rest.
  */
-export type MemberFlag = 'grew' | 'changed' | 'padded';
+export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded';
 
 /** One member of an archive, as it was stored. */
 export interface PackedMember {

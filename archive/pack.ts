@@ -18,9 +18,22 @@ import {
   type ManifestHeader,
 } from './manifest.js';
 import { sourcePathOf } from './member-name.js';
-import type { MemberFlag, PackedMember, PlannedMember, SkippedMember } from './member.js';
+import { splitTime } from './file-time.js';
+import type { PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { OutputFile } from './output-file.js';
 import { blockBytes, ParallelGzip } from './parallel-gzip.js';
+import {
+  SkipEntry,
+  changesSince,
+  inodeKey,
+  isNewer,
+  isSameInode,
+  onFile,
+  otherType,
+  requireInPlace,
+  requireNoLinkAbove,
+  unreadable,
+} from './source-file.js';
 import { encodeHeaders, paddedBytes, recordBytes } from './tar-header.js';
 
 export interface PackOptions {
@@ -51,8 +64,6 @@ export interface PackProgress {
 
 /** Times that a small file is read again when it shrinks under the reader. */
 const rereads = 3;
-/** Errors that say something about this process or machine, not about one file: they fail the whole attempt. */
-const notTheFiles = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Thrown when `shouldStop` says so. */
 export class PackStopped extends Error {}
@@ -176,8 +187,10 @@ export class Packer {
     if (entry.type === 'file') return this.addFile(entry, path);
     const stats = onFile(() => lstatSync(path, { bigint: true }));
     if (entry.type === 'directory' ? !stats.isDirectory() : !stats.isSymbolicLink()) return otherType(stats);
+    requireNoLinkAbove(entry, path, stats);
     const linkTarget = entry.type === 'symlink' ? onFile(() => readlinkSync(path, 'latin1')) : null;
     const member = this.memberOf(entry, stats, { type: entry.type, linkTarget });
+    if (linkTarget !== entry.linkTarget) member.flags = ['newer'];
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return member;
   }
@@ -190,6 +203,7 @@ export class Packer {
       for (let attempt = 1; ; attempt += 1) {
         const stats = onFile(() => fstatSync(fd, { bigint: true }));
         if (!stats.isFile()) return otherType(stats);
+        requireInPlace(fd, entry, path, stats);
         const linked = this.earlierLink(stats);
         if (linked !== undefined) return await this.addLink(entry, stats, linked);
         const size = Number(stats.size);
@@ -204,8 +218,8 @@ export class Packer {
         const result = await this.addContent(fd, member);
         if (result.missing === 0) {
           member.sha256 = result.sha256;
-          member.flags = changesOf(fd, stats);
-          if (stats.nlink > 1n) this.inodes.set(inodeOf(stats), member);
+          member.flags = [...changesSince(fd, stats), ...member.flags];
+          if (stats.nlink > 1n) this.inodes.set(inodeKey(stats), member);
           return member;
         }
         if (this.tar.rewind(begins)) {
@@ -216,7 +230,7 @@ export class Packer {
         }
         // Its header is on its way already and promises `size` bytes: zeros stand for those that are gone.
         await this.tar.writeZeros(result.missing + paddedBytes(size) - size);
-        return { ...member, sha256: null, flags: ['padded'] };
+        return { ...member, sha256: null, flags: ['padded', ...member.flags] };
       }
     } finally {
       closeSync(fd);
@@ -233,7 +247,8 @@ export class Packer {
       const room = await this.tar.room();
       let bytes: number;
       try {
-        bytes = readSync(fd, room, 0, Math.min(room.length, left), null);
+        // By position: a file that is read again begins at its beginning again.
+        bytes = readSync(fd, room, 0, Math.min(room.length, left), member.size - left);
       } catch (error) {
         return { missing: left, sha256: '', error };
       }
@@ -249,7 +264,7 @@ export class Packer {
   }
 
   private earlierLink(stats: BigIntStats): PackedMember | undefined {
-    return stats.nlink > 1n ? this.inodes.get(inodeOf(stats)) : undefined;
+    return stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
   }
 
   private async addLink(
@@ -280,71 +295,15 @@ export class Packer {
       dev: String(stats.dev),
       ino: String(stats.ino),
       nlink: Number(stats.nlink),
-      hardLinkOf: kind.type === 'link' ? null : entry.hardLinkOf,
+      // Another file has taken the place of the one that the scan saw: it is no link to the earlier path.
+      hardLinkOf: kind.type !== 'link' && isSameInode(stats, entry) ? entry.hardLinkOf : null,
       sha256: null,
       offset: this.tar.position,
       contentOffset: null,
-      flags: [],
+      flags: kind.type === 'file' && isNewer(stats, entry) ? ['newer'] : [],
     };
   }
 }
 
 /** Why a padded file is listed. */
 const paddedReason = 'shrank or could not be read to its end; zeros stand for the rest in the archive';
-
-/** Carries the reason for which an entry is skipped. */
-class SkipEntry extends Error {}
-
-/** Runs a call on a source's file; its error is a reason to skip the entry, unless it is not the file's. */
-function onFile<Result>(call: () => Result): Result {
-  try {
-    return call();
-  } catch (error) {
-    throw new SkipEntry(unreadable(error));
-  }
-}
-
-const plainReasons: Record<string, string> = {
-  ENOENT: 'vanished after the scan',
-  ENOTDIR: 'vanished after the scan: a folder above it is none any more',
-  ELOOP: 'became a symbolic link after the scan',
-  EINVAL: 'is no symbolic link any more',
-  ENXIO: 'became a socket or pipe after the scan',
-  EACCES: 'cannot be read: permission denied',
-  EPERM: 'cannot be read: operation not permitted',
-  EIO: 'cannot be read: input/output error',
-  ENAMETOOLONG: 'cannot be read: its path is longer than the system takes',
-};
-
-function unreadable(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === '' || notTheFiles.has(code)) throw error;
-  return plainReasons[code] ?? `cannot be read: ${code}`;
-}
-
-function otherType(stats: BigIntStats): string {
-  const now = stats.isFile()
-    ? 'a file'
-    : stats.isDirectory()
-      ? 'a folder'
-      : stats.isSymbolicLink()
-        ? 'a symbolic link'
-        : 'a special file';
-  return `became ${now} after the scan`;
-}
-
-function changesOf(fd: number, before: BigIntStats): MemberFlag[] {
-  const after = fstatSync(fd, { bigint: true });
-  if (after.size > before.size) return ['grew'];
-  return after.mtimeNs !== before.mtimeNs || after.size !== before.size ? ['changed'] : [];
-}
-
-function inodeOf(stats: BigIntStats): string {
-  return `${stats.dev}:${stats.ino}`;
-}
-
-/** Seconds rounded down, and the nanoseconds above them, also before 1970. */
-function splitTime(timeNs: bigint): { seconds: number; ns: number } {
-  const ns = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  return { seconds: Number((timeNs - ns) / 1_000_000_000n), ns: Number(ns) };
-}

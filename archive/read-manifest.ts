@@ -1,11 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
-import { fromText } from './byte-string.js';
+import { fromText, toText, visible } from './byte-string.js';
+import { LineTooLong, linesOf } from './lines.js';
 import { manifestVersion, type ManifestEnd, type ManifestHeader } from './manifest.js';
 import { unsafeName } from './member-name.js';
-import type { PackedMember, SkippedMember } from './member.js';
+import type { MemberFlag, PackedMember, SkippedMember } from './member.js';
 
 const nameFields = (key: string) => ({
   [key]: z.string().optional(),
@@ -15,10 +16,11 @@ const nameFields = (key: string) => ({
 const headerSchema = z.object({
   tapeflow: z.literal('manifest'),
   version: z.number(),
-  set: z.string(),
+  set: z.string().regex(/^\d{4}-\d{2}_\d{6}$/),
   setUuid: z.string(),
   group: z.number().int().positive(),
-  archive: z.string(),
+  // A plain file name: it is put after a folder's.
+  archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
   created: z.string(),
   installation: z.string(),
   sources: z.array(z.string()),
@@ -26,6 +28,8 @@ const headerSchema = z.object({
   mode: z.string(),
   platform: z.string(),
 });
+
+const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
 
 const memberSchema = z.object({
   ...nameFields('name'),
@@ -46,7 +50,11 @@ const memberSchema = z.object({
     .optional(),
   offset: z.number().int().nonnegative(),
   content: z.number().int().nonnegative().optional(),
-  flags: z.array(z.enum(['grew', 'changed', 'padded'])).default([]),
+  // Flags of a later version are ignored, as unknown keys are.
+  flags: z
+    .array(z.string())
+    .default([])
+    .transform((flags) => flags.filter((flag): flag is MemberFlag => knownFlags.includes(flag))),
 });
 
 const skippedSchema = z.object({ ...nameFields('skipped'), reason: z.string() });
@@ -72,7 +80,7 @@ export type ManifestLine =
 /** A manifest that is damaged, cut short or forged; the message is a part of a sentence. */
 export class ManifestError extends Error {}
 
-/** Characters of one line; far above what the longest name needs, and a bound for a forged file. */
+/** Bytes of one line: far above what the longest names need, and a bound on memory for a forged file. */
 const longestLine = 64 * 1024 * 1024;
 
 /**
@@ -80,22 +88,11 @@ const longestLine = 64 * 1024 * 1024;
  * what came before is good.
  */
 export async function* readManifest(path: string): AsyncGenerator<ManifestLine> {
-  const file = createReadStream(path);
-  const text = createGunzip();
-  const lines = createInterface({ input: file.pipe(text), crlfDelay: Infinity });
-  let broken: Error | undefined;
-  const fail = (error: Error) => {
-    broken ??= error;
-    lines.close();
-  };
-  file.on('error', fail);
-  text.on('error', fail);
   let number = 0;
   let ended = false;
   try {
-    for await (const line of lines) {
+    for await (const line of gunzippedLines(path)) {
       number += 1;
-      if (line.length > longestLine) throw new ManifestError(`line ${number} is too long`);
       const parsed = parseLine(line, number);
       if (parsed === undefined) continue;
       if ((number === 1) !== (parsed.kind === 'header'))
@@ -103,14 +100,28 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
       ended = parsed.kind === 'end';
       yield parsed;
     }
-    if (broken !== undefined) throw broken;
     if (!ended) throw new ManifestError('it is cut short');
   } catch (error) {
     if (error instanceof ManifestError) throw error;
+    if (error instanceof LineTooLong) throw new ManifestError(`line ${number + 1} is too long`);
     throw new ManifestError(`it cannot be read: ${error instanceof Error ? error.message : 'error'}`);
-  } finally {
-    lines.close();
+  }
+}
+
+/** Lines of a gzip file; only of an ordinary one, since a pipe or device on a tape could keep its reader for ever. */
+async function* gunzippedLines(path: string): AsyncGenerator<string> {
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const handle = await open(path, flags);
+  const text = createGunzip();
+  try {
+    if (!(await handle.stat()).isFile()) throw new ManifestError('it is no ordinary file');
+    const file = handle.createReadStream({ autoClose: false });
+    file.on('error', (error) => text.destroy(error));
+    yield* linesOf(file.pipe(text), longestLine);
     file.destroy();
+  } finally {
+    text.destroy();
+    await handle.close();
   }
 }
 
@@ -126,7 +137,9 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
     const result = schema.safeParse(value);
     if (result.success) return result.data;
     const issue = result.error.issues[0];
-    throw new ManifestError(`line ${number}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is wrong'}`);
+    throw new ManifestError(
+      `line ${number}: ${issue?.path.join('.') ?? ''} ${visible(issue?.message ?? 'is wrong').slice(0, 200)}`,
+    );
   };
   if ('tapeflow' in value) {
     const { tapeflow: _, version, ...header } = check(headerSchema);
@@ -151,16 +164,21 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
 
 function memberOf(fields: z.output<typeof memberSchema>, number: number): PackedMember {
   const name = nameIn(fields, 'name', number) ?? '';
-  const wrong = unsafeName(name);
-  if (wrong !== undefined)
-    throw new ManifestError(`line ${number}: the name ${JSON.stringify(name)} ${wrong}`);
+  const linkTarget = nameIn(fields, 'target', number) ?? null;
+  const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
+  // The target of a symbolic link may be anything: it is never followed. The others are names of members.
+  for (const used of [name, ...(fields.type === 'link' ? [linkTarget ?? ''] : []), hardLinkOf ?? name]) {
+    const wrong = unsafeName(used);
+    if (wrong !== undefined)
+      throw new ManifestError(`line ${number}: the name "${toText(used.slice(0, 200))}" ${wrong}`);
+  }
   const { type, size, mode, uid, gid, dev, ino, nlink, offset, flags } = fields;
   return {
     ...{ name, type, size, mode, uid, gid, dev, ino, nlink, offset, flags },
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
-    linkTarget: nameIn(fields, 'target', number) ?? null,
-    hardLinkOf: nameIn(fields, 'hardLinkOf', number) ?? null,
+    linkTarget,
+    hardLinkOf,
     sha256: fields.sha256 ?? null,
     contentOffset: fields.content ?? null,
   };

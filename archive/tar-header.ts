@@ -1,6 +1,5 @@
-import { isUtf8 } from 'node:buffer';
 import { Header, type HeaderData } from 'tar';
-import { toBytes } from './byte-string.js';
+import { exactText, toBytes } from './byte-string.js';
 
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
@@ -21,13 +20,11 @@ export interface HeaderFields {
 
 const typeNames = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink', link: 'Link' } as const;
 
-/** Seconds that a JavaScript date can hold; a file system may claim more. */
-const mostSeconds = 8_640_000_000_000;
-
 /**
  * The headers of a member, in whole records: a ustar header, with a pax extended header before it for what that cannot
  * say exactly (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are no UTF-8, which pax
- * cannot carry, are written as their raw bytes, long ones with GNU's `L` and `K` headers.
+ * cannot carry, and those that are not composed (NFC), which libarchive would compose, are written as their raw bytes,
+ * long ones with GNU's `L` and `K` headers.
  */
 export function encodeHeaders(fields: HeaderFields): Buffer {
   const name = textOf(fields.name);
@@ -40,23 +37,23 @@ export function encodeHeaders(fields: HeaderFields): Buffer {
     mode: fields.mode & 0o7777,
     uid: fields.uid,
     gid: fields.gid,
-    mtime: new Date(Math.min(Math.max(fields.mtimeS, -mostSeconds), mostSeconds) * 1000),
+    mtime: new Date(fields.mtimeS * 1000),
   } as HeaderData);
   const block = Buffer.alloc(recordBytes);
   const needPax = header.encode(block);
   if (name === undefined || (fields.linkTarget !== null && link === undefined)) {
-    return rawNames(fields, block);
+    return Buffer.concat([paxHeader(timeRecords(fields)), rawNames(fields, block)]);
   }
-  if (!needPax && fields.mtimeNs === 0) return block;
-  return Buffer.concat([paxHeader(fields, header), block]);
+  const records = [...(needPax ? fieldRecords(fields) : []), ...timeRecords(fields)];
+  return Buffer.concat([paxHeader(records), block]);
 }
 
-/** The text of a byte string; undefined when it is no UTF-8. */
+/** The text of a byte string, if a pax header carries it unchanged. */
 function textOf(byteString: string): string | undefined {
   // eslint-disable-next-line no-control-regex -- this is what ASCII is
   if (/^[\x00-\x7f]*$/.test(byteString)) return byteString;
-  const bytes = toBytes(byteString);
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+  const text = exactText(byteString);
+  return text?.normalize('NFC') === text ? text : undefined;
 }
 
 /** Bytes of a name in the ustar header's fields `name` and `linkname`. */
@@ -107,17 +104,25 @@ function writeChecksum(block: Buffer): void {
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
 }
 
-function paxHeader(fields: HeaderFields, main: Header): Buffer {
-  const records: Buffer[] = [];
-  if (main.needPax) {
-    records.push(paxRecord('path', toBytes(fields.name)));
-    if (fields.linkTarget !== null) records.push(paxRecord('linkpath', toBytes(fields.linkTarget)));
-    if (fields.size > 0o77777777777) records.push(paxRecord('size', String(fields.size)));
-    if (fields.uid > 0o7777777) records.push(paxRecord('uid', String(fields.uid)));
-    if (fields.gid > 0o7777777) records.push(paxRecord('gid', String(fields.gid)));
-  }
-  if (fields.mtimeNs !== 0 || fields.mtimeS < 0)
-    records.push(paxRecord('mtime', decimalTime(fields.mtimeS, fields.mtimeNs)));
+/** Names, and numbers that the octal fields of a ustar header cannot hold. */
+function fieldRecords(fields: HeaderFields): Buffer[] {
+  const records = [paxRecord('path', toBytes(fields.name))];
+  if (fields.linkTarget !== null) records.push(paxRecord('linkpath', toBytes(fields.linkTarget)));
+  if (fields.size > 0o77777777777) records.push(paxRecord('size', String(fields.size)));
+  if (fields.uid > 0o7777777) records.push(paxRecord('uid', String(fields.uid)));
+  if (fields.gid > 0o7777777) records.push(paxRecord('gid', String(fields.gid)));
+  return records;
+}
+
+/** The time, where a ustar header cannot say it: before 1970, after 2242, or with a fraction. */
+function timeRecords({ mtimeS, mtimeNs }: HeaderFields): Buffer[] {
+  const isPlain = mtimeNs === 0 && mtimeS >= 0 && mtimeS <= 0o77777777777;
+  return isPlain ? [] : [paxRecord('mtime', decimalTime(mtimeS, mtimeNs))];
+}
+
+/** A pax extended header with some records; nothing when there are none. */
+function paxHeader(records: readonly Buffer[]): Buffer {
+  if (records.length === 0) return Buffer.alloc(0);
   const body = Buffer.concat(records);
   const head = {
     path: 'PaxHeader/tapeflow',

@@ -42,6 +42,8 @@ export interface PackedFile {
   /** Set when the content is not, or not wholly, what the source had. */
   reason: string | null;
   state: 'packed' | 'skipped';
+  /** What the stored entry has, which may be newer than what the scan saw; null for one that is not stored. */
+  now: { mtimeS: number; mtimeNs: number; linkTarget: string | null } | null;
 }
 
 /**
@@ -64,6 +66,11 @@ export async function commitCompressed(
     const update = tx
       .updateTable('files')
       .set({ size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
+      .set((eb) => ({
+        mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
+        mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
+        link_target: eb.fn.coalesce(eb.val(new Uint8Array()), 'link_target'),
+      }))
       .where('set_id', '=', setId)
       .where('path', '=', new Uint8Array())
       .compile();
@@ -74,6 +81,9 @@ export async function commitCompressed(
         file.tarOffset,
         file.state,
         file.reason,
+        file.now?.mtimeS ?? null,
+        file.now?.mtimeNs ?? null,
+        typeof file.now?.linkTarget === 'string' ? toBytes(file.now.linkTarget) : null,
         setId,
         toBytes(file.path),
       ];

@@ -211,7 +211,14 @@ export async function forgetArchive(
     const group = await groupOf(tx, setId, no);
     if (group.state === 'committed' || group.state === 'released') return;
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
-    await tx.deleteFrom('copies').where('set_id', '=', setId).where('group_no', '=', no).execute();
+    // Kept, since it says that files of these names on that tape are ours to replace.
+    await tx
+      .updateTable('copies')
+      .set({ state: 'lost' })
+      .where('set_id', '=', setId)
+      .where('group_no', '=', no)
+      .where('state', '!=', 'committed')
+      .execute();
     // What packing has skipped is tried again; what the scan could not look at (never a plain file) stays skipped.
     await tx
       .updateTable('files')

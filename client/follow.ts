@@ -4,11 +4,11 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
 import { skippedFiles } from '../catalog/files.js';
 import { summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
-import { toText, fromBytes } from '../archive/byte-string.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from './exit-codes.js';
 import { liveLines, type LiveView } from './live-view.js';
+import { shownPath } from './names.js';
 import { pendingSteps } from './pending-steps.js';
 import type { Server, Session } from './session.js';
 import { Watchdog, hasEnded } from './watchdog.js';
@@ -208,7 +208,7 @@ async function printSkipped(session: Session, catalog: Catalog, setId: string, t
     (row) => row.state === 'skipped',
   );
   for (const row of rows.slice(0, skippedShown)) {
-    session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
+    session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
   }
   if (total > skippedShown)
     session.print(`    … and ${total - skippedShown} more: \`tapeflow ls ${setId} --skipped\``);

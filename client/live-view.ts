@@ -1,3 +1,4 @@
+import { visible } from '../archive/byte-string.js';
 import type { SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import type { PendingStep } from './pending-steps.js';
@@ -30,7 +31,7 @@ export function liveLines(
     ...driveLines(summary, steps),
     ...totalLines(summary, view),
   ];
-  return lines.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
+  return lines.map(visible).map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
 }
 
 function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { visible } from '../archive/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
@@ -64,10 +65,10 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   const failure = catalogFailure(error, 'of this installation');
   if (failure instanceof TapeflowFailure) {
-    process.stderr.write(`tapeflow: ${failure.sentence}\n`);
+    process.stderr.write(`tapeflow: ${visible(failure.sentence)}\n`);
     return failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
   }
-  process.stderr.write(`tapeflow: ${describeError(error)}\n`);
+  process.stderr.write(`tapeflow: ${visible(describeError(error))}\n`);
   if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCodes.failure;

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
+import { visible } from '../archive/byte-string.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { unfinishedSets, type SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
@@ -38,9 +39,10 @@ export function openSession(command: Command): Session {
   return {
     settings,
     json: json === true,
-    print: (line) => void process.stdout.write(`${line}\n`),
+    // Names of sources, tapes and folders may hold what a terminal would obey.
+    print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
-    say: (sentence) => void process.stderr.write(`${sentence}\n`),
+    say: (sentence) => void process.stderr.write(`${visible(sentence)}\n`),
     catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL)),
     async close() {
       await (await catalog)?.destroy();

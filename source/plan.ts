@@ -1,5 +1,6 @@
 import type { Insertable } from 'kysely';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { splitTime } from '../archive/file-time.js';
 import { recordEvents, type GroupEvent } from '../catalog/events.js';
 import { scanCursor } from '../catalog/files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
@@ -149,16 +150,18 @@ export class GroupPlanner {
   ): Promise<NewFile> {
     const { stats } = entry;
     const group = this.lastNo;
+    const mtime = splitTime(stats?.mtimeNs ?? 0n);
+    const ctime = splitTime(stats?.ctimeNs ?? 0n);
     return {
       set_id: this.setId,
       path,
       group_no: group,
       type: entry.type,
       size,
-      mtime_s: Number((stats?.mtimeNs ?? 0n) / 1_000_000_000n) - (isBeforeZero(stats?.mtimeNs) ? 1 : 0),
-      mtime_ns: nanoseconds(stats?.mtimeNs),
-      ctime_s: Number((stats?.ctimeNs ?? 0n) / 1_000_000_000n),
-      ctime_ns: nanoseconds(stats?.ctimeNs),
+      mtime_s: mtime.seconds,
+      mtime_ns: mtime.ns,
+      ctime_s: ctime.seconds,
+      ctime_ns: ctime.ns,
       mode: Number((stats?.mode ?? 0n) & 0o7777n),
       uid: Number(stats?.uid ?? 0n),
       gid: Number(stats?.gid ?? 0n),
@@ -246,14 +249,4 @@ export class GroupPlanner {
       .where('id', '=', this.setId)
       .execute();
   }
-}
-
-/** True for a time before 1970 with a fraction: its seconds are rounded down, so that the nanoseconds are positive. */
-function isBeforeZero(ns: bigint | undefined): boolean {
-  return ns !== undefined && ns < 0n && ns % 1_000_000_000n !== 0n;
-}
-
-function nanoseconds(ns: bigint | undefined): number {
-  const part = Number((ns ?? 0n) % 1_000_000_000n);
-  return part < 0 ? part + 1_000_000_000 : part;
 }

@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync, readlinkSync, statfsSync, type BigIntStats } from 'node:fs';
 import path from 'node:path';
-import ignore, { type Ignore } from 'ignore';
 import { memberNameOf } from '../archive/member-name.js';
-import { fromText, toBytes } from '../archive/byte-string.js';
+import { fromText, toBytes, toText } from '../archive/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
-import { describeError } from '../config/failures.js';
+import { describeError, systemErrorCode } from '../config/failures.js';
+import { globFilter } from './globs.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
 export interface WalkedEntry {
@@ -44,7 +44,7 @@ const pseudoFileSystems = new Set([
  * written down is all that a resumed scan needs. An entry that cannot be looked at is given as skipped.
  */
 export function* walk(options: WalkOptions): Generator<WalkedEntry> {
-  const excluded = excludeFilter(options.excludes);
+  const excluded = globFilter(options.excludes);
   const own = new Set(options.ownFolders);
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
   const parents: Walker = { ...options, excluded, own };
@@ -62,7 +62,11 @@ interface Walker extends WalkOptions {
  */
 function* ordered(names: string[], prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
+  let previous: string | undefined;
   for (const name of names.sort()) {
+    // A folder that changes while it is listed may give a name twice.
+    if (name === previous) continue;
+    previous = name;
     const full = prefix + name;
     for (let folder = folders.at(-1); folder !== undefined && folder.name < full; folder = folders.at(-1)) {
       folders.pop();
@@ -95,24 +99,39 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
   if (!isRoot && walker.excluded(name)) return;
   const where = absolute(name);
   const text = where.toString('utf8');
+  const shown = toText(where.toString('latin1'));
   if (walker.own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) {
-    walker.onLeftOut(text, 'belongs to tapeflow');
+    walker.onLeftOut(shown, 'belongs to tapeflow');
     return;
   }
   if (isPseudo(where)) {
-    walker.onLeftOut(text, 'is a pseudo file system');
+    walker.onLeftOut(shown, 'is a pseudo file system');
     return;
   }
-  let names: string[];
-  try {
-    names = readdirSync(where, 'latin1');
-  } catch (error) {
-    if (isAfter(name, after)) yield { ...folder, skipped: `cannot be listed: ${describeError(error)}` };
+  const names = listFolder(where);
+  if (typeof names === 'string') {
+    if (isAfter(name, after)) yield { ...folder, skipped: names };
     return;
   }
   // The root itself has no name in an archive.
   if (!isRoot && isAfter(name, after)) yield folder;
   yield* ordered(names, isRoot ? '' : name, walker);
+}
+
+/**
+ * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since it
+ * was looked at; so it is looked at again.
+ */
+function listFolder(where: Buffer): string[] | string {
+  try {
+    const names = readdirSync(where, 'latin1');
+    const itself = where.length > 1 ? where.subarray(0, -1) : where;
+    if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
+      return 'became a symbolic link while it was listed; what lay in it is not in the backup';
+    return names;
+  } catch (error) {
+    return `cannot be listed, so what lies in it is not in the backup: ${describeError(error)}`;
+  }
 }
 
 function absolute(name: string): Buffer {
@@ -135,7 +154,10 @@ function look(full: string): WalkedEntry {
   try {
     stats = lstatSync(where, { bigint: true });
   } catch (error) {
-    const reason = `cannot be looked at: ${describeError(error)}`;
+    const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
+    const reason = isTooLong
+      ? 'its path is longer than the system takes; neither it nor what may lie in it is in the backup'
+      : `cannot be looked at: ${describeError(error)}`;
     return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
   }
   const entry = { name: full, stats, linkTarget: null, skipped: null };
@@ -157,20 +179,6 @@ function kindOf(stats: BigIntStats): string {
   if (stats.isBlockDevice()) return 'block device';
   if (stats.isCharacterDevice()) return 'character device';
   return 'special file';
-}
-
-/** Paths after which the matcher is made anew: it caches every path that it was asked about. */
-const matcherLife = 10_000;
-
-function excludeFilter(globs: string[]): (name: string) => boolean {
-  if (globs.length === 0) return () => false;
-  const make = (): Ignore => ignore({ allowRelativePaths: true, ignorecase: false }).add(globs);
-  let matcher = make();
-  let asked = 0;
-  return (name) => {
-    if (++asked % matcherLife === 0) matcher = make();
-    return matcher.ignores(toBytes(name).toString('utf8'));
-  };
 }
 
 /** The sources without those that lie inside another, in the order of their member names. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
@@ -63,17 +63,18 @@ export async function removeFile(file: string): Promise<boolean> {
 
 /** Deletes the `.part` files of a base name that another, dead attempt has left. */
 export async function removeParts(folder: string, name: string, keep?: string): Promise<void> {
-  let names: string[];
+  let found: Dirent[];
   try {
-    names = await readdir(folder);
+    found = await readdir(folder, { withFileTypes: true });
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return;
     throw error;
   }
-  for (const found of names) {
-    if (found.startsWith(`${name}.`) && found.endsWith('.part') && found !== keep) {
-      await rm(path.join(folder, found), { force: true });
-    }
+  for (const entry of found) {
+    const isPart = entry.name.startsWith(`${name}.`) && entry.name.endsWith('.part');
+    // A folder of such a name is nobody's part.
+    if (isPart && entry.name !== keep && !entry.isDirectory())
+      await rm(path.join(folder, entry.name), { force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
@@ -33,16 +33,20 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
   const file = path.join(mountPoint, labelFileName);
   let text: string;
   try {
-    const handle = await open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // A pipe in the label's place must not keep its reader for ever.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    const handle = await open(file, flags);
     try {
-      if ((await handle.stat()).size > mostLabelBytes) throw damaged(file, 'it is too long');
-      text = await handle.readFile('utf8');
+      if (!(await handle.stat()).isFile()) throw damaged(file, 'it is no ordinary file');
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(mostLabelBytes + 1));
+      if (bytesRead > mostLabelBytes) throw damaged(file, 'it is too long');
+      text = buffer.toString('utf8', 0, bytesRead);
     } finally {
       await handle.close();
     }
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
-    if (['ELOOP', 'EISDIR'].includes(systemErrorCode(error) ?? ''))
+    if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
       throw damaged(file, 'it is no ordinary file');
     throw error;
   }
@@ -79,9 +83,4 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
   }
   await rename(part, file);
   await fsyncFolder(mountPoint);
-}
-
-/** Reads a label's file as it is, for messages about it. */
-export async function rawLabel(mountPoint: string): Promise<string> {
-  return readFile(path.join(mountPoint, labelFileName), 'utf8');
 }

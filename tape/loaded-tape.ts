@@ -1,9 +1,13 @@
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import { tapeByUuid, updateTape, type TapeRow } from '../catalog/tapes.js';
+import { TapeflowFailure } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
+import { archiveName, manifestName } from '../staging/paths.js';
+import { folderTaken, nameTaken, tapeFolder } from './write-archive.js';
 import { labelFileName, readLabel, type TapeLabel } from './label.js';
 
 /** A tape in a drive that the catalog knows. */
@@ -21,13 +25,17 @@ const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or lo
  * unlabelled, foreign, or a label that was copied to another volume.
  */
 export async function identifyTape(drive: Drive, catalog: Catalog): Promise<LoadedTape> {
-  const { name, path } = drive.settings;
+  const { name, path: where } = drive.settings;
   const medium = await drive.medium();
-  const label = await readLabel(path);
+  const label = await readLabel(where).catch((error: unknown) => {
+    // Another tape mends it: the set waits for one.
+    if (!(error instanceof TapeflowFailure)) throw error;
+    throw tapeNotReady('label_damaged', error.message, error.advice ?? labelAdvice);
+  });
   if (label === undefined) {
     throw tapeNotReady(
       'unlabelled',
-      `The tape in drive ${name} (${path}) has no label (${labelFileName}).`,
+      `The tape in drive ${name} (${where}) has no label (${labelFileName}).`,
       labelAdvice,
     );
   }
@@ -125,6 +133,42 @@ async function requireRoom(
       : `Load another tape of pool ${demand.pool}; \`tapeflow tape label NAME --pool ${demand.pool}\` makes a new one.`,
     { capacity: space.capacity },
   );
+}
+
+/**
+ * Throws `TapeNotReady` when the tape holds something, under a name that an archive of the set is still to get there,
+ * that this catalog did not write: it is never replaced, and never written through. `requireFreeName` refuses the same
+ * for one name; here the watch asks, or it would end before a person has acted.
+ */
+export async function requireOwnNames(
+  drive: Drive,
+  catalog: Catalog,
+  tape: LoadedTape,
+  setId: string,
+): Promise<void> {
+  const folder = tapeFolder(drive.settings.path, setId);
+  const stats = await lstat(folder).catch(() => undefined);
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw folderTaken(folder);
+  const toCome = await catalog
+    .selectFrom('groups')
+    .leftJoin('copies', (join) =>
+      join.onRef('copies.set_id', '=', 'groups.set_id').onRef('copies.group_no', '=', 'groups.no'),
+    )
+    .select(['groups.no', 'copies.tape_uuid'])
+    .where('groups.set_id', '=', setId)
+    .where('groups.state', 'not in', ['committed', 'released', 'skipped', 'failed', 'written'])
+    .execute();
+  const names = new Map<string, boolean>();
+  for (const { no, tape_uuid: uuid } of toCome) {
+    for (const name of [archiveName(setId, no), manifestName(setId, no)])
+      names.set(name, uuid === tape.row.uuid);
+  }
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const isOurs = names.get(entry.name);
+    if (isOurs === false || (isOurs === true && !entry.isFile()))
+      throw nameTaken(path.join(folder, entry.name));
+  }
 }
 
 /** Set folders at the root of a tape; none when it cannot be listed. */

@@ -1,10 +1,9 @@
 import { lstatSync, realpathSync } from 'node:fs';
-import path from 'node:path';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
 import { setsOnTape } from '../../tape/loaded-tape.js';
 import { openSet, rememberSeenSets, requireSetId, type SetRow } from '../../catalog/sets.js';
-import { describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
+import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
 import { followSet } from '../follow.js';
@@ -54,6 +53,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       'Leave --mode out for a full backup.',
     );
   }
+  for (const glob of flags.exclude) refuseInvalidText(glob, 'exclude');
   const drive = driveNamed(settings, flags.drive);
   const pool = flags.pool ?? settings.TAPE_POOL;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) {
@@ -109,15 +109,18 @@ function announceDetached(session: Session, set: SetRow, attached: boolean, ui: 
  * that is missing or lies inside a folder of ours.
  */
 export function resolveSources(settings: Settings, given: readonly string[]): string[] {
-  const own = ownFolders({ settings }).map((folder) => realOrAsGiven(folder));
+  const own = ownFolders({ settings });
   const sources = given.map((text) => {
     const asked = userPath(text);
+    refuseInvalidText(asked);
     let real: string;
     try {
       // A symbolic link that is given as a source means what it leads to.
       real = realpathSync(asked);
+      refuseInvalidText(real);
       lstatSync(real);
     } catch (error) {
+      if (error instanceof TapeflowFailure) throw error;
       const missing = systemErrorCode(error) === 'ENOENT';
       throw usageFailure(
         'NoSuchSource',
@@ -141,10 +144,17 @@ export function resolveSources(settings: Settings, given: readonly string[]): st
   return outermost(sources);
 }
 
-function realOrAsGiven(folder: string): string {
-  try {
-    return realpathSync(folder);
-  } catch {
-    return path.resolve(folder);
-  }
+/**
+ * Refuses a path with bytes that are no UTF-8, which reach a program as U+FFFD: the bytes are lost, and what is left could
+ * name something else.
+ */
+function refuseInvalidText(text: string, what = 'source'): void {
+  if (!text.includes('\ufffd')) return;
+  throw usageFailure(
+    'NotUtf8',
+    `The ${what} ${text} is not valid UTF-8, and such a name cannot be given on a command line.`,
+    what === 'source'
+      ? 'Give the folder above it: the names inside a source may be any bytes.'
+      : 'Use `?` or `*` in the place of such a byte.',
+  );
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { openCatalog } from '../../catalog/open-catalog.js';

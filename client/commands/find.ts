@@ -1,7 +1,7 @@
-import ignore from 'ignore';
 import type { Command } from 'commander';
-import { fromBytes, fromText, toBytes } from '../../archive/byte-string.js';
+import { fromBytes, fromText } from '../../archive/byte-string.js';
 import { filesBelow } from '../../catalog/files.js';
+import { globFilter } from '../../source/globs.js';
 import { inSession, type Session } from '../session.js';
 import { RowPrinter } from './ls.js';
 import { exitCodes } from '../exit-codes.js';
@@ -20,14 +20,12 @@ export function addFind(program: Command): void {
 
 async function find(session: Session, glob: string, setId: string | undefined): Promise<void> {
   const catalog = await session.catalog();
-  const matcher = ignore({ allowRelativePaths: true, ignorecase: false }).add(glob);
+  const matches = globFilter([glob]);
   const print = new RowPrinter(session, catalog);
   let found = 0;
   for await (const page of filesBelow(catalog, setId, literalPrefix(glob))) {
     for (const row of page) {
-      const name = toBytes(fromBytes(row.path)).toString('utf8');
-      // `checkIgnore` looks at the entry itself; `ignores` would match all that lies in a folder that matches.
-      if (name === '' || !matchesItself(matcher, name)) continue;
+      if (!matchesItself(matches, fromBytes(row.path))) continue;
       found += 1;
       await print.row(row);
     }
@@ -38,10 +36,10 @@ async function find(session: Session, glob: string, setId: string | undefined): 
 }
 
 /** True when the pattern matches this very entry, not only a folder above it. */
-function matchesItself(matcher: ReturnType<typeof ignore>, name: string): boolean {
-  if (!matcher.ignores(name)) return false;
+function matchesItself(matches: (name: string) => boolean, name: string): boolean {
+  if (name === '' || !matches(name)) return false;
   const parent = name.replace(/[^/]+\/?$/, '');
-  return parent === '' || !matcher.ignores(parent);
+  return parent === '' || !matches(parent);
 }
 
 /** What every match begins with: the folders of a rooted pattern before its first wildcard. */

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { fromBytes, fromText, toText } from '../../archive/byte-string.js';
-import { memberNameOf } from '../../archive/member-name.js';
+import { fromBytes, toText } from '../../archive/byte-string.js';
 import { fileRows, filesBelow, skippedFiles, type FileRow } from '../../catalog/files.js';
 import { tapesOfGroup } from '../../catalog/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { archiveName } from '../../staging/paths.js';
-import { inSession, userPath, type Session } from '../session.js';
+import { jsonName, jsonPath, memberNamesOf, shownPath } from '../names.js';
+import { inSession, type Session } from '../session.js';
 import { formatTime } from '../table.js';
 
 /** `ls SET [PATH]`: what a set holds, and where. */
@@ -33,9 +33,9 @@ async function ls(
   await setNamed(catalog, setId);
   if (onlySkipped) {
     for (const row of await skippedFiles(catalog, setId, Number.MAX_SAFE_INTEGER)) {
-      const name = `/${toText(fromBytes(row.path))}`;
-      if (session.json) session.emit({ path: name, state: row.state, reason: row.reason });
-      else session.print(`${name}: ${row.reason ?? ''}`);
+      const { state, reason } = row;
+      if (session.json) session.emit({ ...jsonPath(row.path), state, reason });
+      else session.print(`${shownPath(row.path)}: ${reason ?? ''}`);
     }
     return;
   }
@@ -61,10 +61,11 @@ async function* pagesOf(
     yield* filesBelow(catalog, setId, '');
     return;
   }
-  const name = memberNameOf(fromText(userPath(path)), process.platform);
-  const itself = await fileRows(catalog, setId, name);
-  if (itself.length > 0) yield itself;
-  yield* filesBelow(catalog, setId, `${name}/`);
+  for (const name of memberNamesOf(path)) {
+    const itself = await fileRows(catalog, setId, name);
+    if (itself.length > 0) yield itself;
+    yield* filesBelow(catalog, setId, `${name}/`);
+  }
 }
 
 /** Prints catalog rows of files: type, size, time, where it is, name. */
@@ -77,7 +78,6 @@ export class RowPrinter {
   ) {}
 
   async row(row: FileRow): Promise<void> {
-    const name = `/${toText(fromBytes(row.path))}`;
     const archive = row.state === 'packed' ? archiveName(row.set_id, row.group_no) : null;
     const tape = archive === null ? null : await this.tapeOf(row.set_id, row.group_no);
     if (this.session.json) {
@@ -85,7 +85,7 @@ export class RowPrinter {
       const mtime = new Date(row.mtime_s * 1000).toISOString();
       this.session.emit({
         setId: row.set_id,
-        path: name,
+        ...jsonPath(row.path),
         type,
         size,
         mtime,
@@ -95,6 +95,7 @@ export class RowPrinter {
         archive,
         offset,
         tape,
+        ...(row.link_target === null ? {} : jsonName('target', fromBytes(row.link_target))),
       });
       return;
     }
@@ -105,7 +106,9 @@ export class RowPrinter {
     const target = row.link_target === null ? '' : ` -> ${toText(fromBytes(row.link_target))}`;
     const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
     const size = String(row.size).padStart(12);
-    this.session.print(`${kind} ${size} ${formatTime(row.mtime_s * 1000)}  ${where}  ${name}${target}`);
+    this.session.print(
+      `${kind} ${size} ${formatTime(row.mtime_s * 1000)}  ${where}  ${shownPath(row.path)}${target}`,
+    );
   }
 
   private async tapeOf(setId: string, group: number): Promise<string | null> {

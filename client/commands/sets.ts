@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { fromBytes, toText } from '../../archive/byte-string.js';
 import { skippedFiles } from '../../catalog/files.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
@@ -7,6 +6,7 @@ import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, resultObject } from '../follow.js';
 import { stepName } from '../live-view.js';
+import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
 import { findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
@@ -149,6 +149,6 @@ async function printSkips(session: Session, summary: SetSummary): Promise<void> 
     `  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``,
   );
   for (const row of await skippedFiles(await session.catalog(), summary.setId, skippedShown)) {
-    session.print(`    /${toText(fromBytes(row.path))}: ${row.reason ?? ''}`);
+    session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
   }
 }

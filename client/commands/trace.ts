@@ -1,7 +1,5 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { fromBytes, fromText, toText } from '../../archive/byte-string.js';
-import { memberNameOf } from '../../archive/member-name.js';
 import { eventsOf } from '../../catalog/events.js';
 import { fileEverywhere, type FileRow } from '../../catalog/files.js';
 import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../../catalog/groups.js';
@@ -17,6 +15,7 @@ import { finalDir, parseArchiveName, tempDir } from '../../staging/paths.js';
 import { openDrive } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { numberRanges } from '../events.js';
+import { jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { pendingSteps, type PendingStep } from '../pending-steps.js';
 import { findServer, isRunning, inSession, userPath, type Session } from '../session.js';
 import { formatTime } from '../table.js';
@@ -34,13 +33,21 @@ export function addTrace(program: Command): void {
 
 async function trace(session: Session, what: string): Promise<void> {
   const archive = parseArchiveName(path.basename(what));
-  if (archive !== undefined) {
+  // A source file may be called like an archive of ours.
+  const files = isSetId(what) ? [] : await filesNamed(session, what);
+  if (files.length > 0) {
+    for (const row of files) await traceGroup(session, row.set_id, row.group_no, row);
+  } else if (archive !== undefined) {
     await setNamed(await session.catalog(), archive.setId);
     await traceGroup(session, archive.setId, archive.group, undefined);
   } else if (isSetId(what)) {
     await traceSet(session, what);
   } else {
-    await traceFile(session, what);
+    throw usageFailure(
+      'NotTraced',
+      `No set, no archive and no path that any set has seen is called ${what} (looked for ${userPath(what)}).`,
+      '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
+    );
   }
 }
 
@@ -211,18 +218,13 @@ function printFindings(session: Session, findings: readonly Finding[]): void {
   }
 }
 
-async function traceFile(session: Session, what: string): Promise<void> {
+/** Every set's row of a source path, as a file and as a folder. */
+async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
   const catalog = await session.catalog();
-  const name = memberNameOf(fromText(userPath(what)), process.platform);
-  const rows = [...(await fileEverywhere(catalog, name)), ...(await fileEverywhere(catalog, `${name}/`))];
-  if (rows.length === 0) {
-    throw usageFailure(
-      'NotTraced',
-      `No set, no archive and no path that any set has seen is called ${what} (looked for /${toText(name)}).`,
-      '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
-    );
-  }
-  for (const row of rows) await traceGroup(session, row.set_id, row.group_no, row);
+  const rows: FileRow[] = [];
+  for (const name of memberNamesOf(what))
+    rows.push(...(await fileEverywhere(catalog, name)), ...(await fileEverywhere(catalog, `${name}/`)));
+  return rows;
 }
 
 async function traceGroup(
@@ -253,7 +255,7 @@ async function traceGroup(
         file === undefined
           ? null
           : {
-              path: `/${toText(fromBytes(file.path))}`,
+              ...jsonPath(file.path),
               state: file.state,
               reason: file.reason,
               sha256: file.sha256,
@@ -269,7 +271,7 @@ async function traceGroup(
       file.state === 'skipped'
         ? `skipped: ${file.reason ?? ''}`
         : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
-    session.print(`/${toText(fromBytes(file.path))} in set ${setId}: ${what}`);
+    session.print(`${shownPath(file.path)} in set ${setId}: ${what}`);
   }
   session.print(
     `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${group.entries} entries, ${formatBytes(group.bytes)}`,

@@ -20,6 +20,7 @@ import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { list } from 'tar';
 import { fromText, toText } from '../../archive/byte-string.js';
+import { splitTime } from '../../archive/file-time.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
 import { memberNameOf, sourcePathOf, unsafeName } from '../../archive/member-name.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
@@ -48,9 +49,10 @@ function plan(root: string): PlannedMember[] {
     const { name, type, stats, linkTarget } = entry;
     if (type === 'other' || stats === undefined) continue;
     planned.push({
-      ...{ name, type, linkTarget, hardLinkOf: null, mtimeNs: 0 },
+      ...{ name, type, linkTarget, hardLinkOf: null },
       size: Number(stats.size),
-      mtimeS: Number(stats.mtimeMs / 1000n),
+      mtimeS: splitTime(stats.mtimeNs).seconds,
+      mtimeNs: splitTime(stats.mtimeNs).ns,
       mode: Number(stats.mode),
       uid: Number(stats.uid),
       gid: Number(stats.gid),

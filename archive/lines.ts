@@ -1,0 +1,32 @@
+/** A line that is longer than its reader allows. */
+export class LineTooLong extends Error {}
+
+/**
+ * The lines of a UTF-8 stream, without their ends. Holds one line and one chunk, and never more: `readline` would collect
+ * an endless line before anybody could look at its length.
+ *
+ * @param longest bytes; a longer line throws `LineTooLong`.
+ */
+export async function* linesOf(stream: AsyncIterable<unknown>, longest: number): AsyncGenerator<string> {
+  const newLine = 0x0a;
+  let parts: Buffer[] = [];
+  let length = 0;
+  const take = (part: Buffer) => {
+    length += part.length;
+    if (length > longest) throw new LineTooLong();
+    parts.push(part);
+  };
+  for await (const data of stream) {
+    const chunk = data as Buffer;
+    let from = 0;
+    for (let end = chunk.indexOf(newLine); end !== -1; end = chunk.indexOf(newLine, from)) {
+      take(chunk.subarray(from, end));
+      yield Buffer.concat(parts).toString('utf8');
+      parts = [];
+      length = 0;
+      from = end + 1;
+    }
+    take(chunk.subarray(from));
+  }
+  if (length > 0) yield Buffer.concat(parts).toString('utf8');
+}
