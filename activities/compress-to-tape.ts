@@ -1,6 +1,13 @@
 import path from 'node:path';
 import { commitCompressed, skipGroup } from '../catalog/files.js';
-import { archiveOf, beginCompressing, forgetArchive, groupOf, type GroupRow } from '../catalog/groups.js';
+import {
+  archiveOf,
+  beginCompressing,
+  forgetArchive,
+  groupOf,
+  staleAttempt,
+  type GroupRow,
+} from '../catalog/groups.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
@@ -34,17 +41,13 @@ export function compressToTape(
     if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
       return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
     }
-    if (before !== undefined)
-      await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
+    if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
     const set = await setNamed(catalog, ref.setId);
     lock.hold(await drive.medium());
     const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
     if (tape === undefined) return null;
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`,
-      );
+      throw staleAttempt(ref.setId, ref.group);
     }
     return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
   });
@@ -138,17 +141,13 @@ async function packOnTape(
         },
       );
     }
+    attempt.throwIfCancelled();
     lock.check();
     await publish(parts.archive, path.join(folder, names.archive));
     await publish(parts.manifest, path.join(folder, names.manifest));
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
-    if (!(await recordWritten(catalog, { ...ref, token }, written))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Another attempt has taken over the write of group ${ref.group}.`,
-      );
-    }
+    if (!(await recordWritten(catalog, { ...ref, token }, written))) throw staleAttempt(ref.setId, ref.group);
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   } catch (error) {

@@ -1,13 +1,21 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { advanceGroup, forgetArchive, groupOf, requireArchive } from '../catalog/groups.js';
+import {
+  advanceGroup,
+  archiveOf,
+  forgetArchive,
+  groupOf,
+  staleAttempt,
+  whileOwned,
+  type ArchiveRow,
+} from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import {
   copyHashed,
   fsyncFolder,
   makeFolder,
-  publish,
   removeFile,
   removeParts,
   sizeOf,
@@ -22,8 +30,11 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     const { catalog, settings } = deps;
     const began = performance.now();
     const group = await groupOf(catalog, ref.setId, ref.group);
+    const archive = await archiveOf(catalog, ref.setId, ref.group);
+    if (archive === undefined) {
+      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+    }
     if (group.state !== 'compressed') return;
-    const archive = await requireArchive(catalog, ref.setId, ref.group);
     await recordEvents(catalog, [{ ...ref, stage: 'promoting', bytes: archive.size }]);
     logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
     const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
@@ -33,10 +44,13 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
       { name: archive.name, size: archive.size, sha256: archive.sha256 },
     ];
+    const own = (act: () => void) => whileCompressed(deps, archive, act);
     for (const file of files) {
-      if (await moveFile(file, from, to, attempt)) continue;
+      if (await moveFile(file, from, to, attempt, own)) continue;
       const reason = `the staged ${path.join(from, file.name)} is gone or has another size`;
-      await forgetArchive(catalog, ref.setId, ref.group, reason);
+      if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) {
+        throw staleAttempt(ref.setId, ref.group);
+      }
       logStage(deps, 'lost', ref, { archive: archive.name });
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
     }
@@ -50,6 +64,18 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
   });
 }
 
+/** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */
+async function whileCompressed(
+  { catalog }: Deps,
+  { set_id: setId, group_no: group, token }: ArchiveRow,
+  act: () => void,
+): Promise<void> {
+  const owned = await whileOwned(catalog, { setId, group, token, state: 'compressed' }, act);
+  if (!owned) throw staleAttempt(setId, group);
+}
+
+type WhileOwned = (act: () => void) => Promise<void>;
+
 interface Staged {
   name: string;
   size: number;
@@ -57,7 +83,13 @@ interface Staged {
 }
 
 /** Moves one file; across file systems by a hashed copy that gets its name when it is whole. False when it is nowhere. */
-async function moveFile(file: Staged, fromDir: string, toDir: string, attempt: Attempt): Promise<boolean> {
+async function moveFile(
+  file: Staged,
+  fromDir: string,
+  toDir: string,
+  attempt: Attempt,
+  own: WhileOwned,
+): Promise<boolean> {
   const from = path.join(fromDir, file.name);
   const to = path.join(toDir, file.name);
   if ((await sizeOf(from)) !== file.size) {
@@ -67,10 +99,10 @@ async function moveFile(file: Staged, fromDir: string, toDir: string, attempt: A
     return true;
   }
   try {
-    await rename(from, to);
+    await own(() => renameSync(from, to));
   } catch (error) {
     if (systemErrorCode(error) !== 'EXDEV') throw error;
-    await copyAcross(file, from, to, attempt);
+    await copyAcross(file, from, to, attempt, own);
     return true;
   }
   await fsyncFolder(toDir);
@@ -78,7 +110,13 @@ async function moveFile(file: Staged, fromDir: string, toDir: string, attempt: A
   return true;
 }
 
-async function copyAcross(file: Staged, from: string, to: string, attempt: Attempt): Promise<void> {
+async function copyAcross(
+  file: Staged,
+  from: string,
+  to: string,
+  attempt: Attempt,
+  own: WhileOwned,
+): Promise<void> {
   await removeParts(path.dirname(to), file.name);
   const part = path.join(path.dirname(to), partName(file.name, attempt.token));
   const copied = await copyHashed({ from, to: part, guard: () => attempt.throwIfCancelled() });
@@ -92,8 +130,9 @@ async function copyAcross(file: Staged, from: string, to: string, attempt: Attem
       },
     );
   }
-  await publish(part, to);
-  await rm(from);
+  await own(() => renameSync(part, to));
+  await fsyncFolder(path.dirname(to));
+  await own(() => rmSync(from));
 }
 
 /** True when both of a group's files can be opened in `final/` with the sizes that the catalog has. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { constants, readdirSync } from 'node:fs';
+import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 
@@ -55,18 +55,17 @@ export async function removeFile(file: string): Promise<boolean> {
 }
 
 /** Deletes the `.part` files of a base name that another, dead attempt has left. */
-export async function removeParts(folder: string, name: string, keep?: string): Promise<void> {
-  let names: string[];
+export async function removeParts(folder: string, name: string): Promise<void> {
+  for (const found of partsOf(folder, name)) await rm(path.join(folder, found), { force: true });
+}
+
+/** Names of the `.part` files of a base name; none when the folder is not there. */
+export function partsOf(folder: string, name: string): string[] {
   try {
-    names = await readdir(folder);
+    return readdirSync(folder).filter((found) => found.startsWith(`${name}.`) && found.endsWith('.part'));
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return;
+    if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
-  }
-  for (const found of names) {
-    if (found.startsWith(`${name}.`) && found.endsWith('.part') && found !== keep) {
-      await rm(path.join(folder, found), { force: true });
-    }
   }
 }
 
