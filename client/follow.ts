@@ -11,7 +11,8 @@ import { EventPrinter } from './events.js';
 import { exitCodes } from './exit-codes.js';
 import { liveLines, type LiveView } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
-import { isRunning, type Server, type Session } from './session.js';
+import type { Server, Session } from './session.js';
+import { troubleOf } from './set-health.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 500;
@@ -188,16 +189,14 @@ class Watchdog {
     }
     this.looks += 1;
     if (this.looks % 20 !== 0) return;
-    if (await isRunning(this.server, this.setId).catch(() => true)) return;
+    const trouble = await troubleOf(this.server, this.setId).catch(() => undefined);
+    if (trouble === undefined) return;
     // The set's last step writes its state before the workflow closes; so look at it once more.
     if (await hasEnded(await this.session.catalog(), this.setId)) return;
-    throw new TapeflowFailure(
-      'SetNotRunning',
-      `The server does not run set ${this.setId} any more, but it has not ended.`,
-      {
-        advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
-      },
-    );
+    const { finding, advice } = trouble;
+    throw new TapeflowFailure('SetNotRunning', `The set ${this.setId} is unfinished, but ${finding}.`, {
+      advice,
+    });
   }
 
   private sayOnce(sentence: string): void {

@@ -2,7 +2,6 @@ import path from 'node:path';
 import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
-import { unfinishedSets, type SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
@@ -115,20 +114,5 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
         cause: error,
       },
     );
-  }
-}
-
-/** Unfinished sets that the running server does not know: its database was lost, or it is another server. */
-export async function lostSets(session: Session): Promise<SetRow[]> {
-  const unfinished = await unfinishedSets(await session.catalog());
-  if (unfinished.length === 0) return [];
-  const server = await findServer(session);
-  if (server === undefined) return [];
-  try {
-    const lost: SetRow[] = [];
-    for (const set of unfinished) if (!(await isRunning(server, set.id))) lost.push(set);
-    return lost;
-  } finally {
-    await server.close();
   }
 }

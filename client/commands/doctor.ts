@@ -14,7 +14,8 @@ import { openDrive, spaceOf } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../../workflows/queues.js';
 import { exitCodes } from '../exit-codes.js';
-import { findServer, lostSets, openSession, type Server, type Session } from '../session.js';
+import { findServer, openSession, type Server, type Session } from '../session.js';
+import { troubledSets } from '../set-health.js';
 import { tableLines } from '../table.js';
 
 /** SQLite before this can corrupt a WAL database that several processes use (the WAL-reset bug). */
@@ -112,12 +113,12 @@ async function checkAll(session: Session): Promise<Check[]> {
   const catalogWorks = checks[1]?.level !== 'trouble';
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
-    for (const set of await lostSets(session).catch(() => [])) {
+    for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
       checks.push({
-        what: `set ${set.id}`,
+        what: `set ${setId}`,
         level: 'trouble',
-        finding: 'is unfinished, but the server does not know it',
-        advice: `\`tapeflow resume ${set.id}\` takes it up again.`,
+        finding: `is unfinished, but ${trouble.finding}`,
+        advice: trouble.advice,
       });
     }
   }

@@ -7,6 +7,7 @@ import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, resultObject } from '../follow.js';
 import { pendingSteps } from '../pending-steps.js';
 import { findServer, openSession, type Session } from '../session.js';
+import { troubleOf } from '../set-health.js';
 import { formatTime, tableLines } from '../table.js';
 
 /** Skipped entries that `status` shows. */
@@ -87,6 +88,8 @@ async function printStatus(session: Session, setId: string | undefined): Promise
     for (const set of wanted) {
       const summary = await summarizeSet(catalog, set.id);
       const steps = server === undefined ? [] : await pendingSteps(server, set.id);
+      const unfinished = server !== undefined && !finalSetStates.includes(set.state);
+      const trouble = unfinished ? await troubleOf(server, set.id).catch(() => undefined) : undefined;
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
         session.emit({
@@ -99,6 +102,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           scanned,
           leftOut,
           steps,
+          trouble: trouble ?? null,
         });
         continue;
       }
@@ -108,6 +112,10 @@ async function printStatus(session: Session, setId: string | undefined): Promise
         session.print(
           `  now:       ${step.activity}${group === undefined ? '' : ` of group ${group}`}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
         );
+      }
+      if (trouble !== undefined) {
+        session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
+        session.print(`             → ${trouble.advice}`);
       }
       if (server === undefined && !finalSetStates.includes(set.state)) {
         session.print('  No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.');
