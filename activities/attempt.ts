@@ -8,7 +8,7 @@ export interface Attempt {
   token: string;
   /** Aborted when the server has given the attempt up, or the worker shuts down. */
   signal: AbortSignal;
-  /** Throws when the attempt must stop. Cheap: asked for every chunk. */
+  /** Throws when the attempt must stop: the server has given it up, or must have. Cheap: asked for every chunk. */
   throwIfCancelled(): void;
   /** What the next heartbeat tells: progress for people, never read back by any step. */
   report(details: object): void;
@@ -41,6 +41,33 @@ const mostConditionPauseMs = 5000;
 const triesPerWarning = 20;
 
 /**
+ * The time for which the server believes in an attempt without a heartbeat. A process that was stopped for longer and
+ * goes on hears of its abort only some milliseconds later; by its own clock it knows at once.
+ */
+class Lease {
+  private renewedAt = performance.now();
+  private lapsed = false;
+
+  constructor(private readonly ms: number) {}
+
+  renew(): void {
+    const now = performance.now();
+    this.lapsed ||= now - this.renewedAt > this.ms;
+    this.renewedAt = now;
+  }
+
+  check(): void {
+    if (!this.lapsed && performance.now() - this.renewedAt <= this.ms) return;
+    this.lapsed = true;
+    throw new TapeflowFailure(
+      'AttemptLapsed',
+      `The process was stopped for longer than the heartbeat timeout of ${this.ms / 1000} s.`,
+      { kind: 'transient' },
+    );
+  }
+}
+
+/**
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
  * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
@@ -52,8 +79,15 @@ export async function asAttempt<Result>(
   const context = Context.current();
   const { info, cancellationSignal: signal } = context;
   let details: object | undefined;
-  const beat = () => context.heartbeat(details);
+  const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
+  const beat = () => {
+    lease.renew();
+    context.heartbeat(details);
+  };
   const timer = setInterval(beat, heartbeatEveryMs);
+  const throwIfAborted = () => {
+    if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new Error('cancelled');
+  };
   const token = `${(info.workflowExecution?.runId ?? '').slice(0, 8)}-${info.activityId}-${info.attempt}`;
   const outlast = async <R>(waitsFor: Condition, step: (round: number) => Promise<R>): Promise<R> => {
     for (let round = 1; ; round += 1) {
@@ -75,7 +109,8 @@ export async function asAttempt<Result>(
     token,
     signal,
     throwIfCancelled() {
-      if (signal.aborted) throw signal.reason instanceof Error ? signal.reason : new Error('cancelled');
+      throwIfAborted();
+      lease.check();
     },
     report(next) {
       details = next;
@@ -88,7 +123,7 @@ export async function asAttempt<Result>(
       body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),
     );
   } catch (error) {
-    attempt.throwIfCancelled();
+    throwIfAborted();
     throw toApplicationFailure(error);
   } finally {
     clearInterval(timer);

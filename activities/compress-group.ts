@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { commitCompressed } from '../catalog/files.js';
 import {
@@ -6,12 +7,14 @@ import {
   forgetArchive,
   groupOf,
   reserveStaging,
+  staleAttempt,
+  whileOwned,
   type ArchiveRow,
   type GroupRow,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
-import { makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { makeFolder, partsOf, publish, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
@@ -38,14 +41,17 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
     if (archive !== undefined && group.state !== 'compressed') return;
     if (archive !== undefined && (await nameCompressed(deps, archive))) return;
     if (archive !== undefined) {
-      await forgetArchive(catalog, ref.setId, ref.group, 'its staged archive is gone');
+      const reason = 'its staged archive is gone';
+      // Promoted by another attempt meanwhile: then nothing is gone.
+      if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return;
       logStage(deps, 'lost', ref, { archive: archive.name });
     }
     const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     await makeFolder(folder);
     await waitForRoom(deps, ref, group, attempt, folder);
+    attempt.throwIfCancelled();
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
-    await removeEarlier(deps, ref);
+    await removeEarlier(deps, ref, attempt);
     await packAndName(deps, ref, group, attempt, folder);
   }, stagingCondition(deps));
 }
@@ -54,14 +60,16 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
  * Deletes what earlier attempts have staged of this group: the catalog knows of no archive, so none of it counts. A
  * damaged archive has the size of the one to come, and must not be taken for it.
  */
-async function removeEarlier({ settings }: Deps, ref: GroupRef): Promise<void> {
+async function removeEarlier({ catalog, settings }: Deps, ref: GroupRef, attempt: Attempt): Promise<void> {
   const root = settings.BACKUP_COMPRESS_DIR;
-  for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)]) {
-    for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)]) {
-      await removeParts(folder, name);
-      await removeFile(path.join(folder, name));
+  const owned = await whileOwned(catalog, { ...ref, token: attempt.token, state: 'compressing' }, () => {
+    for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)]) {
+      for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)]) {
+        for (const file of [name, ...partsOf(folder, name)]) rmSync(path.join(folder, file), { force: true });
+      }
     }
-  }
+  });
+  if (!owned) throw staleAttempt(ref.setId, ref.group);
 }
 
 /** Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits. */
@@ -133,13 +141,24 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
     { name: archive.manifest_name, size: archive.manifest_size },
   ];
   for (const { name, size } of files) {
-    if ((await sizeOf(path.join(final, name))) === size || (await sizeOf(path.join(temp, name))) === size)
-      continue;
     const part = path.join(temp, partName(name, archive.token));
-    if ((await sizeOf(part)) !== size) return false;
-    await publish(part, path.join(temp, name));
+    if ((await sizeOf(part)) === size && (await publishPart(part, path.join(temp, name)))) continue;
+    // In the order in which a file moves, so that one which moves meanwhile is seen.
+    if ((await sizeOf(path.join(temp, name))) !== size && (await sizeOf(path.join(final, name))) !== size)
+      return false;
   }
   return true;
+}
+
+/** Names a committed part; false when another attempt has named it meanwhile. */
+async function publishPart(part: string, name: string): Promise<boolean> {
+  try {
+    await publish(part, name);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /** Waits until the group's bytes fit the staging budget and the disk. The promise to it is written in the catalog. */

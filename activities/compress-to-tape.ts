@@ -1,6 +1,13 @@
 import path from 'node:path';
 import { commitCompressed, skipGroup } from '../catalog/files.js';
-import { archiveOf, beginCompressing, forgetArchive, groupOf, type GroupRow } from '../catalog/groups.js';
+import {
+  archiveOf,
+  beginCompressing,
+  forgetArchive,
+  groupOf,
+  staleAttempt,
+  type GroupRow,
+} from '../catalog/groups.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
@@ -40,13 +47,9 @@ export function compressToTape(
     if (tape === undefined) return null;
     // What an attempt before has published here is taken away as long as the catalog says that it is ours.
     if (copy?.tape_uuid === tape.row.uuid) await onMedium(deps, tape, () => removePublished(deps, ref));
-    if (before !== undefined)
-      await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
+    if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`,
-      );
+      throw staleAttempt(ref.setId, ref.group);
     }
     return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
   });
@@ -149,17 +152,14 @@ async function packOnTape(
         },
       );
     }
+    attempt.throwIfCancelled();
     lock.check();
     await publish(parts.archive, path.join(folder, names.archive));
     await publish(parts.manifest, path.join(folder, names.manifest));
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
-    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, written)))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Another attempt has taken over the write of group ${ref.group}.`,
-      );
-    }
+    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, written))))
+      throw staleAttempt(ref.setId, ref.group);
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   } catch (error) {

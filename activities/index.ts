@@ -32,7 +32,7 @@ export function archiveActivities(deps: Deps) {
     parkFailedGroup: (ref: GroupRef, stage: string, reason: string) =>
       parkFailedGroup(deps, ref, stage, reason),
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
-    finishSet: (setId: string) => finishSet(deps, setId),
+    finishSet: (setId: string, problem?: string) => finishSet(deps, setId, problem),
     cancelSet: (setId: string, discard: boolean) => cancelSet(deps, setId, discard),
   };
 }

@@ -1,6 +1,15 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { advanceGroup, forgetArchive, groupOf, requireArchive } from '../catalog/groups.js';
+import {
+  advanceGroup,
+  archiveOf,
+  forgetArchive,
+  groupOf,
+  staleAttempt,
+  whileOwned,
+  type ArchiveRow,
+} from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import {
@@ -8,7 +17,6 @@ import {
   copyHashed,
   fsyncFolder,
   makeFolder,
-  publish,
   removeFile,
   removeParts,
   sizeOf,
@@ -24,8 +32,11 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     const { catalog, settings } = deps;
     const began = performance.now();
     const group = await groupOf(catalog, ref.setId, ref.group);
+    const archive = await archiveOf(catalog, ref.setId, ref.group);
+    if (archive === undefined) {
+      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+    }
     if (group.state !== 'compressed') return;
-    const archive = await requireArchive(catalog, ref.setId, ref.group);
     await recordEvents(catalog, [{ ...ref, stage: 'promoting', bytes: archive.size }]);
     logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
     const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
@@ -35,10 +46,13 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
       { name: archive.name, size: archive.size, sha256: archive.sha256 },
     ];
+    const own = (act: () => void) => whileCompressed(deps, archive, act);
     for (const file of files) {
-      const reason = await moveFile(deps, ref, file, { from, to }, attempt);
+      const reason = await moveFile(deps, ref, file, { from, to }, attempt, own);
       if (reason === undefined) continue;
-      await forgetArchive(catalog, ref.setId, ref.group, reason);
+      if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) {
+        throw staleAttempt(ref.setId, ref.group);
+      }
       logStage(deps, 'lost', ref, { archive: archive.name });
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
     }
@@ -51,6 +65,18 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
   }, stagingCondition(deps));
 }
+
+/** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */
+async function whileCompressed(
+  { catalog }: Deps,
+  { set_id: setId, group_no: group, token }: ArchiveRow,
+  act: () => void,
+): Promise<void> {
+  const owned = await whileOwned(catalog, { setId, group, token, state: 'compressed' }, act);
+  if (!owned) throw staleAttempt(setId, group);
+}
+
+type WhileOwned = (act: () => void) => Promise<void>;
 
 interface Staged {
   name: string;
@@ -68,6 +94,7 @@ async function moveFile(
   file: Staged,
   folders: { from: string; to: string },
   attempt: Attempt,
+  own: WhileOwned,
 ): Promise<string | undefined> {
   const from = path.join(folders.from, file.name);
   const to = path.join(folders.to, file.name);
@@ -78,13 +105,13 @@ async function moveFile(
     return undefined;
   }
   try {
-    await rename(from, to);
+    await own(() => renameSync(from, to));
   } catch (error) {
     if (systemErrorCode(error) !== 'EXDEV') throw error;
     await removeParts(folders.to, file.name);
     // Looked at first: a copy that is tried again and again would fill the disk to its brim for everybody.
     await waitForSpace(deps, ref, attempt, () => lackOfSpace(folders.to, ref, file.size));
-    return copyAcross(ref, file, from, to, attempt);
+    return copyAcross(ref, file, { from, to }, attempt, own);
   }
   await fsyncFolder(folders.to);
   await fsyncFolder(folders.from);
@@ -94,9 +121,9 @@ async function moveFile(
 async function copyAcross(
   ref: GroupRef,
   file: Staged,
-  from: string,
-  to: string,
+  { from, to }: { from: string; to: string },
   attempt: Attempt,
+  own: WhileOwned,
 ): Promise<string | undefined> {
   const part = path.join(path.dirname(to), partName(file.name, attempt.token));
   const guard = (bytesOut: number) => {
@@ -114,8 +141,9 @@ async function copyAcross(
     if (error instanceof UnreadableSource) return error.message;
     throw error;
   }
-  await publish(part, to);
-  await rm(from);
+  await own(() => renameSync(part, to));
+  await fsyncFolder(path.dirname(to));
+  await own(() => rmSync(from));
   return undefined;
 }
 

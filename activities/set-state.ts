@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { closedGroups, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { GroupState, SetState } from '../catalog/schema.js';
+import { finalSetStates, type GroupState, type SetState } from '../catalog/schema.js';
 import type { Settings } from '../config/settings.js';
 import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
@@ -56,15 +56,18 @@ export function recordState(
   state: SetState,
   reason: string | null,
 ): Promise<void> {
-  return asAttempt(async () => {
-    await recordSetState(deps.catalog, setId, state, reason);
+  return asAttempt(async (attempt) => {
+    attempt.throwIfCancelled();
+    // A step that was stopped and goes on after the set's end must not make it look unfinished.
+    await recordSetState(deps.catalog, setId, state, reason, finalSetStates);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
   });
 }
 
 /** Parks a group that failed for good: visible, retriable, in nobody's way. */
 export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason: string): Promise<void> {
-  return asAttempt(async () => {
+  return asAttempt(async (attempt) => {
+    attempt.throwIfCancelled();
     await parkGroup(deps.catalog, ref.setId, ref.group, stage, reason);
     logStage(deps, 'failed', ref, { failedStage: stage, reason });
   });
@@ -86,9 +89,13 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<PlannedGro
   });
 }
 
-/** The end of a set: its state follows from the catalog, never from what the workflow remembers. */
-export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
-  return asAttempt(async () => {
+/**
+ * The end of a set: its state follows from the catalog, never from what the workflow remembers.
+ *
+ * @param problem what went wrong beside the groups' own steps: why groups may be unfinished.
+ */
+export function finishSet(deps: Deps, setId: string, problem?: string): Promise<SetSummary> {
+  return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
     const before = await summarizeSet(catalog, setId);
     const { released = 0, skipped = 0, failed = 0 } = before.stages;
@@ -102,8 +109,9 @@ export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
     const reason = lost
       ? failed > 0
         ? `${failed} of ${before.groups} groups failed (${numbers}), first: ${before.failedGroups[0]?.reason ?? ''}`
-        : `${unfinished} groups are unfinished`
+        : `${unfinished} groups are unfinished${problem === undefined ? '' : `: ${problem}`}`
       : null;
+    attempt.throwIfCancelled();
     await recordSetState(catalog, setId, state, reason);
     if (!lost) {
       await removeEmptyFolder(tempDir(settings.BACKUP_COMPRESS_DIR, setId));
@@ -117,10 +125,12 @@ export function finishSet(deps: Deps, setId: string): Promise<SetSummary> {
 
 /** The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. */
 export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<void> {
-  return asAttempt(async () => {
+  return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
     await setNamed(catalog, setId);
+    attempt.throwIfCancelled();
     if (discard) await releaseStaging(catalog, settings, setId);
+    attempt.throwIfCancelled();
     const reason = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
     await recordSetState(catalog, setId, 'cancelled', reason);
     deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { forgetArchive, groupOf } from '../catalog/groups.js';
+import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
 import { commitCopies, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { describeError } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
@@ -129,7 +129,9 @@ async function loseCopy(deps: DriveDeps, setId: string, group: number, reason: s
       .where('state', '=', 'written')
       .execute();
   });
-  if ((await groupOf(catalog, setId, group)).direct === 1) await forgetArchive(catalog, setId, group, reason);
+  const direct = (await groupOf(catalog, setId, group)).direct === 1;
+  const archive = direct ? await archiveOf(catalog, setId, group) : undefined;
+  if (archive !== undefined) await forgetArchive(catalog, archive, reason);
   logStage(deps, 'lost', { setId, group }, { reason });
 }
 

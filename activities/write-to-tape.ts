@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { forgetArchive, groupOf, requireArchive, type ArchiveRow } from '../catalog/groups.js';
+import { archiveOf, forgetArchive, groupOf, staleAttempt, type ArchiveRow } from '../catalog/groups.js';
 import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, loseUnsynced, recordWritten, updateTape } from '../catalog/tapes.js';
@@ -31,7 +31,10 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
   return asAttempt(async (attempt) => {
     const { catalog, drive, lock } = deps;
     const done = await copyOf(catalog, ref.setId, ref.group);
-    const archive = await requireArchive(catalog, ref.setId, ref.group);
+    const archive = await archiveOf(catalog, ref.setId, ref.group);
+    if (archive === undefined) {
+      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+    }
     const bytes = archive.size + archive.manifest_size;
     if (done?.state === 'committed' || done?.state === 'written') {
       const row = await catalog
@@ -62,10 +65,7 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     attempt.throwIfCancelled();
     const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
     if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Another attempt has taken over the write of group ${ref.group}.`,
-      );
+      throw staleAttempt(ref.setId, ref.group);
     }
     logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
@@ -131,7 +131,7 @@ async function writeBoth(
       const unreadable = error instanceof UnreadableSource;
       if (!missing && !damaged && !unreadable) throw error;
       const reason = missing ? `The staged ${file.path} is gone.` : describeError(error);
-      await forgetArchive(catalog, ref.setId, ref.group, reason);
+      if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
       logStage(deps, 'lost', ref, { archive: archive.name, reason });
       throw new TapeflowFailure('StagedArchiveDamaged', reason, { cause: error });
     }
@@ -201,7 +201,8 @@ export async function distrust(
   for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
     const group = await groupOf(deps.catalog, lost.setId, lost.group);
     // Direct archives have no staged bytes to write again.
-    if (group.direct === 1) await forgetArchive(deps.catalog, lost.setId, lost.group, reason);
+    const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;
+    if (archive !== undefined) await forgetArchive(deps.catalog, archive, reason);
     logStage(deps, 'lost', lost, { reason });
   }
 }

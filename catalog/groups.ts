@@ -121,8 +121,38 @@ export async function beginCompressing(
 /** Throws `StaleAttempt` when another attempt has taken the group since. */
 export async function checkToken(db: Catalog, setId: string, no: number, token: string): Promise<void> {
   const row = await groupOf(db, setId, no);
-  if (row.token === token) return;
-  throw new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`);
+  if (row.token !== token) throw staleAttempt(setId, no);
+}
+
+/**
+ * What an attempt fails with when another has the group. Transient: of a stale attempt the server takes no result, and
+ * a valid one, from which a stale one took the group as it woke up, has to try again.
+ */
+export function staleAttempt(setId: string, no: number): TapeflowFailure {
+  return new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`, {
+    kind: 'transient',
+  });
+}
+
+/**
+ * Renames or deletes a group's staged files while nobody can take the group over: in a transaction, which holds the
+ * catalog's write lock, and only if the group is in `state` with the attempt's token. Staged files have the same name in
+ * every attempt, so a process that was stopped before such a call must not reach a later attempt's files.
+ *
+ * @param act synchronous and short: every other transaction waits for it.
+ * @returns false when the group is not the attempt's any more; then nothing was done.
+ */
+export async function whileOwned(
+  catalog: Catalog,
+  owner: { setId: string; group: number; token: string; state: GroupState },
+  act: () => void,
+): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const row = await groupOf(tx, owner.setId, owner.group);
+    if (row.token !== owner.token || row.state !== owner.state) return false;
+    act();
+    return true;
+  });
 }
 
 /**
@@ -199,17 +229,23 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
 
 /**
  * Throws away what is known of a group's archive, because its staged bytes are gone or damaged: it is compressed anew.
- * Only as long as no copy of it is committed.
+ * Only as long as no copy of it is committed, and only the archive that the attempt has looked for: with `in`, only
+ * while the group is still in that state.
+ *
+ * @returns false when the archive is another one by now, or further on: nothing was forgotten.
  */
 export async function forgetArchive(
   catalog: Catalog,
-  setId: string,
-  no: number,
+  archive: Pick<ArchiveRow, 'set_id' | 'group_no' | 'token'>,
   reason: string,
-): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
+  options: { in?: GroupState } = {},
+): Promise<boolean> {
+  const { set_id: setId, group_no: no } = archive;
+  return catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);
-    if (group.state === 'committed' || group.state === 'released') return;
+    if (group.state === 'committed' || group.state === 'released') return false;
+    if (options.in !== undefined && group.state !== options.in) return false;
+    if ((await archiveOf(tx, setId, no))?.token !== archive.token) return false;
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     // Kept, since it says that files of these names on that tape are ours to replace.
     await tx
@@ -235,5 +271,6 @@ export async function forgetArchive(
       .where('no', '=', no)
       .execute();
     await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
+    return true;
   });
 }

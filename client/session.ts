@@ -3,7 +3,6 @@ import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '
 import type { Command } from 'commander';
 import { visible } from '../archive/byte-string.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
-import { unfinishedSets, type SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
@@ -115,7 +114,7 @@ export function setHandle(server: Server, setId: string): WorkflowHandle {
 }
 
 /** Milliseconds for an answer of the server: one that is stopped keeps its connections open and says nothing. */
-const answerWithinMs = 10_000;
+export const answerWithinMs = 10_000;
 
 /** True when the set's workflow is open on the server. Throws `ServerFailed` when it does not answer. */
 export async function isRunning(server: Server, setId: string): Promise<boolean> {
@@ -133,20 +132,5 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
         cause: error,
       },
     );
-  }
-}
-
-/** Unfinished sets that the running server does not know: its database was lost, or it is another server. */
-export async function lostSets(session: Session): Promise<SetRow[]> {
-  const unfinished = await unfinishedSets(await session.catalog());
-  if (unfinished.length === 0) return [];
-  const server = await findServer(session);
-  if (server === undefined) return [];
-  try {
-    const lost: SetRow[] = [];
-    for (const set of unfinished) if (!(await isRunning(server, set.id))) lost.push(set);
-    return lost;
-  } finally {
-    await server.close();
   }
 }

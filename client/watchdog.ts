@@ -5,7 +5,8 @@ import { setNamed } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { stepName } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
-import { isRunning, type Server, type Session } from './session.js';
+import type { Server, Session } from './session.js';
+import { troubleOf, type SetTrouble } from './set-health.js';
 
 /** True when the catalog says that the set is in a final state. */
 export async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
@@ -44,16 +45,14 @@ export class Watchdog {
     this.looks += 1;
     if (this.looks % 20 !== 0) return;
     await this.sayWhatIsStuck();
-    if (await this.mayRun()) return;
+    const trouble = await this.trouble();
+    if (trouble === undefined) return;
     // The set's last step writes its state before the workflow closes; so look at it once more.
     if (await hasEnded(await this.session.catalog(), this.setId)) return;
-    throw new TapeflowFailure(
-      'SetNotRunning',
-      `The server does not run set ${this.setId} any more, but it has not ended.`,
-      {
-        advice: `\`tapeflow resume ${this.setId}\` takes it up again.`,
-      },
-    );
+    const { finding, advice } = trouble;
+    throw new TapeflowFailure('SetNotRunning', `The set ${this.setId} is unfinished, but ${finding}.`, {
+      advice,
+    });
   }
 
   /** A look at the catalog, which may be out of reach for a while: then nothing. The set waits too, so this goes on. */
@@ -67,13 +66,13 @@ export class Watchdog {
     }
   }
 
-  /** False when the server says that it does not run the set; one that is away says nothing, and is waited for. */
-  private async mayRun(): Promise<boolean> {
+  /** Why the set gets nowhere, as the server says; one that is away says nothing, and is waited for. */
+  private async trouble(): Promise<SetTrouble | undefined> {
     try {
-      const runs = await isRunning(this.server, this.setId);
+      const trouble = await troubleOf(this.server, this.setId);
       if (this.serverAway) this.session.say('The Temporal server answers again.');
       this.serverAway = false;
-      return runs;
+      return trouble;
     } catch {
       if (!this.serverAway) {
         const { address, embedded } = this.server.target;
@@ -82,7 +81,7 @@ export class Watchdog {
         );
       }
       this.serverAway = true;
-      return true;
+      return undefined;
     }
   }
 

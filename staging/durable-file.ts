@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, type Dirent } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { constants, readdirSync } from 'node:fs';
+import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 
@@ -62,19 +62,21 @@ export async function removeFile(file: string): Promise<boolean> {
 }
 
 /** Deletes the `.part` files of a base name that another, dead attempt has left. */
-export async function removeParts(folder: string, name: string, keep?: string): Promise<void> {
-  let found: Dirent[];
+export async function removeParts(folder: string, name: string): Promise<void> {
+  for (const found of partsOf(folder, name)) await rm(path.join(folder, found), { force: true });
+}
+
+/** Names of the `.part` files of a base name; none when the folder is not there. A folder of such a name is nobody's. */
+export function partsOf(folder: string, name: string): string[] {
   try {
-    found = await readdir(folder, { withFileTypes: true });
+    return readdirSync(folder, { withFileTypes: true })
+      .filter(
+        (found) => !found.isDirectory() && found.name.startsWith(`${name}.`) && found.name.endsWith('.part'),
+      )
+      .map((found) => found.name);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return;
+    if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
-  }
-  for (const entry of found) {
-    const isPart = entry.name.startsWith(`${name}.`) && entry.name.endsWith('.part');
-    // A folder of such a name is nobody's part.
-    if (isPart && entry.name !== keep && !entry.isDirectory())
-      await rm(path.join(folder, entry.name), { force: true });
   }
 }
 

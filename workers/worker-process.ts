@@ -14,7 +14,12 @@ import { unreachable, type TemporalTarget } from './temporal-target.js';
 const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
 /** Options of the worker that runs workflows. */
-export const workflowOptions = { workflowBundle: { codePath: bundlePath } };
+export const workflowOptions = {
+  workflowBundle: { codePath: bundlePath },
+  // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for ever,
+  // and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts anew.
+  workflowFailureErrorTypes: { '*': ['Error'] },
+};
 
 /** What every worker of ours has in common. */
 export const workerOptions = {

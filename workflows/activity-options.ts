@@ -6,7 +6,7 @@ import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from './queue
 const anyArchive = '14 days';
 
 /** Failures that another attempt cannot mend. The activities mark them too; here they are listed for the reader. */
-const hopeless = ['TapeNotReady', 'StagedArchiveDamaged', 'StaleAttempt'];
+const hopeless = ['TapeNotReady', 'StagedArchiveDamaged'];
 
 /**
  * Every time-out and retry policy of a set, each with its reason. Heartbeats come every second; after

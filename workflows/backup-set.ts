@@ -6,6 +6,7 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
+  TemporalFailure,
 } from '@temporalio/workflow';
 import type { SetSummary } from '../catalog/sets.js';
 import { beginGroup, feedGroups } from './file-group.js';
@@ -30,7 +31,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
   const work = new CancellationScope();
   handleMessages(run, work);
   try {
-    await work.run(() => backUp(run));
+    await work.run(() => Promise.race([backUp(run), run.broken]));
     await condition(allHandlersFinished);
   } catch (error) {
     // Nothing of this set may go on working when its end is written down.
@@ -43,7 +44,9 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     const { cursor, scanned, paused } = run;
     return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
   }
-  const summary = await run.activities.bookkeeping.finishSet(input.setId);
+  const summary = await (run.problem === undefined
+    ? run.activities.bookkeeping.finishSet(input.setId)
+    : run.activities.bookkeeping.finishSet(input.setId, run.problem));
   if (summary.status === 'failed')
     throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
   return summary;
@@ -91,33 +94,60 @@ function ignoreIfDraining(run: SetRun, error: unknown): void {
   if (!(isCancellation(error) && run.draining)) throw error;
 }
 
+/** An update that breaks (for example by wrong arguments from the Temporal UI) fails, and not the whole workflow. */
+function answering<Args extends unknown[], Result>(handle: (...args: Args) => Result | Promise<Result>) {
+  return async (...args: Args): Promise<Result> => {
+    try {
+      return await handle(...args);
+    } catch (error) {
+      if (error instanceof TemporalFailure) throw error;
+      throw ApplicationFailure.nonRetryable(failureReason(error), 'UpdateFailed');
+    }
+  };
+}
+
 function handleMessages(run: SetRun, work: CancellationScope): void {
   const { bookkeeping } = run.activities;
   const { setId } = run.input;
   setHandler(progressQuery, () => progressOf(run));
-  setHandler(pauseUpdate, async () => {
-    run.paused = true;
-    tell(run);
-    await bookkeeping.recordState(setId, 'paused', 'paused by a command');
-  });
-  setHandler(resumeUpdate, async () => {
-    run.paused = false;
-    run.tapeLoaded = true;
-    tell(run);
-    await bookkeeping.recordState(setId, run.scanned ? 'running' : 'scanning', null);
-  });
-  setHandler(tapeLoadedUpdate, () => {
-    run.tapeLoaded = true;
-  });
-  setHandler(retryFailedUpdate, async () => {
-    const groups = await bookkeeping.retryParkedGroups(setId);
-    for (const group of groups) beginGroup(run, group);
-    return groups.map((group) => group.group);
-  });
-  setHandler(cancelUpdate, ({ discard }) => {
-    run.cancel = { discard };
-    work.cancel();
-  });
+  setHandler(
+    pauseUpdate,
+    answering(async () => {
+      run.paused = true;
+      tell(run);
+      await bookkeeping.recordState(setId, 'paused', 'paused by a command');
+    }),
+  );
+  setHandler(
+    resumeUpdate,
+    answering(async () => {
+      run.paused = false;
+      run.tapeLoaded = true;
+      tell(run);
+      await bookkeeping.recordState(setId, run.scanned ? 'running' : 'scanning', null);
+    }),
+  );
+  setHandler(
+    tapeLoadedUpdate,
+    answering(() => {
+      run.tapeLoaded = true;
+    }),
+  );
+  setHandler(
+    retryFailedUpdate,
+    answering(async () => {
+      const groups = await bookkeeping.retryParkedGroups(setId);
+      for (const group of groups) beginGroup(run, group);
+      return groups.map((group) => group.group);
+    }),
+  );
+  setHandler(
+    cancelUpdate,
+    answering(({ discard }: { discard: boolean }) => {
+      run.cancel = { discard };
+      work.cancel();
+    }),
+  );
 }
 
 /** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */

@@ -2,6 +2,7 @@ import {
   ActivityFailure,
   ApplicationFailure,
   TimeoutFailure,
+  isCancellation,
   proxyActivities,
   setCurrentDetails,
   upsertSearchAttributes,
@@ -68,9 +69,17 @@ export interface SetRun {
   tapeLoaded: boolean;
   waitingFor: string | null;
   cancel: { discard: boolean } | undefined;
+  /** Rejects with the first error of a background task that no step knows: a defect of the workflow. */
+  broken: Promise<never>;
+  break: (error: unknown) => void;
+  /** The first activity that failed for good in the background: the set goes on, and says so if it cannot complete. */
+  problem: string | undefined;
 }
 
 export function newRun(input: BackupSetInput): SetRun {
+  let breakRun: SetRun['break'] = () => undefined;
+  const broken = new Promise<never>((_resolve, reject) => (breakRun = reject));
+  broken.catch(() => undefined);
   return {
     input,
     activities: setActivities(input),
@@ -94,6 +103,9 @@ export function newRun(input: BackupSetInput): SetRun {
     tapeLoaded: false,
     waitingFor: null,
     cancel: undefined,
+    broken,
+    break: breakRun,
+    problem: undefined,
   };
 }
 
@@ -110,11 +122,19 @@ export function stagedBytes(run: SetRun): number {
   return bytes;
 }
 
-/** Notes a background step, until it has ended, however it does. */
+/**
+ * Notes a background step, until it has ended, however it does. What fails is never lost: Temporal would try a workflow
+ * task with an unhandled rejection for ever.
+ */
 export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Result> {
   run.tasks.add(task);
   const forget = () => void run.tasks.delete(task);
-  task.then(forget, forget);
+  task.then(forget, (error: unknown) => {
+    forget();
+    if (isCancellation(error)) return;
+    if (error instanceof ActivityFailure) run.problem ??= failureReason(error);
+    else run.break(error);
+  });
   return task;
 }
 

@@ -16,6 +16,7 @@ import {
   type Server,
   type Session,
 } from '../session.js';
+import { endStuck, troubleOf } from '../set-health.js';
 import { startSet } from '../start-set.js';
 
 /** `pause`, `resume`, `cancel`, `retry` of a set. */
@@ -67,6 +68,12 @@ async function update<Result>(
   setId: string,
   send: (handle: WorkflowHandle) => Promise<Result>,
 ): Promise<Result> {
+  const trouble = await troubleOf(server, setId);
+  if (trouble?.kind === 'stuck') {
+    throw new TapeflowFailure('SetStuck', `The set ${setId} cannot hear a command: ${trouble.finding}.`, {
+      advice: trouble.advice,
+    });
+  }
   try {
     return await send(setHandle(server, setId));
   } catch (error) {
@@ -88,6 +95,12 @@ async function update<Result>(
   }
 }
 
+/** A workflow that cannot go on hears no command: it is ended, and the catalog knows what it has done. */
+async function endIfStuck(server: Server, setId: string): Promise<void> {
+  const trouble = await troubleOf(server, setId);
+  if (trouble?.kind === 'stuck') await endStuck(server, setId, trouble);
+}
+
 async function pause(session: Session, setId: string): Promise<void> {
   await unfinished(session, setId);
   await withServer(session, (server) => update(server, setId, (handle) => handle.executeUpdate(pauseUpdate)));
@@ -97,6 +110,7 @@ async function pause(session: Session, setId: string): Promise<void> {
 async function resume(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await unfinished(session, setId);
   await withServer(session, async (server) => {
+    await endIfStuck(server, setId);
     if (await isRunning(server, setId))
       await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
     else await startSet(server, set, { retry: false });
@@ -113,6 +127,7 @@ async function retry(session: Session, setId: string, detach: boolean): Promise<
     );
   }
   await withServer(session, async (server) => {
+    await endIfStuck(server, setId);
     if (await isRunning(server, setId)) {
       await update(server, setId, (handle) => handle.executeUpdate(retryFailedUpdate));
     } else {
@@ -166,6 +181,7 @@ async function cancelUnfinished(session: Session, setId: string, discard: boolea
   const catalog = await session.catalog();
   const server = (await findServer(session)) ?? (await connectServer(session));
   try {
+    await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {
       // The server has lost the set, so nobody else works on it.
       if (discard) await releaseStaging(catalog, session.settings, setId);

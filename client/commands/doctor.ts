@@ -14,7 +14,8 @@ import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../../w
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
 import type { Check, Level } from '../disk-checks.js';
 import { exitCodes } from '../exit-codes.js';
-import { findServer, inSession, lostSets, type Server, type Session } from '../session.js';
+import { findServer, inSession, type Server, type Session } from '../session.js';
+import { troubledSets } from '../set-health.js';
 import { tableLines } from '../table.js';
 
 /** SQLite before this can corrupt a WAL database that several processes use (the WAL-reset bug). */
@@ -100,12 +101,12 @@ async function checkAll(session: Session): Promise<Check[]> {
   const catalogWorks = checks[1]?.level !== 'trouble';
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
-    for (const set of await lostSets(session).catch(() => [])) {
+    for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
       checks.push({
-        what: `set ${set.id}`,
+        what: `set ${setId}`,
         level: 'trouble',
-        finding: 'is unfinished, but the server does not know it',
-        advice: `\`tapeflow resume ${set.id}\` takes it up again.`,
+        finding: `is unfinished, but ${trouble.finding}`,
+        advice: trouble.advice,
       });
     }
   }

@@ -9,6 +9,7 @@ import { stepName } from '../live-view.js';
 import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
 import { findServer, inSession, type Server, type Session } from '../session.js';
+import { troubleOf } from '../set-health.js';
 import { formatTime, tableLines } from '../table.js';
 
 /** Skipped entries that `status` shows. */
@@ -86,6 +87,10 @@ async function printStatus(session: Session, setId: string | undefined): Promise
     for (const set of wanted) {
       const summary = await summarizeSet(catalog, set.id);
       const steps = server === undefined ? [] : await pendingSteps(server, set.id);
+      const trouble =
+        server === undefined || finalSetStates.includes(set.state)
+          ? undefined
+          : await troubleOf(server, set.id).catch(() => undefined);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
         session.emit({
@@ -98,6 +103,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           scanned,
           leftOut,
           steps,
+          trouble: trouble ?? null,
         });
         continue;
       }
@@ -107,6 +113,10 @@ async function printStatus(session: Session, setId: string | undefined): Promise
         session.print(
           `  now:       ${stepName(step)}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
         );
+      }
+      if (trouble !== undefined) {
+        session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
+        session.print(`             → ${trouble.advice}`);
       }
       if (server === undefined && !finalSetStates.includes(set.state)) {
         session.print(`  ${noServer}`);

@@ -17,7 +17,8 @@ import { identifyTape } from '../../tape/loaded-tape.js';
 import { numberRanges } from '../events.js';
 import { jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { pendingSteps, type PendingStep } from '../pending-steps.js';
-import { findServer, isRunning, inSession, userPath, type Session } from '../session.js';
+import { findServer, inSession, userPath, type Session } from '../session.js';
+import { troubleOf, type SetTrouble } from '../set-health.js';
 import { formatTime } from '../table.js';
 
 /** `trace SET|ARCHIVE|FILE`: where it is, what it waits for, and what to do, from catalog, history and disk. */
@@ -54,17 +55,17 @@ async function trace(session: Session, what: string): Promise<void> {
 /** What the history and the server say about a set. */
 interface Outlook {
   server: boolean;
-  running: boolean;
+  trouble: SetTrouble | undefined;
   steps: PendingStep[];
 }
 
 async function outlookOf(session: Session, setId: string): Promise<Outlook> {
   const server = await findServer(session);
-  if (server === undefined) return { server: false, running: false, steps: [] };
+  if (server === undefined) return { server: false, trouble: undefined, steps: [] };
   try {
     return {
       server: true,
-      running: await isRunning(server, setId),
+      trouble: await troubleOf(server, setId),
       steps: await pendingSteps(server, setId),
     };
   } finally {
@@ -146,7 +147,8 @@ async function traceSet(session: Session, setId: string): Promise<void> {
       events,
       findings,
       server: outlook.server,
-      running: outlook.running,
+      running: outlook.server && outlook.trouble === undefined,
+      trouble: (finalSetStates.includes(set.state) ? undefined : outlook.trouble) ?? null,
       steps: outlook.steps,
     });
     return;
@@ -174,7 +176,7 @@ async function groupsIn(catalog: Catalog, setId: string, states: GroupRow['state
 function workflowText(set: SetRow, outlook: Outlook): string {
   if (finalSetStates.includes(set.state)) return 'has ended';
   if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
-  if (!outlook.running) return `the server does not know it: \`tapeflow resume ${set.id}\` takes it up again`;
+  if (outlook.trouble !== undefined) return `${outlook.trouble.finding}. ${outlook.trouble.advice}`;
   const steps = outlook.steps.map(
     (step) =>
       `${step.activity}${step.details.group === undefined ? '' : ` ${step.details.group}`}${step.started ? '' : ' (waits for a worker)'}`,
@@ -187,7 +189,7 @@ function waitAdvice(set: SetRow, outlook: Outlook): string {
   if (set.state === 'cancelled' || set.state === 'failed')
     return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
   if (!outlook.server) return 'Run `tapeflow up` or `tapeflow backup`: no server and no workers run.';
-  if (!outlook.running) return `Run \`tapeflow resume ${set.id}\`: the server has lost it.`;
+  if (outlook.trouble !== undefined) return `${outlook.trouble.advice}`;
   const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
   if (stuck !== undefined)
     return `${stuck.activity} was tried ${stuck.attempt} times; the last failure: ${stuck.lastFailure ?? ''}`;

@@ -8,7 +8,8 @@ import { startHost, type Host } from '../../embedded/host.js';
 import { command as tellHost, joinHost, type Lease } from '../../embedded/lease.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { EventPrinter } from '../events.js';
-import { inSession, lostSets, type Session } from '../session.js';
+import { inSession, type Session } from '../session.js';
+import { troubledSets } from '../set-health.js';
 
 /** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
 export function addUp(program: Command): void {
@@ -69,10 +70,8 @@ async function hosted(session: Session): Promise<void> {
   session.print(`Temporal:     ${host.file.address}`);
   session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
   session.print('Ctrl-C stops.');
-  for (const set of await lostSets(session)) {
-    session.say(
-      `Set ${set.id} is unfinished, but the server does not know it: \`tapeflow resume ${set.id}\` takes it up again.`,
-    );
+  for (const { setId, trouble } of await troubledSets(session)) {
+    session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
   }
   await showEvents(session, host.stopped);
 }

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Installation } from '../support/installation.js';
+import { OwnServer, type Worker } from '../support/own-server.js';
+import {
+  archivesOn,
+  assertSameTree,
+  manyFiles,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+const setId = '2026-11_000001';
+const archive = `backup_${setId}_000001.tar.gz`;
+
+interface Scene {
+  installation: Installation;
+  server: OwnServer;
+  source: string;
+  temp: string;
+  final: string;
+}
+
+async function scene(t: TestContext): Promise<Scene> {
+  const source = tempFolder(t);
+  for (const name of ['a', 'b', 'c']) writeTree(source, { [name]: noise(300_000, name) });
+  const installation = await Installation.make(t, { HEARTBEAT_SECONDS: '2' });
+  const server = await OwnServer.start(t, installation);
+  const folder = (name: string) => path.join(installation.stagingDir, name, setId);
+  // There before the set, so that each step makes it with one call.
+  for (const name of ['temp', 'final']) mkdirSync(folder(name), { recursive: true });
+  return { installation, server, source, temp: folder('temp'), final: folder('final') };
+}
+
+/** strace's arguments that stop the process right after its `nth` call of this kind on a path. */
+function stopAt(calls: string, nth: number, where: string): string[] {
+  return ['-P', where, '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGSTOP:when=${nth}`];
+}
+
+async function backUp({ installation, server, source }: Scene): Promise<void> {
+  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
+  assert.equal(started.code, 0, started.stderr);
+}
+
+const stateOf = ({ installation }: Scene) =>
+  installation.query<{ state: string }>('select state from groups where no = 1')[0]?.state;
+
+async function completes(here: Scene, t: TestContext): Promise<void> {
+  const { installation, source } = here;
+  await waitFor(() => {
+    const [set] = installation.query<{ state: string; reason: string }>('select state, reason from sets');
+    assert.ok(set?.state !== 'failed', set?.reason);
+    return set?.state === 'completed';
+  }, 'the set to complete');
+  assertWhole(here, source, t);
+}
+
+function assertWhole({ installation }: Scene, source: string, t: TestContext): void {
+  const target = tempFolder(t);
+  untar(archivesOn(installation.tapeDir, setId), target);
+  assertSameTree(`${target}${source}`, source, { folderTimes: false });
+  const stages = installation.query<{ stage: string }>(
+    `select stage from events where group_no = 1 and stage in ('compressed', 'committed', 'released', 'lost', 'failed') order by id`,
+  );
+  assert.deepEqual(
+    stages.map(({ stage }) => stage),
+    ['compressed', 'committed', 'released'],
+    'compressed, committed and released once, and nothing was lost',
+  );
+  for (const part of ['temp', 'final']) {
+    const folder = path.join(installation.stagingDir, part);
+    assert.deepEqual(existsSync(folder) ? readdirSync(folder) : [], [], `${part} is empty`);
+  }
+}
+
+/** The stopped worker goes on, and ends with all that it had begun. */
+async function goesOnToItsEnd(worker: Worker): Promise<void> {
+  worker.signal('SIGCONT');
+  await worker.stop();
+}
+
+const needsStrace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace';
+
+test(
+  'a compression that was stopped before it clears staging does not delete the archive that another has staged meanwhile',
+  { skip: needsStrace },
+  async (t) => {
+    const here = await scene(t);
+    const { server, temp, final } = here;
+    // The first is made to look for room, the second after the group was taken, before earlier files are deleted.
+    const first = await server.tracedWorker(['archive'], stopAt('mkdir', 2, temp));
+    await backUp(here);
+    await first.stopped();
+    assert.equal(stateOf(here), 'compressing');
+    await server.worker(['archive']);
+    await waitFor(() => stateOf(here) === 'promoted', 'the second worker to take the group over');
+    const staged = readFileSync(path.join(final, archive));
+    await goesOnToItsEnd(first);
+    assert.deepEqual(readFileSync(path.join(final, archive)), staged, 'the later archive is as it was');
+    await server.worker(['tape', '--drive', 'lto1']);
+    await completes(here, t);
+  },
+);
+
+test(
+  'a compression that was stopped in the middle publishes nothing when another has taken the group over',
+  { skip: needsStrace },
+  async (t) => {
+    const here = await scene(t);
+    const { server, source, installation, temp } = here;
+    const first = await server.tracedWorker(['archive'], stopAt('openat', 1, path.join(source, 'b')));
+    await backUp(here);
+    await first.stopped();
+    assert.equal(readdirSync(temp).length, 2, 'its archive and manifest are being written');
+    await server.worker(['archive']);
+    await server.worker(['tape', '--drive', 'lto1']);
+    await completes(here, t);
+    const before = installation.query('select * from archives');
+    await goesOnToItsEnd(first);
+    assert.deepEqual(installation.query('select * from archives'), before);
+    assertWhole(here, source, t);
+  },
+);
+
+test(
+  'a promote that was stopped before it moves the files does nothing after they were released',
+  { skip: needsStrace },
+  async (t) => {
+    const here = await scene(t);
+    const { server, source, final } = here;
+    const first = await server.tracedWorker(['archive'], stopAt('mkdir', 1, final));
+    await backUp(here);
+    await first.stopped();
+    assert.equal(stateOf(here), 'compressed');
+    await server.worker(['archive']);
+    await server.worker(['tape', '--drive', 'lto1']);
+    await completes(here, t);
+    await goesOnToItsEnd(first);
+    assert.equal(stateOf(here), 'released');
+    assertWhole(here, source, t);
+  },
+);
+
+test('two archive workers side by side complete a set together', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  manyFiles(source, 400, 20_000);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '500KB' });
+  const server = await OwnServer.start(t, installation);
+  const workers = [await server.worker(['archive']), await server.worker(['archive'])];
+  await server.worker(['tape', '--drive', 'lto1']);
+  const result = await installation.json<{ status: string; archives: number }>(
+    ['backup', source, '--set', setId],
+    server.env,
+  );
+  assert.equal(result.status, 'completed');
+  assert.equal(installation.query(`select 1 from events where stage = 'committed'`).length, result.archives);
+  for (const { output } of workers) assert.match(output(), /"stage":"compressed"/, 'both have compressed');
+  untar(archivesOn(installation.tapeDir, setId), target);
+  assertSameTree(path.join(target, source), source, { folderTimes: false });
+});
