@@ -12,7 +12,7 @@ import { backupWorkflowId } from '../../workflows/messages.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim } from './fault-shim.js';
 import { cleanEnv, temporalCli } from './installation.js';
-import { pointsOf, strikeAt, type Point, type Role, type Target } from './kill-point.js';
+import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
 import { noise, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
@@ -117,17 +117,22 @@ export class KillLane {
   }
 
   /** Runs a set without a kill, and returns the points of each process in it. */
-  async record(direct: boolean): Promise<Record<Role, Point[]>> {
-    const { setId, problems } = await this.run(undefined, 'itself', direct);
+  async record(family: Family): Promise<Record<Role, Point[]>> {
+    const { setId, problems } = await this.run(undefined, 'itself', family);
     if (problems.length > 0)
       throw new Error(`a set without a kill failed in ${this.root}: ${JSON.stringify(problems)}`);
     const points = (role: Role) =>
-      pointsOf(this.shims[role].operations(), { role, direct, root: this.root, setId });
+      pointsOf(this.shims[role].operations(), { family, role, root: this.root, setId });
     return { archive: points('archive'), tape: points('tape'), client: points('client') };
   }
 
   /** Runs a set, kills when the point is reached, waits until the set has recovered, and looks at everything. */
-  async run(point: Point | undefined, target: Target, direct = point?.direct ?? false): Promise<Outcome> {
+  async run(
+    point: Point | undefined,
+    target: Target,
+    family: Family = point?.family ?? 'staged',
+  ): Promise<Outcome> {
+    const direct = family === 'direct';
     await this.ready();
     this.sets += 1;
     const setId = `2026-11_${String(this.sets).padStart(6, '0')}`;
@@ -149,8 +154,7 @@ export class KillLane {
     const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
     const seconds = (ended - (times > 0 ? when : began)) / 1000;
     if (problems.length === 0) rmSync(path.join(this.places.tape, setId), { recursive: true });
-    const result = worst(problems) ?? (times > 0 ? 'recovered' : 'not reached');
-    return { setId, result, problems, seconds, root: this.root };
+    return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
   }
 
   /** Kills everything, and deletes the folders unless they are still wanted. */
@@ -270,10 +274,11 @@ export class KillLane {
   }
 }
 
-/** The kind of problem that counts: a lost file is worse than one that was left behind. */
-function worst(problems: readonly Problem[]): Problem['kind'] | undefined {
+/** What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left behind. */
+export function resultOf(problems: readonly Problem[], reached: boolean): Outcome['result'] {
   const order = ['lost', 'wrong bytes', 'doubled', 'unclean'] as const;
-  return order.find((kind) => problems.some((problem) => problem.kind === kind));
+  const kind = order.find((candidate) => problems.some((problem) => problem.kind === candidate));
+  return kind ?? (reached ? 'recovered' : 'not reached');
 }
 
 function exitOf(child: ChildProcess): Promise<void> {

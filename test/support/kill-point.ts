@@ -4,12 +4,17 @@ import type { Operation, Strike } from './fault-shim.js';
 export type Role = 'archive' | 'tape' | 'client';
 /** Who is killed when the point is reached. */
 export type Target = 'itself' | 'server' | 'client' | 'all';
+export const targets: readonly Target[] = ['itself', 'server', 'client', 'all'];
+/**
+ * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `embedded`: all of it
+ * comes and goes with the command `tapeflow backup`.
+ */
+export type Family = 'staged' | 'direct' | 'embedded';
 
 /** One operation of one process in the life of a set, in words that are the same for every set. */
 export interface Point {
+  family: Family;
   role: Role;
-  /** The set is compressed straight on to the tape. */
-  direct: boolean;
   /** Number of the operation in the recorded run; 0 for one that was written down by hand. */
   number: number;
   operation: string;
@@ -24,7 +29,7 @@ export interface Point {
 /** Every point of a recorded run, in order; and one after the last. */
 export function pointsOf(
   operations: readonly Operation[],
-  how: { role: Role; direct: boolean; root: string; setId: string },
+  how: { family: Family; role: Role; root: string; setId: string },
 ): Point[] {
   const seen = new Map<string, number>();
   const points = operations.map((operation, index): Point => {
@@ -33,8 +38,8 @@ export function pointsOf(
     const occurrence = (seen.get(key) ?? 0) + 1;
     seen.set(key, occurrence);
     return {
+      family: how.family,
       role: how.role,
-      direct: how.direct,
       number: index + 1,
       operation: operation.name,
       path: place,
