@@ -54,6 +54,11 @@ export async function removeFile(file: string): Promise<boolean> {
   return there;
 }
 
+/** True for a name of incomplete bytes of `name`, whosever attempt they are. */
+export function isPartOf(found: string, name: string): boolean {
+  return found.startsWith(`${name}.`) && found.endsWith('.part');
+}
+
 /** Deletes the `.part` files of a base name that another, dead attempt has left. */
 export async function removeParts(folder: string, name: string, keep?: string): Promise<void> {
   let names: string[];
@@ -64,7 +69,7 @@ export async function removeParts(folder: string, name: string, keep?: string): 
     throw error;
   }
   for (const found of names) {
-    if (found.startsWith(`${name}.`) && found.endsWith('.part') && found !== keep) {
+    if (isPartOf(found, name) && found !== keep) {
       await rm(path.join(folder, found), { force: true });
     }
   }

@@ -1,19 +1,19 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,embedded] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded] [--process archive,tape,client]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from '../../config/project-dir.js';
 import { embeddedPoints, killWholeTree } from '../support/embedded-kill.js';
 import { buildShim } from '../support/fault-shim.js';
-import { KillLane } from '../support/kill-lane.js';
+import { KillLane, killWhileLabelling } from '../support/kill-lane.js';
 import { targets, type Point } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
 
 const { values: options } = parseArgs({
   options: {
     lanes: { type: 'string', default: '3' },
-    family: { type: 'string', default: 'staged,direct,embedded' },
+    family: { type: 'string', default: 'staged,direct,labelling,embedded' },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
@@ -53,6 +53,7 @@ async function plan(lane: KillLane): Promise<Run[]> {
     const recorded = await lane.record(family);
     points.push(...recorded.archive, ...recorded.tape, ...recorded.client);
   }
+  if (asked(options.family, 'labelling')) points.push(...lane.labelling());
   if (asked(options.family, 'embedded')) points.push(...embeddedPoints);
   const done = report.done();
   return points
@@ -63,6 +64,7 @@ async function plan(lane: KillLane): Promise<Run[]> {
 
 function targetsOf({ family, role }: Point): Run['target'][] {
   if (family === 'embedded') return ['all'];
+  if (family === 'labelling') return ['itself'];
   return targets.filter((target) => role !== 'client' || target !== 'client');
 }
 
@@ -71,8 +73,11 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
   let lane = first;
   for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
     const { point, target } = run;
-    const once = () =>
-      point.family === 'embedded' ? killWholeTree(library, point) : lane.run(point, target);
+    const once = () => {
+      if (point.family === 'embedded') return killWholeTree(library, point);
+      if (point.family === 'labelling') return killWhileLabelling(library, point);
+      return lane.run(point, target);
+    };
     let outcome = await once();
     // The order of what goes on at once differs from run to run: a point may not come.
     if (outcome.result === 'not reached') outcome = await once();

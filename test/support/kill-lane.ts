@@ -10,7 +10,7 @@ import { projectDir } from '../../config/project-dir.js';
 import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
-import { FaultShim } from './fault-shim.js';
+import { FaultShim, type Operation } from './fault-shim.js';
 import { cleanEnv, temporalCli } from './installation.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
 import { noise, writeTree } from './trees.js';
@@ -78,6 +78,11 @@ export class KillLane {
   private client: ChildProcess | undefined;
   private sets = 0;
   private closing = false;
+  private firstStart: Operation[] = [];
+  /** Whether the point of `open` was reached. */
+  firstStruck = false;
+  /** Every kind of operation that a process has made in this lane, such as `tape rename`. */
+  readonly kinds = new Set<string>();
 
   private constructor(
     readonly root: string,
@@ -105,20 +110,34 @@ export class KillLane {
     this.shims = { archive: shim('archive'), tape: shim('tape'), client: shim('client') };
   }
 
-  static async open(library: string): Promise<KillLane> {
+  /** @param point where the tape worker kills itself in its first start, if at all. */
+  static async open(library: string, point?: Point): Promise<KillLane> {
     const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-kill-'));
     const ports = await choosePorts(path.join(root, 'data'));
     const lane = new KillLane(root, library, await temporalCli(), ports);
+    if (point !== undefined) lane.shims.tape.arm({ ...strikeAt(point, root, '*'), pids: [-1] });
     lane.runServer();
     lane.runWorker('archive');
     lane.runWorker('tape');
-    await lane.ready();
+    try {
+      await lane.ready();
+    } catch (error) {
+      await lane.close(true);
+      throw error;
+    }
+    lane.firstStart = lane.shims.tape.operations();
+    lane.firstStruck = lane.shims.tape.struck().times > 0;
     return lane;
+  }
+
+  /** The points of the tape worker's first start. */
+  labelling(): Point[] {
+    return pointsOf(this.firstStart, { family: 'labelling', role: 'tape', root: this.root, setId: '{set}' });
   }
 
   /** Runs a set without a kill, and returns the points of each process in it. */
   async record(family: Family): Promise<Record<Role, Point[]>> {
-    const { setId, problems } = await this.run(undefined, 'itself', family);
+    const { setId, problems } = await this.run(undefined, 'itself', { family });
     if (problems.length > 0)
       throw new Error(`a set without a kill failed in ${this.root}: ${JSON.stringify(problems)}`);
     const points = (role: Role) =>
@@ -126,14 +145,19 @@ export class KillLane {
     return { archive: points('archive'), tape: points('tape'), client: points('client') };
   }
 
-  /** Runs a set, kills when the point is reached, waits until the set has recovered, and looks at everything. */
+  /**
+   * Runs a set, kills when the point is reached, waits until the set has recovered, and looks at everything.
+   * @param options.then where the same process is killed again, once it has been started again.
+   */
   async run(
     point: Point | undefined,
     target: Target,
-    family: Family = point?.family ?? 'staged',
+    options: { family?: Family; then?: Point } = {},
   ): Promise<Outcome> {
-    const direct = family === 'direct';
+    const direct = (options.family ?? point?.family) === 'direct';
     await this.ready();
+    // Nothing is under way: the next set makes these folders again, as the first one does.
+    rmSync(this.places.staging, { recursive: true, force: true });
     this.sets += 1;
     const setId = `2026-11_${String(this.sets).padStart(6, '0')}`;
     const began = Date.now();
@@ -143,6 +167,7 @@ export class KillLane {
     const problems: Problem[] = [];
     let ended = began;
     try {
+      if (point !== undefined && options.then !== undefined) await this.armAgain(point, options.then, setId);
       await Promise.all([
         this.followed(client, setId, direct),
         this.closed(setId).then(() => (ended = Date.now())),
@@ -151,6 +176,8 @@ export class KillLane {
       problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
     }
     problems.push(...checkSet(this.places, setId, killGroups));
+    for (const role of ['archive', 'tape'] as const)
+      for (const { name } of this.shims[role].operations()) this.kinds.add(`${role} ${name}`);
     const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
     const seconds = (ended - (times > 0 ? when : began)) / 1000;
     if (problems.length === 0) rmSync(path.join(this.places.tape, setId), { recursive: true });
@@ -162,7 +189,7 @@ export class KillLane {
     this.closing = true;
     await this.connection?.close();
     const children = [this.client, this.server, ...[...this.workers.values()].map((worker) => worker.child)];
-    await Promise.all(children.map((child) => (child === undefined ? undefined : end(child))));
+    await Promise.all(children.map(async (child) => child && end(child)));
     if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -175,6 +202,13 @@ export class KillLane {
       const here = point?.role === role ? point : undefined;
       this.shims[role].arm(here && { ...strikeAt(here, this.root, setId), pids: pids[target] });
     }
+  }
+
+  /** Between the death of the process and the first step of its successor. */
+  private async armAgain(first: Point, then: Point, setId: string): Promise<void> {
+    const shim = this.shims[first.role];
+    await waitFor(() => shim.struck().times > 0, `the first kill in ${this.root}`);
+    shim.arm({ ...strikeAt(then, this.root, setId), pids: [-1] });
   }
 
   private runServer(): void {
@@ -272,6 +306,14 @@ export class KillLane {
       database.close();
     }
   }
+}
+
+/** A whole life of an installation whose tape worker dies while it labels the tape, and a set in it. */
+export async function killWhileLabelling(library: string, point: Point): Promise<Outcome> {
+  const lane = await KillLane.open(library, point);
+  const outcome = await lane.run(undefined, 'itself');
+  await lane.close(outcome.problems.length > 0);
+  return { ...outcome, result: resultOf(outcome.problems, lane.firstStruck) };
 }
 
 /** What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left behind. */

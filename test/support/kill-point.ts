@@ -7,9 +7,9 @@ export type Target = 'itself' | 'server' | 'client' | 'all';
 export const targets: readonly Target[] = ['itself', 'server', 'client', 'all'];
 /**
  * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `embedded`: all of it
- * comes and goes with the command `tapeflow backup`.
+ * comes and goes with the command `tapeflow backup`. `labelling`: the tape worker's first start, which labels the tape.
  */
-export type Family = 'staged' | 'direct' | 'embedded';
+export type Family = 'staged' | 'direct' | 'embedded' | 'labelling';
 
 /** One operation of one process in the life of a set, in words that are the same for every set. */
 export interface Point {
