@@ -90,7 +90,9 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
   await closeLane(lane, false);
 }
 
+let interrupted = false;
 process.once('SIGINT', () => {
+  interrupted = true;
   void Promise.all([...open].map((lane) => closeLane(lane, false))).then(() => {
     report.end((Date.now() - began) / 1000);
     process.exit(130);
@@ -102,5 +104,11 @@ const runs = await plan(firstLane);
 const others = Array.from({ length: Math.min(Number(options.lanes), runs.length) - 1 }, async () =>
   openLane(),
 );
-await Promise.all([Promise.resolve(firstLane), ...others].map(async (lane) => work(await lane, runs)));
+try {
+  await Promise.all([Promise.resolve(firstLane), ...others].map(async (lane) => work(await lane, runs)));
+} catch (error) {
+  // The lanes are closed under their runs.
+  if (interrupted) await new Promise(() => undefined);
+  throw error;
+}
 process.exitCode = report.end((Date.now() - began) / 1000) ? 0 : 1;
