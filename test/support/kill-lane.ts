@@ -117,9 +117,11 @@ export class KillLane {
     const lane = new KillLane(root, library, await temporalCli(), ports);
     if (point !== undefined) lane.shims.tape.arm({ ...strikeAt(point, root, '*'), pids: [-1] });
     lane.runServer();
-    lane.runWorker('archive');
     lane.runWorker('tape');
     try {
+      // The first to open the catalog makes it: always the same worker, so that its operations are always the same.
+      await waitFor(() => lane.workers.get('tape')?.ready, `the tape worker in ${root}`);
+      lane.runWorker('archive');
       await lane.ready();
     } catch (error) {
       await lane.close(true);
@@ -215,6 +217,7 @@ export class KillLane {
     this.serverUp = startServer(this.cli, path.join(this.root, 'data'), this.ports).then(
       ({ child }) => {
         this.server = child;
+        if (this.closing) child.kill('SIGKILL');
         const again = () => {
           if (!this.closing) this.runServer();
         };
