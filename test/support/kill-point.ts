@@ -56,7 +56,7 @@ function plainPath(file: string, root: string, setId: string): string {
   return file
     .replace(`${root}/`, '')
     .replaceAll(setId, '{set}')
-    .replace(/\.gz\.[^/]+\.part$/, '.gz.{attempt}.part');
+    .replace(/\.(gz|json)\.[^/]+\.part$/, '.$1.{attempt}.part');
 }
 
 /** What the shim has to be told for a point. `setId` may be a glob. */
