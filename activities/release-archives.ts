@@ -28,12 +28,6 @@ export function releaseArchives(deps: Deps, setId: string, groups: number[]): Pr
         stage: 'released',
         bytes: archive.size,
       });
-      await catalog
-        .updateTable('groups')
-        .set({ reserved: 0 })
-        .where('set_id', '=', setId)
-        .where('no', '=', group)
-        .execute();
       logStage(deps, 'released', { setId, group }, { archive: archive.name, bytes: archive.size });
     }
     await fsyncFolder(finalDir(root, setId)).catch(() => undefined);

@@ -112,11 +112,12 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
         : `${unfinished} groups are unfinished${problem === undefined ? '' : `: ${problem}`}`
       : null;
     attempt.throwIfCancelled();
-    await recordSetState(catalog, setId, state, reason);
+    // The state comes last: who reads `completed`, and whoever runs the same command again, finds all of it done.
     if (!lost) {
       await removeEmptyFolder(tempDir(settings.BACKUP_COMPRESS_DIR, setId));
       await removeEmptyFolder(finalDir(settings.BACKUP_COMPRESS_DIR, setId));
     }
+    await recordSetState(catalog, setId, state, reason);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
     const summary = await summarizeSet(catalog, setId);
     return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };

@@ -156,7 +156,8 @@ export async function whileOwned(
 }
 
 /**
- * Moves a group on, if it is in one of the states `from`, and writes the event in the same transaction.
+ * Moves a group on, if it is in one of the states `from`, and writes the event in the same transaction. A released one
+ * gives back what it holds of staging.
  * @returns false when the group was not in such a state: the step was done before.
  */
 export async function advanceGroup(
@@ -170,7 +171,8 @@ export async function advanceGroup(
   return catalog.transaction().execute(async (tx) => {
     const result = await tx
       .updateTable('groups')
-      .set({ state: to })
+      // With the same commit: a kill between two would leave the group's bytes promised for as long as its set runs.
+      .set(to === 'released' ? { state: to, reserved: 0 } : { state: to })
       .where('set_id', '=', setId)
       .where('no', '=', no)
       .where('state', 'in', from)

@@ -1,6 +1,7 @@
 // Does the set-up that is missing (dependencies, build), then runs tapeflow or the tests. Plain Node without packages.
 //   node scripts/run.mjs COMMAND ARGUMENT…      tapeflow
 //   node scripts/run.mjs --test [FILE…]         the tests
+//   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -154,12 +155,14 @@ if (first === '--test') {
   // Each integration test runs a server and workers of its own; more at once than cores only makes them slower.
   args = [...flags, ...(major >= 22 || (major === 20 && minor >= 10) ? ['--test-concurrency=2'] : [])];
   args.push(...(named.length > 0 ? named : testFiles()));
+} else if (first === '--test-faults') {
+  args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
 } else {
   args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
 }
 const child = spawn(process.execPath, args, {
   stdio: 'inherit',
-  cwd: first === '--test' ? root : process.cwd(),
+  cwd: first?.startsWith('--test') === true ? root : process.cwd(),
 });
 // The child gets the terminal's Ctrl-C itself, and says what it has to say; this script ends with it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])

@@ -61,6 +61,11 @@ export async function removeFile(file: string): Promise<boolean> {
   return there;
 }
 
+/** True for a name of incomplete bytes of `name`, whosever attempt they are. */
+export function isPartOf(found: string, name: string): boolean {
+  return found.startsWith(`${name}.`) && found.endsWith('.part');
+}
+
 /** Deletes the `.part` files of a base name that another, dead attempt has left. */
 export async function removeParts(folder: string, name: string): Promise<void> {
   for (const found of partsOf(folder, name)) await rm(path.join(folder, found), { force: true });
@@ -70,9 +75,7 @@ export async function removeParts(folder: string, name: string): Promise<void> {
 export function partsOf(folder: string, name: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
-      .filter(
-        (found) => !found.isDirectory() && found.name.startsWith(`${name}.`) && found.name.endsWith('.part'),
-      )
+      .filter((found) => !found.isDirectory() && isPartOf(found.name, name))
       .map((found) => found.name);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];

@@ -3,10 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { insertTape, listTapes, tapeByName, tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { makeFolder } from '../staging/durable-file.js';
+import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
 import type { Drive } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
-import { labelFileName, readLabel, writeLabel } from './label.js';
+import { labelFileName, readLabel, writeLabel, type TapeLabel } from './label.js';
 
 export interface LabelRequest {
   name: string;
@@ -35,7 +35,8 @@ export async function labelTape(
       'Choose another name; `tapeflow tape list` shows them.',
     );
   }
-  await refuseUsedTape(drive, catalog, request);
+  const begun = await begunLabel(drive, catalog, request);
+  if (begun === undefined) await refuseUsedTape(drive, catalog, request);
   const protection = await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(
@@ -44,7 +45,7 @@ export async function labelTape(
     );
   }
   const space = await drive.space();
-  const uuid = randomUUID();
+  const uuid = begun?.uuid ?? randomUUID();
   const { volume } = medium;
   const now = new Date();
   const { name, pool } = request;
@@ -52,6 +53,8 @@ export async function labelTape(
   const installation = await installationId(catalog);
   try {
     lock.check();
+    // What a labelling that was killed has left; under the lock no other is under way.
+    await removeParts(path, labelFileName);
     await writeLabel(path, {
       name,
       pool,
@@ -84,6 +87,21 @@ export async function labelTape(
   };
   await insertTape(catalog, row);
   return row;
+}
+
+/**
+ * The label that this installation has written with the same words before it was killed: the catalog does not know the
+ * tape yet, and labelling it again ends what was begun.
+ */
+async function begunLabel(
+  drive: Drive,
+  catalog: Catalog,
+  request: Pick<LabelRequest, 'name' | 'pool'>,
+): Promise<TapeLabel | undefined> {
+  const label = await readLabel(drive.settings.path).catch(() => undefined);
+  if (label === undefined || label.name !== request.name || label.pool !== request.pool) return undefined;
+  if (label.installation !== (await installationId(catalog))) return undefined;
+  return (await tapeByUuid(catalog, label.uuid)) === undefined ? label : undefined;
 }
 
 async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequest): Promise<void> {
@@ -119,7 +137,9 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
     }
     return;
   }
-  const others = (await readdir(path)).filter((name) => name !== labelFileName && name !== 'lost+found');
+  const others = (await readdir(path)).filter(
+    (name) => !isPartOf(name, labelFileName) && name !== labelFileName && name !== 'lost+found',
+  );
   if (others.length > 0 && !request.force) {
     throw refused(
       `The tape in drive ${driveName} (${path}) is not empty: it holds ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
@@ -144,6 +164,8 @@ export async function prepareOwnTape(
 ): Promise<void> {
   if (!drive.settings.ours || (await listTapes(catalog)).length > 0) return;
   await makeFolder(drive.settings.path);
-  if ((await readLabel(drive.settings.path)) !== undefined) return;
-  await labelTape(drive, lock, catalog, { name: 'TAPE01', pool, force: false });
+  const request = { name: 'TAPE01', pool, force: false };
+  const label = await readLabel(drive.settings.path);
+  if (label !== undefined && (await begunLabel(drive, catalog, request)) === undefined) return;
+  await labelTape(drive, lock, catalog, request);
 }

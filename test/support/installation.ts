@@ -41,7 +41,7 @@ export class Installation {
     readonly env: Record<string, string>,
   ) {}
 
-  static async make(t: TestContext, env: Record<string, string> = {}): Promise<Installation> {
+  static async make(t: Pick<TestContext, 'after'>, env: Record<string, string> = {}): Promise<Installation> {
     const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-test-'));
     const installation = new Installation(root, {
       TAPEFLOW_DATA_DIR: path.join(root, 'data'),
@@ -203,7 +203,7 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** The environment without settings of whoever runs the tests. */
-function cleanEnv(): Record<string, string> {
+export function cleanEnv(): Record<string, string> {
   const clean: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const ours =

@@ -1,0 +1,114 @@
+// The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded] [--process archive,tape,client]
+//                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectDir } from '../../config/project-dir.js';
+import { embeddedPoints, killWholeTree } from '../support/embedded-kill.js';
+import { buildShim } from '../support/fault-shim.js';
+import { KillLane, killWhileLabelling } from '../support/kill-lane.js';
+import { targets, type Point } from '../support/kill-point.js';
+import { KillReport, keyOf, type Run } from '../support/kill-report.js';
+
+const { values: options } = parseArgs({
+  options: {
+    lanes: { type: 'string', default: '3' },
+    family: { type: 'string', default: 'staged,direct,labelling,embedded' },
+    process: { type: 'string', default: 'archive,tape,client' },
+    target: { type: 'string', default: targets.join(',') },
+    points: { type: 'string', default: '1-100000' },
+    report: { type: 'string', default: path.join(projectDir, '.tapeflow', 'faults', 'every-point.md') },
+    resume: { type: 'boolean', default: false },
+  },
+});
+
+const built = buildShim();
+if (!('library' in built)) {
+  console.error(`The kills at every point cannot run here: this ${built.missing}.`);
+  process.exit(1);
+}
+const { library } = built;
+const began = Date.now();
+const report = new KillReport(path.resolve(options.report), options.resume);
+const open = new Set<KillLane>();
+
+async function openLane(): Promise<KillLane> {
+  const lane = await KillLane.open(library);
+  open.add(lane);
+  return lane;
+}
+
+async function closeLane(lane: KillLane, keep: boolean): Promise<void> {
+  open.delete(lane);
+  await lane.close(keep);
+}
+
+/** Every run that the options ask for and that was not done before, in the order of the flow. */
+async function plan(lane: KillLane): Promise<Run[]> {
+  const asked = (list: string, name: string) => list.split(',').includes(name);
+  const [from = 1, to = from] = options.points.split('-').map(Number);
+  const points: Point[] = [];
+  for (const family of ['staged', 'direct'] as const) {
+    if (!asked(options.family, family)) continue;
+    const recorded = await lane.record(family);
+    points.push(...recorded.archive, ...recorded.tape, ...recorded.client);
+  }
+  if (asked(options.family, 'labelling')) points.push(...lane.labelling());
+  if (asked(options.family, 'embedded')) points.push(...embeddedPoints);
+  const done = report.done();
+  return points
+    .filter(({ role, number }) => asked(options.process, role) && number >= from && number <= to)
+    .flatMap((point) => targetsOf(point).map((target): Run => ({ point, target })))
+    .filter((run) => asked(options.target, run.target) && !done.has(keyOf(run)));
+}
+
+function targetsOf({ family, role }: Point): Run['target'][] {
+  if (family === 'embedded') return ['all'];
+  if (family === 'labelling') return ['itself'];
+  return targets.filter((target) => role !== 'client' || target !== 'client');
+}
+
+/** One lane's work: run after run until none is left. A lane where something went wrong is kept as it is. */
+async function work(first: KillLane, runs: Run[]): Promise<void> {
+  let lane = first;
+  for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
+    const { point, target } = run;
+    const once = () => {
+      if (point.family === 'embedded') return killWholeTree(library, point);
+      if (point.family === 'labelling') return killWhileLabelling(library, point);
+      return lane.run(point, target);
+    };
+    let outcome = await once();
+    // The order of what goes on at once differs from run to run: a point may not come.
+    if (outcome.result === 'not reached') outcome = await once();
+    report.add({ ...run, outcome });
+    if (outcome.root === lane.root && outcome.problems.length > 0) {
+      await closeLane(lane, true);
+      lane = await openLane();
+    }
+  }
+  await closeLane(lane, false);
+}
+
+let interrupted = false;
+process.once('SIGINT', () => {
+  interrupted = true;
+  void Promise.all([...open].map((lane) => closeLane(lane, false))).then(() => {
+    report.end((Date.now() - began) / 1000);
+    process.exit(130);
+  });
+});
+
+const firstLane = await openLane();
+const runs = await plan(firstLane);
+const others = Array.from({ length: Math.min(Number(options.lanes), runs.length) - 1 }, async () =>
+  openLane(),
+);
+try {
+  await Promise.all([Promise.resolve(firstLane), ...others].map(async (lane) => work(await lane, runs)));
+} catch (error) {
+  // The lanes are closed under their runs.
+  if (interrupted) await new Promise(() => undefined);
+  throw error;
+}
+process.exitCode = report.end((Date.now() - began) / 1000) ? 0 : 1;

@@ -1,0 +1,337 @@
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import Database from 'better-sqlite3';
+import { finalSetStates, type SetState } from '../../catalog/schema.js';
+import { projectDir } from '../../config/project-dir.js';
+import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
+import { backupWorkflowId } from '../../workflows/messages.js';
+import { checkSet, type Places, type Problem } from './check-set.js';
+import { FaultShim, type Operation } from './fault-shim.js';
+import { cleanEnv, temporalCli } from './installation.js';
+import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
+import { noise, writeTree } from './trees.js';
+import { waitFor } from './wait-for.js';
+
+const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
+/** Milliseconds before the supervisor starts again what has died. */
+const restartMs = 200;
+/** Milliseconds for a set to recover; a machine that is busy with other lanes needs longer than a quiet one. */
+const recoverMs = 180_000;
+/** Groups of `killSource` with `killSettings`. */
+export const killGroups = 3;
+
+/** Short time-outs; a group of 8.5 MiB, so that its file takes two writes to the tape and makes a group of its own. */
+export const killSettings = {
+  HEARTBEAT_SECONDS: '2',
+  RETRY_SECONDS: '0.2',
+  TAPE_RETRY_SECONDS: '0.5',
+  MAX_GROUP_SIZE: '8704KiB',
+  COMPRESSION_LEVEL: '1',
+  PARALLEL_GROUPS: '1',
+};
+
+/** The tree that is backed up at every point. */
+export function killSource(root: string): string {
+  const source = path.join(root, 'source');
+  writeTree(source, {
+    'a/one.txt': 'one '.repeat(3000),
+    'a/two.bin': noise(20_000, 'two'),
+    'b/large.bin': noise(8704 * 1024, 'large'),
+    'c/three.txt': 'three '.repeat(2000),
+    'c/empty': '',
+  });
+  return source;
+}
+
+export interface Outcome {
+  /** The set that was interrupted. */
+  setId: string;
+  result: 'recovered' | 'not reached' | Problem['kind'];
+  problems: Problem[];
+  /** From the kill to the closed workflow. */
+  seconds: number;
+  /** Where to look when something is wrong. */
+  root: string;
+}
+
+interface Worker {
+  child: ChildProcess;
+  ready: boolean;
+}
+
+/**
+ * An installation whose server and workers are processes of their own, supervised as the host does: what dies is started
+ * again. Sets run in it one after the other; in each, one point may kill.
+ */
+export class KillLane {
+  private readonly places: Places;
+  private readonly env: Record<string, string>;
+  private readonly shims: Record<Role, FaultShim>;
+  private readonly workers = new Map<'archive' | 'tape', Worker>();
+  private server: ChildProcess | undefined;
+  private serverUp: Promise<void> = Promise.resolve();
+  private connection: Connection | undefined;
+  private client: ChildProcess | undefined;
+  private sets = 0;
+  private closing = false;
+  private firstStart: Operation[] = [];
+  /** Whether the point of `open` was reached. */
+  firstStruck = false;
+  /** Every kind of operation that a process has made in this lane, such as `tape rename`. */
+  readonly kinds = new Set<string>();
+
+  private constructor(
+    readonly root: string,
+    library: string,
+    private readonly cli: string,
+    private readonly ports: ServerPorts,
+  ) {
+    const data = path.join(this.root, 'data');
+    this.places = {
+      catalog: path.join(data, 'catalog.db'),
+      staging: path.join(this.root, 'staging'),
+      tape: path.join(data, 'tape'),
+      source: killSource(this.root),
+    };
+    this.env = {
+      ...cleanEnv(),
+      TAPEFLOW_DATA_DIR: data,
+      BACKUP_COMPRESS_DIR: this.places.staging,
+      TAPEFLOW_LOCK_DIR: path.join(this.root, 'locks'),
+      TEMPORAL_ADDRESS: `127.0.0.1:${ports.server}`,
+      ...killSettings,
+    };
+    const watched = { folders: [this.places.staging, this.places.tape], commits: this.places.catalog };
+    const shim = (role: Role) => new FaultShim(library, this.root, role, watched);
+    this.shims = { archive: shim('archive'), tape: shim('tape'), client: shim('client') };
+  }
+
+  /** @param point where the tape worker kills itself in its first start, if at all. */
+  static async open(library: string, point?: Point): Promise<KillLane> {
+    const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-kill-'));
+    const ports = await choosePorts(path.join(root, 'data'));
+    const lane = new KillLane(root, library, await temporalCli(), ports);
+    if (point !== undefined) lane.shims.tape.arm({ ...strikeAt(point, root, '*'), pids: [-1] });
+    lane.runServer();
+    lane.runWorker('tape');
+    try {
+      // The first to open the catalog makes it: always the same worker, so that its operations are always the same.
+      await waitFor(() => lane.workers.get('tape')?.ready, `the tape worker in ${root}`);
+      lane.runWorker('archive');
+      await lane.ready();
+    } catch (error) {
+      await lane.close(true);
+      throw error;
+    }
+    lane.firstStart = lane.shims.tape.operations();
+    lane.firstStruck = lane.shims.tape.struck().times > 0;
+    return lane;
+  }
+
+  /** The points of the tape worker's first start. */
+  labelling(): Point[] {
+    return pointsOf(this.firstStart, { family: 'labelling', role: 'tape', root: this.root, setId: '{set}' });
+  }
+
+  /** Runs a set without a kill, and returns the points of each process in it. */
+  async record(family: Family): Promise<Record<Role, Point[]>> {
+    const { setId, problems } = await this.run(undefined, 'itself', { family });
+    if (problems.length > 0)
+      throw new Error(`a set without a kill failed in ${this.root}: ${JSON.stringify(problems)}`);
+    const points = (role: Role) =>
+      pointsOf(this.shims[role].operations(), { family, role, root: this.root, setId });
+    return { archive: points('archive'), tape: points('tape'), client: points('client') };
+  }
+
+  /**
+   * Runs a set, kills when the point is reached, waits until the set has recovered, and looks at everything.
+   * @param options.then where the same process is killed again, once it has been started again.
+   */
+  async run(
+    point: Point | undefined,
+    target: Target,
+    options: { family?: Family; then?: Point } = {},
+  ): Promise<Outcome> {
+    const direct = (options.family ?? point?.family) === 'direct';
+    await this.ready();
+    // Nothing is under way: the next set makes these folders again, as the first one does.
+    rmSync(this.places.staging, { recursive: true, force: true });
+    this.sets += 1;
+    const setId = `2026-11_${String(this.sets).padStart(6, '0')}`;
+    const began = Date.now();
+    const client = this.startClient(setId, direct);
+    // In the same turn of the event loop: the client has executed nothing yet.
+    this.arm(point, target, setId, client.pid ?? 0);
+    const problems: Problem[] = [];
+    let ended = began;
+    try {
+      if (point !== undefined && options.then !== undefined) await this.armAgain(point, options.then, setId);
+      await Promise.all([
+        this.followed(client, setId, direct),
+        this.closed(setId).then(() => (ended = Date.now())),
+      ]);
+    } catch (error) {
+      problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
+    }
+    problems.push(...checkSet(this.places, setId, killGroups));
+    for (const role of ['archive', 'tape'] as const)
+      for (const { name } of this.shims[role].operations()) this.kinds.add(`${role} ${name}`);
+    const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
+    const seconds = (ended - (times > 0 ? when : began)) / 1000;
+    if (problems.length === 0) rmSync(path.join(this.places.tape, setId), { recursive: true });
+    return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
+  }
+
+  /** Kills everything, and deletes the folders unless they are still wanted. */
+  async close(keep = false): Promise<void> {
+    this.closing = true;
+    await this.connection?.close();
+    const children = [this.client, this.server, ...[...this.workers.values()].map((worker) => worker.child)];
+    await Promise.all(children.map(async (child) => child && end(child)));
+    if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private arm(point: Point | undefined, target: Target, setId: string, client: number): void {
+    const pid = (child: ChildProcess | undefined) => child?.pid ?? 0;
+    const [archive, tape] = [pid(this.workers.get('archive')?.child), pid(this.workers.get('tape')?.child)];
+    const server = pid(this.server);
+    const pids = { itself: [-1], server: [server], client: [client], all: [server, archive, tape, client] };
+    for (const role of ['archive', 'tape', 'client'] as const) {
+      const here = point?.role === role ? point : undefined;
+      this.shims[role].arm(here && { ...strikeAt(here, this.root, setId), pids: pids[target] });
+    }
+  }
+
+  /** Between the death of the process and the first step of its successor. */
+  private async armAgain(first: Point, then: Point, setId: string): Promise<void> {
+    const shim = this.shims[first.role];
+    await waitFor(() => shim.struck().times > 0, `the first kill in ${this.root}`);
+    shim.arm({ ...strikeAt(then, this.root, setId), pids: [-1] });
+  }
+
+  private runServer(): void {
+    this.serverUp = startServer(this.cli, path.join(this.root, 'data'), this.ports).then(
+      ({ child }) => {
+        this.server = child;
+        if (this.closing) child.kill('SIGKILL');
+        const again = () => {
+          if (!this.closing) this.runServer();
+        };
+        if (child.exitCode !== null || child.signalCode !== null) again();
+        else child.once('exit', again);
+      },
+      () => sleep(restartMs).then(() => this.closing || this.runServer()) as Promise<void>,
+    );
+  }
+
+  private runWorker(role: 'archive' | 'tape'): void {
+    const args = role === 'archive' ? ['worker', 'archive'] : ['worker', 'tape', '--drive', 'lto1'];
+    void this.serverUp.then(() => {
+      if (this.closing) return;
+      const log = openSync(path.join(this.root, `${role}.log`), 'a');
+      const child = fork(script, args, {
+        env: { ...this.env, ...this.shims[role].env },
+        stdio: ['ignore', log, log, 'ipc'],
+      });
+      closeSync(log);
+      const worker: Worker = { child, ready: false };
+      this.workers.set(role, worker);
+      child.on('message', (message: { ready?: true }) => (worker.ready ||= message.ready === true));
+      child.once('exit', () => {
+        worker.ready = false;
+        void sleep(restartMs).then(() => this.runWorker(role));
+      });
+    });
+  }
+
+  /** Waits until the server answers and both workers run. */
+  private async ready(): Promise<void> {
+    await waitFor(async () => {
+      await this.serverUp;
+      const serves = this.server?.exitCode === null && this.server.signalCode === null;
+      return serves && this.workers.get('archive')?.ready === true && this.workers.get('tape')?.ready;
+    }, `server and workers in ${this.root}`);
+  }
+
+  private startClient(setId: string, direct: boolean): ChildProcess {
+    const log = openSync(path.join(this.root, 'client.log'), 'a');
+    const args = ['backup', this.places.source, '--set', setId, '--json', ...(direct ? ['--direct'] : [])];
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: this.root,
+      env: { ...this.env, ...this.shims.client.env },
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    this.client = child;
+    return child;
+  }
+
+  /** Waits for the client; one that was killed, or that gave up, is started again until its set has ended. */
+  private async followed(first: ChildProcess, setId: string, direct: boolean): Promise<void> {
+    const deadline = Date.now() + recoverMs;
+    for (let client = first; ; client = this.startClient(setId, direct)) {
+      await exitOf(client);
+      if (this.hasEnded(setId)) return;
+      if (Date.now() > deadline) throw new Error('clients ended again and again before the set did');
+      await sleep(restartMs);
+      await this.serverUp;
+    }
+  }
+
+  /** Waits until the set has ended in the catalog, and its workflow too: the last steps come after the state. */
+  private async closed(setId: string): Promise<void> {
+    await waitFor(() => this.hasEnded(setId), `the end of set ${setId}`, recoverMs);
+    this.connection ??= Connection.lazy({ address: this.env['TEMPORAL_ADDRESS'] ?? '' });
+    const handle = new Client({ connection: this.connection }).workflow.getHandle(backupWorkflowId(setId));
+    await waitFor(
+      async () => {
+        try {
+          return (await handle.describe()).status.name !== 'RUNNING';
+        } catch {
+          return false;
+        }
+      },
+      `the end of the workflow of set ${setId}`,
+      recoverMs,
+    );
+  }
+
+  private hasEnded(setId: string): boolean {
+    const database = new Database(this.places.catalog, { readonly: true, fileMustExist: true });
+    try {
+      const row = database.prepare('select state from sets where id = ?').get(setId);
+      return finalSetStates.includes((row as { state: SetState } | undefined)?.state ?? 'scanning');
+    } finally {
+      database.close();
+    }
+  }
+}
+
+/** A whole life of an installation whose tape worker dies while it labels the tape, and a set in it. */
+export async function killWhileLabelling(library: string, point: Point): Promise<Outcome> {
+  const lane = await KillLane.open(library, point);
+  const outcome = await lane.run(undefined, 'itself');
+  await lane.close(outcome.problems.length > 0);
+  return { ...outcome, result: resultOf(outcome.problems, lane.firstStruck) };
+}
+
+/** What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left behind. */
+export function resultOf(problems: readonly Problem[], reached: boolean): Outcome['result'] {
+  const order = ['lost', 'wrong bytes', 'doubled', 'unclean'] as const;
+  const kind = order.find((candidate) => problems.some((problem) => problem.kind === candidate));
+  return kind ?? (reached ? 'recovered' : 'not reached');
+}
+
+function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once('exit', () => resolve()));
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await exitOf(child);
+}
