@@ -69,8 +69,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     reserve: (capacity) => Math.max(onePercent(capacity), writePoolBytes),
     async writeProtection() {
       if (process.platform === 'win32') return undefined;
-      const state = await read(attributes.lockState);
-      return state === '0' ? undefined : `its volume lock state is ${state}`;
+      return describeLockState(await read(attributes.lockState));
     },
     async sync(folders) {
       if (process.platform === 'win32') {
@@ -94,6 +93,21 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       return `index generation ${before} → ${after}`;
     },
   };
+}
+
+/** Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set counts. */
+const lockReasons: readonly [number, string][] = [
+  [0x04 | 0x08 | 0x10, 'its write protection is set'],
+  [0x20 | 0x40 | 0x80, 'LTFS had a write error on it and has made it read-only'],
+  [0x01 | 0x02, 'the volume is locked'],
+];
+
+/** Why a volume lock state (`0x00000000`, in some versions `0`) forbids writing; undefined when it does not. */
+export function describeLockState(state: string): string | undefined {
+  const bits = Number(state);
+  if (bits === 0) return undefined;
+  const reason = lockReasons.find(([mask]) => (bits & mask) !== 0)?.[1];
+  return `${reason ?? 'it is locked'} (volume lock state ${state})`;
 }
 
 /** System errors after which nothing that the last good sync did not cover may be trusted. */
