@@ -1,17 +1,19 @@
 import path from 'node:path';
 import { commitCompressed, skipGroup } from '../catalog/files.js';
 import { archiveOf, beginCompressing, forgetArchive, groupOf, type GroupRow } from '../catalog/groups.js';
-import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
 import { archiveName, manifestName, partName } from '../staging/paths.js';
-import { requireTape, type LoadedTape } from '../tape/loaded-tape.js';
-import { tapeFolder } from '../tape/write-archive.js';
+import { confirmMedium } from '../tape/drive.js';
+import type { LoadedTape } from '../tape/loaded-tape.js';
+import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import { makeTapeFolder, tapeFolder } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
-import { onMedium, type WrittenArchive } from './write-to-tape.js';
+import { onMedium } from './on-medium.js';
+import { takenOver, type WrittenArchive } from './write-to-tape.js';
 
 /** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
 const guardEveryMs = 200;
@@ -26,7 +28,7 @@ export function compressToTape(
   wanted?: string,
 ): Promise<WrittenArchive | null> {
   return asAttempt(async (attempt) => {
-    const { catalog, drive, lock } = deps;
+    const { catalog, lock } = deps;
     const group = await groupOf(catalog, ref.setId, ref.group);
     if (group.state === 'skipped') return null;
     const copy = await copyOf(catalog, ref.setId, ref.group);
@@ -36,17 +38,16 @@ export function compressToTape(
     }
     if (before !== undefined)
       await forgetArchive(catalog, ref.setId, ref.group, 'its attempt ended before it was written');
-    const set = await setNamed(catalog, ref.setId);
-    lock.hold(await drive.medium());
-    const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
+    const tape = await roomyTape(deps, ref, group, wanted);
     if (tape === undefined) return null;
+    lock.hold(tape.medium);
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
       throw new TapeflowFailure(
         'StaleAttempt',
         `Group ${ref.group} of set ${ref.setId} is in the hands of another attempt.`,
       );
     }
-    return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
+    return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
   });
 }
 
@@ -55,11 +56,12 @@ async function roomyTape(
   deps: DriveDeps,
   ref: GroupRef,
   group: GroupRow,
-  demand: { pool: string; wanted: string | undefined },
+  wanted: string | undefined,
 ): Promise<LoadedTape | undefined> {
-  const needBytes = group.bytes + group.entries * 1024;
+  const demand = await tapeDemand(deps.catalog, ref.setId, ref.group, wanted);
+  const needBytes = demand.next?.bytes ?? 0;
   try {
-    return await requireTape(deps.drive, deps.catalog, { ...demand, needBytes });
+    return await requireTape(deps.drive, deps.catalog, demand);
   } catch (error) {
     const capacity =
       error instanceof TapeflowFailure && error.details['reason'] === 'full'
@@ -94,19 +96,24 @@ async function packOnTape(
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),
   };
-  await makeFolder(folder);
+  const confirm = () => confirmMedium(drive.settings, tape.medium);
+  await makeTapeFolder(drive.settings.path, ref.setId, confirm);
   await removeParts(folder, names.archive);
   await removeParts(folder, names.manifest);
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
   const stop = new AbortController();
-  let lostLock: unknown;
+  let lost: unknown;
   const guard = setInterval(() => {
+    const give = (error: unknown) => {
+      lost = error;
+      stop.abort(error);
+    };
     try {
       attempt.throwIfCancelled();
       lock.check();
+      void confirm().catch(give);
     } catch (error) {
-      lostLock = error;
-      stop.abort(error);
+      give(error);
     }
   }, guardEveryMs);
   try {
@@ -128,7 +135,7 @@ async function packOnTape(
     const ms = performance.now() - began;
     const detail = `${archive.members} files, ${packed.skipped} skipped`;
     await commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail });
-    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`);
+    await beginCopy(catalog, { ...ref, tape: tape.row, token, direct: true });
     if ((await sizeOf(parts.archive)) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',
@@ -143,18 +150,14 @@ async function packOnTape(
     await publish(parts.manifest, path.join(folder, names.manifest));
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
-    if (!(await recordWritten(catalog, { ...ref, token }, written))) {
-      throw new TapeflowFailure(
-        'StaleAttempt',
-        `Another attempt has taken over the write of group ${ref.group}.`,
-      );
-    }
+    if (!(await recordWritten(catalog, { ...ref, token }, written)))
+      throw await takenOver(deps, ref, tape, token);
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   } catch (error) {
     await removeFile(parts.archive).catch(() => false);
     await removeFile(parts.manifest).catch(() => false);
-    throw lostLock ?? error;
+    throw lost ?? error;
   } finally {
     clearInterval(guard);
   }

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { systemErrorCode, type TapeflowFailure } from '../config/failures.js';
 import { fsyncFolder } from '../staging/durable-file.js';
+import { tapeNotReady } from './drive.js';
 
 /** The label's file at the root of a tape. */
 export const labelFileName = 'tapeflow-label.json';
@@ -27,22 +28,27 @@ export type TapeLabel = z.output<typeof labelSchema>;
 
 /**
  * The label of the tape at a mount point; undefined when there is none.
- * A file that is no label of ours is a permanent failure: the tape is refused, never relabelled by itself.
+ * A file that is no label of ours is a `TapeNotReady`: the tape is refused, never relabelled by itself.
  */
 export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
   const file = path.join(mountPoint, labelFileName);
   let text: string;
   try {
-    const handle = await open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // Not blocking: a label that is a pipe would hold a thread for ever.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    const handle = await open(file, flags);
     try {
-      if ((await handle.stat()).size > mostLabelBytes) throw damaged(file, 'it is too long');
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw damaged(file, 'it is no ordinary file');
+      if (stats.size > mostLabelBytes) throw damaged(file, 'it is too long');
       text = await handle.readFile('utf8');
     } finally {
       await handle.close();
     }
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
-    if (['ELOOP', 'EISDIR'].includes(systemErrorCode(error) ?? ''))
+    // ENXIO: a socket.
+    if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
       throw damaged(file, 'it is no ordinary file');
     throw error;
   }
@@ -59,11 +65,11 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
 }
 
 function damaged(file: string, why: string): TapeflowFailure {
-  return new TapeflowFailure('LabelDamaged', `The tape's label ${file} is damaged: ${why}.`, {
-    kind: 'person',
-    advice:
-      'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
-  });
+  return tapeNotReady(
+    'label_damaged',
+    `The tape's label ${file} is damaged: ${why}.`,
+    'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+  );
 }
 
 /** Writes a label: part, fsync, rename, fsync of the folder. The caller syncs the tape's index. */
@@ -79,9 +85,4 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
   }
   await rename(part, file);
   await fsyncFolder(mountPoint);
-}
-
-/** Reads a label's file as it is, for messages about it. */
-export async function rawLabel(mountPoint: string): Promise<string> {
-  return readFile(path.join(mountPoint, labelFileName), 'utf8');
 }

@@ -1,10 +1,16 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import { TapeflowFailure } from '../config/failures.js';
-import { copyHashed, makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import {
+  copyHashed,
+  fsyncFolder,
+  publish,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../staging/durable-file.js';
 import { partName } from '../staging/paths.js';
-import { tapeNotReady } from './drive.js';
+import { isTapeFull } from './ltfs.js';
 
 /** A staged file and what it must be, byte for byte. */
 export interface StagedFile {
@@ -19,10 +25,10 @@ export interface WriteOptions {
   setId: string;
   /** The attempt; incomplete bytes on the tape are named after it. */
   token: string;
-  /** False when the catalog knows of no earlier attempt on this tape: then a file of that name is somebody else's. */
-  mayReplace: boolean;
   /** Called before every chunk and before the name is given; throws to stop. */
   guard(bytesWritten: number): void;
+  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  confirm(): Promise<void>;
 }
 
 /** Folder of a set on the tape. */
@@ -30,30 +36,56 @@ export function tapeFolder(mountPoint: string, setId: string): string {
   return path.join(mountPoint, setId);
 }
 
+/** Makes the folder of a set on the tape; never the mount point, and not below an unmounted drive. */
+export async function makeTapeFolder(
+  mountPoint: string,
+  setId: string,
+  confirm: () => Promise<void>,
+): Promise<string> {
+  const folder = tapeFolder(mountPoint, setId);
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') return folder;
+    throw error;
+  }
+  try {
+    await confirm();
+  } catch (error) {
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+  await fsyncFolder(mountPoint);
+  return folder;
+}
+
 /**
  * Writes one staged file to the tape: copy to `.part`, hash on the way, fsync, compare with the hash that was taken when
  * it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
- * A file of that name that an earlier attempt has published is kept when its bytes are the right ones.
+ * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
+ * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium.
  * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
  */
 export async function writeFileToTape(file: StagedFile, options: WriteOptions): Promise<void> {
-  const folder = tapeFolder(options.mountPoint, options.setId);
-  const target = path.join(folder, file.name);
-  await makeFolder(folder);
-  options.guard(0);
+  const { mountPoint, setId, guard, confirm } = options;
+  guard(0);
+  const folder = await makeTapeFolder(mountPoint, setId, confirm);
   await removeParts(folder, file.name);
-  const existing = await sizeOf(target);
-  if (existing === file.size && (await hashOf(target, options.guard)) === file.sha256) return;
-  if (existing !== undefined && !options.mayReplace) {
-    throw tapeNotReady(
-      'name_taken',
-      `The tape holds another ${file.name} already, in ${folder}, which this catalog did not write.`,
-      'Load another tape.',
-    );
-  }
   const part = path.join(folder, partName(file.name, options.token));
-  const copied = await copyHashed({ from: file.path, to: part, guard: options.guard });
+  try {
+    await copyWhole(file, part, options);
+    guard(file.size);
+    await publish(part, path.join(folder, file.name));
+  } catch (error) {
+    // Deleting gives no room back on a tape, but what is incomplete must not look like more than it is.
+    if (isTapeFull(error)) await removeFile(part).catch(() => false);
+    throw error;
+  }
+}
+
+async function copyWhole(file: StagedFile, part: string, { guard, confirm }: WriteOptions): Promise<void> {
+  const copied = await copyHashed({ from: file.path, to: part, guard, opened: confirm });
   if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
     await removeFile(part);
     throw new TapeflowFailure(
@@ -66,22 +98,7 @@ export async function writeFileToTape(file: StagedFile, options: WriteOptions): 
     throw new TapeflowFailure(
       'ShortOnTape',
       `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
-      {
-        kind: 'transient',
-      },
+      { kind: 'transient' },
     );
   }
-  options.guard(copied.bytes);
-  await publish(part, target);
-}
-
-async function hashOf(file: string, guard: (bytes: number) => void): Promise<string> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 8 * 1024 * 1024 })) {
-    guard(bytes);
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
-  }
-  return hash.digest('hex');
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { distrust } from '../../activities/write-to-tape.js';
+import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
 import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';

@@ -42,7 +42,10 @@ import time
 import unicodedata
 import uuid
 
-from mfusepy import FUSE, Operations, fuse_get_context
+# Where version 2 is installed as well, mfusepy would take that one.
+os.environ.setdefault('FUSE_LIBRARY_NAME', 'fuse3')
+
+from mfusepy import FUSE, Operations, fuse_get_context  # noqa: E402
 
 BLOCK_SIZE = 4096
 NAME_MAX = 255  # characters, not bytes
