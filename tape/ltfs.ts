@@ -111,7 +111,7 @@ export function describeLockState(state: string): string | undefined {
 
 /** An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's cache. */
 function isDeadMount(error: unknown): boolean {
-  return /not connected/i.test(attributeError(error));
+  return /not connected|connection abort/i.test(attributeError(error));
 }
 
 /** Failures after which nothing that the last good sync did not cover may be trusted. */
@@ -124,7 +124,7 @@ export function isMediumError(error: unknown): boolean {
 
 /** The process behind the mount has died. That says nothing against the tape: its last index sync holds. */
 export function isMountDeath(error: unknown): boolean {
-  return ['ENOTCONN', 'ESHUTDOWN'].includes(systemErrorCode(error) ?? '');
+  return ['ENOTCONN', 'ECONNABORTED', 'ESHUTDOWN'].includes(systemErrorCode(error) ?? '');
 }
 
 /** No room on the tape; after a `write` that the drive had promised room for, too. */
