@@ -8,17 +8,19 @@ import {
   staleAttempt,
   type GroupRow,
 } from '../catalog/groups.js';
-import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
 import { archiveName, manifestName, partName } from '../staging/paths.js';
-import { requireTape, type LoadedTape } from '../tape/loaded-tape.js';
-import { makeTapeFolder, requireFreeName } from '../tape/write-archive.js';
+import { confirmMedium } from '../tape/drive.js';
+import type { LoadedTape } from '../tape/loaded-tape.js';
+import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import { makeTapeFolder } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
-import { onMedium, type WrittenArchive } from './write-to-tape.js';
+import { onMedium } from './on-medium.js';
+import { takenOver, type WrittenArchive } from './write-to-tape.js';
 
 /** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
 const guardEveryMs = 200;
@@ -33,7 +35,7 @@ export function compressToTape(
   wanted?: string,
 ): Promise<WrittenArchive | null> {
   return asAttempt(async (attempt) => {
-    const { catalog, drive, lock } = deps;
+    const { catalog, lock } = deps;
     const group = await groupOf(catalog, ref.setId, ref.group);
     if (group.state === 'skipped') return null;
     const copy = await copyOf(catalog, ref.setId, ref.group);
@@ -41,17 +43,14 @@ export function compressToTape(
     if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
       return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
     }
-    const set = await setNamed(catalog, ref.setId);
-    lock.hold(await drive.medium());
-    const tape = await roomyTape(deps, ref, group, { pool: set.pool, wanted });
-    if (tape === undefined) return null;
-    // What an attempt before has published here is taken away as long as the catalog says that it is ours.
-    if (copy?.tape_uuid === tape.row.uuid) await onMedium(deps, tape, () => removePublished(deps, ref));
     if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
+    const tape = await roomyTape(deps, ref, group, wanted);
+    if (tape === undefined) return null;
+    lock.hold(tape.medium);
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
       throw staleAttempt(ref.setId, ref.group);
     }
-    return onMedium(deps, tape, () => packOnTape(deps, ref, group, attempt, tape));
+    return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
   });
 }
 
@@ -60,11 +59,12 @@ async function roomyTape(
   deps: DriveDeps,
   ref: GroupRef,
   group: GroupRow,
-  demand: { pool: string; wanted: string | undefined },
+  wanted: string | undefined,
 ): Promise<LoadedTape | undefined> {
-  const needBytes = group.bytes + group.entries * 1024;
+  const demand = await tapeDemand(deps.catalog, ref.setId, ref.group, wanted);
+  const needBytes = demand.next?.bytes ?? 0;
   try {
-    return await requireTape(deps.drive, deps.catalog, { ...demand, needBytes });
+    return await requireTape(deps.drive, deps.catalog, demand);
   } catch (error) {
     const capacity =
       error instanceof TapeflowFailure && error.details['reason'] === 'full'
@@ -83,13 +83,6 @@ async function roomyTape(
   }
 }
 
-/** Deletes the archive and the manifest of a group from the tape, if they are there. */
-async function removePublished({ drive }: DriveDeps, ref: GroupRef): Promise<void> {
-  const folder = await makeTapeFolder(drive.settings.path, ref.setId);
-  for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)])
-    await removeFile(path.join(folder, name));
-}
-
 async function packOnTape(
   deps: DriveDeps,
   ref: GroupRef,
@@ -100,25 +93,29 @@ async function packOnTape(
   const { catalog, drive, lock } = deps;
   const { token } = attempt;
   const began = performance.now();
-  const folder = await makeTapeFolder(drive.settings.path, ref.setId);
+  const confirm = () => confirmMedium(drive.settings, tape.medium);
+  const folder = await makeTapeFolder(drive.settings.path, ref.setId, confirm);
   const names = { archive: archiveName(ref.setId, ref.group), manifest: manifestName(ref.setId, ref.group) };
   const parts = {
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),
   };
-  for (const name of [names.archive, names.manifest]) await requireFreeName(path.join(folder, name), false);
   await removeParts(folder, names.archive);
   await removeParts(folder, names.manifest);
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
   const stop = new AbortController();
-  let lostLock: unknown;
+  let lost: unknown;
   const guard = setInterval(() => {
+    const give = (error: unknown) => {
+      lost = error;
+      stop.abort(error);
+    };
     try {
       attempt.throwIfCancelled();
       lock.check();
+      void confirm().catch(give);
     } catch (error) {
-      lostLock = error;
-      stop.abort(error);
+      give(error);
     }
   }, guardEveryMs);
   try {
@@ -140,9 +137,7 @@ async function packOnTape(
     const ms = performance.now() - began;
     const detail = `${archive.members} files, ${packed.skipped} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
-    await attempt.commit(() =>
-      beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}, direct`),
-    );
+    await attempt.commit(() => beginCopy(catalog, { ...ref, tape: tape.row, token, direct: true }));
     if ((await sizeOf(parts.archive)) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',
@@ -159,13 +154,13 @@ async function packOnTape(
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
     if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, written))))
-      throw staleAttempt(ref.setId, ref.group);
+      throw await takenOver(deps, ref, tape, token);
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   } catch (error) {
     await removeFile(parts.archive).catch(() => false);
     await removeFile(parts.manifest).catch(() => false);
-    throw lostLock ?? error;
+    throw lost ?? error;
   } finally {
     clearInterval(guard);
   }

@@ -1,15 +1,15 @@
 import path from 'node:path';
+import { recordEvents } from '../catalog/events.js';
 import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
 import { commitCopies, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
-import { describeError } from '../config/failures.js';
+import { TapeflowFailure } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { identifyTape } from '../tape/loaded-tape.js';
-import { isMediumError } from '../tape/ltfs.js';
 import { tapeFolder } from '../tape/write-archive.js';
 import { asAttempt, pause, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps } from './deps.js';
-import { distrust } from './write-to-tape.js';
+import { distrust, onMedium } from './on-medium.js';
 
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */
@@ -57,7 +57,6 @@ async function syncPending(
   attempt: Attempt,
 ): Promise<void> {
   const { catalog, drive, lock, settings } = deps;
-  lock.hold(await drive.medium());
   const loaded = await identifyTape(drive, catalog);
   if (loaded.row.uuid !== tape) {
     const wanted = await tapeByUuid(catalog, tape);
@@ -67,47 +66,55 @@ async function syncPending(
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
+  lock.hold(loaded.medium);
   attempt.report({ step: 'syncing', groups: pending.length });
   if (process.platform === 'win32' && drive.settings.kind === 'ltfs') {
     await indexPeriod(settings.TAPE_SYNC_INTERVAL, attempt);
   }
   const began = performance.now();
-  const folder = tapeFolder(drive.settings.path, setId);
-  let detail: string;
+  let look: Look;
   try {
-    lock.check();
-    detail = await drive.sync([folder, drive.settings.path]);
+    look = await onMedium(deps, attempt, loaded, undefined, () => syncAndLook(deps, setId, pending));
   } catch (error) {
-    if (!isMediumError(error) && !isSyncFailure(error)) throw error;
-    await distrust(deps, loaded, `its index sync failed: ${describeError(error)}`);
-    return;
+    // The tape is suspect now, and its unsynced copies are set back: that is what this step had to find out.
+    if (error instanceof TapeflowFailure && error.details['reason'] === 'suspect') return;
+    throw error;
   }
   const ms = performance.now() - began;
-  const there: { group: number; token: string; bytes: number }[] = [];
-  for (const copy of pending) {
-    const archive = await sizeOf(path.join(folder, copy.name));
-    const manifest = await sizeOf(path.join(folder, copy.manifest_name));
-    if (archive === copy.size && manifest === copy.manifest_size) {
-      there.push({ group: copy.group_no, token: copy.token, bytes: copy.size });
-    } else {
-      await loseCopy(
-        deps,
-        setId,
-        copy.group_no,
-        `${copy.name} is not on tape ${loaded.row.name} with its size any more`,
-      );
-    }
-  }
+  const { there, missing, detail } = look;
   attempt.throwIfCancelled();
-  for (const group of await commitCopies(catalog, setId, there, { ms, detail })) {
-    const bytes = there.find((copy) => copy.group === group)?.bytes ?? 0;
+  for (const copy of missing) {
+    const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
+    await loseCopy(deps, setId, copy.group_no, reason);
+  }
+  const copies = there.map((copy) => ({ group: copy.group_no, token: copy.token, bytes: copy.size }));
+  for (const group of await commitCopies(catalog, setId, copies, { ms, detail })) {
+    const bytes = copies.find((copy) => copy.group === group)?.bytes ?? 0;
     logStage(deps, 'synced', { setId, group }, { bytes, ms, detail });
     logStage(deps, 'committed', { setId, group }, { bytes });
   }
 }
 
-function isSyncFailure(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'IndexSyncFailed';
+interface Look {
+  there: Pending;
+  /** Copies that the tape does not hold with their size: a tape forgets what no sync has covered when its process dies. */
+  missing: Pending;
+  detail: string;
+}
+
+async function syncAndLook({ drive, lock }: DriveDeps, setId: string, pending: Pending): Promise<Look> {
+  const folder = tapeFolder(drive.settings.path, setId);
+  lock.check();
+  const folders = (await sizeOf(folder)) === undefined ? [] : [folder];
+  const detail = await drive.sync([...folders, drive.settings.path]);
+  const there: Pending = [];
+  const missing: Pending = [];
+  for (const copy of pending) {
+    const size = await sizeOf(path.join(folder, copy.name));
+    const manifestSize = await sizeOf(path.join(folder, copy.manifest_name));
+    (size === copy.size && manifestSize === copy.manifest_size ? there : missing).push(copy);
+  }
+  return { there, missing, detail };
 }
 
 /** One copy that went missing, for example with an ltfs process that died and forgot it. */
@@ -128,6 +135,7 @@ async function loseCopy(deps: DriveDeps, setId: string, group: number, reason: s
       .where('no', '=', group)
       .where('state', '=', 'written')
       .execute();
+    await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
   });
   const direct = (await groupOf(catalog, setId, group)).direct === 1;
   const archive = direct ? await archiveOf(catalog, setId, group) : undefined;

@@ -1,8 +1,8 @@
 import { finalSetStates, type SetState } from '../catalog/schema.js';
-import { recordSetState, setNamed } from '../catalog/sets.js';
+import { recordSetState } from '../catalog/sets.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { requireOwnNames, requireTape } from '../tape/loaded-tape.js';
+import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import type { Drive } from '../tape/drive.js';
@@ -17,8 +17,8 @@ export interface TapeWish {
   setId: string;
   /** UUID of the only tape that will do. */
   wanted?: string | undefined;
-  /** Bytes of the next archive. */
-  needBytes: number;
+  /** The group whose archive is next; without it the tape is wanted for its sync alone. */
+  group?: number | undefined;
 }
 
 /**
@@ -30,18 +30,20 @@ export interface TapeWish {
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
   return asAttempt(async (attempt) => {
     const { catalog, drive } = deps;
+    let said: string | undefined;
     for (;;) {
-      const { pool } = await setNamed(catalog, wish.setId);
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
       if (wanted?.state === 'suspect') return '';
       try {
-        const { wanted: only, needBytes } = wish;
-        const tape = await requireTape(drive, catalog, { pool, wanted: only, needBytes });
-        if (only === undefined) await requireOwnNames(drive, catalog, tape, wish.setId);
-        return tape.row.name;
+        const demand = await tapeDemand(catalog, wish.setId, wish.group, wish.wanted);
+        return (await requireTape(drive, catalog, demand)).row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, saysMore);
+        // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
+        const news = error.sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
+        const quietly = said === news;
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, saysMore, quietly);
+        said = news;
         attempt.report({ step: 'waiting for tape', why: error.sentence });
       }
       await pause(attempt, lookEveryMs);

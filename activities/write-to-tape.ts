@@ -1,17 +1,17 @@
 import path from 'node:path';
-import { archiveOf, forgetArchive, groupOf, staleAttempt, type ArchiveRow } from '../catalog/groups.js';
-import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
-import { setNamed } from '../catalog/sets.js';
-import { beginCopy, copyOf, loseUnsynced, recordWritten, updateTape } from '../catalog/tapes.js';
+import { archiveOf, forgetArchive, staleAttempt, type ArchiveRow } from '../catalog/groups.js';
+import { beginCopy, copyOf, recordWritten, tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { UnreadableSource } from '../staging/durable-file.js';
+import { UnreadableSource, removeFile } from '../staging/durable-file.js';
 import { finalDir } from '../staging/paths.js';
-import { tapeNotReady } from '../tape/drive.js';
-import { isMediumError } from '../tape/ltfs.js';
-import { identifyTape, requireTape, type LoadedTape } from '../tape/loaded-tape.js';
-import { claimName, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
+import { confirmMedium, tapeNotReady } from '../tape/drive.js';
+import { isTapeFull } from '../tape/ltfs.js';
+import type { LoadedTape } from '../tape/loaded-tape.js';
+import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import { tapeFolder, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
 import { asAttempt, type Attempt } from './attempt.js';
-import { logStage, type Deps, type DriveDeps, type GroupRef } from './deps.js';
+import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import { onMedium } from './on-medium.js';
 
 export interface WrittenArchive {
   /** UUID of the tape. */
@@ -37,39 +37,47 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     }
     const bytes = archive.size + archive.manifest_size;
     if (done?.state === 'committed' || done?.state === 'written') {
-      const row = await catalog
-        .selectFrom('tapes')
-        .select('name')
-        .where('uuid', '=', done.tape_uuid)
-        .executeTakeFirst();
+      const row = await tapeByUuid(catalog, done.tape_uuid);
       return { tape: done.tape_uuid, tapeName: row?.name ?? '', bytes };
     }
-    const set = await setNamed(catalog, ref.setId);
-    lock.hold(await drive.medium());
-    const tape = await requireTape(drive, catalog, { pool: set.pool, wanted, needBytes: bytes });
+    const demand = await tapeDemand(catalog, ref.setId, ref.group, wanted);
+    const tape = await requireTape(drive, catalog, demand);
+    lock.hold(tape.medium);
     const { token } = attempt;
     const began = performance.now();
-    // An earlier attempt of ours may have published on this tape; then the file there is ours to replace.
-    const mayReplace = done?.tape_uuid === tape.row.uuid;
     const files = stagedFiles(deps, ref, archive);
-    const options = writeOptions(deps, ref, archive, attempt, mayReplace);
-    if (!mayReplace)
-      await onMedium(deps, tape, async () => {
-        for (const file of files) await claimName(file, options);
-      });
-    await beginCopy(catalog, { ...ref, tape: tape.row.uuid, token }, `tape ${tape.row.name}`);
+    const options = writeOptions(deps, ref, archive, attempt, tape);
+    await beginCopy(catalog, { ...ref, tape: tape.row, token, direct: false });
     logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
-    await onMedium(deps, tape, () => writeBoth(deps, ref, archive, files, options));
+    await onMedium(deps, attempt, tape, bytes, () => writeBoth(deps, ref, archive, files, options));
     const ms = performance.now() - began;
     const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
     attempt.throwIfCancelled();
     const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
     if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
-      throw staleAttempt(ref.setId, ref.group);
+      throw await takenOver(deps, ref, tape, token);
     }
     logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   });
+}
+
+/** Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun it. */
+export async function takenOver(
+  { catalog }: DriveDeps,
+  ref: GroupRef,
+  { row }: LoadedTape,
+  token: string,
+): Promise<TapeflowFailure> {
+  const copy = await copyOf(catalog, ref.setId, ref.group);
+  if (copy === undefined || (copy.state === 'lost' && copy.token === token)) {
+    return tapeNotReady(
+      'suspect',
+      `The tape ${row.name} was distrusted while group ${ref.group} was written to it.`,
+      `Load another tape of pool ${row.pool}.`,
+    );
+  }
+  return staleAttempt(ref.setId, ref.group);
 }
 
 function stagedFiles({ settings }: DriveDeps, ref: GroupRef, archive: ArchiveRow): StagedFile[] {
@@ -90,14 +98,14 @@ function writeOptions(
   ref: GroupRef,
   archive: ArchiveRow,
   attempt: Attempt,
-  mayReplace: boolean,
+  tape: LoadedTape,
 ): WriteOptions {
   const began = performance.now();
   return {
     mountPoint: drive.settings.path,
     setId: ref.setId,
     token: attempt.token,
-    mayReplace,
+    confirm: () => confirmMedium(drive.settings, tape.medium),
     guard(written) {
       attempt.throwIfCancelled();
       lock.check();
@@ -125,6 +133,7 @@ async function writeBoth(
     try {
       await writeFileToTape(file, options);
     } catch (error) {
+      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, ref.setId), files);
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
@@ -138,71 +147,7 @@ async function writeBoth(
   }
 }
 
-/**
- * Runs a write to a tape, and looks afterwards that it is still the same tape. After an error of the medium nothing that
- * the last sync did not cover is trusted; a full tape is left for the next one.
- */
-export async function onMedium<Result>(
-  deps: DriveDeps,
-  tape: LoadedTape,
-  write: () => Promise<Result>,
-): Promise<Result> {
-  const { catalog, drive } = deps;
-  const { uuid, name } = tape.row;
-  let result: Result;
-  try {
-    result = await write();
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      await updateTape(catalog, uuid, { state: 'full', reason: 'a write found no space' });
-      throw tapeNotReady('full', `The tape ${name} is full.`, `Load another tape of pool ${tape.row.pool}.`);
-    }
-    if (isMediumError(error) || (await whichTape(deps)) !== uuid) {
-      await distrust(deps, tape, `a write on it failed: ${describeError(error)}`);
-      throw tapeNotReady(
-        'suspect',
-        `A write to tape ${name} failed: ${describeError(error)}; what its last index sync did not cover is written again.`,
-        `Load another tape of pool ${tape.row.pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
-      );
-    }
-    throw error;
-  }
-  const now = await drive.medium();
-  if (now.key !== tape.medium.key || now.volume !== tape.medium.volume || (await whichTape(deps)) !== uuid) {
-    await distrust(deps, tape, 'it was taken out of the drive during a write');
-    throw tapeNotReady(
-      'changed',
-      `The tape ${name} was taken out while it was written.`,
-      'Load it again, or another one.',
-    );
-  }
-  return result;
-}
-
-/** UUID of the tape in the drive; undefined when none of ours is there. */
-async function whichTape({ drive, catalog }: DriveDeps): Promise<string | undefined> {
-  try {
-    return (await identifyTape(drive, catalog)).row.uuid;
-  } catch (error) {
-    // A catalog that is out of reach says nothing about the tape.
-    if (isCatalogOutOfReach(error)) throw error;
-    return undefined;
-  }
-}
-
-/** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
-export async function distrust(
-  deps: Pick<Deps, 'catalog' | 'logger'>,
-  tape: Pick<LoadedTape, 'row'>,
-  reason: string,
-): Promise<void> {
-  await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
-  for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
-    const group = await groupOf(deps.catalog, lost.setId, lost.group);
-    // Direct archives have no staged bytes to write again.
-    const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;
-    if (archive !== undefined) await forgetArchive(deps.catalog, archive, reason);
-    logStage(deps, 'lost', lost, { reason });
-  }
+/** An archive whose manifest found no room is taken off the full tape again: both are written to the next one. */
+async function takeBack(folder: string, files: readonly StagedFile[]): Promise<void> {
+  for (const { name } of files) await removeFile(path.join(folder, name)).catch(() => false);
 }

@@ -147,7 +147,18 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/** A look at a tape asks for its newest committed archive: one step of an index, however many archives it holds. */
+async function copiesByCommit(db: Kysely<unknown>): Promise<void> {
+  await db.schema.dropIndex('copies_by_tape').execute();
+  await db.schema
+    .createIndex('copies_by_commit')
+    .on('copies')
+    .columns(['tape_uuid', 'state', 'committed_at'])
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
+  '0002_copies_by_commit': { up: copiesByCommit },
 };

@@ -145,13 +145,14 @@ export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
   return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
 }
 
-/** Writes a set's state down, with an event when it changed; not over a state in `unless`. */
+/** Writes a set's state down, with an event when it changed (unless `quietly`); not over a state in `unless`. */
 export async function recordSetState(
   catalog: Catalog,
   setId: string,
   state: SetState,
   reason: string | null,
   unless: readonly SetState[] = [],
+  quietly = false,
 ): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const before = await setNamed(tx, setId);
@@ -162,6 +163,7 @@ export async function recordSetState(
       .set({ state, reason, finished_at: finished })
       .where('id', '=', setId)
       .execute();
+    if (quietly && before.state === state) return;
     await recordEvents(tx, [{ setId, group: null, stage: state, detail: reason ?? undefined }]);
   });
 }

@@ -59,14 +59,17 @@ export async function copyOf(
     .executeTakeFirst();
 }
 
+/** How the event of a copy's beginning names its tape. */
+const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct ? ', direct' : ''}`;
+
 /** Begins a copy for one attempt, in place of any that is not committed. */
 export async function beginCopy(
   catalog: Catalog,
-  copy: { setId: string; group: number; tape: string; token: string },
-  detail: string,
+  copy: { setId: string; group: number; tape: TapeRow; token: string; direct: boolean },
 ): Promise<void> {
+  const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
-    const row = { tape_uuid: copy.tape, state: 'writing', token: copy.token, written_at: null } as const;
+    const row = { tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token, written_at: null } as const;
     await tx
       .insertInto('copies')
       .values({ set_id: copy.setId, group_no: copy.group, copy_no: 1, committed_at: null, ...row })
@@ -86,6 +89,43 @@ export async function beginCopy(
       .execute();
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
+}
+
+/** True when a write of the group to the tape was ever begun: then what lies there under the group's names is ours. */
+export async function wasBegunOn(
+  db: Catalog,
+  setId: string,
+  group: number,
+  tapeName: string,
+): Promise<boolean> {
+  const event = await db
+    .selectFrom('events')
+    .select('id')
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .where('stage', '=', 'writing')
+    .where('detail', 'in', [begunOn(tapeName, false), begunOn(tapeName, true)])
+    .limit(1)
+    .executeTakeFirst();
+  return event !== undefined;
+}
+
+/** The newest committed archive on a tape: the tape must hold it, or it is not that tape. */
+export async function lastCommittedOn(
+  db: Catalog,
+  tape: string,
+): Promise<{ set_id: string; name: string; size: number } | undefined> {
+  return db
+    .selectFrom('copies')
+    .innerJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
+    )
+    .select(['copies.set_id', 'archives.name', 'archives.size'])
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', '=', 'committed')
+    .orderBy('copies.committed_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /**

@@ -72,6 +72,7 @@ const plainWords: Record<string, string> = {
   EROFS: 'the file system is read-only',
   EIO: 'input/output error of the device',
   ENOTCONN: 'the file system behind the mount has died',
+  ECONNABORTED: 'the file system behind the mount has died',
   ELOOP: 'is a symbolic link, or a loop of them',
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many open files',

@@ -106,8 +106,8 @@ export interface CopyOptions {
   to: string;
   /** Called before every chunk with the bytes written so far; throws to stop the copy. */
   guard(bytesWritten: number): void;
-  /** Opens the target; another than the default for tests of the order of calls. */
-  signal?: AbortSignal;
+  /** Called when the target is there and still empty; when it throws, the target is removed again. */
+  opened?(): Promise<void>;
 }
 
 export interface CopyResult {
@@ -117,14 +117,18 @@ export interface CopyResult {
 
 /**
  * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy.
- * A short write is continued. The target is left behind when it fails: its caller knows what to do with it.
- * Throws `UnreadableSource` when a read fails, so that the target is not blamed for it.
+ * A short write is continued. A target that was written to is left behind when it fails: its caller knows what to do with
+ * it. Throws `UnreadableSource` when a read fails, so that the target is not blamed for it.
  */
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   const source = await open(options.from, constants.O_RDONLY);
   try {
     const target = await open(options.to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
     try {
+      await options.opened?.().catch(async (error: unknown) => {
+        await rm(options.to, { force: true }).catch(() => undefined);
+        throw error;
+      });
       const result = await copyChunks(source, target, options);
       options.guard(result.bytes);
       await target.sync();

@@ -46,6 +46,31 @@ export function tapeNotReady(reason: string, message: string, advice: string, de
   });
 }
 
+/**
+ * Throws `TapeNotReady` when what is mounted at the drive is not what was looked at before. Asked after whatever makes a
+ * name by its path, so that nothing stays in the bare folder below a drive that was unmounted in between.
+ */
+export async function confirmMedium(settings: DriveSettings, medium: Medium): Promise<void> {
+  let now: string | undefined;
+  try {
+    now = await rootKey(settings.path);
+  } catch {
+    // Nothing is there that can be looked at.
+  }
+  if (now === medium.key) return;
+  throw tapeNotReady(
+    'went_away',
+    `The tape went out of drive ${settings.name} (${settings.path}) while it was written.`,
+    'Load and mount it again.',
+  );
+}
+
+/** `device:inode` of a folder. */
+export async function rootKey(folder: string): Promise<string> {
+  const { dev, ino } = await stat(folder, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
 /** Opens a drive by its settings. Touches nothing. */
 export function openDrive(settings: DriveSettings): Drive {
   return settings.kind === 'ltfs' ? ltfsDrive(settings) : directoryDrive(settings);

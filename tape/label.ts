@@ -2,8 +2,9 @@ import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { systemErrorCode, type TapeflowFailure } from '../config/failures.js';
 import { fsyncFolder } from '../staging/durable-file.js';
+import { tapeNotReady } from './drive.js';
 
 /** The label's file at the root of a tape. */
 export const labelFileName = 'tapeflow-label.json';
@@ -27,7 +28,7 @@ export type TapeLabel = z.output<typeof labelSchema>;
 
 /**
  * The label of the tape at a mount point; undefined when there is none.
- * A file that is no label of ours is a permanent failure: the tape is refused, never relabelled by itself.
+ * A file that is no label of ours is a `TapeNotReady`: the tape is refused, never relabelled by itself.
  */
 export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
   const file = path.join(mountPoint, labelFileName);
@@ -46,6 +47,7 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
     }
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
+    // ENXIO: a socket.
     if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
       throw damaged(file, 'it is no ordinary file');
     throw error;
@@ -63,11 +65,11 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
 }
 
 function damaged(file: string, why: string): TapeflowFailure {
-  return new TapeflowFailure('LabelDamaged', `The tape's label ${file} is damaged: ${why}.`, {
-    kind: 'person',
-    advice:
-      'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
-  });
+  return tapeNotReady(
+    'label_damaged',
+    `The tape's label ${file} is damaged: ${why}.`,
+    'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+  );
 }
 
 /** Writes a label: part, fsync, rename, fsync of the folder. The caller syncs the tape's index. */

@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
 import { fsyncFolder } from '../staging/durable-file.js';
-import { onePercent, spaceOf, tapeNotReady, type Drive } from './drive.js';
+import { onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
 import { missingMount } from './mount.js';
 
@@ -20,19 +19,18 @@ const attributes = {
 /** A tape that LTFS has mounted: only an index write makes its files durable. */
 export function ltfsDrive(settings: DriveSettings): Drive {
   const where = settings.path;
+  const ltfsDied = () =>
+    tapeNotReady(
+      'not_mounted',
+      `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
+      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that does not mount.',
+    );
   const read = async (attribute: string): Promise<string> => {
     try {
       return await (await requireAttributeTool()).get(where, attribute);
     } catch (error) {
       if (error instanceof TapeflowFailure) throw error;
-      // The kernel may still answer `stat` from its cache when the process behind the mount is gone.
-      if (/not connected/i.test(attributeError(error))) {
-        throw tapeNotReady(
-          'not_mounted',
-          `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
-          'Unmount it and mount the tape with LTFS again.',
-        );
-      }
+      if (isDeadMount(error)) throw ltfsDied();
       throw tapeNotReady(
         'not_ltfs',
         `The mount ${where} of drive ${settings.name} does not answer as LTFS (${attribute}: ${attributeError(error)}).`,
@@ -44,6 +42,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     settings,
     async medium() {
       const missing = await missingMount(where);
+      if (missing === 'dead') throw ltfsDied();
       if (missing !== undefined) {
         throw tapeNotReady(
           'not_mounted',
@@ -51,9 +50,8 @@ export function ltfsDrive(settings: DriveSettings): Drive {
           `Load a tape and mount it with LTFS at ${where}.`,
         );
       }
-      const stats = await stat(where, { bigint: true });
       const volume = process.platform === 'win32' ? null : await read(attributes.volume);
-      return { key: `${stats.dev}:${stats.ino}`, volume };
+      return { key: await rootKey(where), volume };
     },
     async space() {
       try {
@@ -69,8 +67,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     reserve: (capacity) => Math.max(onePercent(capacity), writePoolBytes),
     async writeProtection() {
       if (process.platform === 'win32') return undefined;
-      const state = await read(attributes.lockState);
-      return state === '0' ? undefined : `its volume lock state is ${state}`;
+      return describeLockState(await read(attributes.lockState));
     },
     async sync(folders) {
       if (process.platform === 'win32') {
@@ -82,6 +79,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       try {
         await (await requireAttributeTool()).set(where, attributes.sync, '1');
       } catch (error) {
+        if (isDeadMount(error)) throw ltfsDied();
         throw new TapeflowFailure(
           'IndexSyncFailed',
           `LTFS at ${where} could not write its index: ${attributeError(error)}.`,
@@ -96,17 +94,40 @@ export function ltfsDrive(settings: DriveSettings): Drive {
   };
 }
 
-/** System errors after which nothing that the last good sync did not cover may be trusted. */
+/** Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set counts. */
+const lockReasons: readonly [number, string][] = [
+  [0x04 | 0x08 | 0x10, 'its write protection is set'],
+  [0x20 | 0x40 | 0x80, 'LTFS had a write error on it and has made it read-only'],
+  [0x01 | 0x02, 'the volume is locked'],
+];
+
+/** Why a volume lock state (`0x00000000`, in some versions `0`) forbids writing; undefined when it does not. */
+export function describeLockState(state: string): string | undefined {
+  const bits = Number(state);
+  if (bits === 0) return undefined;
+  const reason = lockReasons.find(([mask]) => (bits & mask) !== 0)?.[1];
+  return `${reason ?? 'it is locked'} (volume lock state ${state})`;
+}
+
+/** An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's cache. */
+function isDeadMount(error: unknown): boolean {
+  return /not connected|connection abort/i.test(attributeError(error));
+}
+
+/** Failures after which nothing that the last good sync did not cover may be trusted. */
 export function isMediumError(error: unknown): boolean {
   return [
-    'EIO',
-    'EROFS',
-    'ENOTCONN',
-    'ENODEV',
-    'ENXIO',
-    'EBADF',
-    'EREMOTEIO',
-    'ENOMEDIUM',
-    'ESHUTDOWN',
+    ...['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM'],
+    ...['IndexSyncFailed', 'ShortOnTape', 'NothingWritten'],
   ].includes(systemErrorCode(error) ?? '');
+}
+
+/** The process behind the mount has died. That says nothing against the tape: its last index sync holds. */
+export function isMountDeath(error: unknown): boolean {
+  return ['ENOTCONN', 'ECONNABORTED', 'ESHUTDOWN'].includes(systemErrorCode(error) ?? '');
+}
+
+/** No room on the tape; after a `write` that the drive had promised room for, too. */
+export function isTapeFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '');
 }

@@ -2,7 +2,10 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { systemErrorCode } from '../config/failures.js';
 
-/** Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …"; undefined when a mount is there. */
+/**
+ * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …", `dead` when a mount is there whose
+ * process has died; undefined when a mount is there.
+ */
 export async function missingMount(mountPoint: string): Promise<string | undefined> {
   let real: string;
   let device: number;
@@ -16,8 +19,7 @@ export async function missingMount(mountPoint: string): Promise<string | undefin
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
-    if (code === 'ENOTCONN')
-      return 'is a mount whose LTFS process has died: unmount it and mount the tape again';
+    if (code === 'ENOTCONN' || code === 'ESHUTDOWN') return 'dead';
     if (code === 'EIO' || code === 'ENODEV') return `gives an error of the device (${code})`;
     throw error;
   }

@@ -1,11 +1,17 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { lstat, mkdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
-import { copyHashed, makeFolder, publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import {
+  copyHashed,
+  fsyncFolder,
+  publish,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../staging/durable-file.js';
 import { partName } from '../staging/paths.js';
 import { tapeNotReady } from './drive.js';
+import { isTapeFull } from './ltfs.js';
 
 /** A staged file and what it must be, byte for byte. */
 export interface StagedFile {
@@ -20,10 +26,10 @@ export interface WriteOptions {
   setId: string;
   /** The attempt; incomplete bytes on the tape are named after it. */
   token: string;
-  /** False when the catalog knows of no earlier attempt on this tape: then a file of that name is somebody else's. */
-  mayReplace: boolean;
   /** Called before every chunk and before the name is given; throws to stop. */
   guard(bytesWritten: number): void;
+  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  confirm(): Promise<void>;
 }
 
 /** Folder of a set on the tape. */
@@ -32,101 +38,68 @@ export function tapeFolder(mountPoint: string, setId: string): string {
 }
 
 /**
- * Makes the folder of a set on the tape. It must be a true folder: a symbolic link of that name, which somebody has put
- * on the tape, would lead the archives away from it.
+ * Makes the folder of a set on the tape; never the mount point, and not below an unmounted drive. It must be a true
+ * folder: a symbolic link of that name, which somebody has put on the tape, would lead the archives away from it.
  */
-export async function makeTapeFolder(mountPoint: string, setId: string): Promise<string> {
+export async function makeTapeFolder(
+  mountPoint: string,
+  setId: string,
+  confirm: () => Promise<void>,
+): Promise<string> {
   const folder = tapeFolder(mountPoint, setId);
-  const refuse = async () => {
-    if (await isTrueFolder(folder)) return;
-    throw folderTaken(folder);
-  };
-  // Looked at before, because making a folder through a link changes what it leads to, and after, because it is made now.
-  if (await isThere(folder)) await refuse();
-  await makeFolder(folder);
-  await refuse();
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    if (!(await lstat(folder)).isDirectory()) throw folderTaken(folder);
+    return folder;
+  }
+  try {
+    await confirm();
+  } catch (error) {
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+  await fsyncFolder(mountPoint);
   return folder;
 }
-
-/**
- * Throws `TapeNotReady` when the tape has something under a name that is to be given to one of our files, other than a
- * file of ours (`mayReplace`).
- */
-export async function requireFreeName(target: string, mayReplace: boolean): Promise<void> {
-  const stats = await lstat(target).catch(ifMissing);
-  if (stats === undefined || (stats.isFile() && mayReplace)) return;
-  throw nameTaken(target);
-}
-
-const takenAdvice = 'Load another tape, or take that entry away.';
 
 /** The set's folder on the tape is no folder. */
 export function folderTaken(folder: string): TapeflowFailure {
   return tapeNotReady(
     'name_taken',
     `The tape has something else than a folder at ${folder}, where the archives of the set belong.`,
-    takenAdvice,
+    'Load another tape, or take that entry away.',
   );
-}
-
-/** The name of an archive or manifest is taken on the tape by something that is not ours. */
-export function nameTaken(target: string): TapeflowFailure {
-  return tapeNotReady(
-    'name_taken',
-    `The tape holds another ${path.basename(target)} already, in ${path.dirname(target)}, which this catalog did not write.`,
-    takenAdvice,
-  );
-}
-
-/** Size of an ordinary file, never of what a link leads to. */
-async function sizeOfFile(file: string): Promise<number | undefined> {
-  const stats = await lstat(file).catch(ifMissing);
-  return stats?.isFile() === true ? stats.size : undefined;
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await lstat(file).catch(ifMissing)) !== undefined;
-}
-
-async function isTrueFolder(folder: string): Promise<boolean> {
-  return (await lstat(folder)).isDirectory();
-}
-
-function ifMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== 'ENOENT') throw error;
-  return undefined;
-}
-
-/**
- * Looks whether a file may get its name on the tape; throws `TapeNotReady` when that is taken. With `mayReplace` false it
- * has to be asked before the catalog says that a write has begun: from then on what has the name counts as ours.
- *
- * @returns `whole` when the very bytes are there already.
- */
-export async function claimName(file: StagedFile, options: WriteOptions): Promise<'free' | 'whole'> {
-  const target = path.join(await makeTapeFolder(options.mountPoint, options.setId), file.name);
-  options.guard(0);
-  const existing = await sizeOfFile(target);
-  if (existing === file.size && (await hashOf(target, options.guard)) === file.sha256) return 'whole';
-  await requireFreeName(target, options.mayReplace);
-  return 'free';
 }
 
 /**
  * Writes one staged file to the tape: copy to `.part`, hash on the way, fsync, compare with the hash that was taken when
  * it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
- * A file of that name that an earlier attempt has published is kept when its bytes are the right ones.
+ * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
+ * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium.
  * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
  */
 export async function writeFileToTape(file: StagedFile, options: WriteOptions): Promise<void> {
-  const there = await claimName(file, options);
-  if (there === 'whole') return;
-  const folder = tapeFolder(options.mountPoint, options.setId);
-  const target = path.join(folder, file.name);
+  const { mountPoint, setId, guard, confirm } = options;
+  guard(0);
+  const folder = await makeTapeFolder(mountPoint, setId, confirm);
   await removeParts(folder, file.name);
   const part = path.join(folder, partName(file.name, options.token));
-  const copied = await copyHashed({ from: file.path, to: part, guard: options.guard });
+  try {
+    await copyWhole(file, part, options);
+    guard(file.size);
+    await publish(part, path.join(folder, file.name));
+  } catch (error) {
+    // Deleting gives no room back on a tape, but what is incomplete must not look like more than it is.
+    if (isTapeFull(error)) await removeFile(part).catch(() => false);
+    throw error;
+  }
+}
+
+async function copyWhole(file: StagedFile, part: string, { guard, confirm }: WriteOptions): Promise<void> {
+  const copied = await copyHashed({ from: file.path, to: part, guard, opened: confirm });
   if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
     await removeFile(part);
     throw new TapeflowFailure(
@@ -139,22 +112,7 @@ export async function writeFileToTape(file: StagedFile, options: WriteOptions): 
     throw new TapeflowFailure(
       'ShortOnTape',
       `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
-      {
-        kind: 'transient',
-      },
+      { kind: 'transient' },
     );
   }
-  options.guard(copied.bytes);
-  await publish(part, target);
-}
-
-async function hashOf(file: string, guard: (bytes: number) => void): Promise<string> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 8 * 1024 * 1024 })) {
-    guard(bytes);
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
-  }
-  return hash.digest('hex');
 }

@@ -110,7 +110,7 @@ async function writeGroup(run: SetRun, group: PlannedGroup): Promise<void> {
     if (failureType(error) === 'TapeNotReady') {
       makeReady(run, group);
       run.writing = undefined;
-      await changeTape(run, failureReason(error), group.bytes);
+      await changeTape(run, failureReason(error), group.group);
     } else if (failureType(error) === 'StagedArchiveDamaged') {
       await compressAgain(run, group, error);
     } else {
@@ -130,9 +130,9 @@ async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): 
 }
 
 /** Before the tape in the drive is changed, what was written to it is synced. */
-async function changeTape(run: SetRun, reason: string, needBytes: number): Promise<void> {
+async function changeTape(run: SetRun, reason: string, group: number): Promise<void> {
   if (run.unsynced.size > 0) await syncTapes(run);
-  else await waitForTape(run, reason, undefined, needBytes);
+  else await waitForTape(run, reason, { group });
 }
 
 /** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
@@ -151,7 +151,8 @@ export async function syncTapes(run: SetRun): Promise<void> {
       settle(run, result.committed, result.lost);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      if (failureType(error) === 'TapeNotReady') await waitForTape(run, failureReason(error), tape, 0);
+      if (failureType(error) === 'TapeNotReady')
+        await waitForTape(run, failureReason(error), { wanted: tape });
       else await parkUnsynced(run, groups, error);
     }
   }
@@ -180,8 +181,7 @@ async function parkUnsynced(run: SetRun, groups: number[], error: unknown): Prom
 async function waitForTape(
   run: SetRun,
   reason: string,
-  wanted: string | undefined,
-  needBytes: number,
+  what: { group: number } | { wanted: string },
 ): Promise<void> {
   const { setId } = run.input;
   const { bookkeeping, watching } = run.activities;
@@ -194,7 +194,7 @@ async function waitForTape(
     reason,
   ]);
   const scope = new CancellationScope();
-  const wish = { setId, wanted, needBytes: wanted === undefined ? Math.max(needBytes, 1) : needBytes };
+  const wish = { setId, ...what };
   const watch = track(
     run,
     scope.run(() =>

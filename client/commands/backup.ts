@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
-import { setsOnTape } from '../../tape/loaded-tape.js';
+import { setsOnTape } from '../../tape/tape-demand.js';
 import { openSet, rememberSeenSets, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';

@@ -9,6 +9,7 @@ import { oldestCli } from '../../embedded/cli-release.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { openDrive } from '../../tape/drive.js';
+import { tapeAdvice } from './tape.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../../workflows/queues.js';
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
@@ -318,8 +319,8 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
     return {
       what,
       level: bad ? 'trouble' : 'ok',
-      finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
-      advice: bad ? (row.reason ?? 'Load another tape.') : undefined,
+      finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
+      advice: bad ? tapeAdvice(row) : undefined,
     };
   } catch (error) {
     if (error instanceof TapeflowFailure && settings.ours && error.details['reason'] === 'not_mounted') {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { distrust } from '../../activities/write-to-tape.js';
+import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
 import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
@@ -191,6 +191,7 @@ async function status(session: Session, driveName: string): Promise<void> {
       `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
     );
     if (row.reason !== null) session.print(`  ${row.reason}`);
+    if (row.state !== 'usable' || protection !== undefined) session.print(`  → ${tapeAdvice(row)}`);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     if (!session.json)
@@ -207,6 +208,14 @@ async function status(session: Session, driveName: string): Promise<void> {
     });
     process.exitCode = exitCodes.failure;
   }
+}
+
+/** What to do with a tape that takes no writes. */
+export function tapeAdvice({ name, pool, state }: TapeRow): string {
+  const another = `Load another tape of pool ${pool}`;
+  if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
+  if (state === 'full') return `${another}.`;
+  return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
 }
 
 async function namedTape(session: Session, name: string): Promise<TapeRow> {

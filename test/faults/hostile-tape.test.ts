@@ -89,7 +89,7 @@ test('what somebody has put on a tape is never followed, replaced or believed: t
           renameSync(archive, path.join(folder, 'saved'));
         },
       },
-      /holds another backup_.* already/,
+      /holds another .*backup_.* already/,
       args,
     );
   }
@@ -98,7 +98,7 @@ test('what somebody has put on a tape is never followed, replaced or believed: t
       make: (_, archive) => mkdirSync(archive, { recursive: true }),
       clear: (_, archive) => rmSync(archive, { recursive: true }),
     },
-    /holds another backup_.* already/,
+    /holds another .*backup_.* already/,
   );
   const label = path.join(tape, 'tapeflow-label.json');
   const true_ = readFileSync(label);

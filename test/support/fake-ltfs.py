@@ -42,7 +42,10 @@ import time
 import unicodedata
 import uuid
 
-from mfusepy import FUSE, Operations, fuse_get_context
+# Where version 2 is installed as well, mfusepy would take that one.
+os.environ.setdefault('FUSE_LIBRARY_NAME', 'fuse3')
+
+from mfusepy import FUSE, Operations, fuse_get_context  # noqa: E402
 
 BLOCK_SIZE = 4096
 NAME_MAX = 255  # characters, not bytes
@@ -50,7 +53,9 @@ DEFAULT_CAPACITY = 100 * 2**30
 FUSE_CAP_AUTO_INVAL_DATA = 1 << 12
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 RENAME_NOREPLACE = 1
-PWE_MAM_DP = '4'  # volumeLockState: permanent write error on the data partition
+UNLOCKED = '0x00000000'  # volumeLockState, in the form that the reference implementation gives it
+PHYSICAL_WP = '0x00000004'
+PERM_WRITE_ERROR_DP = '0x00000060'
 
 
 def fail(code):
@@ -169,7 +174,7 @@ class Cartridge(Operations):
         self.faults = Faults(os.path.join(store, 'faults.json'))
         self.mutex = threading.RLock()
         self.handles, self.next_handle = {}, 1
-        self.lock_state = '0'
+        self.lock_state = PHYSICAL_WP if write_protected else UNLOCKED
         self.mounted = False
         if not os.path.exists(self.index_path):
             if write_protected:
@@ -218,7 +223,7 @@ class Cartridge(Operations):
     def unmounted(self):
         """Write the index at a clean unmount; after a write error it stays as it was."""
         with self.operation('unmount', '/') as entry:
-            if self.dirty and self.lock_state == '0':
+            if self.dirty and self.lock_state == UNLOCKED:
                 self.inject('sync', '/')
                 self.write_index()
             entry['generation'] = self.index['generation']
@@ -238,7 +243,7 @@ class Cartridge(Operations):
             time.sleep(fault['delay_ms'] / 1000)
         if 'errno' in fault:
             if fault.get('read_only', op == 'write' and fault['errno'] == 'EIO'):
-                self.lock_state = PWE_MAM_DP
+                self.lock_state = PERM_WRITE_ERROR_DP
             error = OSError(getattr(errno, fault['errno']), 'injected')
             error.injected = True
             raise error
@@ -249,7 +254,7 @@ class Cartridge(Operations):
         entry = {'op': op, 'path': path, 'pid': fuse_get_context()[2] if self.mounted else 0, **about}
         entry['pid'] = entry['pid'] or (handle.pid if handle else 0)
         try:
-            if modifies and (self.write_protected or self.lock_state != '0'):
+            if modifies and (self.write_protected or self.lock_state != UNLOCKED):
                 fail(errno.EROFS)
             if op == 'create':
                 self.inject('open', path)
@@ -487,7 +492,7 @@ class Cartridge(Operations):
             node.readonly, node.ctime = not mode & 0o222, time.time_ns()
 
     def chown(self, path, uid, gid):
-        if self.write_protected or self.lock_state != '0':
+        if self.write_protected or self.lock_state != UNLOCKED:
             fail(errno.EROFS)
 
     def utimens(self, path, mtime, fi=None):

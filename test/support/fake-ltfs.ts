@@ -22,7 +22,8 @@ function python(): string | undefined {
 
 /** A cartridge and its drive: an imitation of LTFS that forgets, when killed, what no index sync has covered. */
 export class FakeLtfs {
-  readonly store: string;
+  /** The cartridge that the next `load` takes. */
+  store: string;
   readonly mount: string;
   private process: ChildProcess | undefined;
 
@@ -50,10 +51,11 @@ export class FakeLtfs {
     return ltfs;
   }
 
-  async load(): Promise<void> {
+  async load({ readOnly = false } = {}): Promise<void> {
     mkdirSync(this.store, { recursive: true });
     const script = path.join(projectDir, 'test', 'support', 'fake-ltfs.py');
     const args = [script, '--store', this.store, '--mount', this.mount, '--capacity', String(this.capacity)];
+    if (readOnly) args.push('--read-only');
     const child = spawn(this.program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     let said = '';
@@ -74,6 +76,15 @@ export class FakeLtfs {
     await exit;
   }
 
+  /** A clean unmount: the index is written. */
+  async eject(): Promise<void> {
+    const child = this.process;
+    const exit = new Promise<void>((resolve) => child?.once('exit', () => resolve()));
+    execFileSync('umount', [this.mount]);
+    await exit;
+  }
+
+  /** Takes the mount away, after a `kill` or as a person who does not wait. */
   unmount(): void {
     execFileSync('umount', ['-l', this.mount]);
   }

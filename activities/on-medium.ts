@@ -1,0 +1,113 @@
+import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
+import { loseUnsynced, updateTape } from '../catalog/tapes.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { tapeNotReady } from '../tape/drive.js';
+import { isMediumError, isMountDeath, isTapeFull } from '../tape/ltfs.js';
+import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
+import { writeFoundNoSpace } from '../tape/tape-demand.js';
+import type { Attempt } from './attempt.js';
+import { logStage, type Deps, type DriveDeps } from './deps.js';
+
+/**
+ * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for the
+ * tape is decided here: full, suspect (nothing that the last sync did not cover is trusted), or not there any more. In
+ * the last case nothing counts either, but the tape is not to blame: the next sync finds out what it still holds.
+ *
+ * @param bytes what was to be written; undefined for a sync.
+ */
+export async function onMedium<Result>(
+  deps: DriveDeps,
+  attempt: Attempt,
+  tape: LoadedTape,
+  bytes: number | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let result: Result;
+  try {
+    result = await work();
+  } catch (error) {
+    // A stale attempt knows nothing of the tape.
+    attempt.throwIfCancelled();
+    deps.lock.check();
+    throw await judge(deps, tape, bytes, error);
+  }
+  if (!(await isStillThere(deps, tape))) throw wentAway(tape);
+  return result;
+}
+
+/** What a failed write or sync means; the failure to be thrown. */
+async function judge(
+  deps: DriveDeps,
+  tape: LoadedTape,
+  bytes: number | undefined,
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof TapeflowFailure && ['StagedArchiveDamaged', 'TapeNotReady'].includes(error.code)) {
+    return error;
+  }
+  const { name, pool } = tape.row;
+  if (isMountDeath(error) || !(await isStillThere(deps, tape))) return wentAway(tape, error);
+  // A sync needs no room: one that finds none is a sync that failed.
+  if (isTapeFull(error) && bytes !== undefined) {
+    await giveUpFull(deps, tape, bytes);
+    return tapeNotReady(
+      'full',
+      `The tape ${name} is full: a write found no space on it.`,
+      `Load another tape of pool ${pool}.`,
+    );
+  }
+  if (!isMediumError(error) && !isTapeFull(error)) return error;
+  const why = describeError(error).replace(/\.$/, '');
+  await distrust(deps, tape, `${bytes === undefined ? 'its sync' : 'a write on it'} failed: ${why}`);
+  return tapeNotReady(
+    'suspect',
+    `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} failed: ${why}; what its last sync did not cover is written again.`,
+    `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
+  );
+}
+
+/** Where the tape still says that the write would fit, only a person lifts it: else it would be tried for ever. */
+async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
+  const { free, capacity } = await drive.space();
+  const says = free >= bytes + drive.reserve(capacity);
+  await updateTape(catalog, row.uuid, { state: 'full', reason: says ? writeFoundNoSpace : 'no room' });
+}
+
+function wentAway({ row }: LoadedTape, error?: unknown): TapeflowFailure {
+  const how = error === undefined ? '' : ` (${describeError(error).replace(/\.$/, '')})`;
+  return tapeNotReady(
+    'went_away',
+    `The tape ${row.name} went out of the drive while it was written${how}.`,
+    'Load and mount it again; its unsynced archives are looked at then.',
+  );
+}
+
+async function isStillThere({ drive, catalog }: DriveDeps, tape: LoadedTape): Promise<boolean> {
+  try {
+    const now = await identifyTape(drive, catalog);
+    return (
+      now.row.uuid === tape.row.uuid &&
+      now.medium.key === tape.medium.key &&
+      now.medium.volume === tape.medium.volume
+    );
+  } catch (error) {
+    if (error instanceof TapeflowFailure && error.kind === 'person') return false;
+    throw error;
+  }
+}
+
+/** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
+export async function distrust(
+  deps: Pick<Deps, 'catalog' | 'logger'>,
+  tape: Pick<LoadedTape, 'row'>,
+  reason: string,
+): Promise<void> {
+  await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
+  for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
+    const group = await groupOf(deps.catalog, lost.setId, lost.group);
+    // Direct archives have no staged bytes to write again.
+    const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;
+    if (archive !== undefined) await forgetArchive(deps.catalog, archive, reason);
+    logStage(deps, 'lost', lost, { reason });
+  }
+}

@@ -1,0 +1,187 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { archiveOf, groupOf } from '../catalog/groups.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
+import { tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { formatBytes } from '../config/sizes.js';
+import { archiveName, manifestName } from '../staging/paths.js';
+import { tapeNotReady, type Drive } from './drive.js';
+import { identifyTape, lookAt, type LoadedTape } from './loaded-tape.js';
+import { folderTaken, tapeFolder } from './write-archive.js';
+
+/** What a tape must be to take the next archive, or to be synced. */
+export interface TapeDemand {
+  setId: string;
+  pool: string;
+  /** UUID of the only tape that will do: it holds archives that no sync has covered. */
+  wanted?: string | undefined;
+  /** The next archive; without one the tape is wanted for its sync alone, which needs no room. */
+  next?: { group: number; bytes: number } | undefined;
+}
+
+/** Reason of a full tape that says it had room; a look at its free space cannot lift it. */
+export const writeFoundNoSpace = 'a write found no space on it';
+
+/**
+ * What the set needs of the tape in its drive. The write and the wait before it ask for the same, or a wait would end
+ * for a tape that the write refuses again.
+ */
+export async function tapeDemand(
+  catalog: Catalog,
+  setId: string,
+  group: number | undefined,
+  wanted: string | undefined,
+): Promise<TapeDemand> {
+  const { pool } = await setNamed(catalog, setId);
+  if (group === undefined) return { setId, pool, wanted };
+  const row = await groupOf(catalog, setId, group);
+  const archive = row.direct === 1 ? undefined : await archiveOf(catalog, setId, group);
+  // Not compressed yet: what it would take if nothing compresses, with the headers of its members.
+  const bytes = archive === undefined ? row.bytes + row.entries * 1024 : archive.size + archive.manifest_size;
+  return { setId, pool, wanted, next: { group, bytes } };
+}
+
+/** The tape in the drive, if it may take the next archive; else `TapeNotReady` with the reason and what is needed. */
+export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDemand): Promise<LoadedTape> {
+  const wanted =
+    demand.wanted === undefined
+      ? undefined
+      : ((await tapeByUuid(catalog, demand.wanted))?.name ?? demand.wanted);
+  const tape = await identifyTape(drive, catalog).catch((error: unknown) => {
+    throw withDemand(error, demand, wanted);
+  });
+  const { row } = tape;
+  if (wanted !== undefined && row.uuid !== demand.wanted) {
+    throw tapeNotReady(
+      'wrong_tape',
+      `The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted} is wanted: it holds archives whose index is not synced yet.`,
+      `Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
+    );
+  }
+  if (row.pool !== demand.pool) {
+    throw tapeNotReady(
+      'wrong_pool',
+      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}.`,
+      `Load a tape of pool ${demand.pool}.`,
+    );
+  }
+  if (row.state === 'suspect') {
+    throw tapeNotReady(
+      'suspect',
+      `The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
+      `Load another tape of pool ${demand.pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
+    );
+  }
+  const protection = await lookAt(drive, () => drive.writeProtection());
+  if (protection !== undefined) {
+    throw tapeNotReady(
+      'write_protected',
+      `The tape ${row.name} cannot be written: ${protection}.`,
+      `Open its write protection and mount it again, or load another tape of pool ${demand.pool}.`,
+    );
+  }
+  await rememberSeenSets(catalog, await setsOnTape(drive.settings.path));
+  if (demand.next !== undefined) {
+    await requireRoom(drive, catalog, tape, demand.pool, demand.next.bytes);
+    await requireFreeNames(drive, catalog, tape, demand.setId, demand.next.group);
+  }
+  return tape;
+}
+
+/** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */
+function withDemand(error: unknown, { pool, next }: TapeDemand, wanted: string | undefined): unknown {
+  if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
+  const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
+  const needs =
+    wanted === undefined
+      ? `The set needs a tape of pool ${pool}${room}.`
+      : `The set needs the tape ${wanted}, which holds archives that are not synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
+  const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
+  return tapeNotReady(
+    reason,
+    error.message,
+    `${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
+    error.details,
+  );
+}
+
+async function requireRoom(
+  drive: Drive,
+  catalog: Catalog,
+  { row, space }: LoadedTape,
+  pool: string,
+  bytes: number,
+): Promise<void> {
+  const reserve = drive.reserve(space.capacity);
+  const fits = space.free >= bytes + reserve;
+  // On LTFS deleting frees nothing: a full tape stays full. A folder can get room again, unless its free space lies.
+  const staysFull = drive.settings.kind === 'ltfs' || row.reason === writeFoundNoSpace;
+  if (fits && !(row.state === 'full' && staysFull)) {
+    if (row.state === 'full') await updateTape(catalog, row.uuid, { state: 'usable', reason: null });
+    return;
+  }
+  const tooLarge = bytes + reserve > space.capacity;
+  if (!tooLarge && row.state !== 'full') {
+    await updateTape(catalog, row.uuid, { state: 'full', reason: 'no room' });
+  }
+  const why = fits
+    ? `${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`
+    : `${formatBytes(space.free)} are free, and the next archive needs ${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
+  throw tapeNotReady(
+    'full',
+    `The tape ${row.name} is full: ${why}.`,
+    tooLarge
+      ? `It is larger than this whole tape: load a larger tape of pool ${pool}.`
+      : `Load another tape of pool ${pool}; \`tapeflow tape label NAME --pool ${pool}\` makes a new one.`,
+    { capacity: space.capacity },
+  );
+}
+
+/**
+ * What carries the archive's names on the tape must be ours: a catalog that was restored may give a set's number again,
+ * and what somebody has put there, such as a link that leads away from the tape, is never written through.
+ */
+async function requireFreeNames(
+  drive: Drive,
+  catalog: Catalog,
+  { row }: LoadedTape,
+  setId: string,
+  group: number,
+): Promise<void> {
+  const folder = tapeFolder(drive.settings.path, setId);
+  const looked = await lookAt(drive, () => entryAt(folder));
+  if (looked === undefined) return;
+  if (!looked.isDirectory()) throw folderTaken(folder);
+  for (const name of [archiveName(setId, group), manifestName(setId, group)]) {
+    const entry = await lookAt(drive, () => entryAt(path.join(folder, name)));
+    if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.name))))
+      continue;
+    throw tapeNotReady(
+      'name_taken',
+      `The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
+      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ${setId}\` and begin the set anew under the next number.`,
+    );
+  }
+}
+
+/** What has a name, itself and not what a link leads to; undefined when nothing has it. */
+async function entryAt(file: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(file);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** Set folders at the root of a tape; none when it cannot be listed. */
+export async function setsOnTape(mountPoint: string): Promise<string[]> {
+  try {
+    return (await readdir(mountPoint)).filter(isSetId);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { labelFileName } from '../../tape/label.js';
+import { driveSteps, type DriveSteps } from '../support/drive-steps.js';
+import { FakeLtfs } from '../support/fake-ltfs.js';
+import { mountPoint, tempFolder } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+async function loaded(t: TestContext): Promise<{ ltfs: FakeLtfs; steps: DriveSteps } | undefined> {
+  const ltfs = await FakeLtfs.make(t);
+  if (ltfs === undefined) return undefined;
+  const steps = await driveSteps(t, ltfs.mount, 'ltfs');
+  await steps.label('LTO1');
+  return { ltfs, steps };
+}
+
+/** Failed with `TapeNotReady`, and a sentence that matches. */
+async function refused(step: Promise<unknown>, sentence: RegExp, what?: string): Promise<void> {
+  await assert.rejects(step, (error: Error & { type?: string }) => {
+    assert.equal(error.type, 'TapeNotReady', `${what ?? ''} ${error.message}`);
+    assert.match(error.message, sentence, what);
+    return true;
+  });
+}
+
+function partIn(folder: string): string | undefined {
+  return existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.part')) : undefined;
+}
+
+for (const [what, path_] of [
+  ['an archive', '_000002.tar.gz'],
+  ['the manifest of an archive', '_000002.manifest'],
+] as const) {
+  test(`no space in the middle of ${what}: it is taken off, the others are synced there, and it begins anew on the next tape`, async (t) => {
+    const drive = await loaded(t);
+    if (drive === undefined) return;
+    const { ltfs, steps } = drive;
+    for (const group of [1, 2]) await steps.stage(group);
+    const { tape } = await steps.write(1);
+    ltfs.faults({ write: { errno: 'ENOSPC', path: path_, times: 1 } });
+    await refused(steps.write(2, tape), /The tape LTO1 is full: a write found no space.*pool default/);
+    const left = readdirSync(path.join(ltfs.mount, steps.setId));
+    assert.deepEqual(
+      left.filter((name) => name.includes('_000002.')),
+      [],
+      'nothing looks like an archive',
+    );
+    assert.equal((await steps.tape('LTO1')).state, 'full');
+    assert.match(
+      await steps.watch({ group: 2 }),
+      /LTO1 is full: a write found no space on it \(it says that .* are free\)\. Load another tape of pool default/,
+    );
+    assert.deepEqual(await steps.sync(tape, [1]), { committed: [1], lost: [] });
+
+    await ltfs.eject();
+    ltfs.store = tempFolder(t);
+    await ltfs.load();
+    await steps.label('LTO2');
+    const next = await steps.write(2);
+    assert.equal(next.tapeName, 'LTO2');
+    assert.ok(steps.isWhole(2));
+    assert.deepEqual(await steps.sync(next.tape, [2]), { committed: [2], lost: [] });
+  });
+}
+
+for (const [what, faults] of Object.entries({
+  'a write that fails': { write: { errno: 'EIO', path: '_000002.tar', after_bytes: 50_000 } },
+  'a tape that turned read-only': { write: { errno: 'EROFS', path: '_000002.tar', read_only: true } },
+  'an fsync that fails': { fsync: { errno: 'EIO', path: '_000002.tar' } },
+  'a close that fails': { flush: { errno: 'EIO', path: '_000002.tar' } },
+  'a rename that fails': { rename: { errno: 'EIO', path: '_000002.tar' } },
+})) {
+  test(`${what} makes the tape suspect; what was unsynced there is kept in staging and written again`, async (t) => {
+    const drive = await loaded(t);
+    if (drive === undefined) return;
+    const { ltfs, steps } = drive;
+    for (const group of [1, 2]) await steps.stage(group);
+    const { tape } = await steps.write(1);
+    ltfs.faults(faults);
+    await refused(steps.write(2, tape), /A write to tape LTO1 failed: .*tapeflow tape trust LTO1/);
+    ltfs.faults({});
+    const row = await steps.tape('LTO1');
+    assert.equal(row.state, 'suspect');
+    assert.match(row.reason ?? '', /^a write on it failed: .*\((EIO|EROFS)\)$/);
+    assert.equal(await steps.copy(1), 'lost');
+    assert.ok((await steps.events()).some((event) => event.stage === 'lost' && event.group_no === 1));
+    assert.deepEqual(await steps.sync(tape, [1]), { committed: [], lost: [1] });
+    await steps.release([1, 2]);
+    assert.ok(steps.isStaged(1) && steps.isStaged(2), 'nothing is released before it is committed');
+    assert.match(await steps.watch({ group: 1 }), /LTO1 is not trusted any more: a write on it failed/);
+
+    await steps.trust(tape);
+    if (what === 'a tape that turned read-only' || what === 'a write that fails') {
+      assert.match(await steps.watch({ group: 1 }), /LTFS had a write error on it and has made it read-only/);
+      await ltfs.eject();
+      await ltfs.load();
+    }
+    const before = ltfs.operations().length;
+    for (const group of [1, 2]) await steps.write(group);
+    const made = ltfs
+      .operations()
+      .slice(before)
+      .filter(({ op }) => op === 'create');
+    assert.equal(made.length, 4, 'the archive that was there before the error is not taken for whole');
+    assert.deepEqual(await steps.sync(tape, [1, 2]), { committed: [1, 2], lost: [] });
+    assert.ok(steps.isWhole(1) && steps.isWhole(2));
+  });
+}
+
+test('an index sync that fails commits and releases nothing; the archives are written again', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  for (const group of [1, 2]) await steps.stage(group);
+  const { tape } = await steps.write(1);
+  await steps.write(2, tape);
+  ltfs.faults({ sync: { errno: 'EIO', times: 1 } });
+  assert.deepEqual(await steps.sync(tape, [1, 2]), { committed: [], lost: [1, 2] });
+  await steps.release([1, 2]);
+  assert.ok(steps.isStaged(1) && steps.isStaged(2));
+  const row = await steps.tape('LTO1');
+  assert.equal(row.state, 'suspect');
+  assert.match(
+    row.reason ?? '',
+    /its sync failed: LTFS at .* could not write its index: .*Input\/output error/,
+  );
+  assert.match(await steps.watch({ group: 1 }), /not trusted any more: its sync failed/);
+
+  // For good: elsewhere.
+  await ltfs.eject();
+  ltfs.store = tempFolder(t);
+  await ltfs.load();
+  const second = await steps.label('LTO2');
+  for (const group of [1, 2]) assert.equal((await steps.write(group)).tapeName, 'LTO2');
+  assert.deepEqual(await steps.sync(second.uuid, [1, 2]), { committed: [1, 2], lost: [] });
+  await steps.release([1, 2]);
+  assert.ok(!steps.isStaged(1));
+});
+
+test('short writes are gone on with', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  await steps.stage(1);
+  ltfs.faults({ short_write: { max: 3001 } });
+  const { tape } = await steps.write(1);
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [1], lost: [] });
+  assert.ok(steps.isWhole(1));
+});
+
+test('the ltfs process dies before a write, in one, and in a sync: no trust is lost, and only what was forgotten is written again', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  for (const group of [1, 2, 3]) await steps.stage(group, 2_000_000);
+  const { tape } = await steps.write(1);
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [1], lost: [] });
+  await steps.write(2);
+  const folder = path.join(ltfs.mount, steps.setId);
+
+  ltfs.faults({ write_delay_ms: 100 });
+  const writing = refused(steps.write(3, tape), /went out of (the )?drive/);
+  await waitFor(() => partIn(folder) !== undefined, 'a part on the tape');
+  await ltfs.kill();
+  await writing;
+  await refused(steps.write(3, tape), /LTFS process behind .* has died\..*The set needs the tape LTO1/);
+  await refused(steps.sync(tape, [2]), /has died/);
+  ltfs.unmount();
+  await refused(steps.write(3, tape), /is a plain folder: nothing is mounted there/);
+  assert.deepEqual(readdirSync(ltfs.mount), [], 'nothing is in the bare folder');
+  assert.equal((await steps.tape('LTO1')).state, 'usable');
+
+  ltfs.faults({});
+  await ltfs.load();
+  assert.equal(await steps.watch({ wanted: tape }), 'LTO1', 'the wait ends without a person');
+  assert.ok(steps.isWhole(1), 'what was committed is there');
+  assert.deepEqual(await steps.sync(tape, [2]), { committed: [], lost: [2] }, 'the index had forgotten it');
+  for (const group of [2, 3]) await steps.write(group);
+
+  ltfs.faults({ sync: { delay_ms: 30_000 } });
+  const before = ltfs.operations().length;
+  const syncing = refused(steps.sync(tape, [2, 3]), /has died/);
+  await waitFor(
+    () =>
+      ltfs
+        .operations()
+        .slice(before)
+        .some(({ op, path: name }) => op === 'fsyncdir' && name === '/'),
+    'the sync to begin',
+  );
+  await ltfs.kill();
+  await syncing;
+  ltfs.unmount();
+  ltfs.faults({});
+  await ltfs.load();
+  assert.deepEqual(await steps.sync(tape, [2, 3]), { committed: [], lost: [2, 3] });
+  for (const group of [2, 3]) await steps.write(group);
+  // A clean unmount has written the index: then nothing is lost, and nothing is written again.
+  await ltfs.eject();
+  await ltfs.load();
+  assert.deepEqual(await steps.sync(tape, [2, 3]), { committed: [2, 3], lost: [] });
+  for (const group of [1, 2, 3]) assert.ok(steps.isWhole(group));
+});
+
+test('a set folder that the index has forgotten whole is written again', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  await steps.stage(1);
+  const { tape } = await steps.write(1);
+  await ltfs.kill();
+  ltfs.unmount();
+  await ltfs.load();
+  assert.ok(!existsSync(path.join(ltfs.mount, steps.setId)));
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [], lost: [1] });
+  await steps.write(1);
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [1], lost: [] });
+});
+
+test('a tape that is distrusted while it is written: the group waits for another one', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  await steps.stage(1, 2_000_000);
+  ltfs.faults({ write_delay_ms: 50 });
+  const writing = refused(steps.write(1), /LTO1 was distrusted while group 1 was written to it/);
+  await waitFor(() => partIn(path.join(ltfs.mount, steps.setId)) !== undefined, 'a part on the tape');
+  await steps.distrust('LTO1');
+  await writing;
+  await refused(steps.write(1), /not trusted any more: distrusted by a command/);
+});
+
+/** A drive of kind `directory` at a mount point; its first tape is slow enough to be caught in the middle of a write. */
+async function slowFolder(t: TestContext) {
+  if (process.getuid?.() !== 0) return void t.skip('bind mounts need root');
+  const ltfs = await FakeLtfs.make(t);
+  if (ltfs === undefined) return undefined;
+  const drive = mountPoint(t);
+  const load = (folder: string) => execFileSync('mount', ['--bind', folder, drive]);
+  const unload = () => execFileSync('umount', ['-l', drive]);
+  load(ltfs.mount);
+  const steps = await driveSteps(t, drive);
+  await steps.label('T1');
+  for (const group of [1, 2]) await steps.stage(group, 2_000_000);
+  const { tape } = await steps.write(1);
+  return { ltfs, drive, load, unload, steps, tape };
+}
+
+test('a folder that is unmounted in the middle of a write: nothing stays in the bare folder, and the write begins anew', async (t) => {
+  const slow = await slowFolder(t);
+  if (slow === undefined) return;
+  const { ltfs, drive, load, unload, steps, tape } = slow;
+  ltfs.faults({ write_delay_ms: 100 });
+  const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
+  await waitFor(() => partIn(path.join(drive, steps.setId)) !== undefined, 'a part on the tape');
+  unload();
+  await writing;
+  ltfs.faults({});
+  assert.deepEqual(readdirSync(drive), []);
+  await refused(steps.write(2, tape), /has no label .*The set needs the tape T1, which holds archives/);
+  assert.deepEqual(readdirSync(drive), []);
+  load(ltfs.mount);
+  await steps.write(2, tape);
+  assert.deepEqual(await steps.sync(tape, [1, 2]), { committed: [1, 2], lost: [] });
+  assert.ok(steps.isWhole(2));
+});
+
+test('a folder that is unmounted between an archive and its manifest: nothing stays in the bare folder', async (t) => {
+  const slow = await slowFolder(t);
+  if (slow === undefined) return;
+  const { ltfs, drive, unload, steps, tape } = slow;
+  // The archive has its name, and its folder's fsync takes a while.
+  ltfs.faults({ fsyncdir: { delay_ms: 1500, path: steps.setId, times: 1 } });
+  const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
+  await waitFor(() => existsSync(steps.onTape(2)), 'the archive under its name');
+  unload();
+  await writing;
+  assert.deepEqual(readdirSync(drive), []);
+  assert.equal(await steps.copy(2), 'writing', 'nothing counts');
+});
+
+test('a tape that is swapped in the middle of a write is noticed: nothing counts, and the first is waited for by name', async (t) => {
+  const slow = await slowFolder(t);
+  if (slow === undefined) return;
+  const { ltfs, drive, load, unload, steps, tape } = slow;
+  const other = tempFolder(t);
+  unload();
+  load(other);
+  await steps.label('T2');
+  unload();
+  load(ltfs.mount);
+  ltfs.faults({ write_delay_ms: 100 });
+  const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
+  await waitFor(() => partIn(path.join(drive, steps.setId)) !== undefined, 'a part on the tape');
+  unload();
+  load(other);
+  await writing;
+  assert.deepEqual(readdirSync(other), [labelFileName], 'nothing landed on the other tape');
+  assert.equal(await steps.copy(2), 'writing');
+  assert.match(await steps.watch({ wanted: tape }), /The tape T2 is in drive lto1, but T1 is wanted/);
+  await refused(steps.sync(tape, [1]), /T2 is in drive lto1, but T1 is wanted: 1 archives? on it/);
+  // Without a volume id the other folder may even carry the same label.
+  unload();
+  cpSync(path.join(ltfs.mount, labelFileName), path.join(other, labelFileName));
+  load(other);
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [], lost: [1] }, 'its bytes are not there');
+});
