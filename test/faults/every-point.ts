@@ -93,6 +93,8 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
 let interrupted = false;
 process.once('SIGINT', () => {
   interrupted = true;
+  // Calls under way find their lane gone.
+  process.on('uncaughtException', () => undefined);
   void Promise.all([...open].map((lane) => closeLane(lane, false))).then(() => {
     report.end((Date.now() - began) / 1000);
     process.exit(130);
