@@ -2,6 +2,7 @@
 //   node scripts/run.mjs COMMAND ARGUMENT…      tapeflow
 //   node scripts/run.mjs --test [FILE…]         the tests
 //   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
+//   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -157,6 +158,8 @@ if (first === '--test') {
   args.push(...(named.length > 0 ? named : testFiles()));
 } else if (first === '--test-faults') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
+} else if (first === '--test-soak') {
+  args = [path.join(root, 'dist', 'test', 'faults', 'soak.js'), ...rest];
 } else {
   args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
 }

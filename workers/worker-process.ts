@@ -19,6 +19,8 @@ export const workflowOptions = {
   // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for ever,
   // and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts anew.
   workflowFailureErrorTypes: { '*': ['Error'] },
+  // A killed worker's workflows stay with it for so long (10 s by default); then any other takes them up by replay.
+  stickyQueueScheduleToStartTimeout: '3s',
 };
 
 /** What every worker of ours has in common. */
