@@ -81,6 +81,8 @@ export class KillLane {
   private firstStart: Operation[] = [];
   /** Whether the point of `open` was reached. */
   firstStruck = false;
+  /** The newest set whose archives are kept on the tape. */
+  private onTape: string | undefined;
   /** Every kind of operation that a process has made in this lane, such as `tape rename`. */
   readonly kinds = new Set<string>();
 
@@ -182,7 +184,11 @@ export class KillLane {
       for (const { name } of this.shims[role].operations()) this.kinds.add(`${role} ${name}`);
     const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
     const seconds = (ended - (times > 0 ? when : began)) / 1000;
-    if (problems.length === 0) rmSync(path.join(this.places.tape, setId), { recursive: true });
+    if (problems.length === 0) {
+      // Room for the next sets. The newest stays: a tape without its last archive is refused.
+      if (this.onTape !== undefined) rmSync(path.join(this.places.tape, this.onTape), { recursive: true });
+      this.onTape = setId;
+    }
     return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
   }
 
