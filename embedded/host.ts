@@ -20,6 +20,8 @@ import {
 /** Milliseconds before a worker or server that died is started again; longer when it dies at once. */
 const restartMs = 500;
 const mostRestartMs = 10_000;
+/** Tries of the server's first start: it was seen to end at once, for a reason of its own, and then to start. */
+const mostFirstStarts = 3;
 /** Milliseconds that workers have for their shutdown before they are killed. */
 const stopTimeoutMs = 25_000;
 /** Milliseconds for the command that started a host to take its lease; it may have been killed meanwhile. */
@@ -94,6 +96,8 @@ class RunningHost {
   private readonly sockets = new Set<net.Socket>();
   private readonly workers: Kept[];
   private stopping = false;
+  private readonly serverStarts = new AbortController();
+  private restarting: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly settings: Settings,
@@ -115,7 +119,15 @@ class RunningHost {
   }
 
   async start(): Promise<void> {
-    await this.runServer();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.runServer();
+        break;
+      } catch (error) {
+        if (tries === mostFirstStarts) throw error;
+        this.logger.warn({ err: error }, `the Temporal server is started again: ${describeError(error)}`);
+      }
+    }
     this.control = await this.listen();
     const { port } = this.control.address() as net.AddressInfo;
     this.file = {
@@ -138,29 +150,33 @@ class RunningHost {
   stop(): void {
     if (this.stopping) return;
     this.stopping = true;
+    this.serverStarts.abort();
     void this.stopAll().finally(() => this.resolveStopped());
   }
 
   private async runServer(): Promise<void> {
-    this.server = await startServer(this.cli, this.settings.TAPEFLOW_DATA_DIR, this.ports);
+    const { signal } = this.serverStarts;
+    this.server = await startServer(this.cli, this.settings.TAPEFLOW_DATA_DIR, this.ports, signal);
     const { child } = this.server;
     this.logger.info({ pid: child.pid, address: this.server.address }, 'Temporal server runs');
     child.removeAllListeners('exit');
     child.once('exit', (code, signal) => {
       if (this.stopping) return;
       this.logger.error({ code, signal }, 'the Temporal server died; it is started again');
-      void this.restartServer();
+      this.restarting = this.restartServer();
     });
   }
 
   private async restartServer(): Promise<void> {
     for (let wait = restartMs; !this.stopping; wait = Math.min(wait * 2, mostRestartMs)) {
+      await sleep(wait);
+      if (this.stopping) return;
       try {
-        await sleep(wait);
         await this.runServer();
         this.updateFile({ serverPid: this.server?.child.pid ?? 0 });
         return;
       } catch (error) {
+        if (this.stopping) return;
         this.logger.error(
           { err: error },
           `the Temporal server could not be started again: ${describeError(error)}`,
@@ -278,6 +294,8 @@ class RunningHost {
       clearTimeout(late);
     });
     await Promise.all(ended);
+    // A server that is being started again must not outlive the host.
+    await this.restarting;
     await this.stopServer();
     this.control?.close();
     for (const socket of this.sockets) socket.destroy();

@@ -87,8 +87,16 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Starts the server and waits until it answers. Its output goes to a log in the data folder. */
-export async function startServer(cli: string, dataDir: string, ports: ServerPorts): Promise<RunningServer> {
+/**
+ * Starts the server and waits until it answers. Its output goes to a log in the data folder.
+ * @param signal ends the start: then nothing is left running.
+ */
+export async function startServer(
+  cli: string,
+  dataDir: string,
+  ports: ServerPorts,
+  signal?: AbortSignal,
+): Promise<RunningServer> {
   const database = serverDatabase(dataDir);
   const logFile = path.join(dataDir, 'logs', 'temporal-server.log');
   mkdirSync(path.dirname(database), { recursive: true });
@@ -102,8 +110,9 @@ export async function startServer(cli: string, dataDir: string, ports: ServerPor
   child.once('error', (error) => (failed = describeError(error)));
   child.once('exit', (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
   const deadline = performance.now() + startTimeoutMs;
-  while (failed === undefined && performance.now() < deadline) {
-    if (await answers(address)) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
+  while (failed === undefined && signal?.aborted !== true && performance.now() < deadline) {
+    if ((await answers(address)) && signal?.aborted !== true)
+      return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
     await sleep(100);
   }
   child.kill('SIGKILL');
