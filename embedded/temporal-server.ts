@@ -110,9 +110,9 @@ export async function startServer(
   child.once('error', (error) => (failed = describeError(error)));
   child.once('exit', (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
   const deadline = performance.now() + startTimeoutMs;
-  while (failed === undefined && signal?.aborted !== true && performance.now() < deadline) {
-    if ((await answers(address)) && signal?.aborted !== true)
-      return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
+  const isWanted = () => signal?.aborted !== true;
+  while (failed === undefined && isWanted() && performance.now() < deadline) {
+    if ((await answers(address)) && isWanted()) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
     await sleep(100);
   }
   child.kill('SIGKILL');
