@@ -88,16 +88,16 @@ async function goesOnToItsEnd(worker: Worker): Promise<void> {
 const needsStrace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace';
 
 test(
-  'a compression that was stopped before it clears staging does not delete the archive that another has staged meanwhile',
+  'a compression that was stopped before it took the group leaves the archive alone that another has staged meanwhile',
   { skip: needsStrace },
   async (t) => {
     const here = await scene(t);
     const { server, temp, final } = here;
-    // The first is made to look for room, the second after the group was taken, before earlier files are deleted.
-    const first = await server.tracedWorker(['archive'], stopAt('mkdir', 2, temp));
+    // It looks for room in its folder just before it takes the group.
+    const first = await server.tracedWorker(['archive'], stopAt('statfs', 1, temp));
     await backUp(here);
     await first.stopped();
-    assert.equal(stateOf(here), 'compressing');
+    assert.equal(stateOf(here), 'planned');
     await server.worker(['archive']);
     await waitFor(() => stateOf(here) === 'promoted', 'the second worker to take the group over');
     const staged = readFileSync(path.join(final, archive));
@@ -134,7 +134,8 @@ test(
   async (t) => {
     const here = await scene(t);
     const { server, source, final } = here;
-    const first = await server.tracedWorker(['archive'], stopAt('mkdir', 1, final));
+    // Its first step is a look whether the folder is there.
+    const first = await server.tracedWorker(['archive'], stopAt('statx', 1, final));
     await backUp(here);
     await first.stopped();
     assert.equal(stateOf(here), 'compressed');

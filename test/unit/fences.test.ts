@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { beginCompressing, forgetArchive, groupOf, whileOwned } from '../../catalog/groups.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { openSet, recordSetState, setNamed } from '../../catalog/sets.js';
+import type { GroupState } from '../../catalog/schema.js';
+import { tempFolder } from '../support/trees.js';
+
+const wanted = { sources: ['/s'], excludes: [], pool: 'default', drive: 'lto1', mode: 'full' };
+
+/** A catalog with one set of one planned group. */
+async function withGroup(t: TestContext): Promise<{ catalog: Catalog; setId: string }> {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
+  t.after(() => catalog.destroy());
+  const { set } = await openSet(catalog, { ...wanted, direct: false, options: {} }, { fresh: true });
+  const empty = new Uint8Array();
+  await catalog
+    .insertInto('groups')
+    .values({
+      set_id: set.id,
+      no: 1,
+      state: 'planned',
+      bytes: 1,
+      entries: 1,
+      first_path: empty,
+      last_path: empty,
+      direct: 0,
+      reserved: 0,
+    })
+    .execute();
+  return { catalog, setId: set.id };
+}
+
+test('an attempt whose group was taken over deletes and renames nothing any more', async (t) => {
+  const { catalog, setId } = await withGroup(t);
+  let acts = 0;
+  const act = (token: string, state: GroupState) =>
+    whileOwned(catalog, { setId, group: 1, token, state }, () => (acts += 1));
+  assert.ok(await beginCompressing(catalog, setId, 1, 'first'));
+  assert.ok(await act('first', 'compressing'));
+  assert.ok(await beginCompressing(catalog, setId, 1, 'second'));
+  assert.equal(await act('first', 'compressing'), false, 'the group is another attempt’s');
+  assert.equal(await act('second', 'compressed'), false, 'the group is not so far');
+  assert.equal(acts, 1);
+  assert.ok(await act('second', 'compressing'));
+});
+
+test('an attempt forgets only the archive that it has looked at', async (t) => {
+  const { catalog, setId } = await withGroup(t);
+  const archive = { set_id: setId, group_no: 1, name: 'a', size: 1, sha256: '', members: 1, created_at: 0 };
+  const manifest = { manifest_name: 'm', manifest_size: 1, manifest_sha256: '', bytes_in: 1 };
+  await catalog
+    .insertInto('archives')
+    .values({ ...archive, ...manifest, token: 'later' })
+    .execute();
+  await catalog.updateTable('groups').set({ state: 'compressed' }).execute();
+  const forget = (token: string, state?: GroupState) =>
+    forgetArchive(catalog, { ...archive, token }, 'gone', state === undefined ? {} : { in: state });
+  assert.equal(await forget('earlier'), false);
+  assert.equal(await forget('later', 'promoted'), false);
+  assert.equal((await groupOf(catalog, setId, 1)).state, 'compressed');
+  assert.ok(await forget('later', 'compressed'));
+  assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');
+});
+
+test('a set that has ended is not opened again by a late word of a stale step', async (t) => {
+  const { catalog, setId } = await withGroup(t);
+  await recordSetState(catalog, setId, 'completed', null);
+  await recordSetState(catalog, setId, 'running', null, ['completed']);
+  assert.equal((await setNamed(catalog, setId)).state, 'completed');
+});
