@@ -105,14 +105,20 @@ export class Worker {
 
   /** Waits until the process has stopped by SIGSTOP, its own or an injected one. */
   async stopped(): Promise<void> {
-    const states = () =>
-      readdirSync(`/proc/${this.pid}/task`).map(
-        (task) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${this.pid}/task/${task}/status`, 'utf8'))?.[1],
-      );
+    const stateOf = (task: string): string => {
+      try {
+        const status = readFileSync(`/proc/${this.pid}/task/${task}/status`, 'utf8');
+        return /^State:\s+(\w)/m.exec(status)?.[1] ?? '';
+      } catch {
+        // A thread that has ended since the listing: the process runs.
+        return '';
+      }
+    };
+    const states = () => readdirSync(`/proc/${this.pid}/task`).map(stateOf);
     // Under strace a thread is in this state for a moment at every traced call: all of them at once, twice, is a stop.
     let seen = 0;
     await waitFor(() => {
-      seen = states().every((state) => state?.toLowerCase() === 't') ? seen + 1 : 0;
+      seen = states().every((state) => state.toLowerCase() === 't') ? seen + 1 : 0;
       return seen > 2;
     }, `process ${this.pid} to stop`);
   }
