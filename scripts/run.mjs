@@ -7,6 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -153,8 +154,11 @@ let args;
 if (first === '--test') {
   const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));
   const flags = ['--test', '--test-reporter=spec'];
-  // Each integration test runs a server and workers of its own; more at once than cores only makes them slower.
-  args = [...flags, ...(major >= 22 || (major === 20 && minor >= 10) ? ['--test-concurrency=2'] : [])];
+  // Each test with a server keeps a core busy, and waits for time-outs now and then: one more than there are cores.
+  args = [
+    ...flags,
+    ...(major >= 22 || (major === 20 && minor >= 10) ? [`--test-concurrency=${cpus().length + 1}`] : []),
+  ];
   args.push(...(named.length > 0 ? named : testFiles()));
 } else if (first === '--test-faults') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
