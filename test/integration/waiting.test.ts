@@ -149,38 +149,43 @@ test('pause stops, resume goes on, cancel keeps what is staged, retry finishes i
   await installation.quiet();
 });
 
-test('a second worker for a drive is refused and names the first, until that one is dead', async (t) => {
-  const source = tempFolder(t);
-  manyFiles(source, 10);
-  const installation = await Installation.make(t);
-  await installation.json(['backup', source, '--detach']);
-  const first = (await waitFor(() => installation.worker('lto1'), 'the tape worker')) as number;
-  await waitFor(
-    () => installation.tryQuery(`select 1 from sets where state = 'completed'`).length === 1,
-    'the set to complete',
-  );
-  const second = await installation.run(['worker', 'tape', '--drive', 'lto1']);
-  assert.equal(second.code, 1);
-  assert.match(second.stderr, new RegExp(`in use by pid ${first} \\(tape worker\\)`));
-  // Another data folder, the same drive: the lock is the drive's.
-  const stranger = await Installation.make(t, {
-    TAPE_PATH: installation.tapeDir,
-    TAPEFLOW_LOCK_DIR: installation.env['TAPEFLOW_LOCK_DIR'] ?? '',
-  });
-  const label = await stranger.run(['tape', 'label', 'X1', '--force']);
-  assert.equal(label.code, 1);
-  assert.match(label.stderr, new RegExp(`in use by pid ${first} `));
-  // A stopped process still holds it.
-  process.kill(first, 'SIGSTOP');
-  assert.match(
-    (await installation.run(['worker', 'tape', '--drive', 'lto1'])).stderr,
-    new RegExp(`in use by pid ${first} `),
-  );
-  process.kill(first, 'SIGKILL');
-  const next = (await waitFor(async () => {
-    const pid = await installation.worker('lto1');
-    return pid === first ? undefined : pid;
-  }, 'the next tape worker')) as number;
-  assert.notEqual(next, first);
-  await installation.run(['down']);
-});
+// A second worker that is not refused would run for ever: then the time-out is the failure.
+test(
+  'a second worker for a drive is refused and names the first, until that one is dead',
+  { timeout: 120_000 },
+  async (t) => {
+    const source = tempFolder(t);
+    manyFiles(source, 10);
+    const installation = await Installation.make(t);
+    await installation.json(['backup', source, '--detach']);
+    const first = (await waitFor(() => installation.worker('lto1'), 'the tape worker')) as number;
+    await waitFor(
+      () => installation.tryQuery(`select 1 from sets where state = 'completed'`).length === 1,
+      'the set to complete',
+    );
+    const second = await installation.run(['worker', 'tape', '--drive', 'lto1']);
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, new RegExp(`in use by pid ${first} \\(tape worker\\)`));
+    // Another data folder, the same drive: the lock is the drive's.
+    const stranger = await Installation.make(t, {
+      TAPE_PATH: installation.tapeDir,
+      TAPEFLOW_LOCK_DIR: installation.env['TAPEFLOW_LOCK_DIR'] ?? '',
+    });
+    const label = await stranger.run(['tape', 'label', 'X1', '--force']);
+    assert.equal(label.code, 1);
+    assert.match(label.stderr, new RegExp(`in use by pid ${first} `));
+    // A stopped process still holds it.
+    process.kill(first, 'SIGSTOP');
+    assert.match(
+      (await installation.run(['worker', 'tape', '--drive', 'lto1'])).stderr,
+      new RegExp(`in use by pid ${first} `),
+    );
+    process.kill(first, 'SIGKILL');
+    const next = (await waitFor(async () => {
+      const pid = await installation.worker('lto1');
+      return pid === first ? undefined : pid;
+    }, 'the next tape worker')) as number;
+    assert.notEqual(next, first);
+    await installation.run(['down']);
+  },
+);
