@@ -40,8 +40,3 @@ async function mountPoints(): Promise<Set<string>> {
 export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
-
-/** True for the root of a Windows drive, such as `O:` or `O:\`. */
-export function isDriveLetter(text: string): boolean {
-  return /^[A-Za-z]:[\\/]?$/.test(text);
-}

@@ -1,9 +1,9 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { checkSet } from '../support/check-set.js';
-import { Installation } from '../support/installation.js';
+import { Installation, commandLine } from '../support/installation.js';
 import { manyFiles } from '../support/trees.js';
 
 /**
@@ -85,14 +85,6 @@ async function killOne(): Promise<string> {
     if (words.every((word) => args.includes(word))) process.kill(pid, 'SIGKILL');
   }
   return victim;
-}
-
-function commandLine(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
 }
 
 const result = JSON.parse((await command.ended).stdout.trim().split('\n').at(-1) ?? '{}') as {

@@ -186,7 +186,8 @@ export class Installation {
   }
 }
 
-function commandLine(pid: number): string[] {
+/** A process's arguments; none when it has ended. */
+export function commandLine(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
