@@ -32,6 +32,10 @@ export const catalogCondition: Condition = (error) => {
   return failure instanceof TapeflowFailure ? failure.message : describeError(error);
 };
 
+/** The same, or another drive is at work on the same tape: two paths lead to it, and one at a time writes. */
+export const driveCondition: Condition = (error) =>
+  error instanceof TapeflowFailure && error.code === 'TapeBusy' ? error.message : catalogCondition(error);
+
 /** Milliseconds between two heartbeats; the worker sends at most one a second. */
 const heartbeatEveryMs = 1000;
 /** Milliseconds before a step that met a condition is tried again: as many as the tries so far, up to the second. */

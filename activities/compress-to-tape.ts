@@ -16,7 +16,7 @@ import { confirmMedium } from '../tape/drive.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { makeTapeFolder } from '../tape/write-archive.js';
-import { asAttempt, type Attempt } from './attempt.js';
+import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
 import { onMedium } from './on-medium.js';
@@ -46,12 +46,13 @@ export function compressToTape(
     if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
     const tape = await roomyTape(deps, ref, group, wanted);
     if (tape === undefined) return null;
-    lock.hold(tape.medium);
-    if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-      throw staleAttempt(ref.setId, ref.group);
-    }
-    return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
-  });
+    return lock.hold(tape.medium, async () => {
+      if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
+        throw staleAttempt(ref.setId, ref.group);
+      }
+      return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
+    });
+  }, driveCondition);
 }
 
 /** The tape in the drive if the group fits; undefined when the group is larger than any such tape: then it is skipped. */

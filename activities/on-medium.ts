@@ -1,5 +1,5 @@
 import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
-import { loseUnsynced, updateTape } from '../catalog/tapes.js';
+import { loseUnsynced, updateTape, type UnsyncedCopy } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../tape/ltfs.js';
@@ -103,7 +103,17 @@ export async function distrust(
   reason: string,
 ): Promise<void> {
   await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
-  for (const lost of await loseUnsynced(deps.catalog, tape.row.uuid, reason)) {
+  await writeAgain(deps, tape.row.uuid, reason);
+}
+
+/** Sets back what no sync has covered, all of a tape or the one copy that went missing: it is written again. */
+export async function writeAgain(
+  deps: Pick<Deps, 'catalog' | 'logger'>,
+  tape: string,
+  reason: string,
+  only?: UnsyncedCopy,
+): Promise<void> {
+  for (const lost of await loseUnsynced(deps.catalog, tape, reason, only)) {
     const group = await groupOf(deps.catalog, lost.setId, lost.group);
     // Direct archives have no staged bytes to write again.
     const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;

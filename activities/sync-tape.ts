@@ -1,15 +1,14 @@
 import path from 'node:path';
-import { recordEvents } from '../catalog/events.js';
-import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
+import { groupOf } from '../catalog/groups.js';
 import { commitCopies, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
-import { identifyTape } from '../tape/loaded-tape.js';
+import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
 import { tapeFolder } from '../tape/write-archive.js';
-import { asAttempt, pause, type Attempt } from './attempt.js';
+import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps } from './deps.js';
-import { distrust, onMedium } from './on-medium.js';
+import { distrust, onMedium, writeAgain } from './on-medium.js';
 
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */
@@ -44,7 +43,7 @@ export function syncTape(
     }
     lock.check();
     return result;
-  });
+  }, driveCondition);
 }
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
@@ -56,7 +55,7 @@ async function syncPending(
   pending: Pending,
   attempt: Attempt,
 ): Promise<void> {
-  const { catalog, drive, lock, settings } = deps;
+  const { catalog, drive, lock } = deps;
   const loaded = await identifyTape(drive, catalog);
   if (loaded.row.uuid !== tape) {
     const wanted = await tapeByUuid(catalog, tape);
@@ -66,7 +65,17 @@ async function syncPending(
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
-  lock.hold(loaded.medium);
+  await lock.hold(loaded.medium, () => syncHeld(deps, setId, loaded, pending, attempt));
+}
+
+async function syncHeld(
+  deps: DriveDeps,
+  setId: string,
+  loaded: LoadedTape,
+  pending: Pending,
+  attempt: Attempt,
+): Promise<void> {
+  const { catalog, drive, settings } = deps;
   attempt.report({ step: 'syncing', groups: pending.length });
   if (process.platform === 'win32' && drive.settings.kind === 'ltfs') {
     await indexPeriod(settings.TAPE_SYNC_INTERVAL, attempt);
@@ -85,7 +94,7 @@ async function syncPending(
   attempt.throwIfCancelled();
   for (const copy of missing) {
     const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
-    await loseCopy(deps, setId, copy.group_no, reason);
+    await writeAgain(deps, loaded.row.uuid, reason, copy);
   }
   const copies = there.map((copy) => ({ group: copy.group_no, token: copy.token, bytes: copy.size }));
   for (const group of await commitCopies(catalog, setId, copies, { ms, detail })) {
@@ -115,32 +124,6 @@ async function syncAndLook({ drive, lock }: DriveDeps, setId: string, pending: P
     (size === copy.size && manifestSize === copy.manifest_size ? there : missing).push(copy);
   }
   return { there, missing, detail };
-}
-
-/** One copy that went missing, for example with an ltfs process that died and forgot it. */
-async function loseCopy(deps: DriveDeps, setId: string, group: number, reason: string): Promise<void> {
-  const { catalog } = deps;
-  await catalog.transaction().execute(async (tx) => {
-    await tx
-      .updateTable('copies')
-      .set({ state: 'lost' })
-      .where('set_id', '=', setId)
-      .where('group_no', '=', group)
-      .where('state', '=', 'written')
-      .execute();
-    await tx
-      .updateTable('groups')
-      .set({ state: 'queued' })
-      .where('set_id', '=', setId)
-      .where('no', '=', group)
-      .where('state', '=', 'written')
-      .execute();
-    await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
-  });
-  const direct = (await groupOf(catalog, setId, group)).direct === 1;
-  const archive = direct ? await archiveOf(catalog, setId, group) : undefined;
-  if (archive !== undefined) await forgetArchive(catalog, archive, reason);
-  logStage(deps, 'lost', { setId, group }, { reason });
 }
 
 /**

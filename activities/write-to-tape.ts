@@ -9,7 +9,7 @@ import { isTapeFull } from '../tape/ltfs.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { tapeFolder, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
-import { asAttempt, type Attempt } from './attempt.js';
+import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { onMedium } from './on-medium.js';
 
@@ -35,31 +35,43 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
     if (archive === undefined) {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
     }
-    const bytes = archive.size + archive.manifest_size;
     if (done?.state === 'committed' || done?.state === 'written') {
       const row = await tapeByUuid(catalog, done.tape_uuid);
+      const bytes = archive.size + archive.manifest_size;
       return { tape: done.tape_uuid, tapeName: row?.name ?? '', bytes };
     }
     const demand = await tapeDemand(catalog, ref.setId, ref.group, wanted);
     const tape = await requireTape(drive, catalog, demand);
-    lock.hold(tape.medium);
-    const { token } = attempt;
-    const began = performance.now();
-    const files = stagedFiles(deps, ref, archive);
-    const options = writeOptions(deps, ref, archive, attempt, tape);
-    await beginCopy(catalog, { ...ref, tape: tape.row, token, direct: false });
-    logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
-    await onMedium(deps, attempt, tape, bytes, () => writeBoth(deps, ref, archive, files, options));
-    const ms = performance.now() - began;
-    const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
-    attempt.throwIfCancelled();
-    const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
-    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
-      throw await takenOver(deps, ref, tape, token);
-    }
-    logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
-    return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
-  });
+    return lock.hold(tape.medium, () => writeArchive(deps, ref, archive, attempt, tape));
+  }, driveCondition);
+}
+
+/** Writes archive and manifest to the tape that is held, and records the copy as written. */
+async function writeArchive(
+  deps: DriveDeps,
+  ref: GroupRef,
+  archive: ArchiveRow,
+  attempt: Attempt,
+  tape: LoadedTape,
+): Promise<WrittenArchive> {
+  const { catalog } = deps;
+  const { token } = attempt;
+  const bytes = archive.size + archive.manifest_size;
+  const began = performance.now();
+  const files = stagedFiles(deps, ref, archive);
+  const options = writeOptions(deps, ref, archive, attempt, tape);
+  await beginCopy(catalog, { ...ref, tape: tape.row, token, direct: false });
+  logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
+  await onMedium(deps, attempt, tape, bytes, () => writeBoth(deps, ref, archive, files, options));
+  const ms = performance.now() - began;
+  const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
+  attempt.throwIfCancelled();
+  const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
+  if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
+    throw await takenOver(deps, ref, tape, token);
+  }
+  logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
+  return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
 }
 
 /** Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun it. */

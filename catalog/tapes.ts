@@ -220,23 +220,34 @@ export async function commitCopies(
   return committed;
 }
 
+/** One copy, as the attempt that wrote it has left it. */
+export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'token'>;
+
 /**
- * Distrusts everything on a tape that no sync has covered: those groups go back to `queued` and are written again.
- * @returns the groups of `setId` that were set back.
+ * Distrusts what is on a tape and no sync has covered: those groups go back to `queued` and are written again.
+ *
+ * @param only one copy, unless another attempt has begun it since; without it every one on the tape.
+ * @returns the groups that were set back.
  */
 export async function loseUnsynced(
   catalog: Catalog,
   tape: string,
   reason: string,
+  only?: UnsyncedCopy,
 ): Promise<{ setId: string; group: number }[]> {
   return catalog.transaction().execute(async (tx) => {
-    const lost = await tx
+    let copies = tx
       .updateTable('copies')
       .set({ state: 'lost' })
       .where('tape_uuid', '=', tape)
-      .where('state', 'in', ['writing', 'written'])
-      .returning(['set_id', 'group_no'])
-      .execute();
+      .where('state', 'in', ['writing', 'written']);
+    if (only !== undefined) {
+      copies = copies
+        .where('set_id', '=', only.set_id)
+        .where('group_no', '=', only.group_no)
+        .where('token', '=', only.token);
+    }
+    const lost = await copies.returning(['set_id', 'group_no']).execute();
     for (const { set_id: setId, group_no: group } of lost) {
       await tx
         .updateTable('groups')

@@ -1,15 +1,24 @@
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { describeHolder, touchLock, tryLock, type ExclusiveLock } from '../config/exclusive-lock.js';
+import {
+  describeHolder,
+  touchLock,
+  tryLock,
+  type ExclusiveLock,
+  type LockHolder,
+} from '../config/exclusive-lock.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { Settings, DriveSettings } from '../config/settings.js';
 import type { Medium } from './drive.js';
 
 /** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
 export interface DriveLock {
-  /** Takes the lock of what is mounted too, so that two paths to one tape have one writer. Throws `DriveBusy`. */
-  hold(medium: Medium): void;
+  /**
+   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer. Throws `TapeBusy`,
+   * naming the other drive, when that one is at work; never waits.
+   */
+  hold<Result>(medium: Medium, work: () => Promise<Result>): Promise<Result>;
   /** Throws `LockLost` when a lock's file was removed or replaced. */
   check(): void;
   release(): void;
@@ -28,30 +37,35 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       settings.TAPEFLOW_LOCK_DIR,
       `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`,
     );
-  const take = (name: string): ExclusiveLock => {
-    const result = tryLock(name, { role, dataDir: settings.TAPEFLOW_DATA_DIR });
-    if ('lock' in result) return result.lock;
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  const driveFile = file('drive', driveKey(drive.path));
+  const taken = tryLock(driveFile, { role, dataDir });
+  if (!('lock' in taken)) {
     throw new TapeflowFailure(
       'DriveBusy',
-      `The drive ${drive.name} (${drive.path}) is in use by ${describeHolder(result.heldBy)}.`,
+      `The drive ${drive.name} (${drive.path}) is in use by ${describeHolder(taken.heldBy)}.`,
       { advice: 'One process writes to a drive at a time: use that one, or stop it first.' },
     );
-  };
-  const driveFile = file('drive', driveKey(drive.path));
-  const driveLock = take(driveFile);
-  let medium: { key: string; file: string; lock: ExclusiveLock } | undefined;
+  }
+  const driveLock = taken.lock;
+  let medium: { file: string; lock: ExclusiveLock } | undefined;
   const touching = setInterval(() => {
     touchLock(driveFile);
     if (medium !== undefined) touchLock(medium.file);
   }, touchEveryMs);
   touching.unref();
   return {
-    hold(loaded) {
-      if (medium?.key === loaded.key) return;
+    async hold(loaded, work) {
       const mediumFile = file('medium', loaded.key);
-      const lock = take(mediumFile);
-      medium?.lock.release();
-      medium = { key: loaded.key, file: mediumFile, lock };
+      const result = tryLock(mediumFile, { role: `${role} of drive ${drive.name}`, dataDir });
+      if (!('lock' in result)) throw tapeBusy(drive, result.heldBy);
+      medium = { file: mediumFile, lock: result.lock };
+      try {
+        return await work();
+      } finally {
+        medium = undefined;
+        result.lock.release();
+      }
     },
     check() {
       driveLock.check();
@@ -64,6 +78,14 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       driveLock.release();
     },
   };
+}
+
+function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): TapeflowFailure {
+  return new TapeflowFailure(
+    'TapeBusy',
+    `The tape in drive ${drive.name} (${drive.path}) is in use by ${describeHolder(holder)}: two paths lead to one tape.`,
+    { advice: 'Give each drive a path of its own, or let that one end.' },
+  );
 }
 
 /** One key for every way to write a path; Windows' drive letters in upper case. */

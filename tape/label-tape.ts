@@ -4,7 +4,7 @@ import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { insertTape, listTapes, tapeByName, tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
-import type { Drive } from './drive.js';
+import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from './label.js';
 
@@ -25,10 +25,19 @@ export async function labelTape(
   catalog: Catalog,
   request: LabelRequest,
 ): Promise<TapeRow> {
-  const { path, name: driveName, ours } = drive.settings;
-  if (ours) await makeFolder(path);
+  if (drive.settings.ours) await makeFolder(drive.settings.path);
   const medium = await drive.medium();
-  lock.hold(medium);
+  return lock.hold(medium, () => labelHeld(drive, lock, catalog, medium, request));
+}
+
+async function labelHeld(
+  drive: Drive,
+  lock: DriveLock,
+  catalog: Catalog,
+  { volume }: Medium,
+  request: LabelRequest,
+): Promise<TapeRow> {
+  const { path, name: driveName } = drive.settings;
   if ((await tapeByName(catalog, request.name)) !== undefined) {
     throw refused(
       `There is a tape ${request.name} already.`,
@@ -46,7 +55,6 @@ export async function labelTape(
   }
   const space = await drive.space();
   const uuid = begun?.uuid ?? randomUUID();
-  const { volume } = medium;
   const now = new Date();
   const { name, pool } = request;
   // Also finds out, before the tape is touched, that the catalog takes writes now.

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog } from '../../catalog/open-catalog.js';
@@ -13,6 +12,7 @@ import { backupWorkflowId } from '../../workflows/messages.js';
 import { archiveQueue } from '../../workflows/queues.js';
 import { Installation } from '../support/installation.js';
 import { OwnServer } from '../support/own-server.js';
+import { beginSet, needsStrace, setId } from '../support/own-set.js';
 import {
   archivesOn,
   assertSameTree,
@@ -23,9 +23,6 @@ import {
   writeTree,
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
-
-const setId = '2026-11_000001';
-const needsStrace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace';
 
 interface Status {
   status: string;
@@ -103,8 +100,7 @@ test(
 test('retry takes up a parked group of a set that still runs', { skip: needsStrace }, async (t) => {
   const { source, installation, server, worker, times } = await poisoned(t);
   // Without a tape worker the other groups wait for the drive, so the set runs on.
-  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
-  assert.equal(started.code, 0, started.stderr);
+  await beginSet({ installation, server, source });
   await waitFor(
     () => installation.query(`select 1 from groups where no = 2 and state = 'failed'`).length === 1,
     'the group to be parked',
@@ -220,8 +216,7 @@ test('an update with wrong arguments fails, and the set goes on', async (t) => {
   const installation = await Installation.make(t);
   const server = await OwnServer.start(t, installation);
   await server.worker(['archive']);
-  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
-  assert.equal(started.code, 0, started.stderr);
+  await beginSet({ installation, server, source });
   const handle = server.environment.client.workflow.getHandle(backupWorkflowId(setId));
   await assert.rejects(handle.executeUpdate('cancel', { args: [] }));
   await server.worker(['tape', '--drive', 'lto1']);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Installation } from '../support/installation.js';
 import { OwnServer, type Worker } from '../support/own-server.js';
+import { beginSet, needsStrace, setCompletes, setId, type OwnSet } from '../support/own-set.js';
 import {
   archivesOn,
   assertSameTree,
@@ -16,13 +16,9 @@ import {
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
-const setId = '2026-11_000001';
 const archive = `backup_${setId}_000001.tar.gz`;
 
-interface Scene {
-  installation: Installation;
-  server: OwnServer;
-  source: string;
+interface Scene extends OwnSet {
   temp: string;
   final: string;
 }
@@ -43,25 +39,15 @@ function stopAt(calls: string, nth: number, where: string): string[] {
   return ['-P', where, '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGSTOP:when=${nth}`];
 }
 
-async function backUp({ installation, server, source }: Scene): Promise<void> {
-  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
-  assert.equal(started.code, 0, started.stderr);
-}
-
 const stateOf = ({ installation }: Scene) =>
   installation.query<{ state: string }>('select state from groups where no = 1')[0]?.state;
 
 async function completes(here: Scene, t: TestContext): Promise<void> {
-  const { installation, source } = here;
-  await waitFor(() => {
-    const [set] = installation.query<{ state: string; reason: string }>('select state, reason from sets');
-    assert.ok(set?.state !== 'failed', set?.reason);
-    return set?.state === 'completed';
-  }, 'the set to complete');
-  assertWhole(here, source, t);
+  await setCompletes(here);
+  assertWhole(here, t);
 }
 
-function assertWhole({ installation }: Scene, source: string, t: TestContext): void {
+function assertWhole({ installation, source }: Scene, t: TestContext): void {
   const target = tempFolder(t);
   untar(archivesOn(installation.tapeDir, setId), target);
   assertSameTree(`${target}${source}`, source, { folderTimes: false });
@@ -85,8 +71,6 @@ async function goesOnToItsEnd(worker: Worker): Promise<void> {
   await worker.stop();
 }
 
-const needsStrace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace';
-
 test(
   'a compression that was stopped before it took the group leaves the archive alone that another has staged meanwhile',
   { skip: needsStrace },
@@ -95,7 +79,7 @@ test(
     const { server, temp, final } = here;
     // It looks for room in its folder just before it takes the group.
     const first = await server.tracedWorker(['archive'], stopAt('statfs', 1, temp));
-    await backUp(here);
+    await beginSet(here);
     await first.stopped();
     assert.equal(stateOf(here), 'planned');
     await server.worker(['archive']);
@@ -115,7 +99,7 @@ test(
     const here = await scene(t);
     const { server, source, installation, temp } = here;
     const first = await server.tracedWorker(['archive'], stopAt('openat', 1, path.join(source, 'b')));
-    await backUp(here);
+    await beginSet(here);
     await first.stopped();
     assert.equal(readdirSync(temp).length, 2, 'its archive and manifest are being written');
     await server.worker(['archive']);
@@ -124,7 +108,7 @@ test(
     const before = installation.query('select * from archives');
     await goesOnToItsEnd(first);
     assert.deepEqual(installation.query('select * from archives'), before);
-    assertWhole(here, source, t);
+    assertWhole(here, t);
   },
 );
 
@@ -133,10 +117,10 @@ test(
   { skip: needsStrace },
   async (t) => {
     const here = await scene(t);
-    const { server, source, final } = here;
+    const { server, final } = here;
     // Its first step is a look whether the folder is there.
     const first = await server.tracedWorker(['archive'], stopAt('statx', 1, final));
-    await backUp(here);
+    await beginSet(here);
     await first.stopped();
     assert.equal(stateOf(here), 'compressed');
     await server.worker(['archive']);
@@ -144,7 +128,7 @@ test(
     await completes(here, t);
     await goesOnToItsEnd(first);
     assert.equal(stateOf(here), 'released');
-    assertWhole(here, source, t);
+    assertWhole(here, t);
   },
 );
 

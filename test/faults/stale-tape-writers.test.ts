@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { Installation } from '../support/installation.js';
 import { Cable, OwnServer, type Worker } from '../support/own-server.js';
-import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { beginSet, setCompletes, setId, type OwnSet } from '../support/own-set.js';
+import { countEvents, waitsBecause } from '../support/set-state.js';
+import {
+  archivesOn,
+  assertSameTree,
+  mountPoint,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
-const setId = '2026-11_000001';
 const part = (attempt: number) => new RegExp(`_000001\\.tar\\.gz\\.\\w+-\\w+-${attempt}\\.part$`);
 
 interface Operation {
@@ -18,11 +28,8 @@ interface Operation {
   to?: string;
 }
 
-interface Scene {
+interface Scene extends OwnSet {
   ltfs: FakeLtfs;
-  installation: Installation;
-  server: OwnServer;
-  source: string;
   operations(): Operation[];
 }
 
@@ -46,11 +53,6 @@ async function slowTape(t: TestContext): Promise<Scene | undefined> {
   return { ltfs, installation, server, source, operations };
 }
 
-async function backUp({ installation, server, source }: Scene): Promise<void> {
-  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
-  assert.equal(started.code, 0, started.stderr);
-}
-
 /** Waits until the first attempt writes its archive. */
 function writes(scene: Scene): Promise<unknown> {
   return waitFor(
@@ -61,11 +63,7 @@ function writes(scene: Scene): Promise<unknown> {
 
 async function completes(scene: Scene, t: TestContext): Promise<void> {
   const { installation, ltfs, source } = scene;
-  await waitFor(() => {
-    const [set] = installation.query<{ state: string; reason: string }>('select state, reason from sets');
-    assert.ok(set?.state !== 'failed', set?.reason);
-    return set?.state === 'completed';
-  }, 'the set to complete');
+  await setCompletes(scene);
   const target = tempFolder(t);
   const archives = archivesOn(ltfs.mount, setId);
   assert.equal(archives.length, 1);
@@ -104,7 +102,7 @@ test('a tape worker that was stopped in a write keeps the drive, writes nothing 
   if (scene === undefined) return;
   const { ltfs, server } = scene;
   const worker = await server.worker(['tape', '--drive', 'lto1']);
-  await backUp(scene);
+  await beginSet(scene);
   await writes(scene);
   worker.signal('SIGSTOP');
   await server.givenUp(setId, 'writeToTape');
@@ -126,7 +124,7 @@ test('when a stopped tape worker is killed, another takes the drive over at once
   if (scene === undefined) return;
   const { ltfs, server } = scene;
   const first = await server.worker(['tape', '--drive', 'lto1']);
-  await backUp(scene);
+  await beginSet(scene);
   await writes(scene);
   first.signal('SIGSTOP');
   await first.stopped();
@@ -154,7 +152,7 @@ test('a tape worker that is cut off from the server stops writing, and the archi
   const { ltfs, server } = scene;
   const cable = await Cable.to(t, server.environment.address);
   const worker = await server.worker(['tape', '--drive', 'lto1'], { TEMPORAL_ADDRESS: cable.address });
-  await backUp(scene);
+  await beginSet(scene);
   await writes(scene);
   // Slower than the worker's own giving up: 5 s after the heartbeat timeout.
   ltfs.faults({ write: { delay_ms: 800, path: '.tar.gz' } });
@@ -166,4 +164,28 @@ test('a tape worker that is cut off from the server stops writing, and the archi
   cable.mend();
   await completes(scene, t);
   assertOneAfterTheOther(scene.operations());
+});
+
+test('a second path to a tape that is in use: the write there waits, names the other process, and goes on by itself', async (t) => {
+  const scene = await slowTape(t);
+  if (scene === undefined) return;
+  if (process.getuid?.() !== 0) return t.skip('a second path to a mount needs root');
+  const { installation, ltfs, server } = scene;
+  const second = mountPoint(t);
+  execFileSync('mount', ['--bind', ltfs.mount, second]);
+  const first = await server.worker(['tape', '--drive', 'lto1']);
+  await beginSet(scene);
+  await writes(scene);
+  first.signal('SIGSTOP');
+  await server.givenUp(setId, 'writeToTape');
+  await server.worker(['tape', '--drive', 'lto1'], { TAPE_PATH: second });
+  const busy = `The tape in drive lto1 \\(${second}\\) is in use by pid ${first.pid} \\(tape worker of drive lto1\\)`;
+  await waitsBecause(installation, setId, new RegExp(busy), 'writeToTape', server.env);
+  const status = await installation.run(['status', setId], server.env);
+  assert.match(status.stdout, new RegExp(`now: .*${busy}.*two paths lead to one tape`));
+  ltfs.faults({});
+  first.signal('SIGCONT');
+  await completes(scene, t);
+  assertOneAfterTheOther(scene.operations());
+  assert.equal(countEvents(installation, 'failed'), 0);
 });

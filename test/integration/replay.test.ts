@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { projectDir, projectVersion } from '../../config/project-dir.js';
-import { readHostFile } from '../../embedded/host-file.js';
-import { backupWorkflowId } from '../../workflows/messages.js';
-import { Installation, temporalCli } from '../support/installation.js';
-import { manyFiles, tempFolder } from '../support/trees.js';
+import { recordHistories, stories } from '../support/record-histories.js';
 
 // What the SDK tells of a replay is no one's to read here.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -17,18 +14,23 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 const histories = path.join(projectDir, 'test', 'fixtures', 'histories');
 const workflowBundle = { codePath: path.join(projectDir, 'dist', 'workflow-bundle.js') };
 
+function readHistory(file: string): unknown {
+  const bytes = readFileSync(path.join(histories, file));
+  return JSON.parse((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
+}
+
 test('the recorded histories of every version replay', async () => {
-  const files = readdirSync(histories).filter((name) => name.endsWith('.json'));
-  assert.ok(files.length >= 1);
-  for (const file of files) {
-    const history: unknown = JSON.parse(readFileSync(path.join(histories, file), 'utf8'));
-    await Worker.runReplayHistory({ workflowBundle }, history, file.replace(/\.json$/, ''));
-  }
+  const files = readdirSync(histories);
+  for (const story of Object.keys(stories))
+    assert.ok(
+      files.some((file) => file.includes(`-${story}-1.json`)),
+      story,
+    );
+  for (const file of files) await Worker.runReplayHistory({ workflowBundle }, readHistory(file), file);
 });
 
 test('a history that the workflow would not have made is noticed', async () => {
-  const file = readdirSync(histories).find((name) => name.endsWith('.json')) ?? '';
-  const history = JSON.parse(readFileSync(path.join(histories, file), 'utf8')) as {
+  const history = readHistory(readdirSync(histories)[0] ?? '') as {
     events: { activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[];
   };
   const scheduled = history.events.find(
@@ -42,20 +44,10 @@ test('a history that the workflow would not have made is noticed', async () => {
   );
 });
 
-// Run with TAPEFLOW_TEST_FILES=record to record this version's history for the test above.
-test('record a history', { skip: process.env['TAPEFLOW_TEST_FILES'] !== 'record' }, async (t) => {
-  const source = tempFolder(t);
-  manyFiles(source, 300, 2000);
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '100KB' });
-  const { setId } = await installation.json<{ setId: string }>(['backup', source, '--detach']);
-  await installation.run(['watch', setId]);
-  const show = ['workflow', 'show', '--output', 'json', '--workflow-id', backupWorkflowId(setId)];
-  const address = readHostFile(installation.dataDir)?.address ?? '';
-  const json = execFileSync(await temporalCli(), [...show, '--address', address], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  await installation.run(['down']);
-  const file = path.join(histories, `backup-set-${projectVersion}.json`);
-  writeFileSync(file, `${JSON.stringify(JSON.parse(json))}\n`);
-});
+// Run with TAPEFLOW_TEST_FILES=record to record this version's histories for the tests above.
+for (const story of Object.keys(stories)) {
+  const skip = process.env['TAPEFLOW_TEST_FILES'] !== 'record';
+  test(`record the histories of a set that is ${story}`, { skip }, (t) =>
+    recordHistories(t, story, path.join(histories, `backup-set-${projectVersion}-${story}`)),
+  );
+}

@@ -17,9 +17,13 @@ export class OwnServer {
     readonly installation: Installation,
   ) {}
 
-  static async start(t: TestContext, installation: Installation): Promise<OwnServer> {
+  static async start(
+    t: TestContext,
+    installation: Installation,
+    extraArgs: string[] = [],
+  ): Promise<OwnServer> {
     const executable = { type: 'existing-path', path: await temporalCli() } as const;
-    const environment = await TestWorkflowEnvironment.createLocal({ server: { executable } });
+    const environment = await TestWorkflowEnvironment.createLocal({ server: { executable, extraArgs } });
     t.after(async () => {
       await installation.killAll();
       await environment.teardown();

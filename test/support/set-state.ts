@@ -28,9 +28,10 @@ export async function waitsBecause(
   setId: string,
   reason: RegExp,
   activity?: string,
+  env: Record<string, string> = {},
 ): Promise<void> {
   await waitFor(async () => {
-    const { steps } = await installation.json<{ steps: Step[] }>(['status', setId]);
+    const { steps } = await installation.json<{ steps: Step[] }>(['status', setId], env);
     return steps.some(
       (step) =>
         step.details.stuck === true &&
