@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -96,11 +96,15 @@ class ImmediateDialect extends SqliteDialect {
 
 /**
  * Opens the catalog and brings its schema up to date.
- * @param file absolute path of the SQLite file; made when missing.
+ *
+ * @param file absolute path of the SQLite file; made when missing, its folder never: that may be a mount which is away,
+ * and an empty catalog below it would make a running set look unknown.
+ * @param dataDir the data folder, which is made at its first use.
  */
-export async function openCatalog(file: string): Promise<Catalog> {
+export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
+    requireFolder(path.dirname(file));
     const database = new Database(file, { timeout: busyTimeoutMs });
     database.pragma('journal_mode = WAL');
     // FULL: a commit survives a power cut. A staged archive is deleted on the strength of one.
@@ -113,6 +117,15 @@ export async function openCatalog(file: string): Promise<Catalog> {
   } catch (error) {
     throw catalogFailure(error, file);
   }
+}
+
+function requireFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  throw new TapeflowFailure('CatalogUnusable', `The folder ${folder} of the catalog does not exist.`, {
+    kind: 'transient',
+    advice:
+      'Mount it or bring it back; sets wait and go on by themselves. For a new catalog, make the folder.',
+  });
 }
 
 /** Brings the schema up to date in one transaction: a crash leaves it as it was, and a second process waits. */

@@ -42,7 +42,7 @@ export function openSession(command: Command): Session {
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
     say: (sentence) => void process.stderr.write(`${visible(sentence)}\n`),
-    catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL)),
+    catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR)),
     async close() {
       await (await catalog)?.destroy();
     },

@@ -132,7 +132,7 @@ function checkNode(): Check {
 async function checkCatalog(settings: Settings): Promise<Check> {
   const what = 'catalog';
   try {
-    const catalog = await openCatalog(settings.CATALOG_URL);
+    const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
     try {
       const { sets } = await catalog
         .selectFrom('sets')

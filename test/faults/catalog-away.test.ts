@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { IoFaults } from '../support/io-faults.js';
 import { Installation } from '../support/installation.js';
@@ -88,4 +89,79 @@ test('a catalog whose disk fails: every step waits, and the tape is not blamed',
   assert.equal(code, 0, stdout);
   assert.equal(countEvents(installation, 'failed') + countEvents(installation, 'lost'), 0);
   assertWholeOnTape(t, installation, setId, source);
+});
+
+/** A set of four groups that waits for its tape, which is labelled already and lies aside. */
+async function waitingSet(t: TestContext, env: Record<string, string>) {
+  const source = sourceOf(t, 4);
+  const tape = path.join(tempFolder(t), 'tape');
+  const installation = await Installation.make(t, {
+    ...options,
+    STAGING_MAX_BYTES: '10MB',
+    TAPE_PATH: tape,
+    ...env,
+  });
+  mkdirSync(tape);
+  assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+  renameSync(tape, `${tape}.aside`);
+  const backup = installation.start(['backup', source]);
+  await waitFor(
+    () =>
+      installation.tryQuery(`select 1 from sets where state = 'waiting_for_tape' and scanned = 1`).length ===
+        1 && installation.query(`select 1 from groups where state = 'queued'`).length === 4,
+    'the set to wait for its tape',
+  );
+  return { source, installation, backup, loadTape: () => renameSync(`${tape}.aside`, tape) };
+}
+
+test('a catalog whose folder goes away and comes back: no new one is made meanwhile, and the set completes', async (t) => {
+  const folder = path.join(tempFolder(t), 'catalog');
+  mkdirSync(folder);
+  const { source, installation, backup, loadTape } = await waitingSet(t, {
+    CATALOG_URL: path.join(folder, 'catalog.db'),
+  });
+  const setId = onlySet(installation);
+  renameSync(folder, `${folder}.away`);
+  const before = (await installation.worker('archive')) ?? 0;
+  process.kill(before, 'SIGKILL');
+  const [status, doctor] = await Promise.all([
+    installation.run(['status', setId]),
+    installation.run(['doctor']),
+  ]);
+  assert.equal(status.code, 1);
+  assert.match(
+    status.stderr,
+    /^tapeflow: The folder .*\/catalog of the catalog does not exist\. Mount it .*\n$/,
+  );
+  assert.equal(doctor.code, 1);
+  assert.match(doctor.stdout, /TROUBLE +catalog: .*does not exist/);
+  await waitFor(() => backup.output().includes('of the catalog does not exist'), 'the worker to be missed');
+  renameSync(`${folder}.away`, folder);
+  loadTape();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  assert.equal(countEvents(installation, 'failed'), 0);
+  assertWholeOnTape(t, installation, setId, source);
+});
+
+test('the disk of the whole data folder full, catalog, server and logs: the set goes on by itself when room comes', async (t) => {
+  const disk = SmallDisk.make(t, 64_000_000);
+  if (disk === undefined) return;
+  const { source, installation, backup, loadTape } = await waitingSet(t, {
+    TAPEFLOW_DATA_DIR: path.join(disk.folder, 'data'),
+    BACKUP_COMPRESS_DIR: path.join(disk.folder, 'staging'),
+  });
+  disk.fill();
+  loadTape();
+  const doctor = (await waitFor(async () => {
+    const said = await installation.run(['doctor']);
+    return /TROUBLE +catalog: the disk of .* is full/.test(said.stdout) && said;
+  }, 'doctor to say so')) as { code: number };
+  assert.equal(doctor.code, 1);
+  assert.equal(countEvents(installation, 'committed'), 0);
+  disk.makeRoom();
+  const { code, stdout, stderr } = await backup.ended;
+  assert.equal(code, 0, stdout + stderr);
+  assert.equal(countEvents(installation, 'failed'), 0);
+  assertWholeOnTape(t, installation, onlySet(installation), source);
 });

@@ -124,7 +124,7 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
   const installation = await Installation.make(t);
   const server = await OwnServer.start(t, installation);
   const settings = loadSettings({ ...installation.env, ...server.env }, projectDir);
-  const catalog = await openCatalog(settings.CATALOG_URL);
+  const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
   const options = newSetOptions(settings);
   const { set } = await openSet(
     catalog,

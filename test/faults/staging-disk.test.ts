@@ -3,8 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { FaultShim, buildShim } from '../support/fault-shim.js';
 import { IoFaults } from '../support/io-faults.js';
 import { Installation } from '../support/installation.js';
+import { OwnServer } from '../support/own-server.js';
+import { beginSet, setCompletes, setId } from '../support/own-set.js';
 import { assertWholeOnTape, countEvents, onlySet, waitsBecause } from '../support/set-state.js';
 import { SmallDisk } from '../support/small-disk.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
@@ -13,42 +16,47 @@ import { waitFor } from '../support/wait-for.js';
 /** Retries come at once, and one failed attempt parks a group: a wait that used up attempts would be seen. */
 const noPatience = { RETRY_ATTEMPTS: '1', RETRY_SECONDS: '0.05' };
 
-test('staging that other data fills in the middle of an archive: the group waits, says so, and goes on when room comes', async (t) => {
-  const disk = SmallDisk.make(t, 150_000_000);
-  if (disk === undefined) return;
-  const source = tempFolder(t);
-  // Text compresses slowly enough to be met in the middle.
-  writeTree(source, { big: randomBytes(45_000_000).toString('base64') });
-  const installation = await Installation.make(t, {
-    ...noPatience,
-    BACKUP_COMPRESS_DIR: disk.folder,
-    MAX_GROUP_SIZE: '80MB',
-    STAGING_MAX_BYTES: '100MB',
-    COMPRESSION_THREADS: '1',
-    // The worker is stopped for a moment: that must not count as its death, which would begin the group anew too.
-    HEARTBEAT_SECONDS: '60',
-  });
-  const backup = installation.start(['backup', source]);
-  const temp = path.join(disk.folder, 'temp');
-  await waitFor(() => partBytes(temp) > 0, 'the part to grow');
-  const worker = (await installation.worker('archive')) ?? 0;
-  process.kill(worker, 'SIGSTOP');
-  disk.fill();
-  process.kill(worker, 'SIGCONT');
+for (const [kind, makeDisk] of [
+  ['in memory', SmallDisk.make],
+  ['of ext4', SmallDisk.makeExt4],
+] as const) {
+  test(`staging ${kind} that other data fills in the middle of an archive: the group waits, says so, and goes on when room comes`, async (t) => {
+    const disk = makeDisk(t, 150_000_000);
+    if (disk === undefined) return;
+    const source = tempFolder(t);
+    // Text compresses slowly enough to be met in the middle.
+    writeTree(source, { big: randomBytes(45_000_000).toString('base64') });
+    const installation = await Installation.make(t, {
+      ...noPatience,
+      BACKUP_COMPRESS_DIR: disk.folder,
+      MAX_GROUP_SIZE: '80MB',
+      STAGING_MAX_BYTES: '100MB',
+      COMPRESSION_THREADS: '1',
+      // The worker is stopped for a moment: that must not count as its death, which would begin the group anew too.
+      HEARTBEAT_SECONDS: '60',
+    });
+    const backup = installation.start(['backup', source]);
+    const temp = path.join(disk.folder, 'temp');
+    await waitFor(() => partBytes(temp) > 0, 'the part to grow');
+    const worker = (await installation.worker('archive')) ?? 0;
+    process.kill(worker, 'SIGSTOP');
+    disk.fill();
+    process.kill(worker, 'SIGCONT');
 
-  const setId = onlySet(installation);
-  await waitsBecause(installation, setId, /staging's disk at .* has .* free, and group 1 may need/);
-  assert.equal(partBytes(temp), 0, 'the part that found no room is deleted');
-  await waitFor(() => backup.output().includes('waits, compressGroup of group 1'), 'the client to say so');
-  const doctor = await installation.run(['doctor']);
-  assert.match(doctor.stdout, /note +staging: .* free.*\n.*large groups will wait for room/);
-  disk.makeRoom();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assert.equal(countEvents(installation, 'compressing'), 2, 'begun, and begun anew');
-  assertWholeOnTape(t, installation, setId, source);
-});
+    const setId = onlySet(installation);
+    await waitsBecause(installation, setId, /staging's disk at .* has .* free, and group 1 may need/);
+    assert.equal(partBytes(temp), 0, 'the part that found no room is deleted');
+    await waitFor(() => backup.output().includes('waits, compressGroup of group 1'), 'the client to say so');
+    const doctor = await installation.run(['doctor']);
+    assert.match(doctor.stdout, /note +staging: .* free.*\n.*large groups will wait for room/);
+    disk.makeRoom();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assert.equal(countEvents(installation, 'compressing'), 2, 'begun, and begun anew');
+    assertWholeOnTape(t, installation, setId, source);
+  });
+}
 
 test('temp and final on two file systems: a move waits for room; half copies and altered archives never reach the tape', async (t) => {
   const disk = SmallDisk.makeBelow(t, 20_000_000, 'final');
@@ -157,6 +165,42 @@ test('an error only at fsync: no archive gets its name; the group is parked with
   faults.none();
   const again = await installation.run(['retry', setId]);
   assert.equal(again.code, 0, again.stdout + again.stderr);
+  assertWholeOnTape(t, installation, setId, source);
+});
+
+test('a tape folder on ext4 that fills in the middle of a write: the tape is full and not suspect, and room lets the set go on', async (t) => {
+  const shim = buildShim();
+  if ('missing' in shim) return t.skip(shim.missing);
+  const disk = SmallDisk.makeExt4(t, 60_000_000);
+  if (disk === undefined) return;
+  const source = tempFolder(t);
+  writeTree(source, { a: noise(25_000_000, 'ext4') });
+  const installation = await Installation.make(t, { TAPE_PATH: disk.folder, HEARTBEAT_SECONDS: '60' });
+  const labelled = await installation.run(['tape', 'label', 'EXT1']);
+  assert.equal(labelled.code, 0, labelled.stderr);
+  const server = await OwnServer.start(t, installation);
+  const strikes = new FaultShim(shim.library, installation.root, 'tape', {
+    folders: [disk.folder],
+    commits: '',
+  });
+  await server.worker(['archive']);
+  const worker = await server.worker(['tape', '--drive', 'lto1'], strikes.env);
+  strikes.arm({ action: 'freeze', operation: 'write', path: '*.part', at: 2 });
+  await beginSet({ installation, server, source });
+  await worker.stopped();
+  disk.fill();
+  worker.signal('SIGCONT');
+  await waitFor(
+    () =>
+      installation.query(
+        `select 1 from sets where state = 'waiting_for_tape' and reason like 'The tape EXT1 is full: %'`,
+      ).length === 1,
+    'the set to wait for another tape',
+  );
+  const names = readdirSync(path.join(disk.folder, setId));
+  assert.deepEqual(names, [], 'what is incomplete is taken away');
+  disk.makeRoom();
+  await setCompletes({ installation });
   assertWholeOnTape(t, installation, setId, source);
 });
 

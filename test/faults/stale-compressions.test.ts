@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { IoFaults } from '../support/io-faults.js';
 import { Installation } from '../support/installation.js';
 import { OwnServer, type Worker } from '../support/own-server.js';
 import { beginSet, needsStrace, setCompletes, setId, type OwnSet } from '../support/own-set.js';
@@ -109,6 +110,33 @@ test(
     await goesOnToItsEnd(first);
     assert.deepEqual(installation.query('select * from archives'), before);
     assertWhole(here, t);
+  },
+);
+
+test(
+  'a compression that goes on while another compresses the group leaves that one alone, and publishes nothing',
+  { skip: needsStrace },
+  async (t) => {
+    const here = await scene(t);
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const { server, source, installation, temp } = here;
+    const first = await server.tracedWorker(['archive'], stopAt('openat', 1, path.join(source, 'b')));
+    await beginSet(here);
+    await first.stopped();
+    const tokenOf = () => installation.query<{ token: string }>('select token from groups')[0]?.token;
+    const token = tokenOf();
+    faults.hold('read', path.join(source, 'c'));
+    await server.worker(['archive'], faults.env);
+    await waitFor(() => tokenOf() !== token && readdirSync(temp).length >= 2, 'the second to take over');
+    await goesOnToItsEnd(first);
+    assert.equal(stateOf(here), 'compressing', 'the second is still at it');
+    const parts = readdirSync(temp);
+    assert.equal(parts.length, 2, parts.join(' '));
+    for (const part of parts) assert.ok(part.includes(`.${tokenOf() ?? ''}.`), part);
+    faults.none();
+    await server.worker(['tape', '--drive', 'lto1']);
+    await completes(here, t);
   },
 );
 

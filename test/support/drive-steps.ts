@@ -48,7 +48,7 @@ export async function driveSteps(
   );
   const [driveSettings] = settings.drives;
   if (driveSettings === undefined) throw new Error('no drive');
-  const catalog = await openCatalog(settings.CATALOG_URL);
+  const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
   t.after(() => catalog.destroy());
   const drive = openDrive(driveSettings);
   const lock = lockDrive(settings, driveSettings, 'test');

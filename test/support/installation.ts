@@ -58,7 +58,7 @@ export class Installation {
   }
 
   get dataDir(): string {
-    return path.join(this.root, 'data');
+    return this.env['TAPEFLOW_DATA_DIR'] ?? path.join(this.root, 'data');
   }
 
   get stagingDir(): string {

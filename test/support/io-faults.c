@@ -37,9 +37,16 @@ static int fault(const char *call, int fd) {
   return 0;
 }
 
+/* Stands for no errno: the call waits for as long as the line stands. */
+#define HOLD -1
+
 #define FAIL(call, fd)                     \
   do {                                     \
     int code = fault(call, fd);            \
+    while (code == HOLD) {                 \
+      usleep(20000);                       \
+      code = fault(call, fd);              \
+    }                                      \
     if (code != 0) {                       \
       errno = code;                        \
       return -1;                           \

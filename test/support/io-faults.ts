@@ -7,6 +7,8 @@ import { tempFolder } from './trees.js';
 
 /** EIO of Linux. */
 const eio = 5;
+/** `HOLD` of io-faults.c. */
+const hold = -1;
 
 /** Errors of the device, switched on and off while our processes run: a small library that is loaded into them. */
 export class IoFaults {
@@ -38,6 +40,11 @@ export class IoFaults {
   /** From now on the call fails with EIO on every file whose path contains the text. */
   fail(call: 'fsync' | 'read', part: string): void {
     writeFileSync(this.list, `${call} ${part} ${eio}\n`);
+  }
+
+  /** From now on the call waits on every such file, its thread alone, until `none` or another fault is asked for. */
+  hold(call: 'fsync' | 'read', part: string): void {
+    writeFileSync(this.list, `${call} ${part} ${hold}\n`);
   }
 
   none(): void {

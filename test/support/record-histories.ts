@@ -109,10 +109,8 @@ async function withWorkers({ server }: OwnSet): Promise<void> {
 async function waitsForTape({ installation }: OwnSet, reason: string): Promise<void> {
   await waitFor(
     () =>
-      installation.query(
-        `select 1 from sets where state = 'waiting_for_tape' and reason like ?`,
-        reason,
-      ).length === 1,
+      installation.query(`select 1 from sets where state = 'waiting_for_tape' and reason like ?`, reason)
+        .length === 1,
     `the set to wait because of ${reason}`,
   );
 }
@@ -139,10 +137,14 @@ export async function recordHistories(t: TestContext, story: string, prefix: str
   runs.sort((a, b) => a.began - b.began);
   for (const [index, run] of runs.entries()) {
     const show = ['workflow', 'show', '--output', 'json', '--address', address];
-    const json = execFileSync(await temporalCli(), [...show, '--workflow-id', workflowId, '--run-id', run.id], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    });
+    const json = execFileSync(
+      await temporalCli(),
+      [...show, '--workflow-id', workflowId, '--run-id', run.id],
+      {
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+      },
+    );
     const file = `${prefix}-${index + 1}.json.gz`;
     rmSync(file, { force: true });
     writeFileSync(file, gzipSync(JSON.stringify(JSON.parse(json)), { level: 9 }));

@@ -1,12 +1,21 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemErrorCode } from '../../config/failures.js';
-import { mountPoint } from './trees.js';
+import { mountPoint, tempFolder } from './trees.js';
 
-/** A file system in memory, small enough to be filled. Mounting needs root. */
+/** A file system, in memory or ext4 in a file, small enough to be filled. Mounting needs root. */
 export class SmallDisk {
   private readonly filler: string;
 
@@ -30,6 +39,21 @@ export class SmallDisk {
       });
       return folder;
     });
+  }
+
+  /** The same with ext4 in a file, through a loop device: it finds out late that it is full, and keeps blocks back. */
+  static makeExt4(t: TestContext, bytes: number): SmallDisk | undefined {
+    if (spawnSync('mkfs.ext4', ['-V']).status !== 0 || spawnSync('losetup', ['--find']).status !== 0) {
+      t.skip('needs root, mkfs.ext4 and a free loop device');
+      return undefined;
+    }
+    const folder = mountPoint(t);
+    const image = path.join(tempFolder(t), 'disk');
+    writeFileSync(image, '');
+    truncateSync(image, bytes);
+    execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
+    execFileSync('mount', ['-o', 'loop', image, folder]);
+    return new SmallDisk(folder);
   }
 
   private static mount(t: TestContext, bytes: number, where: () => string): SmallDisk | undefined {

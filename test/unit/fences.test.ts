@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { beginCompressing, forgetArchive, groupOf, whileOwned } from '../../catalog/groups.js';
+import type { TapeflowFailure } from '../../config/failures.js';
+import { loadSettings } from '../../config/settings.js';
+import { lockDrive } from '../../tape/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import type { GroupState } from '../../catalog/schema.js';
@@ -69,4 +72,44 @@ test('a set that has ended is not opened again by a late word of a stale step', 
   await recordSetState(catalog, setId, 'completed', null);
   await recordSetState(catalog, setId, 'running', null, ['completed']);
   assert.equal((await setNamed(catalog, setId)).state, 'completed');
+});
+
+test('two paths to one tape: one drive at a time holds it, the other is told which, and only for as long as that works', async (t) => {
+  const [one, two] = [tempFolder(t), tempFolder(t)];
+  const settings = loadSettings(
+    { TAPEFLOW_DATA_DIR: path.join(one, 'data'), TAPEFLOW_LOCK_DIR: path.join(one, 'locks'), TAPE_PATH: one },
+    one,
+  );
+  const drives = [
+    { name: 'lto1', path: one, kind: 'directory', ours: false },
+    { name: 'lto2', path: two, kind: 'directory', ours: false },
+  ] as const;
+  const [first, second] = drives.map((drive) => lockDrive(settings, drive, 'tape worker'));
+  assert.ok(first !== undefined && second !== undefined);
+  t.after(() => {
+    first.release();
+    second.release();
+  });
+  const medium = { key: '1:2', volume: null };
+  await first.hold(medium, async () => {
+    await assert.rejects(
+      second.hold(medium, () => Promise.resolve()),
+      (error: TapeflowFailure) =>
+        error.code === 'TapeBusy' &&
+        error.message.includes(
+          `drive lto2 (${two}) is in use by pid ${process.pid} (tape worker of drive lto1)`,
+        ),
+    );
+    await second.hold({ key: '3:4', volume: null }, () => Promise.resolve());
+  });
+  assert.equal(await second.hold(medium, () => Promise.resolve('held')), 'held');
+  await assert.rejects(
+    first.hold(medium, () => Promise.reject(new Error('of the work'))),
+    /of the work/,
+  );
+  assert.equal(
+    await second.hold(medium, () => Promise.resolve('held')),
+    'held',
+    'also after work that failed',
+  );
 });
