@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { labelFileName } from '../../tape/label.js';
@@ -203,6 +203,19 @@ test('the ltfs process dies before a write, in one, and in a sync: no trust is l
   await ltfs.load();
   assert.deepEqual(await steps.sync(tape, [2, 3]), { committed: [2, 3], lost: [] });
   for (const group of [1, 2, 3]) assert.ok(steps.isWhole(group));
+});
+
+test('one archive that the tape lacks at the sync is written again, and the others are committed', async (t) => {
+  const drive = tempFolder(t);
+  const steps = await driveSteps(t, drive);
+  await steps.label('T1');
+  for (const group of [1, 2, 3]) await steps.stage(group);
+  const { tape } = await steps.write(1);
+  for (const group of [2, 3]) await steps.write(group, tape);
+  rmSync(steps.onTape(2));
+  assert.deepEqual(await steps.sync(tape, [1, 2, 3]), { committed: [1, 3], lost: [2] });
+  await steps.write(2, tape);
+  assert.deepEqual(await steps.sync(tape, [2]), { committed: [2], lost: [] });
 });
 
 test('a set folder that the index has forgotten whole is written again', async (t) => {

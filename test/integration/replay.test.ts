@@ -47,7 +47,7 @@ test('a history that the workflow would not have made is noticed', async () => {
 // Run with TAPEFLOW_TEST_FILES=record to record this version's histories for the tests above.
 for (const story of Object.keys(stories)) {
   const skip = process.env['TAPEFLOW_TEST_FILES'] !== 'record';
-  test(`record the histories of a set that is ${story}`, { skip }, (t) =>
+  test(`record the histories of a set: ${story}`, { skip }, (t) =>
     recordHistories(t, story, path.join(histories, `backup-set-${projectVersion}-${story}`)),
   );
 }

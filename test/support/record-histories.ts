@@ -9,7 +9,7 @@ import { IoFaults } from './io-faults.js';
 import { OwnServer } from './own-server.js';
 import { beginSet, setCompletes, setId, type OwnSet } from './own-set.js';
 import { SmallDisk } from './small-disk.js';
-import { manyFiles, noise, tempFolder, writeTree } from './trees.js';
+import { manyFiles, mountPoint, noise, tempFolder, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
 /** Lets sets take every way through the workflow that a replay must know, one set for each. */
@@ -35,10 +35,9 @@ export const stories: Record<string, (t: TestContext) => Promise<OwnSet>> = {
   'changed-tapes': async (t) => {
     const [first, second] = [SmallDisk.make(t, 4_000_000), SmallDisk.make(t, 8_000_000)];
     if (first === undefined || second === undefined) throw new Error('needs root, to mount');
-    const drive = path.join(tempFolder(t), 'drive');
+    const drive = mountPoint(t);
     const set = await ownSet(t, { MAX_GROUP_SIZE: '2MB', TAPE_PATH: drive });
     for (const name of ['a', 'b', 'c']) writeTree(set.source, { [name]: noise(1_500_000, name) });
-    mkdirSync(drive);
     await withWorkers(set);
     await beginSet(set);
     for (const [disk, label] of [
@@ -48,7 +47,6 @@ export const stories: Record<string, (t: TestContext) => Promise<OwnSet>> = {
       const reason = label === 'TAPE1' ? '%has no label%' : '%TAPE1 is full%';
       await waitsForTape(set, reason);
       execFileSync('mount', ['--bind', disk.folder, drive]);
-      t.after(() => execFileSync('umount', ['-l', drive]));
       await set.installation.run(['tape', 'label', label], set.server.env);
     }
     return set;
