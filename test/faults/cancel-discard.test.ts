@@ -27,13 +27,13 @@ test('cancel --discard that was killed in the middle of its deletions is ended b
   const final = path.join(stagingDir, 'final', setId);
   await waitFor(() => existsSync(final) && readdirSync(final).length === 6, 'three archives in final');
 
-  // The second deletion is never made.
   strikes.arm({ action: 'freeze', operation: 'unlink', path: `${final}/*`, at: 2 });
   const cancel = installation.start(['cancel', setId, '--discard'], env);
   await waitFor(() => strikes.struck().times > 0, 'the deletion to begin');
   await installation.killAll();
   assert.notEqual((await cancel.ended).code, 0);
-  assert.equal(readdirSync(final).length, 5, 'one is deleted, the others are not');
+  // The thread that is stopped at its second deletion may still make it.
+  assert.ok([4, 5].includes(readdirSync(final).length), 'one or two are deleted, the others are not');
   const { state } = installation.query<{ state: string }>('select state from sets')[0] ?? {};
   assert.notEqual(state, 'cancelled', 'the set does not say more than was done');
 

@@ -17,7 +17,8 @@ import {
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
-const part = (attempt: number) => new RegExp(`_000001\\.tar\\.gz\\.\\w+-\\w+-${attempt}\\.part$`);
+/** A part of an attempt, in any of its rounds. */
+const part = (attempt: number) => new RegExp(`_000001\\.tar\\.gz\\.\\w+-\\w+-${attempt}(\\.\\d+)?\\.part$`);
 
 interface Operation {
   op: string;
