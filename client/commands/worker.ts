@@ -55,7 +55,8 @@ async function runWorker(
     await run({ settings, target, logger });
   } catch (error) {
     const sentence = describeError(catalogFailure(error, settings.CATALOG_URL));
-    logger.error({ err: error }, sentence);
+    // A failure that tapeflow understands is told whole by its sentence.
+    logger.error(error instanceof TapeflowFailure ? { code: error.code } : { err: error }, sentence);
     // The host that forked this worker shows the sentence to its clients.
     if (process.connected) process.send?.({ failed: sentence });
     throw error;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { labelFileName } from '../../tape/label.js';
 import { describeLockState } from '../../tape/ltfs.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
+import { SmallDisk } from '../support/small-disk.js';
 import { noise, tempFolder } from '../support/trees.js';
 
 const notReady = { type: 'TapeNotReady' };
@@ -146,6 +147,24 @@ test('an LTFS label on another volume, and a write-protected cartridge, are refu
   await ltfs.eject();
   await ltfs.load();
   await steps.write(1);
+});
+
+test('an archive that would fit but for the reserve is not begun on the tape; a smaller one is', async (t) => {
+  const disk = SmallDisk.make(t, 2_000_000);
+  if (disk === undefined) return;
+  const steps = await driveSteps(t, disk.folder);
+  await steps.label('T1');
+  const { free, capacity } = await steps.deps.drive.space();
+  await steps.stage(1, free - Math.ceil(capacity / 200) - 500);
+  assert.match(
+    await steps.watch({ group: 1 }),
+    /T1 is full: .* are free, and the next archive needs .* besides/,
+  );
+  await assert.rejects(steps.write(1), notReady);
+  assert.deepEqual(readdirSync(disk.folder), [labelFileName], 'nothing was written');
+  await steps.stage(2, 100_000);
+  await steps.write(2);
+  assert.ok(steps.isWhole(2));
 });
 
 test('the lock state of the reference LTFS is a hexadecimal number, of older versions a digit', () => {
