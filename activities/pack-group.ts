@@ -2,6 +2,7 @@ import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
+import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type FileRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
@@ -84,6 +85,8 @@ export async function packGroup(
       bytes_in: archive.bytesIn,
       members,
       created_at: Date.now(),
+      block_bytes: archive.blockBytes,
+      blocks: encodeBlocks(archive.blocks),
     },
     files,
     skipped: found.length + files.filter((file) => file.state === 'skipped').length,
@@ -146,7 +149,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     now: {
       mtimeS: member.mtimeS,
       mtimeNs: member.mtimeNs,
-      linkTarget: member.type === 'symlink' ? member.linkTarget : null,
+      linkTarget: member.linkTarget,
     },
   };
 }

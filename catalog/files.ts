@@ -69,7 +69,8 @@ export async function commitCompressed(
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
-        link_target: eb.fn.coalesce(eb.val(new Uint8Array()), 'link_target'),
+        // Of what is stored, also when it is a link no more; of what is not, as the scan saw it.
+        link_target: sql<Uint8Array | null>`iif(${0}, ${new Uint8Array()}, link_target)`,
       }))
       .where('set_id', '=', setId)
       .where('path', '=', new Uint8Array())
@@ -83,6 +84,7 @@ export async function commitCompressed(
         file.reason,
         file.now?.mtimeS ?? null,
         file.now?.mtimeNs ?? null,
+        file.now === null ? 0 : 1,
         typeof file.now?.linkTarget === 'string' ? toBytes(file.now.linkTarget) : null,
         setId,
         toBytes(file.path),
