@@ -9,6 +9,7 @@ import {
   renameSync,
   unlinkSync,
 } from 'node:fs';
+import { fileTime } from './file-time.js';
 import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 
 /** What a restored folder must have at the end; its name is a byte string. */
@@ -36,10 +37,9 @@ export function finishFolder(tree: TargetTree, member: FolderMember, owners: boo
     return isAbsent(error) ? undefined : `cannot be finished: ${messageOf(error)}`;
   }
   try {
-    const seconds = member.mtimeS + member.mtimeNs / 1e9;
     if (owners) fchownSync(fd, member.uid, member.gid);
     fchmodSync(fd, member.mode);
-    futimesSync(fd, seconds, seconds);
+    futimesSync(fd, fileTime(member), fileTime(member));
     return undefined;
   } catch (error) {
     return `its mode, owner or times could not be set: ${messageOf(error)}`;

@@ -24,6 +24,7 @@ import {
   type TarSource,
 } from './block-reader.js';
 import { toBytes, toText } from './byte-string.js';
+import { fileTime } from './file-time.js';
 import { unsafeName } from './member-name.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
@@ -82,11 +83,8 @@ export interface Unpacked {
 /** Thrown when `shouldStop` says so. */
 export class UnpackStopped extends Error {}
 
-/** Nanoseconds by which a restored time may be off: `node:fs` takes seconds, and systems cut them to microseconds. */
-const timeError = 2000n;
-
-/** Seconds since 1970 as `node:fs` takes them. */
-const secondsOf = (member: WantedMember) => member.mtimeS + member.mtimeNs / 1e9;
+/** Nanoseconds by which a restored time may be off: see `fileTime`. */
+const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
  * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
@@ -202,7 +200,7 @@ export class Unpacker {
     try {
       symlinkSync(target, part);
       if (this.options.owners) lchownSync(part, member.uid, member.gid);
-      lutimesSync(part, secondsOf(member), secondsOf(member));
+      lutimesSync(part, fileTime(member), fileTime(member));
       this.publish(part, path);
     } catch (error) {
       removeQuietly(part);
@@ -279,7 +277,7 @@ export class Unpacker {
         // The owner first: a change of owner takes the set-user-id bit away.
         if (this.options.owners) fchownSync(fd, member.uid, member.gid);
         fchmodSync(fd, member.mode);
-        futimesSync(fd, secondsOf(member), secondsOf(member));
+        futimesSync(fd, fileTime(member), fileTime(member));
       } finally {
         closeSync(fd);
       }
@@ -396,7 +394,7 @@ function isSameFile(
   if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
   const archived = BigInt(member.mtimeS) * 1_000_000_000n + BigInt(member.mtimeNs);
   const apart = there.mtimeNs - archived;
-  if (apart > timeError || apart < -timeError) return false;
+  if (apart > timeError(member) || apart < -timeError(member)) return false;
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   try {
     const hash = createHash('sha256');
