@@ -2,6 +2,14 @@ import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
 import type { Deps, DriveDeps, GroupRef } from './deps.js';
 import { labelLoadedTape } from './label-tape.js';
+import { readArchive, type RetrievalRef } from './read-archive.js';
+import {
+  finishRetrieval,
+  giveUpArchive,
+  nextArchives,
+  recordRetrievalState,
+  watchForRetrieval,
+} from './retrieval.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
@@ -17,7 +25,7 @@ import { syncTape } from './sync-tape.js';
 import { waitForFinal } from './wait-for-final.js';
 import { watchTape, type TapeWish } from './watch-tape.js';
 import { writeToTape } from './write-to-tape.js';
-import type { SetState } from '../catalog/schema.js';
+import type { RetrievalState, SetState } from '../catalog/schema.js';
 import type { LabelRequest } from '../tape/label-tape.js';
 
 /** Activities of the queue `tapeflow-archive`: short or waiting ones, next to the staging disk. */
@@ -48,6 +56,7 @@ export function driveActivities(deps: DriveDeps) {
     writeToTape: (ref: GroupRef, wanted?: string) => writeToTape(deps, ref, wanted),
     compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
     syncTape: (setId: string, tape: string, groups: number[]) => syncTape(deps, setId, tape, groups),
+    readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
   };
 }
@@ -57,6 +66,12 @@ export function driveHostActivities(deps: DriveDeps) {
   return {
     waitForFinal: (ref: GroupRef) => waitForFinal(deps, ref),
     watchTape: (wish: TapeWish) => watchTape(deps, wish),
+    nextArchives: (id: string) => nextArchives(deps, id),
+    giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
+    watchForRetrieval: (ref: RetrievalRef) => watchForRetrieval(deps, ref),
+    recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>
+      recordRetrievalState(deps, id, state, reason),
+    finishRetrieval: (id: string) => finishRetrieval(deps, id),
   };
 }
 

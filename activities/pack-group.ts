@@ -2,6 +2,7 @@ import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
+import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type FileRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
@@ -85,6 +86,8 @@ export async function packGroup(
       bytes_in: archive.bytesIn,
       members,
       created_at: Date.now(),
+      block_bytes: archive.blockBytes,
+      blocks: encodeBlocks(archive.blocks),
     },
     files,
     skipped: found.length + files.filter((file) => file.state === 'skipped').length,
@@ -122,7 +125,7 @@ function plannedMember(row: FileRow): PlannedMember | undefined {
     dev: row.dev,
     ino: row.ino,
     nlink: row.nlink,
-    linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
+    linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
   };
 }
@@ -147,7 +150,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     now: {
       mtimeS: member.mtimeS,
       mtimeNs: member.mtimeNs,
-      linkTarget: member.type === 'symlink' ? member.linkTarget : null,
+      linkTarget: member.linkTarget,
     },
   };
 }

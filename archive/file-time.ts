@@ -11,3 +11,11 @@ export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
   if (Math.abs(seconds) < mostSeconds) return { seconds, ns: Number(ns) };
   return { seconds: Math.sign(seconds) * mostSeconds, ns: 0 };
 }
+
+/**
+ * A time as the calls of `node:fs` take it: seconds, which are exact to a microsecond. A negative number means "now" to
+ * Node, so that times before 1970 go as a `Date`, which is exact to a millisecond.
+ */
+export function fileTime({ mtimeS, mtimeNs }: { mtimeS: number; mtimeNs: number }): number | Date {
+  return mtimeS < 0 ? new Date(mtimeS * 1000 + Math.floor(mtimeNs / 1e6)) : mtimeS + mtimeNs / 1e9;
+}

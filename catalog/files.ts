@@ -70,7 +70,8 @@ export async function commitCompressed(
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
-        link_target: eb.fn.coalesce(eb.val(new Uint8Array()), 'link_target'),
+        // Of what is stored, also when it is a link no more; of what is not, as the scan saw it.
+        link_target: sql<Uint8Array | null>`iif(${0}, ${new Uint8Array()}, link_target)`,
       }))
       .where('set_id', '=', setId)
       .where('path', '=', new Uint8Array())
@@ -100,6 +101,7 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
       file.reason,
       now?.mtimeS ?? null,
       now?.mtimeNs ?? null,
+      now === null ? 0 : 1,
       typeof now?.linkTarget === 'string' ? toBytes(now.linkTarget) : null,
       setId,
       toBytes(file.path),

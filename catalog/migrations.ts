@@ -208,9 +208,64 @@ async function filesByName(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/** What reading back needs: the index of each archive, what a verify found, and the retrievals themselves. */
+async function retrievals(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema.alterTable('archives').addColumn('block_bytes', integer).execute();
+  await schema.alterTable('archives').addColumn('blocks', bytes).execute();
+  await schema.alterTable('copies').addColumn('verified_at', integer).execute();
+  await schema.alterTable('copies').addColumn('damage', 'text').execute();
+  await schema
+    .createTable('retrievals')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('kind', 'text', (c) => c.notNull())
+    .addColumn('subject', 'text', (c) => c.notNull())
+    .addColumn('drive', 'text', (c) => c.notNull())
+    .addColumn('target', 'text')
+    .addColumn('overwrite', 'text', (c) => c.notNull())
+    .addColumn('selection', 'text', (c) => c.notNull())
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('reason', 'text')
+    .addColumn('created_at', integer, (c) => c.notNull())
+    .addColumn('finished_at', integer)
+    .execute();
+  await schema
+    .createTable('retrieval_archives')
+    .addColumn('retrieval_id', 'text', (c) => c.notNull().references('retrievals.id'))
+    .addColumn('no', integer, (c) => c.notNull())
+    .addColumn('set_id', 'text', (c) => c.notNull())
+    .addColumn('group_no', integer, (c) => c.notNull())
+    .addColumn('copy_no', integer, (c) => c.notNull())
+    .addColumn('tape_uuid', 'text', (c) => c.notNull())
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('members', integer, (c) => c.notNull())
+    .addColumn('bytes', integer, (c) => c.notNull())
+    .addColumn('restored', integer, (c) => c.notNull())
+    .addColumn('same', integer, (c) => c.notNull())
+    .addColumn('kept', integer, (c) => c.notNull())
+    .addColumn('failed', integer, (c) => c.notNull())
+    .addColumn('ms', integer)
+    .addPrimaryKeyConstraint('retrieval_archives_pk', ['retrieval_id', 'no'])
+    .execute();
+  await schema
+    .createTable('retrieval_problems')
+    .addColumn('id', 'integer', (c) => c.primaryKey().autoIncrement())
+    .addColumn('retrieval_id', 'text', (c) => c.notNull().references('retrievals.id'))
+    .addColumn('no', integer)
+    .addColumn('path', bytes)
+    .addColumn('reason', 'text', (c) => c.notNull())
+    .execute();
+  await schema
+    .createIndex('retrieval_problems_by_archive')
+    .on('retrieval_problems')
+    .columns(['retrieval_id', 'no'])
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
   '0002_copies_by_commit': { up: copiesByCommit },
   '0003_files_by_name': { up: filesByName },
+  '0004_retrievals': { up: retrievals },
 };

@@ -111,6 +111,10 @@ export interface ArchivesTable {
   /** Members inside, skipped entries not counted. */
   members: number;
   created_at: number;
+  /** Uncompressed bytes of each gzip member but the last; null where the index is not known. */
+  block_bytes: number | null;
+  /** Compressed bytes of each gzip member, as 32-bit little-endian numbers: the index of the archive. */
+  blocks: Bytes | null;
 }
 
 export interface TapesTable {
@@ -137,6 +141,9 @@ export interface CopiesTable {
   token: string;
   written_at: number | null;
   committed_at: number | null;
+  /** When it was last read back and compared, and what is wrong with it; null: nothing. */
+  verified_at: number | null;
+  damage: string | null;
 }
 
 export interface FilesTable {
@@ -156,6 +163,7 @@ export interface FilesTable {
   dev: string;
   ino: string;
   nlink: number;
+  /** Target of a symbolic link; of a packed file: the member of the same archive that it is a hard link to. */
   link_target: Bytes | null;
   /** First path of this set with the same inode, when that is in another group. */
   hard_link_of: Bytes | null;
@@ -180,6 +188,57 @@ export interface EventsTable {
   detail: string | null;
 }
 
+/** A restore or a verify: archives that are read back from tape. */
+export type RetrievalKind = 'restore' | 'verify';
+/** The last four are final. `incomplete`: ended, and something could not be had or was damaged. */
+export type RetrievalState =
+  'running' | 'waiting_for_tape' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
+
+export interface RetrievalsTable {
+  id: string;
+  kind: RetrievalKind;
+  /** What was asked for, in words: a set or a tape. */
+  subject: string;
+  drive: string;
+  /** Absolute path of the folder that is restored into; null for a verify. */
+  target: string | null;
+  overwrite: string;
+  /** JSON of the selection (see source/selection.ts). */
+  selection: string;
+  state: RetrievalState;
+  reason: string | null;
+  created_at: number;
+  finished_at: number | null;
+}
+
+/** The archives of a retrieval, in the order of reading. */
+export interface RetrievalArchivesTable {
+  retrieval_id: string;
+  no: number;
+  set_id: string;
+  group_no: number;
+  copy_no: number;
+  tape_uuid: string;
+  state: 'pending' | 'done' | 'failed';
+  /** Members and bytes of content that are wanted of it. */
+  members: number;
+  bytes: number;
+  restored: number;
+  same: number;
+  kept: number;
+  failed: number;
+  ms: number | null;
+}
+
+export interface RetrievalProblemsTable {
+  id: Generated<number>;
+  retrieval_id: string;
+  /** The archive; null where the problem is of none. */
+  no: number | null;
+  path: Bytes | null;
+  reason: string;
+}
+
 /** Set folders seen on tapes whose number must never be given again, even after the catalog was lost. */
 export interface SeenSetsTable {
   set_id: string;
@@ -195,4 +254,7 @@ export interface Tables {
   files: FilesTable;
   events: EventsTable;
   seen_sets: SeenSetsTable;
+  retrievals: RetrievalsTable;
+  retrieval_archives: RetrievalArchivesTable;
+  retrieval_problems: RetrievalProblemsTable;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Selectable } from 'kysely';
+import { toBytes } from '../archive/byte-string.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
@@ -133,6 +134,34 @@ export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
   const set = await findSet(db, id);
   if (set !== undefined) return set;
   throw usageFailure('NoSuchSet', `There is no set ${id} in the catalog.`, '`tapeflow sets` lists them.');
+}
+
+/** The newest set of which a committed archive holds one of these members, or what is below it; undefined: none. */
+export async function newestSetWith(db: Catalog, names: readonly string[]): Promise<string | undefined> {
+  for (const { id } of await listSets(db)) {
+    for (const name of names) {
+      const row = await db
+        .selectFrom('files')
+        .innerJoin('copies', (join) =>
+          join.onRef('copies.set_id', '=', 'files.set_id').onRef('copies.group_no', '=', 'files.group_no'),
+        )
+        .select('files.set_id')
+        .where('files.set_id', '=', id)
+        .where('copies.state', '=', 'committed')
+        .where('files.tar_offset', 'is not', null)
+        .where((eb) =>
+          eb.or([
+            eb('files.path', '=', toBytes(name)),
+            // What is in a folder lies between `name/` and `name0`.
+            eb.and([eb('files.path', '>=', toBytes(`${name}/`)), eb('files.path', '<', toBytes(`${name}0`))]),
+          ]),
+        )
+        .limit(1)
+        .executeTakeFirst();
+      if (row !== undefined) return id;
+    }
+  }
+  return undefined;
 }
 
 /** Every set, newest first. */

@@ -54,14 +54,14 @@ export async function followSet(
   }
 }
 
-interface Interrupt {
+export interface Interrupt {
   readonly happened: boolean;
   readonly promise: Promise<void>;
   end(): void;
 }
 
 /** The first Ctrl-C is an answer to the question "go on following?"; the second ends the process at once. */
-function onInterrupt(): Interrupt {
+export function onInterrupt(): Interrupt {
   let happened = false;
   let resolve = (): void => undefined;
   const promise = new Promise<void>((done) => (resolve = done));

@@ -9,10 +9,12 @@ import { addDoctor } from './commands/doctor.js';
 import { addFind } from './commands/find.js';
 import { addHost } from './commands/host.js';
 import { addLs } from './commands/ls.js';
+import { addRestore } from './commands/restore.js';
 import { addSets } from './commands/sets.js';
 import { addTape } from './commands/tape.js';
 import { addTrace } from './commands/trace.js';
 import { addUp } from './commands/up.js';
+import { addVerify } from './commands/verify.js';
 import { addWatch } from './commands/watch.js';
 import { addWorker } from './commands/worker.js';
 import { exitCodes } from './exit-codes.js';
@@ -26,6 +28,8 @@ const program = new Command('tapeflow')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')) });
 
 addBackup(program);
+addRestore(program);
+addVerify(program);
 addUp(program);
 addSets(program);
 addWatch(program);

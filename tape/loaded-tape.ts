@@ -21,6 +21,33 @@ const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or lo
  * not readable, unlabelled, foreign, a label that was copied to another volume, or committed archives gone.
  */
 export async function identifyTape(drive: Drive, catalog: Catalog): Promise<LoadedTape> {
+  const tape = await labelledTape(drive, catalog);
+  await requireLastArchive(drive, catalog, tape.row);
+  return tape;
+}
+
+/** The tape in the drive, if it is the wanted one, for reading: a damaged or full one will do. Else `TapeNotReady`. */
+export async function requireForReading(drive: Drive, catalog: Catalog, wanted: string): Promise<LoadedTape> {
+  const name = (await tapeByUuid(catalog, wanted))?.name ?? wanted;
+  const load = `Load the tape ${name} into drive ${drive.settings.name}.`;
+  let tape: LoadedTape;
+  try {
+    tape = await labelledTape(drive, catalog);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    const { reason } = error.details;
+    throw tapeNotReady(typeof reason === 'string' ? reason : 'unreadable', error.message, load);
+  }
+  if (tape.row.uuid === wanted) return tape;
+  throw tapeNotReady(
+    'wrong_tape',
+    `The tape ${tape.row.name} is in drive ${drive.settings.name}, but ${name} is wanted.`,
+    load,
+  );
+}
+
+/** The tape in the drive by its label and volume id. */
+async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape> {
   const { name } = drive.settings;
   const medium = await lookAt(drive, () => drive.medium());
   const label = await lookAt(drive, () => readLabel(drive.settings.path));
@@ -46,7 +73,6 @@ export async function identifyTape(drive: Drive, catalog: Catalog): Promise<Load
       'It was formatted anew, or the label was copied: load the true tape.',
     );
   }
-  await requireLastArchive(drive, catalog, row);
   const space = await lookAt(drive, () => drive.space());
   await updateTape(catalog, row.uuid, space);
   return { row: { ...row, ...space }, label, medium, space };

@@ -6,14 +6,17 @@ import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from './queue
 const anyArchive = '14 days';
 
 /** Failures that another attempt cannot mend. The activities mark them too; here they are listed for the reader. */
-const hopeless = ['TapeNotReady', 'StagedArchiveDamaged'];
+const hopeless = ['TapeNotReady', 'TargetNotReady', 'StagedArchiveDamaged'];
 
 /**
  * Every time-out and retry policy of a set, each with its reason. Heartbeats come every second; after
  * `HEARTBEAT_SECONDS` without one (30 s: slow disks and a busy machine must not count as death) the attempt is dead to
  * the server.
  */
-export function activityOptions(options: SetOptions, drive: string) {
+export function activityOptions(
+  options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
+  drive: string,
+) {
   const heartbeatTimeout = options.heartbeatSeconds * 1000;
   const retry = {
     // A cut-off attempt gives up on its own at heartbeat timeout + 5 s; catalog tokens fence it until then.
@@ -77,6 +80,21 @@ export function activityOptions(options: SetOptions, drive: string) {
       startToCloseTimeout: anyArchive,
       heartbeatTimeout,
       retry: { ...retry, initialInterval: options.tapeRetrySeconds * 1000, maximumInterval: 5 * 60_000 },
+      ...waitsForItsEnd,
+    },
+    /** What a retrieval asks of the drive's host besides: short catalog steps, and the end of a restore. Tried for ever. */
+    host: {
+      taskQueue: driveHostQueue(drive),
+      startToCloseTimeout: '1 day',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+    },
+    /** Reads one archive from the tape, in the drive's slot. */
+    read: {
+      taskQueue: driveQueue(drive),
+      startToCloseTimeout: anyArchive,
+      heartbeatTimeout,
+      retry,
       ...waitsForItsEnd,
     },
     /** Waits for a person: a year, at the cost of one activity. */

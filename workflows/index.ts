@@ -1,2 +1,3 @@
 export { backupSet } from './backup-set.js';
 export { labelLoadedTape } from './label-tape.js';
+export { retrieveArchives } from './retrieve-archives.js';

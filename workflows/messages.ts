@@ -56,3 +56,11 @@ export const searchAttributes = {
 export function backupWorkflowId(setId: string): string {
   return `backup-${setId}`;
 }
+
+/** What a restore or a verify starts with; its workflow id is its own id. */
+export interface RetrievalInput {
+  id: string;
+  kind: 'restore' | 'verify';
+  drive: string;
+  options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
+}

@@ -96,7 +96,7 @@ export class RowPrinter {
         archive,
         offset,
         tape,
-        ...(row.link_target === null ? {} : jsonName('target', fromBytes(row.link_target))),
+        ...linkOf(row),
       });
       return;
     }
@@ -104,7 +104,7 @@ export class RowPrinter {
       archive === null
         ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}`
         : `${tape ?? 'no tape yet'} ${archive}`;
-    const target = row.link_target === null ? '' : ` -> ${toText(fromBytes(row.link_target))}`;
+    const target = shownLink(row);
     const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
     const size = String(row.size).padStart(12);
     this.session.print(
@@ -121,4 +121,17 @@ export class RowPrinter {
     }
     return names === '' ? null : names;
   }
+}
+
+/** Where a symbolic link leads to, or which member a hard link is the same file as. */
+function linkOf({ type, link_target: target }: FileRow): Record<string, string> {
+  if (target === null) return {};
+  return type === 'symlink'
+    ? jsonName('target', fromBytes(target))
+    : jsonName('hardLink', `/${fromBytes(target)}`);
+}
+
+function shownLink({ type, link_target: target }: FileRow): string {
+  if (target === null) return '';
+  return type === 'symlink' ? ` -> ${toText(fromBytes(target))}` : ` = ${shownPath(target)}`;
 }

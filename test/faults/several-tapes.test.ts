@@ -1,47 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { Connection } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { readHostFile } from '../../embedded/host-file.js';
 import { labelFileName } from '../../tape/label.js';
 import { Installation } from '../support/installation.js';
-import {
-  archivesOn,
-  assertSameTree,
-  mountPoint,
-  noise,
-  tempFolder,
-  untar,
-  writeTree,
-} from '../support/trees.js';
+import { TapeDrive } from '../support/tape-drive.js';
+import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
-
-/** A drive of kind `directory` in which small file systems are the tapes. */
-class TapeDrive {
-  readonly path: string;
-  constructor(private readonly t: TestContext) {
-    this.path = mountPoint(t);
-  }
-  newTape(size = '6m'): string {
-    const mount = mountPoint(this.t);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mount]);
-    return mount;
-  }
-  load(tape: string, options: { readOnly: boolean } = { readOnly: false }): void {
-    execFileSync('mount', ['--bind', tape, this.path]);
-    if (options.readOnly) execFileSync('mount', ['-o', 'remount,bind,ro', this.path]);
-  }
-  unload(): void {
-    execFileSync('umount', ['-l', this.path]);
-  }
-  swap(tape: string, options?: { readOnly: boolean }): void {
-    this.unload();
-    this.load(tape, options);
-  }
-}
 
 function reasonOf(installation: Installation, setId: string, reason: RegExp): Promise<unknown> {
   return waitFor(() => {

@@ -144,14 +144,17 @@ export function archivesOn(tape: string, setId: string): string[] {
     .map((name) => path.join(tape, setId, name));
 }
 
+/** Nanoseconds by which times may differ that were set through `node:fs`. */
+const timeError = 2000n;
+
 /**
  * Names the first differences of two trees. Folder times are compared only for one archive: unpacking a second one into
- * the same folders changes them.
+ * the same folders changes them. `nearTimes`: what tapeflow restores has its times to the microsecond.
  */
 export function assertSameTree(
   actual: string,
   expected: string,
-  options: { folderTimes: boolean } = { folderTimes: true },
+  options: { folderTimes: boolean; nearTimes?: boolean } = { folderTimes: true },
 ): void {
   const [there, wanted] = [describeTree(actual), describeTree(expected)];
   const wrong: string[] = [];
@@ -159,6 +162,10 @@ export function assertSameTree(
     const [is, should] = [there[name], wanted[name]].map((entry) =>
       entry?.type === 'directory' && !options.folderTimes ? { ...entry, mtimeNs: '' } : entry,
     );
+    if (options.nearTimes === true && is !== undefined && should !== undefined) {
+      const apart = BigInt(is.mtimeNs) - BigInt(should.mtimeNs);
+      if (apart <= timeError && apart >= -timeError) is.mtimeNs = should.mtimeNs;
+    }
     const [a, b] = [JSON.stringify(is), JSON.stringify(should)];
     if (a !== b) wrong.push(`${name}: ${a} instead of ${b}`);
   }

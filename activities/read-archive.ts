@@ -1,0 +1,265 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { decodeBlocks } from '../archive/block-reader.js';
+import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { memberNameOfText } from '../archive/member-name.js';
+import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
+import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
+import type { FileRow } from '../catalog/files.js';
+import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';
+import {
+  recordArchive,
+  recordVerified,
+  retrievalArchive,
+  retrievalNamed,
+  selectionOf,
+  type ArchiveResult,
+  type RetrievalArchiveRow,
+  type RetrievalProblem,
+  type RetrievalRow,
+} from '../catalog/retrievals.js';
+import { selectedFiles } from '../catalog/selected-files.js';
+import { setNamed } from '../catalog/sets.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { confirmMedium } from '../tape/drive.js';
+import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
+import { isMountDeath } from '../tape/ltfs.js';
+import { asAttempt, type Attempt } from './attempt.js';
+import type { DriveDeps } from './deps.js';
+
+/** One archive of a retrieval: all that the history carries of it. */
+export interface RetrievalRef {
+  id: string;
+  no: number;
+}
+
+/** Errors of the disk that is restored to which a person or time mends. */
+const targetConditions = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+/**
+ * Reads what is wanted of one archive from the tape in the drive: a restore writes it below its target, a verify compares
+ * it. Fails with `TapeNotReady` or `TargetNotReady` when a person has to act first; what is wrong with single members, or
+ * with the archive, is recorded instead, and the retrieval goes on.
+ */
+export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive } = deps;
+    const row = await retrievalArchive(catalog, ref.id, ref.no);
+    if (row.state !== 'pending') return;
+    const retrieval = await retrievalNamed(catalog, ref.id);
+    const archive = await requireArchive(catalog, row.set_id, row.group_no);
+    const tape = await requireForReading(drive, catalog, row.tape_uuid);
+    const began = performance.now();
+    const problems: RetrievalProblem[] = [];
+    const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
+    const file = path.join(drive.settings.path, row.set_id, archive.name);
+    try {
+      await readMembers(deps, attempt, { retrieval, row, archive, file }, counts, problems);
+    } catch (error) {
+      attempt.throwIfCancelled();
+      await throwIfNotTheArchives(deps, tape, retrieval, error);
+      problems.push({
+        path: null,
+        reason: `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`,
+      });
+      counts.failed = row.members - counts.restored - counts.same - counts.kept;
+    }
+    if (retrieval.target !== null) await syncFileSystem(retrieval.target);
+    const result: ArchiveResult = {
+      ...counts,
+      state: problems.length === 0 ? 'done' : 'failed',
+      ms: performance.now() - began,
+    };
+    attempt.throwIfCancelled();
+    await attempt.commit(() => recordArchive(catalog, ref.id, ref.no, result, problems));
+    if (retrieval.kind === 'verify') {
+      const damage =
+        problems.length === 0 ? null : `${problems.length} problems: ${problems[0]?.reason ?? ''}`;
+      await attempt.commit(() => recordVerified(catalog, row, damage));
+    }
+    const { set_id: setId, group_no: group } = row;
+    const level = problems.length === 0 ? 'info' : 'warn';
+    deps.logger[level](
+      { stage: 'read', retrieval: ref.id, setId, group, ...result, tape: tape.row.name },
+      'archive read',
+    );
+  });
+}
+
+interface Reading {
+  retrieval: RetrievalRow;
+  row: RetrievalArchiveRow;
+  archive: ArchiveRow;
+  file: string;
+}
+
+async function readMembers(
+  deps: DriveDeps,
+  attempt: Attempt,
+  { retrieval, row, archive, file }: Reading,
+  counts: Record<Unpacked['outcome'], number>,
+  problems: RetrievalProblem[],
+): Promise<void> {
+  const { settings } = deps;
+  const verify = retrieval.kind === 'verify';
+  if (verify) await dropFromCache(file);
+  const { size } = await lstat(file);
+  if (size !== archive.size) {
+    const reason = `The archive ${file} has ${size} bytes instead of ${archive.size}.`;
+    problems.push({ path: null, reason });
+  }
+  const report = (bytes: number) =>
+    attempt.report({ step: 'reading', group: row.group_no, bytesOut: bytes, bytesTotal: row.bytes });
+  report(0);
+  const outcome = await unpackInThread({
+    archivePath: file,
+    index:
+      archive.blocks === null || archive.block_bytes === null
+        ? undefined
+        : { blockBytes: archive.block_bytes, blocks: decodeBlocks(archive.blocks) },
+    target: retrieval.target,
+    overwrite: retrieval.overwrite as Overwrite,
+    owners: process.getuid?.() === 0,
+    undescribed: retrieval.target === null ? [] : await foldersAboveSources(deps, row.set_id),
+    job: { name: retrieval.id, token: attempt.token },
+    inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
+    pages: wantedPages(deps, retrieval, row, problems),
+    signal: attempt.signal,
+    onBatch(batch) {
+      for (const { name, outcome: became, reason } of batch) {
+        counts[became] += 1;
+        if (reason !== undefined) problems.push({ path: toBytes(name), reason });
+      }
+    },
+    onProgress: report,
+  });
+  if (!verify) return;
+  if (
+    problems.length === 0 &&
+    outcome.archiveSha256 !== undefined &&
+    outcome.archiveSha256 !== archive.sha256
+  )
+    problems.push({
+      path: null,
+      reason: `The SHA-256 of ${file} is not that of the archive which was written.`,
+    });
+  const manifest = path.join(path.dirname(file), archive.manifest_name);
+  const wrong = await manifestDamage(manifest, archive.manifest_sha256);
+  if (wrong !== undefined) problems.push({ path: null, reason: `The manifest ${manifest} ${wrong}.` });
+}
+
+/** What is wanted of the archive, in its order; members that were not stored whole are noted as problems too. */
+async function* wantedPages(
+  deps: DriveDeps,
+  retrieval: RetrievalRow,
+  row: RetrievalArchiveRow,
+  problems: RetrievalProblem[],
+): AsyncGenerator<WantedMember[]> {
+  const { catalog } = deps;
+  const group = await groupOf(catalog, row.set_id, row.group_no);
+  const within = { first: group.first_path, last: group.last_path };
+  for await (const page of selectedFiles(catalog, row.set_id, selectionOf(retrieval), within)) {
+    const wanted: WantedMember[] = [];
+    for (const file of page) {
+      if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
+      if (file.state === 'skipped' && retrieval.kind === 'restore')
+        problems.push({ path: file.path, reason: `It is not whole in the backup: ${file.reason ?? ''}` });
+      wanted.push(await wantedMember(deps, file));
+    }
+    yield wanted;
+  }
+}
+
+async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<WantedMember> {
+  const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
+  let linkOffset: number | null = null;
+  if (file.type === 'file' && file.link_target !== null) {
+    const first = await catalog
+      .selectFrom('files')
+      .select('tar_offset')
+      .where('set_id', '=', file.set_id)
+      .where('path', '=', file.link_target)
+      .executeTakeFirst();
+    linkOffset = first?.tar_offset ?? null;
+  }
+  return {
+    name: fromBytes(file.path),
+    type: file.type as WantedMember['type'],
+    size: file.size,
+    mtimeS: file.mtime_s,
+    mtimeNs: file.mtime_ns,
+    mode: file.mode & 0o7777,
+    uid: file.uid,
+    gid: file.gid,
+    nlink: file.nlink,
+    linkTarget,
+    sha256: file.sha256,
+    offset: file.tar_offset ?? 0,
+    linkOffset,
+  };
+}
+
+/** Names of the folders above a set's sources; they are no members of any archive. */
+export async function foldersAboveSources(
+  { catalog }: Pick<DriveDeps, 'catalog'>,
+  setId: string,
+): Promise<string[]> {
+  const folders = new Set<string>();
+  for (const source of JSON.parse((await setNamed(catalog, setId)).sources) as string[]) {
+    const name = memberNameOfText(source, process.platform);
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+      folders.add(name.slice(0, end));
+  }
+  return [...folders];
+}
+
+/** Throws a failure that says nothing about the archive: the tape went away, or the target takes nothing. */
+async function throwIfNotTheArchives(
+  { drive }: DriveDeps,
+  tape: LoadedTape,
+  retrieval: RetrievalRow,
+  error: unknown,
+): Promise<void> {
+  if (error instanceof TapeflowFailure) throw error;
+  await confirmMedium(drive.settings, tape.medium);
+  const code = systemErrorCode(error) ?? '';
+  if (retrieval.target !== null && targetConditions.has(code)) {
+    throw new TapeflowFailure(
+      'TargetNotReady',
+      `The target ${retrieval.target} takes no more: ${describeError(error)}.`,
+      { kind: 'person', advice: 'The restore goes on by itself when there is room.' },
+    );
+  }
+  const ofTheArchive =
+    error instanceof ArchiveUnreadable ||
+    ['ENOENT', 'ELOOP', 'EIO', 'ENXIO', 'EISDIR', 'EACCES'].includes(code);
+  if (isMountDeath(error) || !ofTheArchive) throw error;
+}
+
+async function manifestDamage(file: string, sha256: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(file), hash);
+  } catch (error) {
+    return `cannot be read: ${describeError(error)}`;
+  }
+  return hash.digest('hex') === sha256 ? undefined : 'is not the one that was written';
+}
+
+const run = promisify(execFile);
+
+/** Makes the system forget what it holds of a file, so that the next read comes from the medium (GNU dd's `nocache`). */
+async function dropFromCache(file: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  await run('dd', [`if=${file}`, 'iflag=nocache', 'count=0']).catch(() => undefined);
+}
+
+/** Makes what was restored durable: one call for the whole file system, where the system has it (GNU `sync -f`). */
+export async function syncFileSystem(folder: string): Promise<void> {
+  await run('sync', process.platform === 'linux' ? ['-f', folder] : []).catch(() => undefined);
+}

@@ -1,0 +1,177 @@
+import { setImmediate as yieldNow } from 'node:timers/promises';
+import { access, constants } from 'node:fs/promises';
+import { fromBytes } from '../archive/byte-string.js';
+import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
+import { TargetTree } from '../archive/target-tree.js';
+import {
+  addProblems,
+  pendingArchives,
+  recordArchive,
+  recordRetrieval,
+  retrievalArchive,
+  retrievalNamed,
+  selectionOf,
+  summarizeRetrieval,
+  type RetrievalProblem,
+  type RetrievalRow,
+  type RetrievalSummary,
+} from '../catalog/retrievals.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import type { RetrievalState } from '../catalog/schema.js';
+import { selectedFiles, selectedFolders } from '../catalog/selected-files.js';
+import { TapeflowFailure } from '../config/failures.js';
+import { spaceOf } from '../tape/drive.js';
+import { requireForReading } from '../tape/loaded-tape.js';
+import { asAttempt, pause } from './attempt.js';
+import type { Deps, DriveDeps } from './deps.js';
+import { syncFileSystem, type RetrievalRef } from './read-archive.js';
+
+/** Archives that the workflow is told of at once. */
+const pageSize = 50;
+/** Milliseconds between two looks at the drive and the target. */
+const lookEveryMs = 1000;
+
+/** The next archives to be read, in order. */
+export interface NextArchive {
+  no: number;
+  setId: string;
+  group: number;
+}
+
+export function nextArchives({ catalog }: Deps, id: string): Promise<NextArchive[]> {
+  return asAttempt(async () =>
+    (await pendingArchives(catalog, id, pageSize)).map(({ no, set_id: setId, group_no: group }) => ({
+      no,
+      setId,
+      group,
+    })),
+  );
+}
+
+export function recordRetrievalState(
+  { catalog }: Deps,
+  id: string,
+  state: RetrievalState,
+  reason: string | null,
+): Promise<void> {
+  return asAttempt(() => recordRetrieval(catalog, id, state, reason));
+}
+
+/** Gives an archive up that could not be read in all its attempts, and says so. */
+export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: string): Promise<void> {
+  return asAttempt(async () => {
+    const row = await retrievalArchive(catalog, ref.id, ref.no);
+    if (row.state !== 'pending') return;
+    const result = { state: 'failed', restored: 0, same: 0, kept: 0, failed: row.members, ms: 0 } as const;
+    const sentence = `The archive of group ${row.group_no} of set ${row.set_id} was given up: ${reason}`;
+    await recordArchive(catalog, ref.id, ref.no, result, [{ path: null, reason: sentence }]);
+  });
+}
+
+/** Waits, for days if it must, until the archive's tape is in the drive, and the target takes files. Only reads. */
+export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive } = deps;
+    const retrieval = await retrievalNamed(catalog, ref.id);
+    const row = await retrievalArchive(catalog, ref.id, ref.no);
+    const freeBefore = await freeBytes(retrieval);
+    for (;;) {
+      try {
+        await requireForReading(drive, catalog, row.tape_uuid);
+        const free = await freeBytes(retrieval);
+        // Room for all of it, or more than there was: a part of it may be restored already.
+        if (free >= row.bytes || free > freeBefore) return;
+        attempt.report({ step: 'waiting for room', why: `${retrieval.target ?? ''} is full` });
+      } catch (error) {
+        if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+        await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
+        attempt.report({ step: 'waiting for tape', why: error.sentence });
+      }
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}
+
+/** Bytes free at the target; none while it takes no writes. */
+async function freeBytes({ target }: RetrievalRow): Promise<number> {
+  if (target === null) return Infinity;
+  try {
+    await access(target, constants.W_OK);
+    return (await spaceOf(target)).free;
+  } catch {
+    return 0;
+  }
+}
+
+/** The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded. */
+export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
+  return asAttempt(async (attempt) => {
+    const { catalog } = deps;
+    const retrieval = await retrievalNamed(catalog, id);
+    if (retrieval.kind === 'restore' && retrieval.target !== null && retrieval.finished_at === null) {
+      const problems = await finishTree(catalog, retrieval, retrieval.target, attempt.token, () =>
+        attempt.throwIfCancelled(),
+      );
+      await syncFileSystem(retrieval.target);
+      await addProblems(catalog, id, problems);
+    }
+    const before = await summarizeRetrieval(catalog, id);
+    const state = before.problems > 0 || before.failed > 0 ? 'incomplete' : 'completed';
+    await recordRetrieval(catalog, id, state, null);
+    return summarizeRetrieval(catalog, id);
+  });
+}
+
+async function finishTree(
+  catalog: Catalog,
+  retrieval: RetrievalRow,
+  target: string,
+  token: string,
+  check: () => void,
+): Promise<RetrievalProblem[]> {
+  const problems: RetrievalProblem[] = [];
+  const owners = process.getuid?.() === 0;
+  const selection = selectionOf(retrieval);
+  const tree = new TargetTree(target, [], { name: retrieval.id, token });
+  try {
+    for (const setId of await setsOf(catalog, retrieval.id)) {
+      for await (const page of selectedFiles(catalog, setId, selection, undefined)) {
+        check();
+        for (const row of page) {
+          if (row.hard_link_of !== null && row.type === 'file' && row.state === 'packed')
+            joinHardLink(tree, fromBytes(row.path), fromBytes(row.hard_link_of));
+        }
+        await yieldNow();
+      }
+      for await (const page of selectedFolders(catalog, setId, selection)) {
+        check();
+        for (const row of page) {
+          const member = {
+            name: fromBytes(row.path),
+            mtimeS: row.mtime_s,
+            mtimeNs: row.mtime_ns,
+            mode: row.mode & 0o7777,
+            uid: row.uid,
+            gid: row.gid,
+          };
+          const reason = finishFolder(tree, member, owners);
+          if (reason !== undefined) problems.push({ path: row.path, reason });
+        }
+        await yieldNow();
+      }
+    }
+  } finally {
+    tree.close();
+  }
+  return problems;
+}
+
+async function setsOf(catalog: Catalog, id: string): Promise<string[]> {
+  const rows = await catalog
+    .selectFrom('retrieval_archives')
+    .select('set_id')
+    .distinct()
+    .where('retrieval_id', '=', id)
+    .execute();
+  return rows.map((row) => row.set_id);
+}

@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { createGunzip, gunzip } from 'node:zlib';
+
+/** How an archive's gzip members lie in it: the index that its manifest ends with. */
+export interface BlockIndex {
+  /** Uncompressed bytes of each gzip member but the last. */
+  blockBytes: number;
+  /** Compressed bytes of each gzip member, in order. */
+  blocks: readonly number[];
+}
+
+/** The catalog's form of an index: 32-bit little-endian numbers. */
+export function encodeBlocks(blocks: readonly number[]): Uint8Array {
+  const bytes = Buffer.alloc(blocks.length * 4);
+  blocks.forEach((block, at) => bytes.writeUInt32LE(block, at * 4));
+  return bytes;
+}
+
+/** The inverse of `encodeBlocks`. */
+export function decodeBlocks(encoded: Uint8Array): number[] {
+  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  return Array.from({ length: Math.floor(bytes.length / 4) }, (_, at) => bytes.readUInt32LE(at * 4));
+}
+
+/** Uncompressed bytes of an archive, from `start` on. */
+export interface Chunk {
+  start: number;
+  data: Buffer;
+}
+
+/** The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`. */
+export interface TarSource {
+  /** The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten. */
+  chunkAt(offset: number): Promise<Chunk | undefined>;
+  /** Says which bytes will be read next, so that they can be read ahead; ascending, and not before those said earlier. */
+  expect(from: number, to: number): void;
+  close(): void;
+}
+
+/** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
+export class ArchiveDamaged extends Error {}
+
+/** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
+function openArchive(path: string): { fd: number; size: number } {
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) {
+    closeSync(fd);
+    throw new ArchiveDamaged('it is no ordinary file');
+  }
+  return { fd, size: stats.size };
+}
+
+/**
+ * Reads an archive by its index: only the gzip members (RFC 1952) that hold the wanted bytes, in the order of the file, and
+ * several of them inflated at once on libuv's pool. Each member's CRC is checked. A damaged member spoils its own bytes only.
+ *
+ * @param inFlight members that are read ahead.
+ * @param hashing take the file's own hash too; for a reader that reads all of it.
+ */
+export class IndexedReader implements TarSource {
+  private readonly fd: number;
+  private readonly size: number;
+  /** Byte of the file where each member begins, and its end. */
+  private readonly begins: number[] = [0];
+  private readonly loaded = new Map<number, Promise<Buffer>>();
+  /** Members that will be wanted, in order. */
+  private readonly expected: number[] = [];
+  /** SHA-256 of the file so far, as long as every member of it was read in order. */
+  private readonly hash = createHash('sha256');
+  private hashed = 0;
+
+  constructor(
+    path: string,
+    private readonly index: BlockIndex,
+    private readonly inFlight: number,
+    private readonly hashing = false,
+  ) {
+    ({ fd: this.fd, size: this.size } = openArchive(path));
+    let at = 0;
+    for (const bytes of index.blocks) this.begins.push((at += bytes));
+  }
+
+  expect(from: number, to: number): void {
+    const { blockBytes, blocks } = this.index;
+    const last = Math.min(Math.floor(Math.max(to - 1, from) / blockBytes), blocks.length - 1);
+    let block = Math.max(Math.floor(from / blockBytes), (this.expected.at(-1) ?? -1) + 1);
+    for (; block <= last; block += 1) this.expected.push(block);
+  }
+
+  async chunkAt(offset: number): Promise<Chunk | undefined> {
+    const { blockBytes, blocks } = this.index;
+    const block = Math.floor(offset / blockBytes);
+    if (block >= blocks.length) return undefined;
+    for (const earlier of this.loaded.keys()) if (earlier < block) this.loaded.delete(earlier);
+    while (this.expected.length > 0 && (this.expected[0] ?? 0) <= block) this.expected.shift();
+    const wanted = this.load(block);
+    while (this.loaded.size < this.inFlight) {
+      const next = this.expected.shift();
+      if (next === undefined) break;
+      void this.load(next);
+    }
+    const data = await wanted;
+    const start = block * blockBytes;
+    if (offset >= start + data.length) return undefined;
+    return { start, data };
+  }
+
+  /** SHA-256 of the whole file in hex; undefined when it was not read from its beginning to its end, in order. */
+  async sha256(): Promise<string | undefined> {
+    const { blockBytes, blocks } = this.index;
+    for (let block = this.hashed; block < blocks.length; block += 1)
+      await this.chunkAt(block * blockBytes).catch(() => undefined);
+    return this.hashed === blocks.length ? this.hash.digest('hex') : undefined;
+  }
+
+  close(): void {
+    this.loaded.clear();
+    closeSync(this.fd);
+  }
+
+  private load(block: number): Promise<Buffer> {
+    const known = this.loaded.get(block);
+    if (known !== undefined) return known;
+    const loading = this.inflate(block);
+    // One that nobody comes to read is no unhandled rejection.
+    loading.catch(() => undefined);
+    this.loaded.set(block, loading);
+    return loading;
+  }
+
+  private async inflate(block: number): Promise<Buffer> {
+    const from = this.begins[block] ?? 0;
+    const bytes = this.index.blocks[block] ?? 0;
+    if (from + bytes > this.size)
+      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.size} bytes`);
+    const compressed = Buffer.allocUnsafe(bytes);
+    for (let have = 0; have < bytes;) {
+      const read = readSync(this.fd, compressed, have, bytes - have, from + have);
+      if (read === 0) throw new ArchiveDamaged('the archive became shorter while it was read');
+      have += read;
+    }
+    if (this.hashing && block === this.hashed) {
+      this.hash.update(compressed);
+      this.hashed += 1;
+    }
+    const { blockBytes, blocks } = this.index;
+    const data = await gunzipped(compressed, blockBytes, `block ${block + 1} of ${blocks.length}`);
+    if (block < blocks.length - 1 && data.length !== blockBytes)
+      throw new ArchiveDamaged(`block ${block + 1} of ${blocks.length} has ${data.length} bytes`);
+    return data;
+  }
+}
+
+function gunzipped(compressed: Buffer, most: number, what: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    // One byte more than needed: zlib would ask for another chunk when the first is filled to its end.
+    gunzip(compressed, { chunkSize: most + 1, maxOutputLength: most }, (error, data) => {
+      if (error === null) resolve(data);
+      else reject(new ArchiveDamaged(`${what} is damaged (${error.message})`));
+    });
+  });
+}
+
+/** Reads any gzip file from its beginning to its end: for an archive without an index. */
+export class StreamReader implements TarSource {
+  private readonly chunks: AsyncIterator<unknown>;
+  private readonly stream = createGunzip({ chunkSize: 1024 * 1024 });
+  private readonly reading: AsyncIterator<unknown>;
+  private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
+  private readonly fd: number;
+
+  constructor(path: string) {
+    ({ fd: this.fd } = openArchive(path));
+    this.reading = compressedChunks(this.fd);
+    this.chunks = this.stream[Symbol.asyncIterator]();
+    void this.feed();
+  }
+
+  expect(): void {
+    // Everything is read anyway.
+  }
+
+  async chunkAt(offset: number): Promise<Chunk | undefined> {
+    while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
+      const { start, data } = this.current;
+      let next: IteratorResult<unknown>;
+      try {
+        next = await this.chunks.next();
+      } catch (error) {
+        throw new ArchiveDamaged(
+          `it cannot be read after ${start + data.length} bytes (${error instanceof Error ? error.message : 'error'})`,
+        );
+      }
+      this.current =
+        next.done === true ? undefined : { start: start + data.length, data: next.value as Buffer };
+    }
+    if (this.current !== undefined && offset < this.current.start)
+      throw new Error('a stream cannot be read backwards');
+    return this.current;
+  }
+
+  close(): void {
+    this.stream.destroy();
+    closeSync(this.fd);
+  }
+
+  private async feed(): Promise<void> {
+    try {
+      for (;;) {
+        const next = await this.reading.next();
+        if (next.done === true || this.stream.destroyed) break;
+        if (!this.stream.write(next.value))
+          await new Promise((resolve) => this.stream.once('drain', resolve));
+      }
+      this.stream.end();
+    } catch (error) {
+      this.stream.destroy(error instanceof Error ? error : undefined);
+    }
+  }
+}
+
+async function* compressedChunks(fd: number): AsyncGenerator<Buffer> {
+  for (let at = 0; ;) {
+    const chunk = Buffer.allocUnsafe(1024 * 1024);
+    const bytes = readSync(fd, chunk, 0, chunk.length, at);
+    if (bytes === 0) return;
+    at += bytes;
+    yield chunk.subarray(0, bytes);
+  }
+}

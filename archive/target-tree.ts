@@ -1,0 +1,176 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs';
+import { fromText, toBytes } from './byte-string.js';
+
+/** Why one entry cannot be put in its place; the message is a part of a sentence. */
+export class RestoreProblem extends Error {}
+
+/** Folders that are kept open at once. */
+const mostOpen = 64;
+/** Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. */
+const privateMode = 0o700;
+/** Mode of folders that no member describes, less the umask. */
+const plainMode = 0o777;
+
+/** A folder of the target that is open, and what is known of it. */
+interface OpenFolder {
+  fd: number;
+  /** True when this process made it: then nothing can be in it that was there before. */
+  made: boolean;
+}
+
+/**
+ * The folder that files are restored into. Nothing is ever written outside of it, whatever the names in an archive say and
+ * whatever somebody does to the folders meanwhile: on Linux every step goes from an open folder to its child, and never
+ * follows a symbolic link (`/proc/self/fd/N/name` is `openat`, which Node does not have). Elsewhere the folders above are
+ * looked at before each step, which somebody who is quick could get around.
+ */
+export class TargetTree {
+  private readonly root: number;
+  private readonly open = new Map<string, OpenFolder>();
+  private readonly rootPath: string;
+  private parts = 0;
+
+  private readonly undescribed: ReadonlySet<string>;
+
+  /**
+   * @param target an existing folder; it may be reached through symbolic links itself.
+   * @param undescribed names of folders that stay as they are made.
+   * @param job what made the files that are not whole yet, and the attempt of it that runs now: those that an earlier
+   *   attempt has left in a folder are removed when it is opened first.
+   */
+  constructor(
+    target: string,
+    undescribed: readonly string[],
+    private readonly job: { name: string; token: string },
+  ) {
+    this.undescribed = new Set(undescribed);
+    this.rootPath = fromText(target);
+    this.root = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
+  }
+
+  /** A path for the calls of `node:fs` to an entry whose folder exists or is made now. `name`: a member name. */
+  place(name: string): { path: Buffer; folder: OpenFolder } {
+    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
+    const slash = plain.lastIndexOf('/');
+    const folder = this.folder(slash === -1 ? '' : plain.slice(0, slash));
+    return {
+      path: this.child(folder, slash === -1 ? '' : plain.slice(0, slash), plain.slice(slash + 1)),
+      folder,
+    };
+  }
+
+  /** A path like that for an existing entry; makes no folders. */
+  existing(name: string): Buffer {
+    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
+    const slash = plain.lastIndexOf('/');
+    const above = slash === -1 ? '' : plain.slice(0, slash);
+    return this.child(this.folder(above, false), above, plain.slice(slash + 1));
+  }
+
+  /** Opens a folder of the target, and makes it and those above it where they are missing. */
+  folder(name: string, make = true): OpenFolder {
+    if (name === '') return { fd: this.root, made: false };
+    const known = this.open.get(name);
+    if (known !== undefined) {
+      // The last used comes last: the first is closed when there are too many.
+      this.open.delete(name);
+      this.open.set(name, known);
+      return known;
+    }
+    const slash = name.lastIndexOf('/');
+    const aboveName = slash === -1 ? '' : name.slice(0, slash);
+    const above = this.folder(aboveName, make);
+    const path = this.child(above, aboveName, name.slice(slash + 1));
+    const made = make && makeFolder(path, this.undescribed.has(name) ? plainMode : privateMode);
+    const folder = { fd: this.openFolder(path), made };
+    if (!made && make) this.removeStaleParts(path, folder, name);
+    this.open.set(name, folder);
+    for (const [oldest, { fd }] of this.open) {
+      if (this.open.size <= mostOpen) break;
+      this.open.delete(oldest);
+      closeFd(fd);
+    }
+    return folder;
+  }
+
+  close(): void {
+    for (const { fd } of this.open.values()) closeFd(fd);
+    this.open.clear();
+    closeFd(this.root);
+  }
+
+  /** A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be. */
+  partBeside(path: Buffer): Buffer {
+    const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
+    this.parts += 1;
+    return Buffer.concat([folder, Buffer.from(`${this.partPrefix}${this.job.token}-${this.parts}.part`)]);
+  }
+
+  private get partPrefix(): string {
+    return `.tapeflow-${this.job.name}-`;
+  }
+
+  private removeStaleParts(path: Buffer, folder: OpenFolder, name: string): void {
+    const own = `${this.partPrefix}${this.job.token}-`;
+    for (const entry of readdirSync(path, 'latin1')) {
+      if (!entry.startsWith(this.partPrefix) || entry.startsWith(own) || !entry.endsWith('.part')) continue;
+      unlinkSync(this.child(folder, name, entry));
+    }
+  }
+
+  private child(folder: OpenFolder, folderName: string, name: string): Buffer {
+    if (process.platform === 'linux') return toBytes(`/proc/self/fd/${folder.fd}/${name}`);
+    return toBytes([this.rootPath, folderName, name].filter((part) => part !== '').join('/'));
+  }
+
+  private openFolder(path: Buffer): number {
+    if (process.platform === 'win32') {
+      if (!lstatSync(path).isDirectory()) throw new RestoreProblem(notAFolder);
+      return -1;
+    }
+    try {
+      return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'ELOOP' || code === 'ENOTDIR') throw new RestoreProblem(notAFolder);
+      throw error;
+    }
+  }
+}
+
+const notAFolder =
+  'a file or symbolic link of the target stands in the place of a folder above it, and is never followed';
+
+function makeFolder(path: Buffer, mode: number): boolean {
+  try {
+    mkdirSync(path, mode);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function closeFd(fd: number): void {
+  if (fd >= 0) closeSync(fd);
+}
+
+/** What is at a path, a symbolic link itself; undefined when nothing is. */
+export function lookAtPath(path: Buffer): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** The same of an open file. */
+export function lookAtOpen(fd: number): BigIntStats {
+  return fstatSync(fd, { bigint: true });
+}

@@ -1,0 +1,56 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { ArchiveDamaged } from './block-reader.js';
+import { Unpacker } from './unpack.js';
+import type { UnpackCommand, UnpackOutcome, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
+
+/** Milliseconds between two reports of progress. */
+const reportEveryMs = 200;
+/** Members of one step: what is reported together. */
+const stepMembers = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('unpack-thread.js runs as a worker thread only');
+const report = (message: UnpackReport) => port.postMessage(message);
+const commands: UnpackCommand[] = [];
+let wake = (): void => undefined;
+port.on('message', (command: UnpackCommand) => {
+  commands.push(command);
+  wake();
+});
+
+async function nextCommand(): Promise<UnpackCommand> {
+  for (;;) {
+    const command = commands.shift();
+    if (command !== undefined) return command;
+    await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
+
+async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
+  const stop = new Int32Array(options.stopFlag);
+  const unpacker = new Unpacker(options, () => Atomics.load(stop, 0) === 1);
+  const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
+  try {
+    for (;;) {
+      report({ ready: true });
+      const command = await nextCommand();
+      if ('end' in command) return { archiveSha256: await unpacker.archiveSha256() };
+      for (let at = 0; at < command.page.length; at += stepMembers) {
+        report({ batch: await unpacker.take(command.page.slice(at, at + stepMembers)) });
+        // Lets the timer run; the work between is mostly synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  } finally {
+    clearInterval(timer);
+    unpacker.close();
+  }
+}
+
+try {
+  report({ done: await unpack(workerData as UnpackThreadData) });
+} catch (error) {
+  const { message, code, path } = error as NodeJS.ErrnoException;
+  report({ failed: { message, code, path, damaged: error instanceof ArchiveDamaged } });
+}
+port.close();

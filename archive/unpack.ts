@@ -1,0 +1,419 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  openSync,
+  readSync,
+  renameSync,
+  symlinkSync,
+  readlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import {
+  ArchiveDamaged,
+  IndexedReader,
+  StreamReader,
+  type BlockIndex,
+  type TarSource,
+} from './block-reader.js';
+import { toBytes, toText } from './byte-string.js';
+import { fileTime } from './file-time.js';
+import { unsafeName } from './member-name.js';
+import { readEntry, type TarEntry } from './tar-entry.js';
+import { paddedBytes } from './tar-header.js';
+import { RestoreProblem, TargetTree, lookAtPath } from './target-tree.js';
+
+/** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
+export type Overwrite = 'never' | 'if-newer' | 'always';
+
+/** One member that is wanted from an archive. Names are byte strings. */
+export interface WantedMember {
+  name: string;
+  type: 'file' | 'directory' | 'symlink';
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  nlink: number;
+  /** Target of a symbolic link; of a further hard link, the member of this archive that it is the same file as. */
+  linkTarget: string | null;
+  /** SHA-256 of the content in hex; null where the archive holds none that is true (padded). */
+  sha256: string | null;
+  /** Byte of the uncompressed archive where its headers begin. */
+  offset: number;
+  /** For a further hard link: where the headers of the member begin that it is the same file as. */
+  linkOffset: number | null;
+}
+
+export interface UnpackOptions {
+  archivePath: string;
+  /** Undefined: the archive is read from its beginning to its end. */
+  index: BlockIndex | undefined;
+  /** Folder to restore into, which exists; null: everything is read and compared, and nothing is written. */
+  target: string | null;
+  overwrite: Overwrite;
+  /** Sets owners too; only root may. */
+  owners: boolean;
+  /** Folders above the sources, which no member describes: they are made for everybody, all others for their owner alone. */
+  undescribed: readonly string[];
+  /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
+  job: { name: string; token: string };
+  /** Gzip members that are read ahead. */
+  inFlight: number;
+}
+
+/** What became of one member. `same`: it was there already, byte for byte. `kept`: what is there is not older. */
+export interface Unpacked {
+  name: string;
+  outcome: 'restored' | 'same' | 'kept' | 'failed';
+  /** Bytes of content. */
+  bytes: number;
+  reason?: string;
+}
+
+/** Thrown when `shouldStop` says so. */
+export class UnpackStopped extends Error {}
+
+/** Nanoseconds by which a restored time may be off: see `fileTime`. */
+const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
+
+/**
+ * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
+ * when it is whole; a member that cannot be had is reported, and the others go on. Everything but inflating is
+ * synchronous, so it belongs in a thread of its own.
+ */
+export class Unpacker {
+  /** Bytes of content done so far. */
+  bytes = 0;
+  private readonly source: TarSource;
+  private readonly tree: TargetTree | undefined;
+  /** Members with several links that are in their places now. */
+  private readonly placed = new Set<string>();
+
+  constructor(
+    private readonly options: UnpackOptions,
+    private readonly shouldStop: () => boolean,
+  ) {
+    const { archivePath, index, target, inFlight } = options;
+    this.source =
+      index === undefined
+        ? new StreamReader(archivePath)
+        : new IndexedReader(archivePath, index, inFlight, target === null);
+    try {
+      this.tree = target === null ? undefined : new TargetTree(target, options.undescribed, options.job);
+    } catch (error) {
+      this.source.close();
+      throw error;
+    }
+  }
+
+  /** SHA-256 of the archive file in hex, when it was read whole to compare it; undefined when it was not. */
+  async archiveSha256(): Promise<string | undefined> {
+    return this.options.target === null && this.source instanceof IndexedReader
+      ? this.source.sha256()
+      : undefined;
+  }
+
+  /** Takes out some members, ascending by their offset. */
+  async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
+    for (const { offset, size, type } of members)
+      this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
+    const results: Unpacked[] = [];
+    for (const member of members) {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      results.push(await this.takeOne(member));
+    }
+    return results;
+  }
+
+  close(): void {
+    this.source.close();
+    this.tree?.close();
+  }
+
+  private async takeOne(member: WantedMember): Promise<Unpacked> {
+    const { name } = member;
+    try {
+      const unsafe = unsafeName(name);
+      if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
+      const entry = await this.entryOf(member);
+      const outcome = await this.put(member, entry);
+      return { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
+    } catch (error) {
+      if (error instanceof RestoreProblem) return failed(name, error.message);
+      if (error instanceof ArchiveDamaged)
+        return failed(name, `${this.options.archivePath}: ${error.message}`);
+      return failed(name, problemOf(error));
+    }
+  }
+
+  /** The member's headers, which must say what the catalog says. */
+  private async entryOf(member: WantedMember): Promise<TarEntry> {
+    const entry = await readEntry(this.source, member.offset);
+    if (entry?.type === 'link' && entry.linkTarget !== member.linkTarget)
+      throw new ArchiveDamaged(`at byte ${member.offset} is a link to another file than the catalog says`);
+    if (entry === undefined) throw new ArchiveDamaged(`it ends before byte ${member.offset}`);
+    const sameType = entry.type === member.type || (entry.type === 'link' && member.type === 'file');
+    const plain = (name: string) => name.replace(/\/$/, '');
+    if (
+      !sameType ||
+      plain(entry.name) !== plain(member.name) ||
+      (entry.type === 'file' && entry.size !== member.size)
+    )
+      throw new ArchiveDamaged(
+        `at byte ${member.offset} is ${entry.type} ${toText(entry.name)} and not what the catalog says`,
+      );
+    return entry;
+  }
+
+  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
+    if (member.type === 'directory') return this.putFolder(member);
+    if (member.type === 'symlink') return this.putSymlink(member);
+    return entry.type === 'link' ? this.putLink(member) : this.putFile(member, entry.contentOffset);
+  }
+
+  /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
+  private putFolder({ name }: WantedMember): Unpacked['outcome'] {
+    return this.tree?.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
+  }
+
+  private putSymlink(member: WantedMember): Unpacked['outcome'] {
+    if (this.tree === undefined) return 'restored';
+    const target = toBytes(member.linkTarget ?? '');
+    const { path, folder } = this.tree.place(member.name);
+    if (!folder.made) {
+      const there = lookAtPath(path);
+      if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) return 'same';
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    const part = this.tree.partBeside(path);
+    try {
+      symlinkSync(target, part);
+      if (this.options.owners) lchownSync(part, member.uid, member.gid);
+      lutimesSync(part, fileTime(member), fileTime(member));
+      this.publish(part, path);
+    } catch (error) {
+      removeQuietly(part);
+      throw error;
+    }
+    return 'restored';
+  }
+
+  /** A second name of a file of this archive: a link to it, if it was restored; else its content, once more. */
+  private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
+    const { linkTarget: of, linkOffset } = member;
+    if (of === null || linkOffset === null)
+      throw new ArchiveDamaged('the file that it is a link to is not known');
+    if (this.tree === undefined) return 'restored';
+    if (!this.placed.has(of)) return this.putContentOf(member, linkOffset);
+    const { path, folder } = this.tree.place(member.name);
+    const existing = this.tree.existing(of);
+    const there = folder.made ? undefined : lookAtPath(path);
+    if (there !== undefined) {
+      if (there.ino === lookAtPath(existing)?.ino) return 'same';
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    const part = this.tree.partBeside(path);
+    try {
+      linkSync(existing, part);
+      this.publish(part, path);
+    } catch (error) {
+      removeQuietly(part);
+      throw error;
+    }
+    return 'restored';
+  }
+
+  /** The content lies before this member in the archive, where this reader may be past it: it is read by another. */
+  private async putContentOf(member: WantedMember, first: number): Promise<Unpacked['outcome']> {
+    const { archivePath, index } = this.options;
+    const source =
+      index === undefined ? new StreamReader(archivePath) : new IndexedReader(archivePath, index, 2);
+    try {
+      const entry = await readEntry(source, first);
+      if (entry?.type !== 'file' || entry.size !== member.size)
+        throw new ArchiveDamaged(`the file that it is a link to is not at byte ${first}`);
+      return await this.putFile(member, entry.contentOffset, source);
+    } finally {
+      source.close();
+    }
+  }
+
+  private async putFile(
+    member: WantedMember,
+    contentOffset: number,
+    source: TarSource = this.source,
+  ): Promise<Unpacked['outcome']> {
+    if (this.tree === undefined) {
+      await this.copy(member, contentOffset, source, undefined);
+      return 'restored';
+    }
+    const { path, folder } = this.tree.place(member.name);
+    if (!folder.made) {
+      const there = lookAtPath(path);
+      if (there !== undefined && isSameFile(path, member, there)) {
+        this.noteLink(member);
+        return 'same';
+      }
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    const part = this.tree.partBeside(path);
+    try {
+      const fd = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+      try {
+        await this.copy(member, contentOffset, source, fd);
+        // The owner first: a change of owner takes the set-user-id bit away.
+        if (this.options.owners) fchownSync(fd, member.uid, member.gid);
+        fchmodSync(fd, member.mode);
+        futimesSync(fd, fileTime(member), fileTime(member));
+      } finally {
+        closeSync(fd);
+      }
+      this.publish(part, path);
+    } catch (error) {
+      removeQuietly(part);
+      throw error;
+    }
+    this.noteLink(member);
+    return 'restored';
+  }
+
+  private noteLink({ name, nlink }: WantedMember): void {
+    if (nlink > 1) this.placed.add(name);
+  }
+
+  /** Writes a member's content and compares its hash. */
+  private async copy(
+    member: WantedMember,
+    contentOffset: number,
+    source: TarSource,
+    fd: number | undefined,
+  ): Promise<void> {
+    const hash = createHash('sha256');
+    let at = contentOffset;
+    const end = contentOffset + member.size;
+    while (at < end) {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      const chunk = await source.chunkAt(at);
+      if (chunk === undefined) throw new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+      const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
+      hash.update(part);
+      if (fd !== undefined) writeAll(fd, part);
+      at += part.length;
+      this.bytes += part.length;
+    }
+    if (member.sha256 !== null && hash.digest('hex') !== member.sha256)
+      throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
+  }
+
+  /** Undefined when the member may take the place of what is there; throws when it must not. */
+  private mayReplace(
+    member: WantedMember,
+    there: ReturnType<typeof lookAtPath>,
+  ): Unpacked['outcome'] | undefined {
+    if (there === undefined) return undefined;
+    if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
+    if (this.options.overwrite === 'always') return undefined;
+    if (this.options.overwrite === 'never')
+      throw new RestoreProblem('something else is in its place already (see --overwrite)');
+    const archived = BigInt(member.mtimeS) * 1_000_000_000n + BigInt(member.mtimeNs);
+    return archived > there.mtimeNs ? undefined : 'kept';
+  }
+
+  /** Gives a whole file its name. Without leave to overwrite, nothing that came there meanwhile is replaced. */
+  private publish(part: Buffer, path: Buffer): void {
+    if (this.options.overwrite === 'never') {
+      try {
+        linkSync(part, path);
+        unlinkSync(part);
+        return;
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        if (code === 'EEXIST') throw new RestoreProblem('something else came into its place meanwhile');
+        // A file system without hard links, or a link that may not be linked.
+        if (lookAtPath(path) !== undefined) throw error;
+      }
+    }
+    renameSync(part, path);
+  }
+}
+
+function failed(name: string, reason: string): Unpacked {
+  return { name, outcome: 'failed', bytes: 0, reason };
+}
+
+/** Errors that concern this one entry; every other one (a full disk, a dead mount) fails the attempt. */
+const onlyThis: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  ENAMETOOLONG: 'its name or path is too long here',
+  EILSEQ: 'the file system of the target refuses this name',
+  EINVAL: 'the file system of the target refuses this name or its times',
+  ENOTDIR: 'something that is no folder stands in its way',
+  ENOENT: 'a folder above it went away',
+  EEXIST: 'something else is in its place',
+  EISDIR: 'a folder of the target is in its place',
+  EFBIG: 'it is larger than the file system of the target allows',
+  EMLINK: 'it has more links than the file system of the target allows',
+  EOVERFLOW: 'its owner or time does not fit the file system of the target',
+};
+
+function problemOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  const words = onlyThis[code];
+  if (words === undefined) throw error;
+  return `${words} (${code})`;
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length;) {
+    const written = writeSync(fd, bytes, done, bytes.length - done, null);
+    if (written === 0) throw Object.assign(new Error('the disk took no bytes of a write'), { code: 'EIO' });
+    done += written;
+  }
+}
+
+/** True when the file at a path is the member already: its time, and its bytes. */
+function isSameFile(
+  path: Buffer,
+  member: WantedMember,
+  there: NonNullable<ReturnType<typeof lookAtPath>>,
+): boolean {
+  if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
+  const archived = BigInt(member.mtimeS) * 1_000_000_000n + BigInt(member.mtimeNs);
+  const apart = there.mtimeNs - archived;
+  if (apart > timeError(member) || apart < -timeError(member)) return false;
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(256 * 1024);
+    for (;;) {
+      const bytes = readSync(fd, buffer, 0, buffer.length, null);
+      if (bytes === 0) break;
+      hash.update(buffer.subarray(0, bytes));
+    }
+    return hash.digest('hex') === member.sha256;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function removeQuietly(path: Buffer): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not made, or it has its final name.
+  }
+}

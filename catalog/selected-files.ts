@@ -1,0 +1,111 @@
+import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { foldersAbove, selectionFilter, type Selection } from '../source/selection.js';
+import { filePageSize, type FileRow } from './files.js';
+import type { Catalog } from './open-catalog.js';
+
+/** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */
+interface NameRange {
+  from?: string | undefined;
+  before?: string | undefined;
+}
+
+/** Comes after every name that begins with `prefix/`, and before all others that come after those. */
+const afterFolder = (name: string) => `${name}0`;
+
+/**
+ * Rows of a set that a selection wants, in the order of the archive, in pages. With names alone it reads just their
+ * ranges of the primary key; with globs it looks at every row.
+ */
+export async function* selectedFiles(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  within: { first: Uint8Array; last: Uint8Array } | undefined,
+): AsyncGenerator<FileRow[]> {
+  const wanted = selectionFilter(selection);
+  for (const range of rangesOf(selection)) {
+    for await (const page of filesInRange(db, setId, range, within)) {
+      const selected = page.filter((row) => wanted(fromBytes(row.path)));
+      if (selected.length > 0) yield selected;
+    }
+  }
+}
+
+function rangesOf({ names, globs }: Selection): NameRange[] {
+  if (globs.length > 0 || names.length === 0) return [{}];
+  const ranges: NameRange[] = [];
+  for (const name of outermostNames(names)) {
+    // The file of that name, then the folder and what is in it: names of siblings (`a-b`) can lie between `a` and `a/`.
+    ranges.push({ from: name, before: `${name}\0` });
+    ranges.push({ from: `${name}/`, before: afterFolder(name) });
+  }
+  return ranges.sort((a, b) => ((a.from ?? '') < (b.from ?? '') ? -1 : 1));
+}
+
+/** Names that are not below another one of the list. */
+function outermostNames(names: readonly string[]): string[] {
+  const all = new Set(names);
+  return [...all].filter((name) => {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+      if (all.has(name.slice(0, end))) return false;
+    return true;
+  });
+}
+
+async function* filesInRange(
+  db: Catalog,
+  setId: string,
+  { from, before }: NameRange,
+  within: { first: Uint8Array; last: Uint8Array } | undefined,
+): AsyncGenerator<FileRow[]> {
+  let after: Uint8Array | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .orderBy('path')
+      .limit(filePageSize);
+    if (within !== undefined) query = query.where('path', '<=', within.last);
+    if (before !== undefined) query = query.where('path', '<', toBytes(before));
+    if (after !== undefined) query = query.where('path', '>', after);
+    else {
+      if (from !== undefined) query = query.where('path', '>=', toBytes(from));
+      if (within !== undefined) query = query.where('path', '>=', within.first);
+    }
+    const page = await query.execute();
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    if (page.length < filePageSize) return;
+    after = last.path;
+  }
+}
+
+/** Folders of a selection, those above its names too, children before their parents; in pages. */
+export async function* selectedFolders(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+): AsyncGenerator<FileRow[]> {
+  const wanted = selectionFilter(selection);
+  const above = new Set(foldersAbove(selection));
+  let before: Uint8Array | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .where('type', '=', 'directory')
+      .where('state', '=', 'packed')
+      .orderBy('path', 'desc')
+      .limit(filePageSize);
+    if (before !== undefined) query = query.where('path', '<', before);
+    const page = await query.execute();
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page.filter((row) => wanted(fromBytes(row.path)) || above.has(fromBytes(row.path)));
+    if (page.length < filePageSize) return;
+    before = last.path;
+  }
+}

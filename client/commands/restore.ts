@@ -1,0 +1,128 @@
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import type { Command } from 'commander';
+import { planRestore } from '../../catalog/plan-retrieval.js';
+import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { newestSetWith, setNamed } from '../../catalog/sets.js';
+import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
+import { driveNamed } from '../../config/settings.js';
+import type { Selection } from '../../source/selection.js';
+import { followRetrieval, startRetrieval } from '../follow-retrieval.js';
+import { memberNamesOf } from '../names.js';
+import { connectServer, inSession, userPath, type Session } from '../session.js';
+
+interface RestoreFlags {
+  target: string;
+  include: string[];
+  path?: string;
+  overwrite: string;
+  drive: string;
+}
+
+const overwriteModes = ['never', 'if-newer', 'always'];
+
+/** `restore SET --target DIR`: brings files of a set back from its tapes. */
+export function addRestore(program: Command): void {
+  const repeat = (value: string, before: string[]) => [...before, value];
+  program
+    .command('restore')
+    .description('bring files back from tape')
+    .argument('<set>', 'the set, or `latest` with --path')
+    .requiredOption('--target <folder>', 'folder to restore into; made when it does not exist')
+    .option('--include <glob>', 'only this file or folder, or what matches; may be given again', repeat, [])
+    .option('--path <path>', 'with `latest`: the newest set that holds this file or folder')
+    .option('--overwrite <when>', 'replace what is in the target already: never, if-newer or always', 'never')
+    .option('--drive <name>', 'drive to read with', 'lto1')
+    .action((set: string, flags: RestoreFlags, command: Command) =>
+      inSession(command, (session) => restore(session, set, flags)),
+    );
+}
+
+async function restore(session: Session, setName: string, flags: RestoreFlags): Promise<void> {
+  if (!overwriteModes.includes(flags.overwrite)) {
+    throw usageFailure(
+      'WrongOverwrite',
+      `--overwrite cannot be ${flags.overwrite}.`,
+      'It is never, if-newer or always.',
+    );
+  }
+  const drive = driveNamed(session.settings, flags.drive);
+  const catalog = await session.catalog();
+  const selection = selectionFrom(flags);
+  const setId = await setToRestore(catalog, setName, flags);
+  const target = openTarget(flags.target);
+  const wanted: NewRetrieval = {
+    kind: 'restore',
+    subject: setId,
+    drive: drive.name,
+    target,
+    overwrite: flags.overwrite,
+    selection: JSON.stringify(selection),
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted));
+  const server = await connectServer(session);
+  try {
+    await startRetrieval(session, server, retrieval);
+    await followRetrieval(session, server, retrieval, { attached: unfinished !== undefined });
+  } finally {
+    await server.close();
+  }
+}
+
+async function planNew(catalog: Catalog, setId: string, selection: Selection, wanted: NewRetrieval) {
+  const plan = await planRestore(catalog, setId, selection);
+  if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+  throw new TapeflowFailure(
+    'NothingToRestore',
+    plan.problems[0] ?? `The set ${setId} holds nothing on tape that matches.`,
+    { advice: `\`tapeflow ls ${setId}\` lists what it holds.` },
+  );
+}
+
+/** A path without wildcards names a file or folder; everything else is a glob. */
+function selectionFrom({ include, path }: RestoreFlags): Selection {
+  const selection: Selection = { names: [], globs: [] };
+  for (const given of [...include, ...(path === undefined ? [] : [path])]) {
+    const isPath = given === path || /^[./~]|^[A-Za-z]:/.test(given);
+    if (isPath && (given === path || !/[*?[]/.test(given))) selection.names.push(...memberNamesOf(given));
+    else selection.globs.push(given);
+  }
+  selection.names = [...new Set(selection.names)].sort();
+  return selection;
+}
+
+async function setToRestore(
+  catalog: Catalog,
+  name: string,
+  { path, include }: RestoreFlags,
+): Promise<string> {
+  if (name !== 'latest') {
+    if (path !== undefined)
+      throw usageFailure('WrongPath', '--path goes with `latest`.', 'Use --include with a set.');
+    return (await setNamed(catalog, name)).id;
+  }
+  if (path === undefined || include.length > 0)
+    throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include.');
+  const found = await newestSetWith(catalog, memberNamesOf(path));
+  if (found !== undefined) return found;
+  throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
+    advice: '`tapeflow find GLOB` looks in all of them.',
+  });
+}
+
+/** The target by its true path, made when it is missing; a usage failure says why it cannot be used. */
+function openTarget(given: string): string {
+  const asked = userPath(given);
+  try {
+    mkdirSync(asked, { recursive: true });
+    const target = realpathSync(asked);
+    if (!statSync(target).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    accessSync(target, constants.W_OK | constants.X_OK);
+    return target;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is no folder' : describeError(error);
+    throw usageFailure('WrongTarget', `The target ${asked} cannot be used: ${why}.`, 'Nothing was restored.');
+  }
+}

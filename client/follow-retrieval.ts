@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/client';
+import { snapshotOptions } from '../activities/set-options.js';
+import {
+  finalRetrievalStates,
+  problemsOf,
+  retrievalNamed,
+  summarizeRetrieval,
+  tapesInOrder,
+  type RetrievalRow,
+  type RetrievalSummary,
+} from '../catalog/retrievals.js';
+import { TapeflowFailure } from '../config/failures.js';
+import { formatBytes, formatSeconds } from '../config/sizes.js';
+import type { RetrievalInput } from '../workflows/messages.js';
+import { archiveQueue } from '../workflows/queues.js';
+import { exitCodes } from './exit-codes.js';
+import { onInterrupt } from './follow.js';
+import { jsonPath, shownPath } from './names.js';
+import { answerWithinMs, type Server, type Session } from './session.js';
+
+/** Milliseconds between two looks at the catalog. */
+const lookEveryMs = 250;
+/** Looks between two questions to the server whether it still works on it. */
+const looksPerQuestion = 40;
+/** Problems that are printed; `--json` prints all. */
+const problemsShown = 20;
+
+/** Starts a retrieval's workflow, or finds it running. */
+export async function startRetrieval(session: Session, server: Server, row: RetrievalRow): Promise<void> {
+  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts } = snapshotOptions(
+    session.settings,
+  );
+  const input: RetrievalInput = {
+    id: row.id,
+    kind: row.kind,
+    drive: row.drive,
+    options: { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts },
+  };
+  await server.client.workflow.start('retrieveArchives', {
+    workflowId: row.id,
+    taskQueue: archiveQueue,
+    args: [input],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    staticSummary:
+      row.kind === 'restore' ? `${row.subject} → ${row.target ?? ''}`.slice(0, 180) : `verify ${row.subject}`,
+  });
+}
+
+/** Follows a restore or a verify to its end, and prints what became of it. Sets the process's exit code. */
+export async function followRetrieval(
+  session: Session,
+  server: Server,
+  row: RetrievalRow,
+  how: { attached: boolean },
+): Promise<void> {
+  const catalog = await session.catalog();
+  if (!session.json) await announce(session, row, how.attached);
+  const interrupt = onInterrupt();
+  let lost = false;
+  server.lease?.onLost(() => (lost = true));
+  let said = '';
+  let done = -1;
+  try {
+    for (let looks = 1; !interrupt.happened; looks += 1) {
+      const summary = await summarizeRetrieval(catalog, row.id);
+      if (!session.json && summary.archivesDone !== done) sayProgress(session, summary);
+      done = summary.archivesDone;
+      if (finalRetrievalStates.includes(summary.status)) {
+        await printResult(session, summary);
+        return;
+      }
+      if (summary.reason !== null && summary.reason !== said) session.say(`Waiting: ${summary.reason}`);
+      said = summary.reason ?? said;
+      if (lost) throw hostLost(row.id);
+      if (looks % looksPerQuestion === 0) await requireRunning(session, server, row.id);
+      await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+    }
+    session.say(
+      `${row.id} is interrupted. The same command goes on with it; \`tapeflow cancel ${row.id}\` ends it.`,
+    );
+    process.exitCode = exitCodes.interrupted;
+  } finally {
+    interrupt.end();
+  }
+}
+
+async function announce(session: Session, row: RetrievalRow, attached: boolean): Promise<void> {
+  const what =
+    row.kind === 'restore' ? `Restore of ${row.subject} to ${row.target ?? ''}` : `Verify of ${row.subject}`;
+  session.print(`${what} (${row.id})${attached ? ' goes on' : ''}`);
+  session.print('Tapes, in the order of reading:');
+  for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
+    session.print(`  ${name}: ${archives} ${archives === 1 ? 'archive' : 'archives'}, ${formatBytes(bytes)}`);
+}
+
+function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {
+  if (archivesDone === 0) return;
+  session.print(
+    `Read ${archivesDone} of ${archives} archives, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
+  );
+}
+
+async function printResult(session: Session, summary: RetrievalSummary): Promise<void> {
+  const catalog = await session.catalog();
+  const { id, kind, status, restored, same, kept, failed, problems, seconds } = summary;
+  process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
+  if (session.json) {
+    for (const { path, reason } of await problemsOf(catalog, id, Number.MAX_SAFE_INTEGER))
+      session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
+    session.emit(summary);
+    return;
+  }
+  session.print('');
+  const done = kind === 'restore' ? 'restored' : 'compared';
+  const more = [
+    ...(same > 0 ? [`${same} there already`] : []),
+    ...(kept > 0 ? [`${kept} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+  ];
+  session.print(
+    `${id}: ${status} in ${formatSeconds(seconds)}: ${restored.toLocaleString('en')} ${done}${more.map((part) => `, ${part}`).join('')}`,
+  );
+  for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
+    session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
+  if (problems > problemsShown)
+    session.print(`  … and ${problems - problemsShown} more; the same command with --json lists all.`);
+}
+
+function hostLost(id: string): TapeflowFailure {
+  return new TapeflowFailure('HostLost', `Server and workers of ${id} have stopped or were killed.`, {
+    advice: 'Run the same command again, and it goes on.',
+  });
+}
+
+/** Throws when the server has ended the workflow without a result; one that does not answer is waited for. */
+async function requireRunning(session: Session, server: Server, id: string): Promise<void> {
+  let state: string;
+  try {
+    const description = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      server.client.workflow.getHandle(id).describe(),
+    );
+    state = description.status.name.toLowerCase();
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) return;
+    state = 'unknown to the server';
+  }
+  if (
+    state === 'running' ||
+    finalRetrievalStates.includes((await retrievalNamed(await session.catalog(), id)).state)
+  )
+    return;
+  throw new TapeflowFailure('NotRunning', `${id} is unfinished, but its workflow is ${state}.`, {
+    advice: 'Run the same command again, and it goes on with what is missing.',
+  });
+}

@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+  ftruncateSync,
+} from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Installation } from '../support/installation.js';
+import { TapeDrive } from '../support/tape-drive.js';
+import { archivesOn, assertSameTree, manyFiles, noise, tempFolder, writeTree } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+interface Summary {
+  id: string;
+  status: string;
+  archives: number;
+  restored: number;
+  same: number;
+  kept: number;
+  failed: number;
+  problems: number;
+  tapes: string[];
+}
+
+const exactly = { folderTimes: true, nearTimes: true };
+
+/** Where a source's copy lies below a target. */
+const below = (target: string, source: string) => path.join(target, source);
+
+/** A tree whose hard links, holes and names are not the ordinary ones, over several archives of 1 MB. */
+function oddTree(root: string): void {
+  writeTree(root, {
+    'a/plain': 'plain\n'.repeat(1000),
+    'a/big': noise(2_500_000, 'big'),
+    'b/empty': '',
+    'b/Ünïcödé 名前': 'utf-8',
+    'c/with\nnewline and space': 'odd',
+    [`c/${'n'.repeat(255)}`]: 'as long as names can be',
+    'z/last': noise(900_000, 'last'),
+  });
+  writeFileSync(Buffer.from(`${root}/c/latin\xe9`, 'latin1'), 'no utf-8');
+  linkSync(path.join(root, 'a/plain'), path.join(root, 'a/same-archive'));
+  linkSync(path.join(root, 'a/plain'), path.join(root, 'z/other-archive'));
+  symlinkSync('../a/plain', path.join(root, 'b/link'));
+  symlinkSync('/nowhere', path.join(root, 'b/dangling'));
+  mkdirSync(path.join(root, 'nothing in it'), { mode: 0o1750 });
+  const holes = openSync(path.join(root, 'b/holes'), 'w', 0o4711);
+  ftruncateSync(holes, 700_000);
+  writeSync(holes, 'end', 700_000);
+  closeSync(holes);
+  execFileSync('touch', ['-d', '@-1.5', path.join(root, 'b/empty')]);
+  utimesSync(path.join(root, 'nothing in it'), 1e9, 1_234_567_890.987);
+}
+
+async function backedUp(installation: Installation, ...args: string[]): Promise<string> {
+  const { setId, status } = await installation.json<{ setId: string; status: string }>(['backup', ...args]);
+  assert.equal(status, 'completed');
+  return setId;
+}
+
+test('a set comes back as it was: names, links, holes, modes and times', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  oddTree(source);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
+  const setId = await backedUp(installation, source);
+
+  const { code, stdout, stderr } = await installation.run(['restore', setId, '--target', target]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /Tapes, in the order of reading:\n {2}TAPE01: \d+ archives/);
+  assertSameTree(below(target, source), source, exactly);
+
+  const again = await installation.json<Summary>(['restore', setId, '--target', target]);
+  assert.equal(again.status, 'completed', 'what is there already, byte for byte, is nothing to overwrite');
+  assert.equal(again.restored, 0);
+  assertSameTree(below(target, source), source, exactly);
+});
+
+test('one file is taken out by reading its archive alone, with the folders above it as they were', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  oddTree(source);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
+  const setId = await backedUp(installation, source);
+  const wanted = path.join(source, 'z/other-archive');
+
+  const summary = await installation.json<Summary>([
+    'restore',
+    setId,
+    '--target',
+    target,
+    '--include',
+    wanted,
+  ]);
+  assert.deepEqual([summary.status, summary.archives, summary.restored], ['completed', 1, 1]);
+  assert.deepEqual(readFileSync(below(target, wanted)), readFileSync(wanted));
+  assert.deepEqual(readdirSync(below(target, source)), ['z']);
+  assert.equal(lstatSync(below(target, path.dirname(wanted))).mode, lstatSync(path.dirname(wanted)).mode);
+
+  const link = path.join(source, 'a/same-archive');
+  const other = tempFolder(t);
+  await installation.json<Summary>(['restore', setId, '--target', other, '--include', link]);
+  assert.deepEqual(readFileSync(below(other, link)), readFileSync(link), 'a further link brings its content');
+
+  const third = tempFolder(t);
+  const globbed = await installation.json<Summary>(['restore', setId, '--target', third, '--include', 'b*']);
+  assert.equal(globbed.restored, 7, 'big, and all in b');
+  const newest = tempFolder(t);
+  const byPath = ['restore', 'latest', '--path', path.join(source, 'b'), '--target', newest];
+  assert.equal((await installation.json<Summary>(byPath)).status, 'completed');
+  assertSameTree(below(newest, path.join(source, 'b')), path.join(source, 'b'), exactly);
+});
+
+test('what is in the target already is replaced only as --overwrite says', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { older: 'archived', newer: 'archived', gone: 'archived' });
+  utimesSync(path.join(source, 'older'), 1e9, 1e9);
+  utimesSync(path.join(source, 'newer'), 1e9, 1e9);
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  const there = (mode: string) => {
+    const target = tempFolder(t);
+    writeTree(below(target, source), { older: 'there', newer: 'there' });
+    utimesSync(path.join(below(target, source), 'older'), 1, 1);
+    return { target, args: ['restore', setId, '--target', target, '--overwrite', mode] };
+  };
+  const contents = (target: string) =>
+    ['older', 'newer', 'gone'].map((name) => readFileSync(path.join(below(target, source), name), 'utf8'));
+
+  const never = there('never');
+  const { code, stdout } = await installation.run(never.args);
+  assert.equal(code, 1);
+  assert.match(stdout, /older: something else is in its place already/);
+  assert.deepEqual(contents(never.target), ['there', 'there', 'archived']);
+
+  const ifNewer = there('if-newer');
+  const kept = await installation.json<Summary>(ifNewer.args);
+  assert.deepEqual([kept.status, kept.kept], ['completed', 1]);
+  assert.deepEqual(contents(ifNewer.target), ['archived', 'there', 'archived']);
+
+  const always = there('always');
+  assert.equal((await installation.json<Summary>(always.args)).status, 'completed');
+  assert.deepEqual(contents(always.target), ['archived', 'archived', 'archived']);
+});
+
+test('nothing is written outside of the target, through whatever links lie in it', async (t) => {
+  const source = tempFolder(t);
+  const outside = tempFolder(t);
+  const target = tempFolder(t);
+  writeTree(source, { 'folder/file': 'archived', 'other/file': 'archived', plain: 'archived' });
+  writeTree(outside, { file: 'untouched' });
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  mkdirSync(below(target, source), { recursive: true });
+  symlinkSync(outside, path.join(below(target, source), 'folder'));
+  symlinkSync(path.join(outside, 'file'), path.join(below(target, source), 'plain'));
+
+  const { code, stdout } = await installation.run([
+    'restore',
+    setId,
+    '--target',
+    target,
+    '--overwrite',
+    'always',
+  ]);
+  assert.equal(code, 1);
+  assert.match(stdout, /folder\/file: a file or symbolic link of the target stands in the place of a folder/);
+  assert.deepEqual(readdirSync(outside), ['file']);
+  assert.equal(readFileSync(path.join(outside, 'file'), 'utf8'), 'untouched');
+  assert.equal(readFileSync(path.join(below(target, source), 'other/file'), 'utf8'), 'archived');
+  assert.equal(
+    lstatSync(path.join(below(target, source), 'plain')).isSymbolicLink(),
+    false,
+    'the link was replaced',
+  );
+});
+
+test('each tape is waited for by its name, in the order that was said, and the restore survives a kill -9 of everything', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('mounting needs root');
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  for (let i = 0; i < 8; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `tapes ${i}`) });
+  manyFiles(path.join(source, 'many'), 500);
+  const drive = new TapeDrive(t);
+  const tapes = [drive.newTape(), drive.newTape(), drive.newTape()] as const;
+  const installation = await Installation.make(t, {
+    TAPE_PATH: drive.path,
+    MAX_GROUP_SIZE: '2MB',
+    STAGING_MAX_BYTES: '40MB',
+  });
+  for (const [index, tape] of tapes.entries()) {
+    drive.load(tape);
+    assert.equal((await installation.run(['tape', 'label', `TAPE${index + 1}`])).code, 0);
+    drive.unload();
+  }
+  drive.load(tapes[0]);
+  const backup = installation.start(['backup', source, '--json']);
+  const waitsFor = (table: string, pattern: RegExp) =>
+    waitFor(
+      () =>
+        installation
+          .tryQuery<{ reason: string | null }>(`select reason from ${table} where state = 'waiting_for_tape'`)
+          .some(({ reason }) => pattern.test(reason ?? '')),
+      `${table} to wait: ${pattern.source}`,
+    );
+  await waitsFor('sets', /TAPE1 is full/);
+  drive.swap(tapes[1]);
+  await waitsFor('sets', /TAPE2 is full/);
+  drive.swap(tapes[2]);
+  const set = await backup.ended;
+  assert.equal(set.code, 0, set.stderr);
+  const { setId } = JSON.parse(set.stdout.trim().split('\n').at(-1) ?? '') as { setId: string };
+
+  const args = ['restore', setId, '--target', target];
+  const first = installation.start(args);
+  await waitsFor('retrievals', /TAPE3 is in drive lto1, but TAPE1 is wanted/);
+  assert.match(first.output(), /TAPE1: .*\n {2}TAPE2: .*\n {2}TAPE3: /);
+  drive.swap(tapes[0]);
+  await waitsFor('retrievals', /TAPE2 is wanted/);
+  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+  await first.ended;
+  const second = installation.start(args);
+  await waitFor(() => second.output().includes('goes on'), 'the restore to be taken up');
+  drive.swap(tapes[1]);
+  await waitsFor('retrievals', /TAPE3 is wanted/);
+  drive.swap(tapes[2]);
+  const { code, stderr } = await second.ended;
+  assert.equal(code, 0, stderr);
+  assertSameTree(below(target, source), source, exactly);
+});
+
+test('a kill -9 in the middle of a file leaves no part of it behind', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  writeTree(source, { 'folder/big': Buffer.alloc(600_000_000), 'folder/small': 'x' });
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  const args = ['restore', setId, '--target', target];
+  const folder = path.join(below(target, source), 'folder');
+  const first = installation.start(args);
+  await waitFor(
+    () => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.part')),
+    'a part',
+  );
+  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+  await first.ended;
+  assert.ok(
+    readdirSync(folder).some((name) => name.endsWith('.part')),
+    'it was killed in the middle',
+  );
+  assert.ok(!existsSync(path.join(folder, 'big')), 'a file has its name only when it is whole');
+  const { code, stderr } = await installation.run(args);
+  assert.equal(code, 0, stderr);
+  assertSameTree(below(target, source), source, exactly);
+});
+
+test('of a damaged archive everything is restored but what the damage hit, and verify names it', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  for (const name of ['a', 'b', 'c']) writeTree(source, { [name]: noise(3_000_000, name) });
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  const good = await installation.json<Summary>(['verify', setId]);
+  assert.deepEqual([good.status, good.restored], ['completed', 4]);
+
+  const [archive = ''] = archivesOn(installation.tapeDir, setId);
+  const bytes = readFileSync(archive);
+  bytes.writeUInt8(bytes.readUInt8(4_500_000) ^ 1, 4_500_000);
+  writeFileSync(archive, bytes);
+  const { code, stdout } = await installation.run(['restore', setId, '--target', target]);
+  assert.equal(code, 1);
+  assert.match(stdout, /\/b: .*block 5 of 9 is damaged/);
+  assert.deepEqual(readdirSync(below(target, source)).sort(), ['a', 'c']);
+  const verified = await installation.run(['verify', 'TAPE01']);
+  assert.equal(verified.code, 1);
+  assert.match(verified.stdout, /\/b: .*block 5 of 9 is damaged/);
+  const [copy] = installation.query<{ damage: string }>('select damage from copies');
+  assert.match(copy?.damage ?? '', /block 5 of 9/);
+
+  truncateSync(archive, 4_000_000);
+  const rest = tempFolder(t);
+  const cut = await installation.run(['restore', setId, '--target', rest]);
+  assert.equal(cut.code, 1);
+  assert.match(cut.stdout, /has 4000000 bytes instead of/);
+  assert.deepEqual(readdirSync(below(rest, source)), ['a']);
+
+  rmSync(archive);
+  const gone = await installation.run(['restore', setId, '--target', tempFolder(t)]);
+  assert.equal(gone.code, 1);
+  assert.match(gone.stdout, /cannot be read: does not exist/);
+});
+
+test('without the index of an archive it is read from its beginning', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  oddTree(source);
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  execFileSync(process.execPath, [
+    '-e',
+    `new (require('better-sqlite3'))(process.argv[1]).exec('update archives set blocks = null')`,
+    path.join(installation.dataDir, 'catalog.db'),
+  ]);
+  const [archive = ''] = archivesOn(installation.tapeDir, setId);
+  // As another program would compress it: one gzip member.
+  execFileSync('sh', ['-c', 'gzip -dc "$1" | gzip -1 > "$1.new"', 'sh', archive]);
+  renameSync(`${archive}.new`, archive);
+  const { code, stdout } = await installation.run(['restore', setId, '--target', target]);
+  assert.equal(code, 1, 'its size is another');
+  assert.match(stdout, /bytes instead of/);
+  assertSameTree(below(target, source), source, exactly);
+});
+
+test('a restore on the drive of a running backup overtakes it', async (t) => {
+  const source = tempFolder(t);
+  const busy = tempFolder(t);
+  const target = tempFolder(t);
+  writeTree(source, { file: 'archived' });
+  for (let i = 0; i < 60; i += 1) writeTree(busy, { [`file-${i}`]: noise(1_000_000, `busy ${i}`) });
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
+  const setId = await backedUp(installation, source);
+  const backup = installation.start(['backup', busy, '--json']);
+  await waitFor(
+    () =>
+      installation.tryQuery(`select 1 from copies where set_id != ? and state = 'written'`, setId).length > 0,
+    'the backup to write',
+  );
+  const { code, stderr } = await installation.run(['restore', setId, '--target', target]);
+  assert.equal(code, 0, stderr);
+  const [unwritten] = installation.query<{ count: number }>(
+    `select count(*) as count from groups where set_id != ? and state not in ('committed', 'released')`,
+    setId,
+  );
+  assert.ok((unwritten?.count ?? 0) > 0, 'the backup was still at work');
+  assertSameTree(below(target, source), source, exactly);
+  assert.equal((await backup.ended).code, 0);
+});
+
+test('a wrong request says what is wrong, and starts nothing', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { file: 'x' });
+  const installation = await Installation.make(t);
+  const setId = await backedUp(installation, source);
+  const target = tempFolder(t);
+  const cases: [string[], number, RegExp][] = [
+    [['restore', '2020-01_000001', '--target', target], 2, /There is no set 2020-01_000001/],
+    [['restore', setId, '--target', path.join(source, 'file')], 2, /cannot be used: it is no folder/],
+    [['restore', setId, '--target', target, '--overwrite', 'maybe'], 2, /never, if-newer or always/],
+    [
+      ['restore', setId, '--target', target, '--include', '/no/such'],
+      1,
+      /holds nothing on tape that matches/,
+    ],
+    [['restore', 'latest', '--target', target], 2, /needs --path/],
+    [['restore', 'latest', '--path', '/no/such', '--target', target], 1, /No set on tape holds \/no\/such/],
+    [['restore', setId], 2, /--target/],
+    [['verify', 'NOTHING'], 2, /no set and no tape NOTHING/],
+    [['verify', setId, '--sample', '0'], 2, /--sample cannot be 0/],
+  ];
+  for (const [args, exit, message] of cases) {
+    const { code, stderr } = await installation.run(args);
+    assert.equal(code, exit, `${args.join(' ')}: ${stderr}`);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+  }
+  assert.equal(installation.query('select 1 from retrievals').length, 0);
+});

@@ -1,0 +1,71 @@
+import {
+  CancellationScope,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
+import type { NextArchive } from '../activities/retrieval.js';
+import type { RetrievalSummary } from '../catalog/retrievals.js';
+import { activityOptions } from './activity-options.js';
+import type { RetrievalInput } from './messages.js';
+import { failureReason, failureType, outlivingWorkers } from './set-run.js';
+
+/** Events after which the run continues as new: all that it knows is in the catalog. */
+const eventsPerRun = 3000;
+
+/** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
+const priorities = { restore: 1, verify: 5 } as const;
+
+/**
+ * A restore or a verify: archive after archive in tape order, in the drive's slot. It waits for each tape by name, holds
+ * the slot for one archive at a time, and goes on after any crash with the first archive that was not recorded as read.
+ */
+export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary> {
+  const { id, kind, drive, options } = input;
+  const policies = activityOptions(options, drive);
+  const host = proxyActivities<DriveHostActivities>(policies.host);
+  const slot = proxyActivities<DriveActivities>({
+    ...policies.read,
+    priority: { priorityKey: priorities[kind] },
+  });
+  const watching = proxyActivities<DriveHostActivities>(policies.watchTape);
+  /** Reads one archive, however often its tape or its target has to be waited for. */
+  const readOne = async ({ no, setId, group }: NextArchive) => {
+    for (;;) {
+      setCurrentDetails(`**${id}** · reading group ${group} of set ${setId} (archive ${no})`);
+      try {
+        const summary = `${setId} group ${group}: ${kind}`;
+        return await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const reason = failureReason(error);
+        if (!['TapeNotReady', 'TargetNotReady'].includes(failureType(error) ?? ''))
+          return await host.giveUpArchive({ id, no }, reason);
+        setCurrentDetails(`**${id}** · waiting: ${reason}`);
+        await host.recordRetrievalState(id, 'waiting_for_tape', reason);
+        const summary = reason.slice(0, 180);
+        await outlivingWorkers(() =>
+          watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }]),
+        );
+        await host.recordRetrievalState(id, 'running', null);
+      }
+    }
+  };
+  try {
+    for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
+      for (const next of page) await readOne(next);
+      if (workflowInfo().historyLength > eventsPerRun)
+        return await continueAsNew<typeof retrieveArchives>(input);
+    }
+    return await host.finishRetrieval(id);
+  } catch (error) {
+    if (isCancellation(error))
+      await CancellationScope.nonCancellable(() =>
+        host.recordRetrievalState(id, 'cancelled', 'cancelled by a command'),
+      );
+    throw error;
+  }
+}
