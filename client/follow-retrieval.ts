@@ -4,20 +4,21 @@ import { snapshotOptions } from '../activities/set-options.js';
 import {
   finalRetrievalStates,
   problemsOf,
+  recordRetrieval,
   retrievalNamed,
   summarizeRetrieval,
   tapesInOrder,
   type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
-import { TapeflowFailure } from '../config/failures.js';
+import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import type { RetrievalInput } from '../workflows/messages.js';
 import { archiveQueue } from '../workflows/queues.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
-import { answerWithinMs, type Server, type Session } from './session.js';
+import { answerWithinMs, findServer, type Server, type Session } from './session.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 250;
@@ -68,7 +69,7 @@ export async function followRetrieval(
       if (!session.json && summary.archivesDone !== done) sayProgress(session, summary);
       done = summary.archivesDone;
       if (finalRetrievalStates.includes(summary.status)) {
-        await printResult(session, summary);
+        await printRetrieval(session, summary);
         return;
       }
       if (summary.reason !== null && summary.reason !== said) session.say(`Waiting: ${summary.reason}`);
@@ -102,10 +103,12 @@ function sayProgress(session: Session, { archivesDone, archives, bytesDone, byte
   );
 }
 
-async function printResult(session: Session, summary: RetrievalSummary): Promise<void> {
+/** Prints what became of a retrieval, or how far it is. Sets the exit code of one that has ended. */
+export async function printRetrieval(session: Session, summary: RetrievalSummary): Promise<void> {
   const catalog = await session.catalog();
-  const { id, kind, status, restored, same, kept, failed, problems, seconds } = summary;
-  process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
+  const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
+  if (finalRetrievalStates.includes(status))
+    process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
   if (session.json) {
     for (const { path, reason } of await problemsOf(catalog, id, Number.MAX_SAFE_INTEGER))
       session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
@@ -120,12 +123,12 @@ async function printResult(session: Session, summary: RetrievalSummary): Promise
     ...(failed > 0 ? [`${failed} failed`] : []),
   ];
   session.print(
-    `${id}: ${status} in ${formatSeconds(seconds)}: ${restored.toLocaleString('en')} ${done}${more.map((part) => `, ${part}`).join('')}`,
+    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${restored.toLocaleString('en')} ${done}${more.map((part) => `, ${part}`).join('')}`,
   );
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
     session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
   if (problems > problemsShown)
-    session.print(`  … and ${problems - problemsShown} more; the same command with --json lists all.`);
+    session.print(`  … and ${problems - problemsShown} more: \`tapeflow status ${id} --json\` lists all.`);
 }
 
 function hostLost(id: string): TapeflowFailure {
@@ -154,4 +157,29 @@ async function requireRunning(session: Session, server: Server, id: string): Pro
   throw new TapeflowFailure('NotRunning', `${id} is unfinished, but its workflow is ${state}.`, {
     advice: 'Run the same command again, and it goes on with what is missing.',
   });
+}
+
+/** Ends a restore or a verify; what was restored stays. */
+export async function cancelRetrieval(session: Session, id: string): Promise<void> {
+  const catalog = await session.catalog();
+  const row = await retrievalNamed(catalog, id);
+  if (finalRetrievalStates.includes(row.state))
+    throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
+  const server = await findServer(session);
+  try {
+    await server?.client.workflow.getHandle(id).cancel();
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  } finally {
+    await server?.close();
+  }
+  // The workflow writes the same when its step has stopped; without a server nobody else does.
+  await recordRetrieval(catalog, id, 'cancelled', 'cancelled by a command');
+  if (session.json) session.emit({ id, status: 'cancelled' });
+  else session.print(`${id} is cancelled; what it has restored stays.`);
+}
+
+/** True for the id of a restore or a verify. */
+export function isRetrievalId(text: string): boolean {
+  return /^(restore|verify)-\d{6,}$/.test(text);
 }

@@ -7,6 +7,7 @@ import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catal
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
 import { followSet } from '../follow.js';
+import { cancelRetrieval, isRetrievalId } from '../follow-retrieval.js';
 import {
   connectServer,
   findServer,
@@ -34,10 +35,12 @@ export function addControl(program: Command): void {
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => resume(session, setId, detach === true)),
     );
-  add('cancel', 'end a set; what is on tape and in staging stays, unless --discard')
+  add('cancel', 'end a set (what is on tape and in staging stays, unless --discard), a restore or a verify')
     .option('--discard', 'delete what is staged and not on tape yet')
     .action((setId: string, { discard }: { discard?: boolean }, command: Command) =>
-      inSession(command, (session) => cancel(session, setId, discard === true)),
+      inSession(command, (session) =>
+        isRetrievalId(setId) ? cancelRetrieval(session, setId) : cancel(session, setId, discard === true),
+      ),
     );
   add('retry', 'try the failed groups of a set again')
     .option('--detach', 'return at once, and leave server and workers running')

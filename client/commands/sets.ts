@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { skippedFiles } from '../../catalog/files.js';
+import { summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, resultObject } from '../follow.js';
+import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { stepName } from '../live-view.js';
 import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
@@ -23,11 +25,20 @@ export function addSets(program: Command): void {
     .action((_options, command: Command) => inSession(command, printSets));
   program
     .command('status')
-    .description('show what a set has done and what it waits for')
-    .argument('[set]', 'the set (default: every unfinished one, else the last)')
-    .action((setId: string | undefined, _options, command: Command) =>
-      inSession(command, (session) => printStatus(session, setId)),
+    .description('show what a set, a restore or a verify has done, and what it waits for')
+    .argument('[set]', 'the set, restore or verify (default: every unfinished one, else the last set)')
+    .action((id: string | undefined, _options, command: Command) =>
+      inSession(command, async (session) => {
+        if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
+        if (id === undefined || !isRetrievalId(id)) await printStatus(session, id);
+      }),
     );
+}
+
+async function printRetrievals(session: Session, id: string | undefined): Promise<void> {
+  const catalog = await session.catalog();
+  const ids = id === undefined ? (await unfinishedRetrievals(catalog)).map((row) => row.id) : [id];
+  for (const one of ids) await printRetrieval(session, await summarizeRetrieval(catalog, one));
 }
 
 async function printSets(session: Session): Promise<void> {

@@ -133,11 +133,11 @@ test(
       return now === token ? [] : readdirSync(temp).filter((name) => name.includes(`.${now}.`));
     };
     await waitFor(() => partsOfSecond().length === 2, 'the second to take over');
-    const parts = partsOfSecond();
     await goesOnToItsEnd(first);
-    assert.equal(stateOf(here), 'compressing', 'the second is still at it');
-    assert.deepEqual(readdirSync(temp), parts, 'its parts alone are there, and it has the group still');
-    assert.deepEqual(partsOfSecond(), parts);
+    assert.equal(stateOf(here), 'compressing', 'the second is still at it, and has the group still');
+    // On a busy machine the second may be in its next attempt, which begins its parts anew.
+    await waitFor(() => partsOfSecond().length === 2, 'the parts of the second');
+    assert.deepEqual(readdirSync(temp), partsOfSecond(), 'its parts alone are there');
     faults.none();
     await server.worker(['tape', '--drive', 'lto1']);
     await completes(here, t);

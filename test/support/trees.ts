@@ -18,7 +18,8 @@ import type { TestContext } from 'node:test';
 /** A new folder that is deleted at the end of the test. */
 export function tempFolder(t: TestContext): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-tree-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  // What a test has ended may write its last bytes while its folders are being deleted.
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 
