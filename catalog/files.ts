@@ -1,4 +1,5 @@
 import { sql, type Insertable, type Selectable } from 'kysely';
+import { executeMany } from './connection.js';
 import { recordEvents } from './events.js';
 import { checkToken, groupOf } from './groups.js';
 import type { Catalog } from './open-catalog.js';
@@ -74,21 +75,7 @@ export async function commitCompressed(
       .where('set_id', '=', setId)
       .where('path', '=', new Uint8Array())
       .compile();
-    for (const file of files) {
-      const parameters = [
-        file.size,
-        file.sha256,
-        file.tarOffset,
-        file.state,
-        file.reason,
-        file.now?.mtimeS ?? null,
-        file.now?.mtimeNs ?? null,
-        typeof file.now?.linkTarget === 'string' ? toBytes(file.now.linkTarget) : null,
-        setId,
-        toBytes(file.path),
-      ];
-      await tx.executeQuery({ ...update, parameters });
-    }
+    await executeMany(tx, update, packedParameters(setId, files));
     await tx
       .updateTable('groups')
       .set({ state: 'compressed', reserved: options.reserved })
@@ -99,6 +86,25 @@ export async function commitCompressed(
       { setId, group: no, stage: 'compressed', ms: options.ms, bytes: archive.size, detail: options.detail },
     ]);
   });
+}
+
+/** The parameters of `commitCompressed`'s update, for each file. */
+function* packedParameters(setId: string, files: Iterable<PackedFile>): Generator<unknown[]> {
+  for (const file of files) {
+    const { now } = file;
+    yield [
+      file.size,
+      file.sha256,
+      file.tarOffset,
+      file.state,
+      file.reason,
+      now?.mtimeS ?? null,
+      now?.mtimeNs ?? null,
+      typeof now?.linkTarget === 'string' ? toBytes(now.linkTarget) : null,
+      setId,
+      toBytes(file.path),
+    ];
+  }
 }
 
 export interface SkippedFile {
@@ -172,6 +178,25 @@ export async function* filesBelow(
       after = last.path;
     }
   }
+}
+
+export type NewFile = Insertable<FilesTable>;
+
+/** Adds what the scan has found, in the caller's transaction; a row that is there already stays as it is. */
+export async function insertFiles(tx: Catalog, files: readonly NewFile[]): Promise<void> {
+  const [first] = files;
+  if (first === undefined) return;
+  const insert = tx
+    .insertInto('files')
+    .values(first)
+    .onConflict((conflict) => conflict.doNothing())
+    .compile();
+  await executeMany(tx, insert, parametersOf(files));
+}
+
+/** The values of rows that all have the same keys in the same order. */
+function* parametersOf(files: readonly NewFile[]): Generator<unknown[]> {
+  for (const file of files) yield Object.values(file);
 }
 
 /** The last member name that the scan has written down: its cursor. Undefined before the first. */

@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import {
   CompiledQuery,
@@ -11,68 +10,38 @@ import {
   SqliteDriver,
   type DatabaseConnection,
   type Driver,
-  type QueryResult,
 } from 'kysely';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { catalogFailure, isCatalogBusy } from './catalog-failure.js';
+import { catalogFailure } from './catalog-failure.js';
+import { CatalogConnection, busyTimeoutMs } from './connection.js';
 import { migrations } from './migrations.js';
 import type { Tables } from './schema.js';
 
 /** The catalog: one database that several processes of this installation use at once. */
 export type Catalog = Kysely<Tables>;
 
-/** How long a statement waits for another process's transaction, in milliseconds. */
-const busyTimeoutMs = 10_000;
 /**
- * Of that, what SQLite itself may wait, in milliseconds: its wait blocks the thread, so that no heartbeat would leave.
- * The rest is waited between such tries, while the thread does other work.
+ * What SQLite itself may wait of `busyTimeoutMs`, in milliseconds: its wait blocks the thread, so that no heartbeat would
+ * leave. The rest is waited between such tries, while the thread does other work.
  */
 const blockingMs = 20;
-const betweenTriesMs = 30;
-
-/**
- * Waits for another process's transaction without blocking the thread. The patience counts from the first refusal since
- * the last success: when it is used up, the statements that queue behind need not wait as long again, each after the other.
- */
-class PatientConnection implements DatabaseConnection {
-  private refusedSince: number | undefined;
-
-  constructor(private readonly inner: DatabaseConnection) {}
-
-  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    for (;;) {
-      try {
-        const result = await this.inner.executeQuery<Row>(query);
-        this.refusedSince = undefined;
-        return result;
-      } catch (error) {
-        if (!isCatalogBusy(error)) throw error;
-        this.refusedSince ??= performance.now();
-        if (performance.now() - this.refusedSince > busyTimeoutMs) throw error;
-        await sleep(betweenTriesMs);
-      }
-    }
-  }
-
-  streamQuery<Row>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<Row>> {
-    return this.inner.streamQuery(query, chunkSize);
-  }
-}
 
 /**
  * Begins transactions with their write lock. A transaction that began with a read and writes later is refused at once
  * (SQLITE_BUSY_SNAPSHOT), without waiting, when another process wrote in between.
  */
 class ImmediateDriver extends SqliteDriver {
-  private patient: PatientConnection | undefined;
+  private readonly connection: CatalogConnection;
 
   constructor(private readonly database: Database.Database) {
     super({ database });
+    this.connection = new CatalogConnection(database);
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    const connection = await super.acquireConnection();
-    return (this.patient ??= new PatientConnection(connection));
+    // Waits for its turn; the connection that comes with it would prepare every statement anew.
+    await super.acquireConnection();
+    return this.connection;
   }
 
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {

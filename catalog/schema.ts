@@ -164,6 +164,8 @@ export interface FilesTable {
   sha256: string | null;
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
+  /** Where in `path` the base name begins, from 1. */
+  name_at: Generated<number>;
 }
 
 export interface EventsTable {

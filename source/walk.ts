@@ -1,9 +1,10 @@
-import { lstatSync, readdirSync, readlinkSync, statfsSync, type BigIntStats } from 'node:fs';
+import { lstatSync, readlinkSync, statfsSync, type BigIntStats } from 'node:fs';
 import path from 'node:path';
 import { memberNameOf } from '../archive/member-name.js';
 import { fromText, toBytes, toText } from '../archive/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { folderNames } from './folder-names.js';
 import { globFilter } from './globs.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
@@ -48,7 +49,7 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   const own = new Set(options.ownFolders);
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
   const parents: Walker = { ...options, excluded, own };
-  yield* ordered(sources, '', parents);
+  yield* ordered(sources.sort(), '', parents);
 }
 
 interface Walker extends WalkOptions {
@@ -57,13 +58,13 @@ interface Walker extends WalkOptions {
 }
 
 /**
- * Gives the entries `prefix + name` in the order of their member names. Plain names are in order already, but a folder
+ * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a folder
  * `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
-function* ordered(names: string[], prefix: string, walker: Walker): Generator<WalkedEntry> {
+function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
   let previous: string | undefined;
-  for (const name of names.sort()) {
+  for (const name of names) {
     // A folder that changes while it is listed may give a name twice.
     if (name === previous) continue;
     previous = name;
@@ -122,9 +123,9 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
  * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since it
  * was looked at; so it is looked at again.
  */
-function listFolder(where: Buffer): string[] | string {
+function listFolder(where: Buffer): Iterable<string> | string {
   try {
-    const names = readdirSync(where, 'latin1');
+    const names = folderNames(where);
     const itself = where.length > 1 ? where.subarray(0, -1) : where;
     if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
       return 'became a symbolic link while it was listed; what lay in it is not in the backup';
@@ -132,6 +133,13 @@ function listFolder(where: Buffer): string[] | string {
   } catch (error) {
     return `cannot be listed, so what lies in it is not in the backup: ${describeError(error)}`;
   }
+}
+
+/** Bytes above ASCII: only then does a path have to be bytes for the file system, which takes a string in less time. */
+const notAscii = /[\x80-\xff]/;
+
+function plainPath(name: string): Buffer | string {
+  return process.platform === 'win32' || notAscii.test(name) ? absolute(name) : name.startsWith('/') ? name : `/${name}`;
 }
 
 function absolute(name: string): Buffer {
@@ -149,7 +157,7 @@ function isPseudo(where: Buffer): boolean {
 }
 
 function look(full: string): WalkedEntry {
-  const where = absolute(full === '' ? '/' : full);
+  const where = plainPath(full === '' ? '/' : full);
   let stats: BigIntStats;
   try {
     stats = lstatSync(where, { bigint: true });

@@ -1,0 +1,6 @@
+const slash = 0x2f;
+
+/** Where in a member name its last part begins, from 1, as SQL counts; a folder's `/` at its end belongs to the part. */
+export function nameStart(path: Uint8Array): number {
+  return path.lastIndexOf(slash, path.length - 2) + 2;
+}
