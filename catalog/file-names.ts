@@ -4,3 +4,6 @@ const slash = 0x2f;
 export function nameStart(path: Uint8Array): number {
   return path.lastIndexOf(slash, path.length - 2) + 2;
 }
+
+/** What a base name must be like, in byte strings: this very name, or one with this beginning, or with these bytes in it. */
+export type NameWish = { exactly: string } | { begins: string } | { holds: string };

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 
 /** Names that are sorted as strings; of a longer listing every such run is kept as packed bytes. */
-const namesPerRun = 20_000;
+const defaultRun = 20_000;
 /** Between the names of a packed run: no name holds it. */
 const separator = 0;
 
@@ -14,7 +14,7 @@ const separator = 0;
  *
  * @throws the system's error when the folder cannot be listed.
  */
-export function folderNames(where: Buffer): Iterable<string> {
+export function folderNames(where: Buffer, namesPerRun = defaultRun): Iterable<string> {
   const names = readdirSync(where, 'latin1');
   if (names.length <= namesPerRun) return names.sort();
   const runs: Buffer[] = [];

@@ -139,7 +139,11 @@ function listFolder(where: Buffer): Iterable<string> | string {
 const notAscii = /[\x80-\xff]/;
 
 function plainPath(name: string): Buffer | string {
-  return process.platform === 'win32' || notAscii.test(name) ? absolute(name) : name.startsWith('/') ? name : `/${name}`;
+  return process.platform === 'win32' || notAscii.test(name)
+    ? absolute(name)
+    : name.startsWith('/')
+      ? name
+      : `/${name}`;
 }
 
 function absolute(name: string): Buffer {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { fromBytes, fromText } from '../../archive/byte-string.js';
+import type { NameWish } from '../../catalog/file-names.js';
 import { filesBelow } from '../../catalog/files.js';
+import { filesNamed } from '../../catalog/search.js';
 import { globFilter } from '../../source/globs.js';
 import { inSession, type Session } from '../session.js';
 import { RowPrinter } from './ls.js';
@@ -23,7 +25,10 @@ async function find(session: Session, glob: string, setId: string | undefined): 
   const matches = globFilter([glob]);
   const print = new RowPrinter(session, catalog);
   let found = 0;
-  for await (const page of filesBelow(catalog, setId, literalPrefix(glob))) {
+  const name = nameWish(glob);
+  const pages =
+    name === undefined ? filesBelow(catalog, setId, literalPrefix(glob)) : filesNamed(catalog, setId, name);
+  for await (const page of pages) {
     for (const row of page) {
       if (!matchesItself(matches, fromBytes(row.path))) continue;
       found += 1;
@@ -42,9 +47,24 @@ function matchesItself(matches: (name: string) => boolean, name: string): boolea
   return parent === '' || !matches(parent);
 }
 
-/** What every match begins with: the folders of a rooted pattern before its first wildcard. */
+/** What every match begins with: a rooted pattern before its first wildcard. */
 function literalPrefix(glob: string): string {
   if (!glob.slice(0, -1).includes('/')) return '';
   const literal = /^[^*?[\\!]*/.exec(glob.replace(/^\//, ''))?.[0] ?? '';
-  return fromText(literal.slice(0, literal.lastIndexOf('/') + 1));
+  return fromText(literal.trimEnd());
+}
+
+/**
+ * What the base name of every match is like, for a pattern that means a name at any depth: one without a slash, or with
+ * only leading double stars. Undefined where the pattern's syntax says more: then every file is looked at.
+ */
+function nameWish(glob: string): NameWish | undefined {
+  const pattern = glob.replace(/^(\*\*\/)+/, '').replace(/\/$/, '');
+  if (/[/[\]\\]|^[!#]|\s$/.test(pattern)) return undefined;
+  const parts = pattern.split(/[*?]+/).map(fromText);
+  const [first = ''] = parts;
+  if (parts.length === 1) return { exactly: first };
+  if (first !== '') return { begins: first };
+  const holds = parts.reduce((longest, part) => (part.length > longest.length ? part : longest));
+  return holds === '' ? undefined : { holds };
 }

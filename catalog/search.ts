@@ -1,0 +1,96 @@
+import { sql, type RawBuilder } from 'kysely';
+import { toBytes } from '../archive/byte-string.js';
+import type { NameWish } from './file-names.js';
+import { filePageSize, type FileRow } from './files.js';
+import type { Catalog } from './open-catalog.js';
+
+/** Entries whose names one query looks at: what it finds is held in memory, as paths. */
+const entriesPerLook = 200_000;
+
+/** As the index `files_by_name` has it. */
+const baseName = sql<Uint8Array>`substr(files.path, files.name_at)`;
+
+/**
+ * Rows by their base name, in pages in the order of their paths; of one set, or of all, the newest first. Exact names and
+ * beginnings take a few steps of the index for each group; other parts of a name a look at every entry of the index.
+ */
+export async function* filesNamed(
+  db: Catalog,
+  setId: string | undefined,
+  wish: NameWish,
+): AsyncGenerator<FileRow[]> {
+  for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
+    for (const groups of await groupRanges(db, id)) {
+      const found = (await namesQuery(db, id, groups, wish).execute()).map((row) => row.path);
+      for (let at = 0; at < found.length; at += filePageSize)
+        yield await rowsOf(db, id, found.slice(at, at + filePageSize));
+    }
+  }
+}
+
+export async function setsNewestFirst(db: Catalog): Promise<string[]> {
+  const sets = await db.selectFrom('sets').select('id').orderBy('id', 'desc').execute();
+  return sets.map((row) => row.id);
+}
+
+function conditionOf(wish: NameWish): RawBuilder<boolean> {
+  if ('exactly' in wish)
+    return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
+  if ('holds' in wish) return sql<boolean>`instr(${baseName}, ${toBytes(wish.holds)}) > 0`;
+  const from = toBytes(wish.begins);
+  const to = Buffer.from(from);
+  // Text has no byte 0xff in UTF-8, so that the last one can be counted up.
+  to[to.length - 1] = (to.at(-1) ?? 0) + 1;
+  return sql<boolean>`${baseName} >= ${from} and ${baseName} < ${to}`;
+}
+
+/** First and last numbers of neighbouring groups that hold about `entriesPerLook` entries together. */
+async function groupRanges(db: Catalog, setId: string): Promise<[number, number][]> {
+  const groups = await db
+    .selectFrom('groups')
+    .select(['no', 'entries'])
+    .where('set_id', '=', setId)
+    .orderBy('no')
+    .execute();
+  const ranges: [number, number][] = [];
+  let entries = Infinity;
+  for (const group of groups) {
+    const range = ranges.at(-1);
+    if (range === undefined || entries + group.entries > entriesPerLook) {
+      ranges.push([group.no, group.no]);
+      entries = group.entries;
+    } else {
+      range[1] = group.no;
+      entries += group.entries;
+    }
+  }
+  return ranges;
+}
+
+/** The paths of entries with such names, of neighbouring groups of a set. */
+export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameWish) {
+  return (
+    db
+      .selectFrom('groups')
+      // In this order: each group is a range of the index.
+      .crossJoin('files')
+      .select('files.path')
+      .where('groups.set_id', '=', setId)
+      .where('groups.no', '>=', first)
+      .where('groups.no', '<=', last)
+      .where('files.set_id', '=', setId)
+      .whereRef('files.group_no', '=', 'groups.no')
+      .where(conditionOf(wish))
+      .orderBy('files.path')
+  );
+}
+
+async function rowsOf(db: Catalog, setId: string, paths: Uint8Array[]): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('path', 'in', paths)
+    .orderBy('path')
+    .execute();
+}

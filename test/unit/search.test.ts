@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import Database from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { fromBytes, fromText } from '../../archive/byte-string.js';
+import { nameStart, type NameWish } from '../../catalog/file-names.js';
+import { migrations } from '../../catalog/migrations.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import type { Tables } from '../../catalog/schema.js';
+import { filesNamed, namesQuery } from '../../catalog/search.js';
+import { openSet } from '../../catalog/sets.js';
+import { GroupPlanner } from '../../source/plan.js';
+import { folderNames } from '../../source/folder-names.js';
+import type { WalkedEntry } from '../../source/walk.js';
+import { tempFolder } from '../support/trees.js';
+
+/** In bytewise order, as a walk gives them; `\xff` is no UTF-8. */
+const names = [
+  'etc/',
+  'etc/app.conf',
+  'etc/conf',
+  'etc/conf/',
+  'etc/conf/host',
+  'etc/conf/hosts',
+  'etc/hosts/',
+  'etc/hosts/readme',
+  'etc/\xff/',
+  'etc/\xff/app.conf',
+  'etc/\xffhosts',
+  'hosts',
+];
+
+async function catalogOf(t: TestContext, groupFiles: number): Promise<{ catalog: Catalog; ids: string[] }> {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
+  t.after(() => catalog.destroy());
+  const ids: string[] = [];
+  for (const source of ['/a', '/b']) {
+    const { set } = await openSet(catalog, newSet(source), { fresh: false });
+    const limits = { groupBytes: 1000, groupFiles, stagingBytes: 1000, direct: false };
+    const { planner } = await GroupPlanner.resume(catalog, set.id, limits);
+    for (const name of names) await planner.add(entry(name));
+    await planner.finish([]);
+    ids.unshift(set.id);
+  }
+  return { catalog, ids };
+}
+
+function newSet(source: string) {
+  const rest = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
+  return { sources: [source], ...rest };
+}
+
+function entry(name: string): WalkedEntry {
+  const type = name.endsWith('/') ? 'directory' : 'symlink';
+  return { name, type, stats: undefined, linkTarget: null, skipped: null };
+}
+
+async function found(catalog: Catalog, setId: string | undefined, wish: NameWish): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const page of filesNamed(catalog, setId, wish)) {
+    for (const row of page) paths.push(`${row.set_id} ${fromBytes(row.path)}`);
+  }
+  return paths;
+}
+
+for (const groupFiles of [1, 3, 100]) {
+  test(`files are found by their base names, newest set first, in groups of ${groupFiles}`, async (t) => {
+    const { catalog, ids } = await catalogOf(t, groupFiles);
+    const wishes: [NameWish, string[]][] = [
+      [{ exactly: 'hosts' }, ['etc/conf/hosts', 'etc/hosts/', 'hosts']],
+      [{ exactly: fromText('é') }, []],
+      [{ begins: 'host' }, ['etc/conf/host', 'etc/conf/hosts', 'etc/hosts/', 'hosts']],
+      [{ begins: 'conf' }, ['etc/conf', 'etc/conf/']],
+      [{ holds: '.conf' }, ['etc/app.conf', 'etc/\xff/app.conf']],
+      [{ holds: 'ost' }, ['etc/conf/host', 'etc/conf/hosts', 'etc/hosts/', 'etc/\xffhosts', 'hosts']],
+      [{ holds: 'etc' }, ['etc/']],
+    ];
+    for (const [wish, expected] of wishes) {
+      const everywhere = ids.flatMap((id) => expected.map((name) => `${id} ${name}`));
+      assert.deepEqual(await found(catalog, undefined, wish), everywhere, JSON.stringify(wish));
+      assert.equal((await found(catalog, ids[0], wish)).length, expected.length);
+    }
+  });
+}
+
+test('a search by name goes through the index of names, and reads nothing else', async (t) => {
+  const { catalog, ids } = await catalogOf(t, 3);
+  for (const wish of [{ exactly: 'hosts' }, { begins: 'host' }, { holds: 'ost' }]) {
+    const query = namesQuery(catalog, ids[0] ?? '', [1, 100], wish).compile();
+    const plan = await catalog.executeQuery<{ detail: string }>({
+      ...query,
+      sql: `explain query plan ${query.sql}`,
+    });
+    const steps = plan.rows.map((row) => row.detail).join('\n');
+    assert.match(steps, /SEARCH files USING COVERING INDEX files_by_name \(set_id=\? AND group_no=\?/, steps);
+    if (!('holds' in wish)) assert.match(steps, /group_no=\? AND <expr>/, steps);
+  }
+});
+
+test('a catalog from before names were indexed gets them when it is opened', async (t) => {
+  const file = path.join(tempFolder(t), 'catalog.db');
+  const database = new Database(file);
+  const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const before = Object.fromEntries(Object.entries(migrations).filter(([name]) => name < '0003'));
+  const migrator = new Migrator({ db: old, provider: { getMigrations: async () => before } });
+  assert.equal((await migrator.migrateToLatest()).error, undefined);
+  const set = database.prepare(
+    `insert into sets values (?, ?, 'completed', '[]', '[]', 'p', 'd', 'full', 0, '{}', 1, '[]', null, 0, 0)`,
+  );
+  const group = database.prepare(
+    `insert into groups values (?, 1, 'released', 0, 9, x'00', x'ff', 0, null, 0, null)`,
+  );
+  const row = database.prepare(
+    `insert into files values (?, ?, 1, 'file', 7, 1, 0, 1, 0, 0, 0, 0, '1', '2', 1, null, null, 'packed', null, 'abc', 512)`,
+  );
+  const ids = ['2020-01_000002', '2020-01_000001'];
+  // More than one step of the upgrade takes.
+  const many = Array.from({ length: 6000 }, (_, i) => `many/n${i}`);
+  for (const id of ids) {
+    set.run(id, `uuid ${id}`);
+    group.run(id);
+    database.transaction(() => {
+      for (const name of [...names, ...(id === ids[0] ? many : [])]) row.run(id, Buffer.from(name, 'latin1'));
+    })();
+  }
+  await old.destroy();
+
+  const catalog = await openCatalog(file);
+  t.after(() => catalog.destroy());
+  const expected = ids.flatMap((id) =>
+    ['etc/conf/hosts', 'etc/hosts/', 'hosts'].map((name) => `${id} ${name}`),
+  );
+  assert.deepEqual(await found(catalog, undefined, { exactly: 'hosts' }), expected);
+  assert.equal((await found(catalog, undefined, { exactly: 'n5999' })).length, 1);
+  const rows = await catalog.selectFrom('files').select(['path', 'name_at', 'sha256']).execute();
+  assert.equal(rows.length, 2 * names.length + many.length);
+  assert.ok(rows.every((file) => file.name_at === nameStart(file.path) && file.sha256 === 'abc'));
+});
+
+test('a long listing comes in bytewise order, every name once', (t) => {
+  const root = tempFolder(t);
+  const made: string[] = [];
+  for (let i = 0; i < 1000; i += 1) {
+    const name = Buffer.from(
+      `${(i * 7919) % 1000}${i % 3 === 0 ? '\xff' : ''}${i % 5 === 0 ? '\n' : 'x'}`,
+      'latin1',
+    );
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/`), name]), '');
+    made.push(name.toString('latin1'));
+  }
+  mkdirSync(path.join(root, 'folder'));
+  made.push('folder');
+  for (const perRun of [1, 7, 500, 1001, 5000])
+    assert.deepEqual([...folderNames(Buffer.from(root), perRun)], [...made].sort(), `runs of ${perRun}`);
+});
