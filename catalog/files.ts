@@ -147,39 +147,6 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
     .execute();
 }
 
-/** Rows whose name begins with some bytes, in pages in order; of one set, or of all when `setId` is undefined. */
-export async function* filesBelow(
-  db: Catalog,
-  setId: string | undefined,
-  prefix: string,
-): AsyncGenerator<FileRow[]> {
-  const sets =
-    setId === undefined
-      ? (await db.selectFrom('sets').select('id').orderBy('id', 'desc').execute()).map((row) => row.id)
-      : [setId];
-  for (const id of sets) {
-    let after: Uint8Array | undefined;
-    for (;;) {
-      let query = db
-        .selectFrom('files')
-        .selectAll()
-        .where('set_id', '=', id)
-        .orderBy('path')
-        .limit(filePageSize);
-      query =
-        after === undefined ? query.where('path', '>=', toBytes(prefix)) : query.where('path', '>', after);
-      const page = await query.execute();
-      const below = page.filter((row) =>
-        Buffer.from(row.path).subarray(0, prefix.length).equals(toBytes(prefix)),
-      );
-      if (below.length > 0) yield below;
-      const last = page.at(-1);
-      if (last === undefined || page.length < filePageSize || below.length < page.length) break;
-      after = last.path;
-    }
-  }
-}
-
 export type NewFile = Insertable<FilesTable>;
 
 /** Adds what the scan has found, in the caller's transaction; a row that is there already stays as it is. */

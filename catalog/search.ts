@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
-import type { NameWish } from './file-names.js';
+import { pastBeginning, type NameWish } from './file-names.js';
 import { filePageSize, type FileRow } from './files.js';
 import type { Catalog } from './open-catalog.js';
 
@@ -28,7 +28,28 @@ export async function* filesNamed(
   }
 }
 
-export async function setsNewestFirst(db: Catalog): Promise<string[]> {
+/** Rows whose path begins with some bytes, in pages in order; of one set, or of all when `setId` is undefined. */
+export async function* filesBelow(
+  db: Catalog,
+  setId: string | undefined,
+  prefix: string,
+): AsyncGenerator<FileRow[]> {
+  const from = toBytes(prefix);
+  const to = pastBeginning(from);
+  for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
+    for (let after: Uint8Array | undefined; ;) {
+      let query = db.selectFrom('files').selectAll().where('set_id', '=', id);
+      query = after === undefined ? query.where('path', '>=', from) : query.where('path', '>', after);
+      if (to !== undefined) query = query.where('path', '<', to);
+      const page = await query.orderBy('path').limit(filePageSize).execute();
+      if (page.length > 0) yield page;
+      after = page.at(-1)?.path;
+      if (page.length < filePageSize) break;
+    }
+  }
+}
+
+async function setsNewestFirst(db: Catalog): Promise<string[]> {
   const sets = await db.selectFrom('sets').select('id').orderBy('id', 'desc').execute();
   return sets.map((row) => row.id);
 }
@@ -38,10 +59,10 @@ function conditionOf(wish: NameWish): RawBuilder<boolean> {
     return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
   if ('holds' in wish) return sql<boolean>`instr(${baseName}, ${toBytes(wish.holds)}) > 0`;
   const from = toBytes(wish.begins);
-  const to = Buffer.from(from);
-  // Text has no byte 0xff in UTF-8, so that the last one can be counted up.
-  to[to.length - 1] = (to.at(-1) ?? 0) + 1;
-  return sql<boolean>`${baseName} >= ${from} and ${baseName} < ${to}`;
+  const to = pastBeginning(from);
+  return to === undefined
+    ? sql<boolean>`${baseName} >= ${from}`
+    : sql<boolean>`${baseName} >= ${from} and ${baseName} < ${to}`;
 }
 
 /** First and last numbers of neighbouring groups that hold about `entriesPerLook` entries together. */

@@ -3,6 +3,7 @@
 //   node scripts/run.mjs --test [FILE…]         the tests
 //   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
+//   node scripts/run.mjs --bench NAME OPTION…   a benchmark of bench/; its options stand at the head of bench/NAME.ts
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -164,6 +165,8 @@ if (first === '--test') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
 } else if (first === '--test-soak') {
   args = [path.join(root, 'dist', 'test', 'faults', 'soak.js'), ...rest];
+} else if (first === '--bench') {
+  args = [path.join(root, 'dist', 'bench', `${rest[0] ?? ''}.js`), ...rest.slice(1)];
 } else {
   args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
 }

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { fromBytes, fromText } from '../../archive/byte-string.js';
 import type { NameWish } from '../../catalog/file-names.js';
-import { filesBelow } from '../../catalog/files.js';
-import { filesNamed } from '../../catalog/search.js';
+import { filesBelow, filesNamed } from '../../catalog/search.js';
 import { globFilter } from '../../source/globs.js';
 import { inSession, type Session } from '../session.js';
 import { RowPrinter } from './ls.js';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { fromBytes, toText } from '../../archive/byte-string.js';
-import { fileRows, filesBelow, skippedFiles, type FileRow } from '../../catalog/files.js';
+import { fileRows, skippedFiles, type FileRow } from '../../catalog/files.js';
+import { filesBelow } from '../../catalog/search.js';
 import { tapesOfGroup } from '../../catalog/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets.js';

@@ -9,7 +9,7 @@ import { nameStart, type NameWish } from '../../catalog/file-names.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { Tables } from '../../catalog/schema.js';
-import { filesNamed, namesQuery } from '../../catalog/search.js';
+import { filesBelow, filesNamed, namesQuery } from '../../catalog/search.js';
 import { openSet } from '../../catalog/sets.js';
 import { GroupPlanner } from '../../source/plan.js';
 import { folderNames } from '../../source/folder-names.js';
@@ -30,6 +30,7 @@ const names = [
   'etc/\xff/app.conf',
   'etc/\xffhosts',
   'hosts',
+  '\xff\xffz',
 ];
 
 async function catalogOf(t: TestContext, groupFiles: number): Promise<{ catalog: Catalog; ids: string[] }> {
@@ -84,6 +85,22 @@ for (const groupFiles of [1, 3, 100]) {
     }
   });
 }
+
+test('a path is found by its beginning, whatever bytes that ends in', async (t) => {
+  const { catalog, ids } = await catalogOf(t, 3);
+  for (const prefix of ['', 'etc/', 'etc/conf', 'etc/hosts/', 'etc/\xff', '\xff', '\xff\xff', 'x']) {
+    const paths: string[] = [];
+    for await (const page of filesBelow(catalog, undefined, prefix)) {
+      for (const row of page) paths.push(`${row.set_id} ${fromBytes(row.path)}`);
+    }
+    const expected = names.filter((name) => name.startsWith(prefix));
+    assert.deepEqual(
+      paths,
+      ids.flatMap((id) => expected.map((name) => `${id} ${name}`)),
+      prefix,
+    );
+  }
+});
 
 test('a search by name goes through the index of names, and reads nothing else', async (t) => {
   const { catalog, ids } = await catalogOf(t, 3);
