@@ -3,7 +3,7 @@ import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
 import { encodeBlocks } from '../archive/block-reader.js';
-import { filesOfGroup, type commitCompressed, type FileRow, type PackedFile } from '../catalog/files.js';
+import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
 import { archiveName, manifestName } from '../staging/paths.js';
@@ -111,7 +111,7 @@ async function* plannedPages(
   }
 }
 
-function plannedMember(row: FileRow): PlannedMember | undefined {
+function plannedMember(row: PlannedRow): PlannedMember | undefined {
   if (row.type === 'other' || row.state === 'skipped') return undefined;
   return {
     name: fromBytes(row.path),

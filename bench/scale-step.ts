@@ -1,7 +1,7 @@
 // One measured step of bench/scale.ts, in a process of its own: so that its CPU time and peak memory are its own.
 import path from 'node:path';
 import { toBytes } from '../archive/byte-string.js';
-import { commitCompressed, filesOfGroup, type FileRow, type PackedFile } from '../catalog/files.js';
+import { commitCompressed, filesOfGroup, type PlannedRow, type PackedFile } from '../catalog/files.js';
 import { advanceGroup, beginCompressing } from '../catalog/groups.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { filesBelow, filesNamed } from '../catalog/search.js';
@@ -54,7 +54,7 @@ async function life(catalog: Catalog): Promise<Record<string, number>> {
   return { files };
 }
 
-function packedOf(row: FileRow, index: number): PackedFile {
+function packedOf(row: PlannedRow, index: number): PackedFile {
   return {
     path: Buffer.from(row.path).toString('latin1'),
     size: row.size,

@@ -60,6 +60,7 @@ function measureTree(shape: string, count: number, tree: string): void {
   for (let i = 0; i < rounds; i += 1) {
     theirs.push(find(tree));
     catalog = path.join(root, `catalog-${shape}-${count}-${i}`, 'catalog.db');
+    mkdirSync(path.dirname(catalog));
     ours.push(step('scan', catalog, tree));
   }
   const life = step('life', catalog);

@@ -17,7 +17,10 @@ const limits: PlanLimits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3
 
 function namesOf(options: Partial<WalkOptions> & { sources: string[] }): string[] {
   const all = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined, ...options };
-  return [...walk(all)].map((entry) => entry.name);
+  return [...walk(all)].map((entry) => {
+    assert.equal(entry.skipped, null, entry.name);
+    return entry.name;
+  });
 }
 
 async function newCatalog(t: TestContext): Promise<{ catalog: Catalog; file: string; setId: string }> {
