@@ -10,7 +10,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN node scripts/build.mjs && npm prune --omit=dev
+RUN node scripts/build.mjs && npm prune --omit=dev && node scripts/build-native.mjs
 
 FROM node:${NODE_VERSION}-bookworm-slim
 # attr: getfattr and setfattr, the only way to sync an LTFS index (Node has no such call).

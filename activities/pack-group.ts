@@ -40,6 +40,7 @@ export async function packGroup(
     manifestPath: paths.manifestPath,
     pages: plannedPages(deps, ref, found),
     level: setOptions(set).level,
+    codec: settings.COMPRESSION_CODEC,
     inFlight: Math.max(8, settings.COMPRESSION_THREADS * blocksPerThread),
     maxBytes: paths.maxBytes,
     manifestHeader: {

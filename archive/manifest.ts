@@ -45,29 +45,34 @@ export function headerLine(header: ManifestHeader): string {
   return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
 }
 
+/** Written out field by field, since there is one for each file: no objects are built on the way. */
 export function memberLine(member: PackedMember): string {
-  const { name, linkTarget, hardLinkOf, mtimeS, mtimeNs, flags, contentOffset, sha256, ...rest } = member;
-  return `${JSON.stringify({
-    ...named('name', name),
-    ...rest,
-    mtime: [mtimeS, mtimeNs],
-    ...(linkTarget === null ? {} : named('target', linkTarget)),
-    ...(hardLinkOf === null ? {} : named('hardLinkOf', hardLinkOf)),
-    ...(sha256 === null ? {} : { sha256 }),
-    ...(contentOffset === null ? {} : { content: contentOffset }),
-    ...(flags.length === 0 ? {} : { flags }),
-  })}\n`;
+  const { name, linkTarget, hardLinkOf, sha256, contentOffset, flags } = member;
+  let line = `{${field('name', name)},"type":"${member.type}","size":${member.size},"mode":${member.mode}`;
+  line += `,"uid":${member.uid},"gid":${member.gid},"dev":"${member.dev}","ino":"${member.ino}"`;
+  line += `,"nlink":${member.nlink},"offset":${member.offset},"mtime":[${member.mtimeS},${member.mtimeNs}]`;
+  if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
+  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
+  if (contentOffset !== null) line += `,"content":${contentOffset}`;
+  if (flags.length > 0) line += `,"flags":${JSON.stringify(flags)}`;
+  return `${line}}\n`;
 }
 
 export function skippedLine(skipped: SkippedMember): string {
-  return `${JSON.stringify({ ...named('skipped', skipped.name), reason: skipped.reason })}\n`;
+  return `{${field('skipped', skipped.name)},"reason":${JSON.stringify(skipped.reason)}}\n`;
 }
 
 export function endLine(end: ManifestEnd): string {
   return `${JSON.stringify({ end: true, ...end })}\n`;
 }
 
-function named(key: string, byteString: string): Record<string, string> {
+/** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is no UTF-8. */
+function field(key: string, byteString: string): string {
+  // eslint-disable-next-line no-control-regex -- this is what ASCII is
+  if (/^[\x00-\x7f]*$/.test(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
   const bytes = toBytes(byteString);
-  return isUtf8(bytes) ? { [key]: bytes.toString('utf8') } : { [`${key}Base64`]: bytes.toString('base64') };
+  return isUtf8(bytes)
+    ? `"${key}":${JSON.stringify(bytes.toString('utf8'))}`
+    : `"${key}Base64":"${bytes.toString('base64')}"`;
 }

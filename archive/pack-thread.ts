@@ -27,7 +27,7 @@ async function nextCommand(): Promise<PackCommand> {
 
 async function pack(job: PackJob): Promise<PackOutcome> {
   const stop = new Int32Array(job.stopFlag);
-  const packer = new Packer(job, () => Atomics.load(stop, 0) === 1);
+  const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
     for (;;) {

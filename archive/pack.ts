@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import * as crypto from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -20,6 +21,7 @@ import {
 import { sourcePathOf } from './member-name.js';
 import { splitTime } from './file-time.js';
 import type { PackedMember, PlannedMember, SkippedMember } from './member.js';
+import { openCodec, type BlockCodec, type CodecChoice } from './block-codec.js';
 import { OutputFile } from './output-file.js';
 import { blockBytes, ParallelGzip } from './parallel-gzip.js';
 import {
@@ -40,8 +42,10 @@ export interface PackOptions {
   /** Both must not exist. */
   archivePath: string;
   manifestPath: string;
-  /** 1 to 9. */
+  /** 1 to 9 as gzip has them; 0 stores. */
   level: number;
+  /** Default: `auto`. */
+  codec?: CodecChoice;
   /** Blocks of 1 MiB compressed at once. */
   inFlight: number;
   /** Most bytes of file content; a file that has outgrown it since the plan is skipped. Null: no limit. */
@@ -64,6 +68,8 @@ export interface PackProgress {
 
 /** Times that a small file is read again when it shrinks under the reader. */
 const rereads = 3;
+/** Compression of the manifest. */
+const manifestLevel = 6;
 
 /** Thrown when `shouldStop` says so. */
 export class PackStopped extends Error {}
@@ -84,11 +90,20 @@ export class Packer {
   private skipped = 0;
   private begun = false;
 
-  constructor(
+  /** Makes both files. `shouldStop` is asked before each entry and each block. */
+  static async open(options: PackOptions, shouldStop: () => boolean): Promise<Packer> {
+    const choice = options.codec ?? 'auto';
+    const codecs = [await openCodec(options.level, choice), await openCodec(manifestLevel, choice)] as const;
+    return new Packer(options, shouldStop, ...codecs);
+  }
+
+  private constructor(
     private readonly options: PackOptions,
     private readonly shouldStop: () => boolean,
+    codec: BlockCodec,
+    listCodec: BlockCodec,
   ) {
-    const { level, inFlight } = options;
+    const { inFlight } = options;
     this.archive = new OutputFile(options.archivePath);
     try {
       this.manifest = new OutputFile(options.manifestPath);
@@ -96,8 +111,12 @@ export class Packer {
       this.archive.close();
       throw error;
     }
-    this.tar = new ParallelGzip({ level, inFlight, write: (chunk) => this.archive.write(chunk) });
-    this.list = new ParallelGzip({ level: 6, inFlight: 2, write: (chunk) => this.manifest.write(chunk) });
+    this.tar = new ParallelGzip({ codec, inFlight, write: (chunk) => this.archive.write(chunk) });
+    this.list = new ParallelGzip({
+      codec: listCodec,
+      inFlight: 2,
+      write: (chunk) => this.manifest.write(chunk),
+    });
   }
 
   /** Adds entries in their order. Returns what was stored and what was skipped; padded files are in both. */
@@ -239,7 +258,9 @@ export class Packer {
 
   /** Reads the content straight into the compressor's blocks. `missing`: bytes that could not be had. */
   private async addContent(fd: number, member: PackedMember) {
-    const hash = createHash('sha256');
+    // One call does for a file that is read whole at once, as nearly all are: no hash object for each.
+    let hash: Hash | undefined;
+    let sha256 = emptySha256;
     member.contentOffset = this.tar.position;
     let left = member.size;
     while (left > 0) {
@@ -253,14 +274,16 @@ export class Packer {
         return { missing: left, sha256: '', error };
       }
       if (bytes === 0) return { missing: left, sha256: '', error: undefined };
-      hash.update(room.subarray(0, bytes));
+      const content = room.subarray(0, bytes);
+      if (bytes === member.size) sha256 = sha256Of(content);
+      else (hash ??= createHash('sha256')).update(content);
       this.tar.advance(bytes);
       left -= bytes;
       this.progress.bytesIn += bytes;
       this.progress.bytesOut = this.tar.bytesOut;
     }
     await this.tar.writeZeros(paddedBytes(member.size) - member.size);
-    return { missing: 0, sha256: hash.digest('hex'), error: undefined };
+    return { missing: 0, sha256: hash?.digest('hex') ?? sha256, error: undefined };
   }
 
   private earlierLink(stats: BigIntStats): PackedMember | undefined {
@@ -304,6 +327,14 @@ export class Packer {
     };
   }
 }
+
+/** SHA-256 in hex; Node 20.12 and later have a call for it that makes no object. */
+const sha256Of: (bytes: Buffer) => string =
+  'hash' in crypto
+    ? (bytes) => crypto.hash('sha256', bytes, 'hex')
+    : (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+const emptySha256 = sha256Of(Buffer.alloc(0));
 
 /** Why a padded file is listed. */
 const paddedReason = 'shrank or could not be read to its end; zeros stand for the rest in the archive';

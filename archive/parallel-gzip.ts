@@ -1,17 +1,11 @@
 import { createHash } from 'node:crypto';
-import { gzip, type ZlibOptions } from 'node:zlib';
+import type { BlockCodec } from './block-codec.js';
 
 /** Bytes of one block of input. Each becomes a gzip member of its own (RFC 1952, 2.2), so a reader can begin at any. */
 export const blockBytes = 1024 * 1024;
 
-/** Bits per byte from which a block is stored instead of deflated: already compressed or encrypted. */
-const incompressibleBits = 7.93;
-/** Bytes that the estimate looks at, spread over the block. */
-const sampleBytes = 16 * 1024;
-
 export interface GzipOptions {
-  /** 1 to 9. */
-  level: number;
+  codec: BlockCodec;
   /** Blocks under way at once; each takes up to two blocks of memory. */
   inFlight: number;
   /** Takes the output, in order. May throw: then every later call of the compressor throws that error. */
@@ -97,7 +91,7 @@ export class ParallelGzip {
     const { block } = this;
     const input = block.subarray(0, this.used);
     const previous = this.underWay.at(-1) ?? Promise.resolve();
-    const compressed = gzipBlock(input, this.options.level);
+    const compressed = this.options.codec.compress(input);
     const written = (async () => {
       const output = await compressed;
       await previous;
@@ -105,6 +99,7 @@ export class ParallelGzip {
       this.hash.update(output);
       this.blockSizes.push(output.length);
       this.bytesOut += output.length;
+      this.options.codec.recycle(output);
       this.spare.push(block);
     })();
     written.catch((error: unknown) => (this.failure ??= { error }));
@@ -120,36 +115,4 @@ export class ParallelGzip {
     await this.underWay[0];
     void this.underWay.shift();
   }
-}
-
-function gzipBlock(input: Buffer, level: number): Promise<Buffer> {
-  const options: ZlibOptions = { level: isIncompressible(input) ? 0 : level, memLevel: 9 };
-  return new Promise((resolve, reject) => {
-    gzip(input, options, (error, output) => {
-      if (error === null) resolve(output);
-      else reject(error);
-    });
-  });
-}
-
-const counts = new Uint32Array(256);
-
-/** Shannon's entropy of a sample, in bits per byte. Counting 16 KiB costs some 20 µs of a block that takes 15 ms. */
-export function isIncompressible(block: Buffer): boolean {
-  if (block.length < sampleBytes) return false;
-  const stretch = 256;
-  const stretches = sampleBytes / stretch;
-  const stride = Math.floor((block.length - stretch) / (stretches - 1));
-  counts.fill(0);
-  for (let at = 0; at + stretch <= block.length; at += stride) {
-    for (let i = at; i < at + stretch; i += 1) {
-      const byte = block[i] ?? 0;
-      counts[byte] = (counts[byte] ?? 0) + 1;
-    }
-  }
-  let total = 0;
-  for (const count of counts) total += count;
-  let bits = 0;
-  for (const count of counts) if (count > 0) bits -= (count / total) * Math.log2(count / total);
-  return bits > incompressibleBits;
 }

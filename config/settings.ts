@@ -60,6 +60,8 @@ export const settingsSchema = z.object({
   /** Most entries in one archive: bounds the manifest and the restore of one group. */
   MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
   COMPRESSION_LEVEL: whole(0, 9).default(6),
+  /** `auto`: libdeflate where it was built, else Node's zlib; `zlib`: that in any case. */
+  COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: 'must be auto or zlib' }).default('auto'),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
   /** Groups that compress at the same time. */
   PARALLEL_GROUPS: whole(1, 64).default(2),

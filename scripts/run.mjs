@@ -11,6 +11,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { buildNative, isNativeTried } from './build-native.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
@@ -71,7 +72,7 @@ function needs() {
   const install = stampOf('installed') !== dependencyKey();
   const build =
     install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
-  return { install, build };
+  return { install, build, native: install || !isNativeTried() };
 }
 
 function step(command, args, options = {}) {
@@ -98,7 +99,7 @@ function isRunning(pid) {
 /** Two commands at once: one sets up, the other waits. A lock of a killed one is taken over. */
 async function setUp() {
   const todo = needs();
-  if (!todo.install && !todo.build) return;
+  if (!todo.install && !todo.build && !todo.native) return;
   for (;;) {
     try {
       mkdirSync(lockDir);
@@ -128,6 +129,8 @@ async function setUp() {
       step(process.execPath, [path.join(root, 'scripts', 'build.mjs')]);
       stamp('built', sourceKey());
     }
+    // May fail: then Node's zlib serves, and it is not tried again before something changes.
+    if (now.native) buildNative();
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }

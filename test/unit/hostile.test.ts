@@ -58,7 +58,7 @@ function planOf(root: string): PlannedMember[] {
 async function packHere(t: TestContext, planned: PlannedMember[], between: (packer: Packer) => void) {
   const folder = tempFolder(t);
   const paths = { archivePath: path.join(folder, 'a'), manifestPath: path.join(folder, 'm') };
-  const packer: Packer = new Packer(
+  const packer: Packer = await Packer.open(
     { ...paths, level: 1, inFlight: 2, maxBytes: null, manifestHeader: header },
     () => {
       between(packer);
