@@ -23,7 +23,7 @@ export async function openCodec(level: number, choice: CodecChoice): Promise<Blo
  * libdeflate's level for each of gzip's: the fastest whose output is at most 1.01 times pigz's on text, JavaScript, Python
  * and programs alike.
  */
-const libdeflateLevels = [0, 1, 1, 2, 5, 5, 5, 6, 7, 7];
+const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
 
 /** Reuses outputs: as many as blocks were under way at once. */
 function libdeflateCodec(libdeflate: Libdeflate, level: number): BlockCodec {

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Packer, type PackOutcome } from './pack.js';
-import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
+import type { PlannedMember } from './member.js';
+import type { PackCommand, PackJob, PackReport, PackedBatch } from './pack-in-thread.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
@@ -35,8 +36,10 @@ async function pack(job: PackJob): Promise<PackOutcome> {
       const command = await nextCommand();
       if ('skipped' in command) return await packer.finish(command.skipped);
       if (!('page' in command)) throw new Error('a job in the middle of another');
-      for (let at = 0; at < command.page.length; at += stepEntries) {
-        report({ batch: await packer.add(command.page.slice(at, at + stepEntries)) });
+      const page = JSON.parse(command.page) as PlannedMember[];
+      for (let at = 0; at < page.length; at += stepEntries) {
+        const batch: PackedBatch = await packer.add(page.slice(at, at + stepEntries));
+        report({ batch: JSON.stringify(batch) });
         // Lets the timer and finished compressions run; the work between is synchronous.
         await new Promise((resolve) => setImmediate(resolve));
       }

@@ -50,9 +50,9 @@ export class ParallelGzip {
   /** Copies bytes in. */
   async write(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const room = this.used < blockBytes ? this.block.subarray(this.used) : await this.room();
-      const copied = bytes.copy(room, 0, done);
-      this.advance(copied);
+      if (this.used === blockBytes) await this.dispatch();
+      const copied = bytes.copy(this.block, this.used, done);
+      this.used += copied;
       done += copied;
     }
   }
@@ -60,10 +60,10 @@ export class ParallelGzip {
   /** Puts zeros in. */
   async writeZeros(bytes: number): Promise<void> {
     for (let left = bytes; left > 0;) {
-      const room = await this.room();
-      const filled = Math.min(room.length, left);
-      room.fill(0, 0, filled);
-      this.advance(filled);
+      if (this.used === blockBytes) await this.dispatch();
+      const filled = Math.min(blockBytes - this.used, left);
+      this.block.fill(0, this.used, this.used + filled);
+      this.used += filled;
       left -= filled;
     }
   }

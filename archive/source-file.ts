@@ -58,7 +58,8 @@ const behindLink =
  */
 export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, stats: BigIntStats): void {
   const lies = pathOfOpen(fd);
-  if (lies === path.toString('latin1') || lies === `${path.toString('latin1')} (deleted)`) return;
+  const named = path.toString('latin1');
+  if (lies === named || lies === `${named} (deleted)`) return;
   if ((lies !== undefined && !isSameInode(stats, entry)) || isBehindLink(path))
     throw new SkipEntry(behindLink);
 }
