@@ -9,6 +9,7 @@ import { setNamed } from '../catalog/sets.js';
 import { archiveName, manifestName } from '../staging/paths.js';
 import type { Attempt } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
+import { PackedFiles } from './packed-files.js';
 import { setOptions } from './set-options.js';
 
 /** Compressed blocks under way at once, for each compression thread; see "Making and reading archives" in the facts. */
@@ -17,7 +18,7 @@ const blocksPerThread = 4;
 export interface PackedGroup {
   /** The archive's catalog row, ready to commit. */
   archive: Parameters<typeof commitCompressed>[1];
-  files: PackedFile[];
+  files: PackedFiles;
   skipped: number;
 }
 
@@ -32,7 +33,7 @@ export async function packGroup(
   const { catalog, settings } = deps;
   const { setId, group } = ref;
   const set = await setNamed(catalog, setId);
-  const files: PackedFile[] = [];
+  const files = new PackedFiles();
   const found: SkippedMember[] = [];
   let members = 0;
   const name = archiveName(setId, group);
@@ -59,15 +60,17 @@ export async function packGroup(
     signal: paths.signal,
     alreadySkipped: found,
     onBatch(packed, skipped) {
+      const batch: PackedFile[] = [];
       const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
       for (const member of packed) {
-        files.push(packedFile(member, reasons.get(member.name) ?? null));
+        batch.push(packedFile(member, reasons.get(member.name) ?? null));
         members += 1;
         reasons.delete(member.name);
       }
       for (const [path, reason] of reasons) {
-        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
+        batch.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
       }
+      files.add(batch);
     },
     onProgress,
   });
@@ -90,7 +93,7 @@ export async function packGroup(
       blocks: encodeBlocks(archive.blocks),
     },
     files,
-    skipped: found.length + files.filter((file) => file.state === 'skipped').length,
+    skipped: found.length + files.skipped,
   };
 }
 

@@ -6,9 +6,15 @@ const mostSeconds = 8_640_000_000_000;
  * hold becomes the last that it can, so that no later step has to think of it.
  */
 export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
-  const ns = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  const seconds = Number((timeNs - ns) / 1_000_000_000n);
-  if (Math.abs(seconds) < mostSeconds) return { seconds, ns: Number(ns) };
+  const whole = timeNs / 1_000_000_000n;
+  let ns = Number(timeNs - whole * 1_000_000_000n);
+  let seconds = Number(whole);
+  // BigInt's division rounds towards zero.
+  if (ns < 0) {
+    ns += 1_000_000_000;
+    seconds -= 1;
+  }
+  if (Math.abs(seconds) < mostSeconds) return { seconds, ns };
   return { seconds: Math.sign(seconds) * mostSeconds, ns: 0 };
 }
 
