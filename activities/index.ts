@@ -10,6 +10,7 @@ import {
   recordRetrievalState,
   watchForRetrieval,
 } from './retrieval.js';
+import { openScheduledSet, type ScheduledBackup } from './open-scheduled-set.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
@@ -32,6 +33,7 @@ import type { LabelRequest } from '../tape/label-tape.js';
 export function archiveActivities(deps: Deps) {
   return {
     scanSources: (setId: string) => scanSources(deps, setId),
+    openScheduledSet: (backup: ScheduledBackup) => openScheduledSet(deps, backup),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),

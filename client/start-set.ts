@@ -51,7 +51,7 @@ export async function startSet(server: Server, set: SetRow, run: { retry: boolea
 const indexedValueTypes = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
 
 /** Tells an own server of our search attributes, when it does not know them. The embedded one is started with them. */
-async function registerSearchAttributes({ client, target }: Server): Promise<void> {
+export async function registerSearchAttributes({ client, target }: Server): Promise<void> {
   const wanted = Object.fromEntries(
     Object.values(searchAttributes).map((attribute) => [
       attribute.name,

@@ -10,7 +10,8 @@ import { followSet } from '../follow.js';
 import { connectServer, inSession, userPath, type Session } from '../session.js';
 import { newSetOptions, startSet } from '../start-set.js';
 
-interface BackupFlags {
+/** What `backup` is given besides its paths. */
+export interface BackupFlags {
   set?: string;
   drive: string;
   pool?: string;
@@ -23,9 +24,15 @@ interface BackupFlags {
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one that has these sources, and follows it to its end. */
 export function addBackup(program: Command): void {
+  backupArguments(program.command('backup')).action((paths: string[], flags: BackupFlags, command: Command) =>
+    inSession(command, (session) => backup(session, paths, flags)),
+  );
+}
+
+/** Gives a command the arguments and options of `backup`; a schedule takes the same. */
+export function backupArguments(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
-  program
-    .command('backup')
+  return command
     .description('back up files and folders to tape')
     .argument('<path...>', 'files and folders')
     .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
@@ -35,14 +42,25 @@ export function addBackup(program: Command): void {
     .option('--mode <mode>', 'full (incremental and differential come in a later version)', 'full')
     .option('--direct', 'compress straight on to the tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
-    .option('--new', 'start another set, even if an unfinished one has the same sources')
-    .action((paths: string[], flags: BackupFlags, command: Command) =>
-      inSession(command, (session) => backup(session, paths, flags)),
-    );
+    .option('--new', 'start another set, even if an unfinished one has the same sources');
 }
 
-async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
-  const { settings } = session;
+/** What a `backup` asks for, checked. */
+export interface PlannedBackup {
+  sources: string[];
+  excludes: string[];
+  drive: string;
+  pool: string;
+  mode: string;
+  direct: boolean;
+}
+
+/** Checks what a `backup` is given; a usage failure says what is wrong. */
+export function plannedBackup(
+  settings: Settings,
+  paths: readonly string[],
+  flags: BackupFlags,
+): PlannedBackup {
   const sources = resolveSources(settings, paths);
   if (flags.set !== undefined) requireSetId(flags.set);
   if (flags.mode !== 'full') {
@@ -63,6 +81,19 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       'Use letters, digits, dots, dashes and underscores.',
     );
   }
+  return {
+    sources,
+    excludes: flags.exclude,
+    drive: drive.name,
+    pool,
+    mode: flags.mode,
+    direct: flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE,
+  };
+}
+
+async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
+  const { settings } = session;
+  const planned = plannedBackup(settings, paths, flags);
   const catalog = await session.catalog();
   const server = await connectServer(session);
   try {
@@ -70,16 +101,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     for (const { path: mount } of settings.drives) await rememberSeenSets(catalog, await setsOnTape(mount));
     const { set, attached } = await openSet(
       catalog,
-      {
-        id: flags.set,
-        sources,
-        excludes: flags.exclude,
-        pool,
-        drive: drive.name,
-        mode: flags.mode,
-        direct: flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE,
-        options: newSetOptions(settings),
-      },
+      { ...planned, id: flags.set, options: newSetOptions(settings) },
       { fresh: flags.new === true },
     );
     await startSet(server, set, { retry: false });
