@@ -48,6 +48,9 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   const doctor = await installation.run(['doctor'], { COMPRESSION_LEVEL: '3' });
   assert.equal(doctor.code, 0, doctor.stdout);
   assert.match(doctor.stdout, /COMPRESSION_LEVEL +3 +environment/);
+  assert.match(doctor.stdout, /compression: (libdeflate$|Node's zlib, at about)/m);
+  const byZlib = await installation.run(['doctor'], { COMPRESSION_CODEC: 'zlib' });
+  assert.match(byZlib.stdout, /compression: Node's zlib, as COMPRESSION_CODEC asks$/m);
   assert.match(doctor.stdout, /MAX_GROUP_SIZE .*12\.88 GB.* default/);
   for (const what of ['Node', 'catalog', 'staging', 'drive lto1'])
     assert.match(doctor.stdout, new RegExp(`^ok +${what}:`, 'm'));

@@ -18,7 +18,7 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { list } from 'tar';
+import { Header, list } from 'tar';
 import { fromText, toText } from '../../archive/byte-string.js';
 import { splitTime } from '../../archive/file-time.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
@@ -339,6 +339,29 @@ test('headers: pax only where ustar cannot say it', () => {
   assert.match(member({ name: fromText('é') }).toString('utf8'), /11 path=é\n/);
   assert.match(member({ name: '\xff'.repeat(101) }).toString('latin1'), /^\.\/\.\/@LongLink/);
   assert.doesNotMatch(member({ name: '\xff' }).toString('latin1'), /path=/);
+});
+
+test('the header of a plain member is byte for byte the one that node-tar makes', () => {
+  const types = { file: 'File', directory: 'Directory' } as const;
+  let seed = 7;
+  const upTo = (most: number) => Math.floor(((seed = (seed * 48271) % 2147483647) / 2147483647) * (most + 1));
+  for (let round = 0; round < 2000; round += 1) {
+    const type = round % 5 === 0 ? 'directory' : 'file';
+    const name = `${'d/'.repeat(upTo(20))}${'n'.repeat(1 + upTo(50))}${type === 'directory' ? '/' : ''}`;
+    const fields = {
+      size: type === 'file' ? upTo(8 ** upTo(10)) : 0,
+      mode: upTo(0o7777),
+      uid: upTo(8 ** upTo(7) - 1),
+      gid: upTo(8 ** upTo(7) - 1),
+    };
+    const mtimeS = upTo(8 ** upTo(10));
+    const block = Buffer.alloc(512);
+    new Header({ ...fields, path: name, type: types[type], mtime: new Date(mtimeS * 1000) }).encode(block);
+    assert.ok(
+      member({ ...fields, name, type, mtimeS }).equals(block),
+      JSON.stringify({ name, ...fields, mtimeS }),
+    );
+  }
 });
 
 test('incompressible blocks are told from compressible ones', () => {
