@@ -238,7 +238,7 @@ test('a tape that is distrusted while it is written: the group waits for another
   if (drive === undefined) return;
   const { ltfs, steps } = drive;
   await steps.stage(1, 2_000_000);
-  ltfs.faults({ write_delay_ms: 50 });
+  ltfs.faults({ write_delay_ms: 150 });
   const writing = refused(steps.write(1), /LTO1 was distrusted while group 1 was written to it/);
   await waitFor(() => partIn(path.join(ltfs.mount, steps.setId)) !== undefined, 'a part on the tape');
   await steps.distrust('LTO1');
