@@ -123,6 +123,7 @@ async function resume(session: Session, setId: string, detach: boolean): Promise
 
 async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
+  requireOwnSet(set);
   if (set.state === 'completed' || set.state === 'completed_with_skips') {
     throw usageFailure(
       'NothingToRetry',
