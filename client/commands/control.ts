@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { releaseStaging } from '../../activities/set-state.js';
 import { finalSetStates } from '../../catalog/schema.js';
+import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
 import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
