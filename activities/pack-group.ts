@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
-import type { PackedMember, PlannedMember, SkippedMember } from '../archive/member.js';
+import { flagReason, type PackedMember, type PlannedMember, type SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
 import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';
@@ -133,21 +133,13 @@ function plannedMember(row: PlannedRow): PlannedMember | undefined {
   };
 }
 
-/** Flags of the packer that mean "not exactly what the source held", in words. */
-const flagWords: Record<string, string> = {
-  grew: 'grew while it was read: stored at the size it had',
-  changed: 'changed while it was read',
-  newer: 'changed after the scan: stored as it was when it was packed',
-};
-
 function packedFile(member: PackedMember, reason: string | null): PackedFile {
-  const flagged = member.flags.map((flag) => flagWords[flag]).find((words) => words !== undefined);
   return {
     path: member.name,
     size: member.size,
     sha256: member.sha256,
     tarOffset: member.offset,
-    reason: reason ?? flagged ?? null,
+    reason: reason ?? flagReason(member.flags),
     // Padded content is in the archive, but it is not what the source held.
     state: reason === null ? 'packed' : 'skipped',
     now: {

@@ -42,7 +42,7 @@ export interface TarSource {
 export class ArchiveDamaged extends Error {}
 
 /** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
-function openArchive(path: string): { fd: number; size: number } {
+export function openArchive(path: string): { fd: number; size: number } {
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   const stats = fstatSync(fd);
   if (!stats.isFile()) {
@@ -153,7 +153,8 @@ export class IndexedReader implements TarSource {
   }
 }
 
-function gunzipped(compressed: Buffer, most: number, what: string): Promise<Buffer> {
+/** Inflates one gzip member and checks its CRC; `what` names it for a message. */
+export function gunzipped(compressed: Buffer, most: number, what: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // One byte more than needed: zlib would ask for another chunk when the first is filled to its end.
     gunzip(compressed, { chunkSize: most + 1, maxOutputLength: most }, (error, data) => {
@@ -163,17 +164,29 @@ function gunzipped(compressed: Buffer, most: number, what: string): Promise<Buff
   });
 }
 
-/** Reads any gzip file from its beginning to its end: for an archive without an index. */
+/**
+ * Reads any gzip file from its beginning to its end: for an archive without an index.
+ *
+ * @param hashing take the file's own hash too.
+ */
 export class StreamReader implements TarSource {
   private readonly chunks: AsyncIterator<unknown>;
   private readonly stream = createGunzip({ chunkSize: 1024 * 1024 });
-  private readonly reading: AsyncIterator<unknown>;
+  private readonly reading: AsyncIterator<Buffer>;
   private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
   private readonly fd: number;
+  private readonly hash = createHash('sha256');
+  /** Bytes of the file read so far. */
+  bytesIn = 0;
+  /** It has no index. */
+  readonly blocks: readonly number[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, hashing = false) {
     ({ fd: this.fd } = openArchive(path));
-    this.reading = compressedChunks(this.fd);
+    this.reading = compressedChunks(this.fd, (chunk) => {
+      this.bytesIn += chunk.length;
+      if (hashing) this.hash.update(chunk);
+    });
     this.chunks = this.stream[Symbol.asyncIterator]();
     void this.feed();
   }
@@ -201,6 +214,13 @@ export class StreamReader implements TarSource {
     return this.current;
   }
 
+  /** SHA-256 of the whole file in hex, whatever of it could be inflated; nothing can be read after it. */
+  async sha256(): Promise<string> {
+    this.stream.destroy();
+    while ((await this.reading.next()).done !== true);
+    return this.hash.digest('hex');
+  }
+
   close(): void {
     this.stream.destroy();
     closeSync(this.fd);
@@ -221,12 +241,13 @@ export class StreamReader implements TarSource {
   }
 }
 
-async function* compressedChunks(fd: number): AsyncGenerator<Buffer> {
+async function* compressedChunks(fd: number, see: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
   for (let at = 0; ;) {
     const chunk = Buffer.allocUnsafe(1024 * 1024);
     const bytes = readSync(fd, chunk, 0, chunk.length, at);
     if (bytes === 0) return;
     at += bytes;
+    see(chunk.subarray(0, bytes));
     yield chunk.subarray(0, bytes);
   }
 }

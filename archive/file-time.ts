@@ -18,6 +18,11 @@ export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
   return { seconds: Math.sign(seconds) * mostSeconds, ns: 0 };
 }
 
+/** Seconds that were read from a tape, kept within what a date can hold. */
+export function boundedSeconds(seconds: number): number {
+  return Math.max(-mostSeconds, Math.min(seconds, mostSeconds));
+}
+
 /**
  * A time as the calls of `node:fs` take it: seconds, which are exact to a microsecond. A negative number means "now" to
  * Node, so that times before 1970 go as a `Date`, which is exact to a millisecond.

@@ -56,3 +56,15 @@ export interface SkippedMember {
   name: string;
   reason: string;
 }
+
+/** Flags of the packer that mean "not exactly what the source held", in words. */
+const flagWords: Partial<Record<MemberFlag, string>> = {
+  grew: 'grew while it was read: stored at the size it had',
+  changed: 'changed while it was read',
+  newer: 'changed after the scan: stored as it was when it was packed',
+};
+
+/** Why a member is not exactly what the source held; null when it is. */
+export function flagReason(flags: readonly MemberFlag[]): string | null {
+  return flags.map((flag) => flagWords[flag]).find((words) => words !== undefined) ?? null;
+}

@@ -63,7 +63,7 @@ const endSchema = z.object({
   end: z.literal(true),
   members: z.number().int().nonnegative(),
   skipped: z.number().int().nonnegative(),
-  bytesIn: z.number().nonnegative(),
+  bytesIn: z.number().int().nonnegative(),
   size: z.number().int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   tarBytes: z.number().int().nonnegative(),

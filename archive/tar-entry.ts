@@ -35,6 +35,8 @@ export async function readEntry(source: TarSource, offset: number): Promise<TarE
     requireChecksum(block, at);
     const type = String.fromCharCode(block[156] ?? 0);
     const size = more.size ?? numberField(block, 124, 12);
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new ArchiveDamaged(`the header at byte ${at} has no valid size`);
     const content = at + recordBytes;
     if (!'xgLK'.includes(type)) return entryOf(block, type, size, more, offset, content);
     if (size > longestHeader) throw new ArchiveDamaged(`a header at byte ${at} is too long`);

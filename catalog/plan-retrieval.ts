@@ -1,6 +1,8 @@
 import type { Catalog } from './open-catalog.js';
+import { missingOf } from './rebuilt-sets.js';
 import type { PlannedArchive } from './retrievals.js';
 import { selectedFiles } from './selected-files.js';
+import { setNamed } from './sets.js';
 import { isEverything, type Selection } from '../source/selection.js';
 
 /** What a retrieval will read, and what it knows beforehand that it cannot have. */
@@ -90,9 +92,10 @@ export async function planRestore(db: Catalog, setId: string, selection: Selecti
       ({ no, state, entries }) =>
         `Group ${no} of set ${setId} (${wanted?.get(no)?.members ?? entries} entries) is on no tape: it is ${state}.`,
     );
+  const missing = missingOf(await setNamed(db, setId));
   return {
     archives: inTapeOrder(copies).map((copy) => planned(copy, wanted?.get(copy.group_no))),
-    problems,
+    problems: missing === undefined ? problems : [missing, ...problems],
   };
 }
 

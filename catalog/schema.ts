@@ -39,8 +39,11 @@ export type GroupState =
 /** `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. */
 export type CopyState = 'writing' | 'written' | 'committed' | 'lost';
 
-/** `suspect`: a write failed on it; nothing more is written until a person says so. */
-export type TapeState = 'usable' | 'full' | 'suspect';
+/**
+ * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
+ * labelled it; it is read, and never written to.
+ */
+export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign';
 
 export type FileState = 'planned' | 'packed' | 'skipped';
 export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
@@ -66,7 +69,7 @@ export interface SetsTable {
   mode: string;
   /** 1: compressed straight on to the tape. */
   direct: number;
-  /** JSON of the settings that this set runs with, as they were when it began. */
+  /** JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs. */
   options: string;
   /** 1 when every source was walked to its end. */
   scanned: number;

@@ -54,6 +54,13 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
     throw withDemand(error, demand, wanted);
   });
   const { row } = tape;
+  if (row.state === 'foreign') {
+    throw tapeNotReady(
+      'foreign',
+      `The tape ${row.name} in drive ${drive.settings.name} belongs to another installation: it is read, and never written to.`,
+      `Load a tape of your own of pool ${demand.pool}.`,
+    );
+  }
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
       'wrong_tape',

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { releaseStaging } from '../../activities/set-state.js';
 import { finalSetStates } from '../../catalog/schema.js';
+import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
 import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
@@ -123,6 +124,7 @@ async function resume(session: Session, setId: string, detach: boolean): Promise
 
 async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
+  requireOwnSet(set);
   if (set.state === 'completed' || set.state === 'completed_with_skips') {
     throw usageFailure(
       'NothingToRetry',

@@ -15,10 +15,11 @@ import { archiveQueue } from '../../workflows/queues.js';
 import { exitCodes } from '../exit-codes.js';
 import { findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
+import { addTapeCatalog } from './tape-catalog.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** `tape label|list|status|trust|distrust`. */
+/** `tape label|list|status|catalog|trust|distrust`. */
 export function addTape(program: Command): void {
   const tape = program.command('tape').description('label and list tapes');
   tape
@@ -42,6 +43,7 @@ export function addTape(program: Command): void {
     .action(({ drive }: { drive: string }, command: Command) =>
       inSession(command, (session) => status(session, drive)),
     );
+  addTapeCatalog(tape);
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
@@ -152,7 +154,7 @@ async function list(session: Session): Promise<void> {
     session.print(line);
 }
 
-function tapeObject(row: TapeRow): object {
+export function tapeObject(row: TapeRow): object {
   const { uuid, name, pool, state, reason, volume, capacity, free } = row;
   return {
     uuid,
@@ -214,7 +216,7 @@ async function status(session: Session, driveName: string): Promise<void> {
 export function tapeAdvice({ name, pool, state }: TapeRow): string {
   const another = `Load another tape of pool ${pool}`;
   if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
-  if (state === 'full') return `${another}.`;
+  if (state === 'full' || state === 'foreign') return `${another}.`;
   return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
 }
 
@@ -224,15 +226,25 @@ async function namedTape(session: Session, name: string): Promise<TapeRow> {
   throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
 }
 
-async function trust(session: Session, name: string): Promise<void> {
+/** What another installation has labelled stays as it is: its free space is not ours. */
+async function ownTape(session: Session, name: string): Promise<TapeRow> {
   const row = await namedTape(session, name);
+  if (row.state !== 'foreign') return row;
+  throw usageFailure(
+    'ForeignTape',
+    `The tape ${name} belongs to another installation: it is read, and never written to.`,
+  );
+}
+
+async function trust(session: Session, name: string): Promise<void> {
+  const row = await ownTape(session, name);
   await updateTape(await session.catalog(), row.uuid, { state: 'usable', reason: null });
   if (!session.json) session.print(`The tape ${name} is used again.`);
   else session.emit(tapeObject(await namedTape(session, name)));
 }
 
 async function distrustTape(session: Session, name: string): Promise<void> {
-  const row = await namedTape(session, name);
+  const row = await ownTape(session, name);
   const logger = createLogger(session.settings, 'client');
   await distrust({ catalog: await session.catalog(), logger }, { row }, 'distrusted by a command');
   if (!session.json)

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { closeSync, readSync } from 'node:fs';
+import { inflateRaw } from 'node:zlib';
+import {
+  ArchiveDamaged,
+  gunzipped,
+  openArchive,
+  StreamReader,
+  type Chunk,
+  type TarSource,
+} from './block-reader.js';
+import { blockBytes } from './parallel-gzip.js';
+
+/** An archive that is read from its beginning to its end, without its manifest. */
+export interface ForwardSource extends TarSource {
+  /** Bytes of the file read so far. */
+  readonly bytesIn: number;
+  /** Compressed bytes of each gzip member that was good so far: the index; empty when it has no members of 1 MiB. */
+  readonly blocks: readonly number[];
+  /** SHA-256 of the whole file in hex, whatever of it could be inflated; nothing can be read after it. */
+  sha256(): Promise<string>;
+}
+
+/** Bytes that a gzip member of one block can have: stored, with its headers, and some to spare. */
+const mostMemberBytes = blockBytes + 64 * 1024;
+/** Bytes of a gzip member's header without optional fields, and of its end (RFC 1952, 2.3). */
+const headBytes = 10;
+const endBytes = 8;
+/** ID, method and flags of a member without optional fields: the packer writes none. */
+const plainHead = Buffer.from([0x1f, 0x8b, 0x08, 0x00]);
+
+/** Opens an archive: by its blocks if it has such as the packer makes, else as any gzip file. */
+export async function openForward(path: string): Promise<ForwardSource> {
+  const scanner = new BlockScanner(path);
+  if (await scanner.hasBlocks()) return scanner;
+  scanner.close();
+  return new StreamReader(path, true);
+}
+
+/** The gzip member is none of the packer's; damage only where others were before it. */
+class NoBlock extends ArchiveDamaged {}
+
+/**
+ * Finds the gzip members of an archive one after the other. Bytes are given out only when the CRC of their member has been
+ * checked; a plain gunzip gives them out before.
+ */
+class BlockScanner implements ForwardSource {
+  readonly blocks: number[] = [];
+  bytesIn = 0;
+  private readonly fd: number;
+  private readonly hash = createHash('sha256');
+  /** Bytes of the file that were read and are in no block yet. */
+  private ahead: Buffer = Buffer.alloc(0);
+  private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
+
+  constructor(path: string) {
+    ({ fd: this.fd } = openArchive(path));
+  }
+
+  /** False when the archive was not made of blocks of 1 MiB. Damage is met again by the reader. */
+  async hasBlocks(): Promise<boolean> {
+    try {
+      const first = await this.chunkAt(0);
+      return first === undefined || first.data.length === blockBytes || this.isAtEnd();
+    } catch (error) {
+      if (error instanceof NoBlock) return false;
+      if (error instanceof ArchiveDamaged) return true;
+      throw error;
+    }
+  }
+
+  expect(): void {
+    // Everything is read anyway.
+  }
+
+  async chunkAt(offset: number): Promise<Chunk | undefined> {
+    while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
+      const start = this.current.start + this.current.data.length;
+      if (this.isAtEnd()) this.current = undefined;
+      else if (start !== this.blocks.length * blockBytes)
+        throw new ArchiveDamaged(`block ${this.blocks.length} has ${this.current.data.length} bytes`);
+      else this.current = { start, data: await this.nextBlock() };
+    }
+    return this.current;
+  }
+
+  async sha256(): Promise<string> {
+    this.ahead = Buffer.alloc(0);
+    try {
+      while (this.readMore());
+    } catch (error) {
+      // Of what cannot be read there is no hash; that it is damaged is known already.
+      if (!(error instanceof ArchiveDamaged)) throw error;
+    }
+    return this.hash.digest('hex');
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  private isAtEnd(): boolean {
+    return this.ahead.length === 0 && !this.readMore();
+  }
+
+  private async nextBlock(): Promise<Buffer> {
+    while (this.ahead.length < mostMemberBytes && this.readMore());
+    const what = `block ${this.blocks.length + 1}`;
+    const { ahead } = this;
+    if (!ahead.subarray(0, 4).equals(plainHead)) {
+      if (this.blocks.length === 0) throw new NoBlock(`${what} does not begin as one`);
+      throw new ArchiveDamaged(`${what} does not begin as one`);
+    }
+    const bytes = headBytes + (await deflatedBytes(ahead.subarray(headBytes), what)) + endBytes;
+    if (bytes > ahead.length) throw new ArchiveDamaged(`${what} is cut short`);
+    const data = await gunzipped(ahead.subarray(0, bytes), blockBytes, what);
+    this.ahead = ahead.subarray(bytes);
+    this.blocks.push(bytes);
+    return data;
+  }
+
+  /** Returns false at the end of the file. */
+  private readMore(): boolean {
+    const more = Buffer.allocUnsafe(4 * mostMemberBytes);
+    let bytes: number;
+    try {
+      bytes = readSync(this.fd, more, 0, more.length, this.bytesIn);
+    } catch (error) {
+      throw new ArchiveDamaged(
+        `it cannot be read after ${this.bytesIn} bytes (${error instanceof Error ? error.message : 'error'})`,
+      );
+    }
+    this.bytesIn += bytes;
+    const chunk = more.subarray(0, bytes);
+    this.hash.update(chunk);
+    this.ahead = this.ahead.length === 0 ? chunk : Buffer.concat([this.ahead, chunk]);
+    return bytes > 0;
+  }
+}
+
+/** Bytes of the deflate stream (RFC 1951) that some bytes begin with. */
+function deflatedBytes(bytes: Buffer, what: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { chunkSize: blockBytes + 1, maxOutputLength: blockBytes, info: true };
+    inflateRaw(bytes, options, (error, result) => {
+      if (error === null) {
+        // With `info`, the result is the buffer and the engine; the engine's `bytesWritten` is what it took in.
+        resolve((result as unknown as { engine: { bytesWritten: number } }).engine.bytesWritten);
+      } else if ('code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
+        reject(new NoBlock(`${what} is larger than a block`));
+      else reject(new ArchiveDamaged(`${what} is damaged (${error.message})`));
+    });
+  });
+}

@@ -1,0 +1,245 @@
+import type { Insertable } from 'kysely';
+import { encodeBlocks } from '../archive/block-reader.js';
+import { toBytes } from '../archive/byte-string.js';
+import { manifestEntries, type ManifestFacts } from '../archive/examine-manifest.js';
+import { boundedSeconds } from '../archive/file-time.js';
+import { flagReason, type PackedMember, type SkippedMember } from '../archive/member.js';
+import { blockBytes } from '../archive/parallel-gzip.js';
+import { ManifestError } from '../archive/read-manifest.js';
+import { archiveName, manifestName } from '../staging/paths.js';
+import { executeMany } from './connection.js';
+import { nameStart } from './file-names.js';
+import type { NewFile } from './files.js';
+import { recordEvents } from './events.js';
+import type { Catalog } from './open-catalog.js';
+import { CatalogConflict } from './rebuilt-sets.js';
+import type { ArchivesTable } from './schema.js';
+
+/** An archive that was found on a tape, with its manifest: the one beside it, or one made from it. */
+export interface FoundArchive {
+  setId: string;
+  group: number;
+  /** The file whose entries are imported, and what a first reading of it has shown. */
+  manifestPath: string;
+  facts: ManifestFacts;
+  /** The manifest on the tape; null when there is none that is good. */
+  manifest: { size: number; sha256: string } | null;
+  createdAt: number;
+}
+
+/** Rows of one round of statements. */
+const batchRows = 1000;
+
+/**
+ * Adds a group, its archive and its files to a rebuilt set, in the caller's transaction. Throws `CatalogConflict` when it
+ * holds names of another group, and `ManifestError` when its manifest is not what it was at the first reading.
+ */
+export async function importArchive(tx: Catalog, found: FoundArchive): Promise<void> {
+  const { setId, group, facts } = found;
+  const [first, last] = [toBytes(facts.first), toBytes(facts.last)];
+  await requireOwnNames(tx, found, first, last);
+  const content = { state: 'released', bytes: facts.end.bytesIn, entries: facts.entries } as const;
+  await tx
+    .insertInto('groups')
+    .values({
+      set_id: setId,
+      no: group,
+      first_path: first,
+      last_path: last,
+      direct: 0,
+      reserved: 0,
+      ...content,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['set_id', 'no']).doUpdateSet({ first_path: first, last_path: last, ...content }),
+    )
+    .execute();
+  await tx.insertInto('archives').values(archiveRow(found)).execute();
+  await importFiles(tx, found);
+}
+
+/** A group is one range of names: two that overlap are not of one set. */
+async function requireOwnNames(
+  tx: Catalog,
+  { setId, group, facts }: FoundArchive,
+  first: Uint8Array,
+  last: Uint8Array,
+): Promise<void> {
+  if (facts.entries === 0) return;
+  const other = await tx
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .where('no', '!=', group)
+    .where('entries', '>', 0)
+    .where('first_path', '<=', last)
+    .where('last_path', '>=', first)
+    .limit(1)
+    .executeTakeFirst();
+  if (other === undefined) return;
+  throw new CatalogConflict(
+    `The archive ${archiveName(setId, group)} holds names of group ${other.no}, which the catalog knows already.`,
+  );
+}
+
+function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive): Insertable<ArchivesTable> {
+  const { end } = facts;
+  const index = hasPlausibleIndex(facts);
+  return {
+    set_id: setId,
+    group_no: group,
+    name: archiveName(setId, group),
+    size: end.size,
+    sha256: end.sha256,
+    manifest_name: manifestName(setId, group),
+    manifest_size: manifest?.size ?? 0,
+    manifest_sha256: manifest?.sha256 ?? '',
+    token: '',
+    bytes_in: end.bytesIn,
+    members: end.members,
+    created_at: createdAt,
+    block_bytes: index ? end.blockBytes : null,
+    blocks: index ? encodeBlocks(end.blocks) : null,
+  };
+}
+
+/** A forged index must not make a reader ask for more memory than a block takes. */
+function hasPlausibleIndex({ end }: ManifestFacts): boolean {
+  const { blocks } = end;
+  if (end.blockBytes !== blockBytes || blocks.length === 0) return false;
+  return blocks.every((bytes) => bytes <= 2 * blockBytes) && blocks.reduce((a, b) => a + b, 0) <= end.size;
+}
+
+async function importFiles(tx: Catalog, { setId, group, manifestPath }: FoundArchive): Promise<void> {
+  let batch: NewFile[] = [];
+  const flush = async () => {
+    const [one] = batch;
+    if (one === undefined) return;
+    // A skipped entry that is a member too is a padded file, whose row is there already.
+    const insert = tx
+      .insertInto('files')
+      .values(one)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['set_id', 'path'])
+          .doUpdateSet((eb) => ({ state: eb.ref('excluded.state'), reason: eb.ref('excluded.reason') })),
+      )
+      .compile();
+    await executeMany(
+      tx,
+      insert,
+      batch.map((row) => Object.values(row)),
+    );
+    batch = [];
+  };
+  for await (const entry of manifestEntries(manifestPath)) {
+    if ('skipped' in entry) batch.push(skippedRow(setId, group, entry.skipped));
+    else if (entry.member.type !== 'link') batch.push(memberRow(setId, group, entry.member));
+    else {
+      await flush();
+      batch.push(await linkRow(tx, setId, group, entry.member));
+    }
+    if (batch.length >= batchRows) await flush();
+  }
+  await flush();
+}
+
+/** As the scan and the commit of a packed archive write it, but for the inode's time of change, which no tape holds. */
+function memberRow(setId: string, group: number, member: PackedMember): NewFile {
+  const path = toBytes(member.name);
+  return {
+    set_id: setId,
+    path,
+    group_no: group,
+    type: member.type === 'link' ? 'file' : member.type,
+    size: member.size,
+    mtime_s: boundedSeconds(member.mtimeS),
+    mtime_ns: member.mtimeNs,
+    ctime_s: 0,
+    ctime_ns: 0,
+    mode: member.mode & 0o7777,
+    uid: member.uid,
+    gid: member.gid,
+    dev: member.dev,
+    ino: member.ino,
+    nlink: member.type === 'file' || member.type === 'link' ? member.nlink : 1,
+    link_target: member.linkTarget === null ? null : toBytes(member.linkTarget),
+    hard_link_of: member.hardLinkOf === null ? null : toBytes(member.hardLinkOf),
+    state: 'packed',
+    reason: flagReason(member.flags),
+    sha256: member.sha256,
+    tar_offset: member.offset,
+    name_at: nameStart(path),
+  };
+}
+
+/** A further hard link: what it shares with the first is in the first's row. */
+async function linkRow(tx: Catalog, setId: string, group: number, member: PackedMember): Promise<NewFile> {
+  const target = toBytes(member.linkTarget ?? '');
+  const first = await tx
+    .selectFrom('files')
+    .select(['size', 'sha256', 'nlink', 'hard_link_of'])
+    .where('set_id', '=', setId)
+    .where('path', '=', target)
+    .where('group_no', '=', group)
+    .where('type', '=', 'file')
+    .executeTakeFirst();
+  if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');
+  const row = { ...memberRow(setId, group, member), hard_link_of: first.hard_link_of };
+  // The manifest has both; an archive alone has neither, nor how many links there are.
+  if (member.sha256 !== null) return row;
+  if (first.nlink < 2) {
+    await tx
+      .updateTable('files')
+      .set({ nlink: 2 })
+      .where('set_id', '=', setId)
+      .where('path', '=', target)
+      .execute();
+  }
+  return { ...row, size: first.size, sha256: first.sha256, nlink: 2 };
+}
+
+/** Of a skipped entry the tape has the name and the reason; a folder's name tells its type. */
+function skippedRow(setId: string, group: number, { name, reason }: SkippedMember): NewFile {
+  const path = toBytes(name);
+  return {
+    ...{ set_id: setId, path, group_no: group, type: name.endsWith('/') ? 'directory' : 'other', size: 0 },
+    ...{ mtime_s: 0, mtime_ns: 0, ctime_s: 0, ctime_ns: 0, mode: 0, uid: 0, gid: 0, dev: '0', ino: '0' },
+    ...{ nlink: 1, link_target: null, hard_link_of: null, state: 'skipped', reason },
+    ...{ sha256: null, tar_offset: null, name_at: nameStart(path) },
+  };
+}
+
+/** Forgets an archive of which only a damaged copy was read, for a better one; its copies stay noted. */
+export async function forgetImported(tx: Catalog, setId: string, group: number): Promise<void> {
+  await tx.deleteFrom('files').where('set_id', '=', setId).where('group_no', '=', group).execute();
+  await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', group).execute();
+}
+
+/** Adds a copy of a group's archive that was found on a tape, in the caller's transaction. */
+export async function importCopy(
+  tx: Catalog,
+  copy: {
+    setId: string;
+    group: number;
+    tape: { uuid: string; name: string };
+    at: number;
+    damage: string | null;
+  },
+): Promise<void> {
+  const { setId, group, tape, at, damage } = copy;
+  const { last } = await tx
+    .selectFrom('copies')
+    .select((eb) => eb.fn.max<number | null>('copy_no').as('last'))
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .executeTakeFirstOrThrow();
+  await tx
+    .insertInto('copies')
+    .values({
+      ...{ set_id: setId, group_no: group, copy_no: (last ?? 0) + 1, tape_uuid: tape.uuid },
+      ...{ state: 'committed', token: '', written_at: at, committed_at: at, damage },
+    })
+    .execute();
+  await recordEvents(tx, [{ setId, group, stage: 'found_on_tape', detail: tape.name }]);
+}

@@ -1,0 +1,177 @@
+import { boundedSeconds } from '../archive/file-time.js';
+import type { ManifestHeader } from '../archive/manifest.js';
+import { TapeflowFailure } from '../config/failures.js';
+import type { Catalog } from './open-catalog.js';
+import { findSet, type SetRow } from './sets.js';
+
+/** `options` of a set that was read from tapes: it has no settings, since it never runs. */
+const rebuiltOptions = JSON.stringify({ rebuilt: true });
+
+/** True for a set that the catalog knows from tapes only. */
+export function isRebuilt(set: Pick<SetRow, 'options'>): boolean {
+  return set.options === rebuiltOptions;
+}
+
+/** Stands for the UUID of a set of which no manifest was read yet. */
+const unknownUuid = (setId: string) => `unknown ${setId}`;
+
+/** What a tape tells of the set that an archive belongs to; without a header, that of no manifest could be read. */
+export interface SetOnTape {
+  id: string;
+  header: ManifestHeader | undefined;
+  pool: string;
+  drive: string;
+  /** When the archive was made, as far as that is known; milliseconds since 1970. */
+  at: number;
+}
+
+/** A set or archive on a tape that contradicts what the catalog knows; the message is a whole sentence. */
+export class CatalogConflict extends Error {}
+
+/**
+ * The set of an archive on a tape, in the caller's transaction: made when the catalog does not know it, and made more
+ * exact when it knew it without a manifest. Throws `CatalogConflict` when the catalog has another set of that id.
+ */
+export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
+  const { id, header, at } = found;
+  const uuid = header?.setUuid ?? unknownUuid(id);
+  const known = await findSet(tx, id);
+  await requireSameSet(tx, id, uuid, known);
+  const told = header === undefined ? {} : { uuid, sources: sourcesOf(header), mode: header.mode };
+  if (known === undefined) {
+    await tx
+      .insertInto('sets')
+      .values({
+        ...{ id, uuid, sources: '[]', excludes: '[]', pool: found.pool, drive: found.drive, mode: 'full' },
+        ...{ direct: 0, options: rebuiltOptions, scanned: 1, left_out: '[]', state: 'failed' },
+        reason: 'it is read from tapes; the reading has not ended',
+        created_at: at,
+        ...told,
+      })
+      .execute();
+  } else if (isRebuilt(known)) {
+    await tx
+      .updateTable('sets')
+      .set({ ...told, created_at: Math.min(known.created_at, at) })
+      .where('id', '=', id)
+      .execute();
+  }
+  return tx.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+
+async function requireSameSet(
+  db: Catalog,
+  id: string,
+  uuid: string,
+  known: SetRow | undefined,
+): Promise<void> {
+  const unknown = unknownUuid(id);
+  if (known !== undefined && known.uuid !== uuid && known.uuid !== unknown && uuid !== unknown) {
+    throw new CatalogConflict(
+      `The set ${id} on the tape is another than the one that the catalog knows (${uuid.slice(0, 64)} and ${known.uuid}).`,
+    );
+  }
+  const other = await db
+    .selectFrom('sets')
+    .select('id')
+    .where('uuid', '=', uuid)
+    .where('id', '!=', id)
+    .executeTakeFirst();
+  if (other !== undefined)
+    throw new CatalogConflict(`The set ${id} on the tape says that it is the set ${other.id}.`);
+}
+
+function sourcesOf(header: ManifestHeader): string {
+  return JSON.stringify(header.sources);
+}
+
+/** Milliseconds since 1970 of a time that was read from a tape; `otherwise` when it is none. */
+export function timeOf(iso: string, otherwise: number): number {
+  const ms = Date.parse(iso);
+  return Number.isFinite(ms) ? ms : Math.floor(boundedSeconds(otherwise / 1000) * 1000);
+}
+
+/** Numbers of groups that a message names. */
+const rangesShown = 20;
+
+/** What is known of a set's groups after tapes were read. */
+export interface RebuiltSet {
+  setId: string;
+  state: SetRow['state'];
+  groups: number;
+  /** Numbers below the highest that are on none of the tapes read so far, as ranges. */
+  missing: string[];
+}
+
+/**
+ * Gives a rebuilt set its state by what of it was found: complete when no number is missing below the highest. That no
+ * later group exists cannot be known from the groups that do, and the set's reason says so. Leaves other sets alone.
+ */
+export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
+  return catalog.transaction().execute(async (tx) => {
+    const set = await findSet(tx, setId);
+    if (set === undefined || !isRebuilt(set)) return undefined;
+    const groups = await tx
+      .selectFrom('groups')
+      .select('no')
+      .where('set_id', '=', setId)
+      .orderBy('no')
+      .execute();
+    const { last, skipped } = await factsOf(tx, setId);
+    const missing = gapsOf(groups.map((group) => group.no));
+    const highest = groups.at(-1)?.no ?? 0;
+    const state = missing.length > 0 ? 'failed' : skipped ? 'completed_with_skips' : 'completed';
+    const all = `${highest === 1 ? 'group 1' : `groups 1 to ${highest}`}`;
+    const shown = missing.slice(0, rangesShown).join(', ') + (missing.length > rangesShown ? ', …' : '');
+    const reason =
+      missing.length > 0
+        ? `read from tapes: of ${all}, ${shown} ${missing.length === 1 && !shown.includes('–') ? 'is' : 'are'} on none that was read, or had nothing but skipped entries`
+        : `read from tapes: ${all}; whether there are more, only a tape that holds them can tell`;
+    await tx.updateTable('sets').set({ state, reason, finished_at: last }).where('id', '=', setId).execute();
+    return { setId, state, groups: groups.length, missing };
+  });
+}
+
+async function factsOf(tx: Catalog, setId: string): Promise<{ last: number | null; skipped: boolean }> {
+  const copies = await tx
+    .selectFrom('copies')
+    .select((eb) => eb.fn.max<number | null>('committed_at').as('last'))
+    .where('set_id', '=', setId)
+    .executeTakeFirst();
+  const skipped = await tx
+    .selectFrom('files')
+    .select('path')
+    .where('set_id', '=', setId)
+    .where('reason', 'is not', null)
+    .where('state', '=', 'skipped')
+    .limit(1)
+    .executeTakeFirst();
+  return { last: copies?.last ?? null, skipped: skipped !== undefined };
+}
+
+/** The numbers from 1 that are missing among ascending ones, as ranges. */
+function gapsOf(numbers: readonly number[]): string[] {
+  const gaps: string[] = [];
+  let next = 1;
+  for (const no of numbers) {
+    if (no > next) gaps.push(no - 1 === next ? String(next) : `${next}–${no - 1}`);
+    next = no + 1;
+  }
+  return gaps;
+}
+
+/** What a restore of the set has to say beforehand; undefined when nothing is missing. */
+export function missingOf(set: SetRow): string | undefined {
+  return isRebuilt(set) && set.state === 'failed'
+    ? `The set ${set.id} was ${set.reason ?? 'not read whole'}.`
+    : undefined;
+}
+
+/** A rebuilt set has no settings to run with, and its sources may have changed since. */
+export function requireOwnSet(set: SetRow): void {
+  if (!isRebuilt(set)) return;
+  throw new TapeflowFailure('RebuiltSet', `The set ${set.id} was read from tapes and cannot run.`, {
+    kind: 'usage',
+    advice: 'Begin a new one with `tapeflow backup`.',
+  });
+}

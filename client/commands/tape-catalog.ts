@@ -1,0 +1,92 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import type { RebuiltSet } from '../../catalog/rebuilt-sets.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { driveNamed } from '../../config/settings.js';
+import { lockDrive } from '../../tape/drive-lock.js';
+import { openDrive } from '../../tape/drive.js';
+import { readCatalog, type CatalogReading } from '../../tape/read-catalog.js';
+import type { ArchiveReport } from '../../tape/take-archive.js';
+import { exitCodes } from '../exit-codes.js';
+import { inSession, type Session } from '../session.js';
+import { tapeObject } from './tape.js';
+
+/** `tape catalog`: the catalog learns from a tape what it holds. */
+export function addTapeCatalog(tape: Command): void {
+  tape
+    .command('catalog')
+    .description(
+      'read what the tape in a drive holds into the catalog: after it was lost, or of another installation',
+    )
+    .option('--drive <name>', 'the drive', 'lto1')
+    .action(({ drive }: { drive: string }, command: Command) =>
+      inSession(command, (session) => catalogTape(session, drive)),
+    );
+}
+
+async function catalogTape(session: Session, driveName: string): Promise<void> {
+  const { settings } = session;
+  const driveSettings = driveNamed(settings, driveName);
+  const catalog = await session.catalog();
+  const lock = lockDrive(settings, driveSettings, 'tape catalog');
+  try {
+    const reading = await readCatalog({
+      drive: openDrive(driveSettings),
+      lock,
+      catalog,
+      scratch: path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${driveSettings.name}.part`),
+      onReading: (sentence) => session.say(sentence),
+      onArchive: (report) => printArchive(session, report),
+    });
+    printReading(session, reading);
+    if (reading.troubles.length > 0) process.exitCode = exitCodes.failure;
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    const { code, message, advice } = error;
+    throw new TapeflowFailure(code, message, advice === undefined ? {} : { advice });
+  } finally {
+    lock.release();
+  }
+}
+
+const outcomeWords: Record<ArchiveReport['outcome'], string> = {
+  added: 'added',
+  copy: 'known; this copy of it was not, and is added',
+  known: 'known',
+  refused: 'left out',
+};
+
+function printArchive(session: Session, report: ArchiveReport): void {
+  const { setId, group, outcome, entries, fromArchive, trouble } = report;
+  if (session.json) {
+    session.emit(report);
+    return;
+  }
+  const from = fromArchive ? ' from the archive itself' : '';
+  const what = outcome === 'added' ? `${entries.toLocaleString('en')} entries${from}, ` : '';
+  session.print(`${setId} group ${group}: ${what}${outcomeWords[outcome]}`);
+  if (trouble !== null) session.print(`  ${trouble}`);
+}
+
+function printReading(session: Session, reading: CatalogReading): void {
+  const { tape, sets, counts, troubles } = reading;
+  if (session.json) {
+    session.emit({ tape: tapeObject(tape), sets, ...counts, troubles });
+    return;
+  }
+  const foreign =
+    tape.state === 'foreign' ? '; another installation has labelled it, so it is only read' : '';
+  session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
+  session.print(
+    `  ${counts.added} archives added, ${counts.copy} copies added, ${counts.known} known already, ${counts.refused} left out`,
+  );
+  for (const set of sets) session.print(`  ${setLine(set)}`);
+  if (troubles.length > 0)
+    session.print(`  ${troubles.length} archives are damaged, or were left out: see above.`);
+}
+
+function setLine({ setId, state, groups, missing }: RebuiltSet): string {
+  if (missing.length === 0)
+    return `${setId}: ${state.replaceAll('_', ' ')}, as far as tapes tell: groups 1 to ${groups}, none missing between`;
+  return `${setId}: ${groups} groups, and ${missing.length > 5 ? `${missing.slice(0, 5).join(', ')}, …` : missing.join(', ')} missing: read the other tapes of the set too`;
+}

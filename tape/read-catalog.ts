@@ -1,0 +1,108 @@
+import { lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { settleRebuiltSet, type RebuiltSet } from '../catalog/rebuilt-sets.js';
+import { isSetId, rememberSeenSets } from '../catalog/sets.js';
+import type { TapeRow } from '../catalog/tapes.js';
+import { describeError } from '../config/failures.js';
+import { archiveName, manifestName, parseArchiveName } from '../staging/paths.js';
+import type { Drive, Medium } from './drive.js';
+import type { DriveLock } from './drive-lock.js';
+import { enterTape } from './enter-tape.js';
+import { lookAt } from './loaded-tape.js';
+import { takeArchive, type ArchiveReport, type TakeContext } from './take-archive.js';
+
+export interface CatalogReading {
+  tape: TapeRow;
+  /** Sets that the catalog knows from tapes, as they are now. */
+  sets: RebuiltSet[];
+  /** Archives by what became of them. */
+  counts: Record<ArchiveReport['outcome'], number>;
+  /** Sentences about what is damaged, missing, or contradicts the catalog. */
+  troubles: string[];
+}
+
+export interface ReadOptions {
+  drive: Drive;
+  lock: DriveLock;
+  catalog: Catalog;
+  /** A file that may be made and deleted: a manifest that is made from its archive. */
+  scratch: string;
+  /** Before an archive without a good manifest is read whole, which can take long. */
+  onReading(sentence: string): void;
+  onArchive(report: ArchiveReport): void;
+}
+
+/**
+ * Puts what the tape in a drive holds into the catalog: the tape, its sets, and each archive in a transaction of its own, so
+ * that it goes on where it was stopped. What is known already is compared. Whatever is wrong with one archive or set is
+ * reported, and the rest goes on. Throws `TapeNotReady` when the tape cannot be read, or goes away meanwhile.
+ */
+export async function readCatalog(options: ReadOptions): Promise<CatalogReading> {
+  const { drive, lock } = options;
+  const medium = await lookAt(drive, () => drive.medium());
+  return lock.hold(medium, () => readHeld(options, medium));
+}
+
+async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogReading> {
+  const { drive, catalog } = options;
+  const tape = await enterTape(drive, catalog, medium);
+  const reading: CatalogReading = {
+    tape,
+    sets: [],
+    counts: { added: 0, copy: 0, known: 0, refused: 0 },
+    troubles: [],
+  };
+  const entries = await lookAt(drive, () => readdir(drive.settings.path));
+  const setIds = entries.filter(isSetId).sort();
+  await rememberSeenSets(catalog, setIds);
+  for (const setId of setIds) {
+    const found = await groupsIn(path.join(drive.settings.path, setId)).catch((error: unknown) => {
+      reading.troubles.push(`The folder ${setId} of the tape cannot be read: ${describeError(error)}.`);
+      return [];
+    });
+    await takeSet({ ...options, medium, tape, setId }, found, (report) => {
+      reading.counts[report.outcome] += 1;
+      if (report.trouble !== null) reading.troubles.push(report.trouble);
+      options.onArchive(report);
+    });
+    const settled = await settleRebuiltSet(catalog, setId);
+    if (settled !== undefined) reading.sets.push(settled);
+  }
+  return reading;
+}
+
+/** Archives with a good manifest first: it says which set this is, which an archive alone does not. */
+async function takeSet(
+  context: TakeContext,
+  groups: readonly number[],
+  report: (report: ArchiveReport) => void,
+): Promise<void> {
+  const later: number[] = [];
+  for (const group of groups) {
+    const taken = await takeArchive(context, group, { alone: false });
+    if (taken === undefined) later.push(group);
+    else report(taken);
+  }
+  for (const group of later) {
+    const taken = await takeArchive(context, group, { alone: true });
+    if (taken !== undefined) report(taken);
+  }
+}
+
+/** Numbers of the groups of which an archive or a manifest is in a set's folder, ascending. */
+async function groupsIn(folder: string): Promise<number[]> {
+  if (!(await lstat(folder)).isDirectory())
+    throw Object.assign(new Error('it is no folder'), { code: undefined });
+  const setId = path.basename(folder);
+  const groups = new Set<number>();
+  for (const name of await readdir(folder)) {
+    const parsed = parseArchiveName(name.replace(/\.manifest\.jsonl\.gz$/, '.tar.gz'));
+    if (parsed === undefined || parsed.setId !== setId) continue;
+    const { group } = parsed;
+    // A number may be written with more zeros than ours are: that is another file's name.
+    if (group < 1 || !Number.isSafeInteger(group)) continue;
+    if (name === archiveName(setId, group) || name === manifestName(setId, group)) groups.add(group);
+  }
+  return [...groups].sort((a, b) => a - b);
+}

@@ -1,0 +1,211 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { ArchiveDamaged } from '../archive/block-reader.js';
+import { toText } from '../archive/byte-string.js';
+import { examineManifest, type ManifestFacts } from '../archive/examine-manifest.js';
+import { boundedSeconds } from '../archive/file-time.js';
+import type { ManifestHeader } from '../archive/manifest.js';
+import { ManifestError } from '../archive/read-manifest.js';
+import { rebuildManifest } from '../archive/rebuild-manifest.js';
+import { archiveOf } from '../catalog/groups.js';
+import type { FoundArchive } from '../catalog/import-archive.js';
+import { CatalogConflict, timeOf } from '../catalog/rebuilt-sets.js';
+import { describeError, systemErrorCode } from '../config/failures.js';
+import { formatBytes } from '../config/sizes.js';
+import { archiveName, manifestName } from '../staging/paths.js';
+import { confirmMedium } from './drive.js';
+import {
+  copyHere,
+  enterArchive,
+  noteDamage,
+  type Candidate,
+  type Entered,
+  type TapeContext,
+} from './enter-archive.js';
+import { isMountDeath } from './ltfs.js';
+
+export interface TakeContext extends TapeContext {
+  /** A file that may be made and deleted: a manifest that is made from its archive. */
+  scratch: string;
+  /** Before an archive without a good manifest is read whole, which can take long. */
+  onReading(sentence: string): void;
+}
+
+/** What became of one archive of a tape. */
+export interface ArchiveReport {
+  setId: string;
+  group: number;
+  archive: string;
+  /** `refused`: nothing was taken. */
+  outcome: Entered | 'refused';
+  entries: number;
+  /** True when it was read itself, for want of a good manifest. */
+  fromArchive: boolean;
+  /** What is wrong with it, in sentences. */
+  trouble: string | null;
+}
+
+/**
+ * Takes one archive of a set into the catalog, with its manifest; without a good one only if `alone`, from the archive
+ * itself, and else returns undefined.
+ */
+export async function takeArchive(
+  context: TakeContext,
+  group: number,
+  { alone }: { alone: boolean },
+): Promise<ArchiveReport | undefined> {
+  const { drive, setId } = context;
+  const name = archiveName(setId, group);
+  const folder = path.join(drive.settings.path, setId);
+  const manifestFile = path.join(folder, manifestName(setId, group));
+  const report: ArchiveReport = {
+    ...{ setId, group, archive: name, outcome: 'refused', entries: 0, fromArchive: false, trouble: null },
+  };
+  const troubles: string[] = [];
+  try {
+    const examined = (await isFile(manifestFile))
+      ? await examineManifest(manifestFile, { set: setId, group, archive: name })
+      : { wrong: 'it is missing', header: undefined };
+    if ('wrong' in examined && !alone) return undefined;
+    const stats = await lstatOf(path.join(folder, name));
+    const { header } = examined;
+    if (stats === undefined) {
+      const what = 'wrong' in examined ? 'what it held is' : `its ${describeEntries(examined)} are`;
+      report.trouble = `The archive ${name} is not on the tape, though its manifest is: ${what} lost there.`;
+      return report;
+    }
+    const found: Candidate = { group, name, file: path.join(folder, name), ...stats, header };
+    const outcome =
+      'wrong' in examined
+        ? await takeAlone(context, found, examined.wrong, troubles)
+        : await takeDescribed(context, found, examined, manifestFile, troubles);
+    Object.assign(report, outcome);
+  } catch (error) {
+    // What is wrong may be that the tape is not there any more.
+    await confirmMedium(drive.settings, context.medium);
+    if (isMountDeath(error)) throw error;
+    if (error instanceof CatalogConflict) troubles.push(`${error.message} It was left out.`);
+    else if (error instanceof ManifestError)
+      troubles.push(`The archive ${name} was left out: its manifest contradicts itself (${error.message}).`);
+    else if (error instanceof ArchiveDamaged || ofTheTape.has(systemErrorCode(error) ?? ''))
+      troubles.push(`The archive ${name} cannot be read: ${describeError(error)}.`);
+    else throw error;
+  }
+  if (troubles.length > 0) report.trouble = troubles.join(' ');
+  return report;
+}
+
+/** Errors of a tape's file that say nothing against the rest. */
+const ofTheTape = new Set(['EIO', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
+
+type Outcome = Pick<ArchiveReport, 'outcome' | 'entries' | 'fromArchive'>;
+
+/** An archive with a good manifest. */
+async function takeDescribed(
+  context: TakeContext,
+  found: Candidate,
+  facts: ManifestFacts,
+  manifestFile: string,
+  troubles: string[],
+): Promise<Outcome> {
+  const { setId } = context;
+  const { group, name, size, mtimeMs } = found;
+  const cut = size === facts.end.size ? null : `has ${size} bytes instead of ${facts.end.size}`;
+  if (cut !== null) {
+    troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
+  }
+  const archive: FoundArchive = {
+    ...{ setId, group, manifestPath: manifestFile, facts, manifest: await hashOf(manifestFile) },
+    createdAt: timeOf(facts.header.created, mtimeMs),
+  };
+  const outcome = await enterArchive(context, found, archive, cut);
+  return { outcome, entries: facts.entries, fromArchive: false };
+}
+
+/** An archive without a good manifest: read itself, unless the catalog knows it. */
+async function takeAlone(
+  context: TakeContext,
+  found: Candidate,
+  why: string,
+  troubles: string[],
+): Promise<Outcome> {
+  const { catalog, setId, tape, scratch } = context;
+  const { group, name, file, size, mtimeMs } = found;
+  troubles.push(`The manifest of ${name} is no good (${why}).`);
+  const known = await archiveOf(catalog, setId, group);
+  if (known !== undefined && (await copyHere(catalog, setId, group, tape)) !== undefined) {
+    if (known.size !== size) {
+      troubles.push(`The archive ${name} has ${size} bytes instead of ${known.size}.`);
+      await noteDamage(context, group, `has ${size} bytes instead of ${known.size}`);
+    }
+    return { outcome: 'known', entries: 0, fromArchive: false };
+  }
+  context.onReading(
+    `The manifest of ${name} is no good (${why}): the archive itself is read, ${formatBytes(size)}.`,
+  );
+  await rm(scratch, { force: true });
+  try {
+    const header = found.header ?? unknownHeader(setId, group, name, mtimeMs);
+    const { damage } = await rebuildManifest(file, scratch, header);
+    if (damage !== undefined) troubles.push(`The archive ${name} ${damage}.`);
+    const facts = await examineManifest(scratch, { set: setId, group, archive: name });
+    if ('wrong' in facts) throw new ManifestError(facts.wrong);
+    const archive: FoundArchive = {
+      ...{ setId, group, manifestPath: scratch, facts, manifest: null },
+      createdAt: timeOf(header.created, mtimeMs),
+    };
+    const outcome = await enterArchive(context, found, archive, damage ?? null);
+    return { outcome, entries: facts.entries, fromArchive: true };
+  } finally {
+    await rm(scratch, { force: true });
+  }
+}
+
+/** The header of a manifest that is made from an archive of which nothing else is known. */
+function unknownHeader(set: string, group: number, archive: string, mtimeMs: number): ManifestHeader {
+  return {
+    ...{ set, setUuid: '', group, archive, created: new Date(mtimeMs).toISOString(), installation: '' },
+    ...{ sources: [], hostname: '', mode: 'full', platform: process.platform },
+  };
+}
+
+function describeEntries({ entries, first, last }: ManifestFacts): string {
+  return `${entries} entries, /${toText(first)} to /${toText(last)},`;
+}
+
+/** Size and time of an ordinary file; undefined when nothing, or something else, has the name. */
+async function lstatOf(file: string): Promise<{ size: number; mtimeMs: number } | undefined> {
+  try {
+    const stats = await lstat(file);
+    if (!stats.isFile()) return undefined;
+    return { size: stats.size, mtimeMs: Math.floor(boundedSeconds(stats.mtimeMs / 1000) * 1000) };
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return (await lstatOf(file)) !== undefined;
+}
+
+/** Size and SHA-256 of an ordinary file; a link or pipe is not followed or waited for. */
+async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
+  const handle = await open(
+    file,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  );
+  try {
+    const hash = createHash('sha256');
+    let size = 0;
+    for await (const chunk of handle.createReadStream({ autoClose: false })) {
+      hash.update(chunk as Buffer);
+      size += (chunk as Buffer).length;
+    }
+    return { size, sha256: hash.digest('hex') };
+  } finally {
+    await handle.close();
+  }
+}
