@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
-import { flagReason, type PackedMember, type PlannedMember, type SkippedMember } from '../archive/member.js';
+import { flagReason, type KeptMember, type PackedMember, type PlannedMember, type SkippedMember } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
 import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';
@@ -55,6 +55,7 @@ export async function packGroup(
       sources: JSON.parse(set.sources) as string[],
       hostname: os.hostname(),
       mode: set.mode,
+      base: set.base_id ?? undefined,
       platform: process.platform,
     },
     signal: paths.signal,
@@ -102,11 +103,11 @@ async function* plannedPages(
   deps: Deps,
   ref: GroupRef,
   skipped: SkippedMember[],
-): AsyncGenerator<PlannedMember[]> {
+): AsyncGenerator<(PlannedMember | KeptMember)[]> {
   for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
-    const members: PlannedMember[] = [];
+    const members: (PlannedMember | KeptMember)[] = [];
     for (const row of page) {
-      const member = plannedMember(row);
+      const member = row.state === 'unchanged' ? keptMember(row, ref) : plannedMember(row);
       if (member !== undefined) members.push(member);
       else skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
     }
@@ -129,6 +130,20 @@ function plannedMember(row: PlannedRow): PlannedMember | undefined {
     ino: row.ino,
     nlink: row.nlink,
     linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
+    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+  };
+}
+
+function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
+  const set = row.held_set ?? ref.setId;
+  const group = row.held_group ?? ref.group;
+  const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
+  return {
+    ...{ name: fromBytes(row.path), set, group, size, mode, uid, gid, dev, ino, nlink, sha256 },
+    offset: row.tar_offset ?? 0,
+    mtimeS: row.mtime_s,
+    mtimeNs: row.mtime_ns,
+    linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
   };
 }

@@ -10,7 +10,7 @@ import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { memberNameOfText } from '../archive/member-name.js';
 import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
-import type { FileRow } from '../catalog/files.js';
+import { holderOf, type FileRow } from '../catalog/files.js';
 import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';
 import {
   recordArchive,
@@ -125,7 +125,7 @@ async function readMembers(
     target: retrieval.target,
     overwrite: retrieval.overwrite as Overwrite,
     owners: process.getuid?.() === 0,
-    undescribed: retrieval.target === null ? [] : await foldersAboveSources(deps, row.set_id),
+    undescribed: retrieval.target === null ? [] : await foldersAboveSources(deps, subjectOf(retrieval, row)),
     job: { name: retrieval.id, token: attempt.token },
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, problems),
@@ -153,7 +153,12 @@ async function readMembers(
   if (wrong !== undefined) problems.push({ path: null, reason: `The manifest ${manifest} ${wrong}.` });
 }
 
-/** What is wanted of the archive, in its order; members that were not stored whole are noted as problems too. */
+/** The set whose entries are wanted: the one that is restored, also where an earlier one's archive holds them. */
+function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
+  return retrieval.kind === 'restore' ? retrieval.subject : row.set_id;
+}
+
+/** What is wanted of the archive, in its order, which is that of the names; members that were not stored whole are noted as problems too. */
 async function* wantedPages(
   deps: DriveDeps,
   retrieval: RetrievalRow,
@@ -161,9 +166,15 @@ async function* wantedPages(
   problems: RetrievalProblem[],
 ): AsyncGenerator<WantedMember[]> {
   const { catalog } = deps;
-  const group = await groupOf(catalog, row.set_id, row.group_no);
-  const within = { first: group.first_path, last: group.last_path };
-  for await (const page of selectedFiles(catalog, row.set_id, selectionOf(retrieval), within)) {
+  const {
+    set_id: setId,
+    no,
+    first_path: first,
+    last_path: last,
+  } = await groupOf(catalog, row.set_id, row.group_no);
+  const within = { setId, group: no, first, last };
+  const subject = subjectOf(retrieval, row);
+  for await (const page of selectedFiles(catalog, subject, selectionOf(retrieval), within)) {
     const wanted: WantedMember[] = [];
     for (const file of page) {
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
@@ -182,7 +193,7 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     const first = await catalog
       .selectFrom('files')
       .select('tar_offset')
-      .where('set_id', '=', file.set_id)
+      .where('set_id', '=', holderOf(file).setId)
       .where('path', '=', file.link_target)
       .executeTakeFirst();
     linkOffset = first?.tar_offset ?? null;

@@ -134,44 +134,34 @@ async function finishTree(
   const selection = selectionOf(retrieval);
   const tree = new TargetTree(target, [], { name: retrieval.id, token });
   try {
-    for (const setId of await setsOf(catalog, retrieval.id)) {
-      for await (const page of selectedFiles(catalog, setId, selection, undefined)) {
-        check();
-        for (const row of page) {
-          if (row.hard_link_of !== null && row.type === 'file' && row.state === 'packed')
-            joinHardLink(tree, fromBytes(row.path), fromBytes(row.hard_link_of));
-        }
-        await yieldNow();
+    const { subject: setId } = retrieval;
+    for await (const page of selectedFiles(catalog, setId, selection, undefined)) {
+      check();
+      for (const row of page) {
+        const isWhole = row.state === 'packed' || row.state === 'unchanged';
+        if (row.hard_link_of !== null && row.type === 'file' && isWhole)
+          joinHardLink(tree, fromBytes(row.path), fromBytes(row.hard_link_of));
       }
-      for await (const page of selectedFolders(catalog, setId, selection)) {
-        check();
-        for (const row of page) {
-          const member = {
-            name: fromBytes(row.path),
-            mtimeS: row.mtime_s,
-            mtimeNs: row.mtime_ns,
-            mode: row.mode & 0o7777,
-            uid: row.uid,
-            gid: row.gid,
-          };
-          const reason = finishFolder(tree, member, owners);
-          if (reason !== undefined) problems.push({ path: row.path, reason });
-        }
-        await yieldNow();
+      await yieldNow();
+    }
+    for await (const page of selectedFolders(catalog, setId, selection)) {
+      check();
+      for (const row of page) {
+        const member = {
+          name: fromBytes(row.path),
+          mtimeS: row.mtime_s,
+          mtimeNs: row.mtime_ns,
+          mode: row.mode & 0o7777,
+          uid: row.uid,
+          gid: row.gid,
+        };
+        const reason = finishFolder(tree, member, owners);
+        if (reason !== undefined) problems.push({ path: row.path, reason });
       }
+      await yieldNow();
     }
   } finally {
     tree.close();
   }
   return problems;
-}
-
-async function setsOf(catalog: Catalog, id: string): Promise<string[]> {
-  const rows = await catalog
-    .selectFrom('retrieval_archives')
-    .select('set_id')
-    .distinct()
-    .where('retrieval_id', '=', id)
-    .execute();
-  return rows.map((row) => row.set_id);
 }

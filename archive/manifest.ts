@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { toBytes } from './byte-string.js';
-import type { PackedMember, SkippedMember } from './member.js';
+import type { KeptMember, PackedMember, SkippedMember } from './member.js';
 
 /**
  * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
- * member in the order of the archive, one for each entry that was skipped, and the end line. A name that is no UTF-8
- * stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are ignored.
+ * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds, and
+ * the end line. A name that is no UTF-8 stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys
+ * and lines are ignored.
  */
 export const manifestVersion = 1;
 
@@ -21,6 +22,8 @@ export interface ManifestHeader {
   sources: string[];
   hostname: string;
   mode: string;
+  /** Id of the set that this one builds on. */
+  base?: string | undefined;
   platform: string;
 }
 
@@ -28,6 +31,8 @@ export interface ManifestHeader {
 export interface ManifestEnd {
   members: number;
   skipped: number;
+  /** Entries that earlier archives hold. */
+  kept: number;
   /** Bytes of file content. */
   bytesIn: number;
   /** Bytes and SHA-256 of the archive file. */
@@ -56,6 +61,17 @@ export function memberLine(member: PackedMember): string {
   if (sha256 !== null) line += `,"sha256":"${sha256}"`;
   if (contentOffset !== null) line += `,"content":${contentOffset}`;
   if (flags.length > 0) line += `,"flags":${JSON.stringify(flags)}`;
+  return `${line}}\n`;
+}
+
+export function keptLine(kept: KeptMember): string {
+  const { name, linkTarget, hardLinkOf, sha256 } = kept;
+  let line = `{${field('kept', name)},"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
+  line += `,"size":${kept.size},"mode":${kept.mode},"uid":${kept.uid},"gid":${kept.gid},"dev":"${kept.dev}"`;
+  line += `,"ino":"${kept.ino}","nlink":${kept.nlink},"mtime":[${kept.mtimeS},${kept.mtimeNs}]`;
+  if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
+  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
   return `${line}}\n`;
 }
 

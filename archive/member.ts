@@ -51,6 +51,28 @@ export interface PackedMember {
   flags: MemberFlag[];
 }
 
+/** A file that an earlier archive holds as it is: listed, so that the tree of this time is known, and not stored again. */
+export interface KeptMember {
+  name: string;
+  /** Set and group whose archive holds it, and where there its header begins. */
+  set: string;
+  group: number;
+  offset: number;
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+  /** The member of that archive which it is a hard link to. */
+  linkTarget: string | null;
+  hardLinkOf: string | null;
+  sha256: string | null;
+}
+
 /** An entry that is not, or not truly, in the archive. */
 export interface SkippedMember {
   name: string;

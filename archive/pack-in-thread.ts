@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { PackedMember, PlannedMember, SkippedMember } from './member.js';
+import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 export type { PackOutcome, PackProgress } from './pack.js';
@@ -10,7 +10,7 @@ export interface PackJob extends PackOptions {
 }
 
 /**
- * To the thread: a job, a page of its entries (`PlannedMember[]` as JSON), or its end with those that were never to be packed.
+ * To the thread: a job, a page of its entries (as JSON), or its end with those that were never to be packed.
  * Entries go as JSON both ways, since that costs a fraction of the structured clone of so many objects.
  */
 export type PackCommand = { job: PackJob } | { page: string } | { skipped: SkippedMember[] };
@@ -39,7 +39,7 @@ export interface PackReport {
 
 export interface ThreadedPack extends PackOptions {
   /** Entries in the order of the archive; read page by page, as fast as they are packed. */
-  pages: AsyncIterable<PlannedMember[]>;
+  pages: AsyncIterable<(PlannedMember | KeptMember)[]>;
   /** Entries that are only listed; read when `pages` has ended, so its generator may fill it. */
   alreadySkipped: readonly SkippedMember[];
   /** Ends the pack within a block of 1 MiB; its promise is rejected with the signal's reason. */

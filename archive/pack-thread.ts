@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { Packer, type PackOutcome } from './pack.js';
-import type { PlannedMember } from './member.js';
+import type { KeptMember, PlannedMember } from './member.js';
 import type { PackCommand, PackJob, PackReport, PackedBatch } from './pack-in-thread.js';
 
 /** Milliseconds between two reports of progress. */
@@ -36,7 +36,7 @@ async function pack(job: PackJob): Promise<PackOutcome> {
       const command = await nextCommand();
       if ('skipped' in command) return await packer.finish(command.skipped);
       if (!('page' in command)) throw new Error('a job in the middle of another');
-      const page = JSON.parse(command.page) as PlannedMember[];
+      const page = JSON.parse(command.page) as (PlannedMember | KeptMember)[];
       for (let at = 0; at < page.length; at += stepEntries) {
         const batch: PackedBatch = await packer.add(page.slice(at, at + stepEntries));
         report({ batch: JSON.stringify(batch) });

@@ -13,6 +13,7 @@ import {
 import {
   endLine,
   headerLine,
+  keptLine,
   memberLine,
   skippedLine,
   type ManifestEnd,
@@ -20,7 +21,7 @@ import {
 } from './manifest.js';
 import { sourcePathOf } from './member-name.js';
 import { splitTime } from './file-time.js';
-import type { PackedMember, PlannedMember, SkippedMember } from './member.js';
+import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { openCodec, type BlockCodec, type CodecChoice } from './block-codec.js';
 import { OutputFile } from './output-file.js';
 import { blockBytes, ParallelGzip } from './parallel-gzip.js';
@@ -88,6 +89,7 @@ export class Packer {
   /** First member of each inode with several links. */
   private readonly inodes = new Map<string, PackedMember>();
   private skipped = 0;
+  private kept = 0;
   private begun = false;
 
   /** Makes both files. `shouldStop` is asked before each entry and each block. */
@@ -119,16 +121,25 @@ export class Packer {
     });
   }
 
-  /** Adds entries in their order. Returns what was stored and what was skipped; padded files are in both. */
+  /**
+   * Adds entries in their order; those that an earlier archive holds are only listed. Returns what was stored and what was
+   * skipped; padded files are in both.
+   */
   async add(
-    planned: readonly PlannedMember[],
+    planned: readonly (PlannedMember | KeptMember)[],
   ): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
     if (!this.begun) await this.list.write(Buffer.from(headerLine(this.options.manifestHeader)));
     this.begun = true;
     const packed: PackedMember[] = [];
     const skipped: SkippedMember[] = [];
+    let lines = '';
     for (const entry of planned) {
       this.checkStop();
+      if ('set' in entry) {
+        lines += keptLine(entry);
+        this.kept += 1;
+        continue;
+      }
       const start = this.tar.position;
       let stored: PackedMember | string;
       try {
@@ -146,7 +157,6 @@ export class Packer {
       packed.push(stored);
       if (stored.flags.includes('padded')) skipped.push({ name: entry.name, reason: paddedReason });
     }
-    let lines = '';
     for (const member of packed) lines += memberLine(member);
     await this.list.write(Buffer.from(lines));
     await this.listSkipped(skipped);
@@ -171,6 +181,7 @@ export class Packer {
     const archive: ManifestEnd = {
       members: this.progress.files,
       skipped: this.skipped,
+      kept: this.kept,
       bytesIn: this.progress.bytesIn,
       size: this.tar.bytesOut,
       sha256,

@@ -6,17 +6,20 @@ import { fromText, toText, visible } from './byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
 import { manifestVersion, type ManifestEnd, type ManifestHeader } from './manifest.js';
 import { unsafeName } from './member-name.js';
-import type { MemberFlag, PackedMember, SkippedMember } from './member.js';
+import type { KeptMember, MemberFlag, PackedMember, SkippedMember } from './member.js';
 
 const nameFields = (key: string) => ({
   [key]: z.string().optional(),
   [`${key}Base64`]: z.string().optional(),
 });
 
+const setId = z.string().regex(/^\d{4}-\d{2}_\d{6}$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 const headerSchema = z.object({
   tapeflow: z.literal('manifest'),
   version: z.number(),
-  set: z.string().regex(/^\d{4}-\d{2}_\d{6}$/),
+  set: setId,
   setUuid: z.string(),
   group: z.number().int().positive(),
   // A plain file name: it is put after a folder's.
@@ -26,16 +29,16 @@ const headerSchema = z.object({
   sources: z.array(z.string()),
   hostname: z.string(),
   mode: z.string(),
+  base: setId.optional(),
   platform: z.string(),
 });
 
 const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
 
-const memberSchema = z.object({
-  ...nameFields('name'),
+/** What both a stored entry and one that an earlier archive holds have. */
+const entryFields = {
   ...nameFields('target'),
   ...nameFields('hardLinkOf'),
-  type: z.enum(['file', 'directory', 'symlink', 'link']),
   size: z.number().int().nonnegative(),
   mtime: z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]),
   mode: z.number().int().nonnegative(),
@@ -44,11 +47,14 @@ const memberSchema = z.object({
   dev: z.string(),
   ino: z.string(),
   nlink: z.number().int(),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
+  sha256: sha256.optional(),
   offset: z.number().int().nonnegative(),
+};
+
+const memberSchema = z.object({
+  ...nameFields('name'),
+  ...entryFields,
+  type: z.enum(['file', 'directory', 'symlink', 'link']),
   content: z.number().int().nonnegative().optional(),
   // Flags of a later version are ignored, as unknown keys are.
   flags: z
@@ -57,15 +63,23 @@ const memberSchema = z.object({
     .transform((flags) => flags.filter((flag): flag is MemberFlag => knownFlags.includes(flag))),
 });
 
+const keptSchema = z.object({
+  ...nameFields('kept'),
+  ...entryFields,
+  set: setId,
+  group: z.number().int().positive(),
+});
+
 const skippedSchema = z.object({ ...nameFields('skipped'), reason: z.string() });
 
 const endSchema = z.object({
   end: z.literal(true),
   members: z.number().int().nonnegative(),
   skipped: z.number().int().nonnegative(),
+  kept: z.number().int().nonnegative().default(0),
   bytesIn: z.number().int().nonnegative(),
   size: z.number().int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256,
   tarBytes: z.number().int().nonnegative(),
   blockBytes: z.number().int().positive(),
   blocks: z.array(z.number().int().positive()),
@@ -75,6 +89,7 @@ export type ManifestLine =
   | { kind: 'header'; header: ManifestHeader }
   | { kind: 'member'; member: PackedMember }
   | { kind: 'skipped'; skipped: SkippedMember }
+  | { kind: 'kept'; kept: KeptMember }
   | { kind: 'end'; end: ManifestEnd };
 
 /** A manifest that is damaged, cut short or forged; the message is a part of a sentence. */
@@ -158,6 +173,8 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
       skipped: { name: nameIn(fields, 'skipped', number) ?? '', reason: fields.reason },
     };
   }
+  if ('kept' in value || 'keptBase64' in value)
+    return { kind: 'kept', kept: keptOf(check(keptSchema), number) };
   if (!('type' in value)) return undefined;
   return { kind: 'member', member: memberOf(check(memberSchema), number) };
 }
@@ -167,11 +184,7 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
   const linkTarget = nameIn(fields, 'target', number) ?? null;
   const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
   // The target of a symbolic link may be anything: it is never followed. The others are names of members.
-  for (const used of [name, ...(fields.type === 'link' ? [linkTarget ?? ''] : []), hardLinkOf ?? name]) {
-    const wrong = unsafeName(used);
-    if (wrong !== undefined)
-      throw new ManifestError(`line ${number}: the name "${toText(used.slice(0, 200))}" ${wrong}`);
-  }
+  requireSafe([name, ...(fields.type === 'link' ? [linkTarget ?? ''] : []), hardLinkOf ?? name], number);
   const { type, size, mode, uid, gid, dev, ino, nlink, offset, flags } = fields;
   return {
     ...{ name, type, size, mode, uid, gid, dev, ino, nlink, offset, flags },
@@ -184,11 +197,35 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
   };
 }
 
+function keptOf(fields: z.output<typeof keptSchema>, number: number): KeptMember {
+  const name = nameIn(fields, 'kept', number) ?? '';
+  const linkTarget = nameIn(fields, 'target', number) ?? null;
+  const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
+  requireSafe([name, linkTarget ?? name, hardLinkOf ?? name], number);
+  const { set, group, offset, size, mode, uid, gid, dev, ino, nlink } = fields;
+  return {
+    ...{ name, set, group, offset, size, mode, uid, gid, dev, ino, nlink, linkTarget, hardLinkOf },
+    mtimeS: fields.mtime[0],
+    mtimeNs: fields.mtime[1],
+    sha256: fields.sha256 ?? null,
+  };
+}
+
+/** Throws when a name of a member could lead out of the folder that is restored into. */
+function requireSafe(names: readonly string[], number: number): void {
+  for (const used of names) {
+    const wrong = unsafeName(used);
+    if (wrong !== undefined)
+      throw new ManifestError(`line ${number}: the name "${toText(used.slice(0, 200))}" ${wrong}`);
+  }
+}
+
 function nameIn(fields: Record<string, unknown>, key: string, number: number): string | undefined {
   const text = fields[key];
   const base64 = fields[`${key}Base64`];
   if (typeof text === 'string') return fromText(text);
   if (typeof base64 === 'string') return Buffer.from(base64, 'base64').toString('latin1');
-  if (key === 'name' || key === 'skipped') throw new ManifestError(`line ${number} has no name`);
+  if (key === 'name' || key === 'skipped' || key === 'kept')
+    throw new ManifestError(`line ${number} has no name`);
   return undefined;
 }

@@ -12,12 +12,22 @@ export type FileRow = Selectable<FilesTable>;
 const plannedColumns = [
   ...(['path', 'type', 'size', 'mtime_s', 'mtime_ns', 'mode', 'uid', 'gid', 'dev', 'ino', 'nlink'] as const),
   ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
+  // Of those that an earlier set holds, which the manifest lists.
+  ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),
 ] as const;
 
 export type PlannedRow = Pick<FileRow, (typeof plannedColumns)[number]>;
 
 /** Rows of one page when the members of a group are read. */
 export const filePageSize = 1000;
+
+/** What of a row says where its content is. */
+export type HeldRow = Pick<FileRow, 'set_id' | 'group_no' | 'held_set' | 'held_group'>;
+
+/** The archive that holds the content of an entry: its set's own, or for an unchanged one that of an earlier set. */
+export function holderOf(row: HeldRow): { setId: string; group: number } {
+  return { setId: row.held_set ?? row.set_id, group: row.held_group ?? row.group_no };
+}
 
 /** Members of a group in the order of the archive, in pages, by range over the primary key. */
 export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<PlannedRow[]> {
@@ -198,6 +208,7 @@ export async function skipGroup(catalog: Catalog, setId: string, no: number, rea
       .where('set_id', '=', setId)
       .where('path', '>=', group.first_path)
       .where('path', '<=', group.last_path)
+      .where('state', '!=', 'unchanged')
       .execute();
     await tx
       .updateTable('groups')

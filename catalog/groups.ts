@@ -265,6 +265,8 @@ export async function forgetArchive(
       .where('path', '>=', group.first_path)
       .where('path', '<=', group.last_path)
       .where('type', '=', 'file')
+      // An earlier archive holds it.
+      .where('state', '!=', 'unchanged')
       .execute();
     await tx
       .updateTable('groups')

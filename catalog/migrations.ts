@@ -262,10 +262,23 @@ async function retrievals(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/** Sets that build on earlier ones: each has a row for every entry of its tree, also for what an earlier archive holds. */
+async function incremental(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema.alterTable('sets').addColumn('base_id', 'text').execute();
+  await schema
+    .alterTable('groups')
+    .addColumn('unchanged', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await schema.alterTable('files').addColumn('held_set', 'text').execute();
+  await schema.alterTable('files').addColumn('held_group', integer).execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
   '0002_copies_by_commit': { up: copiesByCommit },
   '0003_files_by_name': { up: filesByName },
   '0004_retrievals': { up: retrievals },
+  '0005_incremental': { up: incremental },
 };

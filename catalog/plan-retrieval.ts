@@ -1,6 +1,8 @@
+import { holderOf } from './files.js';
+import { groupOf } from './groups.js';
 import type { Catalog } from './open-catalog.js';
 import { missingOf } from './rebuilt-sets.js';
-import type { PlannedArchive } from './retrievals.js';
+import type { PlannedArchive, RetrievalProblem } from './retrievals.js';
 import { selectedFiles } from './selected-files.js';
 import { setNamed } from './sets.js';
 import { isEverything, type Selection } from '../source/selection.js';
@@ -8,7 +10,7 @@ import { isEverything, type Selection } from '../source/selection.js';
 /** What a retrieval will read, and what it knows beforehand that it cannot have. */
 export interface RetrievalPlan {
   archives: PlannedArchive[];
-  problems: string[];
+  problems: RetrievalProblem[];
 }
 
 interface CopyOnTape {
@@ -72,45 +74,147 @@ function planned(copy: CopyOnTape, wanted?: { members: number; bytes: number }):
   };
 }
 
-/** The archives that a selection of a set needs, one copy of each. */
+/** What is wanted of one archive. */
+interface WantedArchive {
+  setId: string;
+  group: number;
+  members: number;
+  bytes: number;
+}
+
+const nameOf = (setId: string, group: number) => `${setId} ${group}`;
+
+/**
+ * The archives that a selection of a set needs, one copy of each: its own, and those of earlier sets that hold what is
+ * unchanged. What is on no tape is a problem, and the rest is planned all the same.
+ */
 export async function planRestore(db: Catalog, setId: string, selection: Selection): Promise<RetrievalPlan> {
-  const wanted = isEverything(selection) ? undefined : await wantedByGroup(db, setId, selection);
-  const firstCopies = new Map<number, CopyOnTape>();
-  for (const copy of await committedCopies(db, { setId }))
-    if (!firstCopies.has(copy.group_no)) firstCopies.set(copy.group_no, copy);
-  const copies = [...firstCopies.values()].filter((copy) => wanted?.has(copy.group_no) ?? true);
-  const groups = await db
-    .selectFrom('groups')
-    .select(['no', 'state', 'entries'])
-    .where('set_id', '=', setId)
-    .where('state', '!=', 'skipped')
-    .orderBy('no')
-    .execute();
-  const problems = groups
-    .filter(({ no }) => !firstCopies.has(no) && (wanted?.has(no) ?? true))
-    .map(
-      ({ no, state, entries }) =>
-        `Group ${no} of set ${setId} (${wanted?.get(no)?.members ?? entries} entries) is on no tape: it is ${state}.`,
-    );
-  const missing = missingOf(await setNamed(db, setId));
+  const wanted = isEverything(selection)
+    ? [...(await ownArchives(db, setId)), ...(await heldElsewhere(db, setId))]
+    : await selectedArchives(db, setId, selection);
+  const copies = new Map<string, CopyOnTape>();
+  for (const holder of [...new Set(wanted.map((archive) => archive.setId))].sort())
+    for (const copy of await committedCopies(db, { setId: holder })) {
+      const name = nameOf(copy.set_id, copy.group_no);
+      if (!copies.has(name)) copies.set(name, copy);
+    }
+  const found = new Map<CopyOnTape, WantedArchive>();
+  const missing: WantedArchive[] = [];
+  for (const archive of wanted) {
+    const copy = copies.get(nameOf(archive.setId, archive.group));
+    if (copy === undefined) missing.push(archive);
+    else found.set(copy, archive);
+  }
+  const lacking = missingOf(await setNamed(db, setId));
+  const inSetOrder = [...copies.values()].filter((copy) => found.has(copy));
   return {
-    archives: inTapeOrder(copies).map((copy) => planned(copy, wanted?.get(copy.group_no))),
-    problems: missing === undefined ? problems : [missing, ...problems],
+    archives: inTapeOrder(inSetOrder).map((copy) => planned(copy, found.get(copy))),
+    problems: [
+      ...(lacking === undefined ? [] : [{ path: null, reason: lacking }]),
+      ...(await missingGroups(db, setId, missing)),
+      ...(await missingElsewhere(db, setId, selection, missing)),
+    ],
   };
 }
 
-async function wantedByGroup(db: Catalog, setId: string, selection: Selection) {
-  const groups = new Map<number, { members: number; bytes: number }>();
+/** The set's own archives with anything in them, also those that are still to be made. */
+async function ownArchives(db: Catalog, setId: string): Promise<WantedArchive[]> {
+  const groups = await db
+    .selectFrom('groups')
+    .leftJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'groups.set_id').onRef('archives.group_no', '=', 'groups.no'),
+    )
+    .select(['groups.no', 'groups.entries', 'groups.unchanged', 'groups.bytes'])
+    .select(['archives.members', 'archives.bytes_in'])
+    .where('groups.set_id', '=', setId)
+    .where('groups.state', '!=', 'skipped')
+    .orderBy('groups.no')
+    .execute();
+  return groups
+    .map(({ no: group, entries, unchanged, bytes, members, bytes_in }) => ({
+      ...{ setId, group },
+      members: members ?? entries - unchanged,
+      bytes: bytes_in ?? bytes,
+    }))
+    .filter(({ members }) => members > 0);
+}
+
+/** Archives of earlier sets that hold what of this set is unchanged. */
+async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[]> {
+  const rows = await db
+    .selectFrom('files')
+    .select((eb) => [
+      'held_set',
+      'held_group',
+      eb.fn.countAll<number>().as('members'),
+      eb.fn.sum<number>('size').as('bytes'),
+    ])
+    .where('set_id', '=', setId)
+    .where('state', '=', 'unchanged')
+    .groupBy(['held_set', 'held_group'])
+    .execute();
+  return rows.map(({ held_set, held_group, members, bytes }) => ({
+    ...{ setId: held_set ?? setId, group: held_group ?? 0, members },
+    bytes: Number(bytes),
+  }));
+}
+
+async function selectedArchives(db: Catalog, setId: string, selection: Selection): Promise<WantedArchive[]> {
+  const archives = new Map<string, WantedArchive>();
   for await (const page of selectedFiles(db, setId, selection, undefined)) {
     for (const row of page) {
       if (row.state === 'skipped' && row.tar_offset === null) continue;
-      const group = groups.get(row.group_no) ?? { members: 0, bytes: 0 };
-      group.members += 1;
-      group.bytes += row.size;
-      groups.set(row.group_no, group);
+      const holder = holderOf(row);
+      const name = nameOf(holder.setId, holder.group);
+      const archive = archives.get(name) ?? { ...holder, members: 0, bytes: 0 };
+      archive.members += 1;
+      archive.bytes += row.size;
+      archives.set(name, archive);
     }
   }
-  return groups;
+  return [...archives.values()];
+}
+
+/** Groups of the set itself that are on no tape, with their state. */
+async function missingGroups(
+  db: Catalog,
+  setId: string,
+  missing: readonly WantedArchive[],
+): Promise<RetrievalProblem[]> {
+  const problems: RetrievalProblem[] = [];
+  for (const { group, members } of missing.filter((archive) => archive.setId === setId)) {
+    const { state } = await groupOf(db, setId, group);
+    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: it is ${state}.`;
+    problems.push({ path: null, reason });
+  }
+  return problems;
+}
+
+/** Files of the set whose content is in an archive of an earlier set that is on no tape. */
+async function missingElsewhere(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  missing: readonly WantedArchive[],
+): Promise<RetrievalProblem[]> {
+  const reasons = new Map(
+    missing
+      .filter((archive) => archive.setId !== setId)
+      .map(({ setId: holder, group }) => [
+        nameOf(holder, group),
+        `Unchanged since set ${holder}, whose group ${group} is on no tape that the catalog knows.`,
+      ]),
+  );
+  if (reasons.size === 0) return [];
+  const problems: RetrievalProblem[] = [];
+  for await (const page of selectedFiles(db, setId, selection, undefined)) {
+    for (const row of page) {
+      const holder = holderOf(row);
+      const reason = reasons.get(nameOf(holder.setId, holder.group));
+      if (reason !== undefined) problems.push({ path: row.path, reason });
+    }
+  }
+  return problems;
 }
 
 /** Every archive of a set, all its copies, or every archive on a tape; of those a part chosen by chance. */

@@ -56,7 +56,7 @@ export async function insertRetrieval(
   catalog: Catalog,
   wanted: NewRetrieval,
   archives: readonly PlannedArchive[],
-  problems: readonly string[],
+  problems: readonly RetrievalProblem[],
 ): Promise<RetrievalRow> {
   return catalog.transaction().execute(async (tx) => {
     const { count } = await tx
@@ -91,10 +91,10 @@ export async function insertRetrieval(
       };
       await tx.insertInto('retrieval_archives').values(planned).execute();
     }
-    for (const reason of problems) {
+    for (const { path, reason } of problems) {
       await tx
         .insertInto('retrieval_problems')
-        .values({ retrieval_id: row.id, no: null, path: null, reason })
+        .values({ retrieval_id: row.id, no: null, path, reason })
         .execute();
     }
     return row;

@@ -45,7 +45,8 @@ export type CopyState = 'writing' | 'written' | 'committed' | 'lost';
  */
 export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign';
 
-export type FileState = 'planned' | 'packed' | 'skipped';
+/** `unchanged`: as an earlier set has stored it, whose archive holds the content (`held_set`, `held_group`). */
+export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
 export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
 
 /** Numbers are 64-bit integers in the database and safe integers here. */
@@ -66,7 +67,10 @@ export interface SetsTable {
   excludes: string;
   pool: string;
   drive: string;
+  /** `full`; `incremental`, what has changed since the newest set; or `differential`, since the newest full one. */
   mode: string;
+  /** The set that this one was compared with; null for a full one. Its archives are needed for a restore of this one. */
+  base_id: string | null;
   /** 1: compressed straight on to the tape. */
   direct: number;
   /** JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs. */
@@ -84,10 +88,12 @@ export interface GroupsTable {
   set_id: string;
   no: number;
   state: GroupState;
-  /** Bytes of file content; a second hard link in the group counts 0. */
+  /** Bytes of file content that is stored; a second hard link in the group counts 0. */
   bytes: number;
   /** Entries: files, folders, links, and skipped ones. */
   entries: number;
+  /** Entries of them that an earlier set holds, and that are not stored again. */
+  unchanged: Generated<number>;
   first_path: Bytes;
   last_path: Bytes;
   direct: number;
@@ -175,6 +181,12 @@ export interface FilesTable {
   sha256: string | null;
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
+  /**
+   * Of an unchanged file: the set and the group whose archive holds it, at `tar_offset`; never one that is unchanged there.
+   * Null: the row's own.
+   */
+  held_set: string | null;
+  held_group: number | null;
   /** Where in `path` the base name begins, from 1. */
   name_at: Generated<number>;
 }

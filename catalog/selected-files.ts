@@ -9,18 +9,28 @@ interface NameRange {
   before?: string | undefined;
 }
 
+/** An archive, and the first and last name of what it holds. */
+export interface WithinArchive {
+  setId: string;
+  group: number;
+  first: Uint8Array;
+  last: Uint8Array;
+}
+
 /** Comes after every name that begins with `prefix/`, and before all others that come after those. */
 const afterFolder = (name: string) => `${name}0`;
 
 /**
  * Rows of a set that a selection wants, in the order of the archive, in pages. With names alone it reads just their
  * ranges of the primary key; with globs it looks at every row.
+ *
+ * @param within only what one archive holds.
  */
 export async function* selectedFiles(
   db: Catalog,
   setId: string,
   selection: Selection,
-  within: { first: Uint8Array; last: Uint8Array } | undefined,
+  within: WithinArchive | undefined,
 ): AsyncGenerator<FileRow[]> {
   const wanted = selectionFilter(selection);
   for (const range of rangesOf(selection)) {
@@ -56,7 +66,7 @@ async function* filesInRange(
   db: Catalog,
   setId: string,
   { from, before }: NameRange,
-  within: { first: Uint8Array; last: Uint8Array } | undefined,
+  within: WithinArchive | undefined,
 ): AsyncGenerator<FileRow[]> {
   let after: Uint8Array | undefined;
   for (;;) {
@@ -66,7 +76,13 @@ async function* filesInRange(
       .where('set_id', '=', setId)
       .orderBy('path')
       .limit(filePageSize);
-    if (within !== undefined) query = query.where('path', '<=', within.last);
+    if (within !== undefined) {
+      query = query.where('path', '<=', within.last);
+      query =
+        within.setId === setId
+          ? query.where('group_no', '=', within.group).where('held_set', 'is', null)
+          : query.where('held_set', '=', within.setId).where('held_group', '=', within.group);
+    }
     if (before !== undefined) query = query.where('path', '<', toBytes(before));
     if (after !== undefined) query = query.where('path', '>', after);
     else {

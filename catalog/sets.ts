@@ -34,7 +34,8 @@ export function monthOf(date: Date): string {
 
 /**
  * Makes a set, or finds the unfinished one that has exactly these sources (unless `fresh`). Both happen in one
- * transaction, so that two commands at once get one set when they ask for the same and two when they do not.
+ * transaction, so that two commands at once get one set when they ask for the same and two when they do not. A set that
+ * would build on another, but finds none, is a full one.
  */
 export async function openSet(
   catalog: Catalog,
@@ -58,6 +59,7 @@ export async function openSet(
     }
     const now = options.now ?? new Date();
     const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
+    const base = await baseFor(tx, wanted.mode, sources);
     const set = await tx
       .insertInto('sets')
       .values({
@@ -68,7 +70,8 @@ export async function openSet(
         excludes: JSON.stringify(wanted.excludes),
         pool: wanted.pool,
         drive: wanted.drive,
-        mode: wanted.mode,
+        mode: base === undefined ? 'full' : wanted.mode,
+        base_id: base ?? null,
         direct: wanted.direct ? 1 : 0,
         options: JSON.stringify(wanted.options),
         scanned: 0,
@@ -79,6 +82,23 @@ export async function openSet(
       .executeTakeFirstOrThrow();
     return { set, attached: false };
   });
+}
+
+/**
+ * The set that one with these sources builds on: for an incremental one the newest that has completed, for a differential
+ * one the newest full one of those. Undefined: there is none, or the set is to be a full one.
+ */
+async function baseFor(db: Catalog, mode: string, sources: string): Promise<string | undefined> {
+  if (mode === 'full') return undefined;
+  let query = db
+    .selectFrom('sets')
+    .select('id')
+    .where('sources', '=', sources)
+    .where('state', 'in', ['completed', 'completed_with_skips'])
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc');
+  if (mode === 'differential') query = query.where('mode', '=', 'full');
+  return (await query.executeTakeFirst())?.id;
 }
 
 function attachable(set: SetRow, sources: string): SetRow {
@@ -138,17 +158,21 @@ export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
 
 /** The newest set of which a committed archive holds one of these members, or what is below it; undefined: none. */
 export async function newestSetWith(db: Catalog, names: readonly string[]): Promise<string | undefined> {
-  for (const { id } of await listSets(db)) {
+  for (const { id, scanned } of await listSets(db)) {
     for (const name of names) {
       const row = await db
         .selectFrom('files')
         .innerJoin('copies', (join) =>
-          join.onRef('copies.set_id', '=', 'files.set_id').onRef('copies.group_no', '=', 'files.group_no'),
+          join
+            .on('copies.set_id', '=', sql<string>`coalesce(files.held_set, files.set_id)`)
+            .on('copies.group_no', '=', sql<number>`coalesce(files.held_group, files.group_no)`),
         )
         .select('files.set_id')
         .where('files.set_id', '=', id)
         .where('copies.state', '=', 'committed')
         .where('files.tar_offset', 'is not', null)
+        // What is on tape already says nothing of how far the scan of a set has come.
+        .$if(scanned === 0, (query) => query.where('files.state', '!=', 'unchanged'))
         .where((eb) =>
           eb.or([
             eb('files.path', '=', toBytes(name)),
@@ -205,9 +229,14 @@ export interface SetSummary {
   sources: string[];
   pool: string;
   drive: string;
+  mode: string;
+  /** The set that it builds on. */
+  base: string | null;
   groups: number;
   archives: number;
   files: number;
+  /** Entries that earlier sets hold. */
+  unchanged: number;
   skipped: number;
   bytesIn: number;
   bytesOut: number;
@@ -228,6 +257,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
   let groups = 0;
   let plannedBytes = 0;
   let stagedBytes = 0;
+  let unchanged = 0;
   const byState = await db
     .selectFrom('groups')
     .select((eb) => [
@@ -235,6 +265,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
       eb.fn.countAll<number>().as('count'),
       eb.fn.sum<number>('bytes').as('bytes'),
       eb.fn.sum<number>('reserved').as('reserved'),
+      eb.fn.sum<number>('unchanged').as('unchanged'),
     ])
     .where('set_id', '=', setId)
     .groupBy('state')
@@ -244,6 +275,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     if (row.state !== 'open') groups += row.count;
     plannedBytes += Number(row.bytes);
     stagedBytes += Number(row.reserved);
+    unchanged += Number(row.unchanged);
   }
   const committed = await db
     .selectFrom('archives')
@@ -290,9 +322,12 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     sources: JSON.parse(set.sources) as string[],
     pool: set.pool,
     drive: set.drive,
+    mode: set.mode,
+    base: set.base_id,
     groups,
     archives: committed.archives,
     files: Number(committed.files ?? 0),
+    unchanged,
     skipped: skipped.count,
     bytesIn: Number(committed.bytesIn ?? 0),
     bytesOut: Number(committed.bytesOut ?? 0),

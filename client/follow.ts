@@ -184,6 +184,10 @@ export async function printSummary(
   session.print(
     `  ${count(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${count(archives, 'archive', 'archives')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`,
   );
+  if (summary.unchanged > 0) {
+    const unchanged = `${count(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
+    session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
+  }
   const drive = session.settings.drives.find((candidate) => candidate.name === summary.drive);
   if (drive !== undefined && archives > 0) {
     session.print(
@@ -216,6 +220,11 @@ async function printSkipped(session: Session, catalog: Catalog, setId: string, t
 
 function count(number: number, one: string, many: string): string {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** `full`, or what a set was compared with. */
+export function modeText(mode: string, base: string | null): string {
+  return base === null ? mode : `${mode}, since set ${base}`;
 }
 
 /** The object that `backup --json` ends with. */

@@ -3,9 +3,10 @@ import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { splitTime } from '../archive/file-time.js';
 import { recordEvents, type GroupEvent } from '../catalog/events.js';
 import { nameStart } from '../catalog/file-names.js';
-import { insertFiles, scanCursor, type NewFile } from '../catalog/files.js';
+import { holderOf, insertFiles, scanCursor, type HeldRow, type NewFile } from '../catalog/files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { GroupsTable } from '../catalog/schema.js';
+import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
 
 /** Limits of a group and of staging; bytes of file content. */
@@ -18,7 +19,7 @@ export interface PlanLimits {
   direct: boolean;
 }
 
-type NewGroup = Insertable<GroupsTable>;
+type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 
 /** Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB. */
 const batchRows = 4000;
@@ -27,6 +28,8 @@ const batchRows = 4000;
  * Writes walked entries into the catalog and cuts them into file groups as they come. Groups are ranges of the walk; a
  * group is closed before an entry that would take it over a limit, so it never exceeds one unless a single file does.
  * Files and groups of a batch are committed together: a scan that was killed goes on after the last batch.
+ *
+ * What is unchanged since the set that this one builds on gets its row too, and counts no bytes.
  */
 export class GroupPlanner {
   private readonly files: NewFile[] = [];
@@ -36,13 +39,14 @@ export class GroupPlanner {
   /** Inodes with several names that the open group holds already: they count once. */
   private inodes = new Set<string>();
   /** First path of each inode with several names seen in this batch, for links into other groups. */
-  private readonly firstPaths = new Map<string, { path: Uint8Array; group: number }>();
+  private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string }>();
   readonly counted = { entries: 0, bytes: 0, groups: 0 };
 
   private constructor(
     private readonly catalog: Catalog,
     private readonly setId: string,
     private readonly limits: PlanLimits,
+    private readonly base: BaseSet | undefined,
   ) {}
 
   /** A planner that goes on where an earlier scan of the set has stopped, and the member name it stopped at. */
@@ -51,7 +55,7 @@ export class GroupPlanner {
     setId: string,
     limits: PlanLimits,
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
-    const planner = new GroupPlanner(catalog, setId, limits);
+    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId));
     const last = await catalog
       .selectFrom('groups')
       .selectAll()
@@ -68,6 +72,7 @@ export class GroupPlanner {
         .where('set_id', '=', setId)
         .where('path', '>=', last.first_path)
         .where('nlink', '>', 1)
+        .where('state', '!=', 'unchanged')
         .execute();
       planner.inodes = new Set(linked.map((row) => `${row.dev}:${row.ino}`));
     }
@@ -95,18 +100,21 @@ export class GroupPlanner {
       isContent && Number(entry.stats?.nlink ?? 1n) > 1
         ? `${entry.stats?.dev}:${entry.stats?.ino}`
         : undefined;
-    let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : size;
+    const held = await this.base?.held(entry);
+    const stored = held === undefined ? size : 0;
+    let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : stored;
     if (this.open !== undefined && this.isTooMuch(this.open, bytes)) {
       this.close();
-      bytes = size;
+      bytes = stored;
     }
     this.open ??= this.begin(path);
     this.open.bytes += bytes;
     this.open.entries += 1;
     this.open.last_path = path;
     if (bytes > this.limits.stagingBytes) this.open.direct = 1;
-    if (inode !== undefined) this.inodes.add(inode);
-    this.files.push(await this.row(entry, path, size, inode));
+    if (held !== undefined) this.open.unchanged += 1;
+    else if (inode !== undefined) this.inodes.add(inode);
+    this.files.push(await this.row(entry, path, size, inode, held));
     this.counted.entries += 1;
     this.counted.bytes += bytes;
     if (bytes > this.limits.groupBytes) this.close();
@@ -127,6 +135,7 @@ export class GroupPlanner {
       state: 'open',
       bytes: 0,
       entries: 0,
+      unchanged: 0,
       first_path: path,
       last_path: path,
       direct: this.limits.direct ? 1 : 0,
@@ -147,15 +156,15 @@ export class GroupPlanner {
     path: Uint8Array,
     size: number,
     inode: string | undefined,
+    held: Held | undefined,
   ): Promise<NewFile> {
     const { stats } = entry;
-    const group = this.lastNo;
+    const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
     const mtime = splitTime(stats?.mtimeNs ?? 0n);
     const ctime = splitTime(stats?.ctimeNs ?? 0n);
     return {
-      set_id: this.setId,
+      ...own,
       path,
-      group_no: group,
       type: entry.type,
       size,
       mtime_s: mtime.seconds,
@@ -169,23 +178,25 @@ export class GroupPlanner {
       ino: String(stats?.ino ?? 0n),
       nlink: entry.type === 'file' ? Number(stats?.nlink ?? 1n) : 1,
       link_target: entry.linkTarget === null ? null : toBytes(entry.linkTarget),
-      hard_link_of: inode === undefined ? null : await this.earlierLink(inode, path, group),
-      state: entry.skipped === null ? 'planned' : 'skipped',
+      hard_link_of: inode === undefined ? null : await this.earlierLink(inode, path, { ...own, ...held }),
+      state: entry.skipped !== null ? 'skipped' : held === undefined ? 'planned' : 'unchanged',
       reason: entry.skipped,
       sha256: null,
       tar_offset: null,
       name_at: nameStart(path),
+      ...held,
     };
   }
 
-  /** The first path of this inode when it lies in an earlier group: its content is stored again here. */
-  private async earlierLink(inode: string, path: Uint8Array, group: number): Promise<Uint8Array | null> {
+  /** The first path of this inode when another archive holds it: the content of this one is there again. */
+  private async earlierLink(inode: string, path: Uint8Array, where: HeldRow): Promise<Uint8Array | null> {
+    const holder = holderName(where);
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
       const row = await this.catalog
         .selectFrom('files')
-        .select(['path', 'group_no'])
+        .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
         .where('set_id', '=', this.setId)
         .where('dev', '=', dev)
         .where('ino', '=', ino)
@@ -193,10 +204,10 @@ export class GroupPlanner {
         .orderBy('path')
         .limit(1)
         .executeTakeFirst();
-      first = row === undefined ? { path, group } : { path: row.path, group: row.group_no };
+      first = row === undefined ? { path, holder } : { path: row.path, holder: holderName(row) };
       this.firstPaths.set(inode, first);
     }
-    return first.group === group ? null : first.path;
+    return first.holder === holder ? null : first.path;
   }
 
   /** Commits what was added since the last batch: files, groups and the `planned` events. */
@@ -208,7 +219,7 @@ export class GroupPlanner {
       group: group.no,
       stage: 'planned',
       bytes: group.bytes,
-      detail: `${group.entries} entries`,
+      detail: `${group.entries} entries${group.unchanged === 0 ? '' : `, ${group.unchanged} of them unchanged`}`,
     }));
     await this.catalog.transaction().execute(async (tx) => {
       for (const group of groups) {
@@ -220,6 +231,7 @@ export class GroupPlanner {
               state: group.state,
               bytes: group.bytes,
               entries: group.entries,
+              unchanged: group.unchanged,
               last_path: group.last_path,
               direct: group.direct ?? 0,
             }),
@@ -244,4 +256,9 @@ export class GroupPlanner {
       .where('id', '=', this.setId)
       .execute();
   }
+}
+
+function holderName(row: HeldRow): string {
+  const { setId, group } = holderOf(row);
+  return `${setId} ${group}`;
 }

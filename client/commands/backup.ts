@@ -6,9 +6,11 @@ import { openSet, rememberSeenSets, requireSetId, type SetRow } from '../../cata
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
-import { followSet } from '../follow.js';
+import { followSet, modeText } from '../follow.js';
 import { connectServer, inSession, userPath, type Session } from '../session.js';
 import { newSetOptions, startSet } from '../start-set.js';
+
+const modes = ['full', 'incremental', 'differential'];
 
 /** What `backup` is given besides its paths. */
 export interface BackupFlags {
@@ -39,7 +41,11 @@ export function backupArguments(command: Command): Command {
     .option('--drive <name>', 'drive to write to', 'lto1')
     .option('--pool <name>', 'pool whose tapes may be written (default: TAPE_POOL)')
     .option('--exclude <glob>', 'leave out what matches; gitignore rules; may be given again', repeat, [])
-    .option('--mode <mode>', 'full (incremental and differential come in a later version)', 'full')
+    .option(
+      '--mode <mode>',
+      'full; incremental: what has changed since the newest set of these sources; differential: since the newest full one',
+      'full',
+    )
     .option('--direct', 'compress straight on to the tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if an unfinished one has the same sources');
@@ -63,14 +69,8 @@ export function plannedBackup(
 ): PlannedBackup {
   const sources = resolveSources(settings, paths);
   if (flags.set !== undefined) requireSetId(flags.set);
-  if (flags.mode !== 'full') {
-    const known = ['incremental', 'differential'].includes(flags.mode);
-    throw usageFailure(
-      'WrongMode',
-      known ? `The mode ${flags.mode} is not in this version.` : `There is no mode ${flags.mode}.`,
-      'Leave --mode out for a full backup.',
-    );
-  }
+  if (!modes.includes(flags.mode))
+    throw usageFailure('WrongMode', `There is no mode ${flags.mode}.`, `It is ${modes.join(', ')}.`);
   for (const glob of flags.exclude) refuseInvalidText(glob, 'exclude');
   const drive = driveNamed(settings, flags.drive);
   const pool = flags.pool ?? settings.TAPE_POOL;
@@ -104,6 +104,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       { ...planned, id: flags.set, options: newSetOptions(settings) },
       { fresh: flags.new === true },
     );
+    sayMode(session, set, flags.mode, attached);
     await startSet(server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
@@ -113,6 +114,23 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     }
   } finally {
     await server.close();
+  }
+}
+
+/** Says what a set builds on, and where that is not what was asked for. */
+function sayMode(
+  session: Session,
+  { id, mode, base_id: base }: SetRow,
+  asked: string,
+  attached: boolean,
+): void {
+  if (attached) {
+    if (mode !== asked) session.say(`The unfinished set ${id} of these sources is ${modeText(mode, base)}.`);
+  } else if (base !== null) {
+    session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);
+  } else if (asked !== 'full') {
+    const wanted = asked === 'differential' ? 'completed full set' : 'completed set';
+    session.say(`There is no ${wanted} of these sources to build on, so set ${id} is a full one.`);
   }
 }
 

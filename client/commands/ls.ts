@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { fromBytes, toText } from '../../archive/byte-string.js';
-import { fileRows, skippedFiles, type FileRow } from '../../catalog/files.js';
+import { fileRows, holderOf, skippedFiles, type FileRow } from '../../catalog/files.js';
 import { filesBelow } from '../../catalog/search.js';
 import { tapesOfGroup } from '../../catalog/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -79,8 +79,10 @@ export class RowPrinter {
   ) {}
 
   async row(row: FileRow): Promise<void> {
-    const archive = row.state === 'packed' ? archiveName(row.set_id, row.group_no) : null;
-    const tape = archive === null ? null : await this.tapeOf(row.set_id, row.group_no);
+    const { setId, group } = holderOf(row);
+    const isStored = row.state === 'packed' || row.state === 'unchanged';
+    const archive = isStored ? archiveName(setId, group) : null;
+    const tape = archive === null ? null : await this.tapeOf(setId, group);
     if (this.session.json) {
       const { size, sha256, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();

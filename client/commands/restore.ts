@@ -8,7 +8,7 @@ import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '.
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { followRetrieval, startRetrieval } from '../follow-retrieval.js';
-import { memberNamesOf } from '../names.js';
+import { memberNamesOf, shownPath } from '../names.js';
 import { connectServer, inSession, userPath, type Session } from '../session.js';
 
 interface RestoreFlags {
@@ -73,9 +73,13 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
 async function planNew(catalog: Catalog, setId: string, selection: Selection, wanted: NewRetrieval) {
   const plan = await planRestore(catalog, setId, selection);
   if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+  const [problem] = plan.problems;
+  const where = problem?.path == null ? '' : `${shownPath(problem.path)}: `;
   throw new TapeflowFailure(
     'NothingToRestore',
-    plan.problems[0] ?? `The set ${setId} holds nothing on tape that matches.`,
+    problem !== undefined
+      ? `${where}${problem.reason}`
+      : `The set ${setId} holds nothing on tape that matches.`,
     { advice: `\`tapeflow ls ${setId}\` lists what it holds.` },
   );
 }

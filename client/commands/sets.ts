@@ -5,7 +5,7 @@ import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { exitCodeOf, resultObject } from '../follow.js';
+import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { stepName } from '../live-view.js';
 import { shownPath } from '../names.js';
@@ -44,13 +44,19 @@ async function printRetrievals(session: Session, id: string | undefined): Promis
 async function printSets(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const rows: (string | number)[][] = [
-    ['SET', 'STATUS', 'STARTED', 'ARCHIVES', 'ENTRIES', 'BYTES', 'ON TAPE', 'TAPES', 'SOURCES'],
+    [
+      ...['SET', 'STATUS', 'MODE', 'SINCE', 'STARTED', 'ARCHIVES', 'ENTRIES', 'UNCHANGED'],
+      ...['BYTES', 'ON TAPE', 'TAPES', 'SOURCES'],
+    ],
   ];
   for (const set of await listSets(catalog)) {
     const summary = await summarizeSet(catalog, set.id);
     if (session.json) {
       session.emit({
         ...resultObject(summary),
+        mode: summary.mode,
+        base: summary.base,
+        unchanged: summary.unchanged,
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
       });
@@ -59,9 +65,12 @@ async function printSets(session: Session): Promise<void> {
     rows.push([
       set.id,
       set.state,
+      set.mode,
+      set.base_id ?? '',
       formatTime(set.created_at),
       summary.archives,
       summary.files,
+      summary.unchanged,
       formatBytes(summary.bytesIn),
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),
@@ -104,8 +113,12 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           : await troubleOf(server, set.id).catch(() => undefined);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
+        const { mode, base, unchanged } = summary;
         session.emit({
           ...resultObject(summary),
+          mode,
+          base,
+          unchanged,
           reason,
           stages,
           failedGroups,
@@ -149,6 +162,7 @@ function statusLines(summary: SetSummary): string[] {
   return [
     `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     `  sources:   ${summary.sources.join(', ')}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} groups, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${summary.archives} archives, ${summary.files} entries, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,

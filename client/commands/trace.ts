@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { eventsOf } from '../../catalog/events.js';
-import { fileEverywhere, type FileRow } from '../../catalog/files.js';
+import { fileEverywhere, holderOf, type FileRow } from '../../catalog/files.js';
 import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../../catalog/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { finalSetStates } from '../../catalog/schema.js';
@@ -11,7 +11,7 @@ import { TapeflowFailure, describeError, usageFailure } from '../../config/failu
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { sizeOf } from '../../staging/durable-file.js';
-import { finalDir, parseArchiveName, tempDir } from '../../staging/paths.js';
+import { archiveName, finalDir, parseArchiveName, tempDir } from '../../staging/paths.js';
 import { openDrive } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { numberRanges } from '../events.js';
@@ -37,7 +37,10 @@ async function trace(session: Session, what: string): Promise<void> {
   // A source file may be called like an archive of ours.
   const files = isSetId(what) ? [] : await filesNamed(session, what);
   if (files.length > 0) {
-    for (const row of files) await traceGroup(session, row.set_id, row.group_no, row);
+    for (const row of files) {
+      if (row.state === 'unchanged') traceUnchanged(session, row);
+      else await traceGroup(session, row.set_id, row.group_no, row);
+    }
   } else if (archive !== undefined) {
     await setNamed(await session.catalog(), archive.setId);
     await traceGroup(session, archive.setId, archive.group, undefined);
@@ -227,6 +230,18 @@ async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
   for (const name of memberNamesOf(what))
     rows.push(...(await fileEverywhere(catalog, name)), ...(await fileEverywhere(catalog, `${name}/`)));
   return rows;
+}
+
+/** Says which archive holds an unchanged file; that set's own row of it tells the rest. */
+function traceUnchanged(session: Session, row: FileRow): void {
+  const { setId, group } = holderOf(row);
+  const archive = archiveName(setId, group);
+  if (session.json) {
+    const { state, sha256, tar_offset: offset } = row;
+    session.emit({ setId: row.set_id, file: { ...jsonPath(row.path), state, sha256, offset }, archive });
+    return;
+  }
+  session.print(`${shownPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive}`);
 }
 
 async function traceGroup(

@@ -36,9 +36,9 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     { args: ['backup', source, '--drive', 'lto9'], code: 2, says: /no drive lto9; the drives are: lto1/ },
     { args: ['backup', source, '--pool', '../x'], code: 2, says: /is no pool name/ },
     {
-      args: ['backup', source, '--mode', 'incremental'],
+      args: ['backup', source, '--mode', 'partial'],
       code: 2,
-      says: /mode incremental is not in this version/,
+      says: /There is no mode partial/,
     },
     { args: ['status', '2026-01_000009'], code: 2, says: /no set 2026-01_000009 in the catalog/ },
     { args: ['trace', 'nothing-like-this'], code: 2, says: /No set, no archive and no path/ },

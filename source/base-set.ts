@@ -1,0 +1,127 @@
+import { toBytes } from '../archive/byte-string.js';
+import { splitTime } from '../archive/file-time.js';
+import { holderOf, type FileRow } from '../catalog/files.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { setNamed } from '../catalog/sets.js';
+import type { WalkedEntry } from './walk.js';
+
+/** Rows of the base that are held at once. */
+const pageSize = 2000;
+
+/**
+ * Seconds before the base began within which a change makes a file doubtful: it may have changed again, in the same tick of
+ * its file system's clock, after the base had read it. Two, since that is the coarsest clock there is (FAT).
+ */
+const doubtfulSeconds = 2;
+
+const columns = [
+  ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
+  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group'] as const),
+];
+
+type BaseRow = Pick<FileRow, (typeof columns)[number]>;
+
+/** What a row says that is not stored again: where its content is. */
+export type Held = Pick<FileRow, 'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target'>;
+
+/**
+ * The files that the set which a scan builds on holds whole, read in the order of the walk. What is not certain to be
+ * unchanged counts as changed, and is stored again: that costs bytes, the other mistake costs a file.
+ */
+export class BaseSet {
+  private page: BaseRow[] = [];
+  private at = 0;
+  private ended = false;
+  /** By holder: whether a whole copy of its archive is on a tape. */
+  private readonly holders = new Map<string, boolean>();
+
+  private constructor(
+    private readonly catalog: Catalog,
+    private readonly setId: string,
+    /** Seconds since 1970, rounded down. */
+    private readonly began: number,
+  ) {}
+
+  /** The base of a set; undefined when it has none. */
+  static async of(catalog: Catalog, setId: string): Promise<BaseSet | undefined> {
+    const { base_id: id } = await setNamed(catalog, setId);
+    if (id === null) return undefined;
+    const { created_at: began } = await setNamed(catalog, id);
+    return new BaseSet(catalog, id, Math.floor(began / 1000));
+  }
+
+  /**
+   * Where the content of an entry is, when that is a file and the same as in the base: by its path, size, times of content
+   * and inode, and inode number. Not by the device, whose number changes when some file systems are mounted again.
+   * Entries must come in the order of their names; one that does not counts as changed.
+   */
+  async held({ name, type, stats, skipped }: WalkedEntry): Promise<Held | undefined> {
+    if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
+    const row = await this.rowAt(toBytes(name));
+    if (row === undefined) return undefined;
+    const mtime = splitTime(stats.mtimeNs);
+    const ctime = splitTime(stats.ctimeNs);
+    const isSame =
+      row.size === Number(stats.size) &&
+      row.mtime_s === mtime.seconds &&
+      row.mtime_ns === mtime.ns &&
+      row.ctime_s === ctime.seconds &&
+      row.ctime_ns === ctime.ns &&
+      row.ino === String(stats.ino);
+    if (!isSame || row.ctime_s + doubtfulSeconds > this.began) return undefined;
+    const { setId, group } = holderOf(row);
+    if (!(await this.isOnTape(setId, group))) return undefined;
+    const { sha256, tar_offset, link_target } = row;
+    return { held_set: setId, held_group: group, sha256, tar_offset, link_target };
+  }
+
+  private async rowAt(path: Buffer): Promise<BaseRow | undefined> {
+    const last = this.page.at(-1);
+    if (!this.ended && (last === undefined || path.compare(last.path) > 0)) {
+      this.page = await this.rowsFrom(path);
+      this.at = 0;
+      this.ended = this.page.length === 0;
+    }
+    for (let row = this.page[this.at]; row !== undefined; row = this.page[this.at]) {
+      const order = path.compare(row.path);
+      if (order < 0) return undefined;
+      this.at += 1;
+      if (order === 0) return row;
+    }
+    return undefined;
+  }
+
+  /** Files that were stored whole, or that were unchanged themselves; a row with a reason is not what the scan saw. */
+  private async rowsFrom(path: Buffer): Promise<BaseRow[]> {
+    return this.catalog
+      .selectFrom('files')
+      .select(columns)
+      .where('set_id', '=', this.setId)
+      .where('path', '>=', path)
+      .where('type', '=', 'file')
+      .where('state', 'in', ['packed', 'unchanged'])
+      .where('reason', 'is', null)
+      .orderBy('path')
+      .limit(pageSize)
+      .execute();
+  }
+
+  /** An archive that is on no tape any more, or that a verify has found damaged, holds nothing that could be counted on. */
+  private async isOnTape(setId: string, group: number): Promise<boolean> {
+    const key = `${setId} ${group}`;
+    let known = this.holders.get(key);
+    if (known === undefined) {
+      const copy = await this.catalog
+        .selectFrom('copies')
+        .select('copy_no')
+        .where('set_id', '=', setId)
+        .where('group_no', '=', group)
+        .where('state', '=', 'committed')
+        .where('damage', 'is', null)
+        .executeTakeFirst();
+      known = copy !== undefined;
+      this.holders.set(key, known);
+    }
+    return known;
+  }
+}
