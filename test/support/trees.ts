@@ -14,6 +14,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { waitFor } from './wait-for.js';
 
 /** A new folder that is deleted at the end of the test. */
 export function tempFolder(t: TestContext): string {
@@ -63,6 +64,12 @@ export function manyFiles(root: string, count: number, bytes = 400): void {
       `${i} `.repeat(bytes).slice(0, bytes),
     );
   }
+}
+
+/** Waits until nothing in a tree has changed so lately that a set which begins now would leave it in doubt. */
+export async function settled(root: string): Promise<void> {
+  const newest = execFileSync('sh', ['-c', 'find "$1" -printf "%C@\\n" | sort -n | tail -n 1', 'sh', root]);
+  await waitFor(() => Date.now() / 1000 > Number(newest) + 3, 'the tree to be some seconds old');
 }
 
 export interface TreeEntry {

@@ -1,0 +1,381 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync, type BigIntStats } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
+import { fromBytes, toBytes } from '../../archive/byte-string.js';
+import type { KeptMember } from '../../archive/member.js';
+import { Packer } from '../../archive/pack.js';
+import { readManifest } from '../../archive/read-manifest.js';
+import type { FileRow } from '../../catalog/files.js';
+import { forgetArchive } from '../../catalog/groups.js';
+import { migrations } from '../../catalog/migrations.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { planRestore } from '../../catalog/plan-retrieval.js';
+import type { SetState, Tables } from '../../catalog/schema.js';
+import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/sets.js';
+import { GroupPlanner } from '../../source/plan.js';
+import type { WalkedEntry } from '../../source/walk.js';
+import { tempFolder } from '../support/trees.js';
+
+const limits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false };
+const everything = { names: [], globs: [] };
+/** Seconds since 1970 of what the files are from. */
+const longAgo = 1e9;
+/** When the full sets of `afterwards` began. */
+const began = 1.1e9;
+
+interface FileStats {
+  size?: number;
+  mtime?: number;
+  ctime?: number;
+  ino?: number;
+  dev?: number;
+  nlink?: number;
+}
+
+function file(name: string, stats: FileStats = {}): WalkedEntry {
+  const { size = 10, mtime = longAgo, ctime = longAgo, ino = 7, dev = 1, nlink = 1 } = stats;
+  const ns = (seconds: number) => BigInt(Math.round(seconds * 1000)) * 1_000_000n;
+  const numbers = { size, ino, dev, nlink, mode: 0o100644, uid: 0, gid: 0 };
+  const big = Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, BigInt(value)]));
+  const all = { ...big, mtimeNs: ns(mtime), ctimeNs: ns(ctime) } as unknown as BigIntStats;
+  return { name, type: 'file', stats: all, linkTarget: null, skipped: null };
+}
+
+async function newCatalog(t: TestContext): Promise<Catalog> {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
+  t.after(() => catalog.destroy());
+  return catalog;
+}
+
+async function begin(catalog: Catalog, mode: string, source = '/x', now = new Date()): Promise<string> {
+  const rest = { excludes: [], pool: 'default', drive: 'lto1', direct: false, options: {} };
+  const { set } = await openSet(catalog, { ...rest, sources: [source], mode }, { fresh: true, now });
+  return set.id;
+}
+
+async function scan(catalog: Catalog, setId: string, entries: WalkedEntry[], stopAt?: number): Promise<void> {
+  const { planner, after } = await GroupPlanner.resume(catalog, setId, limits);
+  for (const entry of entries.slice(0, stopAt))
+    if (after === undefined || entry.name > after) await planner.add(entry);
+  if (stopAt === undefined) await planner.finish([]);
+  else await planner.flush();
+}
+
+/** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
+async function complete(catalog: Catalog, setId: string, state: SetState = 'completed'): Promise<void> {
+  const tape = {
+    uuid: 'T',
+    name: 'T',
+    pool: 'default',
+    volume: null,
+    state: 'usable',
+    reason: null,
+  } as const;
+  const zeros = { capacity: 0, free: 0, labelled_at: 0, seen_at: 0 };
+  await catalog
+    .insertInto('tapes')
+    .values({ ...tape, ...zeros })
+    .onConflict((on) => on.doNothing())
+    .execute();
+  await catalog
+    .updateTable('files')
+    .set({ state: 'packed', tar_offset: 512, sha256: sql<string>`set_id || ' ' || cast(path as text)` })
+    .where('set_id', '=', setId)
+    .where('state', '=', 'planned')
+    .execute();
+  for (const { no } of await catalog
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .execute()) {
+    const copy = { set_id: setId, group_no: no, copy_no: 1, tape_uuid: 'T', token: 't' };
+    const name = `${setId}/${no}`;
+    const archive = {
+      set_id: setId,
+      group_no: no,
+      name,
+      manifest_name: name,
+      token: 't',
+      sha256: '',
+      size: 1,
+    };
+    const more = { manifest_size: 1, manifest_sha256: '', bytes_in: 0, members: 1, created_at: 0 };
+    await catalog
+      .insertInto('archives')
+      .values({ ...archive, ...more, block_bytes: null, blocks: null })
+      .execute();
+    await catalog
+      .insertInto('copies')
+      .values({ ...copy, state: 'committed', written_at: 1, committed_at: 1 })
+      .execute();
+  }
+  await catalog.updateTable('groups').set({ state: 'released' }).where('set_id', '=', setId).execute();
+  await recordSetState(catalog, setId, state, null);
+}
+
+async function rowsOf(catalog: Catalog, setId: string): Promise<Record<string, FileRow>> {
+  const rows = await catalog.selectFrom('files').selectAll().where('set_id', '=', setId).execute();
+  return Object.fromEntries(rows.map((row) => [fromBytes(row.path), row]));
+}
+
+/** A full set of some files, completed; then an incremental one of others. Returns the rows of the second. */
+async function afterwards(t: TestContext, before: WalkedEntry[], now: WalkedEntry[]) {
+  const catalog = await newCatalog(t);
+  const full = await begin(catalog, 'full', '/x', new Date(began * 1000));
+  await scan(catalog, full, before);
+  await complete(catalog, full);
+  const next = await begin(catalog, 'incremental');
+  await scan(catalog, next, now);
+  return { catalog, full, next, rows: await rowsOf(catalog, next) };
+}
+
+test('an incremental set builds on the newest completed one of its sources, a differential on the newest full one', async (t) => {
+  const catalog = await newCatalog(t);
+  const at = (hour: number) => new Date(2026, 5, 1, hour);
+  const baseOf = async (id: string) => (({ mode, base_id }) => [mode, base_id])(await setNamed(catalog, id));
+  const first = await begin(catalog, 'incremental', '/x', at(1));
+  assert.deepEqual(await baseOf(first), ['full', null], 'there is none: it is a full one');
+  assert.deepEqual(
+    await baseOf(await begin(catalog, 'incremental', '/x', at(2))),
+    ['full', null],
+    'unfinished',
+  );
+  await recordSetState(catalog, first, 'completed_with_skips', null);
+  const second = await begin(catalog, 'incremental', '/x', at(3));
+  assert.deepEqual(await baseOf(second), ['incremental', first]);
+  await recordSetState(catalog, second, 'completed', null);
+  for (const state of ['failed', 'cancelled'] as const) {
+    const id = await begin(catalog, 'full', '/x', at(4));
+    await recordSetState(catalog, id, state, null);
+  }
+  await recordSetState(catalog, await begin(catalog, 'full', '/y', at(5)), 'completed', null);
+  assert.deepEqual(await baseOf(await begin(catalog, 'incremental', '/x', at(6))), ['incremental', second]);
+  assert.deepEqual(await baseOf(await begin(catalog, 'differential', '/x', at(7))), ['differential', first]);
+  assert.deepEqual(await baseOf(await begin(catalog, 'full', '/x', at(8))), ['full', null]);
+});
+
+test('only what is certain to be unchanged is left out; in every doubt a file is stored again', async (t) => {
+  const changes: Record<string, FileStats> = {
+    'changed ctime': { ctime: longAgo + 0.001 },
+    'changed inode': { ino: 8 },
+    'changed mtime': { mtime: longAgo + 0.001 },
+    'changed size': { size: 11 },
+  };
+  const recent = { mtime: began - 1, ctime: began - 1 };
+  const { rows, full } = await afterwards(
+    t,
+    [...Object.keys(changes).map((name) => file(name)), file('changed just then', recent), file('same')].sort(
+      (a, b) => (a.name < b.name ? -1 : 1),
+    ),
+    [
+      ...Object.entries(changes).map(([name, stats]) => file(name, stats)),
+      file('changed just then', recent),
+      file('new'),
+      file('same', { dev: 99 }),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  );
+  for (const name of [...Object.keys(changes), 'changed just then', 'new'])
+    assert.deepEqual([rows[name]?.state, rows[name]?.held_set], ['planned', null], name);
+  const { state, held_set, held_group, sha256 } = rows['same'] ?? {};
+  assert.deepEqual([state, held_set, held_group, sha256], ['unchanged', full, 1, `${full} same`]);
+});
+
+test('files that the base has not stored whole, or whose archive is lost or damaged, are stored again', async (t) => {
+  const files = [
+    file('a', { size: 900 }),
+    file('b', { size: 900 }),
+    file('c', { size: 900 }),
+    file('d'),
+    file('e'),
+  ];
+  const catalog = await newCatalog(t);
+  const full = await begin(catalog, 'full');
+  await scan(catalog, full, files);
+  await complete(catalog, full, 'completed_with_skips');
+  const of = (name: string) =>
+    catalog.updateTable('files').where('set_id', '=', full).where('path', '=', toBytes(name));
+  await of('d').set({ state: 'skipped', reason: 'padded' }).execute();
+  await of('e').set({ reason: 'changed while it was read' }).execute();
+  await catalog.updateTable('copies').set({ state: 'lost' }).where('group_no', '=', 1).execute();
+  await catalog.updateTable('copies').set({ damage: 'block 1' }).where('group_no', '=', 2).execute();
+  const next = await begin(catalog, 'incremental');
+  await scan(catalog, next, files);
+  const states = Object.values(await rowsOf(catalog, next)).map((row) => row.state);
+  assert.deepEqual(states, ['planned', 'planned', 'unchanged', 'planned', 'planned']);
+});
+
+test('along a chain each row names the set that holds the content, and a restore needs just those', async (t) => {
+  const { catalog, full, next, rows } = await afterwards(
+    t,
+    [file('a'), file('b'), file('c')],
+    [file('a'), file('b', { mtime: 1 }), file('c')],
+  );
+  assert.deepEqual([rows['a']?.held_set, rows['b']?.held_set], [full, null]);
+  await complete(catalog, next);
+  const third = await begin(catalog, 'incremental');
+  const now = [file('a'), file('b', { mtime: 1 }), file('d')];
+  await scan(catalog, third, now);
+  await complete(catalog, third);
+  const held = Object.values(await rowsOf(catalog, third)).map((row) => row.held_set);
+  assert.deepEqual(held, [full, next, null]);
+  const [group] = await catalog.selectFrom('groups').selectAll().where('set_id', '=', third).execute();
+  assert.deepEqual([group?.entries, group?.unchanged, group?.bytes], [3, 2, 10]);
+  const needed = async (names: string[]) =>
+    (await planRestore(catalog, third, { names, globs: [] })).archives.map(({ setId, members }) => [
+      setId,
+      members,
+    ]);
+  assert.deepEqual(await needed([]), [
+    [full, 1],
+    [next, 1],
+    [third, 1],
+  ]);
+  assert.deepEqual(await needed(['b', 'd']), [
+    [next, 1],
+    [third, 1],
+  ]);
+
+  await catalog.deleteFrom('copies').where('set_id', '=', full).execute();
+  const { archives, problems } = await planRestore(catalog, third, everything);
+  assert.deepEqual(
+    archives.map((archive) => archive.setId),
+    [next, third],
+  );
+  assert.deepEqual(
+    problems.map(({ path: name }) => (name === null ? '' : fromBytes(name))),
+    ['a'],
+  );
+  assert.match(
+    problems[0]?.reason ?? '',
+    new RegExp(`Unchanged since set ${full}, whose group 1 is on no tape`),
+  );
+});
+
+test('a scan that goes on after a kill compares as one in one go', async (t) => {
+  const names = Array.from({ length: 5000 }, (_, i) => `f${String(i).padStart(5, '0')}`);
+  const now = names
+    .filter((_, i) => i % 7 !== 0 && !(i > 2100 && i < 4600))
+    .map((name, i) => file(name, { size: i % 3 === 0 ? 11 : 10 }));
+  const { catalog, rows: whole } = await afterwards(
+    t,
+    names.map((name) => file(name)),
+    now,
+  );
+  const killed = await begin(catalog, 'incremental');
+  for (const stopAt of [1, 1999, 2000, undefined]) await scan(catalog, killed, now, stopAt);
+  const rows = await rowsOf(catalog, killed);
+  const states = (of: Record<string, FileRow>) =>
+    Object.entries(of).map(([name, row]) => `${name} ${row.state} ${row.group_no}`);
+  assert.deepEqual(states(rows), states(whole));
+  const unchanged = Object.values(rows).filter((row) => row.state === 'unchanged').length;
+  assert.equal(unchanged, now.filter((entry) => entry.stats?.size === 10n).length);
+});
+
+test('a new name of an unchanged file is stored, counts its bytes, and is joined to the first', async (t) => {
+  const linked = { ino: 5, nlink: 3, size: 400 };
+  const { rows, catalog, next } = await afterwards(
+    t,
+    [file('a', linked), file('b', linked)],
+    [file('a', linked), file('b', linked), file('c', linked), file('d', linked)],
+  );
+  const told = Object.values(rows).map(({ state, hard_link_of: of }) => [
+    state,
+    of === null ? null : fromBytes(of),
+  ]);
+  assert.deepEqual(told, [
+    ['unchanged', null],
+    ['unchanged', null],
+    ['planned', 'a'],
+    ['planned', 'a'],
+  ]);
+  const [group] = await catalog.selectFrom('groups').selectAll().where('set_id', '=', next).execute();
+  assert.equal(group?.bytes, 400);
+});
+
+test('when an archive is lost before it is on tape, what an earlier one holds stays as it is', async (t) => {
+  const { catalog, full, next } = await afterwards(t, [file('a')], [file('a'), file('b')]);
+  await complete(catalog, next);
+  await catalog.updateTable('groups').set({ state: 'queued' }).where('set_id', '=', next).execute();
+  await forgetArchive(catalog, { set_id: next, group_no: 1, token: 't' }, 'gone');
+  const { a, b } = await rowsOf(catalog, next);
+  assert.deepEqual([a?.state, a?.held_set, a?.sha256], ['unchanged', full, `${full} a`]);
+  assert.equal(b?.state, 'planned');
+});
+
+test('the newest set with a path counts what earlier sets hold for it, once its scan is done', async (t) => {
+  const { catalog, full, next } = await afterwards(
+    t,
+    [file('dir/a'), file('dir/b')],
+    [file('dir/a'), file('dir/b')],
+  );
+  assert.equal(await newestSetWith(catalog, ['dir']), next);
+  await catalog.updateTable('sets').set({ scanned: 0 }).where('id', '=', next).execute();
+  assert.equal(await newestSetWith(catalog, ['dir']), full);
+});
+
+test('a catalog from before there were incremental sets can be built upon', async (t) => {
+  const where = path.join(tempFolder(t), 'catalog.db');
+  const database = new Database(where);
+  const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const before = Object.fromEntries(Object.entries(migrations).filter(([name]) => name < '0005'));
+  const migrator = new Migrator({ db: old, provider: { getMigrations: async () => before } });
+  assert.equal((await migrator.migrateToLatest()).error, undefined);
+  database.exec(`
+    insert into sets values ('2020-01_000001', 'u', 'completed', '["/x"]', '[]', 'p', 'd', 'full', 0, '{}', 1, '[]', null, 1577836800000, 0);
+    insert into groups values ('2020-01_000001', 1, 'released', 10, 1, x'61', x'61', 0, null, 0, null);
+    insert into files values ('2020-01_000001', x'61', 1, 'file', 10, 1000000000, 0, 1000000000, 0, 420, 0, 0, '1', '7', 1, null, null, 'packed', null, 'abc', 512, 1);
+    insert into tapes values ('T', 'T', 'p', null, 'usable', null, 0, 0, 0, 0);
+    insert into copies values ('2020-01_000001', 1, 1, 'T', 'committed', 't', 1, 1, null, null);
+  `);
+  await old.destroy();
+  const catalog = await openCatalog(where);
+  t.after(() => catalog.destroy());
+  const next = await begin(catalog, 'incremental');
+  await scan(catalog, next, [file('a'), file('b')]);
+  const rows = await rowsOf(catalog, next);
+  const { state, held_set, sha256, tar_offset } = rows['a'] ?? {};
+  assert.deepEqual([state, held_set, sha256, tar_offset], ['unchanged', '2020-01_000001', 'abc', 512]);
+  assert.equal((await setNamed(catalog, '2020-01_000001')).base_id, null);
+});
+
+test('the manifest lists what an earlier archive holds, and such names must be safe too', async (t) => {
+  const folder = tempFolder(t);
+  const manifestPath = path.join(folder, 'm');
+  const header = {
+    ...{ set: '2026-11_000002', setUuid: 'u', group: 1, archive: 'a.tar.gz', created: '', installation: 'i' },
+    ...{ sources: ['/x'], hostname: 'h', mode: 'incremental', base: '2026-11_000001', platform: 'linux' },
+  };
+  const options = {
+    archivePath: path.join(folder, 'a'),
+    manifestPath,
+    level: 6,
+    inFlight: 2,
+    maxBytes: null,
+  };
+  const packer = await Packer.open({ ...options, manifestHeader: header }, () => false);
+  const kept = (name: string, linkTarget: string | null): KeptMember => ({
+    ...{ name, set: '2026-11_000001', group: 3, offset: 512, size: 5, mtimeS: 1, mtimeNs: 2, mode: 0o644 },
+    ...{ uid: 1, gid: 2, dev: '1', ino: '9', nlink: 2, linkTarget, hardLinkOf: null, sha256: 'a'.repeat(64) },
+  });
+  const members = [kept('x/a', null), kept('x/\xff', 'x/a')];
+  assert.deepEqual(await packer.add(members), { packed: [], skipped: [] });
+  const { archive } = await packer.finish([]);
+  await packer.abandon();
+  assert.deepEqual([archive.members, archive.kept], [0, 2]);
+  const lines = [];
+  for await (const line of readManifest(manifestPath)) lines.push(line);
+  assert.deepEqual(lines.slice(0, 3), [
+    { kind: 'header', header },
+    ...members.map((member) => ({ kind: 'kept', kept: member })),
+  ]);
+
+  const forged = gunzipSync(readFileSync(manifestPath)).toString().replace('"kept":"x/a"', '"kept":"../a"');
+  writeFileSync(manifestPath, gzipSync(forged));
+  await assert.rejects(async () => {
+    for await (const line of readManifest(manifestPath)) void line;
+  }, /line 2: the name/);
+});
