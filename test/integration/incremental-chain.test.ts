@@ -211,12 +211,12 @@ test('with a missing link of the chain the rest is restored and the files are na
   assertSameTree(path.join(again, source), source, exactly);
 });
 
-test('a further name of an unchanged file alone brings its content', async (t) => {
+test('a further name of an unchanged file alone brings its content; an archive of nothing but unchanged files is good', async (t) => {
   const source = tempFolder(t);
-  writeTree(source, { first: noise(100_000, 'linked'), other: 'x' });
+  writeTree(source, { a: 'a', first: noise(100_000, 'linked'), other: 'x' });
   linkSync(path.join(source, 'first'), path.join(source, 'further'));
   await settled(source);
-  const sets = await setsInProcess(t);
+  const sets = await setsInProcess(t, { MAX_GROUP_FILES: '2' });
   await sets.backUp(source, 'full');
   writeTree(source, { other: 'changed' });
   const { setId } = await sets.backUp(source, 'incremental');
@@ -225,4 +225,11 @@ test('a further name of an unchanged file alone brings its content', async (t) =
   const { status } = await sets.restore(setId, target, { names: [further.slice(1)], globs: [] });
   assert.equal(status, 'completed');
   assert.deepEqual(readFileSync(path.join(target, further)), readFileSync(further));
+
+  const archives = archivesOn(sets.tapeDir, setId);
+  assert.deepEqual(
+    archives.map((archive) => listTar(archive).filter((name) => name !== '').length),
+    [1, 0, 1],
+  );
+  assert.equal((await sets.verify(setId)).status, 'completed');
 });
