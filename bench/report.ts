@@ -61,7 +61,7 @@ export class Report {
     console.table(rows);
   }
 
-  /** Writes `temp/bench-NAME.json`. */
+  /** Writes `temp/bench-NAME.json`, and the tables as Markdown beside it. */
   write(): void {
     const file = resultsFile(this.name);
     mkdirSync(path.dirname(file), { recursive: true });
@@ -76,8 +76,16 @@ export class Report {
       file,
       `${JSON.stringify({ options: this.options, machine, tables: this.tables }, null, 2)}\n`,
     );
-    console.log(`Written to ${file}`);
+    writeFileSync(file.replace(/json$/, 'md'), Object.entries(this.tables).map(markdown).join('\n'));
+    console.log(`Written to ${file}, and as Markdown beside it`);
   }
+}
+
+function markdown([title, rows]: [string, object[]]): string {
+  const line = (cells: unknown[]) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |\n`;
+  const columns = Object.keys(rows[0] ?? {});
+  const body = rows.map((row) => line(Object.values(row))).join('');
+  return `${title}:\n\n${line(columns)}${line(columns.map(() => '---'))}${body}`;
 }
 
 /** Where a benchmark writes its figures, and the plots read them. */

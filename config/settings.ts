@@ -5,20 +5,19 @@ import { z } from 'zod';
 import { usageFailure } from './failures.js';
 import { parseSize } from './sizes.js';
 
-/** A whole number of bytes, written as `12GiB`, `500MB` or plain bytes. */
-const size = z.union([z.string(), z.number()]).transform((value, context) => {
-  const bytes = parseSize(String(value));
-  if (bytes !== undefined && bytes > 0) return bytes;
-  context.issues.push({
-    code: 'custom',
-    message: 'must be a size such as 12GiB, 500MB or 1048576',
-    input: value,
+/** A whole number of bytes from `least` on, written as `12GiB`, `500MB` or plain bytes. */
+const sizeFrom = (least: 0 | 1) =>
+  z.union([z.string(), z.number()]).transform((value, context) => {
+    const bytes = parseSize(String(value));
+    if (bytes !== undefined && bytes >= least) return bytes;
+    context.issues.push({
+      code: 'custom',
+      message: 'must be a size such as 12GiB, 500MB or 1048576',
+      input: value,
+    });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
-
-/** The same, or 0 for off. */
-const sizeOrOff = z.union([z.literal([0, '0']).transform(() => 0), size]);
+const size = sizeFrom(1);
 
 const whole = (least: number, most: number) =>
   z.coerce
@@ -110,7 +109,7 @@ export const settingsSchema = z.object({
    * Bytes of staged archives that gather before the drive begins; then it writes all of them in one go, so that it streams
    * instead of stopping and starting. 0: each is written as soon as it is there.
    */
-  TAPE_DRAIN_AT: sizeOrOff.default(0),
+  TAPE_DRAIN_AT: sizeFrom(0).default(0),
   /** Windows only: an archive counts as synced this long after its last byte (twice LTFS's default index period). */
   TAPE_SYNC_INTERVAL: seconds.default(600),
 });

@@ -88,7 +88,7 @@ test('without a watermark the first archive is written at once, while others wai
 
 test(
   'what another set holds of staging does not keep a set waiting for its watermark for ever',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async (t) => {
     const installation = await Installation.make(t, {
       ...oneFilePerGroup,
