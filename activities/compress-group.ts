@@ -20,14 +20,8 @@ import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
 import { setOptions } from './set-options.js';
-import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
+import { lackOfSpace, stagingCondition, stagingNeed, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
-
-/**
- * What a group may take of staging besides its files' bytes: a tar header and its padding for each entry. Compression
- * takes more than that away again from all but incompressible files.
- */
-const bytesPerEntry = 1024;
 
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in the
@@ -171,7 +165,7 @@ async function waitForRoom(
 ): Promise<void> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
-  const need = Math.min(group.bytes + group.entries * bytesPerEntry, budget);
+  const need = Math.min(stagingNeed(group), budget);
   await waitForSpace(deps, ref, attempt, async () => {
     const reserved = await reserveStaging(catalog, ref.setId, ref.group, need, budget);
     if (reserved) return lackOfSpace(folder, ref, need);

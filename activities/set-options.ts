@@ -10,6 +10,8 @@ const schema = z.object({
   parallelGroups: z.number(),
   syncBytes: z.number(),
   syncSeconds: z.number(),
+  /** 0: off. Not in the snapshots of sets that began before there was a watermark. */
+  drainBytes: z.number().default(0),
   finalWaitSeconds: z.number(),
   heartbeatSeconds: z.number(),
   tapeRetrySeconds: z.number(),
@@ -30,6 +32,7 @@ export function snapshotOptions(settings: Settings): SetOptions {
     parallelGroups: settings.PARALLEL_GROUPS,
     syncBytes: settings.TAPE_SYNC_BYTES,
     syncSeconds: settings.TAPE_SYNC_SECONDS,
+    drainBytes: settings.TAPE_DRAIN_AT,
     finalWaitSeconds: settings.FINAL_WAIT_SECONDS,
     heartbeatSeconds: settings.HEARTBEAT_SECONDS,
     tapeRetrySeconds: settings.TAPE_RETRY_SECONDS,

@@ -8,7 +8,7 @@ import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
-import { stagingCondition } from './staging-condition.js';
+import { stagingCondition, stagingNeed } from './staging-condition.js';
 
 /** A group as the workflow carries it. */
 export interface PlannedGroup {
@@ -16,6 +16,8 @@ export interface PlannedGroup {
   bytes: number;
   direct: boolean;
   state: GroupState;
+  /** Bytes of staging that it holds, or asks for, as the catalog counts them; not in the histories of earlier versions. */
+  stagingBytes?: number;
 }
 
 export interface GroupPage {
@@ -46,7 +48,9 @@ export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<
 }
 
 function planned(group: GroupRow): PlannedGroup {
-  return { group: group.no, bytes: group.bytes, direct: group.direct === 1, state: group.state };
+  const { no, bytes, state } = group;
+  const stagingBytes = group.reserved > 0 ? group.reserved : stagingNeed(group);
+  return { group: no, bytes, direct: group.direct === 1, state, stagingBytes };
 }
 
 /** Writes a set's state down, for `status` and for people. */

@@ -16,8 +16,9 @@ const firstLooksMs = [10, 20, 50, 100, 200];
 /**
  * Stage 3: looks every second until the whole archive is in `final/`: its size, not merely its name. After
  * `FINAL_WAIT_SECONDS` it warns (`final_timeout`), and the retry policy looks again.
+ * @returns bytes that archive and manifest hold in staging; null when the archive was taken back.
  */
-export function waitForFinal(deps: Deps, ref: GroupRef): Promise<void> {
+export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
     const { finalWaitSeconds } = setOptions(await setNamed(catalog, ref.setId));
@@ -27,11 +28,13 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<void> {
       const group = await groupOf(catalog, ref.setId, ref.group);
       const archive = await archiveOf(catalog, ref.setId, ref.group);
       // Taken back by another step (its staged bytes are gone), or further on already.
-      if (archive === undefined || !['compressed', 'promoted'].includes(group.state)) return;
+      if (archive === undefined) return null;
+      const bytes = archive.size + archive.manifest_size;
+      if (!['compressed', 'promoted'].includes(group.state)) return bytes;
       const ms = performance.now() - began;
       if (group.state === 'promoted' && (await isWholeInFinal(folder, archive))) {
         await enqueue(deps, ref, archive, ms);
-        return;
+        return bytes;
       }
       if (ms > finalWaitSeconds * 1000) {
         const message = `${archive.name} was not whole in ${folder} after ${finalWaitSeconds} s`;

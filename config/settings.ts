@@ -5,17 +5,19 @@ import { z } from 'zod';
 import { usageFailure } from './failures.js';
 import { parseSize } from './sizes.js';
 
-/** A whole number of bytes, written as `12GiB`, `500MB` or plain bytes. */
-const size = z.union([z.string(), z.number()]).transform((value, context) => {
-  const bytes = parseSize(String(value));
-  if (bytes !== undefined && bytes > 0) return bytes;
-  context.issues.push({
-    code: 'custom',
-    message: 'must be a size such as 12GiB, 500MB or 1048576',
-    input: value,
+/** A whole number of bytes from `least` on, written as `12GiB`, `500MB` or plain bytes. */
+const sizeFrom = (least: 0 | 1) =>
+  z.union([z.string(), z.number()]).transform((value, context) => {
+    const bytes = parseSize(String(value));
+    if (bytes !== undefined && bytes >= least) return bytes;
+    context.issues.push({
+      code: 'custom',
+      message: 'must be a size such as 12GiB, 500MB or 1048576',
+      input: value,
+    });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
+const size = sizeFrom(1);
 
 const whole = (least: number, most: number) =>
   z.coerce
@@ -99,10 +101,15 @@ export const settingsSchema = z.object({
   RETRY_SECONDS: seconds.default(1),
   /** Tries of one step before its group is parked as failed. */
   RETRY_ATTEMPTS: whole(1, 1000).default(5),
-  /** Written bytes after which the tape's index is synced; half of the staging budget when not given. */
+  /** Written bytes after which the tape's index is synced; half of the staging budget, or a whole drain, when not given. */
   TAPE_SYNC_BYTES: size.optional(),
   /** Age of the oldest written archive after which the tape's index is synced. */
   TAPE_SYNC_SECONDS: seconds.default(300),
+  /**
+   * Bytes of staged archives that gather before the drive begins; then it writes all of them in one go, so that it streams
+   * instead of stopping and starting. 0: each is written as soon as it is there.
+   */
+  TAPE_DRAIN_AT: sizeFrom(0).default(0),
   /** Windows only: an archive counts as synced this long after its last byte (twice LTFS's default index period). */
   TAPE_SYNC_INTERVAL: seconds.default(600),
 });
@@ -266,6 +273,13 @@ function complete(
       `is ${staging} bytes: it must not be below one group (MAX_GROUP_SIZE, ${values.MAX_GROUP_SIZE} bytes)`,
     );
   }
+  if (values.TAPE_DRAIN_AT > staging) {
+    throw wrongSetting(
+      'TAPE_DRAIN_AT',
+      origins['TAPE_DRAIN_AT'] ?? 'default',
+      `is ${values.TAPE_DRAIN_AT} bytes: it must not be above STAGING_MAX_BYTES (${staging} bytes), since so much is never staged`,
+    );
+  }
   if (values.CATALOG_URL !== undefined && /^postgres(ql)?:/i.test(values.CATALOG_URL)) {
     throw wrongSetting(
       'CATALOG_URL',
@@ -311,7 +325,7 @@ function complete(
         : absolute(values.TAPEFLOW_LOCK_DIR),
     TAPE_PATH: tapePath,
     STAGING_MAX_BYTES: staging,
-    TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.ceil(staging / 2),
+    TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.max(Math.ceil(staging / 2), values.TAPE_DRAIN_AT),
     CATALOG_URL:
       values.CATALOG_URL === undefined
         ? path.join(dataDir, 'catalog.db')

@@ -3,7 +3,7 @@
 //   node scripts/run.mjs --test [FILE…]         the tests
 //   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
-//   node scripts/run.mjs --bench NAME OPTION…   a benchmark of bench/; its options stand at the head of bench/NAME.ts
+//   node scripts/run.mjs --bench NAME OPTION…   a benchmark of bench/, or all of them; its options stand at the head of bench/NAME.ts
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,6 +17,7 @@ import { buildNative, isNativeTried } from './build-native.mjs';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
 const lockDir = path.join(root, '.tapeflow-setup');
+const benchmarks = ['archive', 'copy', 'pipeline', 'restore', 'scale', 'plot', 'all'];
 const sourceDirs = [
   ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'embedded', 'source'],
   ...['staging', 'tape', 'test', 'workers', 'workflows'],
@@ -169,7 +170,12 @@ if (first === '--test') {
 } else if (first === '--test-soak') {
   args = [path.join(root, 'dist', 'test', 'faults', 'soak.js'), ...rest];
 } else if (first === '--bench') {
-  args = [path.join(root, 'dist', 'bench', `${rest[0] ?? ''}.js`), ...rest.slice(1)];
+  const named = rest[0] === undefined || rest[0].startsWith('-') ? 'all' : rest.shift();
+  if (!benchmarks.includes(named)) {
+    say(`There is no benchmark ${named}; there are: ${benchmarks.join(', ')}.`);
+    process.exit(2);
+  }
+  args = [path.join(root, 'dist', 'bench', `${named}.js`), ...rest];
 } else {
   args = [path.join(root, 'bin', 'tapeflow.cjs'), ...(first === undefined ? [] : [first]), ...rest];
 }

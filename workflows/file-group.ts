@@ -33,7 +33,9 @@ export async function feedGroups(run: SetRun): Promise<void> {
     for (const group of page.groups) {
       run.draining ||= workflowInfo().historyLength > eventsPerRun || workflowInfo().continueAsNewSuggested;
       if (run.draining) break;
+      run.next = group;
       await condition(() => hasRoom(run, group));
+      run.next = undefined;
       run.cursor = group.group;
       beginGroup(run, group);
     }
@@ -45,19 +47,21 @@ export async function feedGroups(run: SetRun): Promise<void> {
 
 function hasRoom(run: SetRun, group: PlannedGroup): boolean {
   if (run.paused || run.compressing > run.input.options.parallelGroups) return false;
-  if (run.staging.size + run.ready.length + run.unsynced.size >= mostInWindow) {
-    run.shortOfStaging = true;
-    return false;
-  }
-  const held = stagedBytes(run);
-  run.shortOfStaging = !group.direct && held > 0 && held + group.bytes > run.input.options.stagingBytes;
+  run.shortOfStaging = isShort(run, group);
   return !run.shortOfStaging;
+}
+
+/** True when the window or the staging budget has no room for a group. */
+export function isShort(run: SetRun, group: PlannedGroup): boolean {
+  if (run.staging.size + run.ready.length + run.unsynced.size >= mostInWindow) return true;
+  const held = stagedBytes(run);
+  return !group.direct && held > 0 && held + stagingOf(run, group) > run.input.options.stagingBytes;
 }
 
 /** Begins a group in the background. What fails for good is parked; the set goes on with the others. */
 export function beginGroup(run: SetRun, group: PlannedGroup): void {
   if (group.direct || group.state === 'queued' || group.state === 'writing' || group.state === 'written') {
-    if (!group.direct) run.staged.set(group.group, group.bytes);
+    if (!group.direct) run.staged.set(group.group, stagingOf(run, group));
     makeReady(run, group);
     return;
   }
@@ -66,17 +70,32 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
     return;
   }
   run.staging.set(group.group, group);
-  run.staged.set(group.group, group.bytes);
+  run.staged.set(group.group, stagingOf(run, group));
   tell(run);
   const staged = stageGroup(run, group)
-    .then(() => makeReady(run, group))
+    .then((bytes) => {
+      run.staged.set(group.group, stagingOf(run, group, bytes));
+      makeReady(run, group);
+    })
     .catch((error: unknown) => parkUnlessCancelled(run, group, error))
     .finally(() => run.staging.delete(group.group));
   void track(run, staged);
 }
 
-/** Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged. */
-async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
+/**
+ * What a group counts in staging. With a watermark as the catalog has it, so that the run knows when nothing more can
+ * gather; else the bytes of its files, as the histories of earlier versions have it.
+ */
+function stagingOf(run: SetRun, group: PlannedGroup, archiveBytes?: number | null): number {
+  if (!(run.input.options.drainBytes > 0)) return group.bytes;
+  return archiveBytes ?? group.stagingBytes ?? group.bytes;
+}
+
+/**
+ * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
+ * @returns what `waitForFinal` does.
+ */
+async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null> {
   const ref = { setId: run.input.setId, group: group.group };
   for (let compressions = 1; ; compressions += 1) {
     run.compressing += 1;
@@ -91,8 +110,7 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
       run.compressing -= 1;
     }
     try {
-      await promoteAndWait(run, ref);
-      return;
+      return await promoteAndWait(run, ref);
     } catch (error) {
       if (failureType(error) !== 'StagedArchiveDamaged' || compressions >= mostCompressions) throw error;
     }
@@ -100,8 +118,8 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<void> {
 }
 
 /** Stages 2 and 3, started together; when one fails for good, the other need not go on. */
-async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }): Promise<void> {
-  await CancellationScope.cancellable(async () => {
+async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }): Promise<number | null> {
+  return CancellationScope.cancellable(async () => {
     const promote = outlivingWorkers(() =>
       run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [
         ref,
@@ -124,7 +142,7 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
     both.catch(() => CancellationScope.current().cancel());
     await Promise.allSettled([promote, wait]);
     await promote;
-    await wait;
+    return wait;
   });
 }
 

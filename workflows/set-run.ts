@@ -44,6 +44,10 @@ export interface SetRun {
   /** Groups for the drive, lowest number first. */
   ready: PlannedGroup[];
   writing: PlannedGroup | undefined;
+  /** With a watermark: it was reached, and the drive writes what is ready until nothing is. */
+  streaming: boolean;
+  /** The group that the feed has no room for now. */
+  next: PlannedGroup | undefined;
   /** Groups that the drive has waited for long enough: later ones go before them. */
   overtaken: Set<number>;
   /** Written groups that no sync has covered, with the tape's UUID. */
@@ -88,6 +92,8 @@ export function newRun(input: BackupSetInput): SetRun {
     compressing: 0,
     ready: [],
     writing: undefined,
+    streaming: false,
+    next: undefined,
     overtaken: new Set(),
     unsynced: new Map(),
     unsyncedSince: 0,
@@ -113,6 +119,11 @@ export function newRun(input: BackupSetInput): SetRun {
 export function makeReady(run: SetRun, group: PlannedGroup): void {
   const at = run.ready.findIndex((other) => other.group > group.group);
   run.ready.splice(at === -1 ? run.ready.length : at, 0, group);
+}
+
+/** Bytes of the archives that wait for the drive. */
+export function readyBytes(run: SetRun): number {
+  return run.ready.reduce((bytes, { group }) => bytes + (run.staged.get(group) ?? 0), 0);
 }
 
 /** Bytes of staging that the run's groups may hold. */
@@ -172,13 +183,15 @@ export function tell(run: SetRun): void {
   if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) !== phase) {
     upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
   }
+  const { drainBytes } = run.input.options;
+  const gathers = drainBytes > 0 && !run.streaming && !run.fed;
   const numbers = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';
   setCurrentDetails(
     [
       `**Set ${run.input.setId}** · ${phase}${run.waitingFor === null ? '' : `: ${run.waitingFor}`}`,
       `- groups begun so far: ${run.cursor}`,
       `- being compressed or moved: ${numbers(run.staging.keys())}`,
-      `- waiting for drive ${run.input.drive}: ${numbers(run.ready.map((group) => group.group))}`,
+      `- waiting for drive ${run.input.drive}: ${numbers(run.ready.map((group) => group.group))}${gathers ? ` (${readyBytes(run)} bytes; it begins at ${drainBytes})` : ''}`,
       `- being written: ${run.writing?.group ?? '–'}`,
       `- written, waiting for the next sync: ${numbers(run.unsynced.keys())}`,
     ].join('\n'),

@@ -1,11 +1,12 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
-import { beginGroup, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
+import { beginGroup, isShort, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
 import {
   failureReason,
   failureType,
   makeReady,
   outlivingWorkers,
+  readyBytes,
   tell,
   track,
   type SetRun,
@@ -15,6 +16,11 @@ import {
 const smallGroupBytes = 64 * 1024 * 1024;
 /** Longest that the drive is held for one earlier small group. */
 const mostHoldMs = 10_000;
+/**
+ * Times of `TAPE_SYNC_SECONDS` that archives wait for the next one to gather: a compression may wait for staging that
+ * another set holds, or that the disk does not have.
+ */
+const gatherPatience = 3;
 
 /**
  * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
@@ -22,6 +28,7 @@ const mostHoldMs = 10_000;
  */
 export async function writeGroups(run: SetRun): Promise<void> {
   for (;;) {
+    run.streaming &&= run.ready.length > 0;
     await waitForWork(run);
     if (mustSync(run)) {
       await syncTapes(run);
@@ -65,18 +72,46 @@ function isDone(run: SetRun): boolean {
 }
 
 async function waitForWork(run: SetRun): Promise<void> {
-  const hasWork = () => mustSync(run) || (run.ready.length > 0 && !run.paused) || isDone(run);
+  const hasWork = () =>
+    mustSync(run) || (run.ready.length > 0 && !run.paused && mayWrite(run)) || isDone(run);
   if (run.unsynced.size === 0) {
-    await condition(hasWork);
+    if (run.input.options.drainBytes > 0) await gather(run, hasWork);
+    else await condition(hasWork);
     return;
   }
   const age = Date.now() - run.unsyncedSince;
   await condition(hasWork, Math.max(run.input.options.syncSeconds * 1000 - age, 1));
 }
 
+/** Waits for the watermark; when no archive has come for long, the drive takes those that are there. */
+async function gather(run: SetRun, hasWork: () => boolean): Promise<void> {
+  const patienceMs = gatherPatience * run.input.options.syncSeconds * 1000;
+  while (!hasWork()) {
+    const { paused, ready } = run;
+    const gathered = ready.length;
+    const changes = () => hasWork() || ready.length !== gathered || run.paused !== paused;
+    if (gathered === 0 || paused) await condition(changes);
+    else if (!(await condition(changes, patienceMs))) break;
+    tell(run);
+  }
+  run.streaming = run.ready.length > 0;
+}
+
+/** Whether the drive may take the next archive, or lets more of them gather first. */
+function mayWrite(run: SetRun): boolean {
+  const { drainBytes } = run.input.options;
+  // Sets that began before there was a watermark have none in their options.
+  if (!(drainBytes > 0) || run.streaming || run.fed) return true;
+  // Compressed on to the tape, it has nothing to gather; and compressions under way may yet bring what is missing.
+  if (run.ready[0]?.direct === true || readyBytes(run) >= drainBytes) return true;
+  return run.staging.size === 0 && run.next !== undefined && isShort(run, run.next);
+}
+
 function mustSync(run: SetRun): boolean {
   if (run.unsynced.size === 0) return false;
-  const { syncBytes, syncSeconds } = run.input.options;
+  const { drainBytes, syncBytes, syncSeconds } = run.input.options;
+  // The drive stops here anyhow, and what gathers next needs the room.
+  if (drainBytes > 0 && !run.streaming) return true;
   let bytes = 0;
   for (const written of run.unsynced.values()) bytes += written.bytes;
   if (bytes >= syncBytes || Date.now() - run.unsyncedSince >= syncSeconds * 1000) return true;

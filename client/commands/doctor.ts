@@ -78,7 +78,7 @@ function settingRows(settings: Settings): [string, string, string][] {
   for (const name of Object.keys(settings.origins) as (SettingName | 'drives')[]) {
     if (name === 'drives') continue;
     const value = values[name] as string | number | boolean | undefined;
-    const isBytes = typeof value === 'number' && /BYTES|SIZE/.test(name);
+    const isBytes = typeof value === 'number' && /BYTES|SIZE|DRAIN_AT/.test(name);
     rows.push([
       name,
       value === undefined ? '–' : isBytes ? `${value} (${formatBytes(value)})` : String(value),

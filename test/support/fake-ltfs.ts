@@ -10,7 +10,7 @@ import { waitFor } from './wait-for.js';
 const binding = 'mfusepy==3.1.1';
 
 /** Python with the binding, in a virtual environment of the project; undefined where FUSE or Python is missing. */
-function python(): string | undefined {
+export function fusePython(): string | undefined {
   if (!existsSync('/dev/fuse') || spawnSync('fusermount3', ['--version']).status !== 0) return undefined;
   const home = path.join(projectDir, 'node_modules', '.tapeflow', 'fuse');
   const program = path.join(home, 'bin', 'python');
@@ -39,7 +39,7 @@ export class FakeLtfs {
 
   /** Undefined, and the test skipped, where FUSE is not to be had. CI sets TAPEFLOW_REQUIRE_FUSE, and fails instead. */
   static async make(t: TestContext, capacity = 1_000_000_000): Promise<FakeLtfs | undefined> {
-    const program = python();
+    const program = fusePython();
     if (program === undefined) {
       if (process.env['TAPEFLOW_REQUIRE_FUSE'] === '1')
         throw new Error('this machine has no FUSE, python3-venv or PyPI');

@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
+import { setOptions, snapshotOptions } from '../../activities/set-options.js';
+import type { SetRow } from '../../catalog/sets.js';
 import { loadSettings } from '../../config/settings.js';
 import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
 import { tempFolder } from '../support/trees.js';
@@ -65,6 +67,11 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
       { MAX_GROUP_SIZE: '2GiB', STAGING_MAX_BYTES: '1GiB' },
       /STAGING_MAX_BYTES .* must not be below one group/,
     ],
+    [
+      { MAX_GROUP_SIZE: '1GiB', TAPE_DRAIN_AT: '4GiB' },
+      /TAPE_DRAIN_AT \(from environment\) is 4294967296 bytes: it must not be above STAGING_MAX_BYTES/,
+    ],
+    [{ TAPE_DRAIN_AT: 'full' }, /TAPE_DRAIN_AT .* must be a size/],
     [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
     [{ CATALOG_URL: 'postgres://x/y' }, /PostgreSQL/],
   ];
@@ -87,6 +94,24 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
       () => loadSettings({}, other),
       (error) => error instanceof TapeflowFailure && message.test(error.message),
     );
+  }
+});
+
+test('a watermark is off by default and as 0, is kept with a set, and is absent in sets that began without one', (t) => {
+  const dir = tempFolder(t);
+  const rowOf = (options: object) => ({ options: JSON.stringify(options) }) as SetRow;
+  for (const [given, drainBytes] of [
+    [undefined, 0],
+    ['0', 0],
+    ['30GiB', 30 * 2 ** 30],
+  ] as const) {
+    const settings = loadSettings(given === undefined ? {} : { TAPE_DRAIN_AT: given }, dir);
+    const snapshot = snapshotOptions(settings);
+    assert.equal(snapshot.drainBytes, drainBytes);
+    assert.equal(settings.TAPE_SYNC_BYTES, Math.max(18 * 2 ** 30, drainBytes), 'no sync interrupts a drain');
+    const { drainBytes: _, ...before } = snapshot;
+    assert.equal(setOptions(rowOf(before)).drainBytes, 0);
+    assert.equal(setOptions(rowOf(snapshot)).drainBytes, drainBytes);
   }
 });
 

@@ -1,0 +1,130 @@
+// Making archives, against tar with a compressor: `npm run bench -- archive [--size 400MB] [--rounds 3] [--corpora a,b] …`
+//   --size     bytes of all corpora together, without the 25,000 tiny files
+//   --rounds   ours and the peers run alternately so many times; medians are shown
+//   --corpora  of mixed, text, incompressible, big, tiny
+//   --threads  numbers of threads for the sweep over the mixed corpus
+//   --dir      where corpora and archives are made; by default the system's temporary folder
+//   --seed     of the corpora
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { corpusNames, makeCorpus, type CorpusName } from './corpora.js';
+import { buildPgzip } from './go-pgzip.js';
+import { has, measure, ourCommand, quoted, type Use } from './measure.js';
+import { Report, bytesOf, compared, median, readOptions, rounded } from './report.js';
+
+const cores = os.availableParallelism();
+const options = readOptions({
+  size: '400MB',
+  rounds: '3',
+  corpora: corpusNames.join(','),
+  threads: [...new Set([1, 2, cores, 2 * cores])].sort((a, b) => a - b).join(','),
+  dir: os.tmpdir(),
+  seed: '1',
+});
+const rounds = Number(options.rounds);
+const root = mkdtempSync(path.join(options.dir, 'tapeflow-bench-'));
+const report = new Report('archive', options);
+const pgzip = buildPgzip();
+
+interface Candidate {
+  name: string;
+  script: (corpus: string, output: string) => string;
+  env?: Record<string, string>;
+}
+
+const tarOf = (corpus: string) => `tar -C / -cf - ${quoted(corpus.slice(1))}`;
+const ours = (codec: 'auto' | 'zlib', threads: number): Candidate => ({
+  name: codec === 'auto' ? 'tapeflow' : 'tapeflow, zlib alone',
+  script: (corpus, output) => ourCommand('engine.js', 'pack', corpus, output, threads, 6, codec),
+  env: { UV_THREADPOOL_SIZE: String(threads) },
+});
+const piped = (name: string, compressor: string): Candidate => ({
+  name,
+  script: (corpus, output) => `${tarOf(corpus)} | ${compressor} >${quoted(output)}`,
+});
+const pigz = (threads: number) => piped(`tar | pigz -p ${threads} -6`, `pigz -p ${threads} -6`);
+
+function candidates(): Candidate[] {
+  const list = [pigz(cores), ours('auto', cores), ours('zlib', cores), piped('tar | gzip -6', 'gzip -6')];
+  if (has('zstd')) list.push(piped('tar | zstd -T0 -3', 'zstd -q -T0 -3'));
+  else console.log('No zstd here: left out.');
+  if (pgzip !== undefined) list.push(piped("tar | Go's pgzip -6", `${quoted(pgzip)} 6`));
+  return list;
+}
+
+const output = path.join(root, 'archive');
+function run({ script, env }: Candidate, corpus: string): Use & { size: number } {
+  for (const file of [output, `${output}.manifest`]) rmSync(file, { force: true });
+  return { ...measure(script(corpus, output), env), size: statSync(output).size };
+}
+
+/** All candidates alternately, after one run of the first that only warms the cache. */
+function compare(list: Candidate[], corpus: string): Map<string, (Use & { size: number })[]> {
+  const uses = new Map(list.map(({ name }) => [name, [] as (Use & { size: number })[]]));
+  execFileSync('bash', ['-c', `${tarOf(corpus)} | cat >/dev/null`]);
+  for (let i = 0; i < rounds; i += 1)
+    for (const candidate of list) {
+      uses.get(candidate.name)?.push(run(candidate, corpus));
+      // Reads it with GNU tar, and compares every file with its source.
+      if (i === 0 && candidate.name.startsWith('tapeflow')) execFileSync('tar', ['-C', '/', '-dzf', output]);
+    }
+  return uses;
+}
+
+function measureCorpus(name: CorpusName, corpus: string): void {
+  const list = candidates();
+  const uses = compare(list, corpus);
+  const peers = uses.get(list[0]?.name ?? '') ?? [];
+  const bytes = Number(execFileSync('du', ['-sb', corpus], { encoding: 'utf8' }).split('\t')[0]);
+  report.show(
+    `${name}: ${rounded(bytes / 1e6, 0)} MB; ratios to tar | pigz`,
+    list.map((candidate) => {
+      const runs = uses.get(candidate.name) ?? [];
+      return {
+        what: candidate.name,
+        ...compared(runs, peers),
+        'size ratio': rounded((runs[0]?.size ?? 0) / (peers[0]?.size ?? 1), 3),
+        'MB/s': rounded(bytes / 1e6 / median(runs.map((use) => use.seconds)), 0),
+      };
+    }),
+  );
+}
+
+/** Throughput for each number of threads, for the plot. */
+function sweep(corpus: string): void {
+  const bytes = Number(execFileSync('du', ['-sb', corpus], { encoding: 'utf8' }).split('\t')[0]);
+  const rows = options.threads
+    .split(',')
+    .map(Number)
+    .map((threads) => {
+      const uses = compare([pigz(threads), ours('auto', threads), ours('zlib', threads)], corpus);
+      const speeds = [...uses.values()].map((runs) =>
+        rounded(bytes / 1e6 / median(runs.map((use) => use.seconds)), 0),
+      );
+      const [pigzSpeed, oursSpeed, zlibSpeed] = speeds;
+      return {
+        threads,
+        'tapeflow MB/s': oursSpeed,
+        'zlib alone MB/s': zlibSpeed,
+        'tar | pigz MB/s': pigzSpeed,
+      };
+    });
+  report.show('mixed, by threads', rows);
+}
+
+try {
+  const names = options.corpora.split(',') as CorpusName[];
+  const sized = names.filter((name) => name !== 'tiny').length;
+  for (const name of names) {
+    const corpus = path.join(root, name);
+    makeCorpus(name, corpus, bytesOf(options.size) / Math.max(sized, 1), Number(options.seed));
+    measureCorpus(name, corpus);
+    if (name === 'mixed') sweep(corpus);
+    rmSync(corpus, { recursive: true });
+  }
+  report.write();
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}

@@ -1,0 +1,112 @@
+// The engine alone, in a process of its own:
+//   node dist/bench/engine.js pack FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it)
+//   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
+//   node dist/bench/engine.js verify ARCHIVE
+import { packInThread } from '../archive/pack-in-thread.js';
+import type { PackedMember, PlannedMember } from '../archive/member.js';
+import { readManifest } from '../archive/read-manifest.js';
+import type { Unpacked, WantedMember } from '../archive/unpack.js';
+import { unpackInThread } from '../archive/unpack-in-thread.js';
+import type { CodecChoice } from '../archive/block-codec.js';
+import { walk } from '../source/walk.js';
+
+const pageSize = 2000;
+
+async function* inPages<Item>(items: Iterable<Item> | AsyncIterable<Item>): AsyncGenerator<Item[]> {
+  let page: Item[] = [];
+  for await (const item of items) {
+    if (page.push(item) < pageSize) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+function* plannedBelow(folder: string): Generator<PlannedMember> {
+  const options = { sources: [folder], excludes: [], ownFolders: [], after: undefined };
+  for (const { name, type, stats, linkTarget } of walk({ ...options, onLeftOut: () => undefined })) {
+    if (stats === undefined || type === 'other') continue;
+    yield {
+      ...{ name, type, linkTarget, hardLinkOf: null },
+      size: Number(stats.size),
+      mtimeS: Number(stats.mtimeNs / 1_000_000_000n),
+      mtimeNs: Number(stats.mtimeNs % 1_000_000_000n),
+      mode: Number(stats.mode),
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      dev: String(stats.dev),
+      ino: String(stats.ino),
+      nlink: Number(stats.nlink),
+    };
+  }
+}
+
+async function pack(folder: string, archive: string, threads: number, level: number, codec: CodecChoice) {
+  let skipped = 0;
+  await packInThread({
+    archivePath: archive,
+    manifestPath: `${archive}.manifest`,
+    level,
+    codec,
+    inFlight: Math.max(8, threads * 4),
+    maxBytes: null,
+    manifestHeader: {
+      ...{
+        set: '2000-01_000001',
+        setUuid: 'bench',
+        group: 1,
+        archive: 'bench.tar.gz',
+        installation: 'bench',
+      },
+      ...{ created: new Date(0).toISOString(), sources: [folder], hostname: 'bench', mode: 'full' },
+      platform: process.platform,
+    },
+    pages: inPages(plannedBelow(folder)),
+    alreadySkipped: [],
+    signal: new AbortController().signal,
+    onBatch: (_packed, missed) => (skipped += missed.length),
+    onProgress: () => undefined,
+  });
+  if (skipped > 0) throw new Error(`${skipped} files of the corpus were skipped`);
+}
+
+const wantedOf = (member: PackedMember): WantedMember => ({
+  ...member,
+  type: member.type === 'link' ? 'file' : member.type,
+  mode: member.mode & 0o7777,
+  linkOffset: null,
+});
+
+async function unpack(archive: string, target: string | null, name: string | undefined): Promise<void> {
+  const members: WantedMember[] = [];
+  let index: { blockBytes: number; blocks: number[] } | undefined;
+  for await (const line of readManifest(`${archive}.manifest`)) {
+    if (line.kind === 'member' && (name ?? line.member.name) === line.member.name)
+      members.push(wantedOf(line.member));
+    if (line.kind === 'end') index = { blockBytes: line.end.blockBytes, blocks: line.end.blocks };
+  }
+  if (members.length === 0) throw new Error(`${archive} has no ${name ?? 'members'}`);
+  const failed: Unpacked[] = [];
+  await unpackInThread({
+    archivePath: archive,
+    index,
+    target,
+    overwrite: 'never',
+    owners: process.getuid?.() === 0,
+    undescribed: [],
+    job: { name: 'bench', token: 'bench' },
+    inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),
+    pages: inPages(members),
+    signal: new AbortController().signal,
+    onBatch: (batch) => failed.push(...batch.filter(({ outcome }) => outcome === 'failed')),
+    onProgress: () => undefined,
+  });
+  if (failed.length > 0) throw new Error(`${failed.length} members failed: ${failed[0]?.reason ?? ''}`);
+}
+
+const [step, first = '', second = '', ...rest] = process.argv.slice(2);
+if (step === 'pack')
+  await pack(first, second, Number(rest[0]), Number(rest[1]), rest[2] === 'zlib' ? 'zlib' : 'auto');
+else if (step === 'unpack') await unpack(first, second, rest[0]);
+else await unpack(first, null, undefined);
+process.exit(0);

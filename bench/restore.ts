@@ -1,0 +1,66 @@
+// Reading archives back, against tar: `npm run bench -- restore [--size 400MB] [--rounds 3] [--dir FOLDER] [--seed 1]`
+import { rmSync, mkdirSync, mkdtempSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { readManifest } from '../archive/read-manifest.js';
+import { toText } from '../archive/byte-string.js';
+import { makeCorpus } from './corpora.js';
+import { measure, ourCommand, quoted, type Use } from './measure.js';
+import { Report, bytesOf, compared, readOptions } from './report.js';
+
+const options = readOptions({ size: '400MB', rounds: '3', dir: os.tmpdir(), seed: '1' });
+const root = mkdtempSync(path.join(options.dir, 'tapeflow-bench-'));
+const report = new Report('restore', options);
+const threads = os.availableParallelism();
+const env = { UV_THREADPOOL_SIZE: String(threads) };
+const corpus = path.join(root, 'corpus');
+const archive = path.join(root, 'bench.tar.gz');
+const target = path.join(root, 'target');
+const [packed, into] = [quoted(archive), quoted(target)];
+
+/** A file of the archive's middle. */
+async function middleMember(): Promise<string> {
+  const files: string[] = [];
+  for await (const line of readManifest(`${archive}.manifest`))
+    if (line.kind === 'member' && line.member.type === 'file') files.push(line.member.name);
+  return files[Math.floor(files.length / 2)] ?? '';
+}
+
+/** Runs all of them alternately, each into an empty target; the first is the peer. */
+function compare(title: string, scripts: Record<string, string>): void {
+  const uses = new Map<string, Use[]>(Object.keys(scripts).map((name) => [name, []]));
+  for (let i = 0; i < Number(options.rounds); i += 1) {
+    for (const [name, script] of Object.entries(scripts)) {
+      rmSync(target, { recursive: true, force: true });
+      mkdirSync(target);
+      uses.get(name)?.push(measure(script, env));
+    }
+  }
+  const peers = [...uses.values()][0] ?? [];
+  report.show(
+    title,
+    [...uses].map(([what, runs]) => ({ what, ...compared(runs, peers) })),
+  );
+}
+
+try {
+  makeCorpus('mixed', corpus, bytesOf(options.size), Number(options.seed));
+  measure(ourCommand('engine.js', 'pack', corpus, archive, threads, 6, 'auto'), env);
+  const name = await middleMember();
+  compare('one file out of the middle; ratios to tar xzf', {
+    'tar xzf ARCHIVE FILE': `tar -C ${into} -xzf ${packed} ${quoted(toText(name))}`,
+    tapeflow: ourCommand('engine.js', 'unpack', archive, target, name),
+  });
+  compare('the whole archive; ratios to tar xzf', {
+    'tar xzf': `tar -C ${into} -xzf ${packed}`,
+    'pigz -dc | tar x': `pigz -dc ${packed} | tar -C ${into} -xf -`,
+    tapeflow: ourCommand('engine.js', 'unpack', archive, target),
+  });
+  compare('verify; ratios to sha256sum of the archive, which sees nothing of the files in it', {
+    sha256sum: `sha256sum ${packed} >${into}/sum`,
+    'tapeflow (archive and every file)': ourCommand('engine.js', 'verify', archive),
+  });
+  report.write();
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
