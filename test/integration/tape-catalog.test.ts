@@ -231,7 +231,7 @@ test('of a damaged archive everything before the damage is taken, and a sentence
   assert.match(stdout, /_000003\.tar\.gz is not on the tape, .* \d+ entries, .* are lost there/);
   assert.match(stdout, /_000004\.tar\.gz is damaged/);
   const damaged = new Database(catalogFile(dataDir), { readonly: true });
-  const copies = damaged.prepare('select group_no, damage from copies where damage is not null').all() as Row[];
+  const copies = damaged.prepare('select group_no, damage from copies where damage is not null order by 1').all() as Row[];
   damaged.close();
   assert.deepEqual(
     copies.map((copy) => copy['group_no']),
