@@ -30,7 +30,7 @@ export interface TakeContext extends TapeContext {
   /** A file that may be made and deleted: a manifest that is made from its archive. */
   scratch: string;
   /** Before an archive without a good manifest is read whole, which can take long. */
-  onReading(sentence: string): void;
+  say(sentence: string): void;
 }
 
 /** What became of one archive of a tape. */
@@ -147,7 +147,7 @@ async function takeAlone(
     if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };
   }
-  context.onReading(
+  context.say(
     `The manifest of ${name} is no good (${why}): the archive itself is read, ${formatBytes(size)}.`,
   );
   await rm(scratch, { force: true });

@@ -35,7 +35,7 @@ async function catalogTape(session: Session, driveName: string): Promise<void> {
       lock,
       catalog,
       scratch: path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${driveSettings.name}.part`),
-      onReading: (sentence) => session.say(sentence),
+      say: (sentence) => session.say(sentence),
       onArchive: (report) => printArchive(session, report),
     });
     printReading(session, reading);
@@ -82,7 +82,7 @@ function printReading(session: Session, reading: CatalogReading): void {
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
-    session.print(`  ${troubles.length} archives are damaged, or were left out: see above.`);
+    session.print(`  ${troubles.length} archives or folders are damaged, or were left out: see above.`);
 }
 
 function setLine({ setId, state, groups, missing, damaged }: RebuiltSet): string {

@@ -321,13 +321,13 @@ test('a set that is another one under a known number is left out, and the rest i
     writeFileSync(manifest, execFileSync('gzip', ['-c'], { input: forged }));
   }
   symlinkSync('/etc', path.join(tape, other));
-  const { code, stdout } = await installation.run(['tape', 'catalog'], env);
+  const { code, stdout, stderr } = await installation.run(['tape', 'catalog'], env);
   assert.equal(code, 1);
   assert.match(
     stdout,
     new RegExp(`The set ${setId} on the tape is another than the one that the catalog knows`),
   );
-  assert.match(stdout, /cannot be read: it is no folder/);
+  assert.match(stderr, /cannot be read: it is no folder/);
 });
 
 test('diff names what was added, removed and changed between two sets', async (t) => {
