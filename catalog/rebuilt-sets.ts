@@ -101,10 +101,17 @@ export interface RebuiltSet {
   groups: number;
   /** Numbers below the highest that are on none of the tapes read so far, as ranges. */
   missing: string[];
+  /** Numbers of groups without a copy that is whole. */
+  damaged: number[];
+}
+
+function shownRanges(ranges: readonly string[]): string {
+  return ranges.slice(0, rangesShown).join(', ') + (ranges.length > rangesShown ? ', …' : '');
 }
 
 /**
- * Gives a rebuilt set its state by what of it was found: complete when no number is missing below the highest. That no
+ * Gives a rebuilt set its state by what of it was found: complete when no number is missing below the highest,
+ * and each is whole somewhere. That no
  * later group exists cannot be known from the groups that do, and the set's reason says so. Leaves other sets alone.
  */
 export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
@@ -117,22 +124,30 @@ export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise
       .where('set_id', '=', setId)
       .orderBy('no')
       .execute();
-    const { last, skipped } = await factsOf(tx, setId);
+    const { last, skipped, damaged } = await factsOf(tx, setId);
     const missing = gapsOf(groups.map((group) => group.no));
+    const faults = [
+      ...(missing.length > 0
+        ? [`${shownRanges(missing)} on none that was read, or with nothing but skipped entries`]
+        : []),
+      ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
+    ];
+    const state = faults.length > 0 ? 'failed' : skipped ? 'completed_with_skips' : 'completed';
     const highest = groups.at(-1)?.no ?? 0;
-    const state = missing.length > 0 ? 'failed' : skipped ? 'completed_with_skips' : 'completed';
-    const all = `${highest === 1 ? 'group 1' : `groups 1 to ${highest}`}`;
-    const shown = missing.slice(0, rangesShown).join(', ') + (missing.length > rangesShown ? ', …' : '');
+    const all = highest === 1 ? 'group 1' : `groups 1 to ${highest}`;
     const reason =
-      missing.length > 0
-        ? `read from tapes: of ${all}, ${shown} ${missing.length === 1 && !shown.includes('–') ? 'is' : 'are'} on none that was read, or had nothing but skipped entries`
+      faults.length > 0
+        ? `read from tapes: ${all}, of which ${faults.join(', and ')}`
         : `read from tapes: ${all}; whether there are more, only a tape that holds them can tell`;
     await tx.updateTable('sets').set({ state, reason, finished_at: last }).where('id', '=', setId).execute();
-    return { setId, state, groups: groups.length, missing };
+    return { setId, state, groups: groups.length, missing, damaged };
   });
 }
 
-async function factsOf(tx: Catalog, setId: string): Promise<{ last: number | null; skipped: boolean }> {
+async function factsOf(
+  tx: Catalog,
+  setId: string,
+): Promise<{ last: number | null; skipped: boolean; damaged: number[] }> {
   const copies = await tx
     .selectFrom('copies')
     .select((eb) => eb.fn.max<number | null>('committed_at').as('last'))
@@ -146,7 +161,20 @@ async function factsOf(tx: Catalog, setId: string): Promise<{ last: number | nul
     .where('state', '=', 'skipped')
     .limit(1)
     .executeTakeFirst();
-  return { last: copies?.last ?? null, skipped: skipped !== undefined };
+  // `count` of a column counts what is not null.
+  const damaged = await tx
+    .selectFrom('copies')
+    .select('group_no')
+    .where('set_id', '=', setId)
+    .groupBy('group_no')
+    .having((eb) => eb(eb.fn.count('damage'), '=', eb.fn.countAll()))
+    .orderBy('group_no')
+    .execute();
+  return {
+    last: copies?.last ?? null,
+    skipped: skipped !== undefined,
+    damaged: damaged.map((row) => row.group_no),
+  };
 }
 
 /** The numbers from 1 that are missing among ascending ones, as ranges. */

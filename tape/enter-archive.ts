@@ -125,7 +125,7 @@ function requireRebuilt(set: SetRow, name: string): void {
 export async function copyHere(db: Catalog, setId: string, group: number, tape: TapeRow) {
   return db
     .selectFrom('copies')
-    .select(['copy_no', 'state'])
+    .select(['copy_no', 'state', 'damage'])
     .where('set_id', '=', setId)
     .where('group_no', '=', group)
     .where('tape_uuid', '=', tape.uuid)

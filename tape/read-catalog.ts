@@ -28,8 +28,8 @@ export interface ReadOptions {
   catalog: Catalog;
   /** A file that may be made and deleted: a manifest that is made from its archive. */
   scratch: string;
-  /** Before an archive without a good manifest is read whole, which can take long. */
-  onReading(sentence: string): void;
+  /** What no report of an archive says: that one will be read whole, which can take long, or a folder not at all. */
+  say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
 }
 
@@ -58,7 +58,9 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
   await rememberSeenSets(catalog, setIds);
   for (const setId of setIds) {
     const found = await groupsIn(path.join(drive.settings.path, setId)).catch((error: unknown) => {
-      reading.troubles.push(`The folder ${setId} of the tape cannot be read: ${describeError(error)}.`);
+      const trouble = `The folder ${setId} of the tape cannot be read: ${describeError(error)}.`;
+      reading.troubles.push(trouble);
+      options.say(trouble);
       return [];
     });
     await takeSet({ ...options, medium, tape, setId }, found, (report) => {

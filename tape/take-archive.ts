@@ -30,7 +30,7 @@ export interface TakeContext extends TapeContext {
   /** A file that may be made and deleted: a manifest that is made from its archive. */
   scratch: string;
   /** Before an archive without a good manifest is read whole, which can take long. */
-  onReading(sentence: string): void;
+  say(sentence: string): void;
 }
 
 /** What became of one archive of a tape. */
@@ -48,8 +48,8 @@ export interface ArchiveReport {
 }
 
 /**
- * Takes one archive of a set into the catalog, with its manifest; without a good one only if `alone`, from the archive
- * itself, and else returns undefined.
+ * Takes one archive of a set into the catalog by its manifest; returns undefined when that is no good. `alone`: such an
+ * archive, read itself.
  */
 export async function takeArchive(
   context: TakeContext,
@@ -78,8 +78,8 @@ export async function takeArchive(
     }
     const found: Candidate = { group, name, file: path.join(folder, name), ...stats, header };
     const outcome =
-      'wrong' in examined
-        ? await takeAlone(context, found, examined.wrong, troubles)
+      'wrong' in examined || alone
+        ? await takeAlone(context, found, 'wrong' in examined ? examined.wrong : contradicts, troubles)
         : await takeDescribed(context, found, examined, manifestFile, troubles);
     Object.assign(report, outcome);
   } catch (error) {
@@ -87,8 +87,9 @@ export async function takeArchive(
     await confirmMedium(drive.settings, context.medium);
     if (isMountDeath(error)) throw error;
     if (error instanceof CatalogConflict) troubles.push(`${error.message} It was left out.`);
+    else if (error instanceof ManifestError && !alone) return undefined;
     else if (error instanceof ManifestError)
-      troubles.push(`The archive ${name} was left out: its manifest contradicts itself (${error.message}).`);
+      troubles.push(`The archive ${name} was left out: it is none of tapeflow's (${error.message}).`);
     else if (error instanceof ArchiveDamaged || ofTheTape.has(systemErrorCode(error) ?? ''))
       troubles.push(`The archive ${name} cannot be read: ${describeError(error)}.`);
     else throw error;
@@ -96,6 +97,9 @@ export async function takeArchive(
   if (troubles.length > 0) report.trouble = troubles.join(' ');
   return report;
 }
+
+/** Why a manifest is no good that looks whole: its entries could not be entered. */
+const contradicts = 'it contradicts itself';
 
 /** Errors of a tape's file that say nothing against the rest. */
 const ofTheTape = new Set(['EIO', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
@@ -135,14 +139,15 @@ async function takeAlone(
   const { group, name, file, size, mtimeMs } = found;
   troubles.push(`The manifest of ${name} is no good (${why}).`);
   const known = await archiveOf(catalog, setId, group);
-  if (known !== undefined && (await copyHere(catalog, setId, group, tape)) !== undefined) {
-    if (known.size !== size) {
-      troubles.push(`The archive ${name} has ${size} bytes instead of ${known.size}.`);
-      await noteDamage(context, group, `has ${size} bytes instead of ${known.size}`);
-    }
+  const here = known === undefined ? undefined : await copyHere(catalog, setId, group, tape);
+  if (known !== undefined && here !== undefined) {
+    const cut = known.size === size ? null : `has ${size} bytes instead of ${known.size}`;
+    if (cut !== null) await noteDamage(context, group, cut);
+    const damage = cut ?? here.damage;
+    if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };
   }
-  context.onReading(
+  context.say(
     `The manifest of ${name} is no good (${why}): the archive itself is read, ${formatBytes(size)}.`,
   );
   await rm(scratch, { force: true });

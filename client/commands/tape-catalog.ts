@@ -35,7 +35,7 @@ async function catalogTape(session: Session, driveName: string): Promise<void> {
       lock,
       catalog,
       scratch: path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${driveSettings.name}.part`),
-      onReading: (sentence) => session.say(sentence),
+      say: (sentence) => session.say(sentence),
       onArchive: (report) => printArchive(session, report),
     });
     printReading(session, reading);
@@ -82,11 +82,18 @@ function printReading(session: Session, reading: CatalogReading): void {
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
-    session.print(`  ${troubles.length} archives are damaged, or were left out: see above.`);
+    session.print(`  ${troubles.length} archives or folders are damaged, or were left out: see above.`);
 }
 
-function setLine({ setId, state, groups, missing }: RebuiltSet): string {
-  if (missing.length === 0)
-    return `${setId}: ${state.replaceAll('_', ' ')}, as far as tapes tell: groups 1 to ${groups}, none missing between`;
-  return `${setId}: ${groups} groups, and ${missing.length > 5 ? `${missing.slice(0, 5).join(', ')}, …` : missing.join(', ')} missing: read the other tapes of the set too`;
+function setLine({ setId, state, groups, missing, damaged }: RebuiltSet): string {
+  const faults = [
+    ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
+    ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
+  ];
+  if (faults.length > 0) return `${setId}: ${groups} groups; ${faults.join('; ')}`;
+  return `${setId}: ${state.replaceAll('_', ' ')}, as far as tapes tell: ${groups} groups, none missing between`;
+}
+
+function shown(numbers: readonly (number | string)[]): string {
+  return `${numbers.slice(0, 5).join(', ')}${numbers.length > 5 ? ', …' : ''}`;
 }
