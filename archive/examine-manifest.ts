@@ -1,13 +1,13 @@
 import type { ManifestEnd, ManifestHeader } from './manifest.js';
 import { unsafeName } from './member-name.js';
-import type { PackedMember, SkippedMember } from './member.js';
-import { ManifestError, readManifest } from './read-manifest.js';
+import type { KeptMember, PackedMember, SkippedMember } from './member.js';
+import { ManifestError, readManifest, type ManifestLine } from './read-manifest.js';
 
 /** What a whole manifest says of its archive. Names are byte strings. */
 export interface ManifestFacts {
   header: ManifestHeader;
   end: ManifestEnd;
-  /** Members and skipped entries; a padded file, which is both, counts once. */
+  /** Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once. */
   entries: number;
   /** The first and the last name of them all, in bytewise order. */
   first: string;
@@ -37,7 +37,7 @@ export async function examineManifest(
 ): Promise<ManifestFacts | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
-  const counted = { members: 0, skipped: 0, padded: 0 };
+  const counted = { members: 0, skipped: 0, kept: 0, padded: 0 };
   let [first, last, member]: (string | undefined)[] = [];
   try {
     for await (const line of readManifest(path)) {
@@ -46,27 +46,33 @@ export async function examineManifest(
         header = line.header;
       } else if (line.kind === 'end') end = line.end;
       else {
-        const { name } = line.kind === 'member' ? line.member : line.skipped;
+        const { name } = nameOf(line);
         if (line.kind === 'member') {
           counted.members += 1;
           if (line.member.flags.includes('padded')) counted.padded += 1;
           if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
           member = name;
-        } else counted.skipped += 1;
+        } else counted[line.kind] += 1;
         if (line.kind === 'skipped' && unsafeName(name) !== undefined) continue;
         if (first === undefined || name < first) first = name;
         if (last === undefined || name > last) last = name;
       }
     }
     if (header === undefined || end === undefined) throw new ManifestError('it is cut short');
-    if (counted.members !== end.members || counted.skipped !== end.skipped)
+    const { members, skipped, kept } = counted;
+    if (members !== end.members || skipped !== end.skipped || kept !== end.kept)
       throw new ManifestError('it does not hold as many entries as it says');
   } catch (error) {
     if (error instanceof ManifestError) return { wrong: error.message, header };
     throw error;
   }
-  const entries = counted.members + counted.skipped - counted.padded;
+  const entries = counted.members + counted.skipped + counted.kept - counted.padded;
   return { header, end, entries, first: first ?? '', last: last ?? '' };
+}
+
+function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name: string } {
+  if (line.kind === 'member') return line.member;
+  return line.kind === 'kept' ? line.kept : line.skipped;
 }
 
 function requireIdentity(header: ManifestHeader, { set, group, archive }: ArchiveIdentity): void {
@@ -77,9 +83,10 @@ function requireIdentity(header: ManifestHeader, { set, group, archive }: Archiv
 /** The entries of a manifest that was examined; skipped ones whose names cannot be paths are left out. */
 export async function* manifestEntries(
   path: string,
-): AsyncGenerator<{ member: PackedMember } | { skipped: SkippedMember }> {
+): AsyncGenerator<{ member: PackedMember } | { kept: KeptMember } | { skipped: SkippedMember }> {
   for await (const line of readManifest(path)) {
     if (line.kind === 'member') yield { member: line.member };
+    else if (line.kind === 'kept') yield { kept: line.kept };
     else if (line.kind === 'skipped' && unsafeName(line.skipped.name) === undefined)
       yield { skipped: line.skipped };
   }

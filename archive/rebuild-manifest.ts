@@ -49,7 +49,7 @@ export async function rebuildManifest(
     const { members, skipped, bytesIn, tarBytes, damage } = listed;
     const { bytesIn: size } = source;
     const blocks = [...source.blocks];
-    await write(endLine({ members, skipped, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
+    await write(endLine({ members, skipped, kept: 0, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
     await list.end();
     file.finish();
     return { damage };

@@ -3,7 +3,7 @@ import { encodeBlocks } from '../archive/block-reader.js';
 import { toBytes } from '../archive/byte-string.js';
 import { manifestEntries, type ManifestFacts } from '../archive/examine-manifest.js';
 import { boundedSeconds } from '../archive/file-time.js';
-import { flagReason, type PackedMember, type SkippedMember } from '../archive/member.js';
+import { flagReason, type KeptMember, type PackedMember, type SkippedMember } from '../archive/member.js';
 import { blockBytes } from '../archive/parallel-gzip.js';
 import { ManifestError } from '../archive/read-manifest.js';
 import { archiveName, manifestName } from '../staging/paths.js';
@@ -38,7 +38,8 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
   const { setId, group, facts } = found;
   const [first, last] = [toBytes(facts.first), toBytes(facts.last)];
   await requireOwnNames(tx, found, first, last);
-  const content = { state: 'released', bytes: facts.end.bytesIn, entries: facts.entries } as const;
+  const { bytesIn: bytes, kept: unchanged } = facts.end;
+  const content = { state: 'released', bytes, unchanged, entries: facts.entries } as const;
   await tx
     .insertInto('groups')
     .values({
@@ -134,6 +135,7 @@ async function importFiles(tx: Catalog, { setId, group, manifestPath }: FoundArc
   };
   for await (const entry of manifestEntries(manifestPath)) {
     if ('skipped' in entry) batch.push(skippedRow(setId, group, entry.skipped));
+    else if ('kept' in entry) batch.push(keptRow(setId, group, entry.kept));
     else if (entry.member.type !== 'link') batch.push(memberRow(setId, group, entry.member));
     else {
       await flush();
@@ -169,8 +171,16 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     reason: flagReason(member.flags),
     sha256: member.sha256,
     tar_offset: member.offset,
+    held_set: null,
+    held_group: null,
     name_at: nameStart(path),
   };
+}
+
+/** An unchanged file: the archive that holds it may be on another tape, which need not be known yet. */
+function keptRow(setId: string, group: number, kept: KeptMember): NewFile {
+  const row = memberRow(setId, group, { ...kept, type: 'file', contentOffset: null, flags: [] });
+  return { ...row, state: 'unchanged', held_set: kept.set, held_group: kept.group };
 }
 
 /** A further hard link: what it shares with the first is in the first's row. */
@@ -206,7 +216,7 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
     ...{ set_id: setId, path, group_no: group, type: name.endsWith('/') ? 'directory' : 'other', size: 0 },
     ...{ mtime_s: 0, mtime_ns: 0, ctime_s: 0, ctime_ns: 0, mode: 0, uid: 0, gid: 0, dev: '0', ino: '0' },
     ...{ nlink: 1, link_target: null, hard_link_of: null, state: 'skipped', reason },
-    ...{ sha256: null, tar_offset: null, name_at: nameStart(path) },
+    ...{ sha256: null, tar_offset: null, held_set: null, held_group: null, name_at: nameStart(path) },
   };
 }
 
