@@ -8,12 +8,15 @@ import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
 import { fromBytes, toBytes } from '../../archive/byte-string.js';
 import type { KeptMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
+import { examineManifest } from '../../archive/examine-manifest.js';
 import { readManifest } from '../../archive/read-manifest.js';
 import type { FileRow } from '../../catalog/files.js';
 import { forgetArchive } from '../../catalog/groups.js';
+import { importArchive } from '../../catalog/import-archive.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
+import { enterSet } from '../../catalog/rebuilt-sets.js';
 import type { SetState, Tables } from '../../catalog/schema.js';
 import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import { GroupPlanner } from '../../source/plan.js';
@@ -342,7 +345,7 @@ test('a catalog from before there were incremental sets can be built upon', asyn
   assert.equal((await setNamed(catalog, '2020-01_000001')).base_id, null);
 });
 
-test('the manifest lists what an earlier archive holds, and such names must be safe too', async (t) => {
+test('the manifest lists what an earlier archive holds, and a catalog is rebuilt with it; its names must be safe too', async (t) => {
   const folder = tempFolder(t);
   const manifestPath = path.join(folder, 'm');
   const header = {
@@ -372,6 +375,32 @@ test('the manifest lists what an earlier archive holds, and such names must be s
     { kind: 'header', header },
     ...members.map((member) => ({ kind: 'kept', kept: member })),
   ]);
+
+  const identity = { set: header.set, group: 1, archive: header.archive };
+  const facts = await examineManifest(manifestPath, identity);
+  assert.ok('end' in facts, JSON.stringify(facts));
+  assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);
+  const catalog = await newCatalog(t);
+  const setId = header.set;
+  await catalog.transaction().execute(async (tx) => {
+    await enterSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
+    await importArchive(tx, { setId, group: 1, manifestPath, facts, manifest: null, createdAt: 1 });
+  });
+  assert.equal((await setNamed(catalog, setId)).base_id, header.base);
+  const read = Object.entries(await rowsOf(catalog, setId)).map(([name, row]) => [
+    ...[name, row.state, row.held_set, row.held_group, row.tar_offset],
+    row.link_target === null ? null : fromBytes(row.link_target),
+  ]);
+  assert.deepEqual(read, [
+    ['x/a', 'unchanged', header.base, 3, 512, null],
+    ['x/\xff', 'unchanged', header.base, 3, 512, 'x/a'],
+  ]);
+  const { problems } = await planRestore(catalog, setId, everything);
+  assert.deepEqual(
+    problems.map(({ path: name }) => (name === null ? '' : fromBytes(name))),
+    ['x/a', 'x/\xff'],
+    'the other tape is not read yet',
+  );
 
   const forged = gunzipSync(readFileSync(manifestPath)).toString().replace('"kept":"x/a"', '"kept":"../a"');
   writeFileSync(manifestPath, gzipSync(forged));
