@@ -111,12 +111,8 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
       return retrieve(wanted, await planRestore(catalog, setId, selection));
     },
     async verify(setId: string) {
-      const wanted = {
-        kind: 'verify',
-        subject: setId,
-        target: null,
-        selection: { names: [], globs: [] },
-      } as const;
+      const selection: Selection = { names: [], globs: [] };
+      const wanted = { kind: 'verify', subject: setId, target: null, selection } as const;
       return retrieve(wanted, { archives: await planVerify(catalog, { setId }, 100), problems: [] });
     },
   };

@@ -9,7 +9,7 @@ import { fromBytes, toBytes } from '../../archive/byte-string.js';
 import type { KeptMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
 import { examineManifest } from '../../archive/examine-manifest.js';
-import { readManifest } from '../../archive/read-manifest.js';
+import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
 import type { FileRow } from '../../catalog/files.js';
 import { forgetArchive } from '../../catalog/groups.js';
 import { importArchive } from '../../catalog/import-archive.js';
@@ -183,8 +183,11 @@ test('only what is certain to be unchanged is left out; in every doubt a file is
   );
   for (const name of [...Object.keys(changes), 'changed just then', 'new'])
     assert.deepEqual([rows[name]?.state, rows[name]?.held_set], ['planned', null], name);
-  const { state, held_set, held_group, sha256 } = rows['same'] ?? {};
-  assert.deepEqual([state, held_set, held_group, sha256], ['unchanged', full, 1, `${full} same`]);
+  const same = rows['same'];
+  assert.deepEqual(
+    [same?.state, same?.held_set, same?.held_group, same?.sha256],
+    ['unchanged', full, 1, `${full} same`],
+  );
 });
 
 test('files that the base has not stored whole, or whose archive is lost or damaged, are stored again', async (t) => {
@@ -340,8 +343,11 @@ test('a catalog from before there were incremental sets can be built upon', asyn
   const next = await begin(catalog, 'incremental');
   await scan(catalog, next, [file('a'), file('b')]);
   const rows = await rowsOf(catalog, next);
-  const { state, held_set, sha256, tar_offset } = rows['a'] ?? {};
-  assert.deepEqual([state, held_set, sha256, tar_offset], ['unchanged', '2020-01_000001', 'abc', 512]);
+  const { a } = rows;
+  assert.deepEqual(
+    [a?.state, a?.held_set, a?.sha256, a?.tar_offset],
+    ['unchanged', '2020-01_000001', 'abc', 512],
+  );
   assert.equal((await setNamed(catalog, '2020-01_000001')).base_id, null);
 });
 
@@ -369,7 +375,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   const { archive } = await packer.finish([]);
   await packer.abandon();
   assert.deepEqual([archive.members, archive.kept], [0, 2]);
-  const lines = [];
+  const lines: ManifestLine[] = [];
   for await (const line of readManifest(manifestPath)) lines.push(line);
   assert.deepEqual(lines.slice(0, 3), [
     { kind: 'header', header },
