@@ -1,6 +1,12 @@
 import os from 'node:os';
 import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
-import { flagReason, type KeptMember, type PackedMember, type PlannedMember, type SkippedMember } from '../archive/member.js';
+import {
+  flagReason,
+  type KeptMember,
+  type PackedMember,
+  type PlannedMember,
+  type SkippedMember,
+} from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
 import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';

@@ -7,7 +7,7 @@ import { ManifestError, readManifest, type ManifestLine } from './read-manifest.
 export interface ManifestFacts {
   header: ManifestHeader;
   end: ManifestEnd;
-  /** Members, unchanged and skipped entries; a padded file, which is member and skipped, counts once. */
+  /** Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once. */
   entries: number;
   /** The first and the last name of them all, in bytewise order. */
   first: string;
@@ -37,7 +37,7 @@ export async function examineManifest(
 ): Promise<ManifestFacts | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
-  const counted = { members: 0, skipped: 0, padded: 0, kept: 0 };
+  const counted = { members: 0, skipped: 0, kept: 0, padded: 0 };
   let [first, last, member]: (string | undefined)[] = [];
   try {
     for await (const line of readManifest(path)) {
@@ -47,30 +47,30 @@ export async function examineManifest(
       } else if (line.kind === 'end') end = line.end;
       else {
         const { name } = nameOf(line);
-        if (line.kind === 'kept') counted.kept += 1;
-        else if (line.kind === 'member') {
+        if (line.kind === 'member') {
           counted.members += 1;
           if (line.member.flags.includes('padded')) counted.padded += 1;
           if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
           member = name;
-        } else counted.skipped += 1;
+        } else counted[line.kind] += 1;
         if (line.kind === 'skipped' && unsafeName(name) !== undefined) continue;
         if (first === undefined || name < first) first = name;
         if (last === undefined || name > last) last = name;
       }
     }
     if (header === undefined || end === undefined) throw new ManifestError('it is cut short');
-    if (counted.members !== end.members || counted.skipped !== end.skipped || counted.kept !== end.kept)
+    const { members, skipped, kept } = counted;
+    if (members !== end.members || skipped !== end.skipped || kept !== end.kept)
       throw new ManifestError('it does not hold as many entries as it says');
   } catch (error) {
     if (error instanceof ManifestError) return { wrong: error.message, header };
     throw error;
   }
-  const entries = counted.members + counted.skipped - counted.padded + counted.kept;
+  const entries = counted.members + counted.skipped + counted.kept - counted.padded;
   return { header, end, entries, first: first ?? '', last: last ?? '' };
 }
 
-function nameOf(line: Extract<ManifestLine, { kind: 'member' | 'kept' | 'skipped' }>): { name: string } {
+function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name: string } {
   if (line.kind === 'member') return line.member;
   return line.kind === 'kept' ? line.kept : line.skipped;
 }

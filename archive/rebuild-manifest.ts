@@ -49,9 +49,7 @@ export async function rebuildManifest(
     const { members, skipped, bytesIn, tarBytes, damage } = listed;
     const { bytesIn: size } = source;
     const blocks = [...source.blocks];
-    // What is unchanged since an earlier set is in manifests alone.
-    const kept = 0;
-    await write(endLine({ members, skipped, kept, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
+    await write(endLine({ members, skipped, kept: 0, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
     await list.end();
     file.finish();
     return { damage };

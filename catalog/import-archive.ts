@@ -39,7 +39,7 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
   const [first, last] = [toBytes(facts.first), toBytes(facts.last)];
   await requireOwnNames(tx, found, first, last);
   const { bytesIn: bytes, kept: unchanged } = facts.end;
-  const content = { state: 'released', bytes, entries: facts.entries, unchanged } as const;
+  const content = { state: 'released', bytes, unchanged, entries: facts.entries } as const;
   await tx
     .insertInto('groups')
     .values({
@@ -171,16 +171,15 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     reason: flagReason(member.flags),
     sha256: member.sha256,
     tar_offset: member.offset,
-    name_at: nameStart(path),
     held_set: null,
     held_group: null,
+    name_at: nameStart(path),
   };
 }
 
-/** A file that is unchanged since an earlier set, whose archive holds it. */
+/** An unchanged file: the archive that holds it may be on another tape, which need not be known yet. */
 function keptRow(setId: string, group: number, kept: KeptMember): NewFile {
-  const member = { ...kept, type: 'file', contentOffset: null, flags: [] } as const;
-  const row = memberRow(setId, group, { ...member, flags: [] });
+  const row = memberRow(setId, group, { ...kept, type: 'file', contentOffset: null, flags: [] });
   return { ...row, state: 'unchanged', held_set: kept.set, held_group: kept.group };
 }
 
@@ -217,7 +216,7 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
     ...{ set_id: setId, path, group_no: group, type: name.endsWith('/') ? 'directory' : 'other', size: 0 },
     ...{ mtime_s: 0, mtime_ns: 0, ctime_s: 0, ctime_ns: 0, mode: 0, uid: 0, gid: 0, dev: '0', ino: '0' },
     ...{ nlink: 1, link_target: null, hard_link_of: null, state: 'skipped', reason },
-    ...{ sha256: null, tar_offset: null, name_at: nameStart(path), held_set: null, held_group: null },
+    ...{ sha256: null, tar_offset: null, held_set: null, held_group: null, name_at: nameStart(path) },
   };
 }
 

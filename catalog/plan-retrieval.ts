@@ -150,7 +150,7 @@ async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[
       eb.fn.sum<number>('size').as('bytes'),
     ])
     .where('set_id', '=', setId)
-    .where('state', '=', 'unchanged')
+    .where('held_set', 'is not', null)
     .groupBy(['held_set', 'held_group'])
     .execute();
   return rows.map(({ held_set, held_group, members, bytes }) => ({

@@ -37,7 +37,10 @@ export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);
   await requireSameSet(tx, id, uuid, known);
-  const told = header === undefined ? {} : { uuid, sources: sourcesOf(header), mode: header.mode };
+  const told =
+    header === undefined
+      ? {}
+      : { uuid, sources: sourcesOf(header), mode: header.mode, base_id: header.base ?? null };
   if (known === undefined) {
     await tx
       .insertInto('sets')

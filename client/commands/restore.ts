@@ -74,7 +74,7 @@ async function planNew(catalog: Catalog, setId: string, selection: Selection, wa
   const plan = await planRestore(catalog, setId, selection);
   if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
   const [problem] = plan.problems;
-  const where = problem?.path == null ? '' : `${shownPath(problem.path)}: `;
+  const where = problem === undefined || problem.path === null ? '' : `${shownPath(problem.path)}: `;
   throw new TapeflowFailure(
     'NothingToRestore',
     problem !== undefined

@@ -8,12 +8,15 @@ import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
 import { fromBytes, toBytes } from '../../archive/byte-string.js';
 import type { KeptMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
-import { readManifest } from '../../archive/read-manifest.js';
+import { examineManifest } from '../../archive/examine-manifest.js';
+import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
 import type { FileRow } from '../../catalog/files.js';
 import { forgetArchive } from '../../catalog/groups.js';
+import { importArchive } from '../../catalog/import-archive.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
+import { enterSet } from '../../catalog/rebuilt-sets.js';
 import type { SetState, Tables } from '../../catalog/schema.js';
 import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import { GroupPlanner } from '../../source/plan.js';
@@ -180,8 +183,11 @@ test('only what is certain to be unchanged is left out; in every doubt a file is
   );
   for (const name of [...Object.keys(changes), 'changed just then', 'new'])
     assert.deepEqual([rows[name]?.state, rows[name]?.held_set], ['planned', null], name);
-  const { state, held_set, held_group, sha256 } = rows['same'] ?? {};
-  assert.deepEqual([state, held_set, held_group, sha256], ['unchanged', full, 1, `${full} same`]);
+  const same = rows['same'];
+  assert.deepEqual(
+    [same?.state, same?.held_set, same?.held_group, same?.sha256],
+    ['unchanged', full, 1, `${full} same`],
+  );
 });
 
 test('files that the base has not stored whole, or whose archive is lost or damaged, are stored again', async (t) => {
@@ -337,12 +343,15 @@ test('a catalog from before there were incremental sets can be built upon', asyn
   const next = await begin(catalog, 'incremental');
   await scan(catalog, next, [file('a'), file('b')]);
   const rows = await rowsOf(catalog, next);
-  const { state, held_set, sha256, tar_offset } = rows['a'] ?? {};
-  assert.deepEqual([state, held_set, sha256, tar_offset], ['unchanged', '2020-01_000001', 'abc', 512]);
+  const { a } = rows;
+  assert.deepEqual(
+    [a?.state, a?.held_set, a?.sha256, a?.tar_offset],
+    ['unchanged', '2020-01_000001', 'abc', 512],
+  );
   assert.equal((await setNamed(catalog, '2020-01_000001')).base_id, null);
 });
 
-test('the manifest lists what an earlier archive holds, and such names must be safe too', async (t) => {
+test('the manifest lists what an earlier archive holds, and a catalog is rebuilt with it; its names must be safe too', async (t) => {
   const folder = tempFolder(t);
   const manifestPath = path.join(folder, 'm');
   const header = {
@@ -366,12 +375,38 @@ test('the manifest lists what an earlier archive holds, and such names must be s
   const { archive } = await packer.finish([]);
   await packer.abandon();
   assert.deepEqual([archive.members, archive.kept], [0, 2]);
-  const lines = [];
+  const lines: ManifestLine[] = [];
   for await (const line of readManifest(manifestPath)) lines.push(line);
   assert.deepEqual(lines.slice(0, 3), [
     { kind: 'header', header },
     ...members.map((member) => ({ kind: 'kept', kept: member })),
   ]);
+
+  const identity = { set: header.set, group: 1, archive: header.archive };
+  const facts = await examineManifest(manifestPath, identity);
+  assert.ok('end' in facts, JSON.stringify(facts));
+  assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);
+  const catalog = await newCatalog(t);
+  const setId = header.set;
+  await catalog.transaction().execute(async (tx) => {
+    await enterSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
+    await importArchive(tx, { setId, group: 1, manifestPath, facts, manifest: null, createdAt: 1 });
+  });
+  assert.equal((await setNamed(catalog, setId)).base_id, header.base);
+  const read = Object.entries(await rowsOf(catalog, setId)).map(([name, row]) => [
+    ...[name, row.state, row.held_set, row.held_group, row.tar_offset],
+    row.link_target === null ? null : fromBytes(row.link_target),
+  ]);
+  assert.deepEqual(read, [
+    ['x/a', 'unchanged', header.base, 3, 512, null],
+    ['x/\xff', 'unchanged', header.base, 3, 512, 'x/a'],
+  ]);
+  const { problems } = await planRestore(catalog, setId, everything);
+  assert.deepEqual(
+    problems.flatMap(({ path: name }) => (name === null ? [] : [fromBytes(name)])),
+    ['x/a', 'x/\xff'],
+    'the other tape is not read yet',
+  );
 
   const forged = gunzipSync(readFileSync(manifestPath)).toString().replace('"kept":"x/a"', '"kept":"../a"');
   writeFileSync(manifestPath, gzipSync(forged));
