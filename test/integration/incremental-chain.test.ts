@@ -164,7 +164,8 @@ function manifestNames(folder: string, source: string): string[] {
       gunzipSync(readFileSync(path.join(folder, name)))
         .toString()
         .trim()
-        .split('\n'),
+        .split('\n')
+        .slice(1, -1),
     )
     .map((line) =>
       nameOf(JSON.parse(line) as Record<string, string>)

@@ -91,17 +91,15 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
         .where('set_id', '=', set.id)
         .orderBy('no')
         .execute();
-      let tape = '';
       for (const { no: group } of groups) {
         const ref = { setId: set.id, group };
         await attempt(() => compressGroup(deps, ref));
         await attempt(() => promoteArchive(deps, ref));
         await attempt(() => waitForFinal(deps, ref));
-        ({ tape } = await attempt(() => writeToTape(deps, ref)));
+        const { tape } = await attempt(() => writeToTape(deps, ref));
+        await attempt(() => syncTape(deps, set.id, tape, [group]));
+        await attempt(() => releaseArchives(deps, set.id, [group]));
       }
-      const numbers = groups.map(({ no }) => no);
-      await attempt(() => syncTape(deps, set.id, tape, numbers));
-      await attempt(() => releaseArchives(deps, set.id, numbers));
       await attempt(() => finishSet(deps, set.id));
       return summarizeSet(catalog, set.id);
     },
