@@ -60,7 +60,7 @@ test('a kill -9 of everything during an incremental set costs nothing', async (t
   const source = tempFolder(t);
   manyFiles(source, 3000);
   await settled(source);
-  const installation = await running(t, { MAX_GROUP_SIZE: '1MB' });
+  const installation = await running(t, { MAX_GROUP_SIZE: '1MB', STAGING_MAX_BYTES: '40MB' });
   const full = await backedUp(installation, source, 'full');
   for (let i = 0; i < 12; i += 1) writeTree(source, { [`d0010/large-${i}`]: noise(900_000, `large ${i}`) });
   rmSync(path.join(source, 'd0020'), { recursive: true });
