@@ -233,4 +233,10 @@ test('a further name of an unchanged file alone brings its content; an archive o
     [1, 0, 1],
   );
   assert.equal((await sets.verify(setId)).status, 'completed');
+
+  const without = await sets.backUp(source, 'incremental', [path.join(source, 'first')]);
+  const alone = tempFolder(t);
+  assert.equal((await sets.restore(without.setId, alone)).status, 'completed');
+  assert.deepEqual(readdirSync(path.join(alone, source)).sort(), ['a', 'further', 'other']);
+  assert.deepEqual(readFileSync(path.join(alone, further)), readFileSync(further));
 });

@@ -80,8 +80,8 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
     catalog,
     tapeDir,
     /** Backs a source up, and returns what the set's summary says. */
-    async backUp(source: string, mode: string) {
-      const wanted = { excludes: [], pool: 'default', drive: 'lto1', mode, direct: false };
+    async backUp(source: string, mode: string, excludes: string[] = []) {
+      const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
       const options = snapshotOptions(settings);
       const { set } = await openSet(catalog, { ...wanted, sources: [source], options }, { fresh: false });
       await attempt(() => scanSources(deps, set.id));
