@@ -82,7 +82,8 @@ export class Report {
 }
 
 function markdown([title, rows]: [string, object[]]): string {
-  const line = (cells: unknown[]) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |\n`;
+  const line = (cells: unknown[]) =>
+    `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |\n`;
   const columns = Object.keys(rows[0] ?? {});
   const body = rows.map((row) => line(Object.values(row))).join('');
   return `${title}:\n\n${line(columns)}${line(columns.map(() => '---'))}${body}`;
