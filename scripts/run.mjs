@@ -162,7 +162,7 @@ if (first === '--test') {
   // Each test with a server keeps a core busy, and waits for time-outs now and then: one more than there are cores.
   args = [
     ...flags,
-    ...(major >= 22 || (major === 20 && minor >= 10) ? [`--test-concurrency=${cpus().length + 1}`] : []),
+    ...(major >= 22 || (major === 20 && minor >= 10) ? [`--test-concurrency=${cpus().length + 2}`] : []),
   ];
   args.push(...(named.length > 0 ? named : testFiles()));
 } else if (first === '--test-faults') {

@@ -55,13 +55,13 @@ function hasRoom(run: SetRun, group: PlannedGroup): boolean {
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
   if (run.staging.size + run.ready.length + run.unsynced.size >= mostInWindow) return true;
   const held = stagedBytes(run);
-  return !group.direct && held > 0 && held + stagingOf(run, group) > run.input.options.stagingBytes;
+  return !group.direct && held > 0 && held + stagingOf(group) > run.input.options.stagingBytes;
 }
 
 /** Begins a group in the background. What fails for good is parked; the set goes on with the others. */
 export function beginGroup(run: SetRun, group: PlannedGroup): void {
   if (group.direct || group.state === 'queued' || group.state === 'writing' || group.state === 'written') {
-    if (!group.direct) run.staged.set(group.group, stagingOf(run, group));
+    if (!group.direct) run.staged.set(group.group, stagingOf(group));
     makeReady(run, group);
     return;
   }
@@ -70,11 +70,11 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
     return;
   }
   run.staging.set(group.group, group);
-  run.staged.set(group.group, stagingOf(run, group));
+  run.staged.set(group.group, stagingOf(group));
   tell(run);
   const staged = stageGroup(run, group)
     .then((bytes) => {
-      run.staged.set(group.group, stagingOf(run, group, bytes));
+      run.staged.set(group.group, stagingOf(group, bytes));
       makeReady(run, group);
     })
     .catch((error: unknown) => parkUnlessCancelled(run, group, error))
@@ -83,11 +83,10 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
 }
 
 /**
- * What a group counts in staging. With a watermark as the catalog has it, so that the run knows when nothing more can
- * gather; else the bytes of its files, as the histories of earlier versions have it.
+ * What a group counts in staging: as the catalog has it, so that the run knows when nothing more fits, and syncs and
+ * releases at once. In the histories of earlier versions that is not known, and the bytes of its files count.
  */
-function stagingOf(run: SetRun, group: PlannedGroup, archiveBytes?: number | null): number {
-  if (!(run.input.options.drainBytes > 0)) return group.bytes;
+function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
   return archiveBytes ?? group.stagingBytes ?? group.bytes;
 }
 
