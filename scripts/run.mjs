@@ -159,7 +159,7 @@ let args;
 if (first === '--test') {
   const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));
   const flags = ['--test', '--test-reporter=spec'];
-  // Each test with a server keeps a core busy, and waits for time-outs now and then: one more than there are cores.
+  // A test with a server keeps a core busy, but waits for time-outs often: two more than there are cores.
   args = [
     ...flags,
     ...(major >= 22 || (major === 20 && minor >= 10) ? [`--test-concurrency=${cpus().length + 2}`] : []),
