@@ -8,7 +8,7 @@ import { readHostFile } from '../../embedded/host-file.js';
 import { choosePorts, startServer, type RunningServer } from '../../embedded/temporal-server.js';
 import { Installation, temporalCli } from '../support/installation.js';
 import { assertWholeOnTape, countEvents, onlySet } from '../support/set-state.js';
-import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { noise, tempFolder, writeTree, longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const options = { MAX_GROUP_SIZE: '1MB', HEARTBEAT_SECONDS: '3', RETRY_SECONDS: '0.2' };
@@ -19,30 +19,34 @@ function sourceOf(t: TestContext, groups: number): string {
   return source;
 }
 
-test('the embedded server is killed and its port taken for a while: the client says so, and the set goes on', async (t) => {
-  const source = sourceOf(t, 12);
-  const installation = await Installation.make(t, options);
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
-  const host = readHostFile(installation.dataDir);
-  assert.ok(host !== undefined);
-  process.kill(host.serverPid, 'SIGKILL');
-  const squatter = net.createServer((socket) => socket.destroy());
-  t.after(() => squatter.close());
-  await waitFor(() => listens(squatter, Number(host.address.split(':')[1])), 'the port of the dead server');
-  await waitFor(
-    () => backup.output().includes(`The Temporal server at ${host.address} does not answer`),
-    'the client to say that the server is away',
-  );
-  const status = await installation.run(['status', onlySet(installation)]);
-  assert.equal(status.code, 0, 'the catalog still tells what was done');
-  assert.match(status.stdout, /does not answer.*The set goes on by itself when it does/);
-  squatter.close();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assertWholeOnTape(t, installation, onlySet(installation), source);
-});
+test(
+  'the embedded server is killed and its port taken for a while: the client says so, and the set goes on',
+  { skip: longTest },
+  async (t) => {
+    const source = sourceOf(t, 12);
+    const installation = await Installation.make(t, options);
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
+    const host = readHostFile(installation.dataDir);
+    assert.ok(host !== undefined);
+    process.kill(host.serverPid, 'SIGKILL');
+    const squatter = net.createServer((socket) => socket.destroy());
+    t.after(() => squatter.close());
+    await waitFor(() => listens(squatter, Number(host.address.split(':')[1])), 'the port of the dead server');
+    await waitFor(
+      () => backup.output().includes(`The Temporal server at ${host.address} does not answer`),
+      'the client to say that the server is away',
+    );
+    const status = await installation.run(['status', onlySet(installation)]);
+    assert.equal(status.code, 0, 'the catalog still tells what was done');
+    assert.match(status.stdout, /does not answer.*The set goes on by itself when it does/);
+    squatter.close();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assertWholeOnTape(t, installation, onlySet(installation), source);
+  },
+);
 
 test('a server that hangs for longer than the heartbeat time-out: no step is done twice', async (t) => {
   const source = sourceOf(t, 12);
@@ -60,33 +64,37 @@ test('a server that hangs for longer than the heartbeat time-out: no step is don
   assertWholeOnTape(t, installation, onlySet(installation), source);
 });
 
-test('an own server that is killed and comes back: workers that were run by hand go on with it', async (t) => {
-  const source = sourceOf(t, 12);
-  const folder = tempFolder(t);
-  const ports = await choosePorts(folder);
-  let server = await ownServer(t, folder, ports);
-  const installation = await Installation.make(t, { ...options, TEMPORAL_ADDRESS: server.address });
-  const workers = [['archive'], ['tape', '--drive', 'lto1']].map((args) => worker(t, installation, args));
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
-  const gone = new Promise((resolve) => server.child.once('exit', resolve));
-  server.child.kill('SIGKILL');
-  await gone;
-  await waitFor(
-    () => backup.output().includes('does not answer'),
-    'the client to say that the server is away',
-  );
-  server = await ownServer(t, folder, ports);
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.deepEqual(
-    workers.map((child) => child.exitCode ?? child.signalCode),
-    [null, null],
-    'the same workers serve on',
-  );
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assertWholeOnTape(t, installation, onlySet(installation), source);
-});
+test(
+  'an own server that is killed and comes back: workers that were run by hand go on with it',
+  { skip: longTest },
+  async (t) => {
+    const source = sourceOf(t, 12);
+    const folder = tempFolder(t);
+    const ports = await choosePorts(folder);
+    let server = await ownServer(t, folder, ports);
+    const installation = await Installation.make(t, { ...options, TEMPORAL_ADDRESS: server.address });
+    const workers = [['archive'], ['tape', '--drive', 'lto1']].map((args) => worker(t, installation, args));
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
+    const gone = new Promise((resolve) => server.child.once('exit', resolve));
+    server.child.kill('SIGKILL');
+    await gone;
+    await waitFor(
+      () => backup.output().includes('does not answer'),
+      'the client to say that the server is away',
+    );
+    server = await ownServer(t, folder, ports);
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.deepEqual(
+      workers.map((child) => child.exitCode ?? child.signalCode),
+      [null, null],
+      'the same workers serve on',
+    );
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assertWholeOnTape(t, installation, onlySet(installation), source);
+  },
+);
 
 async function ownServer(
   t: TestContext,

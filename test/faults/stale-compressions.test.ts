@@ -14,6 +14,7 @@ import {
   tempFolder,
   untar,
   writeTree,
+  longTest,
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -75,7 +76,7 @@ async function goesOnToItsEnd(worker: Worker): Promise<void> {
 
 test(
   'a compression that was stopped before it took the group leaves the archive alone that another has staged meanwhile',
-  { skip: needsStrace },
+  { skip: needsStrace || longTest },
   async (t) => {
     const here = await scene(t);
     const { server, temp, final } = here;
@@ -147,7 +148,7 @@ test(
 
 test(
   'a promote that was stopped before it moves the files does nothing after they were released',
-  { skip: needsStrace },
+  { skip: needsStrace || longTest },
   async (t) => {
     const here = await scene(t);
     const { server, final } = here;

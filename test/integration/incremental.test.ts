@@ -3,7 +3,15 @@ import { lstatSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Installation } from '../support/installation.js';
-import { assertSameTree, manyFiles, noise, settled, tempFolder, writeTree } from '../support/trees.js';
+import {
+  assertSameTree,
+  manyFiles,
+  noise,
+  settled,
+  tempFolder,
+  writeTree,
+  longTest,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 async function backedUp(installation: Installation, source: string, mode: string): Promise<string> {
@@ -56,7 +64,7 @@ test('an unchanged file is shown, found and restored where an earlier set holds 
   assert.equal(lstatSync(path.join(latest, old)).mode, lstatSync(old).mode);
 });
 
-test('a kill -9 of everything during an incremental set costs nothing', async (t) => {
+test('a kill -9 of everything during an incremental set costs nothing', { skip: longTest }, async (t) => {
   const source = tempFolder(t);
   manyFiles(source, 3000);
   await settled(source);
