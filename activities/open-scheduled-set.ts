@@ -1,5 +1,5 @@
-import { openSet, rememberSeenSets } from '../catalog/sets.js';
-import { setsOnTape } from '../tape/tape-demand.js';
+import { openSet } from '../catalog/sets.js';
+import { rememberSetsInDrives } from '../tape/tape-demand.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 import { snapshotOptions, setOptions, type SetOptions } from './set-options.js';
@@ -33,7 +33,7 @@ export interface ScheduledSet {
 export function openScheduledSet(deps: Deps, backup: ScheduledBackup): Promise<ScheduledSet> {
   return asAttempt(async () => {
     const { catalog, settings } = deps;
-    for (const { path } of settings.drives) await rememberSeenSets(catalog, await setsOnTape(path));
+    await rememberSetsInDrives(catalog, settings.drives);
     const { sources, excludes, drive, pool, mode, direct } = backup;
     const { set } = await openSet(
       catalog,

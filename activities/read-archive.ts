@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
 import { decodeBlocks } from '../archive/block-reader.js';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
-import { memberNameOfText } from '../archive/member-name.js';
+import { memberNameOfText, namesAbove } from '../archive/member-name.js';
 import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
@@ -26,7 +21,9 @@ import {
 import { selectedFiles } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
+import { hashOf } from '../tape/hash-file.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { asAttempt, type Attempt } from './attempt.js';
@@ -216,17 +213,13 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
 }
 
 /** Names of the folders above a set's sources; they are no members of any archive. */
-export async function foldersAboveSources(
+async function foldersAboveSources(
   { catalog }: Pick<DriveDeps, 'catalog'>,
   setId: string,
 ): Promise<string[]> {
-  const folders = new Set<string>();
-  for (const source of JSON.parse((await setNamed(catalog, setId)).sources) as string[]) {
-    const name = memberNameOfText(source, process.platform);
-    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
-      folders.add(name.slice(0, end));
-  }
-  return [...folders];
+  const sources = JSON.parse((await setNamed(catalog, setId)).sources) as string[];
+  const names = sources.map((source) => memberNameOfText(source, process.platform));
+  return [...new Set(names.flatMap((name) => [...namesAbove(name)]))];
 }
 
 /** Throws a failure that says nothing about the archive: the tape went away, or the target takes nothing. */
@@ -253,24 +246,9 @@ async function throwIfNotTheArchives(
 }
 
 async function manifestDamage(file: string, sha256: string): Promise<string | undefined> {
-  const hash = createHash('sha256');
   try {
-    await pipeline(createReadStream(file), hash);
+    return (await hashOf(file)).sha256 === sha256 ? undefined : 'is not the one that was written';
   } catch (error) {
     return `cannot be read: ${describeError(error)}`;
   }
-  return hash.digest('hex') === sha256 ? undefined : 'is not the one that was written';
-}
-
-const run = promisify(execFile);
-
-/** Makes the system forget what it holds of a file, so that the next read comes from the medium (GNU dd's `nocache`). */
-async function dropFromCache(file: string): Promise<void> {
-  if (process.platform !== 'linux') return;
-  await run('dd', [`if=${file}`, 'iflag=nocache', 'count=0']).catch(() => undefined);
-}
-
-/** Makes what was restored durable: one call for the whole file system, where the system has it (GNU `sync -f`). */
-export async function syncFileSystem(folder: string): Promise<void> {
-  await run('sync', process.platform === 'linux' ? ['-f', folder] : []).catch(() => undefined);
 }

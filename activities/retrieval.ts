@@ -18,13 +18,14 @@ import {
 } from '../catalog/retrievals.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { RetrievalState } from '../catalog/schema.js';
-import { selectedFiles, selectedFolders } from '../catalog/selected-files.js';
+import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { syncFileSystem } from '../staging/page-cache.js';
 import { spaceOf } from '../tape/drive.js';
 import { requireForReading } from '../tape/loaded-tape.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps, DriveDeps } from './deps.js';
-import { syncFileSystem, type RetrievalRef } from './read-archive.js';
+import type { RetrievalRef } from './read-archive.js';
 
 /** Archives that the workflow is told of at once. */
 const pageSize = 50;
@@ -135,7 +136,7 @@ async function finishTree(
   const tree = new TargetTree(target, [], { name: retrieval.id, token });
   try {
     const { subject: setId } = retrieval;
-    for await (const page of selectedFiles(catalog, setId, selection, undefined)) {
+    for await (const page of selectedHardLinks(catalog, setId, selection)) {
       check();
       for (const row of page) {
         const isWhole = row.state === 'packed' || row.state === 'unchanged';

@@ -20,6 +20,12 @@ export function fromText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
+/** True when every byte is ASCII: then the byte string is its own text. */
+export function isAscii(byteString: string): boolean {
+  // eslint-disable-next-line no-control-regex -- this is what ASCII is
+  return /^[\x00-\x7f]*$/.test(byteString);
+}
+
 /** The exact text of a byte string; undefined when it is no UTF-8. */
 export function exactText(byteString: string): string | undefined {
   const bytes = toBytes(byteString);

@@ -23,6 +23,11 @@ export function boundedSeconds(seconds: number): number {
   return Math.max(-mostSeconds, Math.min(seconds, mostSeconds));
 }
 
+/** A time in nanoseconds since 1970: the inverse of `splitTime`. */
+export function timeNs({ mtimeS, mtimeNs }: { mtimeS: number; mtimeNs: number }): bigint {
+  return BigInt(mtimeS) * 1_000_000_000n + BigInt(mtimeNs);
+}
+
 /**
  * A time as the calls of `node:fs` take it: seconds, which are exact to a microsecond. A negative number means "now" to
  * Node, so that times before 1970 go as a `Date`, which is exact to a millisecond.

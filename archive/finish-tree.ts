@@ -10,17 +10,11 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { fileTime } from './file-time.js';
+import type { PackedMember } from './member.js';
 import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 
-/** What a restored folder must have at the end; its name is a byte string. */
-export interface FolderMember {
-  name: string;
-  mtimeS: number;
-  mtimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-}
+/** What a restored folder must have at the end. */
+export type FolderMember = Pick<PackedMember, 'name' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid'>;
 
 /**
  * Gives a restored folder its owner, mode and times: at the end, children before their parents, since each file that is

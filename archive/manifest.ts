@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { toBytes } from './byte-string.js';
+import { isAscii, toBytes } from './byte-string.js';
 import type { KeptMember, PackedMember, SkippedMember } from './member.js';
 
 /**
@@ -85,8 +85,7 @@ export function endLine(end: ManifestEnd): string {
 
 /** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is no UTF-8. */
 function field(key: string, byteString: string): string {
-  // eslint-disable-next-line no-control-regex -- this is what ASCII is
-  if (/^[\x00-\x7f]*$/.test(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
+  if (isAscii(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
   const bytes = toBytes(byteString);
   return isUtf8(bytes)
     ? `"${key}":${JSON.stringify(bytes.toString('utf8'))}`

@@ -29,6 +29,12 @@ export function memberNameOfText(absolutePath: string, platform: NodeJS.Platform
   return memberNameOf(fromText(absolutePath), platform);
 }
 
+/** The names of the folders above a member, the nearest first, without a `/` at their ends. */
+export function* namesAbove(name: string): Generator<string> {
+  for (let end = name.lastIndexOf('/', name.length - 2); end > 0; end = name.lastIndexOf('/', end - 1))
+    yield name.slice(0, end);
+}
+
 /**
  * Why a member name that was read from a tape must not be used as a path; undefined when it is safe. Manifests and
  * archives can be forged: no absolute names, no `.` or `..`, no empty parts, no NUL.

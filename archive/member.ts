@@ -52,25 +52,10 @@ export interface PackedMember {
 }
 
 /** A file that an earlier archive holds as it is: listed, so that the tree of this time is known, and not stored again. */
-export interface KeptMember {
-  name: string;
-  /** Set and group whose archive holds it, and where there its header begins. */
+export interface KeptMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
+  /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;
-  offset: number;
-  size: number;
-  mtimeS: number;
-  mtimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  dev: string;
-  ino: string;
-  nlink: number;
-  /** The member of that archive which it is a hard link to. */
-  linkTarget: string | null;
-  hardLinkOf: string | null;
-  sha256: string | null;
 }
 
 /** An entry that is not, or not truly, in the archive. */

@@ -11,14 +11,9 @@ export class OutputFile {
     this.fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   }
 
-  /** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
+  /** Writes all of a chunk. */
   write(chunk: Buffer): void {
-    const fd = this.openFd();
-    for (let written = 0; written < chunk.length;) {
-      const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
-      if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
-      written += bytes;
-    }
+    writeAll(this.openFd(), chunk);
   }
 
   /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
@@ -36,5 +31,14 @@ export class OutputFile {
   private openFd(): number {
     if (this.fd === undefined) throw new Error('the file is closed');
     return this.fd;
+  }
+}
+
+/** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
+export function writeAll(fd: number, chunk: Buffer): void {
+  for (let written = 0; written < chunk.length;) {
+    const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
+    if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
+    written += bytes;
   }
 }

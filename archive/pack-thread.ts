@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { Packer, type PackOutcome } from './pack.js';
 import type { KeptMember, PlannedMember } from './member.js';
 import type { PackCommand, PackJob, PackReport, PackedBatch } from './pack-in-thread.js';
+import { threadCommands } from './thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
@@ -11,20 +12,7 @@ const stepEntries = 250;
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
 const report = (message: PackReport) => port.postMessage(message);
-const commands: PackCommand[] = [];
-let wake = (): void => undefined;
-port.on('message', (command: PackCommand) => {
-  commands.push(command);
-  wake();
-});
-
-async function nextCommand(): Promise<PackCommand> {
-  for (;;) {
-    const command = commands.shift();
-    if (command !== undefined) return command;
-    await new Promise<void>((resolve) => (wake = resolve));
-  }
-}
+const nextCommand = threadCommands<PackCommand>(port);
 
 async function pack(job: PackJob): Promise<PackOutcome> {
   const stop = new Int32Array(job.stopFlag);

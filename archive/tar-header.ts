@@ -1,5 +1,5 @@
 import { Header, type HeaderData } from 'tar';
-import { exactText, toBytes } from './byte-string.js';
+import { exactText, isAscii, toBytes } from './byte-string.js';
 
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
@@ -118,8 +118,7 @@ function putOctal(block: Buffer, at: number, value: number): number {
 
 /** The text of a byte string, if a pax header carries it unchanged. */
 function textOf(byteString: string): string | undefined {
-  // eslint-disable-next-line no-control-regex -- this is what ASCII is
-  if (/^[\x00-\x7f]*$/.test(byteString)) return byteString;
+  if (isAscii(byteString)) return byteString;
   const text = exactText(byteString);
   return text?.normalize('NFC') === text ? text : undefined;
 }

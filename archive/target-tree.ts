@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -60,21 +59,15 @@ export class TargetTree {
 
   /** A path for the calls of `node:fs` to an entry whose folder exists or is made now. `name`: a member name. */
   place(name: string): { path: Buffer; folder: OpenFolder } {
-    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
-    const slash = plain.lastIndexOf('/');
-    const folder = this.folder(slash === -1 ? '' : plain.slice(0, slash));
-    return {
-      path: this.child(folder, slash === -1 ? '' : plain.slice(0, slash), plain.slice(slash + 1)),
-      folder,
-    };
+    const { above, last } = splitName(name);
+    const folder = this.folder(above);
+    return { path: this.child(folder, above, last), folder };
   }
 
   /** A path like that for an existing entry; makes no folders. */
   existing(name: string): Buffer {
-    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
-    const slash = plain.lastIndexOf('/');
-    const above = slash === -1 ? '' : plain.slice(0, slash);
-    return this.child(this.folder(above, false), above, plain.slice(slash + 1));
+    const { above, last } = splitName(name);
+    return this.child(this.folder(above, false), above, last);
   }
 
   /** Opens a folder of the target, and makes it and those above it where they are missing. */
@@ -87,10 +80,8 @@ export class TargetTree {
       this.open.set(name, known);
       return known;
     }
-    const slash = name.lastIndexOf('/');
-    const aboveName = slash === -1 ? '' : name.slice(0, slash);
-    const above = this.folder(aboveName, make);
-    const path = this.child(above, aboveName, name.slice(slash + 1));
+    const { above, last } = splitName(name);
+    const path = this.child(this.folder(above, make), above, last);
     const made = make && makeFolder(path, this.undescribed.has(name) ? plainMode : privateMode);
     const folder = { fd: this.openFolder(path), made };
     if (!made && make) this.removeStaleParts(path, folder, name);
@@ -151,6 +142,13 @@ export class TargetTree {
 const notAFolder =
   'a file or symbolic link of the target stands in the place of a folder above it, and is never followed';
 
+/** A member name's folder, empty at the top, and its last part. */
+function splitName(name: string): { above: string; last: string } {
+  const plain = name.endsWith('/') ? name.slice(0, -1) : name;
+  const slash = plain.lastIndexOf('/');
+  return { above: plain.slice(0, Math.max(slash, 0)), last: plain.slice(slash + 1) };
+}
+
 function makeFolder(path: Buffer, mode: number): boolean {
   try {
     mkdirSync(path, mode);
@@ -168,9 +166,4 @@ function closeFd(fd: number): void {
 /** What is at a path, a symbolic link itself; undefined when nothing is. */
 export function lookAtPath(path: Buffer): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
-}
-
-/** The same of an open file. */
-export function lookAtOpen(fd: number): BigIntStats {
-  return fstatSync(fd, { bigint: true });
 }

@@ -47,19 +47,22 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<UnpackOutc
   const { pages, signal, onBatch, onProgress, ...options } = unpack;
   signal.throwIfAborted();
   const stopFlag = new SharedArrayBuffer(4);
-  const stop = () => void Atomics.store(new Int32Array(stopFlag), 0, 1);
   const workerData: UnpackThreadData = { ...options, stopFlag };
   const thread = new Worker(new URL('./unpack-thread.js', import.meta.url), { workerData, resourceLimits });
   const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const iterator = pages[Symbol.asyncIterator]();
   const send = (command: UnpackCommand) => thread.postMessage(command);
+  const stop = () => {
+    Atomics.store(new Int32Array(stopFlag), 0, 1);
+    // A thread that waits for its next page does not look at the flag.
+    send({ end: true });
+  };
   signal.addEventListener('abort', stop);
   let feeding = Promise.resolve();
   try {
     return await new Promise<UnpackOutcome>((resolve, reject) => {
       const fail = (error: unknown) => {
         stop();
-        send({ end: true });
         reject(error instanceof Error ? error : new Error('a page could not be read', { cause: error }));
       };
       const feed = async () => {
@@ -83,12 +86,10 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<UnpackOutc
       });
       thread.once('error', reject);
       thread.once('exit', () => reject(new Error('the unpacking thread ended early')));
-      signal.addEventListener('abort', () => send({ end: true }), { once: true });
     });
   } finally {
     signal.removeEventListener('abort', stop);
     stop();
-    send({ end: true });
     await ended;
     await feeding;
     await iterator.return?.();

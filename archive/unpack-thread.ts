@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ArchiveDamaged } from './block-reader.js';
 import { Unpacker } from './unpack.js';
 import type { UnpackCommand, UnpackOutcome, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
+import { threadCommands } from './thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
@@ -11,20 +12,7 @@ const stepMembers = 250;
 const port = parentPort;
 if (port === null) throw new Error('unpack-thread.js runs as a worker thread only');
 const report = (message: UnpackReport) => port.postMessage(message);
-const commands: UnpackCommand[] = [];
-let wake = (): void => undefined;
-port.on('message', (command: UnpackCommand) => {
-  commands.push(command);
-  wake();
-});
-
-async function nextCommand(): Promise<UnpackCommand> {
-  for (;;) {
-    const command = commands.shift();
-    if (command !== undefined) return command;
-    await new Promise<void>((resolve) => (wake = resolve));
-  }
-}
+const nextCommand = threadCommands<UnpackCommand>(port);
 
 async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
   const stop = new Int32Array(options.stopFlag);

@@ -14,7 +14,6 @@ import {
   symlinkSync,
   readlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import {
   ArchiveDamaged,
@@ -24,8 +23,10 @@ import {
   type TarSource,
 } from './block-reader.js';
 import { toBytes, toText } from './byte-string.js';
-import { fileTime } from './file-time.js';
+import { fileTime, timeNs } from './file-time.js';
 import { unsafeName } from './member-name.js';
+import type { PackedMember } from './member.js';
+import { writeAll } from './output-file.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
 import { RestoreProblem, TargetTree, lookAtPath } from './target-tree.js';
@@ -33,23 +34,23 @@ import { RestoreProblem, TargetTree, lookAtPath } from './target-tree.js';
 /** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
 
-/** One member that is wanted from an archive. Names are byte strings. */
-export interface WantedMember {
-  name: string;
+/** One member that is wanted from an archive; `linkTarget` of a file is the member that it is a further hard link to. */
+export interface WantedMember extends Pick<
+  PackedMember,
+  | 'name'
+  | 'size'
+  | 'mtimeS'
+  | 'mtimeNs'
+  | 'mode'
+  | 'uid'
+  | 'gid'
+  | 'nlink'
+  | 'linkTarget'
+  // Null also where the archive holds none that is true (padded).
+  | 'sha256'
+  | 'offset'
+> {
   type: 'file' | 'directory' | 'symlink';
-  size: number;
-  mtimeS: number;
-  mtimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  nlink: number;
-  /** Target of a symbolic link; of a further hard link, the member of this archive that it is the same file as. */
-  linkTarget: string | null;
-  /** SHA-256 of the content in hex; null where the archive holds none that is true (padded). */
-  sha256: string | null;
-  /** Byte of the uncompressed archive where its headers begin. */
-  offset: number;
   /** For a further hard link: where the headers of the member begin that it is the same file as. */
   linkOffset: number | null;
 }
@@ -186,7 +187,7 @@ export class Unpacker {
     return this.tree?.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
   }
 
-  private putSymlink(member: WantedMember): Unpacked['outcome'] {
+  private async putSymlink(member: WantedMember): Promise<Unpacked['outcome']> {
     if (this.tree === undefined) return 'restored';
     const target = toBytes(member.linkTarget ?? '');
     const { path, folder } = this.tree.place(member.name);
@@ -196,16 +197,11 @@ export class Unpacker {
       const kept = this.mayReplace(member, there);
       if (kept !== undefined) return kept;
     }
-    const part = this.tree.partBeside(path);
-    try {
+    await this.putWhole(this.tree, path, (part) => {
       symlinkSync(target, part);
       if (this.options.owners) lchownSync(part, member.uid, member.gid);
       lutimesSync(part, fileTime(member), fileTime(member));
-      this.publish(part, path);
-    } catch (error) {
-      removeQuietly(part);
-      throw error;
-    }
+    });
     return 'restored';
   }
 
@@ -224,14 +220,7 @@ export class Unpacker {
       const kept = this.mayReplace(member, there);
       if (kept !== undefined) return kept;
     }
-    const part = this.tree.partBeside(path);
-    try {
-      linkSync(existing, part);
-      this.publish(part, path);
-    } catch (error) {
-      removeQuietly(part);
-      throw error;
-    }
+    await this.putWhole(this.tree, path, (part) => linkSync(existing, part));
     return 'restored';
   }
 
@@ -269,8 +258,7 @@ export class Unpacker {
       const kept = this.mayReplace(member, there);
       if (kept !== undefined) return kept;
     }
-    const part = this.tree.partBeside(path);
-    try {
+    await this.putWhole(this.tree, path, async (part) => {
       const fd = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
       try {
         await this.copy(member, contentOffset, source, fd);
@@ -281,11 +269,7 @@ export class Unpacker {
       } finally {
         closeSync(fd);
       }
-      this.publish(part, path);
-    } catch (error) {
-      removeQuietly(part);
-      throw error;
-    }
+    });
     this.noteLink(member);
     return 'restored';
   }
@@ -328,8 +312,23 @@ export class Unpacker {
     if (this.options.overwrite === 'always') return undefined;
     if (this.options.overwrite === 'never')
       throw new RestoreProblem('something else is in its place already (see --overwrite)');
-    const archived = BigInt(member.mtimeS) * 1_000_000_000n + BigInt(member.mtimeNs);
-    return archived > there.mtimeNs ? undefined : 'kept';
+    return timeNs(member) > there.mtimeNs ? undefined : 'kept';
+  }
+
+  /** Makes an entry under another name, and gives it its own when it is whole; nothing is left of one that fails. */
+  private async putWhole(
+    tree: TargetTree,
+    path: Buffer,
+    make: (part: Buffer) => void | Promise<void>,
+  ): Promise<void> {
+    const part = tree.partBeside(path);
+    try {
+      await make(part);
+      this.publish(part, path);
+    } catch (error) {
+      removeQuietly(part);
+      throw error;
+    }
   }
 
   /** Gives a whole file its name. Without leave to overwrite, nothing that came there meanwhile is replaced. */
@@ -377,14 +376,6 @@ function problemOf(error: unknown): string {
   return `${words} (${code})`;
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length;) {
-    const written = writeSync(fd, bytes, done, bytes.length - done, null);
-    if (written === 0) throw Object.assign(new Error('the disk took no bytes of a write'), { code: 'EIO' });
-    done += written;
-  }
-}
-
 /** True when the file at a path is the member already: its time, and its bytes. */
 function isSameFile(
   path: Buffer,
@@ -392,8 +383,7 @@ function isSameFile(
   there: NonNullable<ReturnType<typeof lookAtPath>>,
 ): boolean {
   if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
-  const archived = BigInt(member.mtimeS) * 1_000_000_000n + BigInt(member.mtimeNs);
-  const apart = there.mtimeNs - archived;
+  const apart = there.mtimeNs - timeNs(member);
   if (apart > timeError(member) || apart < -timeError(member)) return false;
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   try {

@@ -91,12 +91,7 @@ export async function insertRetrieval(
       };
       await tx.insertInto('retrieval_archives').values(planned).execute();
     }
-    for (const { path, reason } of problems) {
-      await tx
-        .insertInto('retrieval_problems')
-        .values({ retrieval_id: row.id, no: null, path, reason })
-        .execute();
-    }
+    await insertProblems(tx, row.id, null, problems);
     return row;
   });
 }
@@ -175,9 +170,19 @@ export async function recordArchive(
       .where('no', '=', no)
       .execute();
     await tx.deleteFrom('retrieval_problems').where('retrieval_id', '=', id).where('no', '=', no).execute();
-    for (const { path, reason } of problems)
-      await tx.insertInto('retrieval_problems').values({ retrieval_id: id, no, path, reason }).execute();
+    await insertProblems(tx, id, no, problems);
   });
+}
+
+/** Adds problems in the caller's transaction; `no`: the archive that they are of. */
+async function insertProblems(
+  tx: Catalog,
+  id: string,
+  no: number | null,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  for (const { path, reason } of problems)
+    await tx.insertInto('retrieval_problems').values({ retrieval_id: id, no, path, reason }).execute();
 }
 
 /** Adds problems that belong to no archive. */
@@ -186,13 +191,7 @@ export async function addProblems(
   id: string,
   problems: readonly RetrievalProblem[],
 ): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    for (const { path, reason } of problems)
-      await tx
-        .insertInto('retrieval_problems')
-        .values({ retrieval_id: id, no: null, path, reason })
-        .execute();
-  });
+  await catalog.transaction().execute((tx) => insertProblems(tx, id, null, problems));
 }
 
 /** Notes that a copy was read back whole and compared; `damage` says what is wrong with it. */

@@ -1,4 +1,5 @@
 import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { namesAbove } from '../archive/member-name.js';
 import { foldersAbove, selectionFilter, type Selection } from '../source/selection.js';
 import { filePageSize, type FileRow } from './files.js';
 import type { Catalog } from './open-catalog.js';
@@ -26,15 +27,39 @@ const afterFolder = (name: string) => `${name}0`;
  *
  * @param within only what one archive holds.
  */
-export async function* selectedFiles(
+export function selectedFiles(
   db: Catalog,
   setId: string,
   selection: Selection,
   within: WithinArchive | undefined,
 ): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, setId, selection, { within });
+}
+
+/** The same, but only files that are hard links to a file of an earlier archive. */
+export function selectedHardLinks(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, setId, selection, { hardLinks: true });
+}
+
+/** What of the rows in a range is asked for. */
+interface RowFilter {
+  within?: WithinArchive | undefined;
+  hardLinks?: boolean;
+}
+
+async function* selectedRows(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  filter: RowFilter,
+): AsyncGenerator<FileRow[]> {
   const wanted = selectionFilter(selection);
   for (const range of rangesOf(selection)) {
-    for await (const page of filesInRange(db, setId, range, within)) {
+    for await (const page of filesInRange(db, setId, range, filter)) {
       const selected = page.filter((row) => wanted(fromBytes(row.path)));
       if (selected.length > 0) yield selected;
     }
@@ -55,18 +80,14 @@ function rangesOf({ names, globs }: Selection): NameRange[] {
 /** Names that are not below another one of the list. */
 function outermostNames(names: readonly string[]): string[] {
   const all = new Set(names);
-  return [...all].filter((name) => {
-    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
-      if (all.has(name.slice(0, end))) return false;
-    return true;
-  });
+  return [...all].filter((name) => ![...namesAbove(name)].some((above) => all.has(above)));
 }
 
 async function* filesInRange(
   db: Catalog,
   setId: string,
   { from, before }: NameRange,
-  within: WithinArchive | undefined,
+  { within, hardLinks = false }: RowFilter,
 ): AsyncGenerator<FileRow[]> {
   let after: Uint8Array | undefined;
   for (;;) {
@@ -76,6 +97,7 @@ async function* filesInRange(
       .where('set_id', '=', setId)
       .orderBy('path')
       .limit(filePageSize);
+    if (hardLinks) query = query.where('hard_link_of', 'is not', null);
     if (within !== undefined) {
       query = query.where('path', '<=', within.last);
       query =

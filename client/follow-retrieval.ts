@@ -18,7 +18,7 @@ import { archiveQueue } from '../workflows/queues.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
-import { answerWithinMs, findServer, type Server, type Session } from './session.js';
+import { answerWithinMs, connectServer, findServer, type Server, type Session } from './session.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 250;
@@ -27,8 +27,23 @@ const looksPerQuestion = 40;
 /** Problems that are printed; `--json` prints all. */
 const problemsShown = 20;
 
+/** Starts a retrieval, or takes it up, and follows it to its end. */
+export async function runRetrieval(
+  session: Session,
+  row: RetrievalRow,
+  how: { attached: boolean },
+): Promise<void> {
+  const server = await connectServer(session);
+  try {
+    await startRetrieval(session, server, row);
+    await followRetrieval(session, server, row, how);
+  } finally {
+    await server.close();
+  }
+}
+
 /** Starts a retrieval's workflow, or finds it running. */
-export async function startRetrieval(session: Session, server: Server, row: RetrievalRow): Promise<void> {
+async function startRetrieval(session: Session, server: Server, row: RetrievalRow): Promise<void> {
   const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts } = snapshotOptions(
     session.settings,
   );
@@ -50,7 +65,7 @@ export async function startRetrieval(session: Session, server: Server, row: Retr
 }
 
 /** Follows a restore or a verify to its end, and prints what became of it. Sets the process's exit code. */
-export async function followRetrieval(
+async function followRetrieval(
   session: Session,
   server: Server,
   row: RetrievalRow,

@@ -3,7 +3,12 @@ import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
 import type { SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
-import { backupWorkflowId, searchAttributes, type BackupSetInput } from '../workflows/messages.js';
+import {
+  backupWorkflowId,
+  firstAttributes,
+  searchAttributes,
+  type BackupSetInput,
+} from '../workflows/messages.js';
 import { archiveQueue } from '../workflows/queues.js';
 import type { Server } from './session.js';
 
@@ -37,13 +42,7 @@ export async function startSet(server: Server, set: SetRow, run: { retry: boolea
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticSummary: `${sources.join(' ').slice(0, 150)} → pool ${set.pool}`,
     staticDetails: `Backup set ${set.id}\n\n- sources: ${sources.join(', ').slice(0, 2000)}\n- drive: ${set.drive}, pool: ${set.pool}`,
-    typedSearchAttributes: [
-      { key: searchAttributes.set, value: set.id },
-      { key: searchAttributes.source, value: sources.slice(0, 20).map((source) => source.slice(-200)) },
-      { key: searchAttributes.pool, value: set.pool },
-      { key: searchAttributes.drive, value: set.drive },
-      { key: searchAttributes.phase, value: 'scanning' },
-    ],
+    typedSearchAttributes: firstAttributes({ ...input, sources }),
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namesAbove } from '../archive/member-name.js';
 import { globFilter } from './globs.js';
 
 /** What is wanted of a set: members by name, with all that is below them, and globs. Nothing given: everything. */
@@ -21,19 +22,14 @@ export function selectionFilter(selection: Selection): (name: string) => boolean
   const byGlob = globFilter(selection.globs);
   const names = new Set(selection.names);
   return (name) => {
-    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
-    for (let end = plain.length; end > 0; end = plain.lastIndexOf('/', end - 1))
-      if (names.has(plain.slice(0, end))) return true;
+    if (names.has(name.endsWith('/') ? name.slice(0, -1) : name)) return true;
+    for (const above of namesAbove(name)) if (names.has(above)) return true;
     return selection.globs.length > 0 && byGlob(name);
   };
 }
 
 /** The folders above the named members: a restore brings back their modes and times too. */
 export function foldersAbove(selection: Selection): string[] {
-  const folders = new Set<string>();
-  for (const name of selection.names) {
-    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
-      folders.add(`${name.slice(0, end)}/`);
-  }
-  return [...folders];
+  const folders = selection.names.flatMap((name) => [...namesAbove(name)]);
+  return [...new Set(folders)].map((folder) => `${folder}/`);
 }

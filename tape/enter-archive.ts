@@ -1,4 +1,4 @@
-import { archiveOf } from '../catalog/groups.js';
+import { archiveOf, type ArchiveRow } from '../catalog/groups.js';
 import { forgetImported, importArchive, importCopy, type FoundArchive } from '../catalog/import-archive.js';
 import type { ManifestHeader } from '../archive/manifest.js';
 import type { Catalog } from '../catalog/open-catalog.js';
@@ -56,7 +56,8 @@ export async function enterArchive(
     const known = await archiveOf(tx, setId, group);
     const here = await copyHere(tx, setId, group, tape);
     const same = known?.size === facts.end.size && known.sha256 === facts.end.sha256;
-    const better = known !== undefined && isRebuilt(set) && (await isBetter(tx, archive, damage, same));
+    const better =
+      known !== undefined && isRebuilt(set) && (await isBetter(tx, archive, known, damage, same));
     if (known !== undefined && !same && !better) {
       throw new CatalogConflict(
         `The archive ${name} on the tape is another than the one that the catalog knows (sha256 ${facts.end.sha256.slice(0, 12)}… and ${known.sha256.slice(0, 12)}…).`,
@@ -74,12 +75,12 @@ export async function enterArchive(
 async function isBetter(
   tx: Catalog,
   { setId, group, manifest }: FoundArchive,
+  known: ArchiveRow,
   damage: string | null,
   same: boolean,
 ): Promise<boolean> {
   if (damage !== null || manifest === null) return false;
-  const known = await archiveOf(tx, setId, group);
-  if (same) return known?.manifest_sha256 === '';
+  if (same) return known.manifest_sha256 === '';
   const whole = await tx
     .selectFrom('copies')
     .select('copy_no')

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, open, rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ArchiveDamaged } from '../archive/block-reader.js';
 import { toText } from '../archive/byte-string.js';
@@ -16,6 +14,7 @@ import { describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveName, manifestName } from '../staging/paths.js';
 import { confirmMedium } from './drive.js';
+import { hashOf } from './hash-file.js';
 import {
   copyHere,
   enterArchive,
@@ -194,23 +193,4 @@ async function lstatOf(file: string): Promise<{ size: number; mtimeMs: number } 
 
 async function isFile(file: string): Promise<boolean> {
   return (await lstatOf(file)) !== undefined;
-}
-
-/** Size and SHA-256 of an ordinary file; a link or pipe is not followed or waited for. */
-async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
-  const handle = await open(
-    file,
-    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
-  );
-  try {
-    const hash = createHash('sha256');
-    let size = 0;
-    for await (const chunk of handle.createReadStream({ autoClose: false })) {
-      hash.update(chunk as Buffer);
-      size += (chunk as Buffer).length;
-    }
-    return { size, sha256: hash.digest('hex') };
-  } finally {
-    await handle.close();
-  }
 }

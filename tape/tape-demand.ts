@@ -6,6 +6,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
 import { tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveName, manifestName } from '../staging/paths.js';
 import { tapeNotReady, type Drive } from './drive.js';
@@ -182,6 +183,14 @@ async function entryAt(file: string): Promise<Stats | undefined> {
     if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+/** Numbers found on the tapes in some drives are never given again, also after the catalog was lost. */
+export async function rememberSetsInDrives(
+  catalog: Catalog,
+  drives: readonly Pick<DriveSettings, 'path'>[],
+): Promise<void> {
+  for (const { path: mount } of drives) await rememberSeenSets(catalog, await setsOnTape(mount));
 }
 
 /** Set folders at the root of a tape; none when it cannot be listed. */

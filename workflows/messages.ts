@@ -52,6 +52,22 @@ export const searchAttributes = {
   phase: defineSearchAttributeKey('TapeflowPhase', SearchAttributeType.KEYWORD),
 } as const;
 
+/** The search attributes with which a set's workflow begins, whoever starts it. */
+export function firstAttributes(set: {
+  setId: string;
+  sources: readonly string[];
+  pool: string;
+  drive: string;
+}) {
+  return [
+    { key: searchAttributes.set, value: set.setId },
+    { key: searchAttributes.source, value: set.sources.slice(0, 20).map((source) => source.slice(-200)) },
+    { key: searchAttributes.pool, value: set.pool },
+    { key: searchAttributes.drive, value: set.drive },
+    { key: searchAttributes.phase, value: 'scanning' },
+  ];
+}
+
 /** Workflow id of a set. */
 export function backupWorkflowId(setId: string): string {
   return `backup-${setId}`;

@@ -3,7 +3,7 @@ import { ParentClosePolicy, executeChild, proxyActivities } from '@temporalio/wo
 import type { ArchiveActivities } from '../activities/index.js';
 import type { ScheduledBackup } from '../activities/open-scheduled-set.js';
 import { backupSet } from './backup-set.js';
-import { backupWorkflowId, searchAttributes } from './messages.js';
+import { backupWorkflowId, firstAttributes } from './messages.js';
 import { archiveQueue } from './queues.js';
 
 /**
@@ -27,13 +27,7 @@ export async function scheduledBackup(backup: ScheduledBackup): Promise<string> 
       // A schedule that is removed, or a run of it that is ended, leaves the set alone.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `schedule ${backup.name}: ${sources.join(' ')} → pool ${pool}`.slice(0, 180),
-      typedSearchAttributes: [
-        { key: searchAttributes.set, value: setId },
-        { key: searchAttributes.source, value: sources.slice(0, 20).map((source) => source.slice(-200)) },
-        { key: searchAttributes.pool, value: pool },
-        { key: searchAttributes.drive, value: drive },
-        { key: searchAttributes.phase, value: 'scanning' },
-      ],
+      typedSearchAttributes: firstAttributes({ setId, sources, pool, drive }),
     });
   } catch (error) {
     // A person has taken the unfinished set up already.

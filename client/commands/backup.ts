@@ -1,8 +1,8 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
-import { setsOnTape } from '../../tape/tape-demand.js';
-import { openSet, rememberSeenSets, requireSetId, type SetRow } from '../../catalog/sets.js';
+import { rememberSetsInDrives } from '../../tape/tape-demand.js';
+import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
@@ -97,8 +97,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   const catalog = await session.catalog();
   const server = await connectServer(session);
   try {
-    // Numbers found on a tape are never given again, also after the catalog was lost.
-    for (const { path: mount } of settings.drives) await rememberSeenSets(catalog, await setsOnTape(mount));
+    await rememberSetsInDrives(catalog, settings.drives);
     const { set, attached } = await openSet(
       catalog,
       { ...planned, id: flags.set, options: newSetOptions(settings) },

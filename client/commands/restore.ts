@@ -7,9 +7,9 @@ import { newestSetWith, setNamed } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
-import { followRetrieval, startRetrieval } from '../follow-retrieval.js';
+import { runRetrieval } from '../follow-retrieval.js';
 import { memberNamesOf, shownPath } from '../names.js';
-import { connectServer, inSession, userPath, type Session } from '../session.js';
+import { inSession, userPath, type Session } from '../session.js';
 
 interface RestoreFlags {
   target: string;
@@ -61,13 +61,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   };
   const unfinished = await unfinishedLike(catalog, wanted);
   const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted));
-  const server = await connectServer(session);
-  try {
-    await startRetrieval(session, server, retrieval);
-    await followRetrieval(session, server, retrieval, { attached: unfinished !== undefined });
-  } finally {
-    await server.close();
-  }
+  await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
 }
 
 async function planNew(catalog: Catalog, setId: string, selection: Selection, wanted: NewRetrieval) {

@@ -43,6 +43,7 @@ export function addSchedule(program: Command): void {
     name: string,
     description: string,
     done: string,
+    keepServer: boolean,
     run: (handle: ScheduleHandle) => Promise<void>,
   ) =>
     schedule
@@ -50,12 +51,14 @@ export function addSchedule(program: Command): void {
       .description(description)
       .argument('<name>', 'the schedule')
       .action((schedule: string, _options, command: Command) =>
-        inSession(command, (session) => change(session, schedule, done, run)),
+        inSession(command, (session) => change(session, schedule, done, keepServer, run)),
       );
-  one('pause', 'run it no more until `resume`', 'is paused', (handle) => handle.pause());
-  one('resume', 'let it run again', 'runs again', (handle) => handle.unpause());
-  one('run', 'run it now, unless it runs already', 'has been told to run now', (handle) => handle.trigger());
-  one('remove', 'delete it; sets that it has made stay', 'is removed', (handle) => handle.delete());
+  one('pause', 'run it no more until `resume`', 'is paused', false, (handle) => handle.pause());
+  one('resume', 'let it run again', 'runs again', true, (handle) => handle.unpause());
+  one('run', 'run it now, unless it runs already', 'has been told to run now', true, (handle) =>
+    handle.trigger(),
+  );
+  one('remove', 'delete it; sets that it has made stay', 'is removed', false, (handle) => handle.delete());
 }
 
 interface AddFlags {
@@ -77,6 +80,8 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
     const { schedule } = server.client;
     const id = idOf(name);
     const description = {
+      scheduleId: id,
+      memo: { cron: flags.cron, backup: words.join(' ') },
       spec: { cronExpressions: [flags.cron], timezone: Intl.DateTimeFormat().resolvedOptions().timeZone },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
       action: {
@@ -88,11 +93,7 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
       },
     };
     try {
-      await schedule.create({
-        scheduleId: id,
-        ...description,
-        memo: { cron: flags.cron, backup: words.join(' ') },
-      });
+      await schedule.create(description);
     } catch (error) {
       if (!(error instanceof ScheduleAlreadyRunning)) throw wrongCron(flags.cron, error);
       if (flags.replace !== true) {
@@ -103,11 +104,7 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
         );
       }
       await schedule.getHandle(id).delete();
-      await schedule.create({
-        scheduleId: id,
-        ...description,
-        memo: { cron: flags.cron, backup: words.join(' ') },
-      });
+      await schedule.create(description);
     }
     const next = (await schedule.getHandle(id).describe()).info.nextActionTimes[0];
     await server.lease?.stay();
@@ -211,6 +208,7 @@ async function change(
   session: Session,
   name: string,
   done: string,
+  keepServer: boolean,
   run: (handle: ScheduleHandle) => Promise<void>,
 ): Promise<void> {
   await withSchedules(session, async (server) => {
@@ -224,7 +222,7 @@ async function change(
         '`tapeflow schedule list` lists them.',
       );
     }
-    if (done.includes('run')) await server.lease?.stay();
+    if (keepServer) await server.lease?.stay();
     if (session.json) session.emit({ name, done });
     else session.print(`Schedule ${name} ${done}.`);
   });

@@ -5,8 +5,8 @@ import { findSet } from '../../catalog/sets.js';
 import { tapeByName } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { followRetrieval, startRetrieval } from '../follow-retrieval.js';
-import { connectServer, inSession, type Session } from '../session.js';
+import { runRetrieval } from '../follow-retrieval.js';
+import { inSession, type Session } from '../session.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
@@ -58,11 +58,5 @@ async function verify(
   if (unfinished === undefined && archives.length === 0)
     throw new TapeflowFailure('NothingToVerify', `${subject} has no archive on tape.`);
   const retrieval = unfinished ?? (await insertRetrieval(catalog, wanted, archives, []));
-  const server = await connectServer(session);
-  try {
-    await startRetrieval(session, server, retrieval);
-    await followRetrieval(session, server, retrieval, { attached: unfinished !== undefined });
-  } finally {
-    await server.close();
-  }
+  await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
 }
