@@ -81,7 +81,8 @@ export async function reserveStaging(
       .selectFrom('groups')
       .innerJoin('sets', 'sets.id', 'groups.set_id')
       .select((eb) => eb.fn.sum<number | null>('groups.reserved').as('held'))
-      .where('groups.reserved', '>', 0)
+      // Literal, or the index of such groups could not serve.
+      .where((eb) => eb('groups.reserved', '>', eb.lit(0)))
       .where('groups.state', '!=', 'failed')
       .where('sets.state', 'not in', finalSetStates)
       .where((eb) => eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', no)])))

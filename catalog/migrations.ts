@@ -274,6 +274,11 @@ async function incremental(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('files').addColumn('held_group', integer).execute();
 }
 
+/** The groups that hold staging: every compression adds up what they hold, and a catalog of years has many others. */
+async function groupsByReserved(db: Kysely<unknown>): Promise<void> {
+  await sql`create index groups_by_reserved on groups (reserved) where reserved > 0`.execute(db);
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -281,4 +286,5 @@ export const migrations: Record<string, Migration> = {
   '0003_files_by_name': { up: filesByName },
   '0004_retrievals': { up: retrievals },
   '0005_incremental': { up: incremental },
+  '0006_groups_by_reserved': { up: groupsByReserved },
 };

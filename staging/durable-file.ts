@@ -143,7 +143,9 @@ export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
 
 async function copyChunks(source: FileHandle, target: FileHandle, options: CopyOptions): Promise<CopyResult> {
   const hash = createHash('sha256');
-  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)] as const;
+  // Whole chunks for a small file would be garbage that sets off a collection of everything for every few archives.
+  const size = Math.max(1, Math.min(chunkBytes, (await source.stat()).size));
+  const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] as const;
   let bytes = 0;
   let turn = 0;
   let reading = readFull(source, buffers[0], 0, options.from);
