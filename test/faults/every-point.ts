@@ -1,19 +1,20 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore] [--process archive,tape,client]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from '../../config/project-dir.js';
 import { embeddedPoints, killWholeTree } from '../support/embedded-kill.js';
 import { buildShim } from '../support/fault-shim.js';
-import { KillLane, killWhileLabelling } from '../support/kill-lane.js';
+import { KillLane, killWhileLabelling, type Outcome } from '../support/kill-lane.js';
 import { targets, type Point } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
+import { RestoreLane } from '../support/restore-kill.js';
 
 const { values: options } = parseArgs({
   options: {
     lanes: { type: 'string', default: '3' },
-    family: { type: 'string', default: 'staged,direct,labelling,embedded' },
+    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore' },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
@@ -43,6 +44,31 @@ async function closeLane(lane: KillLane, keep: boolean): Promise<void> {
   await lane.close(keep);
 }
 
+let restores: Promise<{ lane: RestoreLane; points: Point[] }> | undefined;
+/** Restores are run one after the other in one installation. */
+let turn: Promise<unknown> = Promise.resolve();
+
+function restoreLane(): Promise<{ lane: RestoreLane; points: Point[] }> {
+  return (restores ??= RestoreLane.open(library).then(async (lane) => ({
+    lane,
+    points: await lane.record(),
+  })));
+}
+
+function killInRestore(point: Point, target: 'itself' | 'all'): Promise<Outcome> {
+  const outcome = turn.then(async () => {
+    const { lane } = await restoreLane();
+    const run = await lane.run(point, target);
+    if (run.problems.length > 0) {
+      await lane.close(true);
+      restores = undefined;
+    }
+    return run;
+  });
+  turn = outcome.catch(() => undefined);
+  return outcome;
+}
+
 /** Every run that the options ask for and that was not done before, in the order of the flow. */
 async function plan(lane: KillLane): Promise<Run[]> {
   const asked = (list: string, name: string) => list.split(',').includes(name);
@@ -55,6 +81,7 @@ async function plan(lane: KillLane): Promise<Run[]> {
   }
   if (asked(options.family, 'labelling')) points.push(...lane.labelling());
   if (asked(options.family, 'embedded')) points.push(...embeddedPoints);
+  if (asked(options.family, 'restore')) points.push(...(await restoreLane()).points);
   const done = report.done();
   return points
     .filter(({ role, number }) => asked(options.process, role) && number >= from && number <= to)
@@ -65,6 +92,7 @@ async function plan(lane: KillLane): Promise<Run[]> {
 function targetsOf({ family, role }: Point): Run['target'][] {
   if (family === 'embedded') return ['all'];
   if (family === 'labelling') return ['itself'];
+  if (family === 'restore') return ['itself', 'all'];
   return targets.filter((target) => role !== 'client' || target !== 'client');
 }
 
@@ -76,6 +104,7 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
     const once = () => {
       if (point.family === 'embedded') return killWholeTree(library, point);
       if (point.family === 'labelling') return killWhileLabelling(library, point);
+      if (point.family === 'restore') return killInRestore(point, target as 'itself' | 'all');
       return lane.run(point, target);
     };
     let outcome = await once();
@@ -113,4 +142,5 @@ try {
   if (interrupted) await new Promise(() => undefined);
   throw error;
 }
+await (await restores)?.lane.close(false);
 process.exitCode = report.end((Date.now() - began) / 1000) ? 0 : 1;

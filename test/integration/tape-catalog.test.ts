@@ -307,6 +307,17 @@ test('a tape of another installation is read and never written to, and its numbe
   assert.deepEqual(readdirSync(tape), listing);
   backup.child.kill('SIGINT');
   await backup.ended;
+
+  const [archive = ''] = archivesOn(tape, setId);
+  const manifest = readFileSync(manifestOf(archive));
+  truncateSync(manifestOf(archive), 10);
+  const damaged = await installation.json<Reading>(['tape', 'catalog', '--adopt'], env);
+  assert.equal(damaged.tape.state, 'foreign', 'one that is not whole is not adopted');
+  writeFileSync(manifestOf(archive), manifest);
+  assert.equal((await installation.json<Reading>(['tape', 'catalog', '--adopt'], env)).tape.state, 'usable');
+  const { status, tapes } = await installation.json(['backup', source], env);
+  assert.deepEqual([status, tapes], ['completed', [row.name]], 'adopted, it takes the set that has waited');
+  assert.equal((await installation.run(['verify', setId], env)).code, 0, 'and what it held is as it was');
 });
 
 test('a set that is another one under a known number is left out, and the rest is read', async () => {

@@ -8,8 +8,9 @@ export const targets: readonly Target[] = ['itself', 'server', 'client', 'all'];
 /**
  * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `embedded`: all of it
  * comes and goes with the command `tapeflow backup`. `labelling`: the tape worker's first start, which labels the tape.
+ * `restore`: a restore, while a backup runs beside it.
  */
-export type Family = 'staged' | 'direct' | 'embedded' | 'labelling';
+export type Family = 'staged' | 'direct' | 'embedded' | 'labelling' | 'restore';
 
 /** One operation of one process in the life of a set, in words that are the same for every set. */
 export interface Point {
@@ -53,10 +54,15 @@ export function pointsOf(
 
 /** The path of an operation without what differs from run to run. */
 function plainPath(file: string, root: string, setId: string): string {
-  return file
-    .replace(`${root}/`, '')
-    .replaceAll(setId, '{set}')
-    .replace(/\.(gz|json)\.[^/]+\.part$/, '.$1.{attempt}.part');
+  return (
+    file
+      .replace(`${root}/`, '')
+      // Below a restore's target again.
+      .replaceAll(root, '{root}')
+      .replaceAll(setId, '{set}')
+      .replace(/\.(gz|json)\.[^/]+\.part$/, '.$1.{attempt}.part')
+      .replace(/\/(\.tapeflow-restore-)[^/]+-(\d+)\.part$/, '/$1{attempt}-$2.part')
+  );
 }
 
 /** What the shim has to be told for a point. `setId` may be a glob. */
@@ -64,7 +70,7 @@ export function strikeAt(point: Point, root: string, setId: string): Strike {
   return {
     action: point.after ? 'killAfter' : 'killBefore',
     operation: point.operation,
-    path: `${root}/${point.path.replaceAll('{set}', setId).replaceAll('{attempt}', '*')}`,
+    path: `${root}/${point.path.replaceAll('{root}', root).replaceAll('{set}', setId).replaceAll('{attempt}', '*')}`,
     at: point.occurrence,
   };
 }
