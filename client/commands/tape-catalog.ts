@@ -1,6 +1,8 @@
 import path from 'node:path';
 import type { Command } from 'commander';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import type { RebuiltSet } from '../../catalog/rebuilt-sets.js';
+import { updateTape } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drive-lock.js';
@@ -19,14 +21,23 @@ export function addTapeCatalog(tape: Command): void {
       'read what the tape in a drive holds into the catalog: after it was lost, or of another installation',
     )
     .option('--drive <name>', 'the drive', 'lto1')
-    .action(({ drive }: { drive: string }, command: Command) =>
-      inSession(command, (session) => catalogTape(session, drive)),
+    .option(
+      '--adopt',
+      'a tape of another installation, which is gone: it becomes one of this, to be written on',
+    )
+    .action((flags: CatalogFlags, command: Command) =>
+      inSession(command, (session) => catalogTape(session, flags)),
     );
 }
 
-async function catalogTape(session: Session, driveName: string): Promise<void> {
+interface CatalogFlags {
+  drive: string;
+  adopt?: true;
+}
+
+async function catalogTape(session: Session, flags: CatalogFlags): Promise<void> {
   const { settings } = session;
-  const driveSettings = driveNamed(settings, driveName);
+  const driveSettings = driveNamed(settings, flags.drive);
   const catalog = await session.catalog();
   const lock = lockDrive(settings, driveSettings, 'tape catalog');
   try {
@@ -38,6 +49,7 @@ async function catalogTape(session: Session, driveName: string): Promise<void> {
       say: (sentence) => session.say(sentence),
       onArchive: (report) => printArchive(session, report),
     });
+    if (flags.adopt === true) await adopt(catalog, reading);
     printReading(session, reading);
     if (reading.troubles.length > 0) process.exitCode = exitCodes.failure;
   } catch (error) {
@@ -47,6 +59,18 @@ async function catalogTape(session: Session, driveName: string): Promise<void> {
   } finally {
     lock.release();
   }
+}
+
+/**
+ * Makes a foreign tape one of this installation: what is on it is in the catalog now, so that the next archive comes after
+ * the last. Not one of which something is damaged or unknown: that is kept as it is.
+ */
+async function adopt(catalog: Catalog, reading: CatalogReading): Promise<void> {
+  const { tape, troubles } = reading;
+  if (tape.state !== 'foreign') return;
+  if (troubles.length > 0) return;
+  await updateTape(catalog, tape.uuid, { state: 'usable', reason: null });
+  reading.tape = { ...tape, state: 'usable', reason: null };
 }
 
 const outcomeWords: Record<ArchiveReport['outcome'], string> = {
@@ -75,7 +99,9 @@ function printReading(session: Session, reading: CatalogReading): void {
     return;
   }
   const foreign =
-    tape.state === 'foreign' ? '; another installation has labelled it, so it is only read' : '';
+    tape.state === 'foreign'
+      ? '; another installation has labelled it, so it is only read (if that one is gone and the tape is whole, --adopt makes it one of this)'
+      : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
     `  ${counts.added} archives added, ${counts.copy} copies added, ${counts.known} known already, ${counts.refused} left out`,
