@@ -45,7 +45,8 @@ function compare(title: string, scripts: Record<string, string>): void {
 
 try {
   makeCorpus('mixed', corpus, bytesOf(options.size), Number(options.seed));
-  measure(ourCommand('engine.js', 'pack', corpus, archive, threads, 6, 'auto'), env);
+  const packing = measure(ourCommand('engine.js', 'pack', corpus, archive, threads, 6, 'auto'), env);
+  report.show(`packing ${options.size} into the archive`, [{ what: 'tapeflow', ...packing }]);
   const name = await middleMember();
   compare('one file out of the middle; ratios to tar xzf', {
     'tar xzf ARCHIVE FILE': `tar -C ${into} -xzf ${packed} ${quoted(toText(name))}`,
