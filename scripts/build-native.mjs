@@ -1,8 +1,18 @@
 // Compiles the native addon (archive/native/) to node_modules/.tapeflow/native.node, where a C compiler and Node's headers
 // are. Nothing depends on it, so a failure is only noted. Plain Node, no network.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -49,8 +59,28 @@ function headers() {
   );
 }
 
+const compileFlags = [
+  ...['-std=gnu11', '-O2', '-fPIC', '-fvisibility=hidden', '-DNDEBUG', '-DNAPI_VERSION=8'],
+  // zstd without its assembler file, and with nothing that Node's own copy of it could be taken for.
+  ...['-DZSTD_DISABLE_ASM', '-DZSTD_TRACE=0', '-DZSTDLIB_VISIBLE=', '-DZSTDERRORLIB_VISIBLE='],
+];
+
+/** Runs the compiler; what it says when it fails, else undefined. */
+function compile(compiler, args) {
+  return new Promise((resolve) => {
+    const child = spawn(compiler, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let text = '';
+    child.stderr.setEncoding('utf8').on('data', (more) => (text += more));
+    child.once('error', (error) => resolve(`there is no C compiler (${compiler}: ${error.code})`));
+    child.once('close', (code) => {
+      const why = text.split('\n').find((line) => line.includes('error')) ?? text.trim().split('\n')[0];
+      resolve(code === 0 ? undefined : `${compiler} failed: ${why}`);
+    });
+  });
+}
+
 /** Why it could not be built; null when it was. */
-function build() {
+async function build() {
   if (process.platform !== 'linux' && process.platform !== 'darwin')
     return `it is not built on ${process.platform}`;
   const include = headers();
@@ -60,39 +90,41 @@ function build() {
     process.platform === 'darwin'
       ? ['-bundle', '-undefined', 'dynamic_lookup']
       : ['-shared', '-Wl,-z,now', '-Wl,-z,relro'];
-  const flags = [
-    '-std=gnu11',
-    '-O2',
-    '-DNDEBUG',
-    '-DNAPI_VERSION=8',
-    '-fPIC',
-    '-fvisibility=hidden',
-    ...link,
-  ];
-  const fresh = path.join(outDir, `native-${process.pid}.node`);
-  const files = sources(nativeDir).filter((file) => file.endsWith('.c'));
-  const compiled = spawnSync(compiler, [...flags, `-I${include}`, '-o', fresh, ...files], {
-    encoding: 'utf8',
-  });
-  if (compiled.error !== undefined) return `there is no C compiler (${compiler}: ${compiled.error.code})`;
-  if (compiled.status !== 0) return `${compiler} failed: ${compiled.stderr.trim().split('\n')[0]}`;
-  // In a process of its own: a bad one must not take the set-up with it.
-  const loaded = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(fresh)})`]);
-  if (loaded.status !== 0) {
-    rmSync(fresh, { force: true });
-    return 'it was built, but Node cannot load it';
+  const folder = mkdtempSync(path.join(outDir, 'native-'));
+  try {
+    const fresh = path.join(folder, 'native.node');
+    const objectOf = (file) =>
+      path.join(folder, `${path.relative(nativeDir, file).replaceAll(path.sep, '-')}.o`);
+    const files = sources(nativeDir).filter((file) => file.endsWith('.c'));
+    const left = [...files];
+    let problem;
+    // One file after the other on each core.
+    const core = async () => {
+      for (let file; problem === undefined && (file = left.shift()) !== undefined;) {
+        const args = [...compileFlags, `-I${include}`, '-c', '-o', objectOf(file), file];
+        problem ??= await compile(compiler, args);
+      }
+    };
+    await Promise.all(cpus().map(core));
+    problem ??= await compile(compiler, [...link, '-o', fresh, ...files.map(objectOf)]);
+    if (problem !== undefined) return problem;
+    // In a process of its own: a bad one must not take the set-up with it.
+    const loaded = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(fresh)})`]);
+    if (loaded.status !== 0) return 'it was built, but Node cannot load it';
+    renameSync(fresh, addon);
+    return null;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  renameSync(fresh, addon);
-  return null;
 }
 
-export function buildNative() {
+export async function buildNative() {
   mkdirSync(outDir, { recursive: true });
   rmSync(addon, { force: true });
-  const reason = build();
+  const reason = await build();
   writeFileSync(record, `${JSON.stringify({ key: nativeKey(), reason })}\n`);
   if (reason !== null)
     console.error(`The native addon was not built: ${reason}. Everything works without it, more slowly.`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) buildNative();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildNative();

@@ -132,7 +132,7 @@ async function setUp() {
       stamp('built', sourceKey());
     }
     // May fail: then everything works without it, and it is not tried again before something changes.
-    if (now.native) buildNative();
+    if (now.native) await buildNative();
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }

@@ -1,6 +1,9 @@
 #include "addon.h"
 
 NAPI_MODULE_INIT() {
-  if (!init_gzip(env, exports)) napi_throw_error(env, NULL, "the addon could not be set up");
+  int ready = 1;
+  ready = ready && init_gzip(env, exports);
+  ready = ready && init_zstd(env, exports);
+  if (!ready) napi_throw_error(env, NULL, "the addon could not be set up");
   return exports;
 }

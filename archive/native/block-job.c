@@ -1,0 +1,73 @@
+#include "block-job.h"
+
+#include <stdlib.h>
+
+static void run(napi_env env, void *data) {
+  (void)env;
+  struct block_job *job = data;
+  job->call->run(job);
+}
+
+static void release(napi_env env, struct block_job *job) {
+  for (int i = 0; i < 2; i++)
+    if (job->kept[i] != NULL) napi_delete_reference(env, job->kept[i]);
+  if (job->work != NULL) napi_delete_async_work(env, job->work);
+  free(job);
+}
+
+static void settle(napi_env env, napi_status status, void *data) {
+  struct block_job *job = data;
+  napi_value value, code, message;
+  if (status != napi_ok) {
+    job->code = "ECANCELED";
+    job->problem = "it was not done";
+  }
+  if (job->problem == NULL) {
+    if (napi_create_double(env, (double)job->result, &value) == napi_ok)
+      napi_resolve_deferred(env, job->deferred, value);
+  } else if (napi_create_string_utf8(env, job->code, NAPI_AUTO_LENGTH, &code) == napi_ok &&
+             napi_create_string_utf8(env, job->problem, NAPI_AUTO_LENGTH, &message) == napi_ok &&
+             napi_create_error(env, code, message, &value) == napi_ok) {
+    napi_reject_deferred(env, job->deferred, value);
+  }
+  release(env, job);
+}
+
+static int read_arguments(napi_env env, napi_callback_info info, napi_value args[3], struct block_job *job) {
+  size_t count = 3;
+  uint8_t *in;
+  const struct block_call *call = job->call;
+  if (napi_get_cb_info(env, info, &count, args, NULL, NULL) != napi_ok || count < 3) return 0;
+  if (!memory_of(env, args[0], 0, &in, &job->bytes) || job->bytes > call->most_bytes) return 0;
+  if (!memory_of(env, args[1], call->least_room(job->bytes), &job->out, &job->room)) return 0;
+  if (napi_get_value_int32(env, args[2], &job->level) != napi_ok) return 0;
+  /* An empty array may have no memory at all. */
+  static const uint8_t nothing;
+  job->in = job->bytes == 0 ? &nothing : in;
+  return job->level >= call->least_level && job->level <= call->most_level;
+}
+
+napi_value start_block_job(napi_env env, napi_callback_info info, const struct block_call *call) {
+  napi_value args[3], promise, name;
+  struct block_job *job = calloc(1, sizeof *job);
+  if (job == NULL) {
+    napi_throw_error(env, "ENOMEM", "no memory for a block");
+    return NULL;
+  }
+  job->call = call;
+  if (!read_arguments(env, info, args, job)) {
+    free(job);
+    napi_throw_range_error(env, NULL, "a wrong level, or buffers that are too small or too large");
+    return NULL;
+  }
+  int ready = napi_create_string_utf8(env, call->name, NAPI_AUTO_LENGTH, &name) == napi_ok;
+  for (int i = 0; i < 2; i++) ready = ready && napi_create_reference(env, args[i], 1, &job->kept[i]) == napi_ok;
+  ready = ready && napi_create_async_work(env, NULL, name, run, settle, job, &job->work) == napi_ok &&
+          napi_create_promise(env, &job->deferred, &promise) == napi_ok;
+  if (!ready || napi_queue_async_work(env, job->work) != napi_ok) {
+    release(env, job);
+    napi_throw_error(env, NULL, "a block could not be begun");
+    return NULL;
+  }
+  return promise;
+}
