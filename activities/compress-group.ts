@@ -19,7 +19,7 @@ import { archiveName, finalDir, manifestName, partName, tempDir } from '../stagi
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
-import { setOptions } from './set-options.js';
+import { setOptions, type SetOptions } from './set-options.js';
 import { lackOfSpace, stagingCondition, stagingNeed, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
 
@@ -45,8 +45,9 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
     await waitForRoom(deps, ref, group, attempt, folder);
     attempt.throwIfCancelled();
     if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
-    await removeEarlier(deps, ref, attempt);
-    await packAndName(deps, ref, group, attempt, folder);
+    const options = setOptions(await setNamed(catalog, ref.setId));
+    await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
+    await packAndName(deps, ref, group, attempt, options);
   }, stagingCondition(deps));
 }
 
@@ -54,11 +55,16 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
  * Deletes what earlier attempts have staged of this group: the catalog knows of no archive, so none of it counts. A
  * damaged archive has the size of the one to come, and must not be taken for it.
  */
-async function removeEarlier({ catalog, settings }: Deps, ref: GroupRef, attempt: Attempt): Promise<void> {
+async function removeEarlier(
+  { catalog, settings }: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+  archive: string,
+): Promise<void> {
   const root = settings.BACKUP_COMPRESS_DIR;
   const owned = await whileOwned(catalog, { ...ref, token: attempt.token, state: 'compressing' }, () => {
     for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)]) {
-      for (const name of [archiveName(ref.setId, ref.group), manifestName(ref.setId, ref.group)]) {
+      for (const name of [archive, manifestName(ref.setId, ref.group)]) {
         for (const file of [name, ...partsOf(folder, name)]) rmSync(path.join(folder, file), { force: true });
       }
     }
@@ -72,15 +78,16 @@ async function packAndName(
   ref: GroupRef,
   group: GroupRow,
   attempt: Attempt,
-  folder: string,
+  { compression, groupBytes }: SetOptions,
 ): Promise<void> {
   const began = performance.now();
-  const archivePath = path.join(folder, partName(archiveName(ref.setId, ref.group), attempt.token));
+  const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
+  const name = archiveName(ref.setId, ref.group, compression);
+  const archivePath = path.join(folder, partName(name, attempt.token));
   const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
-  logStage(deps, 'compressing', ref, { archive: archiveName(ref.setId, ref.group), bytes: group.bytes });
+  logStage(deps, 'compressing', ref, { archive: name, bytes: group.bytes });
   let packed: PackedGroup;
   try {
-    const { groupBytes } = setOptions(await setNamed(deps.catalog, ref.setId));
     const maxBytes = Math.max(groupBytes, group.bytes);
     packed = await packGroup(
       deps,

@@ -8,6 +8,7 @@ import {
   staleAttempt,
   type GroupRow,
 } from '../catalog/groups.js';
+import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
@@ -20,6 +21,7 @@ import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
 import { onMedium } from './on-medium.js';
+import { setOptions } from './set-options.js';
 import { takenOver, type WrittenArchive } from './write-to-tape.js';
 
 /** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
@@ -96,7 +98,11 @@ async function packOnTape(
   const began = performance.now();
   const confirm = () => confirmMedium(drive.settings, tape.medium);
   const folder = await makeTapeFolder(drive.settings.path, ref.setId, confirm);
-  const names = { archive: archiveName(ref.setId, ref.group), manifest: manifestName(ref.setId, ref.group) };
+  const { compression } = setOptions(await setNamed(catalog, ref.setId));
+  const names = {
+    archive: archiveName(ref.setId, ref.group, compression),
+    manifest: manifestName(ref.setId, ref.group),
+  };
   const parts = {
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),

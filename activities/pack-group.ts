@@ -8,6 +8,7 @@ import {
   type SkippedMember,
 } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
+import type { ArchiveFormat } from '../archive/format.js';
 import { encodeBlocks } from '../archive/block-reader.js';
 import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
@@ -17,9 +18,13 @@ import type { Attempt } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
 import { PackedFiles } from './packed-files.js';
 import { setOptions } from './set-options.js';
+import { requireZstdHere } from './zstd-here.js';
 
-/** Compressed blocks under way at once, for each compression thread; see "Making and reading archives" in the facts. */
-const blocksPerThread = 4;
+/**
+ * Compressed blocks under way at once, for each compression thread; zstd's are four times as large. See "Making and reading
+ * archives" in the facts.
+ */
+const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
 
 export interface PackedGroup {
   /** The archive's catalog row, ready to commit. */
@@ -42,14 +47,17 @@ export async function packGroup(
   const files = new PackedFiles();
   const found: SkippedMember[] = [];
   let members = 0;
-  const name = archiveName(setId, group);
+  const { compression, level } = setOptions(set);
+  const name = archiveName(setId, group, compression);
+  if (compression === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
   const outcome = await packInThread({
     archivePath: paths.archivePath,
     manifestPath: paths.manifestPath,
     pages: plannedPages(deps, ref, found),
-    level: setOptions(set).level,
+    format: compression,
+    level,
     codec: settings.COMPRESSION_CODEC,
-    inFlight: Math.max(8, settings.COMPRESSION_THREADS * blocksPerThread),
+    inFlight: Math.max(2, settings.COMPRESSION_THREADS) * blocksPerThread[compression],
     maxBytes: paths.maxBytes,
     manifestHeader: {
       set: setId,

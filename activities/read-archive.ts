@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeBlocks } from '../archive/block-reader.js';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { formatOf } from '../archive/format.js';
 import { memberNameOfText, namesAbove } from '../archive/member-name.js';
 import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
@@ -28,6 +29,7 @@ import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import type { DriveDeps } from './deps.js';
+import { requireZstdHere } from './zstd-here.js';
 
 /** One archive of a retrieval: all that the history carries of it. */
 export interface RetrievalRef {
@@ -103,6 +105,12 @@ async function readMembers(
   problems: RetrievalProblem[],
 ): Promise<void> {
   const { settings } = deps;
+  const format = formatOf(archive.name) ?? 'gzip';
+  if (format === 'zstd')
+    await requireZstdHere(
+      settings.COMPRESSION_CODEC,
+      `Without it, \`tar --zstd -xf ${archive.name}\` or \`zstd -d\` reads it.`,
+    );
   const verify = retrieval.kind === 'verify';
   if (verify) await dropFromCache(file);
   const { size } = await lstat(file);
@@ -115,6 +123,8 @@ async function readMembers(
   report(0);
   const outcome = await unpackInThread({
     archivePath: file,
+    format,
+    codec: settings.COMPRESSION_CODEC,
     index:
       archive.blocks === null || archive.block_bytes === null
         ? undefined

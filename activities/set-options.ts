@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { archiveFormats } from '../archive/format.js';
 import type { Settings } from '../config/settings.js';
 import type { SetRow } from '../catalog/sets.js';
 
@@ -6,6 +7,8 @@ const schema = z.object({
   groupBytes: z.number(),
   groupFiles: z.number(),
   stagingBytes: z.number(),
+  /** Not in the snapshots of sets that began when there was gzip alone. */
+  compression: z.enum(archiveFormats).default('gzip'),
   level: z.number(),
   parallelGroups: z.number(),
   syncBytes: z.number(),
@@ -28,6 +31,7 @@ export function snapshotOptions(settings: Settings): SetOptions {
     groupBytes: settings.MAX_GROUP_SIZE,
     groupFiles: settings.MAX_GROUP_FILES,
     stagingBytes: settings.STAGING_MAX_BYTES,
+    compression: settings.COMPRESSION,
     level: settings.COMPRESSION_LEVEL,
     parallelGroups: settings.PARALLEL_GROUPS,
     syncBytes: settings.TAPE_SYNC_BYTES,

@@ -1,22 +1,51 @@
 import { gzip } from 'node:zlib';
+import { formatBlockBytes, type ArchiveFormat, type CodecChoice } from './format.js';
 import { isIncompressible } from './incompressible.js';
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
+import { requireZstd, type Zstd } from './zstd.js';
 
-/** Makes one gzip member (RFC 1952) of each block, on libuv's pool. */
+/** Makes one gzip member (RFC 1952) or zstd frame (RFC 8878) of each block, on libuv's pool; or leaves it as it is. */
 export interface BlockCodec {
-  name: 'libdeflate' | 'zlib';
+  name: string;
+  /** Most bytes of a block, and those of each but the last. */
+  blockBytes: number;
   /** The output is good until `recycle` gets it. */
   compress(block: Buffer): Promise<Buffer>;
   recycle(output: Buffer): void;
 }
 
-/** `auto`: libdeflate where it was built, else zlib. */
-export type CodecChoice = 'auto' | 'zlib';
-
-/** The codec for blocks of at most 1 MiB at a level of 1 to 9 as gzip has them; 0 stores. */
-export async function openCodec(level: number, choice: CodecChoice): Promise<BlockCodec> {
+/**
+ * The codec of a format at a level: 1 to 9 as gzip has them and 0, which stores; 1 to 19 of zstd's; any for `none`. Throws
+ * `FormatUnsupported` where there is no zstd.
+ */
+export async function openCodec(
+  format: ArchiveFormat,
+  level: number,
+  choice: CodecChoice,
+): Promise<BlockCodec> {
+  const blockBytes = formatBlockBytes[format];
+  if (format === 'none') return { ...plainCodec, blockBytes };
+  if (format === 'zstd') return { ...zstdCodec(await requireZstd(choice), level), blockBytes };
   const libdeflate = choice === 'auto' ? await openLibdeflate() : undefined;
-  return libdeflate === undefined ? zlibCodec(level) : libdeflateCodec(libdeflate, level);
+  const codec = libdeflate === undefined ? zlibCodec(level) : libdeflateCodec(libdeflate, level);
+  return { ...codec, blockBytes };
+}
+
+type Codec = Omit<BlockCodec, 'blockBytes'>;
+
+const plainCodec: Codec = {
+  name: 'none',
+  compress: (block) => Promise.resolve(block),
+  recycle: () => undefined,
+};
+
+/** zstd itself makes raw blocks of noise, but at its high levels it takes as long over it as over text. */
+function zstdCodec(zstd: Zstd, level: number): Codec {
+  return {
+    name: zstd.name,
+    compress: (block) => zstd.compress(block, isIncompressible(block) ? 1 : level),
+    recycle: (output) => zstd.recycle(output),
+  };
 }
 
 /**
@@ -26,7 +55,7 @@ export async function openCodec(level: number, choice: CodecChoice): Promise<Blo
 const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
 
 /** Reuses outputs: as many as blocks were under way at once. */
-function libdeflateCodec(libdeflate: Libdeflate, level: number): BlockCodec {
+function libdeflateCodec(libdeflate: Libdeflate, level: number): Codec {
   const outputs: ArrayBufferLike[] = [];
   const outputBytes = libdeflate.outputBytes(libdeflate.mostBytes);
   const blockLevel = libdeflateLevels[level] ?? level;
@@ -45,7 +74,7 @@ function libdeflateCodec(libdeflate: Libdeflate, level: number): BlockCodec {
   };
 }
 
-function zlibCodec(level: number): BlockCodec {
+function zlibCodec(level: number): Codec {
   return {
     name: 'zlib',
     compress: async (block) => deflated(block, await zlibLevel(block, level)),

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { createGunzip, gunzip } from 'node:zlib';
+import type { Decompressor } from './decompressor.js';
 
-/** How an archive's gzip members lie in it: the index that its manifest ends with. */
+/** How an archive's blocks lie in it: the index that its manifest ends with. */
 export interface BlockIndex {
-  /** Uncompressed bytes of each gzip member but the last. */
+  /** Uncompressed bytes of each block but the last. */
   blockBytes: number;
-  /** Compressed bytes of each gzip member, in order. */
+  /** Compressed bytes of each block, in order. */
   blocks: readonly number[];
 }
 
@@ -53,26 +53,28 @@ export function openArchive(path: string): { fd: number; size: number } {
 }
 
 /**
- * Reads an archive by its index: only the gzip members (RFC 1952) that hold the wanted bytes, in the order of the file, and
- * several of them inflated at once on libuv's pool. Each member's CRC is checked. A damaged member spoils its own bytes only.
+ * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of them
+ * decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A damaged block spoils its own
+ * bytes only.
  *
- * @param inFlight members that are read ahead.
+ * @param inFlight blocks that are read ahead.
  * @param hashing take the file's own hash too; for a reader that reads all of it.
  */
 export class IndexedReader implements TarSource {
   private readonly fd: number;
   private readonly size: number;
-  /** Byte of the file where each member begins, and its end. */
+  /** Byte of the file where each block begins, and its end. */
   private readonly begins: number[] = [0];
   private readonly loaded = new Map<number, Promise<Buffer>>();
-  /** Members that will be wanted, in order. */
+  /** Blocks that will be wanted, in order. */
   private readonly expected: number[] = [];
-  /** SHA-256 of the file so far, as long as every member of it was read in order. */
+  /** SHA-256 of the file so far, as long as every block of it was read in order. */
   private readonly hash = createHash('sha256');
   private hashed = 0;
 
   constructor(
     path: string,
+    private readonly decompressor: Decompressor,
     private readonly index: BlockIndex,
     private readonly inFlight: number,
     private readonly hashing = false,
@@ -123,14 +125,14 @@ export class IndexedReader implements TarSource {
   private load(block: number): Promise<Buffer> {
     const known = this.loaded.get(block);
     if (known !== undefined) return known;
-    const loading = this.inflate(block);
+    const loading = this.decompress(block);
     // One that nobody comes to read is no unhandled rejection.
     loading.catch(() => undefined);
     this.loaded.set(block, loading);
     return loading;
   }
 
-  private async inflate(block: number): Promise<Buffer> {
+  private async decompress(block: number): Promise<Buffer> {
     const from = this.begins[block] ?? 0;
     const bytes = this.index.blocks[block] ?? 0;
     if (from + bytes > this.size)
@@ -146,49 +148,36 @@ export class IndexedReader implements TarSource {
       this.hashed += 1;
     }
     const { blockBytes, blocks } = this.index;
-    const data = await gunzipped(compressed, blockBytes, `block ${block + 1} of ${blocks.length}`);
+    const data = await this.decompressor.block(
+      compressed,
+      blockBytes,
+      `block ${block + 1} of ${blocks.length}`,
+    );
     if (block < blocks.length - 1 && data.length !== blockBytes)
       throw new ArchiveDamaged(`block ${block + 1} of ${blocks.length} has ${data.length} bytes`);
     return data;
   }
 }
 
-/** Inflates one gzip member and checks its CRC; `what` names it for a message. */
-export function gunzipped(compressed: Buffer, most: number, what: string): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    // One byte more than needed: zlib would ask for another chunk when the first is filled to its end.
-    gunzip(compressed, { chunkSize: most + 1, maxOutputLength: most }, (error, data) => {
-      if (error === null) resolve(data);
-      else reject(new ArchiveDamaged(`${what} is damaged (${error.message})`));
-    });
-  });
-}
-
 /**
- * Reads any gzip file from its beginning to its end: for an archive without an index.
+ * Reads any file of a format from its beginning to its end: for an archive without an index.
  *
  * @param hashing take the file's own hash too.
  */
 export class StreamReader implements TarSource {
-  private readonly chunks: AsyncIterator<unknown>;
-  private readonly stream = createGunzip({ chunkSize: 1024 * 1024 });
-  private readonly reading: AsyncIterator<Buffer>;
+  private readonly content: AsyncIterator<Buffer>;
+  private readonly chunks: AsyncIterator<Buffer>;
   private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
   private readonly fd: number;
+  private isOpen = true;
   private readonly hash = createHash('sha256');
   /** Bytes of the file read so far. */
   bytesIn = 0;
-  /** It has no index. */
-  readonly blocks: readonly number[] = [];
 
-  constructor(path: string, hashing = false) {
+  constructor(path: string, decompressor: Decompressor, hashing = false) {
     ({ fd: this.fd } = openArchive(path));
-    this.reading = compressedChunks(this.fd, (chunk) => {
-      this.bytesIn += chunk.length;
-      if (hashing) this.hash.update(chunk);
-    });
-    this.chunks = this.stream[Symbol.asyncIterator]();
-    void this.feed();
+    this.chunks = this.fileChunks(hashing);
+    this.content = decompressor.all(this.chunks);
   }
 
   expect(): void {
@@ -198,56 +187,44 @@ export class StreamReader implements TarSource {
   async chunkAt(offset: number): Promise<Chunk | undefined> {
     while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
       const { start, data } = this.current;
-      let next: IteratorResult<unknown>;
+      let next: IteratorResult<Buffer>;
       try {
-        next = await this.chunks.next();
+        next = await this.content.next();
       } catch (error) {
         throw new ArchiveDamaged(
           `it cannot be read after ${start + data.length} bytes (${error instanceof Error ? error.message : 'error'})`,
         );
       }
-      this.current =
-        next.done === true ? undefined : { start: start + data.length, data: next.value as Buffer };
+      this.current = next.done === true ? undefined : { start: start + data.length, data: next.value };
     }
     if (this.current !== undefined && offset < this.current.start)
       throw new Error('a stream cannot be read backwards');
     return this.current;
   }
 
-  /** SHA-256 of the whole file in hex, whatever of it could be inflated; nothing can be read after it. */
+  /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
   async sha256(): Promise<string> {
-    this.stream.destroy();
-    while ((await this.reading.next()).done !== true);
+    if (this.content !== this.chunks) await this.content.return?.();
+    while ((await this.chunks.next()).done !== true);
     return this.hash.digest('hex');
   }
 
   close(): void {
-    this.stream.destroy();
+    this.isOpen = false;
+    this.content.return?.().catch(() => undefined);
     closeSync(this.fd);
   }
 
-  private async feed(): Promise<void> {
-    try {
-      for (;;) {
-        const next = await this.reading.next();
-        if (next.done === true || this.stream.destroyed) break;
-        if (!this.stream.write(next.value))
-          await new Promise((resolve) => this.stream.once('drain', resolve));
-      }
-      this.stream.end();
-    } catch (error) {
-      this.stream.destroy(error instanceof Error ? error : undefined);
+  private async *fileChunks(hashing: boolean): AsyncGenerator<Buffer, undefined> {
+    while (this.isOpen) {
+      const buffer = Buffer.allocUnsafe(1024 * 1024);
+      const bytes = readSync(this.fd, buffer, 0, buffer.length, this.bytesIn);
+      if (bytes === 0) break;
+      this.bytesIn += bytes;
+      const chunk = buffer.subarray(0, bytes);
+      if (hashing) this.hash.update(chunk);
+      yield chunk;
     }
-  }
-}
-
-async function* compressedChunks(fd: number, see: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
-  for (let at = 0; ;) {
-    const chunk = Buffer.allocUnsafe(1024 * 1024);
-    const bytes = readSync(fd, chunk, 0, chunk.length, at);
-    if (bytes === 0) return;
-    at += bytes;
-    see(chunk.subarray(0, bytes));
-    yield chunk.subarray(0, bytes);
+    return undefined;
   }
 }

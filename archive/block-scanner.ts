@@ -1,48 +1,63 @@
 import { createHash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
 import { inflateRaw } from 'node:zlib';
-import {
-  ArchiveDamaged,
-  gunzipped,
-  openArchive,
-  StreamReader,
-  type Chunk,
-  type TarSource,
-} from './block-reader.js';
-import { blockBytes } from './parallel-gzip.js';
+import { ArchiveDamaged, openArchive, StreamReader, type Chunk, type TarSource } from './block-reader.js';
+import { openDecompressor, type Decompressor } from './decompressor.js';
+import { formatBlockBytes, type ArchiveFormat } from './format.js';
+import { zstdFrame } from './zstd-frame.js';
 
 /** An archive that is read from its beginning to its end, without its manifest. */
 export interface ForwardSource extends TarSource {
   /** Bytes of the file read so far. */
   readonly bytesIn: number;
-  /** Compressed bytes of each gzip member that was good so far: the index; empty when it has no members of 1 MiB. */
+  /** Compressed bytes of each block that was good so far: the index; empty when it has no blocks such as the packer makes. */
   readonly blocks: readonly number[];
-  /** SHA-256 of the whole file in hex, whatever of it could be inflated; nothing can be read after it. */
+  /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
   sha256(): Promise<string>;
 }
 
-/** Bytes that a gzip member of one block can have: stored, with its headers, and some to spare. */
-const mostMemberBytes = blockBytes + 64 * 1024;
+/** Bytes that a compressed block can have beyond its content: its headers, and some to spare. */
+const spareBytes = 64 * 1024;
 /** Bytes of a gzip member's header without optional fields, and of its end (RFC 1952, 2.3). */
 const headBytes = 10;
 const endBytes = 8;
 /** ID, method and flags of a member without optional fields: the packer writes none. */
 const plainHead = Buffer.from([0x1f, 0x8b, 0x08, 0x00]);
 
-/** Opens an archive: by its blocks if it has such as the packer makes, else as any gzip file. */
-export async function openForward(path: string): Promise<ForwardSource> {
-  const scanner = new BlockScanner(path);
+/**
+ * Opens an archive: by its blocks if it has such as the packer makes, else as any file of its format. Throws
+ * `FormatUnsupported` where there is no zstd.
+ */
+export async function openForward(path: string, format: ArchiveFormat): Promise<ForwardSource> {
+  const decompressor = await openDecompressor(format, 'auto');
+  if (format === 'none') return new PlainReader(path, decompressor, true);
+  const scanner = new BlockScanner(path, format, decompressor);
   if (await scanner.hasBlocks()) return scanner;
   scanner.close();
-  return new StreamReader(path, true);
+  return new AnyReader(path, decompressor, true);
 }
 
-/** The gzip member is none of the packer's; damage only where others were before it. */
+/** An archive that another program has compressed: it has no blocks. */
+class AnyReader extends StreamReader implements ForwardSource {
+  readonly blocks: readonly number[] = [];
+}
+
+/** An archive that is not compressed: its blocks are where they must be, and nothing says whether their bytes are good. */
+class PlainReader extends StreamReader implements ForwardSource {
+  get blocks(): readonly number[] {
+    const most = formatBlockBytes.none;
+    return Array.from({ length: Math.ceil(this.bytesIn / most) }, (_, at) =>
+      Math.min(most, this.bytesIn - at * most),
+    );
+  }
+}
+
+/** The block is none of the packer's; damage only where others were before it. */
 class NoBlock extends ArchiveDamaged {}
 
 /**
- * Finds the gzip members of an archive one after the other. Bytes are given out only when the CRC of their member has been
- * checked; a plain gunzip gives them out before.
+ * Finds the gzip members or zstd frames of an archive one after the other. Bytes are given out only when the checksum of their
+ * block has been checked; a plain gunzip gives them out before.
  */
 class BlockScanner implements ForwardSource {
   readonly blocks: number[] = [];
@@ -53,15 +68,22 @@ class BlockScanner implements ForwardSource {
   private ahead: Buffer = Buffer.alloc(0);
   private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
 
-  constructor(path: string) {
+  private readonly blockBytes: number;
+
+  constructor(
+    path: string,
+    private readonly format: 'gzip' | 'zstd',
+    private readonly decompressor: Decompressor,
+  ) {
     ({ fd: this.fd } = openArchive(path));
+    this.blockBytes = formatBlockBytes[format];
   }
 
-  /** False when the archive was not made of blocks of 1 MiB. Damage is met again by the reader. */
+  /** False when the archive was not made of the packer's blocks. Damage is met again by the reader. */
   async hasBlocks(): Promise<boolean> {
     try {
       const first = await this.chunkAt(0);
-      return first === undefined || first.data.length === blockBytes || this.isAtEnd();
+      return first === undefined || first.data.length === this.blockBytes || this.isAtEnd();
     } catch (error) {
       if (error instanceof NoBlock) return false;
       if (error instanceof ArchiveDamaged) return true;
@@ -77,7 +99,7 @@ class BlockScanner implements ForwardSource {
     while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
       const start = this.current.start + this.current.data.length;
       if (this.isAtEnd()) this.current = undefined;
-      else if (start !== this.blocks.length * blockBytes)
+      else if (start !== this.blocks.length * this.blockBytes)
         throw new ArchiveDamaged(`block ${this.blocks.length} has ${this.current.data.length} bytes`);
       else this.current = { start, data: await this.nextBlock() };
     }
@@ -104,16 +126,19 @@ class BlockScanner implements ForwardSource {
   }
 
   private async nextBlock(): Promise<Buffer> {
-    while (this.ahead.length < mostMemberBytes && this.readMore());
+    while (this.ahead.length < this.blockBytes + spareBytes && this.readMore());
     const what = `block ${this.blocks.length + 1}`;
     const { ahead } = this;
-    if (!ahead.subarray(0, 4).equals(plainHead)) {
+    const bytes =
+      this.format === 'gzip'
+        ? await memberBytes(ahead, this.blockBytes, what)
+        : frameBytes(ahead, this.blockBytes);
+    if (bytes === undefined) {
       if (this.blocks.length === 0) throw new NoBlock(`${what} does not begin as one`);
       throw new ArchiveDamaged(`${what} does not begin as one`);
     }
-    const bytes = headBytes + (await deflatedBytes(ahead.subarray(headBytes), what)) + endBytes;
     if (bytes > ahead.length) throw new ArchiveDamaged(`${what} is cut short`);
-    const data = await gunzipped(ahead.subarray(0, bytes), blockBytes, what);
+    const data = await this.decompressor.block(ahead.subarray(0, bytes), this.blockBytes, what);
     this.ahead = ahead.subarray(bytes);
     this.blocks.push(bytes);
     return data;
@@ -121,7 +146,7 @@ class BlockScanner implements ForwardSource {
 
   /** Returns false at the end of the file. */
   private readMore(): boolean {
-    const more = Buffer.allocUnsafe(4 * mostMemberBytes);
+    const more = Buffer.allocUnsafe(4 * 1024 * 1024);
     let bytes: number;
     try {
       bytes = readSync(this.fd, more, 0, more.length, this.bytesIn);
@@ -138,10 +163,22 @@ class BlockScanner implements ForwardSource {
   }
 }
 
+/** Bytes of the zstd frame that some bytes begin with; undefined for one that is none of the packer's. */
+function frameBytes(ahead: Buffer, most: number): number | undefined {
+  const frame = zstdFrame(ahead);
+  return frame === undefined || frame.contentBytes > most ? undefined : frame.bytes;
+}
+
+/** Bytes of the gzip member that some bytes begin with; undefined for one that is none of the packer's. */
+async function memberBytes(ahead: Buffer, most: number, what: string): Promise<number | undefined> {
+  if (!ahead.subarray(0, 4).equals(plainHead)) return undefined;
+  return headBytes + (await deflatedBytes(ahead.subarray(headBytes), most, what)) + endBytes;
+}
+
 /** Bytes of the deflate stream (RFC 1951) that some bytes begin with. */
-function deflatedBytes(bytes: Buffer, what: string): Promise<number> {
+function deflatedBytes(bytes: Buffer, most: number, what: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const options = { chunkSize: blockBytes + 1, maxOutputLength: blockBytes, info: true };
+    const options = { chunkSize: most + 1, maxOutputLength: most, info: true };
     inflateRaw(bytes, options, (error, result) => {
       if (error === null) {
         // With `info`, the result is the buffer and the engine; the engine's `bytesWritten` is what it took in.

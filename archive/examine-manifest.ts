@@ -24,7 +24,8 @@ export interface WrongManifest {
 export interface ArchiveIdentity {
   set: string;
   group: number;
-  archive: string;
+  /** Names that the archive can have. */
+  archives: readonly string[];
 }
 
 /**
@@ -75,8 +76,8 @@ function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name
   return line.kind === 'kept' ? line.kept : line.skipped;
 }
 
-function requireIdentity(header: ManifestHeader, { set, group, archive }: ArchiveIdentity): void {
-  if (header.set !== set || header.group !== group || header.archive !== archive)
+function requireIdentity(header: ManifestHeader, { set, group, archives }: ArchiveIdentity): void {
+  if (header.set !== set || header.group !== group || !archives.includes(header.archive))
     throw new ManifestError('it belongs to another archive');
 }
 

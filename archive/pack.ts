@@ -22,9 +22,10 @@ import {
 import { sourcePathOf } from './member-name.js';
 import { splitTime } from './file-time.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
-import { openCodec, type BlockCodec, type CodecChoice } from './block-codec.js';
+import { openCodec, type BlockCodec } from './block-codec.js';
+import type { ArchiveFormat, CodecChoice } from './format.js';
 import { OutputFile } from './output-file.js';
-import { blockBytes, ParallelGzip } from './parallel-gzip.js';
+import { ParallelGzip } from './parallel-gzip.js';
 import {
   SkipEntry,
   changesSince,
@@ -43,11 +44,13 @@ export interface PackOptions {
   /** Both must not exist. */
   archivePath: string;
   manifestPath: string;
-  /** 1 to 9 as gzip has them; 0 stores. */
+  /** Default: `gzip`. */
+  format?: ArchiveFormat;
+  /** See `openCodec`. */
   level: number;
   /** Default: `auto`. */
   codec?: CodecChoice;
-  /** Blocks of 1 MiB compressed at once. */
+  /** Blocks compressed at once. */
   inFlight: number;
   /** Most bytes of file content; a file that has outgrown it since the plan is skipped. Null: no limit. */
   maxBytes: number | null;
@@ -92,17 +95,20 @@ export class Packer {
   private kept = 0;
   private begun = false;
 
-  /** Makes both files. `shouldStop` is asked before each entry and each block. */
+  /** Makes both files. `shouldStop` is asked before each entry and each block. Throws `FormatUnsupported` where there is no zstd. */
   static async open(options: PackOptions, shouldStop: () => boolean): Promise<Packer> {
     const choice = options.codec ?? 'auto';
-    const codecs = [await openCodec(options.level, choice), await openCodec(manifestLevel, choice)] as const;
+    const codecs = [
+      await openCodec(options.format ?? 'gzip', options.level, choice),
+      await openCodec('gzip', manifestLevel, choice),
+    ] as const;
     return new Packer(options, shouldStop, ...codecs);
   }
 
   private constructor(
     private readonly options: PackOptions,
     private readonly shouldStop: () => boolean,
-    codec: BlockCodec,
+    private readonly codec: BlockCodec,
     listCodec: BlockCodec,
   ) {
     const { inFlight } = options;
@@ -186,7 +192,7 @@ export class Packer {
       size: this.tar.bytesOut,
       sha256,
       tarBytes,
-      blockBytes,
+      blockBytes: this.codec.blockBytes,
       blocks: this.tar.blockSizes,
     };
     await this.list.write(Buffer.from(endLine(archive)));

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BlockCodec } from './block-codec.js';
 
-/** Bytes of one block of input. Each becomes a gzip member of its own (RFC 1952, 2.2), so a reader can begin at any. */
-export const blockBytes = 1024 * 1024;
-
 export interface GzipOptions {
   codec: BlockCodec;
   /** Blocks under way at once; each takes up to two blocks of memory. */
@@ -24,12 +21,16 @@ export class ParallelGzip {
   private readonly hash = createHash('sha256');
   private readonly spare: Buffer[] = [];
   private readonly underWay: Promise<void>[] = [];
-  private block: Buffer = Buffer.allocUnsafeSlow(blockBytes);
+  private readonly blockBytes: number;
+  private block: Buffer;
   private used = 0;
   private dispatched = 0;
   private failure: { error: unknown } | undefined;
 
-  constructor(private readonly options: GzipOptions) {}
+  constructor(private readonly options: GzipOptions) {
+    this.blockBytes = options.codec.blockBytes;
+    this.block = Buffer.allocUnsafeSlow(this.blockBytes);
+  }
 
   /** Bytes put in so far. */
   get position(): number {
@@ -38,7 +39,7 @@ export class ParallelGzip {
 
   /** The free rest of the current block, at least one byte. Waits while too many blocks are under way. */
   async room(): Promise<Buffer> {
-    if (this.used === blockBytes) await this.dispatch();
+    if (this.used === this.blockBytes) await this.dispatch();
     return this.block.subarray(this.used);
   }
 
@@ -50,7 +51,7 @@ export class ParallelGzip {
   /** Copies bytes in. */
   async write(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      if (this.used === blockBytes) await this.dispatch();
+      if (this.used === this.blockBytes) await this.dispatch();
       const copied = bytes.copy(this.block, this.used, done);
       this.used += copied;
       done += copied;
@@ -60,8 +61,8 @@ export class ParallelGzip {
   /** Puts zeros in. */
   async writeZeros(bytes: number): Promise<void> {
     for (let left = bytes; left > 0;) {
-      if (this.used === blockBytes) await this.dispatch();
-      const filled = Math.min(blockBytes - this.used, left);
+      if (this.used === this.blockBytes) await this.dispatch();
+      const filled = Math.min(this.blockBytes - this.used, left);
       this.block.fill(0, this.used, this.used + filled);
       this.used += filled;
       left -= filled;
@@ -108,7 +109,7 @@ export class ParallelGzip {
     this.used = 0;
     while (this.underWay.length >= this.options.inFlight) await this.settleFirst();
     if (this.failure !== undefined) throw this.failure.error;
-    this.block = this.spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+    this.block = this.spare.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
   }
 
   private async settleFirst(): Promise<void> {

@@ -4,11 +4,12 @@ import { ArchiveDamaged, type TarSource } from './block-reader.js';
 import { openForward } from './block-scanner.js';
 import { toText } from './byte-string.js';
 import { boundedSeconds } from './file-time.js';
+import { formatBlockBytes, type ArchiveFormat } from './format.js';
 import { endLine, headerLine, memberLine, skippedLine, type ManifestHeader } from './manifest.js';
 import { unsafeName } from './member-name.js';
 import type { PackedMember } from './member.js';
 import { OutputFile } from './output-file.js';
-import { blockBytes, ParallelGzip } from './parallel-gzip.js';
+import { ParallelGzip } from './parallel-gzip.js';
 import { paddedBytes } from './tar-header.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
@@ -25,20 +26,22 @@ export interface Rebuilt {
  * Makes the manifest of an archive anew, from the archive itself, as far as that can be read. Hard links have neither size
  * nor hash: those are their targets'. What only a scan knows is missing: inodes, skipped entries, links to other archives.
  *
- * @param manifestPath must not exist. Throws only for errors of that file, and when the archive cannot be opened.
+ * @param manifestPath must not exist. Throws only for errors of that file, when the archive cannot be opened, and
+ *   `FormatUnsupported`.
  */
 export async function rebuildManifest(
   archivePath: string,
+  format: ArchiveFormat,
   manifestPath: string,
   header: ManifestHeader,
 ): Promise<Rebuilt> {
-  const source = await openForward(archivePath);
+  const source = await openForward(archivePath, format);
   let output: OutputFile | undefined;
   try {
     output = new OutputFile(manifestPath);
     const file = output;
     const list = new ParallelGzip({
-      codec: await openCodec(level, 'auto'),
+      codec: await openCodec('gzip', level, 'auto'),
       inFlight,
       write: (chunk) => file.write(chunk),
     });
@@ -49,6 +52,7 @@ export async function rebuildManifest(
     const { members, skipped, bytesIn, tarBytes, damage } = listed;
     const { bytesIn: size } = source;
     const blocks = [...source.blocks];
+    const blockBytes = formatBlockBytes[format];
     await write(endLine({ members, skipped, kept: 0, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
     await list.end();
     file.finish();

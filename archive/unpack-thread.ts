@@ -16,7 +16,7 @@ const nextCommand = threadCommands<UnpackCommand>(port);
 
 async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
   const stop = new Int32Array(options.stopFlag);
-  const unpacker = new Unpacker(options, () => Atomics.load(stop, 0) === 1);
+  const unpacker = await Unpacker.open(options, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
   try {
     for (;;) {

@@ -23,7 +23,9 @@ import {
   type TarSource,
 } from './block-reader.js';
 import { toBytes, toText } from './byte-string.js';
+import { openDecompressor, type Decompressor } from './decompressor.js';
 import { fileTime, timeNs } from './file-time.js';
+import type { ArchiveFormat, CodecChoice } from './format.js';
 import { unsafeName } from './member-name.js';
 import type { PackedMember } from './member.js';
 import { writeAll } from './output-file.js';
@@ -57,6 +59,10 @@ export interface WantedMember extends Pick<
 
 export interface UnpackOptions {
   archivePath: string;
+  /** Default: `gzip`. */
+  format?: ArchiveFormat;
+  /** Default: `auto`. */
+  codec?: CodecChoice;
   /** Undefined: the archive is read from its beginning to its end. */
   index: BlockIndex | undefined;
   /** Folder to restore into, which exists; null: everything is read and compared, and nothing is written. */
@@ -68,7 +74,7 @@ export interface UnpackOptions {
   undescribed: readonly string[];
   /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
   job: { name: string; token: string };
-  /** Gzip members that are read ahead. */
+  /** Blocks that are read ahead. */
   inFlight: number;
 }
 
@@ -89,7 +95,7 @@ const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 20
 
 /**
  * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
- * when it is whole; a member that cannot be had is reported, and the others go on. Everything but inflating is
+ * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing is
  * synchronous, so it belongs in a thread of its own.
  */
 export class Unpacker {
@@ -100,15 +106,22 @@ export class Unpacker {
   /** Members with several links that are in their places now. */
   private readonly placed = new Set<string>();
 
-  constructor(
+  /** Throws `FormatUnsupported` where there is no zstd. */
+  static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
+    const { format = 'gzip', codec = 'auto' } = options;
+    return new Unpacker(options, shouldStop, await openDecompressor(format, codec));
+  }
+
+  private constructor(
     private readonly options: UnpackOptions,
     private readonly shouldStop: () => boolean,
+    private readonly decompressor: Decompressor,
   ) {
     const { archivePath, index, target, inFlight } = options;
     this.source =
       index === undefined
-        ? new StreamReader(archivePath)
-        : new IndexedReader(archivePath, index, inFlight, target === null);
+        ? new StreamReader(archivePath, decompressor)
+        : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
     try {
       this.tree = target === null ? undefined : new TargetTree(target, options.undescribed, options.job);
     } catch (error) {
@@ -228,7 +241,9 @@ export class Unpacker {
   private async putContentOf(member: WantedMember, first: number): Promise<Unpacked['outcome']> {
     const { archivePath, index } = this.options;
     const source =
-      index === undefined ? new StreamReader(archivePath) : new IndexedReader(archivePath, index, 2);
+      index === undefined
+        ? new StreamReader(archivePath, this.decompressor)
+        : new IndexedReader(archivePath, this.decompressor, index, 2);
     try {
       const entry = await readEntry(source, first);
       if (entry?.type !== 'file' || entry.size !== member.size)

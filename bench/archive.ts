@@ -9,6 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { formatEndings, type ArchiveFormat, type CodecChoice } from '../archive/format.js';
 import { corpusNames, makeCorpus, type CorpusName } from './corpora.js';
 import { buildPgzip } from './go-pgzip.js';
 import { has, measure, ourCommand, quoted, type Use } from './measure.js';
@@ -30,37 +31,57 @@ const pgzip = buildPgzip();
 
 interface Candidate {
   name: string;
+  format: ArchiveFormat;
   script: (corpus: string, output: string) => string;
   env?: Record<string, string>;
 }
 
 const tarOf = (corpus: string) => `tar -C / -cf - ${quoted(corpus.slice(1))}`;
-const ours = (codec: 'auto' | 'zlib', threads: number): Candidate => ({
-  name: codec === 'auto' ? 'tapeflow' : 'tapeflow, zlib alone',
-  script: (corpus, output) => ourCommand('engine.js', 'pack', corpus, output, threads, 6, codec),
+const ours = (
+  name: string,
+  threads: number,
+  {
+    format = 'gzip',
+    level = 6,
+    codec = 'auto',
+  }: { format?: ArchiveFormat; level?: number; codec?: CodecChoice },
+): Candidate => ({
+  name,
+  format,
+  script: (corpus, output) => ourCommand('engine.js', 'pack', corpus, output, threads, level, codec),
   env: { UV_THREADPOOL_SIZE: String(threads) },
 });
-const piped = (name: string, compressor: string): Candidate => ({
+const piped = (name: string, compressor: string, format: ArchiveFormat = 'gzip'): Candidate => ({
   name,
+  format,
   script: (corpus, output) => `${tarOf(corpus)} | ${compressor} >${quoted(output)}`,
 });
 const pigz = (threads: number) => piped(`tar | pigz -p ${threads} -6`, `pigz -p ${threads} -6`);
+const zstd = (threads: number) => ours('tapeflow, zstd', threads, { format: 'zstd', level: 3 });
 
-function candidates(): Candidate[] {
-  const list = [pigz(cores), ours('auto', cores), ours('zlib', cores), piped('tar | gzip -6', 'gzip -6')];
-  if (has('zstd')) list.push(piped('tar | zstd -T0 -3', 'zstd -q -T0 -3'));
-  else console.log('No zstd here: left out.');
-  if (pgzip !== undefined) list.push(piped("tar | Go's pgzip -6", `${quoted(pgzip)} 6`));
-  return list;
+/** Candidates that make the same kind of archive; each one's ratios are to the first. */
+function contests(): Candidate[][] {
+  const gzip = [
+    pigz(cores),
+    ours('tapeflow', cores, {}),
+    ours('tapeflow, zlib alone', cores, { codec: 'zlib' }),
+  ];
+  gzip.push(piped('tar | gzip -6', 'gzip -6'));
+  if (pgzip !== undefined) gzip.push(piped("tar | Go's pgzip -6", `${quoted(pgzip)} 6`));
+  const none = [piped('tar', 'cat', 'none'), ours('tapeflow, none', cores, { format: 'none' })];
+  if (has('zstd')) return [gzip, [piped('tar | zstd -T0 -3', 'zstd -q -T0 -3', 'zstd'), zstd(cores)], none];
+  console.log('No zstd here: left out.');
+  return [gzip, none];
 }
 
-const output = path.join(root, 'archive');
-function run({ script, env }: Candidate, corpus: string): Use & { size: number } {
+const nameOf = ({ format }: Candidate) => path.join(root, `archive${formatEndings[format]}`);
+function run(candidate: Candidate, corpus: string): Use & { size: number } {
+  const output = nameOf(candidate);
   for (const file of [output, `${output}.manifest`]) rmSync(file, { force: true });
-  return { ...measure(script(corpus, output), env), size: statSync(output).size };
+  return { ...measure(candidate.script(corpus, output), candidate.env), size: statSync(output).size };
 }
 
-/** All candidates alternately, after one run of the first that only warms the cache. */
+/** All candidates alternately, after one run of tar that only warms the cache. */
 function compare(list: Candidate[], corpus: string): Map<string, (Use & { size: number })[]> {
   const uses = new Map(list.map(({ name }) => [name, [] as (Use & { size: number })[]]));
   execFileSync('bash', ['-c', `${tarOf(corpus)} | cat >/dev/null`]);
@@ -68,18 +89,22 @@ function compare(list: Candidate[], corpus: string): Map<string, (Use & { size: 
     for (const candidate of list) {
       uses.get(candidate.name)?.push(run(candidate, corpus));
       // Reads it with GNU tar, and compares every file with its source.
-      if (i === 0 && candidate.name.startsWith('tapeflow')) execFileSync('tar', ['-C', '/', '-dzf', output]);
+      if (i === 0 && candidate.name.startsWith('tapeflow'))
+        execFileSync('tar', ['-C', '/', '-df', nameOf(candidate)]);
     }
   return uses;
 }
 
 function measureCorpus(name: CorpusName, corpus: string): void {
-  const list = candidates();
+  for (const list of contests()) measureContest(name, corpus, list);
+}
+
+function measureContest(name: CorpusName, corpus: string, list: Candidate[]): void {
   const uses = compare(list, corpus);
   const peers = uses.get(list[0]?.name ?? '') ?? [];
   const bytes = Number(execFileSync('du', ['-sb', corpus], { encoding: 'utf8' }).split('\t')[0]);
   report.show(
-    `${name}: ${rounded(bytes / 1e6, 0)} MB; ratios to tar | pigz`,
+    `${name}: ${rounded(bytes / 1e6, 0)} MB; ratios to ${list[0]?.name ?? ''}`,
     list.map((candidate) => {
       const runs = uses.get(candidate.name) ?? [];
       return {
@@ -99,15 +124,24 @@ function sweep(corpus: string): void {
     .split(',')
     .map(Number)
     .map((threads) => {
-      const uses = compare([pigz(threads), ours('auto', threads), ours('zlib', threads)], corpus);
+      const uses = compare(
+        [
+          pigz(threads),
+          ours('tapeflow', threads, {}),
+          ours('tapeflow, zlib alone', threads, { codec: 'zlib' }),
+          zstd(threads),
+        ],
+        corpus,
+      );
       const speeds = [...uses.values()].map((runs) =>
         rounded(bytes / 1e6 / median(runs.map((use) => use.seconds)), 0),
       );
-      const [pigzSpeed, oursSpeed, zlibSpeed] = speeds;
+      const [pigzSpeed, oursSpeed, zlibSpeed, zstdSpeed] = speeds;
       return {
         threads,
         'tapeflow MB/s': oursSpeed,
         'zlib alone MB/s': zlibSpeed,
+        'tapeflow, zstd MB/s': zstdSpeed,
         'tar | pigz MB/s': pigzSpeed,
       };
     });

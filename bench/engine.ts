@@ -1,5 +1,5 @@
 // The engine alone, in a process of its own:
-//   node dist/bench/engine.js pack FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it)
+//   node dist/bench/engine.js pack FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it; its ending says the format)
 //   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
 //   node dist/bench/engine.js verify ARCHIVE
 import { packInThread } from '../archive/pack-in-thread.js';
@@ -7,7 +7,7 @@ import type { PackedMember, PlannedMember } from '../archive/member.js';
 import { readManifest } from '../archive/read-manifest.js';
 import type { Unpacked, WantedMember } from '../archive/unpack.js';
 import { unpackInThread } from '../archive/unpack-in-thread.js';
-import type { CodecChoice } from '../archive/block-codec.js';
+import { formatOf, type CodecChoice } from '../archive/format.js';
 import { walk } from '../source/walk.js';
 
 const pageSize = 2000;
@@ -46,6 +46,7 @@ async function pack(folder: string, archive: string, threads: number, level: num
   await packInThread({
     archivePath: archive,
     manifestPath: `${archive}.manifest`,
+    format: formatOf(archive) ?? 'gzip',
     level,
     codec,
     inFlight: Math.max(8, threads * 4),
@@ -89,6 +90,7 @@ async function unpack(archive: string, target: string | null, name: string | und
   const failed: Unpacked[] = [];
   await unpackInThread({
     archivePath: archive,
+    format: formatOf(archive) ?? 'gzip',
     index,
     target,
     overwrite: 'never',

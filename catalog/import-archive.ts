@@ -3,10 +3,10 @@ import { encodeBlocks } from '../archive/block-reader.js';
 import { toBytes } from '../archive/byte-string.js';
 import { manifestEntries, type ManifestFacts } from '../archive/examine-manifest.js';
 import { boundedSeconds } from '../archive/file-time.js';
+import { formatBlockBytes, formatOf } from '../archive/format.js';
 import { flagReason, type KeptMember, type PackedMember, type SkippedMember } from '../archive/member.js';
-import { blockBytes } from '../archive/parallel-gzip.js';
 import { ManifestError } from '../archive/read-manifest.js';
-import { archiveName, manifestName } from '../staging/paths.js';
+import { manifestName } from '../staging/paths.js';
 import { executeMany } from './connection.js';
 import { nameStart } from './file-names.js';
 import type { NewFile } from './files.js';
@@ -79,7 +79,7 @@ async function requireOwnNames(
     .executeTakeFirst();
   if (other === undefined) return;
   throw new CatalogConflict(
-    `The archive ${archiveName(setId, group)} holds names of group ${other.no}, which the catalog knows already.`,
+    `The archive ${facts.header.archive} holds names of group ${other.no}, which the catalog knows already.`,
   );
 }
 
@@ -89,7 +89,7 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
   return {
     set_id: setId,
     group_no: group,
-    name: archiveName(setId, group),
+    name: facts.header.archive,
     size: end.size,
     sha256: end.sha256,
     manifest_name: manifestName(setId, group),
@@ -105,9 +105,10 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
 }
 
 /** A forged index must not make a reader ask for more memory than a block takes. */
-function hasPlausibleIndex({ end }: ManifestFacts): boolean {
-  const { blocks } = end;
-  if (end.blockBytes !== blockBytes || blocks.length === 0) return false;
+function hasPlausibleIndex({ header, end }: ManifestFacts): boolean {
+  const { blocks, blockBytes } = end;
+  if (blockBytes !== formatBlockBytes[formatOf(header.archive) ?? 'gzip'] || blocks.length === 0)
+    return false;
   return blocks.every((bytes) => bytes <= 2 * blockBytes) && blocks.reduce((a, b) => a + b, 0) <= end.size;
 }
 

@@ -120,9 +120,9 @@ export interface ArchivesTable {
   /** Members inside, skipped entries not counted. */
   members: number;
   created_at: number;
-  /** Uncompressed bytes of each gzip member but the last; null where the index is not known. */
+  /** Uncompressed bytes of each block but the last; null where the index is not known. */
   block_bytes: number | null;
-  /** Compressed bytes of each gzip member, as 32-bit little-endian numbers: the index of the archive. */
+  /** Compressed bytes of each block, as 32-bit little-endian numbers: the index of the archive. */
   blocks: Bytes | null;
 }
 

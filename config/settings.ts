@@ -61,8 +61,11 @@ export const settingsSchema = z.object({
   MAX_GROUP_SIZE: size.default(12 * 1024 ** 3),
   /** Most entries in one archive: bounds the manifest and the restore of one group. */
   MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
-  COMPRESSION_LEVEL: whole(0, 9).default(6),
-  /** `auto`: libdeflate where it was built, else Node's zlib; `zlib`: that in any case. */
+  /** Of archives: `.tar.gz`, `.tar.zst`, or `.tar` with `none`. */
+  COMPRESSION: z.enum(['gzip', 'zstd', 'none'], { error: 'must be gzip, zstd or none' }).default('gzip'),
+  /** 1 to 9 for gzip, 6 when not given; 1 to 19 for zstd, 3 when not given. */
+  COMPRESSION_LEVEL: whole(0, 19).optional(),
+  /** `auto`: libdeflate and zstd's own code where they were built, else what Node has; `zlib`: that in any case. */
   COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: 'must be auto or zlib' }).default('auto'),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
   /** Groups that compress at the same time. */
@@ -131,6 +134,7 @@ export interface DriveSettings {
 /** Every setting in force, with absolute paths and the defaults that depend on other settings filled in. */
 export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   TAPE_PATH: string;
+  COMPRESSION_LEVEL: number;
   STAGING_MAX_BYTES: number;
   TAPE_SYNC_BYTES: number;
   CATALOG_URL: string;
@@ -317,6 +321,7 @@ function complete(
   }
   return {
     ...values,
+    COMPRESSION_LEVEL: compressionLevel(values, origins),
     BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
     TAPEFLOW_DATA_DIR: dataDir,
     TAPEFLOW_LOCK_DIR:
@@ -335,6 +340,24 @@ function complete(
     projectDir,
     origins: origins,
   };
+}
+
+/** Levels of each format that has some. `0` stores, in gzip's form. */
+const levels = { gzip: { least: 0, most: 9, usual: 6 }, zstd: { least: 1, most: 19, usual: 3 } };
+
+function compressionLevel(
+  { COMPRESSION: format, COMPRESSION_LEVEL: level }: SettingValues,
+  origins: Record<string, string>,
+): number {
+  if (format === 'none') return 0;
+  const { least, most, usual } = levels[format];
+  if (level === undefined) return usual;
+  if (level >= least && level <= most) return level;
+  throw wrongSetting(
+    'COMPRESSION_LEVEL',
+    origins['COMPRESSION_LEVEL'] ?? 'default',
+    `is ${level}: with COMPRESSION=${format} it must be a whole number from ${Math.max(least, 1)} to ${most}`,
+  );
 }
 
 /** The drive of that name; a usage failure that lists the known ones when there is none. */

@@ -1,8 +1,14 @@
 import path from 'node:path';
+import { archiveFormats, formatEndings, type ArchiveFormat } from '../archive/format.js';
 
 /** Name of a group's archive: `backup_2026-11_000001_000001.tar.gz`; the group has six digits, from 000001. */
-export function archiveName(setId: string, group: number): string {
-  return `backup_${setId}_${String(group).padStart(6, '0')}.tar.gz`;
+export function archiveName(setId: string, group: number, format: ArchiveFormat): string {
+  return `backup_${setId}_${String(group).padStart(6, '0')}${formatEndings[format]}`;
+}
+
+/** Every name that the archive of a group can have. */
+export function archiveNames(setId: string, group: number): string[] {
+  return archiveFormats.map((format) => archiveName(setId, group, format));
 }
 
 /** Name of the manifest beside an archive. */
@@ -10,9 +16,11 @@ export function manifestName(setId: string, group: number): string {
   return `backup_${setId}_${String(group).padStart(6, '0')}.manifest.jsonl.gz`;
 }
 
-/** Set and group of an archive's name; undefined for any other name. */
+/** Set and group of an archive's or a manifest's name; undefined for any other name. */
 export function parseArchiveName(name: string): { setId: string; group: number } | undefined {
-  const match = /^backup_(\d{4}-\d{2}_\d{6})_(\d{6,})\.tar\.gz$/.exec(name);
+  const match = /^backup_(\d{4}-\d{2}_\d{6})_(\d{6,})\.(?:tar(?:\.gz|\.zst)?|manifest\.jsonl\.gz)$/.exec(
+    name,
+  );
   if (match?.[1] === undefined) return undefined;
   return { setId: match[1], group: Number(match[2]) };
 }

@@ -5,7 +5,7 @@ import { settleRebuiltSet, type RebuiltSet } from '../catalog/rebuilt-sets.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import type { TapeRow } from '../catalog/tapes.js';
 import { describeError } from '../config/failures.js';
-import { archiveName, manifestName, parseArchiveName } from '../staging/paths.js';
+import { archiveNames, manifestName, parseArchiveName } from '../staging/paths.js';
 import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { enterTape } from './enter-tape.js';
@@ -99,12 +99,12 @@ async function groupsIn(folder: string): Promise<number[]> {
   const setId = path.basename(folder);
   const groups = new Set<number>();
   for (const name of await readdir(folder)) {
-    const parsed = parseArchiveName(name.replace(/\.manifest\.jsonl\.gz$/, '.tar.gz'));
+    const parsed = parseArchiveName(name);
     if (parsed === undefined || parsed.setId !== setId) continue;
     const { group } = parsed;
     // A number may be written with more zeros than ours are: that is another file's name.
     if (group < 1 || !Number.isSafeInteger(group)) continue;
-    if (name === archiveName(setId, group) || name === manifestName(setId, group)) groups.add(group);
+    if ([...archiveNames(setId, group), manifestName(setId, group)].includes(name)) groups.add(group);
   }
   return [...groups].sort((a, b) => a - b);
 }

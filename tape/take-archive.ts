@@ -4,6 +4,7 @@ import { ArchiveDamaged } from '../archive/block-reader.js';
 import { toText } from '../archive/byte-string.js';
 import { examineManifest, type ManifestFacts } from '../archive/examine-manifest.js';
 import { boundedSeconds } from '../archive/file-time.js';
+import { FormatUnsupported, formatOf } from '../archive/format.js';
 import type { ManifestHeader } from '../archive/manifest.js';
 import { ManifestError } from '../archive/read-manifest.js';
 import { rebuildManifest } from '../archive/rebuild-manifest.js';
@@ -12,7 +13,7 @@ import type { FoundArchive } from '../catalog/import-archive.js';
 import { CatalogConflict, timeOf } from '../catalog/rebuilt-sets.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
-import { archiveName, manifestName } from '../staging/paths.js';
+import { archiveNames, manifestName } from '../staging/paths.js';
 import { confirmMedium } from './drive.js';
 import { hashOf } from './hash-file.js';
 import {
@@ -56,20 +57,30 @@ export async function takeArchive(
   { alone }: { alone: boolean },
 ): Promise<ArchiveReport | undefined> {
   const { drive, setId } = context;
-  const name = archiveName(setId, group);
   const folder = path.join(drive.settings.path, setId);
   const manifestFile = path.join(folder, manifestName(setId, group));
+  const names = archiveNames(setId, group);
   const report: ArchiveReport = {
-    ...{ setId, group, archive: name, outcome: 'refused', entries: 0, fromArchive: false, trouble: null },
+    ...{
+      setId,
+      group,
+      archive: names[0] ?? '',
+      outcome: 'refused',
+      entries: 0,
+      fromArchive: false,
+      trouble: null,
+    },
   };
   const troubles: string[] = [];
   try {
     const examined = (await isFile(manifestFile))
-      ? await examineManifest(manifestFile, { set: setId, group, archive: name })
+      ? await examineManifest(manifestFile, { set: setId, group, archives: names })
       : { wrong: 'it is missing', header: undefined };
     if ('wrong' in examined && !alone) return undefined;
-    const stats = await lstatOf(path.join(folder, name));
     const { header } = examined;
+    const name = header?.archive ?? (await presentOf(folder, names));
+    report.archive = name;
+    const stats = await lstatOf(path.join(folder, name));
     if (stats === undefined) {
       const what = 'wrong' in examined ? 'what it held is' : `its ${describeEntries(examined)} are`;
       report.trouble = `The archive ${name} is not on the tape, though its manifest is: ${what} lost there.`;
@@ -88,9 +99,13 @@ export async function takeArchive(
     if (error instanceof CatalogConflict) troubles.push(`${error.message} It was left out.`);
     else if (error instanceof ManifestError && !alone) return undefined;
     else if (error instanceof ManifestError)
-      troubles.push(`The archive ${name} was left out: it is none of tapeflow's (${error.message}).`);
+      troubles.push(
+        `The archive ${report.archive} was left out: it is none of tapeflow's (${error.message}).`,
+      );
     else if (error instanceof ArchiveDamaged || ofTheTape.has(systemErrorCode(error) ?? ''))
-      troubles.push(`The archive ${name} cannot be read: ${describeError(error)}.`);
+      troubles.push(`The archive ${report.archive} cannot be read: ${describeError(error)}.`);
+    else if (error instanceof FormatUnsupported)
+      troubles.push(`The archive ${report.archive} was left out: ${error.message}.`);
     else throw error;
   }
   if (troubles.length > 0) report.trouble = troubles.join(' ');
@@ -152,9 +167,9 @@ async function takeAlone(
   await rm(scratch, { force: true });
   try {
     const header = found.header ?? unknownHeader(setId, group, name, mtimeMs);
-    const { damage } = await rebuildManifest(file, scratch, header);
+    const { damage } = await rebuildManifest(file, formatOf(name) ?? 'gzip', scratch, header);
     if (damage !== undefined) troubles.push(`The archive ${name} ${damage}.`);
-    const facts = await examineManifest(scratch, { set: setId, group, archive: name });
+    const facts = await examineManifest(scratch, { set: setId, group, archives: [name] });
     if ('wrong' in facts) throw new ManifestError(facts.wrong);
     const archive: FoundArchive = {
       ...{ setId, group, manifestPath: scratch, facts, manifest: null },
@@ -165,6 +180,12 @@ async function takeAlone(
   } finally {
     await rm(scratch, { force: true });
   }
+}
+
+/** The first of some names that an ordinary file has; the first of all when none has. */
+async function presentOf(folder: string, names: readonly string[]): Promise<string> {
+  for (const name of names) if (await isFile(path.join(folder, name))) return name;
+  return names[0] ?? '';
 }
 
 /** The header of a manifest that is made from an archive of which nothing else is known. */

@@ -8,7 +8,7 @@ import { tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
-import { archiveName, manifestName } from '../staging/paths.js';
+import { archiveNames, manifestName } from '../staging/paths.js';
 import { tapeNotReady, type Drive } from './drive.js';
 import { identifyTape, lookAt, type LoadedTape } from './loaded-tape.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
@@ -163,7 +163,7 @@ async function requireFreeNames(
   const looked = await lookAt(drive, () => entryAt(folder));
   if (looked === undefined) return;
   if (!looked.isDirectory()) throw folderTaken(folder);
-  for (const name of [archiveName(setId, group), manifestName(setId, group)]) {
+  for (const name of [...archiveNames(setId, group), manifestName(setId, group)]) {
     const entry = await lookAt(drive, () => entryAt(path.join(folder, name)));
     if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.name))))
       continue;

@@ -1,11 +1,13 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
+import { requireZstdHere } from '../../activities/zstd-here.js';
 import { rememberSetsInDrives } from '../../tape/tape-demand.js';
 import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
+import { usesOwnServer } from '../../workers/temporal-target.js';
 import { followSet, modeText } from '../follow.js';
 import { connectServer, inSession, userPath, type Session } from '../session.js';
 import { newSetOptions, startSet } from '../start-set.js';
@@ -94,6 +96,9 @@ export function plannedBackup(
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
   const planned = plannedBackup(settings, paths, flags);
+  // With an own server the workers may be on another machine.
+  if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
+    await requireZstdHere(settings.COMPRESSION_CODEC);
   const catalog = await session.catalog();
   const server = await connectServer(session);
   try {

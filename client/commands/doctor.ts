@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { whyNoAddon } from '../../archive/native-addon.js';
 import { openLibdeflate } from '../../archive/native-codec.js';
+import { requireZstd } from '../../archive/zstd.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
@@ -134,6 +135,8 @@ function checkNode(): Check {
 /** Archives are alike with either; only the speed differs. */
 async function checkCompression(settings: Settings): Promise<Check> {
   const what = 'compression';
+  if (settings.COMPRESSION === 'none') return { what, level: 'ok', finding: 'none, as COMPRESSION asks' };
+  if (settings.COMPRESSION === 'zstd') return checkZstd(what, settings);
   if (settings.COMPRESSION_CODEC === 'zlib')
     return { what, level: 'ok', finding: "Node's zlib, as COMPRESSION_CODEC asks" };
   if ((await openLibdeflate()) !== undefined) return { what, level: 'ok', finding: 'libdeflate' };
@@ -143,6 +146,21 @@ async function checkCompression(settings: Settings): Promise<Check> {
     finding: `Node's zlib, at about twice the processor time of libdeflate (${whyNoAddon()})`,
     advice: 'Where a C compiler and the headers of Node are, `node scripts/build-native.mjs` builds it.',
   };
+}
+
+async function checkZstd(what: string, { COMPRESSION_CODEC: choice }: Settings): Promise<Check> {
+  try {
+    return { what, level: 'ok', finding: (await requireZstd(choice)).name };
+  } catch (error) {
+    const why = choice === 'auto' ? ` (${whyNoAddon()})` : '';
+    return {
+      what,
+      level: 'trouble',
+      finding: `${describeError(error)}${why}`,
+      advice:
+        'Set COMPRESSION=gzip, or `node scripts/build-native.mjs` where a C compiler and the headers of Node are.',
+    };
+  }
 }
 
 async function checkCatalog(settings: Settings): Promise<Check> {

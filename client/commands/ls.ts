@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { fromBytes, toText } from '../../archive/byte-string.js';
 import { fileRows, holderOf, skippedFiles, type FileRow } from '../../catalog/files.js';
+import { archiveOf } from '../../catalog/groups.js';
 import { filesBelow } from '../../catalog/search.js';
 import { tapesOfGroup } from '../../catalog/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { archiveName } from '../../staging/paths.js';
 import { jsonName, jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { inSession, type Session } from '../session.js';
 import { formatTime } from '../table.js';
@@ -69,9 +69,16 @@ async function* pagesOf(
   }
 }
 
+/** The archive that holds a file, and the tapes that it is on. */
+interface Place {
+  archive: string | null;
+  tape: string | null;
+}
+const nowhere: Place = { archive: null, tape: null };
+
 /** Prints catalog rows of files: type, size, time, where it is, name. */
 export class RowPrinter {
-  private readonly tapes = new Map<string, string>();
+  private readonly places = new Map<string, Place>();
 
   constructor(
     private readonly session: Session,
@@ -81,8 +88,7 @@ export class RowPrinter {
   async row(row: FileRow): Promise<void> {
     const { setId, group } = holderOf(row);
     const isStored = row.state === 'packed' || row.state === 'unchanged';
-    const archive = isStored ? archiveName(setId, group) : null;
-    const tape = archive === null ? null : await this.tapeOf(setId, group);
+    const { archive, tape } = isStored ? await this.placeOf(setId, group) : nowhere;
     if (this.session.json) {
       const { size, sha256, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();
@@ -114,14 +120,16 @@ export class RowPrinter {
     );
   }
 
-  private async tapeOf(setId: string, group: number): Promise<string | null> {
+  private async placeOf(setId: string, group: number): Promise<Place> {
     const key = `${setId} ${group}`;
-    let names = this.tapes.get(key);
-    if (names === undefined) {
-      names = (await tapesOfGroup(this.catalog, setId, group)).join(', ');
-      this.tapes.set(key, names);
+    let place = this.places.get(key);
+    if (place === undefined) {
+      const archive = (await archiveOf(this.catalog, setId, group))?.name ?? null;
+      const tapes = (await tapesOfGroup(this.catalog, setId, group)).join(', ');
+      place = { archive, tape: tapes === '' ? null : tapes };
+      this.places.set(key, place);
     }
-    return names === '' ? null : names;
+    return place;
   }
 }
 

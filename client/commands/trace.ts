@@ -11,7 +11,7 @@ import { TapeflowFailure, describeError, usageFailure } from '../../config/failu
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { sizeOf } from '../../staging/durable-file.js';
-import { archiveName, finalDir, parseArchiveName, tempDir } from '../../staging/paths.js';
+import { finalDir, parseArchiveName, tempDir } from '../../staging/paths.js';
 import { openDrive } from '../../tape/drive.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { numberRanges } from '../events.js';
@@ -38,7 +38,7 @@ async function trace(session: Session, what: string): Promise<void> {
   const files = isSetId(what) ? [] : await filesNamed(session, what);
   if (files.length > 0) {
     for (const row of files) {
-      if (row.state === 'unchanged') traceUnchanged(session, row);
+      if (row.state === 'unchanged') await traceUnchanged(session, row);
       else await traceGroup(session, row.set_id, row.group_no, row);
     }
   } else if (archive !== undefined) {
@@ -233,15 +233,17 @@ async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
 }
 
 /** Says which archive holds an unchanged file; that set's own row of it tells the rest. */
-function traceUnchanged(session: Session, row: FileRow): void {
+async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
   const { setId, group } = holderOf(row);
-  const archive = archiveName(setId, group);
+  const archive = (await archiveOf(await session.catalog(), setId, group))?.name ?? null;
   if (session.json) {
     const { state, sha256, tar_offset: offset } = row;
     session.emit({ setId: row.set_id, file: { ...jsonPath(row.path), state, sha256, offset }, archive });
     return;
   }
-  session.print(`${shownPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive}`);
+  session.print(
+    `${shownPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive ?? 'an archive that is gone'}`,
+  );
 }
 
 async function traceGroup(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { requireZstdHere } from '../../activities/zstd-here.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../catalog/sets.js';
 import { createLogger } from '../../config/logger.js';
@@ -35,6 +36,7 @@ async function up(session: Session): Promise<void> {
       },
     );
   }
+  if (settings.COMPRESSION === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
   const running = await joinHost(settings);
   if (running !== undefined) await joined(session, running);
   else await hosted(session);

@@ -71,7 +71,7 @@ export async function driveSteps(
       writeFileSync(path.join(folder, name), content);
       return { size: content.length, sha256: createHash('sha256').update(content).digest('hex') };
     };
-    const archive = put(archiveName(setId, group), noise(bytes, `archive ${group}`));
+    const archive = put(archiveName(setId, group, 'gzip'), noise(bytes, `archive ${group}`));
     const manifest = put(manifestName(setId, group), noise(500, `manifest ${group}`));
     const key = new Uint8Array(Buffer.from(`x/${group}`));
     await catalog
@@ -84,7 +84,7 @@ export async function driveSteps(
     await catalog
       .insertInto('archives')
       .values({
-        ...{ set_id: setId, group_no: group, name: archiveName(setId, group), ...archive },
+        ...{ set_id: setId, group_no: group, name: archiveName(setId, group, 'gzip'), ...archive },
         ...{ manifest_name: manifestName(setId, group), manifest_size: manifest.size },
         ...{ manifest_sha256: manifest.sha256, token: 'made', bytes_in: bytes, members: 1, created_at: 0 },
       })
@@ -127,17 +127,19 @@ export async function driveSteps(
     },
     events: () => eventsOf(catalog, setId),
     /** Path of a group's archive on the tape that is mounted now. */
-    onTape: (group: number) => path.join(drivePath, setId, archiveName(setId, group)),
+    onTape: (group: number) => path.join(drivePath, setId, archiveName(setId, group, 'gzip')),
     /** True when the mounted tape holds exactly the group's staged bytes, of archive and manifest. */
     isWhole(group: number): boolean {
-      return [archiveName(setId, group), manifestName(setId, group)].every((name) => {
+      return [archiveName(setId, group, 'gzip'), manifestName(setId, group)].every((name) => {
         const staged = path.join(finalDir(settings.BACKUP_COMPRESS_DIR, setId), name);
         return readFileSync(staged).equals(readFileSync(path.join(drivePath, setId, name)));
       });
     },
     isStaged(group: number): boolean {
       try {
-        readFileSync(path.join(finalDir(settings.BACKUP_COMPRESS_DIR, setId), archiveName(setId, group)));
+        readFileSync(
+          path.join(finalDir(settings.BACKUP_COMPRESS_DIR, setId), archiveName(setId, group, 'gzip')),
+        );
         return true;
       } catch {
         return false;

@@ -15,6 +15,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import { formatOf } from '../../archive/format.js';
 import { waitFor } from './wait-for.js';
 
 /** A new folder that is deleted at the end of the test. */
@@ -151,12 +152,12 @@ export function describeTree(root: string): Record<string, TreeEntry> {
 /** Extracts archives with the system's tar, as a person without tapeflow would. */
 export function untar(archives: string[], target: string): void {
   for (const archive of archives)
-    execFileSync('tar', ['xzpf', archive, '-C', target], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('tar', ['xpf', archive, '-C', target], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Names of the members as the system's tar lists them. */
 export function listTar(archive: string): string[] {
-  return execFileSync('tar', ['tzf', archive], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  return execFileSync('tar', ['tf', archive], { encoding: 'utf8', maxBuffer: 1 << 28 })
     .trimEnd()
     .split('\n');
 }
@@ -164,7 +165,7 @@ export function listTar(archive: string): string[] {
 /** Archives of a set on a tape, in order. */
 export function archivesOn(tape: string, setId: string): string[] {
   return readdirSync(path.join(tape, setId))
-    .filter((name) => name.endsWith('.tar.gz'))
+    .filter((name) => formatOf(name) !== undefined)
     .sort()
     .map((name) => path.join(tape, setId, name));
 }

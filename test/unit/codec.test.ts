@@ -7,11 +7,12 @@ import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { openCodec } from '../../archive/block-codec.js';
 import { openLibdeflate } from '../../archive/native-codec.js';
-import { blockBytes } from '../../archive/parallel-gzip.js';
+import { formatBlockBytes } from '../../archive/format.js';
 import { projectDir } from '../../config/project-dir.js';
 import { noise, tempFolder } from '../support/trees.js';
 
 const root = projectDir;
+const blockBytes = formatBlockBytes.gzip;
 const libdeflate = await openLibdeflate();
 const without = libdeflate === undefined ? 'libdeflate was not built here' : false;
 const choices = libdeflate === undefined ? (['zlib'] as const) : (['auto', 'zlib'] as const);
@@ -51,7 +52,7 @@ const shapes: Record<string, Buffer> = {
 test('every codec and level gives back every shape of block', async () => {
   for (const choice of choices) {
     for (const level of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
-      const codec = await openCodec(level, choice);
+      const codec = await openCodec('gzip', level, choice);
       for (const [name, block] of Object.entries(shapes)) {
         const output = await codec.compress(block);
         assert.ok(gunzipSync(output).equals(block), `${name} by ${codec.name} at level ${level}`);
@@ -68,7 +69,7 @@ test('a higher level makes real data no larger, and about as small as gzip does'
     let byZlib = 0;
     for (const { block } of blocks) byZlib += gzipSync(block, { level, memLevel: 9 }).length;
     for (const choice of choices) {
-      const codec = await openCodec(level, choice);
+      const codec = await openCodec('gzip', level, choice);
       let bytes = 0;
       for (const { block } of blocks) {
         const output = await codec.compress(block);
@@ -84,7 +85,7 @@ test('a higher level makes real data no larger, and about as small as gzip does'
 
 test('blocks under way at once do not mix, and the same input makes the same output', async () => {
   for (const choice of choices) {
-    const codec = await openCodec(6, choice);
+    const codec = await openCodec('gzip', 6, choice);
     const blocks = Array.from({ length: 24 }, (_, i) =>
       Buffer.concat([Buffer.from(`block ${i} `.repeat(5000)), noise(20_000, `${i}`), Buffer.alloc(i * 1000)]),
     );
@@ -115,7 +116,7 @@ test('every reader that is here takes the members of every codec', async (t) => 
   const folder = tempFolder(t);
   const content = Buffer.concat([realBlocks()[0]?.block ?? Buffer.alloc(0), noise(50_000, 'end')]);
   for (const choice of choices) {
-    const codec = await openCodec(6, choice);
+    const codec = await openCodec('gzip', 6, choice);
     const members: Buffer[] = [];
     for (let at = 0; at < content.length; at += 300_000)
       members.push(Buffer.from(await codec.compress(content.subarray(at, at + 300_000))));

@@ -382,7 +382,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
     ...members.map((member) => ({ kind: 'kept', kept: member })),
   ]);
 
-  const identity = { set: header.set, group: 1, archive: header.archive };
+  const identity = { set: header.set, group: 1, archives: [header.archive] };
   const facts = await examineManifest(manifestPath, identity);
   assert.ok('end' in facts, JSON.stringify(facts));
   assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);

@@ -59,7 +59,13 @@ test('the environment wins over the file, the file over the default, and each sa
 test('a wrong setting is one sentence that names it and where it is from', (t) => {
   const dir = tempFolder(t);
   const wrong: [Record<string, string>, RegExp][] = [
-    [{ COMPRESSION_LEVEL: '12' }, /COMPRESSION_LEVEL \(from environment\) is "12"/],
+    [
+      { COMPRESSION_LEVEL: '12' },
+      /COMPRESSION_LEVEL \(from environment\) is 12: with COMPRESSION=gzip it must be a whole number from 1 to 9/,
+    ],
+    [{ COMPRESSION: 'zstd', COMPRESSION_LEVEL: '0' }, /COMPRESSION_LEVEL .* from 1 to 19/],
+    [{ COMPRESSION_LEVEL: '20' }, /COMPRESSION_LEVEL \(from environment\) is "20"/],
+    [{ COMPRESSION: 'lzma' }, /COMPRESSION \(from environment\) is "lzma": it must be gzip, zstd or none/],
     [{ MAX_GROUP_SIZE: '-1' }, /MAX_GROUP_SIZE/],
     [{ TAPE_KIND: 'vhs' }, /TAPE_KIND/],
     [{ COMPRESS_DIRECTLY_TO_TAPE: 'maybe' }, /COMPRESS_DIRECTLY_TO_TAPE/],
@@ -95,6 +101,24 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
       (error) => error instanceof TapeflowFailure && message.test(error.message),
     );
   }
+});
+
+test("the level is each format's own when it is not given, and nothing without compression", (t) => {
+  const dir = tempFolder(t);
+  const levelOf = (env: Record<string, string>) => loadSettings(env, dir).COMPRESSION_LEVEL;
+  assert.equal(levelOf({}), 6);
+  assert.equal(levelOf({ COMPRESSION: 'zstd' }), 3);
+  assert.equal(levelOf({ COMPRESSION: 'zstd', COMPRESSION_LEVEL: '19' }), 19);
+  assert.equal(levelOf({ COMPRESSION: 'none', COMPRESSION_LEVEL: '19' }), 0);
+});
+
+test('a set keeps the format that it began with, and those that began before there were others have gzip', (t) => {
+  const dir = tempFolder(t);
+  const snapshot = snapshotOptions(loadSettings({ COMPRESSION: 'zstd' }, dir));
+  const rowOf = (options: object) => ({ options: JSON.stringify(options) }) as SetRow;
+  assert.equal(setOptions(rowOf(snapshot)).compression, 'zstd');
+  const { compression: _, ...before } = snapshot;
+  assert.equal(setOptions(rowOf(before)).compression, 'gzip');
 });
 
 test('a watermark is off by default and as 0, is kept with a set, and is absent in sets that began without one', (t) => {

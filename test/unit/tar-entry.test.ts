@@ -11,12 +11,15 @@ import {
   decodeBlocks,
   encodeBlocks,
 } from '../../archive/block-reader.js';
+import { openDecompressor } from '../../archive/decompressor.js';
 import { readEntry, type TarEntry } from '../../archive/tar-entry.js';
 import { paddedBytes } from '../../archive/tar-header.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 
+const gzip = await openDecompressor('gzip', 'auto');
+
 async function entriesOf(archive: string): Promise<TarEntry[]> {
-  const source = new StreamReader(archive);
+  const source = new StreamReader(archive, gzip);
   const entries: TarEntry[] = [];
   try {
     for (let at = 0; ;) {
@@ -85,7 +88,7 @@ test('an indexed reader reads just the blocks that are asked for, and a damaged 
   const sizes = decodeBlocks(encodeBlocks(blocks.map((block) => block.length)));
   blocks[1]?.fill(0, 12, 20);
   writeFileSync(file, Buffer.concat(blocks));
-  const reader = new IndexedReader(file, { blockBytes: 1000, blocks: sizes }, 2);
+  const reader = new IndexedReader(file, gzip, { blockBytes: 1000, blocks: sizes }, 2);
   t.after(() => reader.close());
   const at = async (offset: number) => {
     const chunk = await reader.chunkAt(offset);
@@ -105,7 +108,13 @@ test('a whole archive read in order gives the hash of its file', async (t) => {
   const file = path.join(tempFolder(t), 'blocks.gz');
   const blocks = [0, 1].map((number) => gzipSync(Buffer.alloc(1000, `${number}`)));
   writeFileSync(file, Buffer.concat(blocks));
-  const reader = new IndexedReader(file, { blockBytes: 1000, blocks: blocks.map((b) => b.length) }, 2, true);
+  const reader = new IndexedReader(
+    file,
+    gzip,
+    { blockBytes: 1000, blocks: blocks.map((b) => b.length) },
+    2,
+    true,
+  );
   t.after(() => reader.close());
   await reader.chunkAt(0);
   const sum = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64);

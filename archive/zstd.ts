@@ -1,0 +1,187 @@
+import zlib from 'node:zlib';
+import { FormatUnsupported, formatBlockBytes, type CodecChoice } from './format.js';
+import { loadAddon } from './native-addon.js';
+
+/** zstd: the addon's, or the one that Node has from 22.15 on. */
+export interface Zstd {
+  name: string;
+  /** One frame (RFC 8878) of a block, with its content's size and checksum, at a level of 1 to 19. Good until `recycle` gets it. */
+  compress(block: Buffer, level: number): Promise<Buffer>;
+  recycle(output: Buffer): void;
+  /** What one frame holds, `contentBytes` of them. Rejects when it is damaged. */
+  decompress(frame: Buffer, contentBytes: number): Promise<Buffer>;
+  /** What any frames hold that come in chunks. */
+  decompressAll(chunks: AsyncIterator<Buffer>): AsyncIterator<Buffer>;
+}
+
+/** zstd as the addon of `archive/native/` gives it: see zstd.c. */
+interface ZstdAddon {
+  zstdCompress(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
+  zstdDecompress(input: Uint8Array, output: Uint8Array, level: 0): Promise<number>;
+  zstdStream(): object;
+  zstdRead(stream: object, input: Uint8Array, output: Uint8Array): [taken: number, given: number];
+  zstdEnded(stream: object): boolean;
+}
+
+/** What `node:zlib` has from Node 22.15 on. */
+interface NodeZstd {
+  zstdCompress(block: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
+  zstdDecompress(frame: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
+  createZstdDecompress(options: object): zlib.Gunzip;
+  constants: Record<'ZSTD_c_compressionLevel' | 'ZSTD_c_checksumFlag' | 'ZSTD_c_contentSizeFlag', number>;
+}
+
+const opened = new Map<CodecChoice, Promise<Zstd | undefined>>();
+
+/** zstd, if there is one that works here; tried once per thread. */
+export function openZstd(choice: CodecChoice): Promise<Zstd | undefined> {
+  let zstd = opened.get(choice);
+  if (zstd === undefined) opened.set(choice, (zstd = open(choice)));
+  return zstd;
+}
+
+/** The same; throws `FormatUnsupported` where there is none. */
+export async function requireZstd(choice: CodecChoice): Promise<Zstd> {
+  const zstd = await openZstd(choice);
+  if (zstd !== undefined) return zstd;
+  const addon =
+    choice === 'auto'
+      ? ', or a C compiler at set-up'
+      : ', or COMPRESSION_CODEC=auto and a C compiler at set-up';
+  throw new FormatUnsupported(`zstd is not there: it needs Node 22.15 or newer${addon}`);
+}
+
+async function open(choice: CodecChoice): Promise<Zstd | undefined> {
+  const addon = choice === 'auto' ? (loadAddon() as ZstdAddon | undefined) : undefined;
+  if (addon !== undefined) {
+    const zstd = addonZstd(addon);
+    if (await works(zstd)) return zstd;
+  }
+  const node = zlib as unknown as NodeZstd;
+  return typeof node.zstdCompress === 'function' ? nodeZstd(node) : undefined;
+}
+
+/** A text that has matches, through the encoder and back. */
+async function works(zstd: Zstd): Promise<boolean> {
+  try {
+    const text = Buffer.from(
+      Array.from({ length: 2000 }, (_, i) => `${i} tapes, ${i % 7} drives\n`).join(''),
+    );
+    const frame = await zstd.compress(text, 3);
+    return (await zstd.decompress(frame, text.length)).equals(text);
+  } catch {
+    return false;
+  }
+}
+
+/** Reuses outputs: as many as blocks were under way at once. */
+function addonZstd(addon: ZstdAddon): Zstd {
+  const outputs: ArrayBufferLike[] = [];
+  const most = formatBlockBytes.zstd;
+  const outputBytes = most + most / 128 + 1024;
+  return {
+    name: 'zstd 1.5.7',
+    async compress(block, level) {
+      const memory = outputs.pop() ?? new ArrayBuffer(outputBytes);
+      return Buffer.from(memory, 0, await addon.zstdCompress(block, new Uint8Array(memory), level));
+    },
+    recycle: (output) => void outputs.push(output.buffer),
+    async decompress(frame, contentBytes) {
+      const content = Buffer.allocUnsafeSlow(contentBytes);
+      const bytes = await addon.zstdDecompress(frame, content, 0);
+      if (bytes !== contentBytes) throw new Error(`it holds ${bytes} bytes instead of ${contentBytes}`);
+      return content;
+    },
+    decompressAll: (chunks) => framesByAddon(addon, chunks),
+  };
+}
+
+/** Bytes that are given out at once. */
+const streamBytes = 1024 * 1024;
+
+async function* framesByAddon(
+  addon: ZstdAddon,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  const stream = addon.zstdStream();
+  let isBegun = false;
+  for (;;) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    let input = next.value;
+    for (let isFull = false; input.length > 0 || (isFull && !addon.zstdEnded(stream));) {
+      const output = Buffer.allocUnsafeSlow(streamBytes);
+      const [taken, given] = addon.zstdRead(stream, input, output);
+      isBegun = true;
+      input = input.subarray(taken);
+      isFull = given === output.length;
+      if (given > 0) yield output.subarray(0, given);
+    }
+  }
+  if (isBegun && !addon.zstdEnded(stream)) throw new Error('unexpected end of file');
+  return undefined;
+}
+
+function nodeZstd(node: NodeZstd): Zstd {
+  const called = (call: (done: (error: Error | null, output: Buffer) => void) => void) =>
+    new Promise<Buffer>((resolve, reject) =>
+      call((error, output) => (error === null ? resolve(output) : reject(error))),
+    );
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = node.constants;
+  return {
+    name: "Node's zstd",
+    compress: (block, level) =>
+      called((done) =>
+        node.zstdCompress(
+          block,
+          {
+            params: {
+              [ZSTD_c_compressionLevel]: level,
+              [ZSTD_c_checksumFlag]: 1,
+              [ZSTD_c_contentSizeFlag]: 1,
+            },
+            // Without it the frame does not say what it holds.
+            pledgedSrcSize: block.length,
+          },
+          done,
+        ),
+      ),
+    recycle: () => undefined,
+    async decompress(frame, contentBytes) {
+      // One byte more than needed: Node would ask for another chunk when the first is filled to its end.
+      const options = { chunkSize: Math.max(contentBytes + 1, 64), maxOutputLength: contentBytes + 1 };
+      const content = await called((done) => node.zstdDecompress(frame, options, done));
+      if (content.length !== contentBytes)
+        throw new Error(`it holds ${content.length} bytes instead of ${contentBytes}`);
+      return content;
+    },
+    decompressAll: (chunks) => throughStream(node.createZstdDecompress({ chunkSize: streamBytes }), chunks),
+  };
+}
+
+/** Chunks through a stream of zlib's. Ends the stream when nobody reads on. */
+export async function* throughStream(
+  stream: zlib.Gunzip,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  void feed(stream, chunks);
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } finally {
+    stream.destroy();
+  }
+  return undefined;
+}
+
+async function feed(stream: zlib.Gunzip, chunks: AsyncIterator<Buffer>): Promise<void> {
+  try {
+    for (;;) {
+      const next = await chunks.next();
+      if (next.done === true || stream.destroyed) break;
+      if (!stream.write(next.value)) await new Promise((resolve) => stream.once('drain', resolve));
+    }
+    stream.end();
+  } catch (error) {
+    stream.destroy(error instanceof Error ? error : undefined);
+  }
+}

@@ -1,0 +1,438 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { openCodec } from '../../archive/block-codec.js';
+import { IndexedReader, StreamReader, type BlockIndex, type TarSource } from '../../archive/block-reader.js';
+import { openForward } from '../../archive/block-scanner.js';
+import { openDecompressor } from '../../archive/decompressor.js';
+import { examineManifest } from '../../archive/examine-manifest.js';
+import { splitTime } from '../../archive/file-time.js';
+import {
+  FormatUnsupported,
+  formatBlockBytes,
+  formatEndings,
+  type ArchiveFormat,
+} from '../../archive/format.js';
+import type { ManifestHeader } from '../../archive/manifest.js';
+import type { PackedMember, PlannedMember } from '../../archive/member.js';
+import { Packer } from '../../archive/pack.js';
+import { rebuildManifest } from '../../archive/rebuild-manifest.js';
+import { Unpacker, type WantedMember } from '../../archive/unpack.js';
+import { openZstd, requireZstd } from '../../archive/zstd.js';
+import { zstdFrame } from '../../archive/zstd-frame.js';
+import { walk } from '../../source/walk.js';
+import { assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+
+const addonZstd = await openZstd('auto');
+const nodeZstd = await openZstd('zlib');
+const withoutZstd = addonZstd === undefined ? 'there is no zstd here' : false;
+const formats: ArchiveFormat[] = addonZstd === undefined ? ['none'] : ['zstd', 'none'];
+
+const onPath = (command: string) =>
+  (process.env['PATH'] ?? '').split(path.delimiter).some((dir) => existsSync(path.join(dir, command)));
+
+const words = (bytes: number, seed: string) =>
+  Buffer.from(noise(Math.ceil(bytes / 2), seed).toString('hex')).subarray(0, bytes);
+
+/** Two blocks and a half of zstd's, with a large file across them and small ones at both ends. */
+function makeSource(t: TestContext): string {
+  const source = tempFolder(t);
+  writeTree(source, {
+    'a/small': 'small\n',
+    'b/large': words(9_500_000, 'large'),
+    'c/noise': noise(500_000, 'noise'),
+    'd/empty': '',
+    'e/last': 'last\n',
+  });
+  return source;
+}
+
+function plan(root: string): PlannedMember[] {
+  const options = { sources: [root], excludes: [], ownFolders: [], after: undefined };
+  return [...walk({ ...options, onLeftOut: () => undefined })].flatMap(
+    ({ name, type, stats, linkTarget }) => {
+      if (type === 'other' || stats === undefined) return [];
+      const { seconds: mtimeS, ns: mtimeNs } = splitTime(stats.mtimeNs);
+      const [size, mode, uid, gid, nlink] = [stats.size, stats.mode, stats.uid, stats.gid, stats.nlink].map(
+        Number,
+      );
+      const numbers = { size: size ?? 0, mode: mode ?? 0, uid: uid ?? 0, gid: gid ?? 0, nlink: nlink ?? 1 };
+      const inode = { dev: String(stats.dev), ino: String(stats.ino) };
+      return [{ name, type, mtimeS, mtimeNs, ...numbers, ...inode, linkTarget, hardLinkOf: null }];
+    },
+  );
+}
+
+interface Made {
+  archive: string;
+  header: ManifestHeader;
+  members: PackedMember[];
+  index: BlockIndex;
+  sha256: string;
+}
+
+async function make(t: TestContext, source: string, format: ArchiveFormat): Promise<Made> {
+  const archive = path.join(tempFolder(t), `a${formatEndings[format]}`);
+  const header = {
+    ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: path.basename(archive), created: '' },
+    ...{ installation: 'i', sources: [], hostname: 'h', mode: 'full', platform: process.platform },
+  };
+  const paths = { archivePath: archive, manifestPath: `${archive}.manifest` };
+  const packer = await Packer.open(
+    { ...paths, format, level: 3, inFlight: 4, maxBytes: null, manifestHeader: header },
+    () => false,
+  );
+  const { packed } = await packer.add(plan(source));
+  const { archive: end } = await packer.finish([]);
+  return { archive, header, members: packed, index: end, sha256: end.sha256 };
+}
+
+const wanted = (member: PackedMember): WantedMember => ({
+  ...member,
+  type: member.type === 'link' ? 'file' : member.type,
+  mode: member.mode & 0o7777,
+  linkOffset: null,
+});
+
+/** What becomes of every member that is taken out, or only read: `ok`, or why not, by the last part of its name. */
+async function take(
+  { archive, members, index }: Made,
+  format: ArchiveFormat,
+  { target = null, indexed = true }: { target?: string | null; indexed?: boolean } = {},
+): Promise<{ became: Record<string, string>; sha256: string | undefined }> {
+  const unpacker = await Unpacker.open(
+    {
+      ...{
+        archivePath: archive,
+        format,
+        target,
+        overwrite: 'never',
+        owners: false,
+        undescribed: [],
+        inFlight: 4,
+      },
+      ...{ index: indexed ? index : undefined, job: { name: 'j', token: 't' } },
+    },
+    () => false,
+  );
+  try {
+    const results = await unpacker.take(members.map(wanted));
+    const became = results.map(({ name, reason }) => [path.basename(name), reason ?? 'ok'] as const);
+    return { became: Object.fromEntries(became), sha256: await unpacker.archiveSha256() };
+  } finally {
+    unpacker.close();
+  }
+}
+
+function flip(file: string, at: number): void {
+  const bytes = readFileSync(file);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(file, bytes);
+}
+
+/** What a manifest that is made from the archive alone says, and what it says is lost. */
+async function rebuild({ archive, header }: Made, format: ArchiveFormat) {
+  const manifest = `${archive}.rebuilt-${Math.random().toString(36).slice(2)}`;
+  const { damage } = await rebuildManifest(archive, format, manifest, header);
+  const { set, group, archive: name } = header;
+  const facts = await examineManifest(manifest, { set, group, archives: [name] });
+  assert.ok('end' in facts, JSON.stringify(facts));
+  return { damage, facts };
+}
+
+for (const format of formats) {
+  test(`${format}: an archive is read by every program that is here, by its blocks, and as a stream`, async (t) => {
+    const source = makeSource(t);
+    const made = await make(t, source, format);
+    const { archive, index, sha256 } = made;
+    assert.equal(index.blockBytes, formatBlockBytes[format]);
+    assert.ok(index.blocks.length > 2);
+    const target = tempFolder(t);
+    untar([archive], target);
+    assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: false });
+    if (format === 'zstd' && onPath('zstd'))
+      assert.match(execFileSync('zstd', ['-lv', archive], { encoding: 'utf8' }), /Check: XXH64/);
+    for (const [command, args] of [
+      ['bsdtar', ['-xOf', archive]],
+      ['7z', ['l', archive]],
+      ...(format === 'none'
+        ? [
+            [
+              'python3',
+              ['-c', 'import tarfile,sys; tarfile.open(sys.argv[1]).getmembers()', archive],
+            ] as const,
+          ]
+        : []),
+    ] as const)
+      if (onPath(command) && !(command === '7z' && format === 'zstd'))
+        execFileSync(command, args, { stdio: 'ignore', maxBuffer: 1 << 26 });
+
+    const read = await take(made, format);
+    assert.deepEqual(new Set(Object.values(read.became)), new Set(['ok']));
+    assert.equal(read.sha256, sha256);
+    for (const indexed of [true, false]) {
+      const restored = tempFolder(t);
+      await take(made, format, { target: restored, indexed });
+      assertSameTree(path.join(restored, source), source, { folderTimes: false, nearTimes: true });
+    }
+  });
+
+  test(`${format}: one file is had by the blocks that hold it alone`, async (t) => {
+    const made = await make(t, makeSource(t), format);
+    // Nothing but the first block is left of it.
+    truncateSync(made.archive, made.index.blocks[0] ?? 0);
+    const { became } = await take(made, format);
+    assert.equal(became['small'], 'ok');
+    assert.match(became['large'] ?? '', /cut short/);
+    assert.match(became['last'] ?? '', /cut short/);
+  });
+
+  test(`${format}: a flipped bit spoils what it is in, and a verify finds it`, async (t) => {
+    const made = await make(t, makeSource(t), format);
+    const [first = 0, second = 0] = made.index.blocks;
+    flip(made.archive, first + Math.floor(second / 2));
+    const { became, sha256 } = await take(made, format);
+    assert.match(
+      became['large'] ?? '',
+      format === 'none' ? /its SHA-256 differs/ : /block 2 of \d+ is damaged/,
+    );
+    assert.equal(became['small'], 'ok');
+    assert.equal(became['last'], 'ok');
+    assert.notEqual(sha256, made.sha256);
+    const streamed = await take(made, format, { indexed: false });
+    assert.notEqual(streamed.became['large'], 'ok');
+  });
+
+  test(`${format}: without its manifest an archive is read from its own bytes, with the same index`, async (t) => {
+    const made = await make(t, makeSource(t), format);
+    const { damage, facts } = await rebuild(made, format);
+    assert.equal(damage, undefined);
+    assert.equal(facts.end.sha256, made.sha256);
+    assert.deepEqual([facts.end.blockBytes, facts.end.blocks], [made.index.blockBytes, made.index.blocks]);
+    assert.equal(facts.end.members, made.members.length);
+
+    const large = made.members.find(({ name }) => name.endsWith('large'));
+    const [first = 0, second = 0] = made.index.blocks;
+    // In a file of a compressed archive; in a header of one that is not: its content nothing vouches for.
+    flip(made.archive, format === 'none' ? (large?.offset ?? 0) + 3 : first + Math.floor(second / 2));
+    const flipped = await rebuild(made, format);
+    assert.match(
+      flipped.damage ?? '',
+      format === 'none'
+        ? /there is no header at byte \d+\): what comes after .*\/b\/? is lost/
+        : /block 2 is damaged .*what comes after .*\/b\/? is lost/,
+    );
+    truncateSync(made.archive, first + Math.floor(second / 3));
+    assert.ok((await rebuild(made, format)).damage !== undefined, 'cut short');
+  });
+
+  test(`${format}: bytes that are none of it are damage`, async (t) => {
+    const file = path.join(tempFolder(t), `a${formatEndings[format]}`);
+    for (const bytes of [noise(5000, 'none'), Buffer.alloc(0), Buffer.from('no archive at all')]) {
+      writeFileSync(file, bytes);
+      const made = { archive: file, header: { archive: path.basename(file) } } as Made;
+      Object.assign(made.header, {
+        ...{ set: '2026-11_000001', setUuid: 'u', group: 1, created: '', installation: 'i', sources: [] },
+        ...{ hostname: 'h', mode: 'full', platform: 'linux' },
+      });
+      assert.match((await rebuild(made, format)).damage ?? '', /^is damaged \(.*\): nothing of it is there/);
+    }
+  });
+}
+
+test('without compression the archive is the tar itself, and blocks are where they must be', async (t) => {
+  const { archive, index } = await make(t, makeSource(t), 'none');
+  const { length } = readFileSync(archive);
+  assert.equal(length % 10_240, 0);
+  const blocks = Array.from({ length: Math.ceil(length / (1 << 20)) }, (_, at) =>
+    Math.min(1 << 20, length - at * (1 << 20)),
+  );
+  assert.deepEqual(index.blocks, blocks);
+});
+
+/** Everything that a source gives, to its end. */
+async function allOf(source: TarSource): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  try {
+    for (let at = 0, chunk; (chunk = await source.chunkAt(at)) !== undefined;) {
+      const part = chunk.data.subarray(at - chunk.start);
+      parts.push(part);
+      at += part.length;
+    }
+    return Buffer.concat(parts);
+  } finally {
+    source.close();
+  }
+}
+
+test(
+  'zstd files of other programs are read too: frames of any size, skippable ones, and cut ones are damage',
+  {
+    skip: withoutZstd !== false ? withoutZstd : !onPath('zstd') && 'there is no zstd program here',
+  },
+  async (t) => {
+    const file = path.join(tempFolder(t), 'a.tar.zst');
+    const content = Buffer.concat([words(3_000_000, 'w'), noise(300_000, 'n'), Buffer.alloc(6_000_000)]);
+    const frame = (bytes: Buffer, ...flags: string[]) =>
+      execFileSync('zstd', ['-q', '-c', ...flags], { input: bytes, maxBuffer: 1 << 26 });
+    const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+    const files = {
+      'one frame without its size': frame(content),
+      'one frame without a checksum': frame(content, '--no-check'),
+      'two frames and a skippable one': Buffer.concat([
+        frame(content.subarray(0, 70_001)),
+        skippable,
+        frame(content.subarray(70_001)),
+      ]),
+    };
+    const decompressors = [await openDecompressor('zstd', 'auto')];
+    if (nodeZstd !== undefined) decompressors.push(await openDecompressor('zstd', 'zlib'));
+    for (const [name, bytes] of Object.entries(files)) {
+      writeFileSync(file, bytes);
+      assert.ok((await allOf(await openForward(file, 'zstd'))).equals(content), name);
+      for (const decompressor of decompressors) {
+        writeFileSync(file, bytes);
+        assert.ok((await allOf(new StreamReader(file, decompressor))).equals(content), name);
+        truncateSync(file, bytes.length - 2);
+        await assert.rejects(
+          allOf(new StreamReader(file, decompressor)),
+          /it cannot be read after \d+ bytes/,
+          name,
+        );
+      }
+    }
+  },
+);
+
+test(
+  "a frame's length is found by its headers; other bytes, and frames without size or checksum, are none",
+  {
+    skip: withoutZstd,
+  },
+  async () => {
+    const codec = await openCodec('zstd', 3, 'auto');
+    for (const content of [0, 1, 255, 256, 300, 65_791, 65_792, 1 << 20, 4 << 20].flatMap((bytes) => [
+      noise(bytes, 'n'),
+      words(bytes, 'w'),
+      Buffer.alloc(bytes),
+    ])) {
+      const frame = Buffer.from(await codec.compress(content));
+      const whole = { bytes: frame.length, contentBytes: content.length };
+      assert.deepEqual(zstdFrame(Buffer.concat([frame, Buffer.from('more')])), whole);
+      const cut = zstdFrame(frame.subarray(0, frame.length - 5));
+      assert.ok(cut === undefined || cut.bytes > frame.length - 5, `${content.length} bytes, cut`);
+    }
+    assert.equal(zstdFrame(Buffer.from('no frame at all')), undefined);
+    if (!onPath('zstd')) return;
+    const made = (...flags: string[]) =>
+      execFileSync('zstd', ['-q', '-c', ...flags], { input: 'text '.repeat(100) });
+    assert.equal(zstdFrame(made()), undefined, 'its size is not known');
+    assert.equal(zstdFrame(made('--no-check', '--stream-size=500')), undefined);
+    assert.equal(zstdFrame(made('--stream-size=500'))?.contentBytes, 500);
+  },
+);
+
+test('every byte of a small frame that is changed is noticed', { skip: withoutZstd }, async () => {
+  const zstd = await requireZstd('auto');
+  const decompressor = await openDecompressor('zstd', 'auto');
+  const content = Buffer.from('one tape, two tapes, three tapes, four tapes '.repeat(40));
+  const frame = Buffer.from(await zstd.compress(content, 3));
+  for (let at = 0; at < frame.length; at += 1) {
+    const forged = Buffer.from(frame);
+    forged.writeUInt8(forged.readUInt8(at) ^ 0x10, at);
+    const read = await decompressor.block(forged, 1 << 20, 'it').catch(() => undefined);
+    // A bit of the frame's header that means nothing may be changed.
+    assert.ok(read === undefined || read.equals(content), `byte ${at}`);
+  }
+  await assert.rejects(
+    decompressor.block(frame, content.length - 1, 'it'),
+    /it is damaged/,
+    'larger than a block',
+  );
+});
+
+test(
+  "zstd's levels: each gives back every block, and a higher one makes no more",
+  { skip: withoutZstd },
+  async () => {
+    const decompressor = await openDecompressor('zstd', 'auto');
+    const block = readFileSync(process.execPath).subarray(0, 1 << 20);
+    let below = Infinity;
+    for (const level of [1, 3, 9, 15, 19]) {
+      const codec = await openCodec('zstd', level, 'auto');
+      const outputs = await Promise.all(
+        [block, noise(1 << 20, 'x'), Buffer.alloc(0)].map((one) => codec.compress(one)),
+      );
+      assert.ok((outputs[0]?.length ?? 0) <= below);
+      below = outputs[0]?.length ?? 0;
+      const back = await Promise.all(outputs.map((output) => decompressor.block(output, 1 << 20, 'it')));
+      assert.ok(back[0]?.equals(block) && back[1]?.equals(noise(1 << 20, 'x')) && back[2]?.length === 0);
+      for (const output of outputs) codec.recycle(output);
+    }
+  },
+);
+
+test(
+  "the addon's zstd and Node's read each other's frames",
+  {
+    skip: withoutZstd !== false ? withoutZstd : nodeZstd === undefined && 'this Node has no zstd',
+  },
+  async () => {
+    const content = words(1 << 20, 'w');
+    for (const [from, to] of [
+      ['auto', 'zlib'],
+      ['zlib', 'auto'],
+    ] as const) {
+      const frame = Buffer.from(await (await requireZstd(from)).compress(content, 3));
+      assert.equal(zstdFrame(frame)?.contentBytes, content.length, from);
+      assert.ok((await (await openDecompressor('zstd', to)).block(frame, 1 << 20, 'it')).equals(content));
+      frame.writeUInt8(frame.readUInt8(frame.length - 1) ^ 1, frame.length - 1);
+      await assert.rejects((await openDecompressor('zstd', to)).block(frame, 1 << 20, 'it'), /damaged/);
+    }
+  },
+);
+
+test(
+  'where there is no zstd, an archive with it is neither made nor read, and a sentence says what it needs',
+  {
+    skip: nodeZstd !== undefined && 'this Node has zstd itself',
+  },
+  async (t) => {
+    const needs = /zstd is not there: it needs Node 22\.15 or newer/;
+    await assert.rejects(
+      openCodec('zstd', 3, 'zlib'),
+      (error) => error instanceof FormatUnsupported && needs.test(error.message),
+    );
+    const archive = path.join(tempFolder(t), 'a.tar.zst');
+    writeFileSync(archive, '');
+    const options = {
+      archivePath: archive,
+      format: 'zstd',
+      codec: 'zlib',
+      index: undefined,
+      target: null,
+    } as const;
+    const more = {
+      overwrite: 'never',
+      owners: false,
+      undescribed: [],
+      job: { name: 'j', token: 't' },
+      inFlight: 1,
+    } as const;
+    await assert.rejects(
+      Unpacker.open({ ...options, ...more }, () => false),
+      needs,
+    );
+  },
+);
+
+test('an indexed reader of zstd refuses a forged index', { skip: withoutZstd }, async (t) => {
+  const { archive, index } = await make(t, makeSource(t), 'zstd');
+  const blocks = [...index.blocks];
+  blocks[0] = (blocks[0] ?? 0) - 1;
+  const reader = new IndexedReader(archive, await openDecompressor('zstd', 'auto'), { ...index, blocks }, 2);
+  t.after(() => reader.close());
+  await assert.rejects(reader.chunkAt(0), /block 1 of \d+ is damaged/);
+});
