@@ -24,15 +24,19 @@ import {
   type PlannedArchive,
 } from '../../catalog/retrievals.js';
 import { openSet, summarizeSet } from '../../catalog/sets.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings, type Settings } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { lockDrive } from '../../tape/drive-lock.js';
 import { openDrive } from '../../tape/drive.js';
 import { labelTape } from '../../tape/label-tape.js';
+import { readCatalog } from '../../tape/read-catalog.js';
 import { tempFolder } from './trees.js';
 
 /** Failures of activities are seen in what comes of them. */
 const logger = new DefaultLogger('ERROR');
+
+const attempt = <Result>(body: () => Promise<Result>): Promise<Result> =>
+  new MockActivityEnvironment({}, { logger }).run(body);
 
 /**
  * Whole sets and restores without a server: the real activities, in the order in which the workflows call them, on a real
@@ -60,9 +64,24 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
   const lock = lockDrive(settings, driveSettings, 'test');
   t.after(() => lock.release());
   const deps: DriveDeps = { settings, catalog, logger: pino({ level: 'silent' }), drive, lock };
-  const attempt = <Result>(body: () => Promise<Result>): Promise<Result> =>
-    new MockActivityEnvironment({}, { logger }).run(body);
   await labelTape(drive, lock, catalog, { name: 'TAPE01', pool: 'default', force: false });
+
+  return { ...stepsOn(deps), settings, tapeDir, rebuilt };
+
+  /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
+  async function rebuilt() {
+    const fresh = await openCatalog(path.join(tempFolder(t), 'catalog.db'), settings.TAPEFLOW_DATA_DIR);
+    t.after(() => fresh.destroy());
+    const scratch = path.join(root, 'scratch.part');
+    const quiet = { say: () => undefined, onArchive: () => undefined };
+    const reading = await readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
+    return { ...stepsOn({ ...deps, catalog: fresh }), reading };
+  }
+}
+
+/** What can be done with a catalog, staging and a tape. */
+function stepsOn(deps: DriveDeps) {
+  const { catalog, settings } = deps;
 
   async function retrieve(
     wanted: { kind: 'restore' | 'verify'; subject: string; target: string | null; selection: Selection },
@@ -78,11 +97,10 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
 
   return {
     catalog,
-    tapeDir,
     /** Backs a source up, and returns what the set's summary says. */
-    async backUp(source: string, mode: string, excludes: string[] = []) {
+    async backUp(source: string, mode: string, excludes: string[] = [], more: Partial<Settings> = {}) {
       const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
-      const options = snapshotOptions(settings);
+      const options = snapshotOptions({ ...settings, ...more });
       const { set } = await openSet(catalog, { ...wanted, sources: [source], options }, { fresh: false });
       await attempt(() => scanSources(deps, set.id));
       const groups = await catalog

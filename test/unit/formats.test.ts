@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { openCodec } from '../../archive/block-codec.js';
 import { IndexedReader, StreamReader, type BlockIndex, type TarSource } from '../../archive/block-reader.js';
 import { openForward } from '../../archive/block-scanner.js';
@@ -37,16 +46,14 @@ const words = (bytes: number, seed: string) =>
   Buffer.from(noise(Math.ceil(bytes / 2), seed).toString('hex')).subarray(0, bytes);
 
 /** Two blocks and a half of zstd's, with a large file across them and small ones at both ends. */
-function makeSource(t: TestContext): string {
-  const source = tempFolder(t);
-  writeTree(source, {
+function makeSource(folder: string): void {
+  writeTree(path.join(folder, 'tree'), {
     'a/small': 'small\n',
     'b/large': words(9_500_000, 'large'),
     'c/noise': noise(500_000, 'noise'),
     'd/empty': '',
     'e/last': 'last\n',
   });
-  return source;
 }
 
 function plan(root: string): PlannedMember[] {
@@ -73,8 +80,23 @@ interface Made {
   sha256: string;
 }
 
-async function make(t: TestContext, source: string, format: ArchiveFormat): Promise<Made> {
-  const archive = path.join(tempFolder(t), `a${formatEndings[format]}`);
+const source = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-formats-'));
+/** An archive of each format, made once; each test damages a copy of its own. */
+const originals = new Map<ArchiveFormat, Promise<Made>>();
+before(() => makeSource(source));
+after(() => rmSync(source, { recursive: true }));
+
+async function make(t: TestContext, format: ArchiveFormat): Promise<Made> {
+  let original = originals.get(format);
+  if (original === undefined) originals.set(format, (original = pack(format)));
+  const { archive, ...made } = await original;
+  const copy = path.join(tempFolder(t), path.basename(archive));
+  copyFileSync(archive, copy);
+  return { archive: copy, ...made };
+}
+
+async function pack(format: ArchiveFormat): Promise<Made> {
+  const archive = path.join(source, `a${formatEndings[format]}`);
   const header = {
     ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: path.basename(archive), created: '' },
     ...{ installation: 'i', sources: [], hostname: 'h', mode: 'full', platform: process.platform },
@@ -84,7 +106,7 @@ async function make(t: TestContext, source: string, format: ArchiveFormat): Prom
     { ...paths, format, level: 3, inFlight: 4, maxBytes: null, manifestHeader: header },
     () => false,
   );
-  const { packed } = await packer.add(plan(source));
+  const { packed } = await packer.add(plan(path.join(source, 'tree')));
   const { archive: end } = await packer.finish([]);
   return { archive, header, members: packed, index: end, sha256: end.sha256 };
 }
@@ -144,16 +166,19 @@ async function rebuild({ archive, header }: Made, format: ArchiveFormat) {
 
 for (const format of formats) {
   test(`${format}: an archive is read by every program that is here, by its blocks, and as a stream`, async (t) => {
-    const source = makeSource(t);
-    const made = await make(t, source, format);
+    const made = await make(t, format);
     const { archive, index, sha256 } = made;
     assert.equal(index.blockBytes, formatBlockBytes[format]);
     assert.ok(index.blocks.length > 2);
     const target = tempFolder(t);
     untar([archive], target);
-    assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: false });
+    const tree = path.join(source, 'tree');
+    assertSameTree(path.join(target, tree), tree, { folderTimes: true, nearTimes: false });
     if (format === 'zstd' && onPath('zstd'))
-      assert.match(execFileSync('zstd', ['-lv', archive], { encoding: 'utf8' }), /Check: XXH64/);
+      assert.match(
+        execFileSync('zstd', ['-lv', archive], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+        /Check: XXH64/,
+      );
     for (const [command, args] of [
       ['bsdtar', ['-xOf', archive]],
       ['7z', ['l', archive]],
@@ -175,12 +200,15 @@ for (const format of formats) {
     for (const indexed of [true, false]) {
       const restored = tempFolder(t);
       await take(made, format, { target: restored, indexed });
-      assertSameTree(path.join(restored, source), source, { folderTimes: false, nearTimes: true });
+      for (const name of ['a/small', 'b/large', 'c/noise', 'd/empty', 'e/last']) {
+        const file = path.join(tree, name);
+        assert.ok(readFileSync(path.join(restored, file)).equals(readFileSync(file)), name);
+      }
     }
   });
 
   test(`${format}: one file is had by the blocks that hold it alone`, async (t) => {
-    const made = await make(t, makeSource(t), format);
+    const made = await make(t, format);
     // Nothing but the first block is left of it.
     truncateSync(made.archive, made.index.blocks[0] ?? 0);
     const { became } = await take(made, format);
@@ -190,7 +218,7 @@ for (const format of formats) {
   });
 
   test(`${format}: a flipped bit spoils what it is in, and a verify finds it`, async (t) => {
-    const made = await make(t, makeSource(t), format);
+    const made = await make(t, format);
     const [first = 0, second = 0] = made.index.blocks;
     flip(made.archive, first + Math.floor(second / 2));
     const { became, sha256 } = await take(made, format);
@@ -206,7 +234,7 @@ for (const format of formats) {
   });
 
   test(`${format}: without its manifest an archive is read from its own bytes, with the same index`, async (t) => {
-    const made = await make(t, makeSource(t), format);
+    const made = await make(t, format);
     const { damage, facts } = await rebuild(made, format);
     assert.equal(damage, undefined);
     assert.equal(facts.end.sha256, made.sha256);
@@ -243,7 +271,7 @@ for (const format of formats) {
 }
 
 test('without compression the archive is the tar itself, and blocks are where they must be', async (t) => {
-  const { archive, index } = await make(t, makeSource(t), 'none');
+  const { archive, index } = await make(t, 'none');
   const { length } = readFileSync(archive);
   assert.equal(length % 10_240, 0);
   const blocks = Array.from({ length: Math.ceil(length / (1 << 20)) }, (_, at) =>
@@ -274,7 +302,7 @@ test(
   },
   async (t) => {
     const file = path.join(tempFolder(t), 'a.tar.zst');
-    const content = Buffer.concat([words(3_000_000, 'w'), noise(300_000, 'n'), Buffer.alloc(6_000_000)]);
+    const content = Buffer.concat([words(1_000_000, 'w'), noise(300_000, 'n'), Buffer.alloc(6_000_000)]);
     const frame = (bytes: Buffer, ...flags: string[]) =>
       execFileSync('zstd', ['-q', '-c', ...flags], { input: bytes, maxBuffer: 1 << 26 });
     const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
@@ -313,7 +341,7 @@ test(
   },
   async () => {
     const codec = await openCodec('zstd', 3, 'auto');
-    for (const content of [0, 1, 255, 256, 300, 65_791, 65_792, 1 << 20, 4 << 20].flatMap((bytes) => [
+    for (const content of [0, 1, 255, 256, 300, 65_791, 65_792, 300_000].flatMap((bytes) => [
       noise(bytes, 'n'),
       words(bytes, 'w'),
       Buffer.alloc(bytes),
@@ -359,16 +387,15 @@ test(
   async () => {
     const decompressor = await openDecompressor('zstd', 'auto');
     const block = readFileSync(process.execPath).subarray(0, 1 << 20);
+    const random = noise(100_000, 'x');
     let below = Infinity;
-    for (const level of [1, 3, 9, 15, 19]) {
+    for (const level of [1, 3, 9, 19]) {
       const codec = await openCodec('zstd', level, 'auto');
-      const outputs = await Promise.all(
-        [block, noise(1 << 20, 'x'), Buffer.alloc(0)].map((one) => codec.compress(one)),
-      );
+      const outputs = await Promise.all([block, random, Buffer.alloc(0)].map((one) => codec.compress(one)));
       assert.ok((outputs[0]?.length ?? 0) <= below);
       below = outputs[0]?.length ?? 0;
       const back = await Promise.all(outputs.map((output) => decompressor.block(output, 1 << 20, 'it')));
-      assert.ok(back[0]?.equals(block) && back[1]?.equals(noise(1 << 20, 'x')) && back[2]?.length === 0);
+      assert.ok(back[0]?.equals(block) && back[1]?.equals(random) && back[2]?.length === 0);
       for (const output of outputs) codec.recycle(output);
     }
   },
@@ -429,7 +456,7 @@ test(
 );
 
 test('an indexed reader of zstd refuses a forged index', { skip: withoutZstd }, async (t) => {
-  const { archive, index } = await make(t, makeSource(t), 'zstd');
+  const { archive, index } = await make(t, 'zstd');
   const blocks = [...index.blocks];
   blocks[0] = (blocks[0] ?? 0) - 1;
   const reader = new IndexedReader(archive, await openDecompressor('zstd', 'auto'), { ...index, blocks }, 2);
