@@ -6,10 +6,10 @@ import { catalogCondition, pause, type Attempt, type Condition } from './attempt
 import type { Deps, GroupRef } from './deps.js';
 
 /**
- * What a group may take of staging besides its files' bytes: a tar header and its padding for each entry. Compression
- * takes more than that away again from all but incompressible files.
+ * What a group may take of staging besides its files' bytes, where nothing compresses: a pax header of two records, which
+ * holds a time to the nanosecond, the tar header, and the padding of each entry.
  */
-const bytesPerEntry = 1024;
+const bytesPerEntry = 2048;
 
 /** Bytes of staging that a group asks for before it is compressed. */
 export function stagingNeed(group: Pick<GroupRow, 'bytes' | 'entries'>): number {

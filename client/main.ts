@@ -22,7 +22,7 @@ import { addWorker } from './commands/worker.js';
 import { exitCodes } from './exit-codes.js';
 
 const program = new Command('tapeflow')
-  .description('Backs up to LTO tape: plain tar.gz archives, one durable workflow per backup set.')
+  .description('Backs up to LTO tape: plain tar archives, one durable workflow per backup set.')
   .version(projectVersion)
   .option('--json', 'print JSON: one object on each line')
   .exitOverride()

@@ -41,7 +41,7 @@ export async function tapeDemand(
   const row = await groupOf(catalog, setId, group);
   const archive = row.direct === 1 ? undefined : await archiveOf(catalog, setId, group);
   // Not compressed yet: what it would take if nothing compresses, with the headers of its members.
-  const bytes = archive === undefined ? row.bytes + row.entries * 1024 : archive.size + archive.manifest_size;
+  const bytes = archive === undefined ? row.bytes + row.entries * 2048 : archive.size + archive.manifest_size;
   return { setId, pool, wanted, next: { group, bytes } };
 }
 
