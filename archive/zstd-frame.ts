@@ -7,36 +7,119 @@ export interface ZstdFrame {
 }
 
 const magic = 0xfd2fb528;
+/** Of a frame that programs pass over (RFC 8878, 3.1.2); its last four bits may be any. */
+const skippableMagic = 0x184d2a50;
+const blockHeaderBytes = 3;
 const checksumBytes = 4;
 /** Bytes of a dictionary's id, and of the content's size, by their flags in the frame's descriptor (RFC 8878, 3.1.1.1). */
 const idBytes = [0, 1, 2, 4];
 const sizeBytes = [0, 2, 4, 8];
+
+/** What a frame's header says (RFC 8878, 3.1.1.1). */
+interface FrameHeader {
+  bytes: number;
+  /** Undefined when it does not say. */
+  contentBytes: number | undefined;
+  hasChecksum: boolean;
+}
+
+/** Bytes that hold every header of a frame. */
+const mostHeaderBytes = 18;
+
+/** The header that some bytes begin with; undefined for any other bytes, and when there are too few of them. */
+function headerOf(data: Buffer): FrameHeader | undefined {
+  if (data.length < 6 || data.readUInt32LE(0) !== magic) return undefined;
+  const descriptor = data.readUInt8(4);
+  const isSingle = (descriptor & 0x20) !== 0;
+  const isReserved = (descriptor & 0x08) !== 0;
+  const sizeField = descriptor >> 6 === 0 && isSingle ? 1 : (sizeBytes[descriptor >> 6] ?? 0);
+  const sizeAt = 5 + (isSingle ? 0 : 1) + (idBytes[descriptor & 0x03] ?? 0);
+  const bytes = sizeAt + sizeField;
+  if (isReserved || data.length < bytes) return undefined;
+  let contentBytes: number | undefined;
+  if (sizeField === 8) contentBytes = Number(data.readBigUInt64LE(sizeAt));
+  else if (sizeField > 0) contentBytes = data.readUIntLE(sizeAt, sizeField) + (sizeField === 2 ? 256 : 0);
+  return { bytes, contentBytes, hasChecksum: (descriptor & 0x04) !== 0 };
+}
+
+/** A block's header at `at` (RFC 8878, 3.1.1.2): bytes of the block that follow it; undefined for none. */
+function blockAt(data: Buffer, at: number): { isLast: boolean; bytes: number } | undefined {
+  const header = data.readUIntLE(at, blockHeaderBytes);
+  const type = (header >> 1) & 3;
+  // One byte stands for a block of equal ones.
+  return type === 3 ? undefined : { isLast: (header & 1) === 1, bytes: type === 1 ? 1 : header >> 3 };
+}
 
 /**
  * The frame that some bytes begin with (RFC 8878, 3.1.1), found by its blocks' headers alone. Undefined for any other bytes, and
  * for a frame without the size of its content or without a checksum. It may be longer than the bytes are.
  */
 export function zstdFrame(data: Buffer): ZstdFrame | undefined {
-  if (data.length < 6 || data.readUInt32LE(0) !== magic) return undefined;
-  const descriptor = data.readUInt8(4);
-  const isSingle = (descriptor & 0x20) !== 0;
-  const hasChecksum = (descriptor & 0x04) !== 0;
-  const isReserved = (descriptor & 0x08) !== 0;
-  const sizeField = descriptor >> 6 === 0 && isSingle ? 1 : (sizeBytes[descriptor >> 6] ?? 0);
-  const sizeAt = 5 + (isSingle ? 0 : 1) + (idBytes[descriptor & 0x03] ?? 0);
-  if (isReserved || !hasChecksum || sizeField === 0 || data.length < sizeAt + sizeField) return undefined;
-  const contentBytes =
-    sizeField === 8
-      ? Number(data.readBigUInt64LE(sizeAt))
-      : data.readUIntLE(sizeAt, sizeField) + (sizeField === 2 ? 256 : 0);
-  for (let at = sizeAt + sizeField; ;) {
+  const header = headerOf(data);
+  if (header?.contentBytes === undefined || !header.hasChecksum) return undefined;
+  const { contentBytes } = header;
+  for (let at = header.bytes; ;) {
     // A block that is not there ends a frame that was cut short.
-    if (at + 3 > data.length) return { bytes: at + 3 + checksumBytes, contentBytes };
-    const header = data.readUIntLE(at, 3);
-    const [isLast, type, size] = [(header & 1) === 1, (header >> 1) & 3, header >> 3];
-    if (type === 3) return undefined;
-    // One byte stands for a block of equal ones.
-    at += 3 + (type === 1 ? 1 : size);
-    if (isLast) return { bytes: at + checksumBytes, contentBytes };
+    if (at + blockHeaderBytes > data.length)
+      return { bytes: at + blockHeaderBytes + checksumBytes, contentBytes };
+    const block = blockAt(data, at);
+    if (block === undefined) return undefined;
+    at += blockHeaderBytes + block.bytes;
+    if (block.isLast) return { bytes: at + checksumBytes, contentBytes };
+  }
+}
+
+/** Cuts a file into its frames, whatever their size; skippable ones are left out. Throws at bytes that are none, and at a cut. */
+export class FrameCutter {
+  private ahead: Buffer = Buffer.alloc(0);
+
+  constructor(private readonly chunks: AsyncIterator<Buffer>) {}
+
+  /** False at the end of the file. */
+  async hasNext(): Promise<boolean> {
+    for (;;) {
+      await this.fill(mostHeaderBytes);
+      if (this.ahead.length === 0) return false;
+      if (this.ahead.length < 8 || this.ahead.readUInt32LE(0) >>> 4 !== skippableMagic >>> 4) return true;
+      for await (const _ of this.take(8 + this.ahead.readUInt32LE(4)));
+    }
+  }
+
+  /** The bytes of the next frame. */
+  async *frame(): AsyncGenerator<Buffer, undefined> {
+    await this.fill(mostHeaderBytes);
+    const header = headerOf(this.ahead);
+    if (header === undefined) throw new Error('unknown frame');
+    yield* this.take(header.bytes);
+    for (let isLast = false; !isLast;) {
+      await this.fill(blockHeaderBytes);
+      const block = this.ahead.length < blockHeaderBytes ? undefined : blockAt(this.ahead, 0);
+      if (block === undefined) throw new Error('unknown block, or unexpected end of file');
+      yield* this.take(blockHeaderBytes + block.bytes);
+      ({ isLast } = block);
+    }
+    yield* this.take(header.hasChecksum ? checksumBytes : 0);
+    return undefined;
+  }
+
+  private async *take(bytes: number): AsyncGenerator<Buffer, undefined> {
+    for (let left = bytes; left > 0;) {
+      await this.fill(1);
+      if (this.ahead.length === 0) throw new Error('unexpected end of file');
+      const part = this.ahead.subarray(0, left);
+      this.ahead = this.ahead.subarray(part.length);
+      left -= part.length;
+      yield part;
+    }
+    return undefined;
+  }
+
+  /** Reads until there are so many bytes, if the file has them. */
+  private async fill(bytes: number): Promise<void> {
+    while (this.ahead.length < bytes) {
+      const next = await this.chunks.next();
+      if (next.done === true) return;
+      this.ahead = this.ahead.length === 0 ? next.value : Buffer.concat([this.ahead, next.value]);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import zlib from 'node:zlib';
 import { FormatUnsupported, formatBlockBytes, type CodecChoice } from './format.js';
 import { loadAddon } from './native-addon.js';
+import { FrameCutter } from './zstd-frame.js';
 
 /** zstd: the addon's, or the one that Node has from 22.15 on. */
 export interface Zstd {
@@ -155,8 +156,19 @@ function nodeZstd(node: NodeZstd): Zstd {
         throw new Error(`it holds ${content.length} bytes instead of ${contentBytes}`);
       return content;
     },
-    decompressAll: (chunks) => throughStream(node.createZstdDecompress({ chunkSize: streamBytes }), chunks),
+    decompressAll: (chunks) => framesByNode(node, chunks),
   };
+}
+
+/** Node's stream ends with its first frame, and takes one that was cut short for whole: each frame gets a stream of its own. */
+async function* framesByNode(
+  node: NodeZstd,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  const cutter = new FrameCutter(chunks);
+  while (await cutter.hasNext())
+    yield* throughStream(node.createZstdDecompress({ chunkSize: streamBytes }), cutter.frame());
+  return undefined;
 }
 
 /** Chunks through a stream of zlib's. Ends the stream when nobody reads on. */

@@ -323,12 +323,17 @@ test(
       for (const decompressor of decompressors) {
         writeFileSync(file, bytes);
         assert.ok((await allOf(new StreamReader(file, decompressor))).equals(content), name);
-        truncateSync(file, bytes.length - 2);
-        await assert.rejects(
-          allOf(new StreamReader(file, decompressor)),
-          /it cannot be read after \d+ bytes/,
-          name,
-        );
+        truncateSync(file, bytes.length - 300);
+        const cut = allOf(new StreamReader(file, decompressor));
+        await assert.rejects(cut, /cannot be read after \d+ bytes/, name);
+        writeFileSync(file, bytes);
+        flip(file, Math.floor(bytes.length / 2));
+        if (!name.includes('checksum'))
+          await assert.rejects(
+            allOf(new StreamReader(file, decompressor)),
+            /cannot be read after \d+ bytes/,
+            name,
+          );
       }
     }
   },
