@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
+import { openZstd } from '../../archive/zstd.js';
 import { Installation } from '../support/installation.js';
 import {
   archivesOn,
@@ -234,7 +235,7 @@ test('direct mode writes straight to the tape with the same result', async (t) =
   const target = tempFolder(t);
   variedTree(source);
   const installation = await Installation.make(t);
-  const result = await installation.json<Result>(['backup', '--direct', source]);
+  const result = await installation.json<Result>(['backup', '--direct', source], env);
   assert.equal(result.status, 'completed');
   await installation.quiet();
   const archives = archivesOn(installation.tapeDir, result.setId);

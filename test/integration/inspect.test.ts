@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
+import { openZstd } from '../../archive/zstd.js';
 import { Installation } from '../support/installation.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
@@ -8,8 +9,9 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   const source = tempFolder(t);
   writeTree(source, { 'docs/report.pdf': 'pdf', 'docs/notes.txt': 'notes', 'etc/hosts.conf': 'hosts' });
   const installation = await Installation.make(t);
-  const { setId } = await installation.json<{ setId: string }>(['backup', source]);
-  const archive = `backup_${setId}_000001.tar.gz`;
+  const { setId } = await installation.json<{ setId: string }>(['backup', source], { COMPRESSION: 'none' });
+  // Whatever the setting is now.
+  const archive = `backup_${setId}_000001.tar`;
 
   const sets = await installation.run(['sets']);
   assert.match(sets.stdout, new RegExp(`${setId} +completed .*TAPE01 .*${source}`));
@@ -51,10 +53,29 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   assert.match(doctor.stdout, /compression: (libdeflate$|Node's zlib, at about)/m);
   const byZlib = await installation.run(['doctor'], { COMPRESSION_CODEC: 'zlib' });
   assert.match(byZlib.stdout, /compression: Node's zlib, as COMPRESSION_CODEC asks$/m);
+  assert.match((await installation.run(['doctor'], { COMPRESSION: 'none' })).stdout, /compression: none/);
   assert.match(doctor.stdout, /MAX_GROUP_SIZE .*12\.88 GB.* default/);
   for (const what of ['Node', 'catalog', 'staging', 'drive lto1'])
     assert.match(doctor.stdout, new RegExp(`^ok +${what}:`, 'm'));
   assert.match(doctor.stdout, /note +Temporal: the embedded server does not run now/);
+});
+
+test('zstd is refused in one sentence where there is none, and doctor says so', async (t) => {
+  if ((await openZstd('zlib')) !== undefined) return t.skip('this Node has zstd itself');
+  const source = tempFolder(t);
+  writeTree(source, { a: 'x' });
+  const installation = await Installation.make(t);
+  const env = { COMPRESSION: 'zstd', COMPRESSION_CODEC: 'zlib' };
+  for (const args of [['backup', source], ['up']]) {
+    const { code, stderr } = await installation.run(args, env);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /zstd is not there: it needs Node 22\.15 or newer, or COMPRESSION_CODEC=auto and a C compiler/,
+    );
+  }
+  const doctor = await installation.run(['doctor'], env);
+  assert.match(doctor.stdout, /TROUBLE +compression: zstd is not there/);
 });
 
 test('a reader that has had enough ends a list, without a complaint', async (t) => {
