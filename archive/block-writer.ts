@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BlockCodec } from './block-codec.js';
 
-export interface GzipOptions {
+export interface BlockWriterOptions {
   codec: BlockCodec;
   /** Blocks under way at once; each takes up to two blocks of memory. */
   inFlight: number;
@@ -10,10 +10,10 @@ export interface GzipOptions {
 }
 
 /**
- * Compresses a stream of bytes block by block on libuv's thread pool, and writes the members in order. The caller puts
+ * Compresses a stream of bytes block by block on libuv's thread pool, and writes them in order. The caller puts
  * its bytes straight into the current block: `room()`, then `advance()`; no copies between.
  */
-export class ParallelGzip {
+export class BlockWriter {
   /** Compressed bytes of each block written so far. */
   readonly blockSizes: number[] = [];
   /** Compressed bytes written so far. */
@@ -27,7 +27,7 @@ export class ParallelGzip {
   private dispatched = 0;
   private failure: { error: unknown } | undefined;
 
-  constructor(private readonly options: GzipOptions) {
+  constructor(private readonly options: BlockWriterOptions) {
     this.blockBytes = options.codec.blockBytes;
     this.block = Buffer.allocUnsafeSlow(this.blockBytes);
   }

@@ -25,7 +25,7 @@ import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './m
 import { openCodec, type BlockCodec } from './block-codec.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
 import { OutputFile } from './output-file.js';
-import { ParallelGzip } from './parallel-gzip.js';
+import { BlockWriter } from './block-writer.js';
 import {
   SkipEntry,
   changesSince,
@@ -87,8 +87,8 @@ export class Packer {
   readonly progress: PackProgress = { bytesIn: 0, bytesOut: 0, files: 0 };
   private readonly archive: OutputFile;
   private readonly manifest: OutputFile;
-  private readonly tar: ParallelGzip;
-  private readonly list: ParallelGzip;
+  private readonly tar: BlockWriter;
+  private readonly list: BlockWriter;
   /** First member of each inode with several links. */
   private readonly inodes = new Map<string, PackedMember>();
   private skipped = 0;
@@ -119,8 +119,8 @@ export class Packer {
       this.archive.close();
       throw error;
     }
-    this.tar = new ParallelGzip({ codec, inFlight, write: (chunk) => this.archive.write(chunk) });
-    this.list = new ParallelGzip({
+    this.tar = new BlockWriter({ codec, inFlight, write: (chunk) => this.archive.write(chunk) });
+    this.list = new BlockWriter({
       codec: listCodec,
       inFlight: 2,
       write: (chunk) => this.manifest.write(chunk),

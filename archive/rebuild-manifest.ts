@@ -9,7 +9,7 @@ import { endLine, headerLine, memberLine, skippedLine, type ManifestHeader } fro
 import { unsafeName } from './member-name.js';
 import type { PackedMember } from './member.js';
 import { OutputFile } from './output-file.js';
-import { ParallelGzip } from './parallel-gzip.js';
+import { BlockWriter } from './block-writer.js';
 import { paddedBytes } from './tar-header.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
@@ -40,7 +40,7 @@ export async function rebuildManifest(
   try {
     output = new OutputFile(manifestPath);
     const file = output;
-    const list = new ParallelGzip({
+    const list = new BlockWriter({
       codec: await openCodec('gzip', level, 'auto'),
       inFlight,
       write: (chunk) => file.write(chunk),
