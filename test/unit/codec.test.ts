@@ -141,22 +141,23 @@ function onPath(command: string): boolean {
   return (process.env['PATH'] ?? '').split(path.delimiter).some((dir) => existsSync(path.join(dir, command)));
 }
 
-test("libdeflate's files are the ones that were taken from its release", () => {
-  const folder = path.join(root, 'archive', 'native', 'libdeflate');
-  const origin = JSON.parse(readFileSync(path.join(folder, 'ORIGIN.json'), 'utf8')) as {
-    files: Record<string, string>;
-  };
-  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (name) => name !== 'ORIGIN.json' && statSync(path.join(folder, name)).isFile(),
-  );
-  assert.deepEqual(found.sort(), Object.keys(origin.files).sort());
-  for (const name of found) {
-    const hash = createHash('sha256')
-      .update(readFileSync(path.join(folder, name)))
-      .digest('hex');
-    assert.equal(hash, origin.files[name], name);
-  }
-});
+for (const name of ['libdeflate', 'zstd'])
+  test(`${name}'s files are the ones that were taken from its release`, () => {
+    const folder = path.join(root, 'archive', 'native', name);
+    const origin = JSON.parse(readFileSync(path.join(folder, 'ORIGIN.json'), 'utf8')) as {
+      files: Record<string, string>;
+    };
+    const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+      (file) => file !== 'ORIGIN.json' && statSync(path.join(folder, file)).isFile(),
+    );
+    assert.deepEqual(found.sort(), Object.keys(origin.files).sort());
+    for (const file of found) {
+      const hash = createHash('sha256')
+        .update(readFileSync(path.join(folder, file)))
+        .digest('hex');
+      assert.equal(hash, origin.files[file], file);
+    }
+  });
 
 test('where the native addon cannot be built, the build says why in one line and succeeds', (t) => {
   const copy = tempFolder(t);
