@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openZstd } from '../../archive/zstd.js';
@@ -89,4 +89,15 @@ test('where this Node has no zstd and its addon is turned off, a zstd archive is
     sets.backUp(source, 'full'),
     /zstd is not there: it needs Node 22\.15 or newer, or COMPRESSION_CODEC=auto/,
   );
+});
+
+test('where the tape has an archive of another format under the same number, nothing is written beside it', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { file: 'content' });
+  const sets = await setsInProcess(t, { COMPRESSION: 'none' });
+  const { setId } = await sets.backUp(source, 'full');
+  const next = setId.replace(/\d+$/, (number) => String(Number(number) + 1).padStart(6, '0'));
+  mkdirSync(path.join(sets.tapeDir, next));
+  writeFileSync(path.join(sets.tapeDir, next, `backup_${next}_000001.tar.gz`), 'not ours');
+  await assert.rejects(sets.backUp(source, 'full'), /holds another .*_000001\.tar\.gz already/);
 });
