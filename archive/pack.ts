@@ -245,16 +245,17 @@ export class Packer {
   }
 
   /** Adds a file that was read whole already. */
-  private async addRead(entry: PlannedMember, { facts, flags, content }: SmallFile): Promise<PackedMember | string> {
+  private async addRead(entry: PlannedMember, read: SmallFile): Promise<PackedMember | string> {
+    const { facts, output, headerAt, contentAt } = read;
     const tooLarge = this.whyTooLarge(entry, facts.size);
     if (tooLarge !== undefined) return tooLarge;
     const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
-    member.flags = [...flags, ...member.flags];
-    await this.tar.write(encodeHeaders(member));
-    member.contentOffset = this.tar.position;
-    member.sha256 = sha256Of(content);
-    await this.tar.write(content);
-    await this.tar.writeZeros(paddedBytes(member.size) - member.size);
+    if (read.flags.length > 0) member.flags = [...read.flags, ...member.flags];
+    if (headerAt === contentAt) await this.tar.write(encodeHeaders(member));
+    member.contentOffset = this.tar.position + contentAt - headerAt;
+    member.sha256 = read.sha256;
+    const end = contentAt + paddedBytes(member.size);
+    if (!this.tar.put(output, headerAt, end)) await this.tar.write(output.subarray(headerAt, end));
     this.progress.bytesIn += member.size;
     this.progress.bytesOut = this.tar.bytesOut;
     return member;

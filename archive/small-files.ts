@@ -2,17 +2,22 @@ import { toBytes } from './byte-string.js';
 import type { KeptMember, MemberFlag, PlannedMember } from './member.js';
 import { loadAddon } from './native-addon.js';
 import type { FileFacts } from './source-file.js';
+import { paddedBytes, recordBytes } from './tar-header.js';
 
 /** Largest file that is read ahead: of larger ones the calls for each file cost little beside the rest. */
 const mostFileBytes = 128 * 1024;
-/** Content and files of one batch. */
+/** Members and files of one batch. */
 const batchBytes = 1024 * 1024;
-const batchFiles = 256;
+const batchFiles = 512;
 
 /** The order of `enum field` in native/read-files.c, and its `enum state`. */
-const field = { state: 0, size: 1, seconds: 2, nanoseconds: 3, mode: 4, uid: 5, gid: 6, dev: 7, ino: 8, at: 9 };
-const fieldsOfFile = 10;
-const bytesOfFields = fieldsOfFile * Float64Array.BYTES_PER_ELEMENT;
+const [STATE, SIZE, SECONDS, NANOSECONDS, MODE, UID, GID, DEV, INO, HEADER, CONTENT, FIELDS] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+] as const;
+const hexBytes = 64;
+const mostHeaderBytes = 3 * recordBytes;
+/** For each file, before the members. */
+const bytesBefore = FIELDS * Float64Array.BYTES_PER_ELEMENT + hexBytes;
 const flagsOfState: readonly (readonly MemberFlag[] | undefined)[] = [undefined, [], ['grew'], ['changed']];
 
 /** See native/read-files.c. */
@@ -22,8 +27,12 @@ type ReadFiles = (paths: Uint8Array, count: number, output: Uint8Array) => Promi
 export interface SmallFile {
   facts: FileFacts;
   flags: readonly MemberFlag[];
-  /** Good until the next entry is asked for. */
-  content: Buffer;
+  sha256: string;
+  /** Holds the member's headers, its content, and zeros up to a whole record. Good until the next entry is asked for. */
+  output: Buffer;
+  /** Where in it the headers and the content begin; equal when its headers still have to be made. */
+  headerAt: number;
+  contentAt: number;
 }
 
 interface Batch {
@@ -32,6 +41,8 @@ interface Batch {
   next: number;
   output: Buffer;
   fields: Float64Array;
+  /** All hashes, one after the other, once it is read. */
+  hashes: string;
   isRead: boolean;
   reading: Promise<void>;
 }
@@ -77,26 +88,25 @@ export class SmallFiles {
   take(entry: PlannedMember): SmallFile | undefined {
     const batch = this.batchOf(entry);
     if (batch === undefined) return undefined;
-    const at = batch.next * fieldsOfFile;
+    const file = batch.next;
     batch.next += 1;
-    const { fields } = batch;
-    const value = (which: number) => fields[at + which] ?? 0;
-    const flags = flagsOfState[value(field.state)];
+    const { fields, hashes, output } = batch;
+    const value = (field: number) => fields[file * FIELDS + field] ?? 0;
+    const flags = flagsOfState[value(STATE)];
     if (flags === undefined) return undefined;
-    const size = value(field.size);
     const facts = {
-      size,
-      mtimeS: value(field.seconds),
-      mtimeNs: value(field.nanoseconds),
-      mode: value(field.mode),
-      uid: value(field.uid),
-      gid: value(field.gid),
-      dev: asPlanned(value(field.dev), entry.dev),
-      ino: asPlanned(value(field.ino), entry.ino),
+      size: value(SIZE),
+      mtimeS: value(SECONDS),
+      mtimeNs: value(NANOSECONDS),
+      mode: value(MODE),
+      uid: value(UID),
+      gid: value(GID),
+      dev: asPlanned(value(DEV), entry.dev),
+      ino: asPlanned(value(INO), entry.ino),
       nlink: 1,
     };
-    const begins = value(field.at);
-    return { facts, flags, content: batch.output.subarray(begins, begins + size) };
+    const sha256 = hashes.slice(file * hexBytes, (file + 1) * hexBytes);
+    return { facts, flags, sha256, output, headerAt: value(HEADER), contentAt: value(CONTENT) };
   }
 
   /** Waits until nothing is being read any more. */
@@ -122,7 +132,7 @@ export class SmallFiles {
       let bytes = 0;
       let count = 0;
       for (const entry of this.waiting) {
-        bytes += entry.size;
+        bytes += mostHeaderBytes + paddedBytes(entry.size);
         if (count === batchFiles || bytes > batchBytes) break;
         count += 1;
       }
@@ -131,15 +141,20 @@ export class SmallFiles {
   }
 
   private read(entries: PlannedMember[]): Batch {
-    const memory = this.spare.pop() ?? new ArrayBuffer(batchFiles * bytesOfFields + batchBytes);
-    const fields = new Float64Array(memory, 0, entries.length * fieldsOfFile).fill(0);
+    const count = entries.length;
+    const memory = this.spare.pop() ?? new ArrayBuffer(batchFiles * bytesBefore + batchBytes);
+    const output = Buffer.from(memory);
+    const fields = new Float64Array(memory, 0, count * FIELDS).fill(0);
     const paths = toBytes(entries.map(({ name }) => `/${name}\0`).join(''));
-    const batch = { entries, next: 0, output: Buffer.from(memory), fields, isRead: false };
+    const read = () => {
+      const hashesAt = fields.byteLength;
+      batch.hashes = output.toString('latin1', hashesAt, hashesAt + count * hexBytes);
+      batch.isRead = true;
+    };
     // One that failed leaves its fields at zero: each of its files is read by itself then.
-    const done = () => void (whole.isRead = true);
-    const reading = this.readFiles(paths, entries.length, new Uint8Array(memory)).then(done, done);
-    const whole: Batch = { ...batch, reading };
-    return whole;
+    const reading = this.readFiles(paths, count, output).then(read, read);
+    const batch: Batch = { entries, next: 0, output, fields, hashes: '', isRead: false, reading };
+    return batch;
   }
 }
 
