@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads';
 import { Packer, type PackOutcome } from './pack.js';
 import type { KeptMember, PlannedMember, SkippedMember } from './member.js';
-import type { PackCommand, PackJob, PackReport, PackedBatch } from './pack-in-thread.js';
+import { decodePlanned, encodePacked } from './member-message.js';
+import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
 import { threadCommands } from './thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
@@ -13,7 +14,7 @@ const lowEntries = 1000;
 
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
-const report = (message: PackReport) => port.postMessage(message);
+const report = (message: PackReport, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 const nextCommand = threadCommands<PackCommand>(port);
 
 /** Asks for the next page, which is made meanwhile. */
@@ -36,15 +37,15 @@ async function pack(job: PackJob): Promise<PackOutcome> {
         if ('job' in next) throw new Error('a job in the middle of another');
         if ('skipped' in next) end = next.skipped;
         else {
-          const page = JSON.parse(next.page) as (PlannedMember | KeptMember)[];
+          const page = decodePlanned(next.page);
           packer.expect(page);
           waiting = [...waiting, ...page];
           command = ask();
         }
       }
       if (end !== undefined && waiting.length === 0) return await packer.finish(end);
-      const batch: PackedBatch = await packer.add(waiting.splice(0, stepEntries));
-      report({ batch: JSON.stringify(batch) });
+      const batch = encodePacked(await packer.add(waiting.splice(0, stepEntries)));
+      report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
       // Lets the timer and finished compressions run; the work between is synchronous.
       await new Promise((resolve) => setImmediate(resolve));
     }

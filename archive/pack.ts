@@ -158,7 +158,11 @@ export class Packer {
       const start = this.tar.position;
       let stored: PackedMember | string;
       try {
-        stored = await this.addOne(entry);
+        const reading = this.smallFiles?.pending(entry);
+        if (reading !== undefined) await reading;
+        const read = this.smallFiles?.take(entry);
+        // No promise for the many that fit the block: it would cost as much as all the rest of their packing here.
+        stored = read === undefined ? await this.addOne(entry) : (this.putRead(entry, read) ?? (await this.addRead(entry, read)));
       } catch (error) {
         if (error instanceof SkipEntry) stored = error.message;
         else throw error;
@@ -228,9 +232,6 @@ export class Packer {
 
   /** The member as stored, or the reason why it is not. */
   private async addOne(entry: PlannedMember): Promise<PackedMember | string> {
-    await this.smallFiles?.pending(entry);
-    const read = this.smallFiles?.take(entry);
-    if (read !== undefined) return this.addRead(entry, read);
     const path = sourcePathOf(entry.name, process.platform);
     if (entry.type === 'file') return this.addFile(entry, path);
     const stats = onFile(() => lstatSync(path, { bigint: true }));
@@ -244,21 +245,42 @@ export class Packer {
     return member;
   }
 
-  /** Adds a file that was read whole already. */
-  private async addRead(entry: PlannedMember, read: SmallFile): Promise<PackedMember | string> {
-    const { facts, output, headerAt, contentAt } = read;
+  /** Adds a file that was read whole already; undefined, and nothing done, when it does not fit the current block. */
+  private putRead(entry: PlannedMember, read: SmallFile): PackedMember | string | undefined {
+    const { facts, headerAt, contentAt } = read;
     const tooLarge = this.whyTooLarge(entry, facts.size);
     if (tooLarge !== undefined) return tooLarge;
+    if (headerAt === contentAt) return undefined;
+    const member = this.memberOfRead(entry, read, contentAt - headerAt);
+    if (!this.tar.put(read.output, headerAt, contentAt + paddedBytes(facts.size))) return undefined;
+    this.countRead(member);
+    return member;
+  }
+
+  /** The same across blocks, and for headers that still have to be made. */
+  private async addRead(entry: PlannedMember, read: SmallFile): Promise<PackedMember> {
+    const { facts, output, headerAt, contentAt } = read;
+    const member = this.memberOfRead(entry, read, contentAt - headerAt);
+    if (headerAt === contentAt) {
+      await this.tar.write(encodeHeaders(member));
+      member.contentOffset = this.tar.position;
+    }
+    await this.tar.write(output.subarray(headerAt, contentAt + paddedBytes(facts.size)));
+    this.countRead(member);
+    return member;
+  }
+
+  private memberOfRead(entry: PlannedMember, { facts, flags, sha256 }: SmallFile, headerBytes: number): PackedMember {
     const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
-    if (read.flags.length > 0) member.flags = [...read.flags, ...member.flags];
-    if (headerAt === contentAt) await this.tar.write(encodeHeaders(member));
-    member.contentOffset = this.tar.position + contentAt - headerAt;
-    member.sha256 = read.sha256;
-    const end = contentAt + paddedBytes(member.size);
-    if (!this.tar.put(output, headerAt, end)) await this.tar.write(output.subarray(headerAt, end));
+    if (flags.length > 0) member.flags = [...flags, ...member.flags];
+    member.contentOffset = this.tar.position + headerBytes;
+    member.sha256 = sha256;
+    return member;
+  }
+
+  private countRead(member: PackedMember): void {
     this.progress.bytesIn += member.size;
     this.progress.bytesOut = this.tar.bytesOut;
-    return member;
   }
 
   private whyTooLarge(entry: PlannedMember, size: number): string | undefined {

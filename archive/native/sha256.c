@@ -24,9 +24,13 @@ int put_sha256(uint8_t *hex, const uint8_t *bytes, size_t size) {
   static _Thread_local void *context;
   unsigned char digest[MOST_DIGEST_BYTES];
   unsigned int length = 0;
-  if (context == NULL) context = EVP_MD_CTX_new();
-  if (context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 ||
-      EVP_DigestUpdate(context, bytes, size) != 1 || EVP_DigestFinal_ex(context, digest, &length) != 1)
+  const void *kind = NULL;
+  if (context == NULL) {
+    context = EVP_MD_CTX_new();
+    kind = EVP_sha256();
+  }
+  /* No kind: the one before, without looking it up again. */
+  if (context == NULL || EVP_DigestInit_ex(context, kind, NULL) != 1 || EVP_DigestUpdate(context, bytes, size) != 1 || EVP_DigestFinal_ex(context, digest, &length) != 1)
     return 0;
   for (int i = 0; i < SHA256_BYTES; i++) {
     hex[2 * i] = (uint8_t)"0123456789abcdef"[digest[i] >> 4];
