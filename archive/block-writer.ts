@@ -50,7 +50,7 @@ export class BlockWriter {
 
   /** Copies a part of some bytes in, if all of it fits the current block; else does nothing and returns false. */
   put(bytes: Buffer, from: number, to: number): boolean {
-    if (to - from > blockBytes - this.used) return false;
+    if (to - from > this.blockBytes - this.used) return false;
     this.used += bytes.copy(this.block, this.used, from, to);
     return true;
   }

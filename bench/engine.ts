@@ -1,10 +1,10 @@
 // The engine alone, in a process of its own:
 //   node dist/bench/engine.js list FOLDER LIST                              (walks it, for `pack`)
-//   node dist/bench/engine.js pack LIST ARCHIVE THREADS LEVEL auto|zlib     (writes ARCHIVE.manifest beside it; its ending says the format)
+//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it; its ending says the format)
 //   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
 //   node dist/bench/engine.js verify ARCHIVE
 // What a step does not need is not loaded, as in a process that has been up for long.
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { PackedMember, PlannedMember } from '../archive/member.js';
 import type { Unpacked, WantedMember } from '../archive/unpack.js';
@@ -77,7 +77,7 @@ async function pack(planned: string, archive: string, threads: number, level: nu
       ...{ created: new Date(0).toISOString(), sources: [], hostname: 'bench', mode: 'full' },
       platform: process.platform,
     },
-    pages: listed(planned),
+    pages: statSync(planned).isDirectory() ? inPages(plannedBelow(planned)) : listed(planned),
     alreadySkipped: [],
     signal: new AbortController().signal,
     onBatch: (_packed, missed) => (skipped += missed.length),
