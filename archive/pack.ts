@@ -162,7 +162,10 @@ export class Packer {
         if (reading !== undefined) await reading;
         const read = this.smallFiles?.take(entry);
         // No promise for the many that fit the block: it would cost as much as all the rest of their packing here.
-        stored = read === undefined ? await this.addOne(entry) : (this.putRead(entry, read) ?? (await this.addRead(entry, read)));
+        stored =
+          read === undefined
+            ? await this.addOne(entry)
+            : (this.putRead(entry, read) ?? (await this.addRead(entry, read)));
       } catch (error) {
         if (error instanceof SkipEntry) stored = error.message;
         else throw error;
@@ -270,7 +273,11 @@ export class Packer {
     return member;
   }
 
-  private memberOfRead(entry: PlannedMember, { facts, flags, sha256 }: SmallFile, headerBytes: number): PackedMember {
+  private memberOfRead(
+    entry: PlannedMember,
+    { facts, flags, sha256 }: SmallFile,
+    headerBytes: number,
+  ): PackedMember {
     const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
     if (flags.length > 0) member.flags = [...flags, ...member.flags];
     member.contentOffset = this.tar.position + headerBytes;
@@ -364,11 +371,7 @@ export class Packer {
     return stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
   }
 
-  private async addLink(
-    entry: PlannedMember,
-    facts: FileFacts,
-    first: PackedMember,
-  ): Promise<PackedMember> {
+  private async addLink(entry: PlannedMember, facts: FileFacts, first: PackedMember): Promise<PackedMember> {
     const member = this.memberOf(entry, facts, { type: 'link', linkTarget: first.name });
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return { ...member, size: first.size, sha256: first.sha256 };

@@ -60,8 +60,7 @@ export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, n
   const lies = pathOfOpen(fd);
   const named = path.toString('latin1');
   if (lies === named || lies === `${named} (deleted)`) return;
-  if ((lies !== undefined && !isSameInode(now, entry)) || isBehindLink(path))
-    throw new SkipEntry(behindLink);
+  if ((lies !== undefined && !isSameInode(now, entry)) || isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
 /** The same for an entry that is not opened, a folder or a link; what the scan saw there needs no other look. */
