@@ -1,13 +1,18 @@
-/** Bits per byte from which a block is stored instead of deflated: already compressed or encrypted. */
-const incompressibleBits = 7.93;
+/** Bits per byte above which a block is stored instead of deflated: already compressed or encrypted. */
+export const incompressibleBits = 7.93;
 /** Bytes that the estimate looks at, spread over the block. */
 const sampleBytes = 16 * 1024;
 
 const counts = new Uint32Array(256);
 
-/** Shannon's entropy of a sample, in bits per byte. Counting 16 KiB costs some 20 µs of a block that takes 15 ms. */
+/** True for a block whose bytes are spread like noise. */
 export function isIncompressible(block: Buffer): boolean {
-  if (block.length < sampleBytes) return false;
+  return bitsPerByte(block) > incompressibleBits;
+}
+
+/** Shannon's entropy of a sample; 0 for a block that is shorter than it. Counting 16 KiB costs some 20 µs of a block that takes 15 ms. */
+export function bitsPerByte(block: Buffer): number {
+  if (block.length < sampleBytes) return 0;
   const stretch = 256;
   const stretches = sampleBytes / stretch;
   const stride = Math.floor((block.length - stretch) / (stretches - 1));
@@ -22,5 +27,5 @@ export function isIncompressible(block: Buffer): boolean {
   for (const count of counts) total += count;
   let bits = 0;
   for (const count of counts) if (count > 0) bits -= (count / total) * Math.log2(count / total);
-  return bits > incompressibleBits;
+  return bits;
 }

@@ -85,6 +85,8 @@ export function endLine(end: ManifestEnd): string {
 
 /** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is no UTF-8. */
 function field(key: string, byteString: string): string {
+  // Nearly all: nothing to escape.
+  if (/^[ !#-[\]-~]*$/.test(byteString)) return `"${key}":"${byteString}"`;
   if (isAscii(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
   const bytes = toBytes(byteString);
   return isUtf8(bytes)

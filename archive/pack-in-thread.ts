@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
+import { decodePacked, encodePlanned, type PackedMessage, type PlannedMessage } from './member-message.js';
 import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 export type { PackOutcome, PackProgress } from './pack.js';
@@ -9,23 +10,14 @@ export interface PackJob extends PackOptions {
   stopFlag: SharedArrayBuffer;
 }
 
-/**
- * To the thread: a job, a page of its entries (as JSON), or its end with those that were never to be packed.
- * Entries go as JSON both ways, since that costs a fraction of the structured clone of so many objects.
- */
-export type PackCommand = { job: PackJob } | { page: string } | { skipped: SkippedMember[] };
-
-export interface PackedBatch {
-  packed: PackedMember[];
-  skipped: SkippedMember[];
-}
+/** To the thread: a job, a page of its entries, or its end with those that were never to be packed. */
+export type PackCommand = { job: PackJob } | { page: PlannedMessage } | { skipped: SkippedMember[] };
 
 /** From the thread. */
 export interface PackReport {
   /** It wants the next page. */
   ready?: true;
-  /** A `PackedBatch` as JSON. */
-  batch?: string;
+  batch?: PackedMessage;
   progress?: PackProgress;
   done?: PackOutcome;
   failed?: {
@@ -97,7 +89,9 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   };
   const feed = async () => {
     const next = await iterator.next();
-    send(next.done === true ? { skipped: [...alreadySkipped] } : { page: JSON.stringify(next.value) });
+    if (next.done === true) return send({ skipped: [...alreadySkipped] });
+    const page = encodePlanned(next.value);
+    thread.postMessage({ page } satisfies PackCommand, [page.numbers.buffer as ArrayBuffer]);
   };
   try {
     // The thread answers every job once, whatever happens, and has closed its files by then.
@@ -105,7 +99,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
       thread.on('message', (report: PackReport) => {
         try {
           if (report.batch !== undefined) {
-            const { packed, skipped } = JSON.parse(report.batch) as PackedBatch;
+            const { packed, skipped } = decodePacked(report.batch);
             onBatch(packed, skipped);
           }
           if (report.progress !== undefined) onProgress(report.progress);

@@ -1,36 +1,53 @@
 import { parentPort } from 'node:worker_threads';
 import { Packer, type PackOutcome } from './pack.js';
-import type { KeptMember, PlannedMember } from './member.js';
-import type { PackCommand, PackJob, PackReport, PackedBatch } from './pack-in-thread.js';
+import type { KeptMember, PlannedMember, SkippedMember } from './member.js';
+import { decodePlanned, encodePacked } from './member-message.js';
+import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
 import { threadCommands } from './thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
 /** Entries of one step: what is reported and listed together. */
 const stepEntries = 250;
+/** With fewer entries than these at hand the next page is taken in, so that files of both can be read ahead. */
+const lowEntries = 1000;
 
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
-const report = (message: PackReport) => port.postMessage(message);
+const report = (message: PackReport, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 const nextCommand = threadCommands<PackCommand>(port);
+
+/** Asks for the next page, which is made meanwhile. */
+function ask(): Promise<PackCommand> {
+  report({ ready: true });
+  return nextCommand();
+}
 
 async function pack(job: PackJob): Promise<PackOutcome> {
   const stop = new Int32Array(job.stopFlag);
   const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
+    let waiting: (PlannedMember | KeptMember)[] = [];
+    let end: SkippedMember[] | undefined;
+    let command = ask();
     for (;;) {
-      report({ ready: true });
-      const command = await nextCommand();
-      if ('skipped' in command) return await packer.finish(command.skipped);
-      if (!('page' in command)) throw new Error('a job in the middle of another');
-      const page = JSON.parse(command.page) as (PlannedMember | KeptMember)[];
-      for (let at = 0; at < page.length; at += stepEntries) {
-        const batch: PackedBatch = await packer.add(page.slice(at, at + stepEntries));
-        report({ batch: JSON.stringify(batch) });
-        // Lets the timer and finished compressions run; the work between is synchronous.
-        await new Promise((resolve) => setImmediate(resolve));
+      while (end === undefined && waiting.length < lowEntries) {
+        const next = await command;
+        if ('job' in next) throw new Error('a job in the middle of another');
+        if ('skipped' in next) end = next.skipped;
+        else {
+          const page = decodePlanned(next.page);
+          packer.expect(page);
+          waiting = [...waiting, ...page];
+          command = ask();
+        }
       }
+      if (end !== undefined && waiting.length === 0) return await packer.finish(end);
+      const batch = encodePacked(await packer.add(waiting.splice(0, stepEntries)));
+      report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
+      // Lets the timer and finished compressions run; the work between is synchronous.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
     clearInterval(timer);

@@ -20,15 +20,16 @@ import {
   type ManifestHeader,
 } from './manifest.js';
 import { sourcePathOf } from './member-name.js';
-import { splitTime } from './file-time.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { openCodec, type BlockCodec } from './block-codec.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
 import { OutputFile } from './output-file.js';
 import { BlockWriter } from './block-writer.js';
+import { SmallFiles, type SmallFile } from './small-files.js';
 import {
   SkipEntry,
   changesSince,
+  factsOf,
   inodeKey,
   isNewer,
   isSameInode,
@@ -37,6 +38,7 @@ import {
   requireInPlace,
   requireNoLinkAbove,
   unreadable,
+  type FileFacts,
 } from './source-file.js';
 import { encodeHeaders, paddedBytes, recordBytes } from './tar-header.js';
 
@@ -48,7 +50,7 @@ export interface PackOptions {
   format?: ArchiveFormat;
   /** See `openCodec`. */
   level: number;
-  /** Default: `auto`. */
+  /** Default: `auto`. With `zlib`, the native addon is not used at all. */
   codec?: CodecChoice;
   /** Blocks compressed at once. */
   inFlight: number;
@@ -102,7 +104,8 @@ export class Packer {
       await openCodec(options.format ?? 'gzip', options.level, choice),
       await openCodec('gzip', manifestLevel, choice),
     ] as const;
-    return new Packer(options, shouldStop, ...codecs);
+    const smallFiles = choice === 'zlib' ? undefined : SmallFiles.open(options.inFlight / 2);
+    return new Packer(options, shouldStop, ...codecs, smallFiles);
   }
 
   private constructor(
@@ -110,6 +113,7 @@ export class Packer {
     private readonly shouldStop: () => boolean,
     private readonly codec: BlockCodec,
     listCodec: BlockCodec,
+    private readonly smallFiles: SmallFiles | undefined,
   ) {
     const { inFlight } = options;
     this.archive = new OutputFile(options.archivePath);
@@ -125,6 +129,11 @@ export class Packer {
       inFlight: 2,
       write: (chunk) => this.manifest.write(chunk),
     });
+  }
+
+  /** Says which entries will be added next, in their order: their files may be read meanwhile. */
+  expect(planned: readonly (PlannedMember | KeptMember)[]): void {
+    this.smallFiles?.expect(planned);
   }
 
   /**
@@ -149,7 +158,14 @@ export class Packer {
       const start = this.tar.position;
       let stored: PackedMember | string;
       try {
-        stored = await this.addOne(entry);
+        const reading = this.smallFiles?.pending(entry);
+        if (reading !== undefined) await reading;
+        const read = this.smallFiles?.take(entry);
+        // No promise for the many that fit the block: it would cost as much as all the rest of their packing here.
+        stored =
+          read === undefined
+            ? await this.addOne(entry)
+            : (this.putRead(entry, read) ?? (await this.addRead(entry, read)));
       } catch (error) {
         if (error instanceof SkipEntry) stored = error.message;
         else throw error;
@@ -203,7 +219,7 @@ export class Packer {
 
   /** Closes both files as they are; for an attempt that failed. */
   async abandon(): Promise<void> {
-    await Promise.all([this.tar.abandon(), this.list.abandon()]);
+    await Promise.all([this.tar.abandon(), this.list.abandon(), this.smallFiles?.settle()]);
     this.archive.close();
     this.manifest.close();
   }
@@ -223,12 +239,61 @@ export class Packer {
     if (entry.type === 'file') return this.addFile(entry, path);
     const stats = onFile(() => lstatSync(path, { bigint: true }));
     if (entry.type === 'directory' ? !stats.isDirectory() : !stats.isSymbolicLink()) return otherType(stats);
-    requireNoLinkAbove(entry, path, stats);
+    const facts = factsOf(stats);
+    requireNoLinkAbove(entry, path, facts);
     const linkTarget = entry.type === 'symlink' ? onFile(() => readlinkSync(path, 'latin1')) : null;
-    const member = this.memberOf(entry, stats, { type: entry.type, linkTarget });
+    const member = this.memberOf(entry, facts, { type: entry.type, linkTarget });
     if (linkTarget !== entry.linkTarget) member.flags = ['newer'];
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return member;
+  }
+
+  /** Adds a file that was read whole already; undefined, and nothing done, when it does not fit the current block. */
+  private putRead(entry: PlannedMember, read: SmallFile): PackedMember | string | undefined {
+    const { facts, headerAt, contentAt } = read;
+    const tooLarge = this.whyTooLarge(entry, facts.size);
+    if (tooLarge !== undefined) return tooLarge;
+    if (headerAt === contentAt) return undefined;
+    const member = this.memberOfRead(entry, read, contentAt - headerAt);
+    if (!this.tar.put(read.output, headerAt, contentAt + paddedBytes(facts.size))) return undefined;
+    this.countRead(member);
+    return member;
+  }
+
+  /** The same across blocks, and for headers that still have to be made. */
+  private async addRead(entry: PlannedMember, read: SmallFile): Promise<PackedMember> {
+    const { facts, output, headerAt, contentAt } = read;
+    const member = this.memberOfRead(entry, read, contentAt - headerAt);
+    if (headerAt === contentAt) {
+      await this.tar.write(encodeHeaders(member));
+      member.contentOffset = this.tar.position;
+    }
+    await this.tar.write(output.subarray(headerAt, contentAt + paddedBytes(facts.size)));
+    this.countRead(member);
+    return member;
+  }
+
+  private memberOfRead(
+    entry: PlannedMember,
+    { facts, flags, sha256 }: SmallFile,
+    headerBytes: number,
+  ): PackedMember {
+    const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
+    if (flags.length > 0) member.flags = [...flags, ...member.flags];
+    member.contentOffset = this.tar.position + headerBytes;
+    member.sha256 = sha256;
+    return member;
+  }
+
+  private countRead(member: PackedMember): void {
+    this.progress.bytesIn += member.size;
+    this.progress.bytesOut = this.tar.bytesOut;
+  }
+
+  private whyTooLarge(entry: PlannedMember, size: number): string | undefined {
+    const { maxBytes } = this.options;
+    if (maxBytes === null || size <= entry.size || this.progress.bytesIn + size <= maxBytes) return undefined;
+    return `grew from ${entry.size} to ${size} bytes since the scan, beyond the archive's limit`;
   }
 
   private async addFile(entry: PlannedMember, path: Buffer): Promise<PackedMember | string> {
@@ -239,15 +304,14 @@ export class Packer {
       for (let attempt = 1; ; attempt += 1) {
         const stats = onFile(() => fstatSync(fd, { bigint: true }));
         if (!stats.isFile()) return otherType(stats);
-        requireInPlace(fd, entry, path, stats);
+        const facts = factsOf(stats);
+        requireInPlace(fd, entry, path, facts);
         const linked = this.earlierLink(stats);
-        if (linked !== undefined) return await this.addLink(entry, stats, linked);
-        const size = Number(stats.size);
-        const { maxBytes } = this.options;
-        if (maxBytes !== null && size > entry.size && this.progress.bytesIn + size > maxBytes) {
-          return `grew from ${entry.size} to ${size} bytes since the scan, beyond the archive's limit`;
-        }
-        const member = this.memberOf(entry, stats, { type: 'file', linkTarget: null });
+        if (linked !== undefined) return await this.addLink(entry, facts, linked);
+        const { size } = facts;
+        const tooLarge = this.whyTooLarge(entry, size);
+        if (tooLarge !== undefined) return tooLarge;
+        const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
         const begins = this.tar.position;
         const before = this.progress.bytesIn;
         await this.tar.write(encodeHeaders(member));
@@ -307,40 +371,36 @@ export class Packer {
     return stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
   }
 
-  private async addLink(
-    entry: PlannedMember,
-    stats: BigIntStats,
-    first: PackedMember,
-  ): Promise<PackedMember> {
-    const member = this.memberOf(entry, stats, { type: 'link', linkTarget: first.name });
+  private async addLink(entry: PlannedMember, facts: FileFacts, first: PackedMember): Promise<PackedMember> {
+    const member = this.memberOf(entry, facts, { type: 'link', linkTarget: first.name });
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return { ...member, size: first.size, sha256: first.sha256 };
   }
 
   private memberOf(
     entry: PlannedMember,
-    stats: BigIntStats,
+    facts: FileFacts,
     kind: Pick<PackedMember, 'type' | 'linkTarget'>,
   ): PackedMember {
-    const { seconds, ns } = splitTime(stats.mtimeNs);
     return {
       name: entry.name,
-      ...kind,
-      size: kind.type === 'file' ? Number(stats.size) : 0,
-      mtimeS: seconds,
-      mtimeNs: ns,
-      mode: Number(stats.mode & 0o7777n),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
-      dev: String(stats.dev),
-      ino: String(stats.ino),
-      nlink: Number(stats.nlink),
+      type: kind.type,
+      size: kind.type === 'file' ? facts.size : 0,
+      mtimeS: facts.mtimeS,
+      mtimeNs: facts.mtimeNs,
+      mode: facts.mode & 0o7777,
+      uid: facts.uid,
+      gid: facts.gid,
+      dev: facts.dev,
+      ino: facts.ino,
+      nlink: facts.nlink,
+      linkTarget: kind.linkTarget,
       // Another file has taken the place of the one that the scan saw: it is no link to the earlier path.
-      hardLinkOf: kind.type !== 'link' && isSameInode(stats, entry) ? entry.hardLinkOf : null,
+      hardLinkOf: kind.type !== 'link' && isSameInode(facts, entry) ? entry.hardLinkOf : null,
       sha256: null,
       offset: this.tar.position,
       contentOffset: null,
-      flags: kind.type === 'file' && isNewer(stats, entry) ? ['newer'] : [],
+      flags: kind.type === 'file' && isNewer(facts, entry) ? ['newer'] : [],
     };
   }
 }

@@ -56,17 +56,16 @@ const behindLink =
  * symbolic link, so that the path leads elsewhere. Linux tells where an open file lies, which no race can fool; but where
  * names fold case it may spell them otherwise, and other systems do not tell: there the folders above are looked at.
  */
-export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, stats: BigIntStats): void {
+export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileFacts): void {
   const lies = pathOfOpen(fd);
   const named = path.toString('latin1');
   if (lies === named || lies === `${named} (deleted)`) return;
-  if ((lies !== undefined && !isSameInode(stats, entry)) || isBehindLink(path))
-    throw new SkipEntry(behindLink);
+  if ((lies !== undefined && !isSameInode(now, entry)) || isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
 /** The same for an entry that is not opened, a folder or a link; what the scan saw there needs no other look. */
-export function requireNoLinkAbove(entry: PlannedMember, path: Buffer, stats: BigIntStats): void {
-  if (!isSameInode(stats, entry) && isBehindLink(path)) throw new SkipEntry(behindLink);
+export function requireNoLinkAbove(entry: PlannedMember, path: Buffer, now: FileFacts): void {
+  if (!isSameInode(now, entry) && isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
 /** Where an open file lies now, as a byte string; undefined where the system does not tell. */
@@ -89,15 +88,46 @@ function isBehindLink(path: Buffer): boolean {
   return false;
 }
 
+/** What a member says of its file, as the system told it. */
+export interface FileFacts {
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  /** With the bits of the type. */
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+}
+
+export function factsOf(stats: BigIntStats): FileFacts {
+  const { seconds, ns } = splitTime(stats.mtimeNs);
+  return {
+    size: Number(stats.size),
+    mtimeS: seconds,
+    mtimeNs: ns,
+    mode: Number(stats.mode),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    dev: String(stats.dev),
+    ino: String(stats.ino),
+    nlink: Number(stats.nlink),
+  };
+}
+
 /** True when an entry is still the very file that the scan saw. */
-export function isSameInode(stats: BigIntStats, entry: Pick<PlannedMember, 'dev' | 'ino'>): boolean {
-  return String(stats.dev) === entry.dev && String(stats.ino) === entry.ino;
+export function isSameInode(
+  now: Pick<FileFacts, 'dev' | 'ino'>,
+  entry: Pick<PlannedMember, 'dev' | 'ino'>,
+): boolean {
+  return now.dev === entry.dev && now.ino === entry.ino;
 }
 
 /** True when a file has another size or time than the scan saw. */
-export function isNewer(stats: BigIntStats, entry: PlannedMember): boolean {
-  const { seconds, ns } = splitTime(stats.mtimeNs);
-  return Number(stats.size) !== entry.size || seconds !== entry.mtimeS || ns !== entry.mtimeNs;
+export function isNewer(now: FileFacts, entry: PlannedMember): boolean {
+  return now.size !== entry.size || now.mtimeS !== entry.mtimeS || now.mtimeNs !== entry.mtimeNs;
 }
 
 /** What happened to an open file since a look at it. */

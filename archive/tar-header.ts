@@ -1,4 +1,4 @@
-import { Header, type HeaderData } from 'tar';
+import { Header, type HeaderData } from 'tar/header';
 import { exactText, isAscii, toBytes } from './byte-string.js';
 
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */

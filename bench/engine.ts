@@ -1,14 +1,14 @@
 // The engine alone, in a process of its own:
-//   node dist/bench/engine.js pack FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it; its ending says the format)
+//   node dist/bench/engine.js list FOLDER LIST                              (walks it, for `pack`)
+//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it; its ending says the format)
 //   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
 //   node dist/bench/engine.js verify ARCHIVE
-import { packInThread } from '../archive/pack-in-thread.js';
+// What a step does not need is not loaded, as in a process that has been up for long.
+import { createReadStream, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import type { PackedMember, PlannedMember } from '../archive/member.js';
-import { readManifest } from '../archive/read-manifest.js';
 import type { Unpacked, WantedMember } from '../archive/unpack.js';
-import { unpackInThread } from '../archive/unpack-in-thread.js';
 import { formatOf, type CodecChoice } from '../archive/format.js';
-import { walk } from '../source/walk.js';
 
 const pageSize = 2000;
 
@@ -22,7 +22,8 @@ async function* inPages<Item>(items: Iterable<Item> | AsyncIterable<Item>): Asyn
   yield page;
 }
 
-function* plannedBelow(folder: string): Generator<PlannedMember> {
+async function* plannedBelow(folder: string): AsyncGenerator<PlannedMember> {
+  const { walk } = await import('../source/walk.js');
   const options = { sources: [folder], excludes: [], ownFolders: [], after: undefined };
   for (const { name, type, stats, linkTarget } of walk({ ...options, onLeftOut: () => undefined })) {
     if (stats === undefined || type === 'other') continue;
@@ -41,7 +42,21 @@ function* plannedBelow(folder: string): Generator<PlannedMember> {
   }
 }
 
-async function pack(folder: string, archive: string, threads: number, level: number, codec: CodecChoice) {
+/** Writes the pages of a folder's plan as lines of JSON: what a scan leaves in the catalog for the compression. */
+async function list(folder: string, file: string): Promise<void> {
+  const lines: string[] = [];
+  for await (const page of inPages(plannedBelow(folder))) lines.push(`${JSON.stringify(page)}\n`);
+  await writeFile(file, lines);
+}
+
+async function* listed(file: string): AsyncGenerator<PlannedMember[]> {
+  const { linesOf } = await import('../archive/lines.js');
+  for await (const line of linesOf(createReadStream(file, { highWaterMark: 1024 * 1024 }), Infinity))
+    yield JSON.parse(line) as PlannedMember[];
+}
+
+async function pack(planned: string, archive: string, threads: number, level: number, codec: CodecChoice) {
+  const { packInThread } = await import('../archive/pack-in-thread.js');
   let skipped = 0;
   await packInThread({
     archivePath: archive,
@@ -59,10 +74,10 @@ async function pack(folder: string, archive: string, threads: number, level: num
         archive: 'bench.tar.gz',
         installation: 'bench',
       },
-      ...{ created: new Date(0).toISOString(), sources: [folder], hostname: 'bench', mode: 'full' },
+      ...{ created: new Date(0).toISOString(), sources: [], hostname: 'bench', mode: 'full' },
       platform: process.platform,
     },
-    pages: inPages(plannedBelow(folder)),
+    pages: statSync(planned).isDirectory() ? inPages(plannedBelow(planned)) : listed(planned),
     alreadySkipped: [],
     signal: new AbortController().signal,
     onBatch: (_packed, missed) => (skipped += missed.length),
@@ -79,6 +94,8 @@ const wantedOf = (member: PackedMember): WantedMember => ({
 });
 
 async function unpack(archive: string, target: string | null, name: string | undefined): Promise<void> {
+  const { readManifest } = await import('../archive/read-manifest.js');
+  const { unpackInThread } = await import('../archive/unpack-in-thread.js');
   const members: WantedMember[] = [];
   let index: { blockBytes: number; blocks: number[] } | undefined;
   for await (const line of readManifest(`${archive}.manifest`)) {
@@ -107,7 +124,8 @@ async function unpack(archive: string, target: string | null, name: string | und
 }
 
 const [step, first = '', second = '', ...rest] = process.argv.slice(2);
-if (step === 'pack')
+if (step === 'list') await list(first, second);
+else if (step === 'pack')
   await pack(first, second, Number(rest[0]), Number(rest[1]), rest[2] === 'zlib' ? 'zlib' : 'auto');
 else if (step === 'unpack') await unpack(first, second, rest[0]);
 else await unpack(first, null, undefined);

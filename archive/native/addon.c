@@ -4,6 +4,7 @@ NAPI_MODULE_INIT() {
   int ready = 1;
   ready = ready && init_gzip(env, exports);
   ready = ready && init_zstd(env, exports);
+  ready = ready && init_read_files(env, exports);
   if (!ready) napi_throw_error(env, NULL, "the addon could not be set up");
   return exports;
 }

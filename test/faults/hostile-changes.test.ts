@@ -223,12 +223,13 @@ test('a file whose read fails is skipped, one that fails in its middle is padded
   });
   const held = await heldSet(t, source);
   const worker = (await held.installation.worker('archive')) ?? 0;
-  // A read takes at most one block of 1 MiB. The first one fails, and so does the fourth: the third of the larger file,
-  // when its first block is compressed already.
+  // Every read ahead of them fails (by `read`, where the native addon is), so that each is read by itself (by position). There
+  // a read takes at most one block of 1 MiB. The first one fails, and so does the fourth: the third of the larger file, when
+  // its first block is compressed already.
   await failReads(
     t,
     worker,
-    '1+3',
+    { 'read,readv': '1+', 'pread64,preadv': '1+3' },
     ['b/fails-at-once', 'b/fails-later'].map((name) => path.join(source, name)),
   );
   const { code, stdout } = await held.go();
@@ -246,20 +247,19 @@ test('a file whose read fails is skipped, one that fails in its middle is padded
     );
 });
 
-/** Makes reads of some files by a running process fail with EIO; `when` counts them as strace does. */
-async function failReads(t: TestContext, pid: number, when: string, files: string[]): Promise<void> {
-  const calls = 'read,readv,pread64,preadv';
+/** Makes reads of some files by a running process fail with EIO; `when` counts those of some calls as strace does. */
+async function failReads(
+  t: TestContext,
+  pid: number,
+  when: Record<string, string>,
+  files: string[],
+): Promise<void> {
   const paths = files.flatMap((file) => ['-P', file]);
-  const args = [
-    '-f',
-    '-p',
-    String(pid),
-    ...paths,
+  const faults = Object.entries(when).flatMap(([calls, which]) => [
     '-e',
-    `trace=${calls}`,
-    '-e',
-    `inject=${calls}:error=EIO:when=${when}`,
-  ];
+    `inject=${calls}:error=EIO:when=${which}`,
+  ]);
+  const args = ['-f', '-p', String(pid), ...paths, '-e', `trace=${Object.keys(when).join(',')}`, ...faults];
   const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   t.after(() => strace.kill('SIGKILL'));
   let said = '';

@@ -20,7 +20,6 @@ import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Header, list } from 'tar';
 import { fromText, toText } from '../../archive/byte-string.js';
-import { splitTime } from '../../archive/file-time.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
 import { memberNameOf, sourcePathOf, unsafeName } from '../../archive/member-name.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
@@ -28,41 +27,13 @@ import { packInThread } from '../../archive/pack-in-thread.js';
 import { isIncompressible } from '../../archive/incompressible.js';
 import { ManifestError, readManifest, type ManifestLine } from '../../archive/read-manifest.js';
 import { encodeHeaders } from '../../archive/tar-header.js';
-import { walk } from '../../source/walk.js';
+import { plan } from '../support/plan.js';
 import { assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 
 const header: ManifestHeader = {
   ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: 'a.tar.gz', created: '2026-11-24T00:00:00Z' },
   ...{ installation: 'i', sources: [], hostname: 'h', mode: 'full', platform: process.platform },
 };
-
-/** What the scan would plan for a folder. */
-function plan(root: string): PlannedMember[] {
-  const planned: PlannedMember[] = [];
-  for (const entry of walk({
-    sources: [root],
-    excludes: [],
-    ownFolders: [],
-    after: undefined,
-    onLeftOut: () => undefined,
-  })) {
-    const { name, type, stats, linkTarget } = entry;
-    if (type === 'other' || stats === undefined) continue;
-    planned.push({
-      ...{ name, type, linkTarget, hardLinkOf: null },
-      size: Number(stats.size),
-      mtimeS: splitTime(stats.mtimeNs).seconds,
-      mtimeNs: splitTime(stats.mtimeNs).ns,
-      mode: Number(stats.mode),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
-      dev: String(stats.dev),
-      ino: String(stats.ino),
-      nlink: Number(stats.nlink),
-    });
-  }
-  return planned;
-}
 
 interface Packed {
   archive: string;

@@ -83,6 +83,18 @@ test('a higher level makes real data no larger, and about as small as gzip does'
   }
 });
 
+test('text alone is about as small as gzip makes it', async () => {
+  for (const choice of choices) {
+    const codec = await openCodec('gzip', 6, choice);
+    for (const { name, block } of realBlocks().filter((one) => one.name.startsWith('text'))) {
+      const output = await codec.compress(block);
+      const ratio = output.length / gzipSync(block, { level: 6, memLevel: 9 }).length;
+      assert.ok(ratio <= 1.02, `${choice}: ${name} is ${ratio} of zlib's`);
+      codec.recycle(output);
+    }
+  }
+});
+
 test('blocks under way at once do not mix, and the same input makes the same output', async () => {
   for (const choice of choices) {
     const codec = await openCodec('gzip', 6, choice);
