@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { loadAddon } from './native-addon.js';
 
 /** libdeflate as the addon of `archive/native/` gives it. */
 export interface Libdeflate {
@@ -16,8 +14,6 @@ export interface Libdeflate {
   gzip(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
 }
 
-/** Where scripts/build-native.mjs puts the addon, and what it notes of its attempt. */
-const built = new URL('../../node_modules/.tapeflow/', import.meta.url);
 let loaded: Promise<Libdeflate | undefined> | undefined;
 
 /** libdeflate, if it was built and works here; loaded and tried once per thread. */
@@ -25,23 +21,10 @@ export function openLibdeflate(): Promise<Libdeflate | undefined> {
   return (loaded ??= load());
 }
 
-/** Why there is none, as the end of a sentence. */
-export function whyNoLibdeflate(): string {
-  try {
-    const { reason } = JSON.parse(readFileSync(new URL('libdeflate.json', built), 'utf8')) as {
-      reason: string | null;
-    };
-    return reason ?? 'it was built, but does not load or does not work';
-  } catch {
-    return 'it was not built';
-  }
-}
-
 async function load(): Promise<Libdeflate | undefined> {
+  const addon = loadAddon() as Libdeflate | undefined;
   try {
-    const require = createRequire(import.meta.url);
-    const addon = require(fileURLToPath(new URL('libdeflate.node', built))) as Libdeflate;
-    return (await works(addon)) ? addon : undefined;
+    return addon !== undefined && (await works(addon)) ? addon : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
-// Compiles libdeflate with its addon (archive/native/) to node_modules/.tapeflow/libdeflate.node, where a C compiler and
-// Node's headers are. Without them tapeflow compresses with Node's zlib, so a failure is only noted. Plain Node, no network.
+// Compiles the native addon (archive/native/) to node_modules/.tapeflow/native.node, where a C compiler and Node's headers
+// are. Nothing depends on it, so a failure is only noted. Plain Node, no network.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const nativeDir = path.join(root, 'archive', 'native');
 const outDir = path.join(root, 'node_modules', '.tapeflow');
-const addon = path.join(outDir, 'libdeflate.node');
+const addon = path.join(outDir, 'native.node');
 /** `{key, reason}`: what was tried last, and why it failed; null when it did not. */
-const record = path.join(outDir, 'libdeflate.json');
+const record = path.join(outDir, 'native.json');
 
 /** What a build depends on. Node-API is the same in every version of Node, so its version is not part of it. */
 export function nativeKey() {
@@ -69,7 +69,7 @@ function build() {
     '-fvisibility=hidden',
     ...link,
   ];
-  const fresh = path.join(outDir, `libdeflate-${process.pid}.node`);
+  const fresh = path.join(outDir, `native-${process.pid}.node`);
   const files = sources(nativeDir).filter((file) => file.endsWith('.c'));
   const compiled = spawnSync(compiler, [...flags, `-I${include}`, '-o', fresh, ...files], {
     encoding: 'utf8',
@@ -92,7 +92,7 @@ export function buildNative() {
   const reason = build();
   writeFileSync(record, `${JSON.stringify({ key: nativeKey(), reason })}\n`);
   if (reason !== null)
-    console.error(`libdeflate was not built: ${reason}. Node's zlib compresses instead, more slowly.`);
+    console.error(`The native addon was not built: ${reason}. Everything works without it, more slowly.`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) buildNative();

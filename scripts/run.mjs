@@ -131,7 +131,7 @@ async function setUp() {
       step(process.execPath, [path.join(root, 'scripts', 'build.mjs')]);
       stamp('built', sourceKey());
     }
-    // May fail: then Node's zlib serves, and it is not tried again before something changes.
+    // May fail: then everything works without it, and it is not tried again before something changes.
     if (now.native) buildNative();
   } finally {
     rmSync(lockDir, { recursive: true, force: true });

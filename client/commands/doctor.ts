@@ -1,7 +1,8 @@
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
-import { openLibdeflate, whyNoLibdeflate } from '../../archive/native-codec.js';
+import { whyNoAddon } from '../../archive/native-addon.js';
+import { openLibdeflate } from '../../archive/native-codec.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
@@ -139,7 +140,7 @@ async function checkCompression(settings: Settings): Promise<Check> {
   return {
     what,
     level: 'note',
-    finding: `Node's zlib, at about twice the processor time of libdeflate (${whyNoLibdeflate()})`,
+    finding: `Node's zlib, at about twice the processor time of libdeflate (${whyNoAddon()})`,
     advice: 'Where a C compiler and the headers of Node are, `node scripts/build-native.mjs` builds it.',
   };
 }
