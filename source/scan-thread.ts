@@ -21,7 +21,8 @@ async function run(job: ScanJob): Promise<void> {
     let entriesSeen = 0;
     let flushed = performance.now();
     for (const entry of entries) {
-      await planner.add(entry);
+      const written = planner.add(entry);
+      if (written !== undefined) await written;
       if (++entriesSeen % entriesPerLook !== 0) continue;
       report({ progress: { ...planner.counted } });
       if (performance.now() - flushed > flushEveryMs) {

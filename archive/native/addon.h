@@ -7,6 +7,7 @@
 #include <node_api.h>
 
 int init_gzip(napi_env env, napi_value exports);
+int init_folder(napi_env env, napi_value exports);
 
 /* values.c: what the parts share. Both return 0 on failure. */
 

@@ -20,7 +20,6 @@ import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Header, list } from 'tar';
 import { fromText, toText } from '../../archive/byte-string.js';
-import { splitTime } from '../../archive/file-time.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
 import { memberNameOf, sourcePathOf, unsafeName } from '../../archive/member-name.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
@@ -51,15 +50,15 @@ function plan(root: string): PlannedMember[] {
     if (type === 'other' || stats === undefined) continue;
     planned.push({
       ...{ name, type, linkTarget, hardLinkOf: null },
-      size: Number(stats.size),
-      mtimeS: splitTime(stats.mtimeNs).seconds,
-      mtimeNs: splitTime(stats.mtimeNs).ns,
-      mode: Number(stats.mode),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
+      size: stats.size,
+      mtimeS: stats.mtimeS,
+      mtimeNs: stats.mtimeNs,
+      mode: stats.mode,
+      uid: stats.uid,
+      gid: stats.gid,
       dev: String(stats.dev),
       ino: String(stats.ino),
-      nlink: Number(stats.nlink),
+      nlink: stats.nlink,
     });
   }
   return planned;
