@@ -69,25 +69,29 @@ export interface PackedFiles {
   rare: Map<number, RareColumns & { dev?: string; ino?: string }>;
 }
 
+function emptyBatch(capacity: number): PackedFiles {
+  return {
+    rows: 0,
+    numbers: new Float64Array(capacity * numbersPerRow),
+    kinds: new Uint8Array(capacity),
+    names: new Uint8Array(capacity * nameBytes),
+    rare: new Map(),
+  };
+}
+
+/** Bytes of a name that a batch begins with room for. */
+const nameBytes = 128;
+
 /** Gathers rows of the scan: few arrays, since a million small objects would cost more than the walk. */
 export class FileBatch {
   private packed: PackedFiles;
   private names: Buffer;
   private named = 0;
+  private readonly spare: PackedFiles[] = [];
 
   constructor(private readonly capacity: number) {
-    this.names = Buffer.allocUnsafeSlow(capacity * 128);
-    this.packed = this.emptyBatch();
-  }
-
-  private emptyBatch(): PackedFiles {
-    return {
-      rows: 0,
-      numbers: new Float64Array(this.capacity * numbersPerRow),
-      kinds: new Uint8Array(this.capacity),
-      names: this.names,
-      rare: new Map(),
-    };
+    this.packed = emptyBatch(capacity);
+    this.names = bufferOf(this.packed.names);
   }
 
   get rows(): number {
@@ -103,34 +107,48 @@ export class FileBatch {
     const { packed } = this;
     const row = packed.rows;
     packed.rows += 1;
-    const end = this.addName(name);
     packed.kinds[row] = types.indexOf(type) * 4 + states.indexOf(state);
     if (rare !== undefined) packed.rare.set(row, rare);
     const { numbers } = packed;
-    let at = row * numbersPerRow;
-    numbers[at++] = group;
-    numbers[at++] = size;
-    numbers[at++] = stats?.mtimeS ?? 0;
-    numbers[at++] = stats?.mtimeNs ?? 0;
-    numbers[at++] = stats?.ctimeS ?? 0;
-    numbers[at++] = stats?.ctimeNs ?? 0;
-    numbers[at++] = (stats?.mode ?? 0) & 0o7777;
-    numbers[at++] = stats?.uid ?? 0;
-    numbers[at++] = stats?.gid ?? 0;
-    numbers[at++] = type === 'file' ? (stats?.nlink ?? 1) : 1;
-    numbers[at++] = name.lastIndexOf('/', name.length - 2) + 2;
-    numbers[at++] = Number(stats?.dev ?? 0);
-    numbers[at++] = Number(stats?.ino ?? 0);
-    numbers[at++] = end;
-    if (typeof stats?.dev === 'bigint' || typeof stats?.ino === 'bigint')
-      packed.rare.set(row, { ...rare, dev: String(stats.dev), ino: String(stats.ino) });
+    const at = row * numbersPerRow;
+    numbers[at] = group;
+    numbers[at + 1] = size;
+    if (stats === undefined) {
+      numbers.fill(0, at + 2, at + 13);
+      numbers[at + 9] = 1;
+    }
+    numbers[at + 10] = name.lastIndexOf('/', name.length - 2) + 2;
+    numbers[at + 13] = this.addName(name);
+    if (stats === undefined) return;
+    numbers[at + 2] = stats.mtimeS;
+    numbers[at + 3] = stats.mtimeNs;
+    numbers[at + 4] = stats.ctimeS;
+    numbers[at + 5] = stats.ctimeNs;
+    numbers[at + 6] = stats.mode & 0o7777;
+    numbers[at + 7] = stats.uid;
+    numbers[at + 8] = stats.gid;
+    numbers[at + 9] = type === 'file' ? stats.nlink : 1;
+    numbers[at + 11] = Number(stats.dev);
+    numbers[at + 12] = Number(stats.ino);
+    if (typeof stats.ino === 'bigint' || typeof stats.dev === 'bigint')
+      this.addInode(row, String(stats.dev), String(stats.ino));
   }
 
+  /** Numbers that are too large for a double go with the rare columns. */
+  private addInode(row: number, dev: string, ino: string): void {
+    const { numbers, rare } = this.packed;
+    const at = row * numbersPerRow + 11;
+    if (String(numbers[at]) === dev && String(numbers[at + 1]) === ino) return;
+    rare.set(row, { ...rare.get(row), dev, ino });
+  }
+
+  /** @returns the end of the name. */
   private addName(name: string): number {
     if (this.named + name.length > this.names.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * (this.named + name.length));
-      this.names.copy(larger, 0, 0, this.named);
-      this.names = larger;
+      const larger = new Uint8Array(2 * (this.named + name.length));
+      larger.set(this.names.subarray(0, this.named));
+      this.packed.names = larger;
+      this.names = bufferOf(larger);
     }
     this.named += this.names.write(name, this.named, 'latin1');
     return this.named;
@@ -138,12 +156,21 @@ export class FileBatch {
 
   /** What was added since the last call. */
   take(): PackedFiles {
-    const taken = { ...this.packed, names: this.names };
-    this.names = Buffer.allocUnsafeSlow(this.capacity * 128);
+    const taken = this.packed;
+    this.packed = this.spare.pop() ?? emptyBatch(this.capacity);
+    this.names = bufferOf(this.packed.names);
     this.named = 0;
-    this.packed = this.emptyBatch();
     return taken;
   }
+
+  /** Gives a batch back that is done with, so that its memory is used again. */
+  giveBack(packed: PackedFiles): void {
+    this.spare.push({ ...packed, rows: 0, rare: new Map() });
+  }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Adds rows of the scan in the caller's transaction; a row that is there already stays as it is. */
@@ -161,7 +188,7 @@ export async function insertPacked(tx: Catalog, setId: string, packed: PackedFil
 /** The parameters of each row, in one list that is used again for the next. */
 function* parametersOf(setId: string, packed: PackedFiles, from: number, to: number): Generator<unknown[]> {
   const { numbers, kinds, rare } = packed;
-  const names = Buffer.from(packed.names.buffer, packed.names.byteOffset, packed.names.byteLength);
+  const names = bufferOf(packed.names);
   const parameters: unknown[] = [setId];
   let dev = NaN;
   let start = from === 0 ? 0 : (numbers[from * numbersPerRow - 1] ?? 0);

@@ -4,7 +4,7 @@ import { FileBatch } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
-import { writeBatch, type NewGroup } from './write-batch.js';
+import { directWriter, type BatchWriter, type NewGroup } from './write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */
 export interface PlanLimits {
@@ -44,6 +44,7 @@ export class GroupPlanner {
     private readonly setId: string,
     private readonly limits: PlanLimits,
     private readonly base: BaseSet | undefined,
+    private readonly writer: BatchWriter,
   ) {}
 
   /** A planner that goes on where an earlier scan of the set has stopped, and the member name it stopped at. */
@@ -51,8 +52,9 @@ export class GroupPlanner {
     catalog: Catalog,
     setId: string,
     limits: PlanLimits,
+    writer: BatchWriter = directWriter(catalog),
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
-    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId));
+    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer);
     const last = await catalog
       .selectFrom('groups')
       .selectAll()
@@ -102,7 +104,7 @@ export class GroupPlanner {
     if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
     this.enter(entry, undefined, undefined);
     this.addRow(entry, null, undefined);
-    return this.files.isFull ? this.flush() : undefined;
+    return this.files.isFull ? this.writeAdded() : undefined;
   }
 
   /** Adds an entry that may be held by the base, or be another name of an earlier one. */
@@ -111,7 +113,7 @@ export class GroupPlanner {
     this.enter(entry, inode, held);
     const link = inode === undefined ? null : await this.earlierLink(inode, entry.name, held);
     this.addRow(entry, link, held);
-    if (this.files.isFull) await this.flush();
+    if (this.files.isFull) await this.writeAdded();
   }
 
   /** Finds the entry's group and counts it there. */
@@ -173,7 +175,10 @@ export class GroupPlanner {
   ): void {
     const isPlain = skipped === null && linkTarget === null && hardLinkOf === null && held === undefined;
     this.files.add({
-      ...{ name, type, stats, group: this.lastNo },
+      name,
+      type,
+      stats,
+      group: this.lastNo,
       state: skipped !== null ? 'skipped' : held === undefined ? 'planned' : 'unchanged',
       size: type === 'file' && skipped === null ? (stats?.size ?? 0) : 0,
       rare: isPlain
@@ -194,6 +199,7 @@ export class GroupPlanner {
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
+      await this.writer.idle();
       const row = await this.catalog
         .selectFrom('files')
         .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
@@ -210,16 +216,20 @@ export class GroupPlanner {
     return first.holder === holder ? null : first.path;
   }
 
-  /** Commits what was added since the last batch: files, groups with their names, and the `planned` events. */
+  /** Commits all that was added. */
   async flush(): Promise<void> {
+    await this.writeAdded();
+    await this.writer.idle();
+  }
+
+  /** Gives the writer what was added since the last batch: files, and groups. */
+  private async writeAdded(): Promise<void> {
     if (this.files.rows === 0 && this.closed.length === 0) return;
     if (this.open !== undefined) this.open.last_path = toBytes(this.lastName);
-    await writeBatch(this.catalog, {
-      setId: this.setId,
-      files: this.files.take(),
-      closed: this.closed.splice(0),
-      open: this.open,
-    });
+    const { setId, open } = this;
+    const files = this.files.take();
+    const written = await this.writer.write({ setId, files, closed: this.closed.splice(0), open });
+    if (written !== undefined) this.files.giveBack(written);
     this.firstPaths.clear();
   }
 

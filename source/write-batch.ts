@@ -17,6 +17,34 @@ export interface ScanBatch {
   open: NewGroup | undefined;
 }
 
+/** Where the scan's batches go, in their order. */
+export interface BatchWriter {
+  /**
+   * Takes a batch; when it has taken enough, waits until one is committed.
+   *
+   * @returns files of a batch that is committed, whose memory is free again.
+   */
+  write(batch: ScanBatch): Promise<PackedFiles | undefined>;
+  /** Waits until all is committed. */
+  idle(): Promise<void>;
+}
+
+/** Writes in this thread. */
+export function directWriter(catalog: Catalog): BatchWriter {
+  return {
+    write: async (batch) => {
+      await writeBatch(catalog, batch);
+      return batch.files;
+    },
+    idle: async () => undefined,
+  };
+}
+
+/** The memory of a batch's files, to be handed to another thread. */
+export function arraysOf({ numbers, kinds, names }: PackedFiles): ArrayBuffer[] {
+  return [numbers, kinds, names].map((array) => array.buffer as ArrayBuffer);
+}
+
 /** Commits a batch: files, groups, the names of those that are complete, and their `planned` events. */
 export async function writeBatch(catalog: Catalog, { setId, files, closed, open }: ScanBatch): Promise<void> {
   const events: GroupEvent[] = closed.map((group) => ({
