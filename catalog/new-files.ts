@@ -21,7 +21,10 @@ export interface EntryStats {
 
 /** What most rows have no value in. */
 export type RareColumns = Partial<
-  Pick<NewFile, 'held_set' | 'held_group' | 'link_target' | 'hard_link_of' | 'reason' | 'sha256' | 'tar_offset'>
+  Pick<
+    NewFile,
+    'held_set' | 'held_group' | 'link_target' | 'hard_link_of' | 'reason' | 'sha256' | 'tar_offset'
+  >
 >;
 
 export interface ScannedFile {
@@ -45,7 +48,9 @@ const rareColumns = [
 
 function insertOf(columns: readonly string[]): CompiledQuery {
   const marks = columns.map(() => '?').join(', ');
-  return CompiledQuery.raw(`insert into files (${columns.join(', ')}) values (${marks}) on conflict do nothing`);
+  return CompiledQuery.raw(
+    `insert into files (${columns.join(', ')}) values (${marks}) on conflict do nothing`,
+  );
 }
 
 const insertCommon = insertOf(commonColumns);
@@ -176,7 +181,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
 /** Adds rows of the scan in the caller's transaction; a row that is there already stays as it is. */
 export async function insertPacked(tx: Catalog, setId: string, packed: PackedFiles): Promise<void> {
   // In the order of the table, since that costs the least: runs of rows that take the same statement.
-  for (let from = 0; from < packed.rows; ) {
+  for (let from = 0; from < packed.rows;) {
     const isRare = packed.rare.has(from);
     let to = from + 1;
     while (to < packed.rows && packed.rare.has(to) === isRare) to += 1;

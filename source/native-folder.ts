@@ -88,7 +88,8 @@ class PackedListing implements NativeListing {
   /** When the folder has gone, its entries are looked at one by one: each of them tells why it cannot be. */
   private lostBytes(): number {
     let end = this.at;
-    for (let i = 0; i < namesOfLost && end < this.packed.length; i += 1) end = this.packed.indexOf(0, end) + 1;
+    for (let i = 0; i < namesOfLost && end < this.packed.length; i += 1)
+      end = this.packed.indexOf(0, end) + 1;
     return end - this.at;
   }
 

@@ -117,7 +117,11 @@ export class GroupPlanner {
   }
 
   /** Finds the entry's group and counts it there. */
-  private enter({ name, type, stats, skipped }: WalkedEntry, inode: string | undefined, held: Held | undefined) {
+  private enter(
+    { name, type, stats, skipped }: WalkedEntry,
+    inode: string | undefined,
+    held: Held | undefined,
+  ) {
     const size = type === 'file' && skipped === null ? (stats?.size ?? 0) : 0;
     const stored = held === undefined ? size : 0;
     let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : stored;
@@ -210,7 +214,8 @@ export class GroupPlanner {
         .orderBy('path')
         .limit(1)
         .executeTakeFirst();
-      first = row === undefined ? { path: toBytes(name), holder } : { path: row.path, holder: holderName(row) };
+      first =
+        row === undefined ? { path: toBytes(name), holder } : { path: row.path, holder: holderName(row) };
       this.firstPaths.set(inode, first);
     }
     return first.holder === holder ? null : first.path;

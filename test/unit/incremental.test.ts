@@ -12,12 +12,13 @@ import { examineManifest } from '../../archive/examine-manifest.js';
 import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
 import type { FileRow } from '../../catalog/files.js';
 import { forgetArchive } from '../../catalog/groups.js';
-import { importArchive } from '../../catalog/import-archive.js';
+import { forgetImported, importArchive } from '../../catalog/import-archive.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
 import { enterSet } from '../../catalog/rebuilt-sets.js';
 import type { SetState, Tables } from '../../catalog/schema.js';
+import { filesNamed } from '../../catalog/search.js';
 import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import { statsOf } from '../../source/entry-stats.js';
 import { GroupPlanner } from '../../source/plan.js';
@@ -402,6 +403,18 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
     ['x/a', 'unchanged', header.base, 3, 512, null],
     ['x/\xff', 'unchanged', header.base, 3, 512, 'x/a'],
   ]);
+  const named = async () => {
+    let rows = 0;
+    for await (const page of filesNamed(catalog, setId, { exactly: 'a' })) rows += page.length;
+    return rows;
+  };
+  assert.equal(await named(), 1);
+  // As for a better copy of the same archive.
+  await catalog.transaction().execute(async (tx) => {
+    await forgetImported(tx, setId, 1);
+    await importArchive(tx, { setId, group: 1, manifestPath, facts, manifest: null, createdAt: 1 });
+  });
+  assert.equal(await named(), 1);
   const { problems } = await planRestore(catalog, setId, everything);
   assert.deepEqual(
     problems.flatMap(({ path: name }) => (name === null ? [] : [fromBytes(name)])),
