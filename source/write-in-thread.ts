@@ -33,7 +33,10 @@ export class ThreadWriter implements BatchWriter {
       if (written !== undefined) this.done.push(written);
       if (failed !== undefined) this.failure = Object.assign(new Error(failed.message), failed);
     });
-    this.worker.on('error', (error) => (this.failure = error));
+    this.worker.on('error', (error) => {
+      this.inFlight = 0;
+      this.failure = error;
+    });
   }
 
   async write(batch: ScanBatch): Promise<PackedFiles | undefined> {
@@ -48,7 +51,7 @@ export class ThreadWriter implements BatchWriter {
   }
 
   private async waitFor(most: number): Promise<void> {
-    while (this.inFlight > most && this.failure === undefined) await once(this.worker, 'message');
+    while (this.inFlight > most) await once(this.worker, 'message');
     if (this.failure !== undefined) throw this.failure;
   }
 

@@ -23,4 +23,6 @@ async function write(batch: ScanBatch): Promise<void> {
   parentPort?.postMessage(failure);
 }
 
-parentPort?.on('message', (batch: ScanBatch) => (last = last.then(() => write(batch))));
+parentPort?.on('message', (batch: ScanBatch) => {
+  last = last.then(() => write(batch));
+});

@@ -412,6 +412,8 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   // As for a better copy of the same archive.
   await catalog.transaction().execute(async (tx) => {
     await forgetImported(tx, setId, 1);
+    for (const table of ['files', 'file_names'] as const)
+      assert.deepEqual(await tx.selectFrom(table).selectAll().execute(), [], table);
     await importArchive(tx, { setId, group: 1, manifestPath, facts, manifest: null, createdAt: 1 });
   });
   assert.equal(await named(), 1);

@@ -288,7 +288,6 @@ test('when a batch of a scan cannot be written, none after it is, and the scan f
   await writer.write(batchOf('b'));
   await writer.write(batchOf('c')).catch(() => undefined);
   await assert.rejects(writer.idle(), /poisoned/);
-  // By now the thread has answered for what it was given.
   const rows = await catalog.selectFrom('files').select('path').execute();
   assert.deepEqual(
     rows.map((row) => fromBytes(row.path)),
