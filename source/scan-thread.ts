@@ -3,6 +3,7 @@ import { openCatalog } from '../catalog/open-catalog.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { walk } from './walk.js';
+import { directWriter } from './write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two looks at the stop flag and two reports. */
@@ -15,7 +16,7 @@ const report = (message: ScanMessage) => parentPort?.postMessage(message);
 async function run(job: ScanJob): Promise<void> {
   const stop = new Int32Array(job.stopFlag);
   const catalog = await openCatalog(job.catalogFile);
-  const writer = new ThreadWriter(job.catalogFile);
+  const writer = new ThreadWriter(job.catalogFile, directWriter(catalog));
   const leftOut: string[] = [];
   try {
     const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer);
