@@ -14,11 +14,15 @@ export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
     ns += 1_000_000_000;
     seconds -= 1;
   }
-  if (Math.abs(seconds) < mostSeconds) return { seconds, ns };
-  return { seconds: Math.sign(seconds) * mostSeconds, ns: 0 };
+  return isDatable(seconds) ? { seconds, ns } : { seconds: boundedSeconds(seconds), ns: 0 };
 }
 
-/** Seconds that were read from a tape, kept within what a date can hold. */
+/** True for seconds that a date can hold. */
+export function isDatable(seconds: number): boolean {
+  return Math.abs(seconds) < mostSeconds;
+}
+
+/** Seconds from 1970, kept within what a date can hold. */
 export function boundedSeconds(seconds: number): number {
   return Math.max(-mostSeconds, Math.min(seconds, mostSeconds));
 }

@@ -29,15 +29,15 @@ async function* plannedBelow(folder: string): AsyncGenerator<PlannedMember> {
     if (stats === undefined || type === 'other') continue;
     yield {
       ...{ name, type, linkTarget, hardLinkOf: null },
-      size: Number(stats.size),
-      mtimeS: Number(stats.mtimeNs / 1_000_000_000n),
-      mtimeNs: Number(stats.mtimeNs % 1_000_000_000n),
-      mode: Number(stats.mode),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
+      size: stats.size,
+      mtimeS: stats.mtimeS,
+      mtimeNs: stats.mtimeNs,
+      mode: stats.mode,
+      uid: stats.uid,
+      gid: stats.gid,
+      nlink: stats.nlink,
       dev: String(stats.dev),
       ino: String(stats.ino),
-      nlink: Number(stats.nlink),
     };
   }
 }

@@ -6,7 +6,10 @@ import { advanceGroup, beginCompressing } from '../catalog/groups.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { filesBelow, filesNamed } from '../catalog/search.js';
 import { openSet } from '../catalog/sets.js';
+import { GroupPlanner } from '../source/plan.js';
 import { scanInThread } from '../source/scan.js';
+import { walk } from '../source/walk.js';
+import type { ScanBatch } from '../source/write-batch.js';
 
 export interface StepResult {
   seconds: number;
@@ -24,13 +27,28 @@ const limits = {
   direct: false,
 };
 
+const newSet = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
+
 async function scan(catalog: Catalog, file: string, source: string): Promise<Record<string, number>> {
-  const rest = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
-  const { set } = await openSet(catalog, { sources: [source], ...rest }, { fresh: true });
+  const { set } = await openSet(catalog, { sources: [source], ...newSet }, { fresh: true });
   let entries = 0;
   const job = { catalogFile: file, setId: set.id, sources: [source], excludes: [], ownFolders: [], limits };
   await scanInThread(job, new AbortController().signal, (progress) => (entries = progress.entries));
   return { entries };
+}
+
+/** The scan without the catalog: what it walks is planned, and written nowhere. */
+async function walkOnly(catalog: Catalog, source: string): Promise<Record<string, number>> {
+  const { set } = await openSet(catalog, { sources: [source], ...newSet }, { fresh: true });
+  const writer = { write: async ({ files }: ScanBatch) => files, idle: async () => undefined };
+  const { planner } = await GroupPlanner.resume(catalog, set.id, limits, writer);
+  const options = { sources: [source], excludes: [], ownFolders: [], after: undefined };
+  for (const entry of walk({ ...options, onLeftOut: () => undefined })) {
+    const written = planner.add(entry);
+    if (written !== undefined) await written;
+  }
+  await planner.flush();
+  return { entries: planner.counted.entries };
 }
 
 /** All that the catalog does for a file after the scan: read to be packed, what packing found, and its group's states. */
@@ -117,9 +135,11 @@ const began = performance.now();
 const values =
   step === 'scan'
     ? await scan(catalog, file, source)
-    : step === 'life'
-      ? await life(catalog)
-      : await queries(catalog);
+    : step === 'walk'
+      ? await walkOnly(catalog, source)
+      : step === 'life'
+        ? await life(catalog)
+        : await queries(catalog);
 const { user, system } = process.cpuUsage(before);
 const seconds = (performance.now() - began) / 1000;
 await catalog.destroy();

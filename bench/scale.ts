@@ -53,6 +53,7 @@ const round = (value: number, digits = 2) => Number(value.toFixed(digits));
 
 function measureTree(shape: string, count: number, tree: string): void {
   const ours: StepResult[] = [];
+  const walks: StepResult[] = [];
   const theirs: { seconds: number; cpu: number }[] = [];
   let catalog = '';
   // Alternately, so that both meet the same machine; the first find only warms the cache.
@@ -62,17 +63,25 @@ function measureTree(shape: string, count: number, tree: string): void {
     catalog = path.join(root, `catalog-${shape}-${count}-${i}`, 'catalog.db');
     mkdirSync(path.dirname(catalog));
     ours.push(step('scan', catalog, tree));
+    const other = path.join(root, 'walk.db');
+    walks.push(step('walk', other, tree));
+    for (const ending of ['', '-wal', '-shm']) rmSync(other + ending, { force: true });
   }
   const life = step('life', catalog);
   const queries = step('queries', catalog);
   const perFile = (seconds: number) => round((seconds * 1e6) / count);
-  const scanCpu = median(ours.map((run) => run.cpu));
+  const cpu = (runs: StepResult[]) => perFile(median(runs.map((run) => run.cpu)));
+  const ratios = (runs: StepResult[], of: 'cpu' | 'seconds') =>
+    round(median(runs.map((run, i) => run[of] / (theirs[i]?.[of] ?? 1))));
   const row = {
     tree: `${count} files, ${shape}`,
     'find µs/file CPU': perFile(median(theirs.map((run) => run.cpu))),
-    'scan µs/file CPU': perFile(scanCpu),
-    'CPU ratio': round(median(ours.map((run, i) => run.cpu / (theirs[i]?.cpu ?? 1)))),
-    'wall ratio': round(median(ours.map((run, i) => run.seconds / (theirs[i]?.seconds ?? 1)))),
+    'walk and plan µs/file CPU': cpu(walks),
+    'walk and plan CPU ratio': ratios(walks, 'cpu'),
+    'walk and plan wall ratio': ratios(walks, 'seconds'),
+    'scan µs/file CPU': cpu(ours),
+    'scan CPU ratio': ratios(ours, 'cpu'),
+    'scan wall ratio': ratios(ours, 'seconds'),
     'scan MB': Math.round(median(ours.map((run) => run.rssMb))),
     'catalog after the scan µs/file CPU': perFile(life.cpu),
     ...Object.fromEntries(Object.entries(queries.values).map(([what, ms]) => [`${what} ms`, round(ms, 1)])),

@@ -169,23 +169,6 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
 
 export type NewFile = Insertable<FilesTable>;
 
-/** Adds what the scan has found, in the caller's transaction; a row that is there already stays as it is. */
-export async function insertFiles(tx: Catalog, files: readonly NewFile[]): Promise<void> {
-  const [first] = files;
-  if (first === undefined) return;
-  const insert = tx
-    .insertInto('files')
-    .values(first)
-    .onConflict((conflict) => conflict.doNothing())
-    .compile();
-  await executeMany(tx, insert, parametersOf(files));
-}
-
-/** The values of rows that all have the same keys in the same order. */
-function* parametersOf(files: readonly NewFile[]): Generator<unknown[]> {
-  for (const file of files) yield Object.values(file);
-}
-
 /** The last member name that the scan has written down: its cursor. Undefined before the first. */
 export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array | undefined> {
   const row = await db

@@ -9,6 +9,7 @@ import { ManifestError } from '../archive/read-manifest.js';
 import { manifestName } from '../staging/paths.js';
 import { executeMany } from './connection.js';
 import { nameStart } from './file-names.js';
+import { forgetNames, nameGroup } from './group-names.js';
 import type { NewFile } from './files.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
@@ -57,6 +58,7 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
     .execute();
   await tx.insertInto('archives').values(archiveRow(found)).execute();
   await importFiles(tx, found);
+  await nameGroup(tx, { setId, no: group, first, last });
 }
 
 /** A group is one range of names: two that overlap are not of one set. */
@@ -223,7 +225,13 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
 
 /** Forgets an archive of which only a damaged copy was read, for a better one; its copies stay noted. */
 export async function forgetImported(tx: Catalog, setId: string, group: number): Promise<void> {
-  await tx.deleteFrom('files').where('set_id', '=', setId).where('group_no', '=', group).execute();
+  const named = tx
+    .selectFrom('file_names')
+    .select('path')
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group);
+  await tx.deleteFrom('files').where('set_id', '=', setId).where('path', 'in', named).execute();
+  await forgetNames(tx, setId, group);
   await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', group).execute();
 }
 

@@ -191,6 +191,15 @@ export interface FilesTable {
   name_at: Generated<number>;
 }
 
+/** Every entry of a group that is not `open` by its base name: see catalog/group-names.ts. */
+export interface FileNamesTable {
+  set_id: string;
+  group_no: number;
+  /** A folder's ends in `/`. */
+  name: Bytes;
+  path: Bytes;
+}
+
 export interface EventsTable {
   id: Generated<number>;
   set_id: string;
@@ -267,6 +276,7 @@ export interface Tables {
   tapes: TapesTable;
   copies: CopiesTable;
   files: FilesTable;
+  file_names: FileNamesTable;
   events: EventsTable;
   seen_sets: SeenSetsTable;
   retrievals: RetrievalsTable;

@@ -1,18 +1,21 @@
-import { sql, type RawBuilder } from 'kysely';
+import { sql, type RawBuilder, type Selectable } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
 import { pastBeginning, type NameWish } from './file-names.js';
 import { filePageSize, type FileRow } from './files.js';
 import type { Catalog } from './open-catalog.js';
+import type { GroupsTable } from './schema.js';
 
 /** Entries whose names one query looks at: what it finds is held in memory, as paths. */
 const entriesPerLook = 200_000;
 
-/** As the index `files_by_name` has it. */
-const baseName = sql<Uint8Array>`substr(files.path, files.name_at)`;
+type Name = RawBuilder<Uint8Array>;
+const listedName: Name = sql`file_names.name`;
+const unlistedName: Name = sql`substr(files.path, files.name_at)`;
 
 /**
  * Rows by their base name, in pages in the order of their paths; of one set, or of all, the newest first. Exact names and
- * beginnings take a few steps of the index for each group; other parts of a name a look at every entry of the index.
+ * beginnings take a few steps of the names' table for each group; other parts of a name a look at all of it. A group that a
+ * scan has not closed yet has no names there: its rows are looked at.
  */
 export async function* filesNamed(
   db: Catalog,
@@ -20,8 +23,14 @@ export async function* filesNamed(
   wish: NameWish,
 ): AsyncGenerator<FileRow[]> {
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
-    for (const groups of await groupRanges(db, id)) {
-      const found = (await namesQuery(db, id, groups, wish).execute()).map((row) => row.path);
+    const groups = await groupsOf(db, id);
+    // As it was before the names are read, so that it may be closed meanwhile.
+    const open = groups.find((group) => group.state === 'open');
+    const closed = groups.filter((group) => group !== open);
+    const named = groupRanges(closed).map((range) => namesQuery(db, id, range, wish));
+    const unnamed = open === undefined ? [] : [openGroupQuery(db, id, open, wish)];
+    for (const query of [...named, ...unnamed]) {
+      const found = (await query.execute()).map((row) => row.path);
       for (let at = 0; at < found.length; at += filePageSize)
         yield await rowsOf(db, id, found.slice(at, at + filePageSize));
     }
@@ -54,7 +63,7 @@ async function setsNewestFirst(db: Catalog): Promise<string[]> {
   return sets.map((row) => row.id);
 }
 
-function conditionOf(wish: NameWish): RawBuilder<boolean> {
+function conditionOf(baseName: Name, wish: NameWish): RawBuilder<boolean> {
   if ('exactly' in wish)
     return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
   if ('holds' in wish) return sql<boolean>`instr(${baseName}, ${toBytes(wish.holds)}) > 0`;
@@ -65,14 +74,19 @@ function conditionOf(wish: NameWish): RawBuilder<boolean> {
     : sql<boolean>`${baseName} >= ${from} and ${baseName} < ${to}`;
 }
 
-/** First and last numbers of neighbouring groups that hold about `entriesPerLook` entries together. */
-async function groupRanges(db: Catalog, setId: string): Promise<[number, number][]> {
-  const groups = await db
+type SearchedGroup = Pick<Selectable<GroupsTable>, 'no' | 'entries' | 'state' | 'first_path' | 'last_path'>;
+
+function groupsOf(db: Catalog, setId: string): Promise<SearchedGroup[]> {
+  return db
     .selectFrom('groups')
-    .select(['no', 'entries'])
+    .select(['no', 'entries', 'state', 'first_path', 'last_path'])
     .where('set_id', '=', setId)
     .orderBy('no')
     .execute();
+}
+
+/** First and last numbers of neighbouring groups that hold about `entriesPerLook` entries together. */
+function groupRanges(groups: SearchedGroup[]): [number, number][] {
   const ranges: [number, number][] = [];
   let entries = Infinity;
   for (const group of groups) {
@@ -88,22 +102,33 @@ async function groupRanges(db: Catalog, setId: string): Promise<[number, number]
   return ranges;
 }
 
-/** The paths of entries with such names, of neighbouring groups of a set. */
+/** The paths of entries with such names, of neighbouring groups of a set that are closed. */
 export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameWish) {
   return (
     db
       .selectFrom('groups')
-      // In this order: each group is a range of the index.
-      .crossJoin('files')
-      .select('files.path')
+      // In this order: each group is a range of the names.
+      .crossJoin('file_names')
+      .select('file_names.path')
       .where('groups.set_id', '=', setId)
       .where('groups.no', '>=', first)
       .where('groups.no', '<=', last)
-      .where('files.set_id', '=', setId)
-      .whereRef('files.group_no', '=', 'groups.no')
-      .where(conditionOf(wish))
-      .orderBy('files.path')
+      .where('file_names.set_id', '=', setId)
+      .whereRef('file_names.group_no', '=', 'groups.no')
+      .where(conditionOf(listedName, wish))
+      .orderBy('file_names.path')
   );
+}
+
+function openGroupQuery(db: Catalog, setId: string, group: SearchedGroup, wish: NameWish) {
+  return db
+    .selectFrom('files')
+    .select('files.path')
+    .where('files.set_id', '=', setId)
+    .where('files.path', '>=', group.first_path)
+    .where('files.path', '<=', group.last_path)
+    .where(conditionOf(unlistedName, wish))
+    .orderBy('files.path');
 }
 
 async function rowsOf(db: Catalog, setId: string, paths: Uint8Array[]): Promise<FileRow[]> {

@@ -1,5 +1,4 @@
 import { toBytes } from '../archive/byte-string.js';
-import { splitTime } from '../archive/file-time.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
@@ -59,14 +58,12 @@ export class BaseSet {
     if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
     const row = await this.rowAt(toBytes(name));
     if (row === undefined) return undefined;
-    const mtime = splitTime(stats.mtimeNs);
-    const ctime = splitTime(stats.ctimeNs);
     const isSame =
-      row.size === Number(stats.size) &&
-      row.mtime_s === mtime.seconds &&
-      row.mtime_ns === mtime.ns &&
-      row.ctime_s === ctime.seconds &&
-      row.ctime_ns === ctime.ns &&
+      row.size === stats.size &&
+      row.mtime_s === stats.mtimeS &&
+      row.mtime_ns === stats.mtimeNs &&
+      row.ctime_s === stats.ctimeS &&
+      row.ctime_ns === stats.ctimeNs &&
       row.ino === String(stats.ino);
     if (!isSame || row.ctime_s + doubtfulSeconds > this.began) return undefined;
     const { setId, group } = holderOf(row);

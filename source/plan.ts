@@ -1,13 +1,10 @@
-import type { Insertable } from 'kysely';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
-import { splitTime } from '../archive/file-time.js';
-import { recordEvents, type GroupEvent } from '../catalog/events.js';
-import { nameStart } from '../catalog/file-names.js';
-import { holderOf, insertFiles, scanCursor, type HeldRow, type NewFile } from '../catalog/files.js';
+import { holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
+import { FileBatch } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { GroupsTable } from '../catalog/schema.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
+import { directWriter, type BatchWriter, type NewGroup } from './write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */
 export interface PlanLimits {
@@ -18,8 +15,6 @@ export interface PlanLimits {
   /** True when every group goes directly to the tape. */
   direct: boolean;
 }
-
-type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 
 /** Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB. */
 const batchRows = 4000;
@@ -32,10 +27,12 @@ const batchRows = 4000;
  * What is unchanged since the set that this one builds on gets its row too, and counts no bytes.
  */
 export class GroupPlanner {
-  private readonly files: NewFile[] = [];
+  private readonly files = new FileBatch(batchRows);
   private readonly closed: NewGroup[] = [];
   private open: NewGroup | undefined;
   private lastNo = 0;
+  /** Of the entry that was added last. */
+  private lastName = '';
   /** Inodes with several names that the open group holds already: they count once. */
   private inodes = new Set<string>();
   /** First path of each inode with several names seen in this batch, for links into other groups. */
@@ -47,6 +44,7 @@ export class GroupPlanner {
     private readonly setId: string,
     private readonly limits: PlanLimits,
     private readonly base: BaseSet | undefined,
+    private readonly writer: BatchWriter,
   ) {}
 
   /** A planner that goes on where an earlier scan of the set has stopped, and the member name it stopped at. */
@@ -54,8 +52,9 @@ export class GroupPlanner {
     catalog: Catalog,
     setId: string,
     limits: PlanLimits,
+    writer: BatchWriter = directWriter(catalog),
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
-    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId));
+    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer);
     const last = await catalog
       .selectFrom('groups')
       .selectAll()
@@ -66,6 +65,7 @@ export class GroupPlanner {
     planner.lastNo = last?.no ?? 0;
     if (last?.state === 'open') {
       planner.open = last;
+      planner.lastName = fromBytes(last.last_path);
       const linked = await catalog
         .selectFrom('files')
         .select(['dev', 'ino'])
@@ -91,34 +91,54 @@ export class GroupPlanner {
     return { planner, after: cursor === undefined ? undefined : fromBytes(cursor) };
   }
 
-  /** Adds one entry; writes a batch when one is full. */
-  async add(entry: WalkedEntry): Promise<void> {
-    const path = toBytes(entry.name);
-    const isContent = entry.type === 'file' && entry.skipped === null;
-    const size = isContent ? Number(entry.stats?.size ?? 0n) : 0;
+  /**
+   * Adds one entry; writes a batch when one is full. Gives a promise only when it has to be waited for, since most entries
+   * need not be, and waiting for a million is a part of the scan's time.
+   */
+  add(entry: WalkedEntry): Promise<void> | undefined {
+    const { type, stats, skipped } = entry;
     const inode =
-      isContent && Number(entry.stats?.nlink ?? 1n) > 1
-        ? `${entry.stats?.dev}:${entry.stats?.ino}`
+      type === 'file' && skipped === null && stats !== undefined && stats.nlink > 1
+        ? `${stats.dev}:${stats.ino}`
         : undefined;
+    if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
+    this.enter(entry, undefined, undefined);
+    this.addRow(entry, null, undefined);
+    return this.files.isFull ? this.writeAdded() : undefined;
+  }
+
+  /** Adds an entry that may be held by the base, or be another name of an earlier one. */
+  private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
     const held = await this.base?.held(entry);
+    this.enter(entry, inode, held);
+    const link = inode === undefined ? null : await this.earlierLink(inode, entry.name, held);
+    this.addRow(entry, link, held);
+    if (this.files.isFull) await this.writeAdded();
+  }
+
+  /** Finds the entry's group and counts it there. */
+  private enter(
+    { name, type, stats, skipped }: WalkedEntry,
+    inode: string | undefined,
+    held: Held | undefined,
+  ) {
+    const size = type === 'file' && skipped === null ? (stats?.size ?? 0) : 0;
     const stored = held === undefined ? size : 0;
     let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : stored;
     if (this.open !== undefined && this.isTooMuch(this.open, bytes)) {
       this.close();
       bytes = stored;
     }
-    this.open ??= this.begin(path);
-    this.open.bytes += bytes;
-    this.open.entries += 1;
-    this.open.last_path = path;
-    if (bytes > this.limits.stagingBytes) this.open.direct = 1;
-    if (held !== undefined) this.open.unchanged += 1;
+    const open = (this.open ??= this.begin(toBytes(name)));
+    open.bytes += bytes;
+    open.entries += 1;
+    this.lastName = name;
+    if (bytes > this.limits.stagingBytes) open.direct = 1;
+    if (held !== undefined) open.unchanged += 1;
     else if (inode !== undefined) this.inodes.add(inode);
-    this.files.push(await this.row(entry, path, size, inode, held));
     this.counted.entries += 1;
     this.counted.bytes += bytes;
     if (bytes > this.limits.groupBytes) this.close();
-    if (this.files.length >= batchRows) await this.flush();
   }
 
   private isTooMuch(open: NewGroup, bytes: number): boolean {
@@ -147,53 +167,43 @@ export class GroupPlanner {
 
   private close(): void {
     if (this.open === undefined) return;
-    this.closed.push({ ...this.open, state: 'planned' });
+    this.closed.push({ ...this.open, last_path: toBytes(this.lastName), state: 'planned' });
     this.open = undefined;
   }
 
-  private async row(
-    entry: WalkedEntry,
-    path: Uint8Array,
-    size: number,
-    inode: string | undefined,
+  /** Adds the row of an entry that was entered last. */
+  private addRow(
+    { name, type, stats, skipped, linkTarget }: WalkedEntry,
+    hardLinkOf: Uint8Array | null,
     held: Held | undefined,
-  ): Promise<NewFile> {
-    const { stats } = entry;
-    const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
-    const mtime = splitTime(stats?.mtimeNs ?? 0n);
-    const ctime = splitTime(stats?.ctimeNs ?? 0n);
-    return {
-      ...own,
-      path,
-      type: entry.type,
-      size,
-      mtime_s: mtime.seconds,
-      mtime_ns: mtime.ns,
-      ctime_s: ctime.seconds,
-      ctime_ns: ctime.ns,
-      mode: Number((stats?.mode ?? 0n) & 0o7777n),
-      uid: Number(stats?.uid ?? 0n),
-      gid: Number(stats?.gid ?? 0n),
-      dev: String(stats?.dev ?? 0n),
-      ino: String(stats?.ino ?? 0n),
-      nlink: entry.type === 'file' ? Number(stats?.nlink ?? 1n) : 1,
-      link_target: entry.linkTarget === null ? null : toBytes(entry.linkTarget),
-      hard_link_of: inode === undefined ? null : await this.earlierLink(inode, path, { ...own, ...held }),
-      state: entry.skipped !== null ? 'skipped' : held === undefined ? 'planned' : 'unchanged',
-      reason: entry.skipped,
-      sha256: null,
-      tar_offset: null,
-      name_at: nameStart(path),
-      ...held,
-    };
+  ): void {
+    const isPlain = skipped === null && linkTarget === null && hardLinkOf === null && held === undefined;
+    this.files.add({
+      name,
+      type,
+      stats,
+      group: this.lastNo,
+      state: skipped !== null ? 'skipped' : held === undefined ? 'planned' : 'unchanged',
+      size: type === 'file' && skipped === null ? (stats?.size ?? 0) : 0,
+      rare: isPlain
+        ? undefined
+        : {
+            link_target: linkTarget === null ? null : toBytes(linkTarget),
+            hard_link_of: hardLinkOf,
+            reason: skipped,
+            ...held,
+          },
+    });
   }
 
   /** The first path of this inode when another archive holds it: the content of this one is there again. */
-  private async earlierLink(inode: string, path: Uint8Array, where: HeldRow): Promise<Uint8Array | null> {
-    const holder = holderName(where);
+  private async earlierLink(inode: string, name: string, held: Held | undefined): Promise<Uint8Array | null> {
+    const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
+    const holder = holderName({ ...own, ...held });
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
+      await this.writer.idle();
       const row = await this.catalog
         .selectFrom('files')
         .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
@@ -204,45 +214,27 @@ export class GroupPlanner {
         .orderBy('path')
         .limit(1)
         .executeTakeFirst();
-      first = row === undefined ? { path, holder } : { path: row.path, holder: holderName(row) };
+      first =
+        row === undefined ? { path: toBytes(name), holder } : { path: row.path, holder: holderName(row) };
       this.firstPaths.set(inode, first);
     }
     return first.holder === holder ? null : first.path;
   }
 
-  /** Commits what was added since the last batch: files, groups and the `planned` events. */
+  /** Commits all that was added. */
   async flush(): Promise<void> {
-    if (this.files.length === 0 && this.closed.length === 0) return;
-    const groups = this.open === undefined ? this.closed : [...this.closed, this.open];
-    const events: GroupEvent[] = this.closed.map((group) => ({
-      setId: this.setId,
-      group: group.no,
-      stage: 'planned',
-      bytes: group.bytes,
-      detail: `${group.entries} entries${group.unchanged === 0 ? '' : `, ${group.unchanged} of them unchanged`}`,
-    }));
-    await this.catalog.transaction().execute(async (tx) => {
-      for (const group of groups) {
-        await tx
-          .insertInto('groups')
-          .values(group)
-          .onConflict((conflict) =>
-            conflict.columns(['set_id', 'no']).doUpdateSet({
-              state: group.state,
-              bytes: group.bytes,
-              entries: group.entries,
-              unchanged: group.unchanged,
-              last_path: group.last_path,
-              direct: group.direct ?? 0,
-            }),
-          )
-          .execute();
-      }
-      await insertFiles(tx, this.files);
-      await recordEvents(tx, events);
-    });
-    this.files.length = 0;
-    this.closed.length = 0;
+    await this.writeAdded();
+    await this.writer.idle();
+  }
+
+  /** Gives the writer what was added since the last batch: files, and groups. */
+  private async writeAdded(): Promise<void> {
+    if (this.files.rows === 0 && this.closed.length === 0) return;
+    if (this.open !== undefined) this.open.last_path = toBytes(this.lastName);
+    const { setId, open } = this;
+    const files = this.files.take();
+    const written = await this.writer.write({ setId, files, closed: this.closed.splice(0), open });
+    if (written !== undefined) this.files.giveBack(written);
     this.firstPaths.clear();
   }
 

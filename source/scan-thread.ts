@@ -3,6 +3,8 @@ import { openCatalog } from '../catalog/open-catalog.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { walk } from './walk.js';
+import { directWriter } from './write-batch.js';
+import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two looks at the stop flag and two reports. */
 const entriesPerLook = 500;
@@ -14,14 +16,16 @@ const report = (message: ScanMessage) => parentPort?.postMessage(message);
 async function run(job: ScanJob): Promise<void> {
   const stop = new Int32Array(job.stopFlag);
   const catalog = await openCatalog(job.catalogFile);
+  const writer = new ThreadWriter(job.catalogFile, directWriter(catalog));
   const leftOut: string[] = [];
   try {
-    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits);
+    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer);
     const entries = walk({ ...job, after, onLeftOut: (path, why) => leftOut.push(`${path} (${why})`) });
     let entriesSeen = 0;
     let flushed = performance.now();
     for (const entry of entries) {
-      await planner.add(entry);
+      const written = planner.add(entry);
+      if (written !== undefined) await written;
       if (++entriesSeen % entriesPerLook !== 0) continue;
       report({ progress: { ...planner.counted } });
       if (performance.now() - flushed > flushEveryMs) {
@@ -37,6 +41,7 @@ async function run(job: ScanJob): Promise<void> {
     await planner.finish(leftOut);
     report({ progress: { ...planner.counted }, done: true });
   } finally {
+    await writer.close();
     await catalog.destroy();
   }
 }

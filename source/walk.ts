@@ -1,18 +1,20 @@
-import { lstatSync, readlinkSync, statfsSync, type BigIntStats } from 'node:fs';
+import { constants, lstatSync, readlinkSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { memberNameOf } from '../archive/member-name.js';
 import { fromText, toBytes, toText } from '../archive/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { statsOf, type EntryStats } from './entry-stats.js';
 import { folderNames } from './folder-names.js';
 import { globFilter } from './globs.js';
+import { openNativeLister, type NativeLister, type NativeListing } from './native-folder.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
 export interface WalkedEntry {
   /** Member name: full path without its leading `/`; folders end in `/`. */
   name: string;
   type: EntryType;
-  stats: BigIntStats | undefined;
+  stats: EntryStats | undefined;
   linkTarget: string | null;
   /** Why the entry is not in the backup; null for what is. */
   skipped: string | null;
@@ -43,28 +45,48 @@ const pseudoFileSystems = new Set([
 /**
  * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So the last name
  * written down is all that a resumed scan needs. An entry that cannot be looked at is given as skipped.
+ *
+ * @param lister lists folders and looks at their entries at once; without one, the calls of `node:fs` do, with the same result.
  */
-export function* walk(options: WalkOptions): Generator<WalkedEntry> {
+export function* walk(
+  options: WalkOptions,
+  lister: NativeLister | null = openNativeLister(),
+): Generator<WalkedEntry> {
   const excluded = globFilter(options.excludes);
   const own = new Set(options.ownFolders);
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
-  const parents: Walker = { ...options, excluded, own };
-  yield* ordered(sources.sort(), '', parents);
+  const walker: Walker = { ...options, excluded, own, lister, pseudo: new Map() };
+  yield* ordered(plainListing(sources.sort()), '', walker);
 }
 
 interface Walker extends WalkOptions {
   excluded: (name: string) => boolean;
   own: Set<string>;
+  lister: NativeLister | null;
+  /** By device: whether a pseudo file system is there. */
+  pseudo: Map<number | bigint, boolean>;
+}
+
+/** The names in a folder, and what is known of the one that came last. */
+type Listing = NativeListing;
+
+/** Of names alone: every entry is looked at by its path. */
+function plainListing(names: Iterable<string>): Listing {
+  const iterator = names[Symbol.iterator]();
+  return {
+    next: () => (iterator.next() as { value: string | undefined }).value,
+    stats: () => undefined,
+  };
 }
 
 /**
  * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a folder
  * `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
-function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
+function* ordered(listing: Listing, prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
   let previous: string | undefined;
-  for (const name of names) {
+  for (let name = listing.next(); name !== undefined; name = listing.next()) {
     // A folder that changes while it is listed may give a name twice.
     if (name === previous) continue;
     previous = name;
@@ -78,7 +100,7 @@ function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Gene
     const isDone =
       full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
-    const entry = look(full);
+    const entry = look(full, listing.stats());
     if (entry.type === 'directory') {
       folders.push(entry);
     } else if (!walker.excluded(entry.name) && isAfter(entry.name, after)) {
@@ -99,37 +121,46 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
   if (!isRoot && !isAfter(name, after) && after?.startsWith(name) !== true) return;
   if (!isRoot && walker.excluded(name)) return;
   const where = absolute(name);
-  const text = where.toString('utf8');
-  const shown = toText(where.toString('latin1'));
-  if (walker.own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) {
-    walker.onLeftOut(shown, 'belongs to tapeflow');
+  const leftOut = whyLeftOut(folder, where, walker);
+  if (leftOut !== undefined) {
+    walker.onLeftOut(toText(where.toString('latin1')), leftOut);
     return;
   }
-  if (isPseudo(where)) {
-    walker.onLeftOut(shown, 'is a pseudo file system');
-    return;
-  }
-  const names = listFolder(where);
-  if (typeof names === 'string') {
-    if (isAfter(name, after)) yield { ...folder, skipped: names };
+  const listing = listFolder(where, walker.lister);
+  if (typeof listing === 'string') {
+    if (isAfter(name, after)) yield { ...folder, skipped: listing };
     return;
   }
   // The root itself has no name in an archive.
   if (!isRoot && isAfter(name, after)) yield folder;
-  yield* ordered(names, isRoot ? '' : name, walker);
+  yield* ordered(listing, isRoot ? '' : name, walker);
+}
+
+function whyLeftOut({ stats }: WalkedEntry, where: Buffer, { own, pseudo }: Walker): string | undefined {
+  if (own.size > 0) {
+    const text = where.toString('utf8');
+    if (own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) return 'belongs to tapeflow';
+  }
+  // A file system is asked for once, when the walk comes to its device.
+  const dev = stats?.dev ?? 0;
+  let is = pseudo.get(dev);
+  if (is === undefined) pseudo.set(dev, (is = isPseudo(where)));
+  return is ? 'is a pseudo file system' : undefined;
 }
 
 /**
  * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since it
  * was looked at; so it is looked at again.
  */
-function listFolder(where: Buffer): Iterable<string> | string {
+function listFolder(where: Buffer, lister: NativeLister | null): Listing | string {
+  const itself = where.length > 1 ? where.subarray(0, -1) : where;
+  const listing = lister?.(itself);
+  if (listing !== undefined) return listing;
   try {
     const names = folderNames(where);
-    const itself = where.length > 1 ? where.subarray(0, -1) : where;
     if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
       return 'became a symbolic link while it was listed; what lay in it is not in the backup';
-    return names;
+    return plainListing(names);
   } catch (error) {
     return `cannot be listed, so what lies in it is not in the backup: ${describeError(error)}`;
   }
@@ -160,11 +191,11 @@ function isPseudo(where: Buffer): boolean {
   }
 }
 
-function look(full: string): WalkedEntry {
-  const where = plainPath(full === '' ? '/' : full);
-  let stats: BigIntStats;
+/** @param known what the folder's listing has told of it. */
+function look(full: string, known: EntryStats | undefined): WalkedEntry {
+  let stats = known;
   try {
-    stats = lstatSync(where, { bigint: true });
+    stats ??= statsOf(lstatSync(plainPath(full === '' ? '/' : full), { bigint: true }));
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong
@@ -172,25 +203,41 @@ function look(full: string): WalkedEntry {
       : `cannot be looked at: ${describeError(error)}`;
     return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
   }
-  const entry = { name: full, stats, linkTarget: null, skipped: null };
-  if (stats.isFile()) return { ...entry, type: 'file' };
-  if (stats.isDirectory()) return { ...entry, name: `${full}/`, type: 'directory' };
-  if (stats.isSymbolicLink()) {
-    try {
-      return { ...entry, type: 'symlink', linkTarget: readlinkSync(where, 'latin1') };
-    } catch (error) {
-      return { ...entry, type: 'symlink', skipped: `cannot be read: ${describeError(error)}` };
+  switch (stats.mode & constants.S_IFMT) {
+    case constants.S_IFREG:
+      return { name: full, type: 'file', stats, linkTarget: null, skipped: null };
+    case constants.S_IFDIR:
+      return { name: `${full}/`, type: 'directory', stats, linkTarget: null, skipped: null };
+    case constants.S_IFLNK:
+      return { name: full, type: 'symlink', stats, ...targetOf(full) };
+    default: {
+      const skipped = `is a ${kindOf(stats.mode)}, which has no content to keep`;
+      return { name: full, type: 'other', stats, linkTarget: null, skipped };
     }
   }
-  return { ...entry, type: 'other', skipped: `is a ${kindOf(stats)}, which has no content to keep` };
 }
 
-function kindOf(stats: BigIntStats): string {
-  if (stats.isSocket()) return 'socket';
-  if (stats.isFIFO()) return 'named pipe';
-  if (stats.isBlockDevice()) return 'block device';
-  if (stats.isCharacterDevice()) return 'character device';
-  return 'special file';
+function targetOf(full: string): Pick<WalkedEntry, 'linkTarget' | 'skipped'> {
+  try {
+    return { linkTarget: readlinkSync(plainPath(full), 'latin1'), skipped: null };
+  } catch (error) {
+    return { linkTarget: null, skipped: `cannot be read: ${describeError(error)}` };
+  }
+}
+
+function kindOf(mode: number): string {
+  switch (mode & constants.S_IFMT) {
+    case constants.S_IFSOCK:
+      return 'socket';
+    case constants.S_IFIFO:
+      return 'named pipe';
+    case constants.S_IFBLK:
+      return 'block device';
+    case constants.S_IFCHR:
+      return 'character device';
+    default:
+      return 'special file';
+  }
 }
 
 /** The sources without those that lie inside another, in the order of their member names. */

@@ -19,7 +19,6 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fromBytes, fromShown, toText, visible } from '../../archive/byte-string.js';
-import { splitTime } from '../../archive/file-time.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
@@ -45,10 +44,8 @@ function walked(root: string, excludes: string[] = []): Generator<WalkedEntry> {
 function planOf(root: string): PlannedMember[] {
   return [...walked(root)].flatMap(({ name, type, stats, linkTarget }) => {
     if (type === 'other' || stats === undefined) return [];
-    const { seconds: mtimeS, ns: mtimeNs } = splitTime(stats.mtimeNs);
-    const size = Number(stats.size);
-    const [mode, uid, gid, nlink] = [stats.mode, stats.uid, stats.gid, stats.nlink].map(Number);
-    const owner = { mode: mode ?? 0, uid: uid ?? 0, gid: gid ?? 0, nlink: nlink ?? 1 };
+    const { size, mtimeS, mtimeNs, mode, uid, gid, nlink } = stats;
+    const owner = { mode, uid, gid, nlink };
     const inode = { dev: String(stats.dev), ino: String(stats.ino) };
     return [{ name, type, size, mtimeS, mtimeNs, ...owner, ...inode, linkTarget, hardLinkOf: null }];
   });

@@ -1,23 +1,34 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { linkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { fromBytes } from '../../archive/byte-string.js';
+import { FileBatch } from '../../catalog/new-files.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
+import { openNativeLister, type NativeLister } from '../../source/native-folder.js';
 import { scanInThread } from '../../source/scan.js';
-import { outermost, walk, type WalkOptions } from '../../source/walk.js';
+import { outermost, walk, type WalkedEntry, type WalkOptions } from '../../source/walk.js';
+import { directWriter } from '../../source/write-batch.js';
+import { ThreadWriter } from '../../source/write-in-thread.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
 const limits: PlanLimits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false };
 
-function namesOf(options: Partial<WalkOptions> & { sources: string[] }): string[] {
+const noLister = openNativeLister() === null ? 'the native addon was not built' : false;
+/** With the addon, where it was built, and without. */
+const listers = [...new Set([openNativeLister(), null])];
+
+function namesOf(
+  options: Partial<WalkOptions> & { sources: string[] },
+  lister: NativeLister | null = openNativeLister(),
+): string[] {
   const all = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined, ...options };
-  return [...walk(all)].map((entry) => {
+  return [...walk(all, lister)].map((entry) => {
     assert.equal(entry.skipped, null, entry.name);
     return entry.name;
   });
@@ -72,11 +83,64 @@ test('the walk gives names in bytewise order, and goes on after any of them', (t
     é: '',
     'a/b/c/d': '',
   });
-  const all = namesOf({ sources: [root] });
-  assert.deepEqual(all, [...all].sort());
-  assert.equal(all.length, 14);
-  for (const [at, after] of all.entries())
-    assert.deepEqual(namesOf({ sources: [root], after }), all.slice(at + 1), after);
+  for (const lister of listers) {
+    const all = namesOf({ sources: [root] }, lister);
+    assert.deepEqual(all, [...all].sort());
+    assert.equal(all.length, 14);
+    for (const [at, after] of all.entries())
+      assert.deepEqual(namesOf({ sources: [root], after }, lister), all.slice(at + 1), after);
+  }
+});
+
+test('the native lister tells of every entry what the calls of Node tell', { skip: noLister }, (t) => {
+  const root = tempFolder(t);
+  writeTree(root, { 'a/x': 'some text', 'a/x y': '', 'a/x-': '', 'set/uid': 'x', b: 'first' });
+  mkdirSync(path.join(root, 'e'));
+  linkSync(path.join(root, 'b'), path.join(root, 'b2'));
+  symlinkSync('../nowhere\n', path.join(root, 'a/link'));
+  execFileSync('mkfifo', [path.join(root, 'pipe')]);
+  chmodSync(path.join(root, 'set/uid'), 0o6751);
+  execFileSync('touch', ['-d', '1960-02-03T04:05:06.789012345Z', path.join(root, 'a/x')]);
+  for (const odd of ['\xff\xfe', '\x80', 'new\nline', 'é'])
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from(odd, 'latin1')]), odd);
+  // More than the lister looks at in one call, in bytewise order another one than in that of numbers.
+  mkdirSync(path.join(root, 'many'));
+  for (let i = 0; i < 2300; i += 1) writeFileSync(path.join(root, 'many', String(i)), '');
+  const entries = (lister: NativeLister | null) =>
+    [
+      ...walk(
+        { sources: [root], excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined },
+        lister,
+      ),
+    ].map(({ stats, ...entry }) => ({
+      ...entry,
+      ...stats,
+      dev: String(stats?.dev),
+      ino: String(stats?.ino),
+    }));
+  const plain = entries(null);
+  assert.equal(plain.length, 2317);
+  assert.deepEqual(entries(openNativeLister()), plain);
+});
+
+test('a large folder that goes while it is walked: each entry that was not looked at says so', (t) => {
+  const rest = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined };
+  for (const lister of listers) {
+    const root = tempFolder(t);
+    const folder = path.join(root, 'many');
+    mkdirSync(folder);
+    for (let i = 0; i < 3000; i += 1) writeFileSync(path.join(folder, String(i)), '');
+    const entries = [];
+    for (const entry of walk({ ...rest, sources: [root] }, lister)) {
+      entries.push(entry);
+      if (entries.length === 5) rmSync(folder, { recursive: true });
+    }
+    assert.equal(new Set(entries.map((entry) => entry.name)).size, 3002);
+    const lost = entries.filter((entry) => entry.skipped !== null);
+    assert.ok(lost.length >= 2000, `${lost.length}`);
+    for (const { skipped } of lost)
+      assert.match(skipped ?? '', /cannot be looked at: does not exist \(ENOENT\)/);
+  }
 });
 
 test('excludes, own folders and special files', (t) => {
@@ -85,17 +149,18 @@ test('excludes, own folders and special files', (t) => {
   execFileSync('mkfifo', [path.join(root, 'pipe')]);
   symlinkSync('.', path.join(root, 'loop'));
   const leftOut: string[] = [];
-  const entries = [
-    ...walk({
-      ...{ sources: [root], excludes: ['*.log', 'cache/'], after: undefined },
-      ownFolders: [path.join(root, 'ours')],
-      onLeftOut: (where) => leftOut.push(where),
-    }),
-  ];
-  const names = entries.map((entry) => entry.name.slice(root.length));
-  assert.deepEqual(names, ['', 'keep.txt', 'loop', 'pipe', 'sub/']);
-  assert.match(entries.find((entry) => entry.name.endsWith('pipe'))?.skipped ?? '', /named pipe/);
-  assert.equal(leftOut.length, 1);
+  const options = {
+    ...{ sources: [root], excludes: ['*.log', 'cache/'], after: undefined },
+    ownFolders: [path.join(root, 'ours')],
+    onLeftOut: (where: string) => leftOut.push(where),
+  };
+  for (const lister of listers) {
+    const entries = [...walk(options, lister)];
+    const names = entries.map((entry) => entry.name.slice(root.length));
+    assert.deepEqual(names, ['', 'keep.txt', 'loop', 'pipe', 'sub/']);
+    assert.match(entries.find((entry) => entry.name.endsWith('pipe'))?.skipped ?? '', /named pipe/);
+    assert.equal(leftOut.splice(0).length, 1);
+  }
 });
 
 test('sources inside others are dropped, and siblings with a common beginning are not', () => {
@@ -203,6 +268,71 @@ test('the scan in its thread writes the same, and stops when it is told', async 
     .select((eb) => eb.fn.countAll<number>().as('n'))
     .executeTakeFirstOrThrow();
   assert.equal(all.n, 3031);
+});
+
+test('when a batch of a scan cannot be written, none after it is, and the scan fails with the reason', async (t) => {
+  const { catalog, file, setId } = await newCatalog(t);
+  const raw = new Database(file);
+  raw.exec(
+    `create trigger poison before insert on files when new.path = x'62' begin select raise(abort, 'poisoned'); end`,
+  );
+  raw.close();
+  const writer = new ThreadWriter(file, directWriter(catalog), 1);
+  t.after(() => writer.close());
+  const files = new FileBatch(1);
+  const batchOf = (name: string) => {
+    files.add({ name, type: 'file', state: 'planned', group: 1, size: 0, stats: undefined, rare: undefined });
+    return { setId, files: files.take(), closed: [], open: undefined };
+  };
+  await writer.write(batchOf('a'));
+  await writer.idle();
+  await writer.write(batchOf('b'));
+  await writer.write(batchOf('c')).catch(() => undefined);
+  await assert.rejects(writer.idle(), /poisoned/);
+  const rows = await catalog.selectFrom('files').select('path').execute();
+  assert.deepEqual(
+    rows.map((row) => fromBytes(row.path)),
+    ['a'],
+  );
+});
+
+test('a hard link finds its first name, although that is in a batch which is only being written', async (t) => {
+  const { catalog, file, setId } = await newCatalog(t);
+  const writer = new ThreadWriter(file, directWriter(catalog), 1);
+  t.after(() => writer.close());
+  const { planner } = await GroupPlanner.resume(catalog, setId, limits, writer);
+  const times = { mtimeS: 1, mtimeNs: 0, ctimeS: 1, ctimeNs: 0, mode: 0o644, uid: 0, gid: 0 };
+  const entry = (name: string, ino: number, nlink: number): WalkedEntry => {
+    const stats = { ...times, size: 0, dev: 1, ino, nlink };
+    return { name, type: 'file', stats, linkTarget: null, skipped: null };
+  };
+  await planner.add(entry('a', 1, 2));
+  for (let i = 10_001; i < 14_100; i += 1) await planner.add(entry(`b${i}`, i, 1));
+  await planner.add(entry('c', 1, 2));
+  await planner.finish([]);
+  const links = await catalog.selectFrom('files').select('hard_link_of').where('nlink', '=', 2).execute();
+  assert.deepEqual(
+    links.map((row) => row.hard_link_of && fromBytes(row.hard_link_of)),
+    [null, 'a'],
+  );
+});
+
+test('a scan’s rows hold numbers that are not exact as doubles, and entries of which nothing is known', async (t) => {
+  const { catalog, setId } = await newCatalog(t);
+  const { planner } = await GroupPlanner.resume(catalog, setId, limits);
+  const [dev, ino] = [2n ** 64n - 1n, 2n ** 63n + 1n];
+  const times = { mtimeS: -5, mtimeNs: 999_999_999, ctimeS: 2 ** 40, ctimeNs: 1 };
+  const stats = { ...times, size: 7, mode: 0o106755, uid: 2 ** 32 - 2, gid: 0, nlink: 1, dev, ino };
+  await planner.add({ name: 'a/b', type: 'file', stats, linkTarget: null, skipped: null });
+  await planner.add({ name: 'c', type: 'other', stats: undefined, linkTarget: null, skipped: 'why' });
+  await planner.finish([]);
+  const [b, c] = await catalog.selectFrom('files').selectAll().orderBy('path').execute();
+  assert.deepEqual([b?.dev, b?.ino, b?.mode, b?.uid], [String(dev), String(ino), 0o6755, 2 ** 32 - 2]);
+  assert.deepEqual(
+    [b?.mtime_s, b?.mtime_ns, b?.ctime_s, b?.ctime_ns, b?.name_at],
+    [-5, 999_999_999, 2 ** 40, 1, 3],
+  );
+  assert.deepEqual([c?.state, c?.reason, c?.mtime_s, c?.ino, c?.nlink], ['skipped', 'why', 0, '0', 1]);
 });
 
 test('sets: attaching, numbering, and numbers that were seen on a tape', async (t) => {

@@ -1,0 +1,24 @@
+import type { BigIntStats } from 'node:fs';
+import { splitTime } from '../archive/file-time.js';
+import type { EntryStats } from '../catalog/new-files.js';
+
+export type { EntryStats } from '../catalog/new-files.js';
+
+/** What the scan keeps of Node's statistics, which must be the exact ones: plain numbers keep a time only to 0.2 µs. */
+export function statsOf(stats: BigIntStats): EntryStats {
+  const mtime = splitTime(stats.mtimeNs);
+  const ctime = splitTime(stats.ctimeNs);
+  return {
+    size: Number(stats.size),
+    mtimeS: mtime.seconds,
+    mtimeNs: mtime.ns,
+    ctimeS: ctime.seconds,
+    ctimeNs: ctime.ns,
+    mode: Number(stats.mode),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    nlink: Number(stats.nlink),
+    dev: stats.dev,
+    ino: stats.ino,
+  };
+}

@@ -1,0 +1,28 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openCatalog } from '../catalog/open-catalog.js';
+import { arraysOf, writeBatch, type ScanBatch } from './write-batch.js';
+import type { WriteMessage } from './write-in-thread.js';
+
+const catalog = await openCatalog(workerData as string);
+let last = Promise.resolve();
+/** After it nothing more is written: the scan's cursor would jump over what is missing. */
+let failure: WriteMessage | undefined;
+
+async function write(batch: ScanBatch): Promise<void> {
+  if (failure === undefined) {
+    try {
+      await writeBatch(catalog, batch);
+      const answer: WriteMessage = { written: batch.files };
+      parentPort?.postMessage(answer, arraysOf(batch.files));
+      return;
+    } catch (error) {
+      const { message, code, stack } = error as NodeJS.ErrnoException;
+      failure = { failed: { message, code, stack } };
+    }
+  }
+  parentPort?.postMessage(failure);
+}
+
+parentPort?.on('message', (batch: ScanBatch) => {
+  last = last.then(() => write(batch));
+});
