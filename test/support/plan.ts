@@ -1,4 +1,3 @@
-import { splitTime } from '../../archive/file-time.js';
 import type { PlannedMember } from '../../archive/member.js';
 import { walk } from '../../source/walk.js';
 
@@ -16,15 +15,15 @@ export function plan(root: string): PlannedMember[] {
     if (type === 'other' || stats === undefined) continue;
     planned.push({
       ...{ name, type, linkTarget, hardLinkOf: null },
-      size: Number(stats.size),
-      mtimeS: splitTime(stats.mtimeNs).seconds,
-      mtimeNs: splitTime(stats.mtimeNs).ns,
-      mode: Number(stats.mode),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
+      size: stats.size,
+      mtimeS: stats.mtimeS,
+      mtimeNs: stats.mtimeNs,
+      mode: stats.mode,
+      uid: stats.uid,
+      gid: stats.gid,
       dev: String(stats.dev),
       ino: String(stats.ino),
-      nlink: Number(stats.nlink),
+      nlink: stats.nlink,
     });
   }
   return planned;

@@ -17,7 +17,6 @@ import { IndexedReader, StreamReader, type BlockIndex, type TarSource } from '..
 import { openForward } from '../../archive/block-scanner.js';
 import { openDecompressor } from '../../archive/decompressor.js';
 import { examineManifest } from '../../archive/examine-manifest.js';
-import { splitTime } from '../../archive/file-time.js';
 import {
   FormatUnsupported,
   formatBlockBytes,
@@ -25,13 +24,13 @@ import {
   type ArchiveFormat,
 } from '../../archive/format.js';
 import type { ManifestHeader } from '../../archive/manifest.js';
-import type { PackedMember, PlannedMember } from '../../archive/member.js';
+import type { PackedMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
 import { rebuildManifest } from '../../archive/rebuild-manifest.js';
 import { Unpacker, type WantedMember } from '../../archive/unpack.js';
 import { openZstd, requireZstd } from '../../archive/zstd.js';
 import { zstdFrame } from '../../archive/zstd-frame.js';
-import { walk } from '../../source/walk.js';
+import { plan } from '../support/plan.js';
 import { assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 
 const addonZstd = await openZstd('auto');
@@ -54,22 +53,6 @@ function makeSource(folder: string): void {
     'd/empty': '',
     'e/last': 'last\n',
   });
-}
-
-function plan(root: string): PlannedMember[] {
-  const options = { sources: [root], excludes: [], ownFolders: [], after: undefined };
-  return [...walk({ ...options, onLeftOut: () => undefined })].flatMap(
-    ({ name, type, stats, linkTarget }) => {
-      if (type === 'other' || stats === undefined) return [];
-      const { seconds: mtimeS, ns: mtimeNs } = splitTime(stats.mtimeNs);
-      const [size, mode, uid, gid, nlink] = [stats.size, stats.mode, stats.uid, stats.gid, stats.nlink].map(
-        Number,
-      );
-      const numbers = { size: size ?? 0, mode: mode ?? 0, uid: uid ?? 0, gid: gid ?? 0, nlink: nlink ?? 1 };
-      const inode = { dev: String(stats.dev), ino: String(stats.ino) };
-      return [{ name, type, mtimeS, mtimeNs, ...numbers, ...inode, linkTarget, hardLinkOf: null }];
-    },
-  );
 }
 
 interface Made {
