@@ -44,7 +44,8 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         return (await requireTape(drive, catalog, demand)).row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        if (wish.wanted === undefined && look % looksPerAdvice === 0) advice = await recyclableAdvice(deps, wish);
+        if (wish.wanted === undefined && look % looksPerAdvice === 0)
+          advice = await recyclableAdvice(deps, wish);
         const sentence = `${error.sentence}${advice}`;
         // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
         const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');

@@ -86,7 +86,8 @@ async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number):
   const detail = `${archives} archives on tape ${tape.name}${elsewhere > 0 ? `, of which ${elsewhere} are on another` : ''}`;
   await recordEvents(tx, [{ setId, group: null, stage: 'erased', bytes: set.bytes, detail }], now);
   if (lost === 0) return;
-  const what = set.remaining === 0 ? 'its archives were' : `${lost} of its archives were`;
+  const some = lost === 1 ? 'one of its archives was' : `${lost} of its archives were`;
+  const what = set.remaining === 0 ? 'its archives were' : some;
   await tx
     .updateTable('sets')
     .set({ erased_at: now, reason: `${what} erased with tape ${tape.name}` })

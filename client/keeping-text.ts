@@ -12,11 +12,10 @@ export function keepingText(kept: TapeKeeping, now: number): string {
   return until === Infinity ? 'for ever' : `needed until ${formatTime(until)}`;
 }
 
-/** When a set expires; `never`, or `at its end` plus its retention while that is not known. */
-export function expiryText(expires: Until, now: number, isUnfinished: boolean): string {
-  if (isUnfinished || expires === -Infinity) return '';
-  if (expires === Infinity) return 'never';
-  return expires <= now ? `since ${formatTime(expires)}` : formatTime(expires);
+/** When a set expires or has expired, for a sentence. */
+export function expiryText(expires: Until, now: number): string {
+  if (expires === Infinity) return 'never expires';
+  return `${expires <= now ? 'expired' : 'expires'} ${formatTime(expires)}`;
 }
 
 /** The same for programs: a time, or null where there is none; `forEver` tells both cases apart. */
@@ -38,5 +37,14 @@ export function keepingObject({ sets, until, inUse, isRecyclable }: TapeKeeping)
 
 function setObject({ setId, archives, bytes, members, elsewhere, remaining, ...set }: SetOnTape): object {
   const { expires, neededBy } = set;
-  return { setId, archives, bytes, files: members, elsewhere, remaining, expires: isoTime(expires), neededBy };
+  return {
+    setId,
+    archives,
+    bytes,
+    files: members,
+    elsewhere,
+    remaining,
+    expires: isoTime(expires),
+    neededBy,
+  };
 }

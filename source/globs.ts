@@ -6,13 +6,14 @@ const matcherLife = 10_000;
 
 /** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
 export function globFault(glob: string): { fault: string; advice: string } | undefined {
-  if (glob.trim() === '') return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
+  if (glob.trim() === '')
+    return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
   if (glob.startsWith('#'))
     return { fault: 'it begins with a #, as comments do', advice: 'Write `\\#` for the character itself.' };
   if (/^(?:[^\\]|\\.)*\\$/s.test(glob))
     return { fault: 'it ends in a \\', advice: 'Write `\\\\` for the character itself.' };
   // A bracket holds at least one character, which may be a `]`.
-  const rest = glob.replace(/\\./gs, '').replace(/\[[!^]?\]?[^\]]*\]/g, '');
+  const rest = glob.replace(/\\./gs, '').replace(/\[[!^]?(?:\]|[^\]])[^\]]*\]/g, '');
   if (rest.includes('['))
     return { fault: 'a [ in it is not closed', advice: 'Write `\\[` for the character itself.' };
   return undefined;

@@ -1,6 +1,13 @@
 import { timeOf } from '../catalog/rebuilt-sets.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
-import { insertTape, tapeByName, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
+import {
+  insertTape,
+  tapeByName,
+  tapeByUuid,
+  tapeErasedTo,
+  updateTape,
+  type TapeRow,
+} from '../catalog/tapes.js';
 import { tapeNotReady, type Drive, type Medium } from './drive.js';
 import { labelFileName, readLabel } from './label.js';
 import { halfErased, lookAt } from './loaded-tape.js';

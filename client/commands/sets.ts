@@ -15,7 +15,7 @@ import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
-import { expiryText, isoTime } from '../keeping-text.js';
+import { isoTime } from '../keeping-text.js';
 import { stepName } from '../live-view.js';
 import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
@@ -100,10 +100,11 @@ async function printSets(session: Session): Promise<void> {
 
 /** When a set expires or has expired, and which living set holds it all the same. */
 function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string {
-  if (state === 'expired') return '';
-  const text = expiryText(keeping.expires(id), now, keeping.isUnfinished(id));
+  if (state === 'expired' || keeping.isUnfinished(id)) return '';
+  const expires = keeping.expires(id);
+  if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
   const [holder] = keeping.livingOn(id, now);
-  return holder !== undefined && keeping.expires(id) <= now ? `${text}; ${holder} builds on it` : text;
+  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
 }
 
 async function printStatus(session: Session, setId: string | undefined): Promise<void> {

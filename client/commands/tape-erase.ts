@@ -53,7 +53,11 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   const logger = createLogger(settings, 'client');
   const erased = await inDrive<Erased>(session, driveName, {
     role: 'tape erase',
-    here: (drive, lock) => eraseTape(eraseContext({ catalog, logger, drive, lock }, () => undefined), wish),
+    here: (drive, lock) =>
+      eraseTape(
+        eraseContext({ catalog, logger, drive, lock }, () => undefined),
+        wish,
+      ),
     workflow: 'eraseLoadedTape',
     args: [wish],
     summary: `erase the tape ${name} in drive ${driveName}`,
@@ -71,7 +75,7 @@ function lossLines(kept: TapeKeeping, now: number): string[] {
   return [
     head,
     ...inUse.map((use) => `  In use: ${use}.`),
-    '  Erasing it loses:',
+    '  On it:',
     ...sets.flatMap((set) => setLines(set, now)),
   ];
 }
@@ -79,7 +83,6 @@ function lossLines(kept: TapeKeeping, now: number): string[] {
 function setLines(set: SetOnTape, now: number): string[] {
   const { setId, archives, bytes, members, elsewhere, remaining, expires, neededBy } = set;
   const lost = archives - elsewhere;
-  const expiry = expires <= now ? 'expired ' : 'expires ';
   const fate =
     lost === 0
       ? 'nothing is lost: every archive has another copy'
@@ -88,7 +91,7 @@ function setLines(set: SetOnTape, now: number): string[] {
         : `the set would be incomplete: ${remaining} archives are on other tapes`;
   const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
   return [
-    `  ${setId}: ${archives} ${archives === 1 ? 'archive' : 'archives'}, ${members.toLocaleString('en')} entries, ${formatBytes(bytes)}${copies}; ${expiry}${expiryText(expires, now, false)}; ${fate}`,
+    `  ${setId}: ${archives} ${archives === 1 ? 'archive' : 'archives'}, ${members.toLocaleString('en')} ${members === 1 ? 'entry' : 'entries'}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
     ...neededBy.map((id) => `    set ${id}, which has not expired, builds on it and would lose files`),
   ];
 }
