@@ -13,7 +13,7 @@ export function globFault(glob: string): { fault: string; advice: string } | und
   if (/^(?:[^\\]|\\.)*\\$/s.test(glob))
     return { fault: 'it ends in a \\', advice: 'Write `\\\\` for the character itself.' };
   // A bracket holds at least one character, which may be a `]`.
-  const rest = glob.replace(/\\./gs, '').replace(/\[[!^]?(?:\]|[^\]])[^\]]*\]/g, '');
+  const rest = glob.replace(/\\./gs, '').replace(/\[(?:[!^].|[^!^])[^\]]*\]/gs, '');
   if (rest.includes('['))
     return { fault: 'a [ in it is not closed', advice: 'Write `\\[` for the character itself.' };
   return undefined;
