@@ -56,7 +56,9 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   }
   const isFormatted = begun && label === undefined && (await isFresh(drive, medium, known));
   if (!isFormatted) await requireThisTape(context, known, label);
-  const protection = await drive.writeProtection();
+  const isToFormat = !isFormatted && settings.kind === 'ltfs';
+  // Also of an LTFS tape that takes no writes since one has failed: formatting is what mends it.
+  const protection = isToFormat ? undefined : await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(`The tape ${known.name} cannot be erased: ${protection}.`, 'Open its write protection.');
   }
@@ -64,7 +66,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
   const tape = await beginErase(catalog, wish, randomUUID());
   await context.loseUnsynced(tape.uuid, 'its tape was erased');
-  if (!isFormatted && settings.kind === 'ltfs') throw formatTape(drive, tape);
+  if (isToFormat) throw formatTape(drive, tape);
   const { archives, left, folders } = await deleteArchives(settings.path, async () => {
     context.guard();
     context.lock.check();
