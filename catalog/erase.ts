@@ -93,6 +93,39 @@ async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number):
     .set({ erased_at: now, reason: `${what} erased with tape ${tape.name}` })
     .where('id', '=', setId)
     .execute();
+  // By somebody who said so: what builds on it and is not on the tape loses files too.
+  for (const id of set.neededBy) {
+    if (!(await losesFiles(tx, id, setId, tape))) continue;
+    const reason = `files that set ${setId} held for it were erased with tape ${tape.name}`;
+    await recordEvents(tx, [{ setId: id, group: null, stage: 'erased', detail: reason }], now);
+    await tx.updateTable('sets').set({ erased_at: now, reason }).where('id', '=', id).execute();
+  }
+}
+
+/** True when unchanged files of a set are in archives of an earlier one that were on the tape and nowhere else. */
+async function losesFiles(tx: Catalog, setId: string, holder: string, tape: TapeRow): Promise<boolean> {
+  const row = await tx
+    .selectFrom('files')
+    .innerJoin('copies as erased', (join) =>
+      join
+        .onRef('erased.set_id', '=', 'files.held_set')
+        .onRef('erased.group_no', '=', 'files.held_group')
+        .on('erased.tape_uuid', '=', tape.uuid)
+        .on('erased.state', '=', 'erased'),
+    )
+    .leftJoin('copies as other', (join) =>
+      join
+        .onRef('other.set_id', '=', 'erased.set_id')
+        .onRef('other.group_no', '=', 'erased.group_no')
+        .on('other.state', '=', 'committed'),
+    )
+    .select('files.path')
+    .where('files.set_id', '=', setId)
+    .where('files.held_set', '=', holder)
+    .where('other.copy_no', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** The end of an erasing: the tape has its new label. Whoever looks for the old one finds no such tape any more. */

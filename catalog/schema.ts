@@ -87,7 +87,7 @@ export interface SetsTable {
   reason: string | null;
   created_at: number;
   finished_at: number | null;
-  /** When the last copy of an archive of it was erased: it is whole no more, and nothing builds on it. */
+  /** When the last copy of an archive that it needs was erased: it is whole no more, and nothing builds on it. */
   erased_at: Generated<number | null>;
 }
 

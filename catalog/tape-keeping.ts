@@ -107,14 +107,30 @@ async function usesOf(
     .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
     .select('retrievals.id')
     .distinct()
-    .where('retrieval_archives.tape_uuid', '=', tape)
-    .where('retrieval_archives.state', '=', 'pending')
     .where('retrievals.state', 'not in', finalRetrievalStates)
+    .where((eb) =>
+      eb.or([
+        eb.and([
+          eb('retrieval_archives.tape_uuid', '=', tape),
+          eb('retrieval_archives.state', '=', 'pending'),
+        ]),
+        // One that makes copies has some here that no sync has covered.
+        eb.exists(
+          eb
+            .selectFrom('copies')
+            .select('copies.copy_no')
+            .whereRef('copies.set_id', '=', 'retrieval_archives.set_id')
+            .whereRef('copies.group_no', '=', 'retrieval_archives.group_no')
+            .where('copies.tape_uuid', '=', tape)
+            .where('copies.state', 'in', ['writing', 'written']),
+        ),
+      ]),
+    )
     .execute();
   return [
     ...writing.map((row) => `the set ${row.set_id}, which is unfinished, writes to it`),
     ...[...new Set(building)].map((id) => `the set ${id}, which is unfinished, builds on what it holds`),
-    ...reading.map((row) => `${row.id}, which is unfinished, reads from it`),
+    ...reading.map((row) => `${row.id}, which is unfinished, needs it`),
   ];
 }
 

@@ -7,6 +7,7 @@ import type { NewFile } from '../../catalog/files.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
+import { rebuiltOptions } from '../../catalog/rebuilt-sets.js';
 import { insertRetrieval } from '../../catalog/retrievals.js';
 import type { SetState } from '../../catalog/schema.js';
 import { openSet, recordSetState, setNamed, setWithFiles } from '../../catalog/sets.js';
@@ -172,6 +173,9 @@ test('where the chain has a gap, the files of a set say what holds them', async 
     .values({ ...row, state: 'unchanged' })
     .execute();
   assert.equal((await tapeAt(catalog, 'T', tenDays, ended)).until, ended + 15 * dayMs);
+  const fromTapes = { base_id: null, options: rebuiltOptions };
+  await catalog.updateTable('sets').set(fromTapes).where('id', '=', id).execute();
+  assert.equal((await tapeAt(catalog, 'T', tenDays, ended)).until, ended + 15 * dayMs);
 });
 
 test('a copy in another pool is kept by that pool, and the set by the longer of the two', async (t) => {
@@ -206,7 +210,7 @@ test('what an unfinished set or restore needs cannot be erased, whoever says so'
   const { archives } = await planRestore(catalog, full, everything);
   const wanted = { kind: 'restore', subject: full, drive: 'lto1', target: '/y', overwrite: 'never' } as const;
   const { id } = await insertRetrieval(catalog, { ...wanted, selection: '{}' }, archives, []);
-  await assert.rejects(erase(catalog, 'T', { evenUnexpired: true }), new RegExp(`${id}, .* reads from it`));
+  await assert.rejects(erase(catalog, 'T', { evenUnexpired: true }), new RegExp(`${id}, .* needs it`));
   await catalog.updateTable('retrievals').set({ state: 'cancelled' }).execute();
   const writing = await openSet(catalog, { ...rest, sources: ['/y'], mode: 'full' }, { fresh: true });
   await addGroup(catalog, writing.set.id, 1, 'T', 'default');
@@ -239,6 +243,36 @@ test('a set that has lost a part is whole no more, nothing builds on it, and the
   }
   const events = await catalog.selectFrom('events').select('stage').where('set_id', '=', id).execute();
   assert.equal(events.filter((event) => event.stage === 'erased').length, 2);
+});
+
+test('a living set whose files are erased with another is whole no more either', async (t) => {
+  const catalog = await newCatalog(t);
+  const full = await endedSet(catalog);
+  const [holds, hasOwn] = [
+    await endedSet(catalog, { mode: 'incremental', tapes: ['U'] }),
+    await endedSet(catalog, { mode: 'incremental', tapes: ['U'] }),
+  ];
+  const row = { ...fileRow(holds, 1, toBytes('x/1/kept')), held_set: full, held_group: 1 } as const;
+  await catalog
+    .insertInto('files')
+    .values({ ...row, state: 'unchanged' })
+    .execute();
+  await erase(catalog, 'T', { retentions: forever, evenUnexpired: true });
+  const states = await Promise.all([full, holds, hasOwn].map((id) => setNamed(catalog, id)));
+  assert.deepEqual(
+    states.map((set) => [set.state, set.erased_at !== null]),
+    [
+      ['expired', true],
+      ['completed', true],
+      ['completed', false],
+    ],
+  );
+  assert.equal(states[1]?.reason, `files that set ${full} held for it were erased with tape T`);
+  const { problems } = await planRestore(catalog, holds, everything);
+  assert.match(
+    problems[0]?.reason ?? '',
+    new RegExp(`Unchanged since set ${full}, whose group 1 is on no tape`),
+  );
 });
 
 test('a set with archives in staging is not forgotten with its tape', async (t) => {
