@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { forgetErased } from '../../catalog/erase.js';
+import { isRebuilt } from '../../catalog/rebuilt-sets.js';
+import { setNamed } from '../../catalog/sets.js';
+import { tapeByName } from '../../catalog/tapes.js';
+import { eraseTape } from '../../tape/erase-tape.js';
 import { labelFileName } from '../../tape/label.js';
+import { readCatalog } from '../../tape/read-catalog.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { buildShim, FaultShim } from '../support/fault-shim.js';
 import { Installation } from '../support/installation.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, assertSameTree, noise, settled, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -195,6 +211,35 @@ test(
     assert.deepEqual(installation.query('select state from sets'), [{ state: 'expired' }]);
   },
 );
+
+test('a copy of an expired set that turns up is read as of a set that is known from tapes only', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { a: noise(5000, 'a'), 'b/c': 'c' });
+  await settled(source);
+  const sets = await setsInProcess(t);
+  const { catalog, drive, lock, tapeDir } = sets;
+  const { setId } = await sets.backUp(source, 'full');
+  const copy = tempFolder(t);
+  cpSync(tapeDir, copy, { recursive: true, preserveTimestamps: true });
+  const tape = (await tapeByName(catalog, 'TAPE01'))?.uuid ?? '';
+  const context = { catalog, drive, lock, guard: () => undefined, loseUnsynced: () => Promise.resolve() };
+  const retentions = { pools: {}, otherwise: null };
+  const { archives } = await eraseTape(context, { tape, retentions, evenUnexpired: true });
+  await forgetErased(catalog);
+  assert.deepEqual([archives, (await setNamed(catalog, setId)).state], [1, 'expired']);
+
+  rmSync(path.join(tapeDir, labelFileName));
+  cpSync(copy, tapeDir, { recursive: true, preserveTimestamps: true });
+  const scratch = path.join(tempFolder(t), 'scratch');
+  const silent = { say: () => undefined, onArchive: () => undefined };
+  const { troubles } = await readCatalog({ drive, lock, catalog, scratch, ...silent });
+  assert.deepEqual(troubles, []);
+  const set = await setNamed(catalog, setId);
+  assert.deepEqual([set.state, set.erased_at, isRebuilt(set)], ['completed', null, true]);
+  const target = tempFolder(t);
+  assert.equal((await sets.restore(setId, target)).status, 'completed');
+  assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
+});
 
 test('an LTFS tape is given up first, and labelled anew when a person has formatted it', async (t) => {
   const ltfs = await FakeLtfs.make(t);
