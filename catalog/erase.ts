@@ -5,6 +5,7 @@ import { Keeping } from './keeping.js';
 import type { Catalog } from './open-catalog.js';
 import { rebuiltOptions } from './rebuilt-sets.js';
 import { finalSetStates } from './schema.js';
+import { findSet } from './sets.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from './tape-keeping.js';
 import type { TapeRow } from './tapes.js';
 
@@ -191,6 +192,7 @@ export async function forgetErased(catalog: Catalog): Promise<void> {
   for (const { id } of gone) {
     while (await forgetFiles(catalog, id));
     await catalog.transaction().execute(async (tx) => {
+      if (!(await isExpired(tx, id))) return;
       for (const table of ['copies', 'archives', 'groups'] as const)
         await tx.deleteFrom(table).where('set_id', '=', id).execute();
       await tx.updateTable('sets').set({ options: rebuiltOptions }).where('id', '=', id).execute();
@@ -198,9 +200,15 @@ export async function forgetErased(catalog: Catalog): Promise<void> {
   }
 }
 
+/** False when `tape catalog` has found a copy of the set since another process has forgotten it. */
+async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
+  return (await findSet(tx, setId))?.state === 'expired';
+}
+
 /** Deletes the first rows of a set's files; false when there were no more. */
 async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
+    if (!(await isExpired(tx, setId))) return false;
     const rows = await tx
       .selectFrom('files')
       .select('path')

@@ -37,7 +37,7 @@ export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);
   await requireSameSet(tx, id, uuid, known);
-  if (known?.state === 'expired' && !isRebuilt(known))
+  if (known?.state === 'expired' && (await hasGroups(tx, id)))
     throw new CatalogConflict(`The set ${id} has expired, and the catalog is still forgetting it.`);
   const told =
     header === undefined
@@ -58,12 +58,22 @@ export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
     await tx
       .updateTable('sets')
       .set({ ...told, created_at: Math.min(known.created_at, at) })
-      // Nothing was left of it: what another copy tells is all that is known.
-      .$if(known.state === 'expired', (query) => query.set({ state: 'failed', erased_at: null }))
+      // Nothing was left of it: what another copy tells is all that is known, and is not to be forgotten.
+      .$if(known.state === 'expired', (query) => query.set({ state: 'failed' }))
       .where('id', '=', id)
       .execute();
   }
   return tx.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+
+async function hasGroups(db: Catalog, setId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 async function requireSameSet(
