@@ -1,6 +1,7 @@
 import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
 import type { Deps, DriveDeps, GroupRef } from './deps.js';
+import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
 import {
@@ -26,6 +27,7 @@ import { syncTape } from './sync-tape.js';
 import { waitForFinal } from './wait-for-final.js';
 import { watchTape, type TapeWish } from './watch-tape.js';
 import { writeToTape } from './write-to-tape.js';
+import type { EraseWish } from '../catalog/erase.js';
 import type { RetrievalState, SetState } from '../catalog/schema.js';
 import type { LabelRequest } from '../tape/label-tape.js';
 
@@ -60,6 +62,7 @@ export function driveActivities(deps: DriveDeps) {
     syncTape: (setId: string, tape: string, groups: number[]) => syncTape(deps, setId, tape, groups),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
+    eraseLoadedTape: (wish: EraseWish) => eraseLoadedTape(deps, wish),
   };
 }
 

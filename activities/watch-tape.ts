@@ -1,5 +1,7 @@
 import { finalSetStates, type SetState } from '../catalog/schema.js';
-import { recordSetState } from '../catalog/sets.js';
+import { Keeping } from '../catalog/keeping.js';
+import { recordSetState, setNamed } from '../catalog/sets.js';
+import { recyclableTapes } from '../catalog/tape-keeping.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
@@ -10,6 +12,8 @@ import type { Drive } from '../tape/drive.js';
 /** States that a wait for a tape does not hide. */
 const saysMore: readonly SetState[] = ['paused', ...finalSetStates];
 
+/** Looks between two questions which tapes are recyclable: it takes a look at every copy in the catalog. */
+const looksPerAdvice = 60;
 /** Milliseconds between two looks at the mount. */
 const lookEveryMs = 1000;
 
@@ -31,7 +35,8 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
   return asAttempt(async (attempt) => {
     const { catalog, drive } = deps;
     let said: string | undefined;
-    for (;;) {
+    let advice = '';
+    for (let look = 0; ; look += 1) {
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
       if (wanted?.state === 'suspect') return '';
       try {
@@ -39,14 +44,28 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         return (await requireTape(drive, catalog, demand)).row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+        if (wish.wanted === undefined && look % looksPerAdvice === 0)
+          advice = await recyclableAdvice(deps, wish);
+        const sentence = `${error.sentence}${advice}`;
         // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
-        const news = error.sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
+        const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
         const quietly = said === news;
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', error.sentence, saysMore, quietly);
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, saysMore, quietly);
         said = news;
-        attempt.report({ step: 'waiting for tape', why: error.sentence });
+        attempt.report({ step: 'waiting for tape', why: sentence });
       }
       await pause(attempt, lookEveryMs);
     }
   });
+}
+
+/** The tapes of the set's pool that could be erased and be written anew. */
+async function recyclableAdvice({ catalog, settings }: Deps, { setId }: TapeWish): Promise<string> {
+  const { pool } = await setNamed(catalog, setId);
+  const now = Date.now();
+  const names = await recyclableTapes(catalog, pool, await Keeping.of(catalog, settings.retentions), now);
+  const [first] = names;
+  if (first === undefined) return '';
+  const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
+  return ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} --yes\` with it in the drive erases it, and it is written anew.`;
 }

@@ -302,6 +302,12 @@ async function fileNames(db: Kysely<unknown>): Promise<void> {
     order by 1, 2, 3, 4`.execute(db);
 }
 
+/** Sets expire and tapes are erased: what an erasing that was killed has to go on with, and what became of sets by it. */
+async function pools(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sets').addColumn('erased_at', integer).execute();
+  await db.schema.alterTable('tapes').addColumn('erased_to', 'text').execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -311,4 +317,5 @@ export const migrations: Record<string, Migration> = {
   '0005_incremental': { up: incremental },
   '0006_groups_by_reserved': { up: groupsByReserved },
   '0007_file_names': { up: fileNames },
+  '0008_pools': { up: pools },
 };

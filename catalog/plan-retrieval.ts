@@ -184,7 +184,9 @@ async function missingGroups(
   const problems: RetrievalProblem[] = [];
   for (const { group, members } of missing.filter((archive) => archive.setId === setId)) {
     const { state } = await groupOf(db, setId, group);
-    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: it is ${state}.`;
+    // Released means that it was: its tape is erased or lost since.
+    const why = state === 'released' ? 'it is on none any more' : `it is ${state}`;
+    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;

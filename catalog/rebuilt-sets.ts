@@ -5,7 +5,7 @@ import type { Catalog } from './open-catalog.js';
 import { findSet, type SetRow } from './sets.js';
 
 /** `options` of a set that was read from tapes: it has no settings, since it never runs. */
-const rebuiltOptions = JSON.stringify({ rebuilt: true });
+export const rebuiltOptions = JSON.stringify({ rebuilt: true });
 
 /** True for a set that the catalog knows from tapes only. */
 export function isRebuilt(set: Pick<SetRow, 'options'>): boolean {
@@ -37,6 +37,8 @@ export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);
   await requireSameSet(tx, id, uuid, known);
+  if (known?.state === 'expired' && (await hasGroups(tx, id)))
+    throw new CatalogConflict(`The set ${id} has expired, and the catalog is still forgetting it.`);
   const told =
     header === undefined
       ? {}
@@ -56,10 +58,22 @@ export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
     await tx
       .updateTable('sets')
       .set({ ...told, created_at: Math.min(known.created_at, at) })
+      // Nothing was left of it: what another copy tells is all that is known, and is not to be forgotten.
+      .$if(known.state === 'expired', (query) => query.set({ state: 'failed' }))
       .where('id', '=', id)
       .execute();
   }
   return tx.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+
+async function hasGroups(db: Catalog, setId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 async function requireSameSet(
@@ -123,12 +137,22 @@ export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise
     if (set === undefined || !isRebuilt(set)) return undefined;
     const groups = await tx
       .selectFrom('groups')
-      .select('no')
-      .where('set_id', '=', setId)
-      .orderBy('no')
+      .leftJoin('copies', (join) =>
+        join
+          .onRef('copies.set_id', '=', 'groups.set_id')
+          .onRef('copies.group_no', '=', 'groups.no')
+          .on('copies.state', '=', 'committed'),
+      )
+      .select((eb) => ['groups.no', eb.fn.count('copies.copy_no').as('copies')])
+      .where('groups.set_id', '=', setId)
+      .groupBy('groups.no')
+      .orderBy('groups.no')
       .execute();
     const { last, skipped, damaged } = await factsOf(tx, setId);
-    const missing = gapsOf(groups.map((group) => group.no));
+    const highest = groups.at(-1)?.no ?? 0;
+    // Those without a copy were erased.
+    const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
+    const missing = gapsOf([...present, highest + 1]);
     const faults = [
       ...(missing.length > 0
         ? [`${shownRanges(missing)} on none that was read, or with nothing but skipped entries`]
@@ -136,13 +160,17 @@ export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise
       ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
     ];
     const state = faults.length > 0 ? 'failed' : skipped ? 'completed_with_skips' : 'completed';
-    const highest = groups.at(-1)?.no ?? 0;
     const all = highest === 1 ? 'group 1' : `groups 1 to ${highest}`;
     const reason =
       faults.length > 0
         ? `read from tapes: ${all}, of which ${faults.join(', and ')}`
         : `read from tapes: ${all}; whether there are more, only a tape that holds them can tell`;
-    await tx.updateTable('sets').set({ state, reason, finished_at: last }).where('id', '=', setId).execute();
+    const erasedAt = missing.length === 0 ? null : set.erased_at;
+    await tx
+      .updateTable('sets')
+      .set({ state, reason, finished_at: last, erased_at: erasedAt })
+      .where('id', '=', setId)
+      .execute();
     return { setId, state, groups: groups.length, missing, damaged };
   });
 }
@@ -155,6 +183,7 @@ async function factsOf(
     .selectFrom('copies')
     .select((eb) => eb.fn.max<number | null>('committed_at').as('last'))
     .where('set_id', '=', setId)
+    .where('state', '=', 'committed')
     .executeTakeFirst();
   const skipped = await tx
     .selectFrom('files')
@@ -169,6 +198,7 @@ async function factsOf(
     .selectFrom('copies')
     .select('group_no')
     .where('set_id', '=', setId)
+    .where('state', '=', 'committed')
     .groupBy('group_no')
     .having((eb) => eb(eb.fn.count('damage'), '=', eb.fn.countAll()))
     .orderBy('group_no')

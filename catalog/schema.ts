@@ -1,6 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 
-/** States of a backup set; the last four are final. */
+/** States of a backup set; the last five are final. `expired`: nothing of it is on a tape any more, since that was erased. */
 export type SetState =
   | 'scanning'
   | 'running'
@@ -9,13 +9,15 @@ export type SetState =
   | 'completed'
   | 'completed_with_skips'
   | 'failed'
-  | 'cancelled';
+  | 'cancelled'
+  | 'expired';
 
 export const finalSetStates: readonly SetState[] = [
   'completed',
   'completed_with_skips',
   'failed',
   'cancelled',
+  'expired',
 ];
 
 /**
@@ -36,14 +38,17 @@ export type GroupState =
   | 'failed'
   | 'skipped';
 
-/** `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. */
-export type CopyState = 'writing' | 'written' | 'committed' | 'lost';
+/**
+ * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. `erased`:
+ * they are being deleted with everything on their tape, or are already.
+ */
+export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 
 /**
  * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
- * labelled it; it is read, and never written to.
+ * labelled it; it is read, and never written to. `erasing`: what it holds counts no more, and its new label is not written.
  */
-export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign';
+export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'erasing';
 
 /** `unchanged`: as an earlier set has stored it, whose archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
@@ -82,6 +87,8 @@ export interface SetsTable {
   reason: string | null;
   created_at: number;
   finished_at: number | null;
+  /** When the last copy of an archive that it needs was erased: it is whole no more, and nothing builds on it. */
+  erased_at: Generated<number | null>;
 }
 
 export interface GroupsTable {
@@ -138,6 +145,8 @@ export interface TapesTable {
   free: number;
   labelled_at: number;
   seen_at: number;
+  /** Of a tape in the state `erasing`: the UUID that its new label will have. */
+  erased_to: Generated<string | null>;
 }
 
 export interface CopiesTable {

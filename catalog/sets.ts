@@ -85,8 +85,8 @@ export async function openSet(
 }
 
 /**
- * The set that one with these sources builds on: for an incremental one the newest that has completed, for a differential
- * one the newest full one of those. Undefined: there is none, or the set is to be a full one.
+ * The set that one with these sources builds on: for an incremental one the newest that has completed and of which nothing was
+ * erased, for a differential one the newest full one of those. Undefined: there is none, or the set is to be a full one.
  */
 async function baseFor(db: Catalog, mode: string, sources: string): Promise<string | undefined> {
   if (mode === 'full') return undefined;
@@ -95,6 +95,7 @@ async function baseFor(db: Catalog, mode: string, sources: string): Promise<stri
     .select('id')
     .where('sources', '=', sources)
     .where('state', 'in', ['completed', 'completed_with_skips'])
+    .where('erased_at', 'is', null)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc');
   if (mode === 'differential') query = query.where('mode', '=', 'full');
@@ -154,6 +155,19 @@ export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
   const set = await findSet(db, id);
   if (set !== undefined) return set;
   throw usageFailure('NoSuchSet', `There is no set ${id} in the catalog.`, '`tapeflow sets` lists them.');
+}
+
+/**
+ * The set of that id, for who wants its files; a failure with a sentence when there is none, or when nothing of it is left.
+ */
+export async function setWithFiles(db: Catalog, id: string): Promise<SetRow> {
+  const set = await setNamed(db, id);
+  if (set.state !== 'expired') return set;
+  throw new TapeflowFailure(
+    'SetExpired',
+    `The set ${id} has expired, and nothing of it is left: ${set.reason ?? 'its tape was erased'}.`,
+    { advice: '`tapeflow find GLOB` looks in the sets that are left.' },
+  );
 }
 
 /** The newest set of which a committed archive holds one of these members, or what is below it; undefined: none. */

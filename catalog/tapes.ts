@@ -19,6 +19,11 @@ export async function tapeByName(db: Catalog, name: string): Promise<TapeRow | u
   return db.selectFrom('tapes').selectAll().where('name', '=', name).executeTakeFirst();
 }
 
+/** The tape whose erasing has begun and is to end with a label of that UUID. */
+export async function tapeErasedTo(db: Catalog, uuid: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('erased_to', '=', uuid).executeTakeFirst();
+}
+
 /** Adds a labelled tape. */
 export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
   await db.insertInto('tapes').values(tape).execute();

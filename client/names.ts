@@ -1,5 +1,7 @@
 import { exactText, fromBytes, fromShown, fromText, toText } from '../archive/byte-string.js';
 import { memberNameOf } from '../archive/member-name.js';
+import { usageFailure } from '../config/failures.js';
+import { globFault } from '../source/globs.js';
 import { userPath } from './session.js';
 
 /** The path of a catalog row for people: escaped, on one line. */
@@ -23,6 +25,13 @@ export function jsonName(key: string, byteString: string): Record<string, string
 /** `path` of a catalog row for programs. */
 export function jsonPath(memberName: Uint8Array): Record<string, string> {
   return jsonName('path', `/${fromBytes(memberName)}`);
+}
+
+/** Refuses a glob that matches nothing whatever there is; `what`: where it was given, such as `--exclude`. */
+export function requireGlob(glob: string, what: string): void {
+  const wrong = globFault(glob);
+  if (wrong === undefined) return;
+  throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
 }
 
 /** The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its escapes. */

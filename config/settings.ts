@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { parseDuration } from './durations.js';
 import { usageFailure } from './failures.js';
+import type { Retention, Retentions } from './retention.js';
 import { parseSize } from './sizes.js';
 
 /** A whole number of bytes from `least` on, written as `12GiB`, `500MB` or plain bytes. */
@@ -30,6 +32,21 @@ const seconds = z.coerce
   .number({ error: 'must be a number of seconds above 0' })
   .positive('must be a number of seconds above 0')
   .max(31_536_000, 'must be at most a year in seconds');
+
+/** How long the sets of a pool are kept: seconds; null for `forever`. */
+const retention = z
+  .union([z.string(), z.number()], { error: 'must be a duration such as 36h, 90d, 12w or 1y, or forever' })
+  .transform((value, context): Retention => {
+    if (value === 'forever') return null;
+    const seconds = parseDuration(String(value));
+    if (seconds !== undefined && seconds > 0) return seconds;
+    context.issues.push({
+      code: 'custom',
+      message: 'must be a duration such as 36h, 90d, 12w or 1y, or forever',
+      input: value,
+    });
+    return z.NEVER;
+  });
 
 const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
   const text = String(value).toLowerCase();
@@ -77,6 +94,11 @@ export const settingsSchema = z.object({
   TAPE_KIND: driveKind.default('directory'),
   /** The pool that a backup asks for when `--pool` is not given. */
   TAPE_POOL: plainName.default('default'),
+  /**
+   * How long sets are kept after their end, in every pool that `pools` in `tapeflow.config.json` does not name. What has
+   * expired is never erased by itself.
+   */
+  POOL_RETENTION: retention.default(null),
   /** Catalog, embedded server's database, cached tools, logs. */
   TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
   /** Where locks of drives and tapes are kept: one place for the whole machine, not for one data folder. */
@@ -140,10 +162,11 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   CATALOG_URL: string;
   TAPEFLOW_LOCK_DIR: string;
   drives: DriveSettings[];
+  retentions: Retentions;
   /** Folder of the project; relative settings start here. */
   projectDir: string;
   /** Where each value comes from: `default`, `environment` or the path of the file. */
-  origins: Record<SettingName | 'drives', string>;
+  origins: Record<SettingName | 'drives' | 'pools', string>;
 }
 
 const configFileName = 'tapeflow.config.json';
@@ -151,6 +174,15 @@ const configFileName = 'tapeflow.config.json';
 const configFileSchema = z.object({
   drives: z
     .record(plainName, z.strictObject({ path: text, kind: driveKind.default('directory') }))
+    .optional(),
+  pools: z
+    .record(
+      plainName,
+      z.strictObject(
+        { retention },
+        { error: (issue) => (issue.code === 'unrecognized_keys' ? 'may only have a retention' : undefined) },
+      ),
+    )
     .optional(),
 });
 
@@ -188,7 +220,7 @@ function wrongSetting(name: string, where: string, problem: string): Error {
 }
 
 function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
-  const known = new Set([...Object.keys(settingsSchema.shape), 'drives', '$schema']);
+  const known = new Set([...Object.keys(settingsSchema.shape), 'drives', 'pools', '$schema']);
   for (const name of Object.keys(file)) {
     if (!known.has(name)) {
       throw usageFailure(
@@ -256,7 +288,11 @@ export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settin
     throw wrongSetting(issue?.path.join('.') ?? 'drives', fileName, issue?.message ?? 'is wrong');
   }
   origins['drives'] = parsedFile.data.drives === undefined ? 'default' : fileName;
-  return complete(parsed.data, parsedFile.data.drives ?? {}, projectDir, origins, env);
+  origins['pools'] = parsedFile.data.pools === undefined ? 'default' : fileName;
+  const settings = complete(parsed.data, parsedFile.data.drives ?? {}, projectDir, origins, env);
+  for (const [pool, { retention }] of Object.entries(parsedFile.data.pools ?? {}))
+    settings.retentions.pools[pool] = retention;
+  return settings;
 }
 
 function complete(
@@ -337,6 +373,7 @@ function complete(
         : absolute(values.CATALOG_URL.replace(/^file:(\/\/)?/, '')),
     ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
     drives: all,
+    retentions: { pools: {}, otherwise: values.POOL_RETENTION },
     projectDir,
     origins: origins,
   };

@@ -1,9 +1,16 @@
 import { timeOf } from '../catalog/rebuilt-sets.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
-import { insertTape, tapeByName, tapeByUuid, updateTape, type TapeRow } from '../catalog/tapes.js';
+import {
+  insertTape,
+  tapeByName,
+  tapeByUuid,
+  tapeErasedTo,
+  updateTape,
+  type TapeRow,
+} from '../catalog/tapes.js';
 import { tapeNotReady, type Drive, type Medium } from './drive.js';
 import { labelFileName, readLabel } from './label.js';
-import { lookAt } from './loaded-tape.js';
+import { halfErased, lookAt } from './loaded-tape.js';
 
 /**
  * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled becomes
@@ -21,6 +28,8 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     );
   }
   const known = await tapeByUuid(catalog, label.uuid);
+  const erasing = known?.state === 'erasing' ? known : await tapeErasedTo(catalog, label.uuid);
+  if (erasing !== undefined) throw halfErased(drive, erasing);
   const volume = known === undefined ? label.volume : known.volume;
   if (medium.volume !== null && volume !== null && medium.volume !== volume) {
     throw tapeNotReady(
@@ -47,6 +56,7 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     ...space,
     labelled_at: timeOf(label.labelled, now),
     seen_at: now,
+    erased_to: null,
   };
   await insertTape(catalog, row);
   return row;

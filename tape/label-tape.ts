@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
-import { insertTape, listTapes, tapeByName, tapeByUuid, type TapeRow } from '../catalog/tapes.js';
+import {
+  insertTape,
+  listTapes,
+  tapeByName,
+  tapeByUuid,
+  tapeErasedTo,
+  type TapeRow,
+} from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
 import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from './label.js';
+import { halfErased } from './loaded-tape.js';
 
 export interface LabelRequest {
   name: string;
@@ -92,6 +100,7 @@ async function labelHeld(
     ...space,
     labelled_at: at,
     seen_at: at,
+    erased_to: null,
   };
   await insertTape(catalog, row);
   return row;
@@ -120,6 +129,8 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
   });
   if (label !== undefined) {
     const known = await tapeByUuid(catalog, label.uuid);
+    const erasing = known?.state === 'erasing' ? known : await tapeErasedTo(catalog, label.uuid);
+    if (erasing !== undefined) throw halfErased(drive, erasing);
     if (known !== undefined) {
       const committed = await catalog
         .selectFrom('copies')

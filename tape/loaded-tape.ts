@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { lastCommittedOn, tapeByUuid, updateTape, type TapeRow } from '../catalog/tapes.js';
+import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
@@ -60,6 +60,8 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   }
   const row = await tapeByUuid(catalog, label.uuid);
   if (row === undefined) {
+    const erased = await tapeErasedTo(catalog, label.uuid);
+    if (erased !== undefined) throw halfErased(drive, erased);
     throw tapeNotReady(
       'foreign',
       `The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
@@ -76,6 +78,15 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   const space = await lookAt(drive, () => drive.space());
   await updateTape(catalog, row.uuid, space);
   return { row: { ...row, ...space }, label, medium, space };
+}
+
+/** A tape whose erasing was begun and not ended: it takes no writes, and what is left on it counts for nothing. */
+export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {
+  return tapeNotReady(
+    'erasing',
+    `The erasing of tape ${name}, which is in drive ${drive.settings.name}, has not ended.`,
+    `\`tapeflow tape erase ${name} --yes\` ends it.`,
+  );
 }
 
 /**

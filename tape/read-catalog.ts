@@ -1,5 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { forgetErased } from '../catalog/erase.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { settleRebuiltSet, type RebuiltSet } from '../catalog/rebuilt-sets.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
@@ -46,6 +47,7 @@ export async function readCatalog(options: ReadOptions): Promise<CatalogReading>
 
 async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogReading> {
   const { drive, catalog } = options;
+  await forgetErased(catalog);
   const tape = await enterTape(drive, catalog, medium);
   const reading: CatalogReading = {
     tape,

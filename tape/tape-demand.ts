@@ -10,7 +10,7 @@ import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveNames, manifestName } from '../staging/paths.js';
 import { tapeNotReady, type Drive } from './drive.js';
-import { identifyTape, lookAt, type LoadedTape } from './loaded-tape.js';
+import { halfErased, identifyTape, lookAt, type LoadedTape } from './loaded-tape.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
 
 /** What a tape must be to take the next archive, or to be synced. */
@@ -62,6 +62,7 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
       `Load a tape of your own of pool ${demand.pool}.`,
     );
   }
+  if (row.state === 'erasing') throw halfErased(drive, row);
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
       'wrong_tape',

@@ -1,4 +1,5 @@
 export { backupSet } from './backup-set.js';
+export { eraseLoadedTape } from './erase-tape.js';
 export { labelLoadedTape } from './label-tape.js';
 export { retrieveArchives } from './retrieve-archives.js';
 export { scheduledBackup } from './scheduled-backup.js';

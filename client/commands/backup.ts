@@ -9,6 +9,7 @@ import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { followSet, modeText } from '../follow.js';
+import { requireGlob } from '../names.js';
 import { connectServer, inSession, userPath, type Session } from '../session.js';
 import { newSetOptions, startSet } from '../start-set.js';
 
@@ -71,9 +72,18 @@ export function plannedBackup(
 ): PlannedBackup {
   const sources = resolveSources(settings, paths);
   if (flags.set !== undefined) requireSetId(flags.set);
+  if (flags.set !== undefined && flags.new === true)
+    throw usageFailure(
+      'SetAndNew',
+      `--set ${flags.set} names the set, and --new asks for the next free number.`,
+      'Give one of them.',
+    );
   if (!modes.includes(flags.mode))
     throw usageFailure('WrongMode', `There is no mode ${flags.mode}.`, `It is ${modes.join(', ')}.`);
-  for (const glob of flags.exclude) refuseInvalidText(glob, 'exclude');
+  for (const glob of flags.exclude) {
+    requireGlob(glob, '--exclude');
+    refuseInvalidText(glob, 'exclude');
+  }
   const drive = driveNamed(settings, flags.drive);
   const pool = flags.pool ?? settings.TAPE_POOL;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) {

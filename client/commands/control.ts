@@ -2,6 +2,7 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { releaseStaging } from '../../activities/set-state.js';
+import { forgetErased } from '../../catalog/erase.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
 import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
@@ -124,6 +125,7 @@ async function resume(session: Session, setId: string, detach: boolean): Promise
 
 async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
+  requireWholeSet(set);
   requireOwnSet(set);
   if (set.state === 'completed' || set.state === 'completed_with_skips') {
     throw usageFailure(
@@ -141,6 +143,17 @@ async function retry(session: Session, setId: string, detach: boolean): Promise<
     }
     await goOn(session, server, set, detach);
   });
+}
+
+/** A set that lost archives with a tape could end as if it had them. */
+function requireWholeSet({ id, erased_at: erasedAt, reason, state }: SetRow): void {
+  if (erasedAt === null) return;
+  const discard = state === 'expired' ? '' : ` \`tapeflow cancel ${id} --discard\` deletes what is staged.`;
+  throw usageFailure(
+    'SetErased',
+    `The set ${id} cannot go on: ${reason ?? 'archives of it were erased'}.`,
+    `Begin a new one with \`tapeflow backup\`.${discard}`,
+  );
 }
 
 /** Stays with a set that needs this command's server, and only tells of one whose server runs anyway. */
@@ -180,6 +193,7 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
   }
   await releaseStaging(await session.catalog(), session.settings, set.id);
   await recordSetState(await session.catalog(), set.id, 'cancelled', 'cancelled; what was staged is deleted');
+  await forgetErased(await session.catalog());
 }
 
 async function cancelUnfinished(session: Session, setId: string, discard: boolean): Promise<void> {

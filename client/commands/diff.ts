@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { fromBytes, toText } from '../../archive/byte-string.js';
 import { compareSets, type ChangedField, type EntryChange } from '../../catalog/compare-sets.js';
 import type { FileRow } from '../../catalog/files.js';
-import { setNamed } from '../../catalog/sets.js';
+import { setWithFiles } from '../../catalog/sets.js';
 import { jsonName, jsonPath, shownPath } from '../names.js';
 import { inSession, type Session } from '../session.js';
 import { formatTime } from '../table.js';
@@ -21,8 +21,8 @@ export function addDiff(program: Command): void {
 
 async function diff(session: Session, before: string, after: string): Promise<void> {
   const catalog = await session.catalog();
-  await setNamed(catalog, before);
-  await setNamed(catalog, after);
+  await setWithFiles(catalog, before);
+  await setWithFiles(catalog, after);
   const counts: Record<EntryChange['change'], number> = { added: 0, removed: 0, changed: 0 };
   for await (const change of compareSets(catalog, before, after)) {
     counts[change.change] += 1;

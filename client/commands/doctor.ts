@@ -6,6 +6,8 @@ import { openLibdeflate } from '../../archive/native-codec.js';
 import { requireZstd } from '../../archive/zstd.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { formatDuration } from '../../config/durations.js';
+import type { Retention } from '../../config/retention.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { oldestCli } from '../../embedded/cli-release.js';
@@ -77,8 +79,12 @@ function print(session: Session, checks: readonly Check[], withSettings: boolean
 function settingRows(settings: Settings): [string, string, string][] {
   const rows: [string, string, string][] = [];
   const values = settings as unknown as Record<string, unknown>;
-  for (const name of Object.keys(settings.origins) as (SettingName | 'drives')[]) {
-    if (name === 'drives') continue;
+  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools')[]) {
+    if (name === 'drives' || name === 'pools') continue;
+    if (name === 'POOL_RETENTION') {
+      rows.push([name, shownRetention(settings.POOL_RETENTION), settings.origins[name]]);
+      continue;
+    }
     const value = values[name] as string | number | boolean | undefined;
     const isBytes = typeof value === 'number' && /BYTES|SIZE|DRAIN_AT/.test(name);
     rows.push([
@@ -94,7 +100,13 @@ function settingRows(settings: Settings): [string, string, string][] {
       drive.ours ? 'default' : settings.origins['drives'],
     ]);
   }
+  for (const [pool, retention] of Object.entries(settings.retentions.pools))
+    rows.push([`pool ${pool}`, `retention ${shownRetention(retention)}`, settings.origins['pools']]);
   return rows;
+}
+
+function shownRetention(retention: Retention): string {
+  return retention === null ? 'forever' : formatDuration(retention);
 }
 
 async function checkAll(session: Session): Promise<Check[]> {

@@ -2,8 +2,11 @@ import type { Command } from 'commander';
 import { fromBytes, fromText } from '../../archive/byte-string.js';
 import type { NameWish } from '../../catalog/file-names.js';
 import { filesBelow, filesNamed } from '../../catalog/search.js';
+import { setWithFiles } from '../../catalog/sets.js';
 import { globFilter } from '../../source/globs.js';
 import { inSession, type Session } from '../session.js';
+import { requireGlob } from '../names.js';
+import { rowFilter, type RowWish } from '../row-filter.js';
 import { RowPrinter } from './ls.js';
 import { exitCodes } from '../exit-codes.js';
 
@@ -14,13 +17,25 @@ export function addFind(program: Command): void {
     .description('find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`')
     .argument('<glob>', 'gitignore rules: without a slash it matches a name at any depth')
     .option('--set <id>', 'only in this set')
-    .action((glob: string, { set }: { set?: string }, command: Command) =>
-      inSession(command, (session) => find(session, glob, set)),
+    .option('--newer-than <time>', 'changed after a date, or within a time such as 36h or 7d')
+    .option('--older-than <time>', 'changed before a date, or longer ago than a time')
+    .option('--larger <size>', 'only files above a size such as 100MB')
+    .option('--smaller <size>', 'only files below a size')
+    .action((glob: string, flags: FindFlags, command: Command) =>
+      inSession(command, (session) => find(session, glob, flags)),
     );
 }
 
-async function find(session: Session, glob: string, setId: string | undefined): Promise<void> {
+interface FindFlags extends RowWish {
+  set?: string;
+}
+
+async function find(session: Session, glob: string, flags: FindFlags): Promise<void> {
+  requireGlob(glob, 'The pattern');
+  const isWished = rowFilter(flags, Date.now());
+  const { set: setId } = flags;
   const catalog = await session.catalog();
+  if (setId !== undefined) await setWithFiles(catalog, setId);
   const matches = globFilter([glob]);
   const print = new RowPrinter(session, catalog);
   let found = 0;
@@ -29,13 +44,14 @@ async function find(session: Session, glob: string, setId: string | undefined): 
     name === undefined ? filesBelow(catalog, setId, literalPrefix(glob)) : filesNamed(catalog, setId, name);
   for await (const page of pages) {
     for (const row of page) {
-      if (!matchesItself(matches, fromBytes(row.path))) continue;
+      if (!isWished(row) || !matchesItself(matches, fromBytes(row.path))) continue;
       found += 1;
       await print.row(row);
     }
   }
   if (found > 0) return;
-  if (!session.json) session.say(`No file matches ${glob}.`);
+  const narrowed = Object.keys(flags).some((name) => name !== 'set') ? ' of that time and size' : '';
+  if (!session.json) session.say(`No file${narrowed} matches ${glob}.`);
   process.exitCode = exitCodes.failure;
 }
 

@@ -5,7 +5,7 @@ import { archiveOf } from '../../catalog/groups.js';
 import { filesBelow } from '../../catalog/search.js';
 import { tapesOfGroup } from '../../catalog/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { setNamed } from '../../catalog/sets.js';
+import { setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { jsonName, jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { inSession, type Session } from '../session.js';
@@ -31,7 +31,7 @@ async function ls(
   onlySkipped: boolean,
 ): Promise<void> {
   const catalog = await session.catalog();
-  await setNamed(catalog, setId);
+  await setWithFiles(catalog, setId);
   if (onlySkipped) {
     for (const row of await skippedFiles(catalog, setId, Number.MAX_SAFE_INTEGER)) {
       const { state, reason } = row;

@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { planRestore } from '../../catalog/plan-retrieval.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { newestSetWith, setNamed } from '../../catalog/sets.js';
+import { newestSetWith, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { runRetrieval } from '../follow-retrieval.js';
-import { memberNamesOf, shownPath } from '../names.js';
+import { memberNamesOf, requireGlob, shownPath } from '../names.js';
 import { inSession, userPath, type Session } from '../session.js';
 
 interface RestoreFlags {
@@ -84,7 +84,10 @@ function selectionFrom({ include, path }: RestoreFlags): Selection {
   for (const given of [...include, ...(path === undefined ? [] : [path])]) {
     const isPath = given === path || /^[./~]|^[A-Za-z]:/.test(given);
     if (isPath && (given === path || !/[*?[]/.test(given))) selection.names.push(...memberNamesOf(given));
-    else selection.globs.push(given);
+    else {
+      requireGlob(given, '--include');
+      selection.globs.push(given);
+    }
   }
   selection.names = [...new Set(selection.names)].sort();
   return selection;
@@ -98,7 +101,7 @@ async function setToRestore(
   if (name !== 'latest') {
     if (path !== undefined)
       throw usageFailure('WrongPath', '--path goes with `latest`.', 'Use --include with a set.');
-    return (await setNamed(catalog, name)).id;
+    return (await setWithFiles(catalog, name)).id;
   }
   if (path === undefined || include.length > 0)
     throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include.');

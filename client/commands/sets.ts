@@ -2,11 +2,20 @@ import type { Command } from 'commander';
 import { skippedFiles } from '../../catalog/files.js';
 import { summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
 import { finalSetStates } from '../../catalog/schema.js';
-import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
+import { Keeping } from '../../catalog/keeping.js';
+import {
+  listSets,
+  setNamed,
+  summarizeSet,
+  unfinishedSets,
+  type SetRow,
+  type SetSummary,
+} from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
+import { isoTime } from '../keeping-text.js';
 import { stepName } from '../live-view.js';
 import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
@@ -46,9 +55,11 @@ async function printSets(session: Session): Promise<void> {
   const rows: (string | number)[][] = [
     [
       ...['SET', 'STATUS', 'MODE', 'SINCE', 'STARTED', 'ARCHIVES', 'ENTRIES', 'UNCHANGED'],
-      ...['BYTES', 'ON TAPE', 'TAPES', 'SOURCES'],
+      ...['BYTES', 'ON TAPE', 'TAPES', 'EXPIRES', 'SOURCES'],
     ],
   ];
+  const now = Date.now();
+  const keeping = await Keeping.of(catalog, session.settings.retentions);
   for (const set of await listSets(catalog)) {
     const summary = await summarizeSet(catalog, set.id);
     if (session.json) {
@@ -59,12 +70,16 @@ async function printSets(session: Session): Promise<void> {
         unchanged: summary.unchanged,
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
+        reason: summary.reason,
+        expires: isoTime(keeping.expires(set.id)),
+        expired: keeping.expires(set.id) <= now,
+        neededBy: keeping.livingOn(set.id, now),
       });
       continue;
     }
     rows.push([
       set.id,
-      set.state,
+      set.erased_at === null || set.state === 'expired' ? set.state : `${set.state}, partly erased`,
       set.mode,
       set.base_id ?? '',
       formatTime(set.created_at),
@@ -74,12 +89,22 @@ async function printSets(session: Session): Promise<void> {
       formatBytes(summary.bytesIn),
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),
+      expiryOf(keeping, set, now),
       summary.sources.join(' '),
     ]);
   }
   if (session.json) return;
   if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
   else for (const line of tableLines(rows)) session.print(line);
+}
+
+/** When a set expires or has expired, and which living set holds it all the same. */
+function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string {
+  if (state === 'expired' || keeping.isUnfinished(id)) return '';
+  const expires = keeping.expires(id);
+  if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
+  const [holder] = keeping.livingOn(id, now);
+  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
 }
 
 async function printStatus(session: Session, setId: string | undefined): Promise<void> {
@@ -163,9 +188,9 @@ function statusLines(summary: SetSummary): string[] {
     `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     `  sources:   ${summary.sources.join(', ')}`,
     `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} groups, ${formatBytes(summary.plannedBytes)}`,
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${summary.archives} archives, ${summary.files} entries, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
+    `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...summary.leftOut.map((left) => `  left out:  ${left}`),

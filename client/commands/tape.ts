@@ -1,25 +1,27 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
+import { Keeping } from '../../catalog/keeping.js';
+import { keepingOf, type TapeKeeping } from '../../catalog/tape-keeping.js';
 import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
-import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
+import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
-import { lockDrive } from '../../tape/drive-lock.js';
 import { openDrive } from '../../tape/drive.js';
 import { labelTape, type LabelRequest } from '../../tape/label-tape.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
-import { archiveQueue } from '../../workflows/queues.js';
 import { exitCodes } from '../exit-codes.js';
-import { findServer, inSession, type Server, type Session } from '../session.js';
+import { inDrive } from '../in-drive.js';
+import { inSession, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
+import { keepingObject, keepingText } from '../keeping-text.js';
 import { addTapeCatalog } from './tape-catalog.js';
+import { addTapeErase } from './tape-erase.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** `tape label|list|status|catalog|trust|distrust`. */
+/** `tape label|list|status|catalog|erase|trust|distrust`. */
 export function addTape(program: Command): void {
   const tape = program.command('tape').description('label and list tapes');
   tape
@@ -44,6 +46,7 @@ export function addTape(program: Command): void {
       inSession(command, (session) => status(session, drive)),
     );
   addTapeCatalog(tape);
+  addTapeErase(tape);
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
@@ -83,56 +86,28 @@ async function label(session: Session, name: string, flags: LabelFlags): Promise
   }
   const driveSettings = driveNamed(settings, flags.drive);
   const request: LabelRequest = { name, pool, force: flags.force === true };
-  await labelHere(session, driveSettings.name, request);
-  const row = await tapeByName(await session.catalog(), name);
+  const catalog = await session.catalog();
+  await inDrive<unknown>(session, driveSettings.name, {
+    role: 'tape label',
+    here: (drive, lock) => labelTape(drive, lock, catalog, request),
+    workflow: 'labelLoadedTape',
+    args: [request],
+    summary: `label the tape in drive ${driveSettings.name} as ${name}`,
+    refused: 'LabelRefused',
+  });
+  const row = await tapeByName(catalog, name);
   if (session.json) session.emit(tapeObject(row as TapeRow));
   else session.print(`The tape in drive ${driveSettings.name} is labelled ${name}, pool ${pool}.`);
 }
 
-/** By this process if the drive is free; else by the worker that has it, in its slot. */
-async function labelHere(session: Session, driveName: string, request: LabelRequest): Promise<void> {
-  const catalog = await session.catalog();
-  const driveSettings = driveNamed(session.settings, driveName);
-  let lock: ReturnType<typeof lockDrive>;
-  try {
-    lock = lockDrive(session.settings, driveSettings, 'tape label');
-  } catch (error) {
-    const server =
-      error instanceof TapeflowFailure && error.code === 'DriveBusy' ? await findServer(session) : undefined;
-    if (server === undefined) throw error;
-    try {
-      await labelThroughWorker(server, driveName, request);
-    } finally {
-      await server.close();
-    }
-    return;
-  }
-  try {
-    await labelTape(openDrive(driveSettings), lock, catalog, request);
-  } finally {
-    lock.release();
-  }
-}
-
-async function labelThroughWorker(server: Server, drive: string, request: LabelRequest): Promise<void> {
-  try {
-    await server.client.workflow.execute('labelLoadedTape', {
-      workflowId: `label-${request.name}-${randomUUID().slice(0, 8)}`,
-      taskQueue: archiveQueue,
-      args: [drive, request],
-      staticSummary: `label the tape in drive ${drive} as ${request.name}`,
-    });
-  } catch (error) {
-    let cause: unknown = error;
-    while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-    throw new TapeflowFailure('LabelRefused', describeError(cause), { cause: error });
-  }
-}
-
 async function list(session: Session): Promise<void> {
-  const tapes = await listTapes(await session.catalog());
+  const catalog = await session.catalog();
+  const now = Date.now();
+  const keeping = await Keeping.of(catalog, session.settings.retentions);
+  const tapes: TapeKeeping[] = [];
+  for (const row of await listTapes(catalog)) tapes.push(await keepingOf(catalog, row, keeping, now));
   if (session.json) {
-    for (const row of tapes) session.emit(tapeObject(row));
+    for (const kept of tapes) session.emit({ ...tapeObject(kept.tape), ...keepingObject(kept) });
     return;
   }
   if (tapes.length === 0) {
@@ -141,17 +116,19 @@ async function list(session: Session): Promise<void> {
     );
     return;
   }
-  const rows = tapes.map((row) => [
-    row.name,
-    row.pool,
-    row.state,
-    formatBytes(row.free),
-    formatBytes(row.capacity),
-    formatTime(row.seen_at),
-    row.reason ?? '',
+  const rows = tapes.map((kept) => [
+    kept.tape.name,
+    kept.tape.pool,
+    kept.tape.state,
+    formatBytes(kept.tape.free),
+    formatBytes(kept.tape.capacity),
+    formatTime(kept.tape.seen_at),
+    kept.sets.length,
+    keepingText(kept, now),
+    kept.tape.reason ?? '',
   ]);
-  for (const line of tableLines([['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', ''], ...rows]))
-    session.print(line);
+  const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'SETS', 'KEPT', ''];
+  for (const line of tableLines([head, ...rows])) session.print(line);
 }
 
 export function tapeObject(row: TapeRow): object {
@@ -216,19 +193,22 @@ async function status(session: Session, driveName: string): Promise<void> {
 export function tapeAdvice({ name, pool, state }: TapeRow): string {
   const another = `Load another tape of pool ${pool}`;
   if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
+  if (state === 'erasing') return `\`tapeflow tape erase ${name} --yes\` ends its erasing.`;
   if (state === 'full' || state === 'foreign') return `${another}.`;
   return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
 }
 
-async function namedTape(session: Session, name: string): Promise<TapeRow> {
+export async function namedTape(session: Session, name: string): Promise<TapeRow> {
   const row = await tapeByName(await session.catalog(), name);
   if (row !== undefined) return row;
   throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
 }
 
-/** What another installation has labelled stays as it is: its free space is not ours. */
+/** What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being erased. */
 async function ownTape(session: Session, name: string): Promise<TapeRow> {
   const row = await namedTape(session, name);
+  if (row.state === 'erasing')
+    throw usageFailure('TapeErasing', `The erasing of tape ${name} has begun.`, tapeAdvice(row));
   if (row.state !== 'foreign') return row;
   throw usageFailure(
     'ForeignTape',

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { planVerify } from '../../catalog/plan-retrieval.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
-import { findSet } from '../../catalog/sets.js';
+import { findSet, setWithFiles } from '../../catalog/sets.js';
 import { tapeByName } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
@@ -44,6 +44,7 @@ async function verify(
       '`tapeflow sets` and `tapeflow tape list` list them.',
     );
   }
+  if (set !== undefined) await setWithFiles(catalog, subject);
   const wanted: NewRetrieval = {
     kind: 'verify',
     subject,

@@ -116,6 +116,19 @@ test('a set id that exists is refused; --new starts another; sources inside each
   assert.match(again.stderr, new RegExp(`set ${first.setId} exists and is completed`));
   const second = await installation.json<{ setId: string }>(['backup', source]);
   assert.notEqual(second.setId, first.setId);
+  const refused: [string[], RegExp][] = [
+    [['backup', source, '--set', '2026-11_000009', '--new'], /--set 2026-11_000009 names the set, and --new/],
+    [['backup', source, '--exclude', ''], /--exclude cannot be "": it is empty/],
+    [['find', '['], /The pattern cannot be "\[": a \[ in it is not closed/],
+    [['restore', first.setId, '--target', source, '--include', '[a'], /--include cannot be "\[a"/],
+  ];
+  for (const [args, sentence] of refused) {
+    const { code, stderr } = await installation.run(args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, sentence);
+  }
+  const find = ['find', '*', '--set', first.setId, '--larger', '10MB'];
+  assert.match((await installation.run(find)).stderr, /No file of that time and size matches \*/);
 });
 
 test('a port in use is not taken: the embedded server finds others', async (t) => {

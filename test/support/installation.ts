@@ -208,7 +208,7 @@ export function cleanEnv(): Record<string, string> {
   const clean: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const ours =
-      /^(TAPEFLOW_|TAPE_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(
+      /^(TAPEFLOW_|TAPE_|POOL_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(
         name,
       );
     if (value !== undefined && !ours) clean[name] = value;

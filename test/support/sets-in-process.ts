@@ -66,7 +66,7 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
   const deps: DriveDeps = { settings, catalog, logger: pino({ level: 'silent' }), drive, lock };
   await labelTape(drive, lock, catalog, { name: 'TAPE01', pool: 'default', force: false });
 
-  return { ...stepsOn(deps), settings, tapeDir, rebuilt };
+  return { ...stepsOn(deps), settings, tapeDir, drive, lock, rebuilt };
 
   /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
   async function rebuilt() {

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setOptions, snapshotOptions } from '../../activities/set-options.js';
 import type { SetRow } from '../../catalog/sets.js';
+import { formatDuration, parseDuration } from '../../config/durations.js';
+import { retentionOf } from '../../config/retention.js';
 import { loadSettings } from '../../config/settings.js';
 import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
 import { tempFolder } from '../support/trees.js';
@@ -80,6 +82,11 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     [{ TAPE_DRAIN_AT: 'full' }, /TAPE_DRAIN_AT .* must be a size/],
     [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
     [{ CATALOG_URL: 'postgres://x/y' }, /PostgreSQL/],
+    [
+      { POOL_RETENTION: '3m' },
+      /POOL_RETENTION \(from environment\) is "3m": it must be a duration such as 36h/,
+    ],
+    [{ POOL_RETENTION: '0d' }, /POOL_RETENTION .* must be a duration/],
   ];
   for (const [env, message] of wrong) {
     assert.throws(
@@ -92,6 +99,12 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     ['[]', /must hold one JSON object/],
     ['{"MAX_GROUP_SIZ": 1}', /unknown setting "MAX_GROUP_SIZ"/],
     ['{"drives": {"a b": {"path": "/x"}}}', /drives/],
+    [
+      '{"pools": {"daily": {"retention": "soon"}}}',
+      /The setting pools.daily.retention .* must be a duration/,
+    ],
+    ['{"pools": {"daily": {}}}', /The setting pools.daily.retention .* must be a duration/],
+    ['{"pools": {"daily": {"retention": "1d", "x": 1}}}', /pools.daily .* may only have a retention/],
   ] as const) {
     const other = path.join(dir, 'other');
     mkdirSync(other, { recursive: true });
@@ -137,6 +150,28 @@ test('a watermark is off by default and as 0, is kept with a set, and is absent 
     assert.equal(setOptions(rowOf(before)).drainBytes, 0);
     assert.equal(setOptions(rowOf(snapshot)).drainBytes, drainBytes);
   }
+});
+
+test('each pool has its retention, or that of all others, which is for ever by default', (t) => {
+  const dir = tempFolder(t);
+  assert.equal(retentionOf(loadSettings({}, dir).retentions, 'daily'), null);
+  const file = path.join(dir, 'tapeflow.config.json');
+  const pools = { daily: { retention: '36h' }, vault: { retention: 'forever' } };
+  writeFileSync(file, JSON.stringify({ pools }));
+  const { retentions, origins } = loadSettings({ POOL_RETENTION: '12w' }, dir);
+  const seconds = ['daily', 'vault', 'toString'].map((pool) => retentionOf(retentions, pool));
+  assert.deepEqual(seconds, [36 * 3600, null, 84 * 86_400]);
+  assert.deepEqual([origins.pools, origins.POOL_RETENTION], [file, 'environment']);
+});
+
+test('durations, in and out', () => {
+  assert.deepEqual(
+    ['90s', '5min', '36h', '90d', '12w', '1y', ' 2 D ', '3m', '1.5h', '-1d', 'd', ''].map(parseDuration),
+    [90, 300, 129_600, 7_776_000, 7_257_600, 31_536_000, 172_800, ...Array<undefined>(5).fill(undefined)],
+  );
+  assert.deepEqual([129_600, 7_776_000, 7_257_600, 31_536_000, 61].map(formatDuration), [
+    ...['36h', '90d', '12w', '1y', '61s'],
+  ]);
 });
 
 test('sizes and times, in and out', () => {

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { driveNamed } from '../config/settings.js';
+import { lockDrive, type DriveLock } from '../tape/drive-lock.js';
+import { openDrive, type Drive } from '../tape/drive.js';
+import { archiveQueue } from '../workflows/queues.js';
+import { findServer, type Session } from './session.js';
+
+/** A step that takes a whole drive, as two ways to do it. */
+export interface DriveStep<Result> {
+  /** Who holds the drive's lock meanwhile, for others: `tape label`. */
+  role: string;
+  here(drive: Drive, lock: DriveLock): Promise<Result>;
+  /** The workflow that does the same in the slot of the drive's worker, with the drive's name before these arguments. */
+  workflow: string;
+  args: unknown[];
+  summary: string;
+  /** Code of the failure when the worker refuses. */
+  refused: string;
+}
+
+/** Runs a step by this process if the drive is free; else by the worker that has it, in its slot. */
+export async function inDrive<Result>(
+  session: Session,
+  driveName: string,
+  step: DriveStep<Result>,
+): Promise<Result> {
+  const driveSettings = driveNamed(session.settings, driveName);
+  let lock: DriveLock;
+  try {
+    lock = lockDrive(session.settings, driveSettings, step.role);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.code !== 'DriveBusy') throw error;
+    const server = await findServer(session);
+    if (server === undefined) throw error;
+    try {
+      return (await server.client.workflow.execute(step.workflow, {
+        workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}`,
+        taskQueue: archiveQueue,
+        args: [driveName, ...step.args],
+        staticSummary: step.summary,
+      })) as Result;
+    } catch (failure) {
+      let cause: unknown = failure;
+      while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
+      throw new TapeflowFailure(step.refused, describeError(cause), { cause: failure });
+    } finally {
+      await server.close();
+    }
+  }
+  try {
+    return await step.here(openDrive(driveSettings), lock);
+  } finally {
+    lock.release();
+  }
+}
