@@ -1,6 +1,6 @@
 import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
-import type { Deps, DriveDeps, GroupRef } from './deps.js';
+import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
 import {
@@ -55,9 +55,11 @@ export function compressActivities(deps: Deps) {
 /** Activities of a drive's own queue: one at a time. */
 export function driveActivities(deps: DriveDeps) {
   return {
-    writeToTape: (ref: GroupRef, wanted?: string) => writeToTape(deps, ref, wanted),
+    writeToTape: (ref: CopyRef, wanted?: string, because?: string) =>
+      writeToTape(deps, ref, wanted, because),
     compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
-    syncTape: (setId: string, tape: string, groups: number[]) => syncTape(deps, setId, tape, groups),
+    syncTape: (setId: string, tape: string, groups: number[], copyNo?: number) =>
+      syncTape(deps, setId, tape, groups, copyNo),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
   };

@@ -235,7 +235,8 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
  * Only as long as no copy of it is committed, and only the archive that the attempt has looked for: with `in`, only
  * while the group is still in that state.
  *
- * @returns false when the archive is another one by now, or further on: nothing was forgotten.
+ * @returns false when the archive is another one by now, or further on: nothing was forgotten. Throws `StagedArchiveGone`
+ * when another copy of it is on tape already: then it is this very archive that the missing copy needs.
  */
 export async function forgetArchive(
   catalog: Catalog,
@@ -249,6 +250,7 @@ export async function forgetArchive(
     if (group.state === 'committed' || group.state === 'released') return false;
     if (options.in !== undefined && group.state !== options.in) return false;
     if ((await archiveOf(tx, setId, no))?.token !== archive.token) return false;
+    await requireNoCommittedCopy(tx, setId, no, reason);
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     // Kept, since it says that files of these names on that tape are ours to replace.
     await tx
@@ -278,4 +280,21 @@ export async function forgetArchive(
     await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
     return true;
   });
+}
+
+async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, reason: string): Promise<void> {
+  const copy = await tx
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', no)
+    .where('copies.state', '=', 'committed')
+    .executeTakeFirst();
+  if (copy === undefined) return;
+  throw new TapeflowFailure(
+    'StagedArchiveGone',
+    `The staged archive of group ${no} cannot be used any more (${reason.replace(/\.$/, '')}), and only tape ${copy.name} holds it.`,
+    { advice: `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
+  );
 }

@@ -31,7 +31,7 @@ export interface PlannedArchive {
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
->;
+> & { to_drive?: string | null };
 
 /** The unfinished retrieval that was asked for with exactly the same words. */
 export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
@@ -64,6 +64,7 @@ export async function insertRetrieval(
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow();
     const row = {
+      to_drive: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

@@ -73,6 +73,8 @@ export interface SetsTable {
   base_id: string | null;
   /** 1: compressed straight on to the tape. */
   direct: number;
+  /** JSON array of the pool and drive of each copy, where the set has several; see `placesOf`. */
+  places: string | null;
   /** JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs. */
   options: string;
   /** 1 when every source was walked to its end. */
@@ -203,8 +205,8 @@ export interface EventsTable {
   detail: string | null;
 }
 
-/** A restore or a verify: archives that are read back from tape. */
-export type RetrievalKind = 'restore' | 'verify';
+/** A restore, a verify or a copy to other tapes: archives that are read back from tape. */
+export type RetrievalKind = 'restore' | 'verify' | 'copy';
 /** The last four are final. `incomplete`: ended, and something could not be had or was damaged. */
 export type RetrievalState =
   'running' | 'waiting_for_tape' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
@@ -215,6 +217,8 @@ export interface RetrievalsTable {
   /** What was asked for, in words: a set or a tape. */
   subject: string;
   drive: string;
+  /** The drive that a copy is written with; null for the others. */
+  to_drive: string | null;
   /** Absolute path of the folder that is restored into; null for a verify. */
   target: string | null;
   overwrite: string;
@@ -243,6 +247,10 @@ export interface RetrievalArchivesTable {
   kept: number;
   failed: number;
   ms: number | null;
+  /** Of a copy: the number that it gets, the pool whose tapes take it, and the bytes of staging that it holds. */
+  to_copy: number | null;
+  to_pool: string | null;
+  reserved: Generated<number>;
 }
 
 export interface RetrievalProblemsTable {

@@ -1,11 +1,14 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { CopyPlace } from '../catalog/set-copies.js';
 import type { SetOptions } from '../activities/set-options.js';
 
 export interface BackupSetInput {
   setId: string;
   pool: string;
   drive: string;
+  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  places?: CopyPlace[];
   options: SetOptions;
   /** Groups up to this number are done or parked; carried on when the workflow continues as new. */
   cursor: number;

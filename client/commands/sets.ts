@@ -113,12 +113,13 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           : await troubleOf(server, set.id).catch(() => undefined);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
-        const { mode, base, unchanged } = summary;
+        const { mode, base, unchanged, copies } = summary;
         session.emit({
           ...resultObject(summary),
           mode,
           base,
           unchanged,
+          copies,
           reason,
           stages,
           failedGroups,
@@ -158,6 +159,13 @@ async function printStatus(session: Session, setId: string | undefined): Promise
 }
 
 function statusLines(summary: SetSummary): string[] {
+  const copies =
+    summary.copies.length === 1
+      ? []
+      : summary.copies.map(
+          ({ pool, drive, archives }, index) =>
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${archives} of ${summary.groups} archives are committed`,
+        );
   const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
   return [
     `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
@@ -166,6 +174,7 @@ function statusLines(summary: SetSummary): string[] {
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} groups, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${summary.archives} archives, ${summary.files} entries, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
+    ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
