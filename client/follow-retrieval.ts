@@ -49,7 +49,7 @@ async function startRetrieval(session: Session, server: Server, row: RetrievalRo
   );
   const input: RetrievalInput = {
     id: row.id,
-    kind: row.kind,
+    kind: row.kind === 'restore' ? 'restore' : 'verify',
     drive: row.drive,
     options: { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts },
   };
