@@ -138,7 +138,9 @@ async function packOnTape(
     const ms = performance.now() - began;
     const detail = `${archive.members} files, ${packed.skipped} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
-    await attempt.commit(() => beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }));
+    await attempt.commit(() =>
+      beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),
+    );
     if ((await sizeOf(parts.archive)) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',

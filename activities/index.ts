@@ -1,5 +1,6 @@
 import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
+import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
@@ -55,12 +56,14 @@ export function compressActivities(deps: Deps) {
 /** Activities of a drive's own queue: one at a time. */
 export function driveActivities(deps: DriveDeps) {
   return {
-    writeToTape: (ref: CopyRef, wanted?: string, because?: string) =>
-      writeToTape(deps, ref, wanted, because),
+    writeToTape: (ref: CopyRef, wanted?: string, because?: string) => writeToTape(deps, ref, wanted, because),
     compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
     syncTape: (setId: string, tape: string, groups: number[], copyNo?: number) =>
       syncTape(deps, setId, tape, groups, copyNo),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
+    fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
+    storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
+    syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
   };
 }
@@ -73,6 +76,8 @@ export function driveHostActivities(deps: DriveDeps) {
     nextArchives: (id: string) => nextArchives(deps, id),
     giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
     watchForRetrieval: (ref: RetrievalRef) => watchForRetrieval(deps, ref),
+    watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
+    waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
     recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>
       recordRetrievalState(deps, id, state, reason),
     finishRetrieval: (id: string) => finishRetrieval(deps, id),

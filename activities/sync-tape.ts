@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { groupOf } from '../catalog/groups.js';
+import { placesOf } from '../catalog/set-copies.js';
+import { setNamed } from '../catalog/sets.js';
 import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
@@ -15,7 +17,7 @@ export interface SyncResult {
   committed: number[];
   /** Groups whose copy is not to be trusted: they have to be written again. */
   lost: number[];
-  /** Groups of them of which every copy is committed: they can be released. Not in the histories of earlier versions. */
+  /** Where a set has several copies: the groups of which every copy is committed, and that can be released. */
   whole?: number[];
 }
 
@@ -43,6 +45,7 @@ export function syncTape(
     const committed: number[] = [];
     const lost: number[] = [];
     const whole: number[] = [];
+    const several = placesOf(await setNamed(catalog, setId)).length > 1;
     for (const group of groups) {
       const copy = await copyOf(catalog, setId, group, copyNo);
       (copy?.state === 'committed' ? committed : lost).push(group);
@@ -50,7 +53,7 @@ export function syncTape(
       if (state === 'committed' || state === 'released') whole.push(group);
     }
     lock.check();
-    return { committed, lost, whole };
+    return several ? { committed, lost, whole } : { committed, lost };
   }, driveCondition);
 }
 

@@ -49,21 +49,31 @@ export function writeToTape(
     const copy = { ...ref, copyNo };
     const demand = await tapeDemand(catalog, copy, wanted, because);
     const tape = await requireTape(drive, catalog, demand);
-    const folder = finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
-    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, folder, attempt, tape));
+    const staged: StagedArchive = {
+      folder: finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId),
+      async lose(reason) {
+        if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
+      },
+    };
+    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   }, driveCondition);
 }
 
+/** Where an archive and its manifest are staged, and what to do when their bytes are gone or damaged. */
+export interface StagedArchive {
+  folder: string;
+  lose(reason: string): Promise<void>;
+}
+
 /**
- * Writes archive and manifest to the tape that is held, and records the copy as written.
- *
- * @param folder where they are staged.
+ * Writes archive and manifest to the tape that is held, and records the copy as written. Fails with
+ * `StagedArchiveDamaged` when the staged bytes are not those of the archive.
  */
-async function writeArchive(
+export async function writeArchive(
   deps: DriveDeps,
   { copyNo, ...ref }: Required<CopyRef>,
   archive: ArchiveRow,
-  folder: string,
+  staged: StagedArchive,
   attempt: Attempt,
   tape: LoadedTape,
 ): Promise<WrittenArchive> {
@@ -71,11 +81,20 @@ async function writeArchive(
   const { token } = attempt;
   const bytes = archive.size + archive.manifest_size;
   const began = performance.now();
-  const files = stagedFiles(folder, archive);
+  const files = stagedFiles(staged.folder, archive);
   const options = writeOptions(deps, ref, archive, attempt, tape);
   await beginCopy(catalog, { ...ref, copyNo, tape: tape.row, token, direct: false });
   logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
-  await onMedium(deps, attempt, tape, bytes, () => writeBoth(deps, ref, archive, files, options));
+  await onMedium(deps, attempt, tape, bytes, async () => {
+    try {
+      await writeBoth(ref.setId, files, options);
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.code !== 'StagedArchiveDamaged') throw error;
+      await staged.lose(error.message);
+      logStage(deps, 'lost', ref, { archive: archive.name, reason: error.message });
+      throw error;
+    }
+  });
   const ms = performance.now() - began;
   const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
   attempt.throwIfCancelled();
@@ -149,27 +168,18 @@ function writeOptions(
   };
 }
 
-async function writeBoth(
-  deps: DriveDeps,
-  ref: GroupRef,
-  archive: ArchiveRow,
-  files: StagedFile[],
-  options: WriteOptions,
-) {
-  const { catalog } = deps;
+async function writeBoth(setId: string, files: StagedFile[], options: WriteOptions): Promise<void> {
   for (const file of files) {
     try {
       await writeFileToTape(file, options);
     } catch (error) {
-      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, ref.setId), files);
+      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, setId), files);
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
       const unreadable = error instanceof UnreadableSource;
       if (!missing && !damaged && !unreadable) throw error;
       const reason = missing ? `The staged ${file.path} is gone.` : describeError(error);
-      if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
-      logStage(deps, 'lost', ref, { archive: archive.name, reason });
       throw new TapeflowFailure('StagedArchiveDamaged', reason, { cause: error });
     }
   }

@@ -79,6 +79,8 @@ export interface Unpacked {
   /** Bytes of content. */
   bytes: number;
   reason?: string;
+  /** It failed because the archive is damaged: another copy of that may have it. */
+  damaged?: true;
 }
 
 /** Thrown when `shouldStop` says so. */
@@ -152,7 +154,7 @@ export class Unpacker {
     } catch (error) {
       if (error instanceof RestoreProblem) return failed(name, error.message);
       if (error instanceof ArchiveDamaged)
-        return failed(name, `${this.options.archivePath}: ${error.message}`);
+        return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
       return failed(name, problemOf(error));
     }
   }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
+import { stagedByCopies } from './copy-staging.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { finalSetStates, type ArchivesTable, type GroupState, type GroupsTable } from './schema.js';
@@ -64,8 +65,8 @@ export async function closedGroups(
 }
 
 /**
- * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets. Parked and cancelled
- * archives do not count, or they would stop every other set for good.
+ * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets, and over unfinished
+ * copies from tape to tape. Parked and cancelled archives do not count, or they would stop every other set for good.
  *
  * @returns false when it does not fit now.
  */
@@ -87,7 +88,7 @@ export async function reserveStaging(
       .where('sets.state', 'not in', finalSetStates)
       .where((eb) => eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', no)])))
       .executeTakeFirstOrThrow();
-    if (Number(held ?? 0) + bytes > budget) return false;
+    if (Number(held ?? 0) + (await stagedByCopies(tx)) + bytes > budget) return false;
     await tx
       .updateTable('groups')
       .set({ reserved: bytes })

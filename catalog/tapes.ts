@@ -71,7 +71,7 @@ export async function beginCopy(
   const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
     const row = {
-      ...{ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const,
+      ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
       ...{ written_at: null, committed_at: null, verified_at: null, damage: null },
     };
     await tx

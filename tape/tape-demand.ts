@@ -117,7 +117,11 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
 }
 
 /** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */
-function withDemand(error: unknown, { pool, next, because }: TapeDemand, wanted: string | undefined): unknown {
+function withDemand(
+  error: unknown,
+  { pool, next, because }: TapeDemand,
+  wanted: string | undefined,
+): unknown {
   if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
   const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
   const needs =

@@ -20,7 +20,16 @@ import {
   tapeLoadedUpdate,
   type BackupSetInput,
 } from './messages.js';
-import { allStopped, failureReason, newRun, progressOf, tell, track, waitingFor, type SetRun } from './set-run.js';
+import {
+  allStopped,
+  failureReason,
+  newRun,
+  progressOf,
+  tell,
+  track,
+  waitingFor,
+  type SetRun,
+} from './set-run.js';
 import { writeGroups } from './tape-writer.js';
 
 /**

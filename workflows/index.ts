@@ -2,3 +2,4 @@ export { backupSet } from './backup-set.js';
 export { labelLoadedTape } from './label-tape.js';
 export { retrieveArchives } from './retrieve-archives.js';
 export { scheduledBackup } from './scheduled-backup.js';
+export { copyArchives } from './copy-archives.js';

@@ -83,3 +83,11 @@ export interface RetrievalInput {
   drive: string;
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
 }
+
+/** What a copy from tape to tape starts with; its workflow id is its own id. */
+export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
+  /** The drive that writes; it may be the one that reads. */
+  toDrive: string;
+  /** Written bytes after which the tape is synced. */
+  syncBytes: number;
+}

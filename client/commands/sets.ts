@@ -25,8 +25,8 @@ export function addSets(program: Command): void {
     .action((_options, command: Command) => inSession(command, printSets));
   program
     .command('status')
-    .description('show what a set, a restore or a verify has done, and what it waits for')
-    .argument('[set]', 'the set, restore or verify (default: every unfinished one, else the last set)')
+    .description('show what a set, a restore, a verify or a copy has done, and what it waits for')
+    .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
     .action((id: string | undefined, _options, command: Command) =>
       inSession(command, async (session) => {
         if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);

@@ -16,6 +16,7 @@ import { exitCodes } from '../exit-codes.js';
 import { findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 import { addTapeCatalog } from './tape-catalog.js';
+import { addTapeCopy } from './tape-copy.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -44,6 +45,7 @@ export function addTape(program: Command): void {
       inSession(command, (session) => status(session, drive)),
     );
   addTapeCatalog(tape);
+  addTapeCopy(tape);
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
