@@ -255,7 +255,8 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
     for (;;) {
       const row = await pendingArchive(catalog, ref.id, ref.no);
       if (row === undefined) return;
-      if (wanted !== undefined && (await tapeByUuid(catalog, wanted))?.state === 'suspect') return;
+      const state = wanted === undefined ? undefined : (await tapeByUuid(catalog, wanted))?.state;
+      if (state === 'suspect' || state === 'lost') return;
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
       const demand = demandOf(row, archive, wanted);
       try {

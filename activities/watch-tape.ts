@@ -39,7 +39,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
     let said: string | undefined;
     for (;;) {
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
-      if (wanted?.state === 'suspect') return '';
+      if (wanted?.state === 'suspect' || wanted?.state === 'lost') return '';
       try {
         const demand = await tapeDemand(catalog, wish, wish.wanted, wish.because);
         return (await suitableTape(deps, wish, demand)).row.name;

@@ -9,7 +9,8 @@ export async function stagedByCopies(db: Catalog): Promise<number> {
     .selectFrom('retrieval_archives')
     .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
     .select((eb) => eb.fn.sum<number | null>('retrieval_archives.reserved').as('held'))
-    .where('retrieval_archives.reserved', '>', 0)
+    // Literal, or the index of what holds any could not serve.
+    .where((eb) => eb('retrieval_archives.reserved', '>', eb.lit(0)))
     .where('retrievals.state', 'in', unfinished)
     .executeTakeFirstOrThrow();
   return Number(held ?? 0);
@@ -21,7 +22,7 @@ async function stagedBySets(db: Catalog): Promise<number> {
     .selectFrom('groups')
     .innerJoin('sets', 'sets.id', 'groups.set_id')
     .select((eb) => eb.fn.sum<number | null>('groups.reserved').as('held'))
-    .where('groups.reserved', '>', 0)
+    .where((eb) => eb('groups.reserved', '>', eb.lit(0)))
     .where('groups.state', '!=', 'failed')
     .where('sets.state', 'not in', finalSetStates)
     .executeTakeFirstOrThrow();

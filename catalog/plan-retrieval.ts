@@ -207,10 +207,26 @@ async function missingGroups(
   const problems: RetrievalProblem[] = [];
   for (const { group, members } of missing.filter((archive) => archive.setId === setId)) {
     const { state } = await groupOf(db, setId, group);
-    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: it is ${state}.`;
+    const tapes = await lostTapesOf(db, setId, group);
+    const why = tapes.length === 0 ? `it is ${state}` : `it was on ${tapes.join(' and ')}, now lost`;
+    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;
+}
+
+/** Names of lost tapes that held a group. */
+async function lostTapesOf(db: Catalog, setId: string, group: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', group)
+    .where('tapes.state', '=', 'lost')
+    .orderBy('copies.copy_no')
+    .execute();
+  return [...new Set(rows.map((row) => row.name))];
 }
 
 /** Files of the set whose content is in an archive of an earlier set that is on no tape. */

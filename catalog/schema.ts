@@ -36,14 +36,17 @@ export type GroupState =
   | 'failed'
   | 'skipped';
 
-/** `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. */
+/**
+ * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. A `lost` one
+ * that has a `committed_at` was committed on a tape that is lost.
+ */
 export type CopyState = 'writing' | 'written' | 'committed' | 'lost';
 
 /**
  * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
- * labelled it; it is read, and never written to.
+ * labelled it; it is read, and never written to. `lost`: a person has said that it is gone; its copies are `lost` too.
  */
-export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign';
+export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost';
 
 /** `unchanged`: as an earlier set has stored it, whose archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';

@@ -1,6 +1,7 @@
+import type { Selectable } from 'kysely';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
-import type { GroupState } from './schema.js';
+import type { CopiesTable, GroupState } from './schema.js';
 import type { SetRow } from './sets.js';
 
 /** Where one of a set's copies is written: to tapes of this pool, in this drive. */
@@ -106,4 +107,19 @@ export async function committedCopiesOf(
   for (const { group_no: group, copy_no: copy } of rows)
     found.set(group, [...(found.get(group) ?? []), copy]);
   return found;
+}
+
+/** Every copy of a group, by its number, whatever its state. */
+export async function allCopiesOf(
+  db: Catalog,
+  setId: string,
+  group: number,
+): Promise<Selectable<CopiesTable>[]> {
+  return db
+    .selectFrom('copies')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .orderBy('copy_no')
+    .execute();
 }

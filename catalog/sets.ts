@@ -3,6 +3,7 @@ import { sql, type Selectable } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
+import { lostGroupsOf } from './lost-tapes.js';
 import type { Catalog } from './open-catalog.js';
 import { placesOf, placesText, type CopyPlace } from './set-copies.js';
 import { finalSetStates, type GroupState, type SetState, type SetsTable } from './schema.js';
@@ -253,6 +254,8 @@ export interface SetSummary {
   stagedBytes: number;
   stages: Partial<Record<GroupState, number>>;
   failedGroups: { group: number; reason: string }[];
+  /** Groups that are on no tape any more. */
+  lostGroups: number[];
   leftOut: string[];
 }
 
@@ -361,6 +364,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     stagedBytes,
     stages,
     failedGroups: failed.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' })),
+    lostGroups: await lostGroupsOf(db, setId),
     leftOut: JSON.parse(set.left_out) as string[],
   };
 }

@@ -93,6 +93,13 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
       `Load another tape of pool ${demand.pool}.`,
     );
   }
+  if (row.state === 'lost') {
+    throw tapeNotReady(
+      'lost',
+      `The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
+      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${demand.pool}.`,
+    );
+  }
   if (row.state === 'suspect') {
     throw tapeNotReady(
       'suspect',

@@ -5,6 +5,7 @@ import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { numberRanges } from '../events.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { stepName } from '../live-view.js';
@@ -57,6 +58,7 @@ async function printSets(session: Session): Promise<void> {
         mode: summary.mode,
         base: summary.base,
         unchanged: summary.unchanged,
+        lostGroups: summary.lostGroups,
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
       });
@@ -64,7 +66,9 @@ async function printSets(session: Session): Promise<void> {
     }
     rows.push([
       set.id,
-      set.state,
+      summary.lostGroups.length === 0
+        ? set.state
+        : `${set.state}, ${summary.lostGroups.length} of ${summary.groups} groups LOST`,
       set.mode,
       set.base_id ?? '',
       formatTime(set.created_at),
@@ -113,13 +117,14 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           : await troubleOf(server, set.id).catch(() => undefined);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
-        const { mode, base, unchanged, copies } = summary;
+        const { mode, base, unchanged, copies, lostGroups } = summary;
         session.emit({
           ...resultObject(summary),
           mode,
           base,
           unchanged,
           copies,
+          lostGroups,
           reason,
           stages,
           failedGroups,
@@ -177,6 +182,11 @@ function statusLines(summary: SetSummary): string[] {
     ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
+    ...(summary.lostGroups.length === 0
+      ? []
+      : [
+          `  LOST:      ${summary.lostGroups.length} of ${summary.groups} groups were on lost tapes only: ${numberRanges(summary.lostGroups)}`,
+        ]),
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
     ...summary.failedGroups
       .slice(0, 20)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
+import { archivesOnTapes } from '../../catalog/lost-tapes.js';
 import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
@@ -17,6 +18,7 @@ import { findServer, inSession, type Server, type Session } from '../session.js'
 import { formatTime, tableLines } from '../table.js';
 import { addTapeCatalog } from './tape-catalog.js';
 import { addTapeCopy } from './tape-copy.js';
+import { addTapeLost } from './tape-lost.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -46,6 +48,7 @@ export function addTape(program: Command): void {
     );
   addTapeCatalog(tape);
   addTapeCopy(tape);
+  addTapeLost(tape);
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
@@ -133,8 +136,10 @@ async function labelThroughWorker(server: Server, drive: string, request: LabelR
 
 async function list(session: Session): Promise<void> {
   const tapes = await listTapes(await session.catalog());
+  const on = await archivesOnTapes(await session.catalog());
+  const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
   if (session.json) {
-    for (const row of tapes) session.emit(tapeObject(row));
+    for (const row of tapes) session.emit({ ...tapeObject(row), ...held(row) });
     return;
   }
   if (tapes.length === 0) {
@@ -149,10 +154,14 @@ async function list(session: Session): Promise<void> {
     row.state,
     formatBytes(row.free),
     formatBytes(row.capacity),
+    `${held(row).archives}${held(row).damaged > 0 ? ` (${held(row).damaged} damaged)` : ''}`,
     formatTime(row.seen_at),
     row.reason ?? '',
   ]);
-  for (const line of tableLines([['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', ''], ...rows]))
+  for (const line of tableLines([
+    ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'ARCHIVES', 'LAST SEEN', ''],
+    ...rows,
+  ]))
     session.print(line);
 }
 
@@ -218,6 +227,7 @@ async function status(session: Session, driveName: string): Promise<void> {
 export function tapeAdvice({ name, pool, state }: TapeRow): string {
   const another = `Load another tape of pool ${pool}`;
   if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
+  if (state === 'lost') return `${another}, or, if it is back, \`tapeflow tape found ${name}\`.`;
   if (state === 'full' || state === 'foreign') return `${another}.`;
   return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
 }
@@ -240,6 +250,8 @@ async function ownTape(session: Session, name: string): Promise<TapeRow> {
 
 async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
+  if (row.state === 'lost')
+    throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
   await updateTape(await session.catalog(), row.uuid, { state: 'usable', reason: null });
   if (!session.json) session.print(`The tape ${name} is used again.`);
   else session.emit(tapeObject(await namedTape(session, name)));

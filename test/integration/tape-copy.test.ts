@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Installation } from '../support/installation.js';
@@ -102,16 +102,69 @@ test('a damaged archive is read from the other copy in the middle of a restore, 
   const [archive = ''] = archivesOn(tapes[0], setId);
   flipBit(archive, 2_500_000);
 
-  const restore = installation.start(['restore', setId, '--target', target]);
+  const restore = installation.start(['restore', setId, '--target', target, '--json']);
   await waits(installation, /The tape A1 is in drive lto1, but B1 is wanted/);
-  await installation.run(['cancel', 'restore-000002']);
-  await restore.ended;
-  const [damaged] = installation.query<{ damage: string }>(
-    'select damage from copies where damage is not null',
+  const swap = () => {
+    const [a, b] = tapes;
+    for (const [here, there] of [
+      [a, `${a}.out`],
+      [b, a],
+      [`${a}.out`, b],
+    ] as const)
+      renameSync(here, there);
+  };
+  swap();
+  const { code, stdout } = await restore.ended;
+  assert.equal(code, 0, stdout);
+  const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Summary;
+  assert.deepEqual([summary.status, summary.restored, summary.problems], ['completed', 4, 0]);
+  assertSameTree(path.join(target, from), from, exactly);
+  swap();
+
+  const good = readFileSync(archivesOn(tapes[1], setId)[0] ?? '');
+  assert.ok(!readFileSync(archive).equals(good));
+  const trace = await installation.run(['trace', path.basename(archive)]);
+  assert.match(trace.stdout, /Copy 1: yes: tape A1, .*BUT it is damaged: .*block \d of \d is damaged/);
+  assert.match(trace.stdout, /Copy 2: yes: tape B1/);
+  const list = await installation.run(['tape', 'list']);
+  assert.match(list.stdout, /A1 +A +usable .* 2 \(1 damaged\)/);
+  const repair = ['verify', 'A1', '--repair', '--drive', 'lto1', '--to-drive', 'lto1'];
+  const repairing = installation.start(repair);
+  await waits(installation, /A1 is in drive lto1, but B1 is wanted/);
+  swap();
+  await waits(installation, /The tape B1 is of pool B, but the set writes to pool A/);
+  swap();
+  const repaired = await repairing.ended;
+  assert.equal(repaired.code, 0, repaired.stdout);
+  assert.ok(readFileSync(archive).equals(good), 'written anew, byte for byte');
+  const copies = installation.query<{ copy_no: number; state: string; damage: string | null }>(
+    'select copy_no, state, damage is not null as damage from copies where group_no = 1 order by copy_no',
   );
-  assert.match(damaged?.damage ?? '', /block \d of \d is damaged/);
+  assert.deepEqual(copies, [
+    { copy_no: 1, state: 'lost', damage: 1 },
+    { copy_no: 2, state: 'committed', damage: 0 },
+    { copy_no: 3, state: 'committed', damage: 0 },
+  ]);
+
+  assert.match((await installation.run(['tape', 'lost', 'A1'])).stderr, /every set restorable.*Add --yes/);
+  assert.equal((await installation.run(['tape', 'lost', 'B1', '--yes'])).code, 0);
+  const alone = await installation.run(['tape', 'lost', 'A1']);
+  assert.match(
+    alone.stderr,
+    /would leave no copy of groups 1–2 of set .*Add --yes to do it; nothing was changed/,
+  );
+  assert.equal((await installation.run(['tape', 'lost', 'A1', '--yes'])).code, 0);
+  assert.match((await installation.run(['sets'])).stdout, /completed, 2 of 2 groups LOST/);
+  assert.match(
+    (await installation.run(['status', setId])).stdout,
+    /2 of 2 groups were on lost tapes only: 1–2/,
+  );
+  const gone = await installation.run(['restore', setId, '--target', tempFolder(t)]);
+  assert.equal(gone.code, 1);
+  assert.match(gone.stderr, /Group 1 of set .* is on no tape: it was on A1 and B1, now lost/);
+  assert.equal((await installation.run(['tape', 'found', 'B1'])).code, 0);
   const rest = tempFolder(t);
   const other = await installation.json<Summary>(['restore', setId, '--target', rest, '--drive', 'lto2']);
-  assert.deepEqual([other.status, other.restored], ['completed', 4], 'the folder and three files');
+  assert.deepEqual([other.status, other.tapes], ['completed', ['B1']]);
   assertSameTree(path.join(rest, from), from, exactly);
 });
