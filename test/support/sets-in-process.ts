@@ -79,6 +79,8 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
   return {
     catalog,
     tapeDir,
+    deps,
+    attempt,
     /** Backs a source up, and returns what the set's summary says. */
     async backUp(source: string, mode: string, excludes: string[] = []) {
       const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
