@@ -184,7 +184,10 @@ export function storeArchive(
     }
     const tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
     const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
-    const lose = () => removeStaged(folder, archive);
+    const lose = async () => {
+      await removeStaged(folder, archive);
+      await unreserveForCopy(catalog, ref.id, ref.no);
+    };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, { folder, lose }, attempt, tape));
   }, driveCondition);
 }

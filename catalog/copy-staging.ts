@@ -11,6 +11,7 @@ export async function stagedByCopies(db: Catalog): Promise<number> {
     .select((eb) => eb.fn.sum<number | null>('retrieval_archives.reserved').as('held'))
     // Literal, or the index of what holds any could not serve.
     .where((eb) => eb('retrieval_archives.reserved', '>', eb.lit(0)))
+    .where('retrieval_archives.state', '=', 'pending')
     .where('retrievals.state', 'in', unfinished)
     .executeTakeFirstOrThrow();
   return Number(held ?? 0);

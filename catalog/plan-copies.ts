@@ -41,7 +41,7 @@ export async function planCopies(
     else if (!(await isFinal(db, setId))) plan.problems.push(unfinished(setId, group));
     else chosen.push({ copy: source, to: { copyNo: await numberFor(db, setId, pool, copies), pool } });
   }
-  plan.archives = inOrder(chosen);
+  plan.archives = inOrder(chosen, loaded);
   return plan;
 }
 
@@ -74,15 +74,18 @@ export async function planRepair(
       else chosen.push({ copy: source, to: { copyNo: next, pool } });
     }
   }
-  plan.archives = inOrder(chosen);
+  plan.archives = inOrder(chosen, loaded);
   return plan;
 }
 
 const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === null;
 
-function inOrder(chosen: { copy: CopyOnTape; to: { copyNo: number; pool: string } }[]): PlannedArchive[] {
+function inOrder(
+  chosen: { copy: CopyOnTape; to: { copyNo: number; pool: string } }[],
+  loaded: string | undefined,
+): PlannedArchive[] {
   const targets = new Map(chosen.map(({ copy, to }) => [copy, to]));
-  return inTapeOrder([...targets.keys()]).map((copy) => ({
+  return inTapeOrder([...targets.keys()], loaded).map((copy) => ({
     ...{ setId: copy.set_id, group: copy.group_no, copyNo: copy.copy_no, tape: copy.tape_uuid },
     ...{ members: copy.members, bytes: copy.bytes_in, to: targets.get(copy) },
   }));

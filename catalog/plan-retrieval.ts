@@ -60,9 +60,10 @@ export async function committedCopies(
   return query.where('copies.set_id', '=', what.setId).execute();
 }
 
-/** Tape after tape, in the order in which the set came to them; on each in the order of writing. */
-export function inTapeOrder(copies: readonly CopyOnTape[]): CopyOnTape[] {
+/** Tape after tape, the one that is in the drive first, then as the set came to them; on each in the order of writing. */
+export function inTapeOrder(copies: readonly CopyOnTape[], loaded?: string): CopyOnTape[] {
   const tapes = [...new Set(copies.map((copy) => copy.tape_uuid))];
+  tapes.sort((a, b) => Number(b === loaded) - Number(a === loaded));
   return [...copies].sort(
     (a, b) =>
       tapes.indexOf(a.tape_uuid) - tapes.indexOf(b.tape_uuid) ||
@@ -126,7 +127,7 @@ export async function planRestore(
   const lacking = missingOf(await setNamed(db, setId));
   const inSetOrder = [...copies.values()].filter((copy) => found.has(copy));
   return {
-    archives: inTapeOrder(inSetOrder).map((copy) => planned(copy, found.get(copy))),
+    archives: inTapeOrder(inSetOrder, loaded).map((copy) => planned(copy, found.get(copy))),
     problems: [
       ...(lacking === undefined ? [] : [{ path: null, reason: lacking }]),
       ...(await missingGroups(db, setId, missing)),
