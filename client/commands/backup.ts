@@ -2,7 +2,7 @@ import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
 import { rememberSetsInDrives } from '../../tape/tape-demand.js';
-import type { CopyPlace } from '../../catalog/set-copies.js';
+import { placesOf, type CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
@@ -172,7 +172,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       { ...planned, id: flags.set, options: newSetOptions(settings) },
       { fresh: flags.new === true },
     );
-    sayMode(session, set, flags.mode, attached);
+    sayMode(session, set, flags.mode, planned.places?.length ?? 1, attached);
     await startSet(server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
@@ -188,11 +188,17 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
 /** Says what a set builds on, and where that is not what was asked for. */
 function sayMode(
   session: Session,
-  { id, mode, base_id: base }: SetRow,
+  { id, mode, base_id: base, ...set }: SetRow,
   asked: string,
+  copies: number,
   attached: boolean,
 ): void {
   if (attached) {
+    const makes = placesOf(set).length;
+    if (makes !== copies)
+      session.say(
+        `The unfinished set ${id} of these sources makes ${makes === 1 ? 'one copy' : `${makes} copies`}.`,
+      );
     if (mode !== asked) session.say(`The unfinished set ${id} of these sources is ${modeText(mode, base)}.`);
   } else if (base !== null) {
     session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);

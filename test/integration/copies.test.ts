@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Installation } from '../support/installation.js';
 import { IoFaults } from '../support/io-faults.js';
-import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { TapeDrive } from '../support/tape-drive.js';
+import {
+  archivesOn,
+  assertSameTree,
+  longTest,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
 import { assertSameOnBoth, oneDrive, twoDrives } from '../support/two-tapes.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -128,3 +137,35 @@ test('one drive fills staging, then asks once for a tape of the other pool; noth
   untar(archivesOn(drive.at('B1'), setId), target);
   assertSameTree(path.join(target, source), source, { folderTimes: false });
 });
+
+test(
+  'a full tape of one copy is followed by the next of its pool, while the other copy goes on',
+  { skip: longTest },
+  async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('mounting needs root');
+    const source = tempFolder(t);
+    filesOfTwoMegabytes(source, 4, 'full');
+    const drive = new TapeDrive(t);
+    const [b1, b2] = [drive.newTape('6m'), drive.newTape('12m')];
+    drive.load(b1);
+    const env = { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '40MB' };
+    const { installation, tapes } = await twoDrives(t, env, drive.path);
+    const args = ['backup', source, ...bothPools, '--drive', 'lto1', '--drive', 'lto2', '--detach'];
+    const { setId } = await installation.json<{ setId: string }>(args);
+    await setWaits(installation, /The tape B1 is full: .*Load another tape of pool B/);
+    await waitFor(() => committed(installation, 1) === 4, 'the first copy to be whole');
+    drive.swap(b2);
+    const label = ['tape', 'label', 'B2', '--pool', 'B', '--drive', 'lto2'];
+    assert.equal((await installation.run(label)).code, 0);
+    assert.equal((await installation.run(['watch', setId])).code, 0);
+    const onB = [...archivesOn(b1, setId), ...archivesOn(b2, setId)];
+    const onA = archivesOn(tapes[0], setId);
+    assert.deepEqual(
+      onB.map((file) => readFileSync(file).toString('latin1')),
+      onA.map((file) => readFileSync(file).toString('latin1')),
+      'every archive is on one tape of each pool, byte for byte',
+    );
+    assert.deepEqual(staged(installation), []);
+    await installation.run(['down']);
+  },
+);

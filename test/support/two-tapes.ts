@@ -26,11 +26,15 @@ export function assertSameOnBoth(tapes: readonly string[], setId: string, archiv
   }
 }
 
-/** An installation with the drives `lto1` and `lto2`, folders in which the tapes A1 of pool A and B1 of pool B are. */
-export async function twoDrives(t: TestContext, env: Record<string, string> = {}) {
+/**
+ * An installation with the drives `lto1` and `lto2`, folders in which the tapes A1 of pool A and B1 of pool B are.
+ *
+ * @param second folder of `lto2`, if it is to be another.
+ */
+export async function twoDrives(t: TestContext, env: Record<string, string> = {}, second?: string) {
   const root = tempFolder(t);
-  const tapes = [path.join(root, 'tape-a'), path.join(root, 'tape-b')] as const;
-  for (const tape of tapes) mkdirSync(tape);
+  const tapes = [path.join(root, 'tape-a'), second ?? path.join(root, 'tape-b')] as const;
+  for (const tape of tapes) mkdirSync(tape, { recursive: true });
   const config = path.join(root, 'tapeflow.config.json');
   writeFileSync(config, JSON.stringify({ drives: { lto1: { path: tapes[0] }, lto2: { path: tapes[1] } } }));
   const installation = await Installation.make(t, { TAPEFLOW_CONFIG: config, ...env });
