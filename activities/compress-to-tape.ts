@@ -64,7 +64,7 @@ async function roomyTape(
   group: GroupRow,
   wanted: string | undefined,
 ): Promise<LoadedTape | undefined> {
-  const demand = await tapeDemand(deps.catalog, ref.setId, ref.group, wanted);
+  const demand = await tapeDemand(deps.catalog, { ...ref, copyNo: 1 }, wanted);
   const needBytes = demand.next?.bytes ?? 0;
   try {
     return await requireTape(deps.drive, deps.catalog, demand);
@@ -144,7 +144,9 @@ async function packOnTape(
     const ms = performance.now() - began;
     const detail = `${archive.members} files, ${packed.skipped} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
-    await attempt.commit(() => beginCopy(catalog, { ...ref, tape: tape.row, token, direct: true }));
+    await attempt.commit(() =>
+      beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),
+    );
     if ((await sizeOf(parts.archive)) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',
@@ -160,8 +162,8 @@ async function packOnTape(
     await publish(parts.manifest, path.join(folder, names.manifest));
     const bytes = archive.size + archive.manifest_size;
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
-    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, written))))
-      throw await takenOver(deps, ref, tape, token);
+    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo: 1, token }, written))))
+      throw await takenOver(deps, { ...ref, copyNo: 1 }, tape, token);
     logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
     return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
   } catch (error) {

@@ -24,6 +24,11 @@ export interface GroupRef {
   group: number;
 }
 
+/** One copy of a group. Its number is left out in the histories of versions that had only one. */
+export interface CopyRef extends GroupRef {
+  copyNo?: number;
+}
+
 /** One log line for a key stage of a group: the same fields everywhere. */
 export function logStage(
   deps: Pick<Deps, 'logger'>,

@@ -1,6 +1,7 @@
 import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
-import type { Deps, DriveDeps, GroupRef } from './deps.js';
+import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
+import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
 import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
@@ -57,10 +58,14 @@ export function compressActivities(deps: Deps) {
 /** Activities of a drive's own queue: one at a time. */
 export function driveActivities(deps: DriveDeps) {
   return {
-    writeToTape: (ref: GroupRef, wanted?: string) => writeToTape(deps, ref, wanted),
+    writeToTape: (ref: CopyRef, wanted?: string, because?: string) => writeToTape(deps, ref, wanted, because),
     compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
-    syncTape: (setId: string, tape: string, groups: number[]) => syncTape(deps, setId, tape, groups),
+    syncTape: (setId: string, tape: string, groups: number[], copyNo?: number) =>
+      syncTape(deps, setId, tape, groups, copyNo),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
+    fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
+    storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
+    syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
     eraseLoadedTape: (wish: EraseWish) => eraseLoadedTape(deps, wish),
   };
@@ -74,6 +79,8 @@ export function driveHostActivities(deps: DriveDeps) {
     nextArchives: (id: string) => nextArchives(deps, id),
     giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
     watchForRetrieval: (ref: RetrievalRef) => watchForRetrieval(deps, ref),
+    watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
+    waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
     recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>
       recordRetrievalState(deps, id, state, reason),
     finishRetrieval: (id: string) => finishRetrieval(deps, id),

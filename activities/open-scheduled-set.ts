@@ -1,3 +1,4 @@
+import { placesOf, type CopyPlace } from '../catalog/set-copies.js';
 import { openSet } from '../catalog/sets.js';
 import { rememberSetsInDrives } from '../tape/tape-demand.js';
 import { asAttempt } from './attempt.js';
@@ -13,6 +14,8 @@ export interface ScheduledBackup {
   excludes: string[];
   drive: string;
   pool: string;
+  /** Where each copy goes, if there are several. */
+  places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
 }
@@ -22,6 +25,7 @@ export interface ScheduledSet {
   setId: string;
   pool: string;
   drive: string;
+  places?: CopyPlace[];
   scanned: boolean;
   options: SetOptions;
 }
@@ -34,16 +38,17 @@ export function openScheduledSet(deps: Deps, backup: ScheduledBackup): Promise<S
   return asAttempt(async () => {
     const { catalog, settings } = deps;
     await rememberSetsInDrives(catalog, settings.drives);
-    const { sources, excludes, drive, pool, mode, direct } = backup;
+    const { sources, excludes, drive, pool, places, mode, direct } = backup;
     const { set } = await openSet(
       catalog,
-      { sources, excludes, drive, pool, mode, direct, options: snapshotOptions(settings) },
+      { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) },
       { fresh: false },
     );
     return {
       setId: set.id,
       pool: set.pool,
       drive: set.drive,
+      ...(set.places === null ? {} : { places: placesOf(set) }),
       scanned: set.scanned === 1,
       options: setOptions(set),
     };

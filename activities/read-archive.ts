@@ -1,17 +1,18 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeBlocks } from '../archive/block-reader.js';
-import { fromBytes, toBytes } from '../archive/byte-string.js';
+import { fromBytes, toBytes, toText } from '../archive/byte-string.js';
 import { formatOf } from '../archive/format.js';
 import { memberNameOfText, namesAbove } from '../archive/member-name.js';
 import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
 import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';
+import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
 import {
+  pendingArchive,
   recordArchive,
   recordVerified,
-  retrievalArchive,
   retrievalNamed,
   selectionOf,
   type ArchiveResult,
@@ -21,6 +22,7 @@ import {
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
+import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
@@ -48,27 +50,49 @@ const targetConditions = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, drive } = deps;
-    const row = await retrievalArchive(catalog, ref.id, ref.no);
-    if (row.state !== 'pending') return;
+    const row = await pendingArchive(catalog, ref.id, ref.no);
+    if (row === undefined) return;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
+    if (!(await isOnTape(catalog, row))) {
+      await attempt.commit(() => recordLost(deps, row));
+      return;
+    }
     const tape = await requireForReading(drive, catalog, row.tape_uuid);
     const began = performance.now();
     const problems: RetrievalProblem[] = [];
+    const damages: string[] = [];
     const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
     const file = path.join(drive.settings.path, row.set_id, archive.name);
     try {
-      await readMembers(deps, attempt, { retrieval, row, archive, file }, counts, problems);
+      await readMembers(deps, attempt, { retrieval, row, archive, file, damages }, counts, problems);
     } catch (error) {
       attempt.throwIfCancelled();
       await throwIfNotTheArchives(deps, tape, retrieval, error);
-      problems.push({
-        path: null,
-        reason: `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`,
-      });
+      const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
+      problems.push({ path: null, reason });
+      damages.push(reason);
       counts.failed = row.members - counts.restored - counts.same - counts.kept;
     }
     if (retrieval.target !== null) await syncFileSystem(retrieval.target);
+    const [damage] = damages;
+    if (retrieval.kind === 'restore') {
+      // What an earlier copy of the archive has brought back is there already now.
+      const brought = Math.min(row.restored, counts.same);
+      counts.restored += brought;
+      counts.same -= brought;
+      attempt.throwIfCancelled();
+      const other =
+        damage === undefined
+          ? undefined
+          : await attempt.commit(() => goOnWithOther(catalog, row, damage, counts.restored));
+      if (other !== undefined) {
+        const { set_id: setId, group_no: group } = row;
+        const fields = { retrieval: ref.id, setId, group, tape: tape.row.name, other, reason: damage };
+        deps.logger.warn({ stage: 'read', ...fields }, 'archive damaged; another copy of it is read');
+        return;
+      }
+    }
     const result: ArchiveResult = {
       ...counts,
       state: problems.length === 0 ? 'done' : 'failed',
@@ -95,12 +119,25 @@ interface Reading {
   row: RetrievalArchiveRow;
   archive: ArchiveRow;
   file: string;
+  /** Takes what is wrong with the archive itself. */
+  damages: string[];
+}
+
+/** The tape of the copy is lost: another copy is read later, or the archive has failed. */
+async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
+  if ((await goOnWithOther(catalog, row, null, row.restored)) !== undefined) return;
+  const { restored, members, set_id: setId, group_no: group } = row;
+  const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
+  const reason = `Group ${group} of set ${setId} was on tape ${name}, which is lost, and there is no other copy of it.`;
+  const counts = { restored, same: 0, kept: 0, failed: members - restored };
+  const result = { state: 'failed', ...counts, ms: 0 } as const;
+  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason }]);
 }
 
 async function readMembers(
   deps: DriveDeps,
   attempt: Attempt,
-  { retrieval, row, archive, file }: Reading,
+  { retrieval, row, archive, file, damages }: Reading,
   counts: Record<Unpacked['outcome'], number>,
   problems: RetrievalProblem[],
 ): Promise<void> {
@@ -117,6 +154,7 @@ async function readMembers(
   if (size !== archive.size) {
     const reason = `The archive ${file} has ${size} bytes instead of ${archive.size}.`;
     problems.push({ path: null, reason });
+    damages.push(reason);
   }
   const report = (bytes: number) =>
     attempt.report({ step: 'reading', group: row.group_no, bytesOut: bytes, bytesTotal: row.bytes });
@@ -138,8 +176,9 @@ async function readMembers(
     pages: wantedPages(deps, retrieval, row, problems),
     signal: attempt.signal,
     onBatch(batch) {
-      for (const { name, outcome: became, reason } of batch) {
+      for (const { name, outcome: became, reason, damaged } of batch) {
         counts[became] += 1;
+        if (damaged === true) damages.push(`${toText(name)}: ${reason ?? ''}`);
         if (reason !== undefined) problems.push({ path: toBytes(name), reason });
       }
     },

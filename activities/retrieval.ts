@@ -3,27 +3,32 @@ import { access, constants } from 'node:fs/promises';
 import { fromBytes } from '../archive/byte-string.js';
 import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
 import { TargetTree } from '../archive/target-tree.js';
+import { unreserveForCopy } from '../catalog/copy-staging.js';
 import {
   addProblems,
+  pendingArchive,
   pendingArchives,
   recordArchive,
   recordRetrieval,
-  retrievalArchive,
   retrievalNamed,
   selectionOf,
   summarizeRetrieval,
+  type RetrievalArchiveRow,
   type RetrievalProblem,
   type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { syncFileSystem } from '../staging/page-cache.js';
 import { spaceOf } from '../tape/drive.js';
+import { loadedTapeId } from '../tape/label.js';
 import { requireForReading } from '../tape/loaded-tape.js';
 import { asAttempt, pause } from './attempt.js';
+import { removeCopyStaging } from './copy-archive.js';
 import type { Deps, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
 
@@ -61,22 +66,28 @@ export function recordRetrievalState(
 /** Gives an archive up that could not be read in all its attempts, and says so. */
 export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: string): Promise<void> {
   return asAttempt(async () => {
-    const row = await retrievalArchive(catalog, ref.id, ref.no);
-    if (row.state !== 'pending') return;
+    const row = await pendingArchive(catalog, ref.id, ref.no);
+    if (row === undefined) return;
     const result = { state: 'failed', restored: 0, same: 0, kept: 0, failed: row.members, ms: 0 } as const;
     const sentence = `The archive of group ${row.group_no} of set ${row.set_id} was given up: ${reason}`;
     await recordArchive(catalog, ref.id, ref.no, result, [{ path: null, reason: sentence }]);
   });
 }
 
-/** Waits, for days if it must, until the archive's tape is in the drive, and the target takes files. Only reads. */
+/**
+ * Waits, for days if it must, until the archive's tape is in the drive, or another one that holds a good copy of it, and the
+ * target takes files. Only reads.
+ */
 export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, drive } = deps;
     const retrieval = await retrievalNamed(catalog, ref.id);
-    const row = await retrievalArchive(catalog, ref.id, ref.no);
+    const row = await pendingArchive(catalog, ref.id, ref.no);
+    if (row === undefined) return;
     const freeBefore = await freeBytes(retrieval);
     for (;;) {
+      if (!(await isOnTape(catalog, row))) return;
+      if (retrieval.kind !== 'verify' && (await takeLoaded(deps, row))) return;
       try {
         await requireForReading(drive, catalog, row.tape_uuid);
         const free = await freeBytes(retrieval);
@@ -91,6 +102,16 @@ export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef): Promise<v
       await pause(attempt, lookEveryMs);
     }
   });
+}
+
+/** True when the tape in the drive holds another good copy, which is then read instead. */
+async function takeLoaded({ catalog, drive }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
+  const loaded = await loadedTapeId(drive.settings.path);
+  const copies = await goodCopies(catalog, row.set_id, row.group_no);
+  const other = copies.find((copy) => copy.tape === loaded && copy.copyNo !== row.copy_no);
+  if (other === undefined) return false;
+  await readInstead(catalog, row, other);
+  return true;
 }
 
 /** Bytes free at the target; none while it takes no writes. */
@@ -115,6 +136,10 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
       );
       await syncFileSystem(retrieval.target);
       await addProblems(catalog, id, problems);
+    }
+    if (retrieval.kind === 'copy') {
+      await unreserveForCopy(catalog, id);
+      await removeCopyStaging(deps.settings.BACKUP_COMPRESS_DIR, id);
     }
     const before = await summarizeRetrieval(catalog, id);
     const state = before.problems > 0 || before.failed > 0 ? 'incomplete' : 'completed';

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { ScanProgress } from '../source/scan.js';
 import { scanInThread } from '../source/scan.js';
+import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
@@ -25,7 +26,8 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         limits: {
           groupBytes: options.groupBytes,
           groupFiles: options.groupFiles,
-          stagingBytes: options.stagingBytes,
+          // Compressed on to a tape, it would be on that one only: with several copies a file of any size is staged.
+          stagingBytes: placesOf(set).length > 1 ? Number.MAX_SAFE_INTEGER : options.stagingBytes,
           direct: set.direct === 1,
         },
       },

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { closedGroups, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
+import { committedCopiesOf } from '../catalog/set-copies.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates, type GroupState, type SetState } from '../catalog/schema.js';
@@ -18,6 +19,8 @@ export interface PlannedGroup {
   state: GroupState;
   /** Bytes of staging that it holds, or asks for, as the catalog counts them; not in the histories of earlier versions. */
   stagingBytes?: number;
+  /** Numbers of its copies that are committed; left out where none is. */
+  committed?: number[];
 }
 
 export interface GroupPage {
@@ -40,17 +43,29 @@ export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<
       const { groups, scanned } = await closedGroups(deps.catalog, setId, after, pageSize);
       const work = groups.filter((group) => !finished.includes(group.state));
       const last = scanned && groups.length < pageSize;
-      if (work.length > 0 || last) return { groups: work.map(planned), last };
+      if (work.length > 0 || last) return { groups: await plannedGroups(deps, setId, work), last };
       after = groups.at(-1)?.no ?? after;
       if (groups.length < pageSize) await pause(attempt, lookEveryMs);
     }
   });
 }
 
-function planned(group: GroupRow): PlannedGroup {
-  const { no, bytes, state } = group;
-  const stagingBytes = group.reserved > 0 ? group.reserved : stagingNeed(group);
-  return { group: no, bytes, direct: group.direct === 1, state, stagingBytes };
+async function plannedGroups(
+  { catalog }: Deps,
+  setId: string,
+  groups: readonly GroupRow[],
+): Promise<PlannedGroup[]> {
+  const numbers = groups.map((group) => group.no);
+  const committed = await committedCopiesOf(catalog, setId, numbers);
+  return groups.map((group) => {
+    const { no, bytes, state } = group;
+    const stagingBytes = group.reserved > 0 ? group.reserved : stagingNeed(group);
+    const copies = committed.get(no);
+    return {
+      ...{ group: no, bytes, direct: group.direct === 1, state, stagingBytes },
+      ...(copies === undefined ? {} : { committed: copies }),
+    };
+  });
 }
 
 /** Writes a set's state down, for `status` and for people. */
@@ -89,7 +104,7 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<PlannedGro
       .where('no', 'in', numbers.slice(0, 1000))
       .orderBy('no')
       .execute();
-    return rows.map(planned);
+    return plannedGroups(deps, setId, rows);
   });
 }
 

@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { groupOf } from '../catalog/groups.js';
-import { commitCopies, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
+import { placesOf } from '../catalog/set-copies.js';
+import { setNamed } from '../catalog/sets.js';
+import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
@@ -15,6 +17,8 @@ export interface SyncResult {
   committed: number[];
   /** Groups whose copy is not to be trusted: they have to be written again. */
   lost: number[];
+  /** Where a set has several copies: the groups of which every copy is committed, and that can be released. */
+  whole?: number[];
 }
 
 /**
@@ -22,12 +26,14 @@ export interface SyncResult {
  * catalog: `synced`, `committed`.
  *
  * @param groups the set's groups that were written to the tape since its last sync.
+ * @param copyNo which of the set's copies that was.
  */
 export function syncTape(
   deps: DriveDeps,
   setId: string,
   tape: string,
   groups: number[],
+  copyNo = 1,
 ): Promise<SyncResult> {
   return asAttempt(async (attempt) => {
     const { catalog, lock } = deps;
@@ -35,22 +41,27 @@ export function syncTape(
     const pending = await writtenCopies(catalog, tape, setId);
     if (pending.length > 0 && row?.state === 'suspect')
       await distrust(deps, { row }, row.reason ?? 'suspect');
-    else if (pending.length > 0) await syncPending(deps, setId, tape, pending, attempt);
-    const result: SyncResult = { committed: [], lost: [] };
+    else if (pending.length > 0) await syncPending(deps, tape, pending, attempt);
+    const committed: number[] = [];
+    const lost: number[] = [];
+    const whole: number[] = [];
+    const several = placesOf(await setNamed(catalog, setId)).length > 1;
     for (const group of groups) {
+      const copy = await copyOf(catalog, setId, group, copyNo);
+      (copy?.state === 'committed' ? committed : lost).push(group);
       const { state } = await groupOf(catalog, setId, group);
-      (state === 'committed' || state === 'released' ? result.committed : result.lost).push(group);
+      if (state === 'committed' || state === 'released') whole.push(group);
     }
     lock.check();
-    return result;
+    return several ? { committed, lost, whole } : { committed, lost };
   }, driveCondition);
 }
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
 
-async function syncPending(
+/** Syncs the tape, which must be in the drive, and commits what was written to it. */
+export async function syncPending(
   deps: DriveDeps,
-  setId: string,
   tape: string,
   pending: Pending,
   attempt: Attempt,
@@ -65,12 +76,11 @@ async function syncPending(
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
-  await lock.hold(loaded.medium, () => syncHeld(deps, setId, loaded, pending, attempt));
+  await lock.hold(loaded.medium, () => syncHeld(deps, loaded, pending, attempt));
 }
 
 async function syncHeld(
   deps: DriveDeps,
-  setId: string,
   loaded: LoadedTape,
   pending: Pending,
   attempt: Attempt,
@@ -83,7 +93,7 @@ async function syncHeld(
   const began = performance.now();
   let look: Look;
   try {
-    look = await onMedium(deps, attempt, loaded, undefined, () => syncAndLook(deps, setId, pending));
+    look = await onMedium(deps, attempt, loaded, undefined, () => syncAndLook(deps, pending));
   } catch (error) {
     // The tape is suspect now, and its unsynced copies are set back: that is what this step had to find out.
     if (error instanceof TapeflowFailure && error.details['reason'] === 'suspect') return;
@@ -96,11 +106,15 @@ async function syncHeld(
     const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
     await writeAgain(deps, loaded.row.uuid, reason, copy);
   }
-  const copies = there.map((copy) => ({ group: copy.group_no, token: copy.token, bytes: copy.size }));
-  for (const group of await commitCopies(catalog, setId, copies, { ms, detail })) {
-    const bytes = copies.find((copy) => copy.group === group)?.bytes ?? 0;
-    logStage(deps, 'synced', { setId, group }, { bytes, ms, detail });
-    logStage(deps, 'committed', { setId, group }, { bytes });
+  const copies = there.map((copy) => ({
+    ...{ setId: copy.set_id, group: copy.group_no, copyNo: copy.copy_no, token: copy.token },
+    bytes: copy.size,
+  }));
+  for (const { setId, group, copyNo, whole } of await commitCopies(catalog, copies, { ms, detail })) {
+    const ref = { setId, group };
+    const bytes = copies.find((copy) => copy.setId === setId && copy.group === group)?.bytes ?? 0;
+    logStage(deps, 'synced', ref, { bytes, ms, detail, copy: copyNo, tape: loaded.row.name });
+    if (whole) logStage(deps, 'committed', ref, { bytes });
   }
 }
 
@@ -111,14 +125,17 @@ interface Look {
   detail: string;
 }
 
-async function syncAndLook({ drive, lock }: DriveDeps, setId: string, pending: Pending): Promise<Look> {
-  const folder = tapeFolder(drive.settings.path, setId);
+async function syncAndLook({ drive, lock }: DriveDeps, pending: Pending): Promise<Look> {
+  const mount = drive.settings.path;
   lock.check();
-  const folders = (await sizeOf(folder)) === undefined ? [] : [folder];
-  const detail = await drive.sync([...folders, drive.settings.path]);
+  const folders: string[] = [];
+  for (const folder of new Set(pending.map((copy) => tapeFolder(mount, copy.set_id))))
+    if ((await sizeOf(folder)) !== undefined) folders.push(folder);
+  const detail = await drive.sync([...folders, mount]);
   const there: Pending = [];
   const missing: Pending = [];
   for (const copy of pending) {
+    const folder = tapeFolder(mount, copy.set_id);
     const size = await sizeOf(path.join(folder, copy.name));
     const manifestSize = await sizeOf(path.join(folder, copy.manifest_name));
     (size === copy.size && manifestSize === copy.manifest_size ? there : missing).push(copy);

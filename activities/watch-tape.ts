@@ -1,10 +1,12 @@
 import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { Keeping } from '../catalog/keeping.js';
+import { placesOf } from '../catalog/set-copies.js';
 import { recordSetState, setNamed } from '../catalog/sets.js';
 import { recyclableTapes } from '../catalog/tape-keeping.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import type { LoadedTape } from '../tape/loaded-tape.js';
+import { requireTape, tapeDemand, type TapeDemand } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import type { Drive } from '../tape/drive.js';
@@ -23,6 +25,11 @@ export interface TapeWish {
   wanted?: string | undefined;
   /** The group whose archive is next; without it the tape is wanted for its sync alone. */
   group?: number | undefined;
+  /** The copy that is written next, where the set has several, and why that one. */
+  copyNo?: number | undefined;
+  because?: string | undefined;
+  /** Other copies that the same drive writes, with their next groups: a tape for one of them will do too. */
+  others?: { copyNo: number; group: number }[] | undefined;
 }
 
 /**
@@ -33,15 +40,15 @@ export interface TapeWish {
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
   return asAttempt(async (attempt) => {
-    const { catalog, drive } = deps;
+    const { catalog } = deps;
     let said: string | undefined;
     let advice = '';
     for (let look = 0; ; look += 1) {
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
-      if (wanted?.state === 'suspect') return '';
+      if (wanted?.state === 'suspect' || wanted?.state === 'lost') return '';
       try {
-        const demand = await tapeDemand(catalog, wish.setId, wish.group, wish.wanted);
-        return (await requireTape(drive, catalog, demand)).row.name;
+        const demand = await tapeDemand(catalog, wish, wish.wanted, wish.because);
+        return (await suitableTape(deps, wish, demand)).row.name;
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         if (wish.wanted === undefined && look % looksPerAdvice === 0)
@@ -50,7 +57,10 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
         const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
         const quietly = said === news;
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, saysMore, quietly);
+        // Another drive of the set may wait too: one that has nothing new to say leaves the reason to it.
+        const alone = wish.copyNo === undefined || !quietly;
+        const unless: readonly SetState[] = alone ? saysMore : [...saysMore, 'waiting_for_tape'];
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, unless, quietly);
         said = news;
         attempt.report({ step: 'waiting for tape', why: sentence });
       }
@@ -60,12 +70,35 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
 }
 
 /** The tapes of the set's pool that could be erased and be written anew. */
-async function recyclableAdvice({ catalog, settings }: Deps, { setId }: TapeWish): Promise<string> {
-  const { pool } = await setNamed(catalog, setId);
+async function recyclableAdvice({ catalog, settings }: Deps, { setId, copyNo = 1 }: TapeWish): Promise<string> {
+  const places = placesOf(await setNamed(catalog, setId));
+  const pool = places[copyNo - 1]?.pool ?? '';
   const now = Date.now();
   const names = await recyclableTapes(catalog, pool, await Keeping.of(catalog, settings.retentions), now);
   const [first] = names;
   if (first === undefined) return '';
   const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
   return ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} --yes\` with it in the drive erases it, and it is written anew.`;
+}
+
+/** The tape in the drive, if it will do for the copy that is next, or for another one. */
+async function suitableTape(
+  { catalog, drive }: Deps & { drive: Drive },
+  { setId, others = [] }: TapeWish,
+  demand: TapeDemand,
+): Promise<LoadedTape> {
+  try {
+    return await requireTape(drive, catalog, demand);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    for (const other of others) {
+      const tape = await requireTape(
+        drive,
+        catalog,
+        await tapeDemand(catalog, { setId, ...other }, undefined),
+      ).catch(() => undefined);
+      if (tape !== undefined) return tape;
+    }
+    throw error;
+  }
 }

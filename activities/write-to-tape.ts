@@ -10,7 +10,7 @@ import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { tapeFolder, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
-import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import { logStage, type CopyRef, type DriveDeps, type GroupRef } from './deps.js';
 import { onMedium } from './on-medium.js';
 
 export interface WrittenArchive {
@@ -26,11 +26,17 @@ export interface WrittenArchive {
  * `syncTape`. Fails with `TapeNotReady` when a person has to act first.
  *
  * @param wanted UUID of the only tape that will do, when others of the set are not synced there yet.
+ * @param because why this copy comes next, where the drive serves several: for people whom the step asks for a tape.
  */
-export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Promise<WrittenArchive> {
+export function writeToTape(
+  deps: DriveDeps,
+  { copyNo = 1, ...ref }: CopyRef,
+  wanted?: string,
+  because?: string,
+): Promise<WrittenArchive> {
   return asAttempt(async (attempt) => {
     const { catalog, drive, lock } = deps;
-    const done = await copyOf(catalog, ref.setId, ref.group);
+    const done = await copyOf(catalog, ref.setId, ref.group, copyNo);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
     if (archive === undefined) {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
@@ -40,17 +46,34 @@ export function writeToTape(deps: DriveDeps, ref: GroupRef, wanted?: string): Pr
       const bytes = archive.size + archive.manifest_size;
       return { tape: done.tape_uuid, tapeName: row?.name ?? '', bytes };
     }
-    const demand = await tapeDemand(catalog, ref.setId, ref.group, wanted);
+    const copy = { ...ref, copyNo };
+    const demand = await tapeDemand(catalog, copy, wanted, because);
     const tape = await requireTape(drive, catalog, demand);
-    return lock.hold(tape.medium, () => writeArchive(deps, ref, archive, attempt, tape));
+    const staged: StagedArchive = {
+      folder: finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId),
+      async lose(reason) {
+        if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
+      },
+    };
+    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   }, driveCondition);
 }
 
-/** Writes archive and manifest to the tape that is held, and records the copy as written. */
-async function writeArchive(
+/** Where an archive and its manifest are staged, and what to do when their bytes are gone or damaged. */
+export interface StagedArchive {
+  folder: string;
+  lose(reason: string): Promise<void>;
+}
+
+/**
+ * Writes archive and manifest to the tape that is held, and records the copy as written. Fails with
+ * `StagedArchiveDamaged` when the staged bytes are not those of the archive.
+ */
+export async function writeArchive(
   deps: DriveDeps,
-  ref: GroupRef,
+  { copyNo, ...ref }: Required<CopyRef>,
   archive: ArchiveRow,
+  staged: StagedArchive,
   attempt: Attempt,
   tape: LoadedTape,
 ): Promise<WrittenArchive> {
@@ -58,17 +81,26 @@ async function writeArchive(
   const { token } = attempt;
   const bytes = archive.size + archive.manifest_size;
   const began = performance.now();
-  const files = stagedFiles(deps, ref, archive);
+  const files = stagedFiles(staged.folder, archive);
   const options = writeOptions(deps, ref, archive, attempt, tape);
-  await beginCopy(catalog, { ...ref, tape: tape.row, token, direct: false });
+  await beginCopy(catalog, { ...ref, copyNo, tape: tape.row, token, direct: false });
   logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
-  await onMedium(deps, attempt, tape, bytes, () => writeBoth(deps, ref, archive, files, options));
+  await onMedium(deps, attempt, tape, bytes, async () => {
+    try {
+      await writeBoth(ref.setId, files, options);
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.code !== 'StagedArchiveDamaged') throw error;
+      await staged.lose(error.message);
+      logStage(deps, 'lost', ref, { archive: archive.name, reason: error.message });
+      throw error;
+    }
+  });
   const ms = performance.now() - began;
   const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
   attempt.throwIfCancelled();
   const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
-  if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, token }, event)))) {
-    throw await takenOver(deps, ref, tape, token);
+  if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo, token }, event)))) {
+    throw await takenOver(deps, { ...ref, copyNo }, tape, token);
   }
   logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, speed, tape: tape.row.name });
   return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
@@ -77,11 +109,15 @@ async function writeArchive(
 /** Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun it. */
 export async function takenOver(
   { catalog }: DriveDeps,
-  ref: GroupRef,
+  ref: Required<CopyRef>,
   { row }: LoadedTape,
   token: string,
 ): Promise<TapeflowFailure> {
-  const copy = await copyOf(catalog, ref.setId, ref.group);
+  if ((await archiveOf(catalog, ref.setId, ref.group)) === undefined) {
+    // Another drive, which writes another copy, has found the staged bytes damaged.
+    return new TapeflowFailure('StagedArchiveDamaged', `The archive of group ${ref.group} was taken back.`);
+  }
+  const copy = await copyOf(catalog, ref.setId, ref.group, ref.copyNo);
   if (copy === undefined || (copy.state === 'lost' && copy.token === token)) {
     return tapeNotReady(
       'suspect',
@@ -92,8 +128,7 @@ export async function takenOver(
   return staleAttempt(ref.setId, ref.group);
 }
 
-function stagedFiles({ settings }: DriveDeps, ref: GroupRef, archive: ArchiveRow): StagedFile[] {
-  const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+function stagedFiles(folder: string, archive: ArchiveRow): StagedFile[] {
   return [
     { name: archive.name, path: path.join(folder, archive.name), size: archive.size, sha256: archive.sha256 },
     {
@@ -133,27 +168,18 @@ function writeOptions(
   };
 }
 
-async function writeBoth(
-  deps: DriveDeps,
-  ref: GroupRef,
-  archive: ArchiveRow,
-  files: StagedFile[],
-  options: WriteOptions,
-) {
-  const { catalog } = deps;
+async function writeBoth(setId: string, files: StagedFile[], options: WriteOptions): Promise<void> {
   for (const file of files) {
     try {
       await writeFileToTape(file, options);
     } catch (error) {
-      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, ref.setId), files);
+      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, setId), files);
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
       const unreadable = error instanceof UnreadableSource;
       if (!missing && !damaged && !unreadable) throw error;
       const reason = missing ? `The staged ${file.path} is gone.` : describeError(error);
-      if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
-      logStage(deps, 'lost', ref, { archive: archive.name, reason });
       throw new TapeflowFailure('StagedArchiveDamaged', reason, { cause: error });
     }
   }

@@ -85,6 +85,8 @@ export interface Unpacked {
   /** Bytes of content. */
   bytes: number;
   reason?: string;
+  /** It failed because the archive is damaged: another copy of that may have it. */
+  damaged?: true;
 }
 
 /** Thrown when `shouldStop` says so. */
@@ -165,7 +167,7 @@ export class Unpacker {
     } catch (error) {
       if (error instanceof RestoreProblem) return failed(name, error.message);
       if (error instanceof ArchiveDamaged)
-        return failed(name, `${this.options.archivePath}: ${error.message}`);
+        return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
       return failed(name, problemOf(error));
     }
   }

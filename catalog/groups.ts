@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
+import { stagedByCopies } from './copy-staging.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { finalSetStates, type ArchivesTable, type GroupState, type GroupsTable } from './schema.js';
@@ -64,8 +65,8 @@ export async function closedGroups(
 }
 
 /**
- * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets. Parked and cancelled
- * archives do not count, or they would stop every other set for good.
+ * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets, and over unfinished
+ * copies from tape to tape. Parked and cancelled archives do not count, or they would stop every other set for good.
  *
  * @returns false when it does not fit now.
  */
@@ -87,7 +88,7 @@ export async function reserveStaging(
       .where('sets.state', 'not in', finalSetStates)
       .where((eb) => eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', no)])))
       .executeTakeFirstOrThrow();
-    if (Number(held ?? 0) + bytes > budget) return false;
+    if (Number(held ?? 0) + (await stagedByCopies(tx)) + bytes > budget) return false;
     await tx
       .updateTable('groups')
       .set({ reserved: bytes })
@@ -235,7 +236,8 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
  * Only as long as no copy of it is committed, and only the archive that the attempt has looked for: with `in`, only
  * while the group is still in that state.
  *
- * @returns false when the archive is another one by now, or further on: nothing was forgotten.
+ * @returns false when the archive is another one by now, or further on: nothing was forgotten. Throws `StagedArchiveGone`
+ * when another copy of it is on tape already: then it is this very archive that the missing copy needs.
  */
 export async function forgetArchive(
   catalog: Catalog,
@@ -249,6 +251,7 @@ export async function forgetArchive(
     if (group.state === 'committed' || group.state === 'released') return false;
     if (options.in !== undefined && group.state !== options.in) return false;
     if ((await archiveOf(tx, setId, no))?.token !== archive.token) return false;
+    await requireNoCommittedCopy(tx, setId, no, reason);
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     // Kept, since it says that files of these names on that tape are ours to replace.
     await tx
@@ -278,4 +281,21 @@ export async function forgetArchive(
     await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
     return true;
   });
+}
+
+async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, reason: string): Promise<void> {
+  const copy = await tx
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', no)
+    .where('copies.state', '=', 'committed')
+    .executeTakeFirst();
+  if (copy === undefined) return;
+  throw new TapeflowFailure(
+    'StagedArchiveGone',
+    `The staged archive of group ${no} cannot be used any more (${reason.replace(/\.$/, '')}), and only tape ${copy.name} holds it.`,
+    { advice: `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
+  );
 }

@@ -308,6 +308,22 @@ async function pools(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('tapes').addColumn('erased_to', 'text').execute();
 }
 
+/** Several copies of a set, and copies of archives that are made from tape to tape. */
+async function copies(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema.alterTable('sets').addColumn('places', 'text').execute();
+  await schema.alterTable('retrievals').addColumn('to_drive', 'text').execute();
+  await schema.alterTable('retrieval_archives').addColumn('to_copy', integer).execute();
+  await schema.alterTable('retrieval_archives').addColumn('to_pool', 'text').execute();
+  await schema
+    .alterTable('retrieval_archives')
+    .addColumn('reserved', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await sql`create index retrieval_archives_by_reserved on retrieval_archives (reserved) where reserved > 0`.execute(
+    db,
+  );
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -318,4 +334,5 @@ export const migrations: Record<string, Migration> = {
   '0006_groups_by_reserved': { up: groupsByReserved },
   '0007_file_names': { up: fileNames },
   '0008_pools': { up: pools },
+  '0009_copies': { up: copies },
 };

@@ -13,7 +13,7 @@ export interface RetrievalPlan {
   problems: RetrievalProblem[];
 }
 
-interface CopyOnTape {
+export interface CopyOnTape {
   set_id: string;
   group_no: number;
   copy_no: number;
@@ -21,17 +21,24 @@ interface CopyOnTape {
   committed_at: number | null;
   members: number;
   bytes_in: number;
+  state: string;
+  damage: string | null;
+  /** Of its tape. */
+  pool: string;
 }
 
-async function committedCopies(
+/** Copies of a set, of one of its groups, or on a tape: those that are committed, or in any state. */
+export async function committedCopies(
   db: Catalog,
-  what: { setId: string } | { tape: string },
+  what: { setId: string; group?: number } | { tape: string },
+  states: 'committed' | 'any' = 'committed',
 ): Promise<CopyOnTape[]> {
   let query = db
     .selectFrom('copies')
     .innerJoin('archives', (join) =>
       join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
     )
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
     .select([
       'copies.set_id',
       'copies.group_no',
@@ -40,21 +47,23 @@ async function committedCopies(
       'copies.committed_at',
       'archives.members',
       'archives.bytes_in',
+      'copies.state',
+      'copies.damage',
+      'tapes.pool',
     ])
-    .where('copies.state', '=', 'committed')
     .orderBy('copies.set_id')
     .orderBy('copies.group_no')
     .orderBy('copies.copy_no');
-  query =
-    'tape' in what
-      ? query.where('copies.tape_uuid', '=', what.tape)
-      : query.where('copies.set_id', '=', what.setId);
-  return query.execute();
+  if (states === 'committed') query = query.where('copies.state', '=', 'committed');
+  if ('tape' in what) return query.where('copies.tape_uuid', '=', what.tape).execute();
+  if (what.group !== undefined) query = query.where('copies.group_no', '=', what.group);
+  return query.where('copies.set_id', '=', what.setId).execute();
 }
 
-/** Tape after tape, in the order in which the set came to them; on each in the order of writing. */
-function inTapeOrder(copies: readonly CopyOnTape[]): CopyOnTape[] {
+/** Tape after tape, the one that is in the drive first, then as the set came to them; on each in the order of writing. */
+export function inTapeOrder(copies: readonly CopyOnTape[], loaded?: string): CopyOnTape[] {
   const tapes = [...new Set(copies.map((copy) => copy.tape_uuid))];
+  tapes.sort((a, b) => Number(b === loaded) - Number(a === loaded));
   return [...copies].sort(
     (a, b) =>
       tapes.indexOf(a.tape_uuid) - tapes.indexOf(b.tape_uuid) ||
@@ -86,17 +95,27 @@ const nameOf = (setId: string, group: number) => `${setId} ${group}`;
 
 /**
  * The archives that a selection of a set needs, one copy of each: its own, and those of earlier sets that hold what is
- * unchanged. What is on no tape is a problem, and the rest is planned all the same.
+ * unchanged. What is on no tape is a problem, and the rest is planned all the same. Of several copies it takes one that is
+ * not damaged, if there is one, and of those the one on the tape that is at hand.
+ *
+ * @param loaded UUID of the tape in the drive.
  */
-export async function planRestore(db: Catalog, setId: string, selection: Selection): Promise<RetrievalPlan> {
+export async function planRestore(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  loaded?: string,
+): Promise<RetrievalPlan> {
   const wanted = isEverything(selection)
-    ? [...(await ownArchives(db, setId)), ...(await heldElsewhere(db, setId))]
+    ? await archivesOf(db, setId)
     : await selectedArchives(db, setId, selection);
   const copies = new Map<string, CopyOnTape>();
+  const merit = (copy: CopyOnTape) => (copy.damage === null ? 2 : 0) + (copy.tape_uuid === loaded ? 1 : 0);
   for (const holder of [...new Set(wanted.map((archive) => archive.setId))].sort())
     for (const copy of await committedCopies(db, { setId: holder })) {
       const name = nameOf(copy.set_id, copy.group_no);
-      if (!copies.has(name)) copies.set(name, copy);
+      const other = copies.get(name);
+      if (other === undefined || merit(copy) > merit(other)) copies.set(name, copy);
     }
   const found = new Map<CopyOnTape, WantedArchive>();
   const missing: WantedArchive[] = [];
@@ -108,13 +127,18 @@ export async function planRestore(db: Catalog, setId: string, selection: Selecti
   const lacking = missingOf(await setNamed(db, setId));
   const inSetOrder = [...copies.values()].filter((copy) => found.has(copy));
   return {
-    archives: inTapeOrder(inSetOrder).map((copy) => planned(copy, found.get(copy))),
+    archives: inTapeOrder(inSetOrder, loaded).map((copy) => planned(copy, found.get(copy))),
     problems: [
       ...(lacking === undefined ? [] : [{ path: null, reason: lacking }]),
       ...(await missingGroups(db, setId, missing)),
       ...(await missingElsewhere(db, setId, selection, missing)),
     ],
   };
+}
+
+/** Every archive that a restore of a set needs: its own, and those of earlier sets. */
+export async function archivesOf(db: Catalog, setId: string): Promise<WantedArchive[]> {
+  return [...(await ownArchives(db, setId)), ...(await heldElsewhere(db, setId))];
 }
 
 /** The set's own archives with anything in them, also those that are still to be made. */
@@ -184,12 +208,28 @@ async function missingGroups(
   const problems: RetrievalProblem[] = [];
   for (const { group, members } of missing.filter((archive) => archive.setId === setId)) {
     const { state } = await groupOf(db, setId, group);
-    // Released means that it was: its tape is erased or lost since.
-    const why = state === 'released' ? 'it is on none any more' : `it is ${state}`;
+    const tapes = await lostTapesOf(db, setId, group);
+    // Released means that it was: its tape is erased since.
+    const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
+    const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
     const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;
+}
+
+/** Names of lost tapes that held a group. */
+async function lostTapesOf(db: Catalog, setId: string, group: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', group)
+    .where('tapes.state', '=', 'lost')
+    .orderBy('copies.copy_no')
+    .execute();
+  return [...new Set(rows.map((row) => row.name))];
 }
 
 /** Files of the set whose content is in an archive of an earlier set that is on no tape. */

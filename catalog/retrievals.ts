@@ -2,7 +2,7 @@ import { sql, type Insertable, type Selectable } from 'kysely';
 import { usageFailure } from '../config/failures.js';
 import { selectionSchema, type Selection } from '../source/selection.js';
 import type { Catalog } from './open-catalog.js';
-import type { RetrievalArchivesTable, RetrievalState, RetrievalsTable } from './schema.js';
+import type { RetrievalArchivesTable, RetrievalKind, RetrievalState, RetrievalsTable } from './schema.js';
 
 export type RetrievalRow = Selectable<RetrievalsTable>;
 export type RetrievalArchiveRow = Selectable<RetrievalArchivesTable>;
@@ -26,12 +26,14 @@ export interface PlannedArchive {
   tape: string;
   members: number;
   bytes: number;
+  /** Of a copy: the number that it gets, and the pool whose tapes take it. */
+  to?: { copyNo: number; pool: string } | undefined;
 }
 
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
->;
+> & { to_drive?: string | null };
 
 /** The unfinished retrieval that was asked for with exactly the same words. */
 export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
@@ -50,7 +52,7 @@ export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise
 
 /**
  * Writes a retrieval down with its archives in the order of reading, and what is known beforehand not to be had.
- * Ids are `restore-000001`, `verify-000002`, in one sequence.
+ * Ids are `restore-000001`, `verify-000002`, `copy-000003`, in one sequence.
  */
 export async function insertRetrieval(
   catalog: Catalog,
@@ -64,6 +66,7 @@ export async function insertRetrieval(
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow();
     const row = {
+      to_drive: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',
@@ -88,6 +91,8 @@ export async function insertRetrieval(
         kept: 0,
         failed: 0,
         ms: null,
+        to_copy: archive.to?.copyNo ?? null,
+        to_pool: archive.to?.pool ?? null,
       };
       await tx.insertInto('retrieval_archives').values(planned).execute();
     }
@@ -100,7 +105,7 @@ export async function insertRetrieval(
 export async function retrievalNamed(db: Catalog, id: string): Promise<RetrievalRow> {
   const row = await db.selectFrom('retrievals').selectAll().where('id', '=', id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw usageFailure('NoSuchRetrieval', `There is no restore or verify ${id} in the catalog.`);
+  throw usageFailure('NoSuchRetrieval', `There is no restore, verify or copy ${id} in the catalog.`);
 }
 
 /** Retrievals that are not in a final state, oldest first. */
@@ -129,13 +134,19 @@ export async function pendingArchives(
     .execute();
 }
 
-export async function retrievalArchive(db: Catalog, id: string, no: number): Promise<RetrievalArchiveRow> {
+/** An archive that is still to be read; undefined when it was, or when another copy of it is read later instead. */
+export async function pendingArchive(
+  db: Catalog,
+  id: string,
+  no: number,
+): Promise<RetrievalArchiveRow | undefined> {
   return db
     .selectFrom('retrieval_archives')
     .selectAll()
     .where('retrieval_id', '=', id)
     .where('no', '=', no)
-    .executeTakeFirstOrThrow();
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
 }
 
 /** A member that could not be had, or is damaged, and why. `path` null: the archive as a whole. */
@@ -226,7 +237,7 @@ export async function recordRetrieval(
 
 export interface RetrievalSummary {
   id: string;
-  kind: string;
+  kind: RetrievalKind;
   subject: string;
   status: RetrievalState;
   reason: string | null;

@@ -39,16 +39,18 @@ export type GroupState =
   | 'skipped';
 
 /**
- * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. `erased`:
- * they are being deleted with everything on their tape, or are already.
+ * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. A `lost` one
+ * that has a `committed_at` was committed on a tape that is lost. `erased`: they are being deleted with everything on their
+ * tape, or are already.
  */
 export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 
 /**
  * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
- * labelled it; it is read, and never written to. `erasing`: what it holds counts no more, and its new label is not written.
+ * labelled it; it is read, and never written to. `lost`: a person has said that it is gone; its copies are `lost` too.
+ * `erasing`: what it holds counts no more, and its new label is not written.
  */
-export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'erasing';
+export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost' | 'erasing';
 
 /** `unchanged`: as an earlier set has stored it, whose archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
@@ -78,6 +80,8 @@ export interface SetsTable {
   base_id: string | null;
   /** 1: compressed straight on to the tape. */
   direct: number;
+  /** JSON array of the pool and drive of each copy, where the set has several; see `placesOf`. */
+  places: string | null;
   /** JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs. */
   options: string;
   /** 1 when every source was walked to its end. */
@@ -221,8 +225,8 @@ export interface EventsTable {
   detail: string | null;
 }
 
-/** A restore or a verify: archives that are read back from tape. */
-export type RetrievalKind = 'restore' | 'verify';
+/** A restore, a verify or a copy to other tapes: archives that are read back from tape. */
+export type RetrievalKind = 'restore' | 'verify' | 'copy';
 /** The last four are final. `incomplete`: ended, and something could not be had or was damaged. */
 export type RetrievalState =
   'running' | 'waiting_for_tape' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
@@ -233,6 +237,8 @@ export interface RetrievalsTable {
   /** What was asked for, in words: a set or a tape. */
   subject: string;
   drive: string;
+  /** The drive that a copy is written with; null for the others. */
+  to_drive: string | null;
   /** Absolute path of the folder that is restored into; null for a verify. */
   target: string | null;
   overwrite: string;
@@ -261,6 +267,10 @@ export interface RetrievalArchivesTable {
   kept: number;
   failed: number;
   ms: number | null;
+  /** Of a copy: the number that it gets, the pool whose tapes take it, and the bytes of staging that it holds. */
+  to_copy: number | null;
+  to_pool: string | null;
+  reserved: Generated<number>;
 }
 
 export interface RetrievalProblemsTable {

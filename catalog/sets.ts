@@ -3,7 +3,9 @@ import { sql, type Selectable } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
+import { lostGroupsOf } from './lost-tapes.js';
 import type { Catalog } from './open-catalog.js';
+import { placesOf, placesText, type CopyPlace } from './set-copies.js';
 import { finalSetStates, type GroupState, type SetState, type SetsTable } from './schema.js';
 
 export type SetRow = Selectable<SetsTable>;
@@ -15,6 +17,8 @@ export interface NewSet {
   excludes: string[];
   pool: string;
   drive: string;
+  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
   options: unknown;
@@ -70,6 +74,7 @@ export async function openSet(
         excludes: JSON.stringify(wanted.excludes),
         pool: wanted.pool,
         drive: wanted.drive,
+        places: placesText(wanted.places ?? []),
         mode: base === undefined ? 'full' : wanted.mode,
         base_id: base ?? null,
         direct: wanted.direct ? 1 : 0,
@@ -243,6 +248,8 @@ export interface SetSummary {
   sources: string[];
   pool: string;
   drive: string;
+  /** Of each copy: where it goes, and how many archives of it are committed. */
+  copies: (CopyPlace & { archives: number })[];
   mode: string;
   /** The set that it builds on. */
   base: string | null;
@@ -261,6 +268,8 @@ export interface SetSummary {
   stagedBytes: number;
   stages: Partial<Record<GroupState, number>>;
   failedGroups: { group: number; reason: string }[];
+  /** Groups that are on no tape any more. */
+  lostGroups: number[];
   leftOut: string[];
 }
 
@@ -293,9 +302,6 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
   }
   const committed = await db
     .selectFrom('archives')
-    .innerJoin('copies', (join) =>
-      join.onRef('copies.set_id', '=', 'archives.set_id').onRef('copies.group_no', '=', 'archives.group_no'),
-    )
     .select((eb) => [
       eb.fn.countAll<number>().as('archives'),
       eb.fn.sum<number | null>('archives.members').as('files'),
@@ -303,9 +309,24 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
       eb.fn.sum<number | null>('archives.size').as('bytesOut'),
     ])
     .where('archives.set_id', '=', setId)
-    .where('copies.copy_no', '=', 1)
-    .where('copies.state', '=', 'committed')
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('copies')
+          .select('copies.copy_no')
+          .whereRef('copies.set_id', '=', 'archives.set_id')
+          .whereRef('copies.group_no', '=', 'archives.group_no')
+          .where('copies.state', '=', 'committed'),
+      ),
+    )
     .executeTakeFirstOrThrow();
+  const byCopy = await db
+    .selectFrom('copies')
+    .select((eb) => ['copy_no', eb.fn.countAll<number>().as('archives')])
+    .where('set_id', '=', setId)
+    .where('state', '=', 'committed')
+    .groupBy('copy_no')
+    .execute();
   const skipped = await db
     .selectFrom('files')
     .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -336,6 +357,10 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     sources: JSON.parse(set.sources) as string[],
     pool: set.pool,
     drive: set.drive,
+    copies: placesOf(set).map((place, index) => ({
+      ...place,
+      archives: byCopy.find((row) => row.copy_no === index + 1)?.archives ?? 0,
+    })),
     mode: set.mode,
     base: set.base_id,
     groups,
@@ -353,6 +378,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     stagedBytes,
     stages,
     failedGroups: failed.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' })),
+    lostGroups: await lostGroupsOf(db, setId),
     leftOut: JSON.parse(set.left_out) as string[],
   };
 }

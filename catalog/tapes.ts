@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
+import { copyText, placesOf, settleAfterCommit, settleGroup } from './set-copies.js';
 import type { CopiesTable, TapesTable, TapeState } from './schema.js';
 
 export type TapeRow = Selectable<TapesTable>;
@@ -70,14 +71,17 @@ const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct
 /** Begins a copy for one attempt, in place of any that is not committed. */
 export async function beginCopy(
   catalog: Catalog,
-  copy: { setId: string; group: number; tape: TapeRow; token: string; direct: boolean },
+  copy: { setId: string; group: number; copyNo: number; tape: TapeRow; token: string; direct: boolean },
 ): Promise<void> {
   const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
-    const row = { tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token, written_at: null } as const;
+    const row = {
+      ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
+      ...{ written_at: null, committed_at: null, verified_at: null, damage: null },
+    };
     await tx
       .insertInto('copies')
-      .values({ set_id: copy.setId, group_no: copy.group, copy_no: 1, committed_at: null, ...row })
+      .values({ set_id: copy.setId, group_no: copy.group, copy_no: copy.copyNo, ...row })
       .onConflict((conflict) =>
         conflict
           .columns(['set_id', 'group_no', 'copy_no'])
@@ -85,13 +89,7 @@ export async function beginCopy(
           .where('copies.state', '!=', 'committed'),
       )
       .execute();
-    await tx
-      .updateTable('groups')
-      .set({ state: 'writing' })
-      .where('set_id', '=', copy.setId)
-      .where('no', '=', copy.group)
-      .where('state', 'not in', ['committed', 'released'])
-      .execute();
+    await settleGroup(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
 }
@@ -139,7 +137,7 @@ export async function lastCommittedOn(
  */
 export async function recordWritten(
   catalog: Catalog,
-  copy: { setId: string; group: number; token: string },
+  copy: { setId: string; group: number; copyNo: number; token: string },
   event: { ms: number; bytes: number; detail: string },
 ): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
@@ -148,17 +146,12 @@ export async function recordWritten(
       .set({ state: 'written', written_at: Date.now() })
       .where('set_id', '=', copy.setId)
       .where('group_no', '=', copy.group)
-      .where('copy_no', '=', 1)
+      .where('copy_no', '=', copy.copyNo)
       .where('token', '=', copy.token)
       .where('state', '=', 'writing')
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) return false;
-    await tx
-      .updateTable('groups')
-      .set({ state: 'written' })
-      .where('set_id', '=', copy.setId)
-      .where('no', '=', copy.group)
-      .execute();
+    await settleGroup(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'written', ...event }]);
     return true;
   });
@@ -174,6 +167,7 @@ export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
     .select([
       'copies.set_id',
       'copies.group_no',
+      'copies.copy_no',
       'copies.token',
       'copies.written_at',
       'archives.name',
@@ -189,44 +183,85 @@ export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
   return query.execute();
 }
 
-/** Commits synced copies: from here on their staged archives may be deleted. */
+/** A copy that was committed; `whole`: with it each of the set's copies of the group is, which was not so before. */
+export interface CommittedCopy {
+  setId: string;
+  group: number;
+  copyNo: number;
+  whole: boolean;
+}
+
+/** Commits synced copies. A staged archive may be deleted when all the copies of its group are committed. */
 export async function commitCopies(
   catalog: Catalog,
-  setId: string,
-  copies: readonly { group: number; token: string; bytes: number }[],
+  copies: readonly { setId: string; group: number; copyNo: number; token: string; bytes: number }[],
   sync: { ms: number; detail: string },
-): Promise<number[]> {
-  const committed: number[] = [];
+): Promise<CommittedCopy[]> {
+  const committed: CommittedCopy[] = [];
   await catalog.transaction().execute(async (tx) => {
-    for (const { group, token, bytes } of copies) {
-      const result = await tx
+    for (const { setId, group, copyNo, token, bytes } of copies) {
+      const row = await tx
         .updateTable('copies')
         .set({ state: 'committed', committed_at: Date.now() })
         .where('set_id', '=', setId)
         .where('group_no', '=', group)
-        .where('copy_no', '=', 1)
+        .where('copy_no', '=', copyNo)
         .where('token', '=', token)
         .where('state', '=', 'written')
+        .returning('tape_uuid')
         .executeTakeFirst();
-      if (result.numUpdatedRows === 0n) continue;
-      await tx
-        .updateTable('groups')
-        .set({ state: 'committed', reason: null })
-        .where('set_id', '=', setId)
-        .where('no', '=', group)
-        .execute();
-      await recordEvents(tx, [
-        { setId, group, stage: 'synced', ms: sync.ms, bytes, detail: sync.detail },
-        { setId, group, stage: 'committed', bytes },
-      ]);
-      committed.push(group);
+      if (row === undefined) continue;
+      await replaceOnTape(tx, { setId, group, copyNo, tape: row.tape_uuid });
+      const set = await tx
+        .selectFrom('sets')
+        .select(['pool', 'drive', 'places'])
+        .where('id', '=', setId)
+        .executeTakeFirstOrThrow();
+      const which = copyText(copyNo, Math.max(copyNo, placesOf(set).length));
+      const detail = which === '' ? sync.detail : `${which}, ${sync.detail}`;
+      await recordEvents(tx, [{ setId, group, stage: 'synced', ms: sync.ms, bytes, detail }]);
+      committed.push({ setId, group, copyNo, whole: await settleAfterCommit(tx, { setId, group, bytes }) });
     }
   });
   return committed;
 }
 
+/** A copy that was written in the place of a damaged one on the same tape: that one is not there any more. */
+async function replaceOnTape(
+  tx: Catalog,
+  copy: { setId: string; group: number; copyNo: number; tape: string },
+): Promise<void> {
+  await tx
+    .updateTable('copies')
+    .set({ state: 'lost', committed_at: null })
+    .where('set_id', '=', copy.setId)
+    .where('group_no', '=', copy.group)
+    .where('copy_no', '!=', copy.copyNo)
+    .where('tape_uuid', '=', copy.tape)
+    .execute();
+}
+
+/** True when the tape holds another copy of the group already that is good, or is being written. */
+export async function holdsOtherCopy(
+  db: Catalog,
+  copy: { setId: string; group: number; copyNo: number },
+  tape: string,
+): Promise<boolean> {
+  const other = await db
+    .selectFrom('copies')
+    .select('copy_no')
+    .where('set_id', '=', copy.setId)
+    .where('group_no', '=', copy.group)
+    .where('copy_no', '!=', copy.copyNo)
+    .where('tape_uuid', '=', tape)
+    .where('state', '!=', 'lost')
+    .where('damage', 'is', null)
+    .executeTakeFirst();
+  return other !== undefined;
+}
+
 /** One copy, as the attempt that wrote it has left it. */
-export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'token'>;
+export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'copy_no' | 'token'>;
 
 /**
  * Distrusts what is on a tape and no sync has covered: those groups go back to `queued` and are written again.
@@ -250,17 +285,12 @@ export async function loseUnsynced(
       copies = copies
         .where('set_id', '=', only.set_id)
         .where('group_no', '=', only.group_no)
+        .where('copy_no', '=', only.copy_no)
         .where('token', '=', only.token);
     }
     const lost = await copies.returning(['set_id', 'group_no']).execute();
     for (const { set_id: setId, group_no: group } of lost) {
-      await tx
-        .updateTable('groups')
-        .set({ state: 'queued' })
-        .where('set_id', '=', setId)
-        .where('no', '=', group)
-        .where('state', 'in', ['writing', 'written'])
-        .execute();
+      await settleGroup(tx, setId, group);
       await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
     }
     return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));

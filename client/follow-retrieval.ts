@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/client';
+import { removeCopyStaging } from '../activities/copy-archive.js';
 import { snapshotOptions } from '../activities/set-options.js';
 import {
   finalRetrievalStates,
@@ -13,7 +14,7 @@ import {
 } from '../catalog/retrievals.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
-import type { RetrievalInput } from '../workflows/messages.js';
+import type { CopyInput, RetrievalInput } from '../workflows/messages.js';
 import { archiveQueue } from '../workflows/queues.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
@@ -44,23 +45,25 @@ export async function runRetrieval(
 
 /** Starts a retrieval's workflow, or finds it running. */
 async function startRetrieval(session: Session, server: Server, row: RetrievalRow): Promise<void> {
-  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts } = snapshotOptions(
+  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes } = snapshotOptions(
     session.settings,
   );
-  const input: RetrievalInput = {
-    id: row.id,
-    kind: row.kind,
-    drive: row.drive,
-    options: { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts },
-  };
-  await server.client.workflow.start('retrieveArchives', {
+  const { id, kind, drive } = row;
+  const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
+  const input: RetrievalInput | CopyInput =
+    kind === 'copy'
+      ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes }
+      : { id, kind, drive, options };
+  await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {
     workflowId: row.id,
     taskQueue: archiveQueue,
     args: [input],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticSummary:
-      row.kind === 'restore' ? `${row.subject} → ${row.target ?? ''}`.slice(0, 180) : `verify ${row.subject}`,
+      row.kind === 'restore'
+        ? `${row.subject} → ${row.target ?? ''}`.slice(0, 180)
+        : `${row.kind} ${row.subject}`,
   });
 }
 
@@ -103,8 +106,11 @@ async function followRetrieval(
 }
 
 async function announce(session: Session, row: RetrievalRow, attached: boolean): Promise<void> {
-  const what =
-    row.kind === 'restore' ? `Restore of ${row.subject} to ${row.target ?? ''}` : `Verify of ${row.subject}`;
+  const what = {
+    restore: `Restore of ${row.subject} to ${row.target ?? ''}`,
+    verify: `Verify of ${row.subject}`,
+    copy: `Copy of ${row.subject}`,
+  }[row.kind];
   session.print(`${what} (${row.id})${attached ? ' goes on' : ''}`);
   session.print('Tapes, in the order of reading:');
   for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
@@ -131,7 +137,7 @@ export async function printRetrieval(session: Session, summary: RetrievalSummary
     return;
   }
   session.print('');
-  const done = kind === 'restore' ? 'restored' : 'compared';
+  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   const more = [
     ...(same > 0 ? [`${same} there already`] : []),
     ...(kept > 0 ? [`${kept} kept, because what is there is not older`] : []),
@@ -190,11 +196,13 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
   }
   // The workflow writes the same when its step has stopped; without a server nobody else does.
   await recordRetrieval(catalog, id, 'cancelled', 'cancelled by a command');
+  if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
+  const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });
-  else session.print(`${id} is cancelled; what it has restored stays.`);
+  else session.print(`${id} is cancelled; what it has ${stays} stays.`);
 }
 
-/** True for the id of a restore or a verify. */
+/** True for the id of a restore, a verify or a copy. */
 export function isRetrievalId(text: string): boolean {
-  return /^(restore|verify)-\d{6,}$/.test(text);
+  return /^(restore|verify|copy)-\d{6,}$/.test(text);
 }

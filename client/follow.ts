@@ -188,8 +188,13 @@ export async function printSummary(
     const unchanged = `${count(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
     session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
   }
-  const drive = session.settings.drives.find((candidate) => candidate.name === summary.drive);
-  if (drive !== undefined && archives > 0) {
+  if (summary.copies.length > 1) {
+    const counts = summary.copies.map(({ pool, archives: on }) => `${on} in pool ${pool}`);
+    session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
+  }
+  for (const name of new Set(summary.copies.map((copy) => copy.drive))) {
+    const drive = session.settings.drives.find((candidate) => candidate.name === name);
+    if (drive === undefined || archives === 0) continue;
     session.print(
       `  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
     );

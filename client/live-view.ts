@@ -75,11 +75,16 @@ export function stepName({ activity, details }: PendingStep): string {
 function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const { queued = 0, written = 0, writing = 0 } = summary.stages;
   const waiting = `${queued} queued, ${written} to be synced`;
-  const write = steps.find(
+  const writes = steps.filter(
     (step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started,
   );
-  const name = `  drive     ${summary.drive}`;
-  if (write === undefined) return [`${name}: ${writing > 0 ? 'writing' : 'idle'} (${waiting})`];
+  const drives = [...new Set(summary.copies.map((copy) => copy.drive))];
+  const name = `  drive     ${drives.join(', ')}`;
+  if (writes.length === 0) return [`${name}: ${writing > 0 ? 'writing' : 'idle'} (${waiting})`];
+  return writes.flatMap((write) => writeLine(name, waiting, write));
+}
+
+function writeLine(name: string, waiting: string, write: PendingStep): string[] {
   const { step, group, bytesOut = 0, bytesTotal = 0, seconds } = write.details;
   if (write.activity === 'syncTape') return [`${name}: syncing the index (${waiting})`];
   const speed =

@@ -1,5 +1,6 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
 import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
+import { placesOf } from '../catalog/set-copies.js';
 import type { SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
@@ -23,10 +24,12 @@ export function newSetOptions(settings: Settings): SetOptions {
  */
 export async function startSet(server: Server, set: SetRow, run: { retry: boolean }): Promise<void> {
   const sources = JSON.parse(set.sources) as string[];
+  const pools = placesOf(set).map(({ pool }) => pool);
   const input: BackupSetInput = {
     setId: set.id,
     pool: set.pool,
     drive: set.drive,
+    ...(set.places === null ? {} : { places: placesOf(set) }),
     options: JSON.parse(set.options) as SetOptions,
     cursor: 0,
     scanned: set.scanned === 1,
@@ -40,8 +43,10 @@ export async function startSet(server: Server, set: SetRow, run: { retry: boolea
     args: [input],
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    staticSummary: `${sources.join(' ').slice(0, 150)} → pool ${set.pool}`,
-    staticDetails: `Backup set ${set.id}\n\n- sources: ${sources.join(', ').slice(0, 2000)}\n- drive: ${set.drive}, pool: ${set.pool}`,
+    staticSummary: `${sources.join(' ').slice(0, 150)} → pool ${pools.join(' and ')}`,
+    staticDetails: `Backup set ${set.id}\n\n- sources: ${sources.join(', ').slice(0, 2000)}\n${placesOf(set)
+      .map(({ pool, drive }) => `- drive: ${drive}, pool: ${pool}`)
+      .join('\n')}`,
     typedSearchAttributes: firstAttributes({ ...input, sources }),
   });
 }

@@ -170,6 +170,8 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
 }
 
 const configFileName = 'tapeflow.config.json';
+/** Names another file in the place of the project's. */
+const configFileVariable = 'TAPEFLOW_CONFIG';
 
 const configFileSchema = z.object({
   drives: z
@@ -192,6 +194,7 @@ const ownVariables = new Set([
   'TAPEFLOW_TEST_FILES',
   'TAPEFLOW_REQUIRE_FUSE',
   'TAPEFLOW_SOURCE_DIR',
+  configFileVariable,
 ]);
 
 /** Cluster-wide default of the lock folder: one for every data folder and user of this machine. */
@@ -255,8 +258,9 @@ function didYouMean(name: string, known: Set<string>): string {
  * Throws a usage failure with one sentence for an unknown or wrong one.
  */
 export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settings {
-  const fileName = path.join(projectDir, configFileName);
-  const file = existsSync(fileName) ? readConfigFile(fileName) : {};
+  const named = env[configFileVariable];
+  const fileName = path.resolve(projectDir, named === undefined || named === '' ? configFileName : named);
+  const file = existsSync(fileName) || named ? readConfigFile(fileName) : {};
   checkNames(env, file, fileName);
 
   const origins: Record<string, string> = {};

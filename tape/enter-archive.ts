@@ -124,13 +124,17 @@ function requireRebuilt(set: SetRow, name: string): void {
 
 /** The copy of a group on the tape, as the catalog knows it. */
 export async function copyHere(db: Catalog, setId: string, group: number, tape: TapeRow) {
-  return db
-    .selectFrom('copies')
-    .select(['copy_no', 'state', 'damage'])
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group)
-    .where('tape_uuid', '=', tape.uuid)
-    .executeTakeFirst();
+  return (
+    db
+      .selectFrom('copies')
+      .select(['copy_no', 'state', 'damage'])
+      .where('set_id', '=', setId)
+      .where('group_no', '=', group)
+      .where('tape_uuid', '=', tape.uuid)
+      // One that was written in the place of a damaged one comes before that.
+      .orderBy((eb) => eb('state', '=', 'committed'), 'desc')
+      .executeTakeFirst()
+  );
 }
 
 /** Notes what is wrong with the copy on the tape; null when it turned out to be good. */
@@ -145,5 +149,6 @@ export async function noteDamage(
     .where('set_id', '=', setId)
     .where('group_no', '=', group)
     .where('tape_uuid', '=', tape.uuid)
+    .where('state', '=', 'committed')
     .execute();
 }

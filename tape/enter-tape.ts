@@ -1,4 +1,5 @@
 import { timeOf } from '../catalog/rebuilt-sets.js';
+import { findTape } from '../catalog/lost-tapes.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import {
   insertTape,
@@ -39,6 +40,10 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     );
   }
   const space = await lookAt(drive, () => drive.space());
+  if (known?.state === 'lost') {
+    await findTape(catalog, known);
+    return { ...known, ...space, state: 'usable', reason: null };
+  }
   if (known !== undefined) {
     await updateTape(catalog, known.uuid, space);
     return { ...known, ...space };

@@ -86,3 +86,8 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
   await rename(part, file);
   await fsyncFolder(mountPoint);
 }
+
+/** UUID of the tape at a mount point, by its label alone; undefined when there is none, or none that can be read. */
+export async function loadedTapeId(mountPoint: string): Promise<string | undefined> {
+  return (await readLabel(mountPoint).catch(() => undefined))?.uuid;
+}

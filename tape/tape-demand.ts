@@ -4,7 +4,8 @@ import path from 'node:path';
 import { archiveOf, groupOf } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
-import { tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
+import { copyText, placesOf } from '../catalog/set-copies.js';
+import { holdsOtherCopy, tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
@@ -20,7 +21,9 @@ export interface TapeDemand {
   /** UUID of the only tape that will do: it holds archives that no sync has covered. */
   wanted?: string | undefined;
   /** The next archive; without one the tape is wanted for its sync alone, which needs no room. */
-  next?: { group: number; bytes: number } | undefined;
+  next?: { group: number; copyNo: number; bytes: number } | undefined;
+  /** Which of several copies it is for, and why that one comes next, such as `copy 2 of 2, since …`. */
+  because?: string | undefined;
 }
 
 /** Reason of a full tape that says it had room; a look at its free space cannot lift it. */
@@ -32,17 +35,21 @@ export const writeFoundNoSpace = 'a write found no space on it';
  */
 export async function tapeDemand(
   catalog: Catalog,
-  setId: string,
-  group: number | undefined,
+  { setId, group, copyNo = 1 }: { setId: string; group?: number | undefined; copyNo?: number | undefined },
   wanted: string | undefined,
+  because?: string,
 ): Promise<TapeDemand> {
-  const { pool } = await setNamed(catalog, setId);
+  const set = await setNamed(catalog, setId);
+  const places = placesOf(set);
+  const pool = places[copyNo - 1]?.pool ?? set.pool;
   if (group === undefined) return { setId, pool, wanted };
   const row = await groupOf(catalog, setId, group);
   const archive = row.direct === 1 ? undefined : await archiveOf(catalog, setId, group);
   // Not compressed yet: what it would take if nothing compresses, with the headers of its members.
   const bytes = archive === undefined ? row.bytes + row.entries * 2048 : archive.size + archive.manifest_size;
-  return { setId, pool, wanted, next: { group, bytes } };
+  const which = copyText(copyNo, places.length);
+  const why = [which, because ?? ''].filter((part) => part !== '').join(', ');
+  return { setId, pool, wanted, next: { group, copyNo, bytes }, because: why === '' ? undefined : why };
 }
 
 /** The tape in the drive, if it may take the next archive; else `TapeNotReady` with the reason and what is needed. */
@@ -73,8 +80,25 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
   if (row.pool !== demand.pool) {
     throw tapeNotReady(
       'wrong_pool',
-      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}.`,
+      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
       `Load a tape of pool ${demand.pool}.`,
+    );
+  }
+  if (
+    demand.next !== undefined &&
+    (await holdsOtherCopy(catalog, { setId: demand.setId, ...demand.next }, row.uuid))
+  ) {
+    throw tapeNotReady(
+      'holds_other_copy',
+      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ${demand.setId} already, and two copies on one tape are no more than one.`,
+      `Load another tape of pool ${demand.pool}.`,
+    );
+  }
+  if (row.state === 'lost') {
+    throw tapeNotReady(
+      'lost',
+      `The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
+      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${demand.pool}.`,
     );
   }
   if (row.state === 'suspect') {
@@ -101,12 +125,16 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
 }
 
 /** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */
-function withDemand(error: unknown, { pool, next }: TapeDemand, wanted: string | undefined): unknown {
+function withDemand(
+  error: unknown,
+  { pool, next, because }: TapeDemand,
+  wanted: string | undefined,
+): unknown {
   if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
   const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
   const needs =
     wanted === undefined
-      ? `The set needs a tape of pool ${pool}${room}.`
+      ? `The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
       : `The set needs the tape ${wanted}, which holds archives that are not synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
   const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
   return tapeNotReady(

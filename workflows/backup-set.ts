@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { SetSummary } from '../catalog/sets.js';
 import { beginGroup, feedGroups } from './file-group.js';
+import { cursorAfter } from './lanes.js';
 import {
   cancelUpdate,
   pauseUpdate,
@@ -19,7 +20,16 @@ import {
   tapeLoadedUpdate,
   type BackupSetInput,
 } from './messages.js';
-import { allStopped, failureReason, newRun, progressOf, tell, track, type SetRun } from './set-run.js';
+import {
+  allStopped,
+  failureReason,
+  newRun,
+  progressOf,
+  tell,
+  track,
+  waitingFor,
+  type SetRun,
+} from './set-run.js';
 import { writeGroups } from './tape-writer.js';
 
 /**
@@ -41,7 +51,8 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     return await endBroken(run, error);
   }
   if (run.draining) {
-    const { cursor, scanned, paused } = run;
+    const { scanned, paused } = run;
+    const cursor = cursorAfter(run);
     return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
   }
   const summary = await (run.problem === undefined
@@ -69,7 +80,8 @@ async function backUp(run: SetRun): Promise<void> {
         run,
         scanning.run(() => scanSources(run)),
       );
-  const moving = Promise.all([track(run, feedGroups(run)), track(run, writeGroups(run))]).then(() => {
+  const writing = () => run.writers.map((writer) => track(run, writeGroups(run, writer)));
+  const moving = Promise.all([track(run, feedGroups(run)), ...writing()]).then(() => {
     if (run.draining) scanning.cancel();
   });
   await Promise.all([moving, scan.catch((error: unknown) => ignoreIfDraining(run, error))]);
@@ -80,7 +92,7 @@ async function scanSources(run: SetRun): Promise<void> {
   await run.activities.scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [setId]);
   run.scanned = true;
   tell(run);
-  if (run.waitingFor === null && !run.paused) {
+  if (waitingFor(run) === null && !run.paused) {
     await run.activities.bookkeeping.recordState.executeWithOptions({ summary: 'scanned' }, [
       setId,
       'running',
@@ -122,7 +134,7 @@ function handleMessages(run: SetRun, work: CancellationScope): void {
     resumeUpdate,
     answering(async () => {
       run.paused = false;
-      run.tapeLoaded = true;
+      run.tapeLoads += 1;
       tell(run);
       await bookkeeping.recordState(setId, run.scanned ? 'running' : 'scanning', null);
     }),
@@ -130,7 +142,7 @@ function handleMessages(run: SetRun, work: CancellationScope): void {
   setHandler(
     tapeLoadedUpdate,
     answering(() => {
-      run.tapeLoaded = true;
+      run.tapeLoads += 1;
     }),
   );
   setHandler(

@@ -1,9 +1,9 @@
 import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
+import { makeReady, type Lane } from './lanes.js';
 import {
   failureReason,
   failureType,
-  makeReady,
   outlivingWorkers,
   stagedBytes,
   tell,
@@ -53,7 +53,9 @@ function hasRoom(run: SetRun, group: PlannedGroup): boolean {
 
 /** True when the window or the staging budget has no room for a group. */
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
-  if (run.staging.size + run.ready.length + run.unsynced.size >= mostInWindow) return true;
+  // What waits for a tape that is not in the drive counts in staging only.
+  const atDrives = run.writers.map(({ lane }) => lane.ready.length + lane.unsynced.size);
+  if (run.staging.size + Math.max(...atDrives) >= mostInWindow) return true;
   const held = stagedBytes(run);
   return !group.direct && held > 0 && held + stagingOf(group) > run.input.options.stagingBytes;
 }
@@ -145,15 +147,19 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
   });
 }
 
-/** Parks a group with the reason of its failure. */
+/** Parks a group with the reason of its failure; with `lane`, that of one copy, and the others are written all the same. */
 export async function parkUnlessCancelled(
   run: SetRun,
   group: PlannedGroup,
   error: unknown,
   stage?: string,
+  lane?: Lane,
 ): Promise<void> {
   if (isCancellation(error)) return;
-  const reason = failureReason(error);
+  const copies = run.input.places?.length ?? 1;
+  const which =
+    lane === undefined || copies === 1 ? '' : `copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: `;
+  const reason = which + failureReason(error);
   run.staged.delete(group.group);
   try {
     await run.activities.bookkeeping.parkFailedGroup.executeWithOptions(

@@ -3,3 +3,4 @@ export { eraseLoadedTape } from './erase-tape.js';
 export { labelLoadedTape } from './label-tape.js';
 export { retrieveArchives } from './retrieve-archives.js';
 export { scheduledBackup } from './scheduled-backup.js';
+export { copyArchives } from './copy-archives.js';

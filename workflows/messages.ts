@@ -1,11 +1,14 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { CopyPlace } from '../catalog/set-copies.js';
 import type { SetOptions } from '../activities/set-options.js';
 
 export interface BackupSetInput {
   setId: string;
   pool: string;
   drive: string;
+  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  places?: CopyPlace[];
   options: SetOptions;
   /** Groups up to this number are done or parked; carried on when the workflow continues as new. */
   cursor: number;
@@ -79,4 +82,12 @@ export interface RetrievalInput {
   kind: 'restore' | 'verify';
   drive: string;
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
+}
+
+/** What a copy from tape to tape starts with; its workflow id is its own id. */
+export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
+  /** The drive that writes; it may be the one that reads. */
+  toDrive: string;
+  /** Written bytes after which the tape is synced. */
+  syncBytes: number;
 }

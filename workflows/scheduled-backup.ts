@@ -18,12 +18,17 @@ export async function scheduledBackup(backup: ScheduledBackup): Promise<string> 
     // Tried for ever: without the catalog there is nothing else to do.
     retry: { maximumInterval: '1 minute' },
   });
-  const { setId, pool, drive, scanned, options } = await openScheduledSet(backup);
+  const { setId, pool, drive, places, scanned, options } = await openScheduledSet(backup);
   const { sources } = backup;
   try {
     await executeChild(backupSet, {
       workflowId: backupWorkflowId(setId),
-      args: [{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused: false }],
+      args: [
+        {
+          ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused: false },
+          ...(places === undefined ? {} : { places }),
+        },
+      ],
       // A schedule that is removed, or a run of it that is ended, leaves the set alone.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `schedule ${backup.name}: ${sources.join(' ')} → pool ${pool}`.slice(0, 180),

@@ -8,14 +8,10 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type {
-  ArchiveActivities,
-  CompressActivities,
-  DriveActivities,
-  DriveHostActivities,
-} from '../activities/index.js';
+import type { ArchiveActivities, CompressActivities, DriveHostActivities } from '../activities/index.js';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { activityOptions } from './activity-options.js';
+import { allLanes, newWriters, readyBytes, type Lane, type Writer } from './lanes.js';
 import { searchAttributes, type BackupSetInput, type SetProgress } from './messages.js';
 
 /** The activities of one set, each with its options. */
@@ -26,9 +22,7 @@ export function setActivities({ options, drive }: BackupSetInput) {
     scan: proxyActivities<ArchiveActivities>(policies.scan),
     promote: proxyActivities<ArchiveActivities>(policies.promote),
     compress: proxyActivities<CompressActivities>(policies.compress),
-    drive: proxyActivities<DriveActivities>(policies.drive),
     waiting: proxyActivities<DriveHostActivities>(policies.waitForFinal),
-    watching: proxyActivities<DriveHostActivities>(policies.watchTape),
   };
 }
 
@@ -41,19 +35,10 @@ export interface SetRun {
   staging: Map<number, PlannedGroup>;
   /** Compressions asked for and not ended. */
   compressing: number;
-  /** Groups for the drive, lowest number first. */
-  ready: PlannedGroup[];
-  writing: PlannedGroup | undefined;
-  /** With a watermark: it was reached, and the drive writes what is ready until nothing is. */
-  streaming: boolean;
+  /** One for each drive. */
+  writers: Writer[];
   /** The group that the feed has no room for now. */
   next: PlannedGroup | undefined;
-  /** Groups that the drive has waited for long enough: later ones go before them. */
-  overtaken: Set<number>;
-  /** Written groups that no sync has covered, with the tape's UUID. */
-  unsynced: Map<number, { group: PlannedGroup; tape: string; bytes: number }>;
-  /** When the oldest of them was written, in milliseconds. */
-  unsyncedSince: number;
   /** Bytes that each group may hold in staging. */
   staged: Map<number, number>;
   /** Times that the drive found a group's staged bytes damaged or gone. */
@@ -70,8 +55,8 @@ export interface SetRun {
   draining: boolean;
   /** Every group was begun and has come to the drive's queue, or was parked. */
   fed: boolean;
-  tapeLoaded: boolean;
-  waitingFor: string | null;
+  /** Times that a person has said that a tape was loaded. */
+  tapeLoads: number;
   cancel: { discard: boolean } | undefined;
   /** Rejects with the first error of a background task that no step knows: a defect of the workflow. */
   broken: Promise<never>;
@@ -90,13 +75,8 @@ export function newRun(input: BackupSetInput): SetRun {
     cursor: input.cursor,
     staging: new Map(),
     compressing: 0,
-    ready: [],
-    writing: undefined,
-    streaming: false,
+    writers: newWriters(input),
     next: undefined,
-    overtaken: new Set(),
-    unsynced: new Map(),
-    unsyncedSince: 0,
     staged: new Map(),
     damages: new Map(),
     tasks: new Set(),
@@ -106,8 +86,7 @@ export function newRun(input: BackupSetInput): SetRun {
     paused: input.paused,
     draining: false,
     fed: false,
-    tapeLoaded: false,
-    waitingFor: null,
+    tapeLoads: 0,
     cancel: undefined,
     broken,
     break: breakRun,
@@ -115,16 +94,19 @@ export function newRun(input: BackupSetInput): SetRun {
   };
 }
 
-/** Puts a group into the drive's queue, in the order of group numbers. */
-export function makeReady(run: SetRun, group: PlannedGroup): void {
-  const at = run.ready.findIndex((other) => other.group > group.group);
-  run.ready.splice(at === -1 ? run.ready.length : at, 0, group);
+/** Why the set waits for a tape, in the first of its drives that does; null: it does not. */
+export function waitingFor(run: SetRun): string | null {
+  return run.writers.find((writer) => writer.waitingFor !== null)?.waitingFor ?? null;
 }
 
-/** Bytes of the archives that wait for the drive. */
-export function readyBytes(run: SetRun): number {
-  return run.ready.reduce((bytes, { group }) => bytes + (run.staged.get(group) ?? 0), 0);
+/** Numbers of groups in some state on the way to a drive, each once, ascending. */
+function numbersIn(run: SetRun, of: (lane: Lane) => Iterable<number>): number[] {
+  return [...new Set(allLanes(run).flatMap((lane) => [...of(lane)]))].sort((a, b) => a - b);
 }
+
+const readyIn = (lane: Lane) => lane.ready.map((group) => group.group);
+const writingIn = ({ writing }: Lane) => (writing === undefined ? [] : [writing.group]);
+const unsyncedIn = (lane: Lane) => lane.unsynced.keys();
 
 /** Bytes of staging that the run's groups may hold. */
 export function stagedBytes(run: SetRun): number {
@@ -158,12 +140,12 @@ export async function allStopped(run: SetRun): Promise<void> {
 export function progressOf(run: SetRun): SetProgress {
   return {
     phase: phaseOf(run),
-    reason: run.waitingFor,
+    reason: waitingFor(run),
     cursor: run.cursor,
     staging: [...run.staging.keys()],
-    ready: run.ready.map((group) => group.group),
-    writing: run.writing?.group ?? null,
-    unsynced: [...run.unsynced.keys()],
+    ready: numbersIn(run, readyIn),
+    writing: numbersIn(run, writingIn)[0] ?? null,
+    unsynced: numbersIn(run, unsyncedIn),
     stagedBytes: stagedBytes(run),
     historyLength: workflowInfo().historyLength,
   };
@@ -171,7 +153,7 @@ export function progressOf(run: SetRun): SetProgress {
 
 function phaseOf(run: SetRun): SetProgress['phase'] {
   if (run.paused) return 'paused';
-  if (run.waitingFor !== null) return 'waiting_for_tape';
+  if (waitingFor(run) !== null) return 'waiting_for_tape';
   if (run.draining) return 'draining';
   if (!run.scanned) return 'scanning';
   return run.fed ? 'finishing' : 'running';
@@ -184,16 +166,25 @@ export function tell(run: SetRun): void {
     upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
   }
   const { drainBytes } = run.input.options;
-  const gathers = drainBytes > 0 && !run.streaming && !run.fed;
+  const waits = waitingFor(run);
   const numbers = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';
+  const atDrives = run.writers.flatMap(({ drive, lanes }) =>
+    lanes.flatMap((lane) => {
+      const gathers = drainBytes > 0 && !lane.streaming && !run.fed;
+      const gathered = gathers ? ` (${readyBytes(run, lane)} bytes; it begins at ${drainBytes})` : '';
+      return [
+        `- waiting for drive ${drive}, pool ${lane.pool}: ${numbers(readyIn(lane))}${gathered}`,
+        `- being written: ${numbers(writingIn(lane))}`,
+        `- written, waiting for the next sync: ${numbers(unsyncedIn(lane))}`,
+      ];
+    }),
+  );
   setCurrentDetails(
     [
-      `**Set ${run.input.setId}** · ${phase}${run.waitingFor === null ? '' : `: ${run.waitingFor}`}`,
+      `**Set ${run.input.setId}** · ${phase}${waits === null ? '' : `: ${waits}`}`,
       `- groups begun so far: ${run.cursor}`,
       `- being compressed or moved: ${numbers(run.staging.keys())}`,
-      `- waiting for drive ${run.input.drive}: ${numbers(run.ready.map((group) => group.group))}${gathers ? ` (${readyBytes(run)} bytes; it begins at ${drainBytes})` : ''}`,
-      `- being written: ${run.writing?.group ?? '–'}`,
-      `- written, waiting for the next sync: ${numbers(run.unsynced.keys())}`,
+      ...atDrives,
     ].join('\n'),
   );
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
 import { requireZstdHere } from '../../activities/zstd-here.js';
 import { rememberSetsInDrives } from '../../tape/tape-demand.js';
+import { placesOf, type CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
@@ -18,8 +19,9 @@ const modes = ['full', 'incremental', 'differential'];
 /** What `backup` is given besides its paths. */
 export interface BackupFlags {
   set?: string;
-  drive: string;
-  pool?: string;
+  drive: string[];
+  pool: string[];
+  copies?: string;
   exclude: string[];
   mode: string;
   direct?: boolean;
@@ -41,8 +43,22 @@ export function backupArguments(command: Command): Command {
     .description('back up files and folders to tape')
     .argument('<path...>', 'files and folders')
     .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
-    .option('--drive <name>', 'drive to write to', 'lto1')
-    .option('--pool <name>', 'pool whose tapes may be written (default: TAPE_POOL)')
+    .option(
+      '--copies <number>',
+      'write every archive to so many tapes, of a pool each: give --pool for each of them (default: 1)',
+    )
+    .option(
+      '--pool <name>',
+      'pool whose tapes may be written; again for each further copy (default: TAPE_POOL)',
+      repeat,
+      [],
+    )
+    .option(
+      '--drive <name>',
+      'drive to write to; again for each further copy that has a drive of its own (default: lto1)',
+      repeat,
+      [],
+    )
     .option('--exclude <glob>', 'leave out what matches; gitignore rules; may be given again', repeat, [])
     .option(
       '--mode <mode>',
@@ -60,6 +76,8 @@ export interface PlannedBackup {
   excludes: string[];
   drive: string;
   pool: string;
+  /** Where each copy goes, if there are several. */
+  places: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
 }
@@ -84,23 +102,74 @@ export function plannedBackup(
     requireGlob(glob, '--exclude');
     refuseInvalidText(glob, 'exclude');
   }
-  const drive = driveNamed(settings, flags.drive);
-  const pool = flags.pool ?? settings.TAPE_POOL;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) {
+  const direct = flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE;
+  const [first, ...further] = plannedPlaces(settings, flags);
+  if (direct && further.length > 0) {
     throw usageFailure(
-      'WrongPool',
-      `${JSON.stringify(pool)} is no pool name.`,
-      'Use letters, digits, dots, dashes and underscores.',
+      'DirectCopies',
+      'Several copies need staging: an archive that is compressed straight on to a tape is on that one only.',
+      'Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.',
     );
   }
   return {
     sources,
     excludes: flags.exclude,
-    drive: drive.name,
-    pool,
+    ...first,
+    places: further.length > 0 ? [first, ...further] : undefined,
     mode: flags.mode,
-    direct: flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE,
+    direct,
   };
+}
+
+/** Most copies of a set. */
+const mostCopies = 9;
+
+/** Where each copy goes: as many as `--copies` says, in pools that differ, since one tape must never hold two of them. */
+function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...CopyPlace[]] {
+  const pools = flags.pool.length > 0 ? flags.pool : [settings.TAPE_POOL];
+  const drives = flags.drive.length > 0 ? flags.drive : ['lto1'];
+  for (const pool of pools) requirePoolName(pool);
+  const copies = flags.copies === undefined ? 1 : Number(flags.copies);
+  if (!Number.isInteger(copies) || copies < 1 || copies > mostCopies)
+    throw usageFailure(
+      'WrongCopies',
+      `--copies cannot be ${JSON.stringify(flags.copies)}.`,
+      `It is a whole number from 1 to ${mostCopies}.`,
+    );
+  if (pools.length !== copies || new Set(pools).size !== copies) {
+    const advice =
+      copies === 1
+        ? `Add --copies ${pools.length} for a copy in each.`
+        : `Give --pool ${copies} times, with ${copies} names: no tape may hold two copies.`;
+    const given = `${pools.length === 1 ? 'one pool is' : `${pools.length} pools are`} given (${pools.join(', ')})`;
+    throw usageFailure(
+      'WrongPools',
+      `Each copy needs a pool of its own, but for ${copies === 1 ? 'one copy' : `${copies} copies`} ${given}.`,
+      advice,
+    );
+  }
+  if (drives.length > 1 && drives.length !== copies)
+    throw usageFailure(
+      'WrongDrives',
+      `There are ${copies} copies, but ${drives.length} drives are given (${drives.join(', ')}).`,
+      'Give one drive for all copies, or one for each.',
+    );
+  const places = pools.map((pool, index) => ({
+    pool,
+    drive: driveNamed(settings, drives[index] ?? drives[0] ?? 'lto1').name,
+  }));
+  const [first] = places;
+  if (first === undefined) throw usageFailure('WrongPools', 'No pool is given.');
+  return [first, ...places.slice(1)];
+}
+
+function requirePoolName(pool: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(pool)) return;
+  throw usageFailure(
+    'WrongPool',
+    `${JSON.stringify(pool)} is no pool name.`,
+    'Use letters, digits, dots, dashes and underscores.',
+  );
 }
 
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
@@ -118,7 +187,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       { ...planned, id: flags.set, options: newSetOptions(settings) },
       { fresh: flags.new === true },
     );
-    sayMode(session, set, flags.mode, attached);
+    sayMode(session, set, flags.mode, planned.places?.length ?? 1, attached);
     await startSet(server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
@@ -134,11 +203,17 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
 /** Says what a set builds on, and where that is not what was asked for. */
 function sayMode(
   session: Session,
-  { id, mode, base_id: base }: SetRow,
+  { id, mode, base_id: base, ...set }: SetRow,
   asked: string,
+  copies: number,
   attached: boolean,
 ): void {
   if (attached) {
+    const makes = placesOf(set).length;
+    if (makes !== copies)
+      session.say(
+        `The unfinished set ${id} of these sources makes ${makes === 1 ? 'one copy' : `${makes} copies`}.`,
+      );
     if (mode !== asked) session.say(`The unfinished set ${id} of these sources is ${modeText(mode, base)}.`);
   } else if (base !== null) {
     session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);

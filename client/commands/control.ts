@@ -37,7 +37,10 @@ export function addControl(program: Command): void {
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => resume(session, setId, detach === true)),
     );
-  add('cancel', 'end a set (what is on tape and in staging stays, unless --discard), a restore or a verify')
+  add(
+    'cancel',
+    'end a set (what is on tape and in staging stays, unless --discard), a restore, a verify or a copy',
+  )
     .option('--discard', 'delete what is staged and not on tape yet')
     .action((setId: string, { discard }: { discard?: boolean }, command: Command) =>
       inSession(command, (session) =>

@@ -7,6 +7,7 @@ import { newestSetWith, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
+import { loadedTapeId } from '../../tape/label.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { memberNamesOf, requireGlob, shownPath } from '../names.js';
 import { inSession, userPath, type Session } from '../session.js';
@@ -60,12 +61,19 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     selection: JSON.stringify(selection),
   };
   const unfinished = await unfinishedLike(catalog, wanted);
-  const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted));
+  const loaded = unfinished === undefined ? await loadedTapeId(drive.path) : undefined;
+  const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
 }
 
-async function planNew(catalog: Catalog, setId: string, selection: Selection, wanted: NewRetrieval) {
-  const plan = await planRestore(catalog, setId, selection);
+async function planNew(
+  catalog: Catalog,
+  setId: string,
+  selection: Selection,
+  wanted: NewRetrieval,
+  loaded: string | undefined,
+) {
+  const plan = await planRestore(catalog, setId, selection, loaded);
   if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
   const [problem] = plan.problems;
   const where = problem === undefined || problem.path === null ? '' : `${shownPath(problem.path)}: `;

@@ -151,8 +151,7 @@ function parseBackup(session: Session, name: string, words: string[]): Scheduled
       'Leave --set, --new and --detach out.',
     );
   }
-  const { sources, excludes, drive, pool, mode, direct } = plannedBackup(session.settings, paths, flags);
-  return { name, sources, excludes, drive, pool, mode, direct };
+  return { name, ...plannedBackup(session.settings, paths, flags) };
 }
 
 function wrongCron(cron: string, error: unknown): unknown {

@@ -13,6 +13,7 @@ import {
 } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { numberRanges } from '../events.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { isoTime } from '../keeping-text.js';
@@ -34,8 +35,8 @@ export function addSets(program: Command): void {
     .action((_options, command: Command) => inSession(command, printSets));
   program
     .command('status')
-    .description('show what a set, a restore or a verify has done, and what it waits for')
-    .argument('[set]', 'the set, restore or verify (default: every unfinished one, else the last set)')
+    .description('show what a set, a restore, a verify or a copy has done, and what it waits for')
+    .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
     .action((id: string | undefined, _options, command: Command) =>
       inSession(command, async (session) => {
         if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
@@ -68,6 +69,7 @@ async function printSets(session: Session): Promise<void> {
         mode: summary.mode,
         base: summary.base,
         unchanged: summary.unchanged,
+        lostGroups: summary.lostGroups,
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
         reason: summary.reason,
@@ -79,7 +81,7 @@ async function printSets(session: Session): Promise<void> {
     }
     rows.push([
       set.id,
-      set.erased_at === null || set.state === 'expired' ? set.state : `${set.state}, partly erased`,
+      stateText(set, summary),
       set.mode,
       set.base_id ?? '',
       formatTime(set.created_at),
@@ -96,6 +98,13 @@ async function printSets(session: Session): Promise<void> {
   if (session.json) return;
   if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
   else for (const line of tableLines(rows)) session.print(line);
+}
+
+/** The state of a set, and what it has lost. */
+function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups }: SetSummary): string {
+  const erased = erasedAt === null || state === 'expired' ? '' : ', partly erased';
+  const lost = lostGroups.length === 0 ? '' : `, ${lostGroups.length} of ${groups} groups LOST`;
+  return `${state}${erased}${lost}`;
 }
 
 /** When a set expires or has expired, and which living set holds it all the same. */
@@ -138,12 +147,14 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           : await troubleOf(server, set.id).catch(() => undefined);
       if (session.json) {
         const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
-        const { mode, base, unchanged } = summary;
+        const { mode, base, unchanged, copies, lostGroups } = summary;
         session.emit({
           ...resultObject(summary),
           mode,
           base,
           unchanged,
+          copies,
+          lostGroups,
           reason,
           stages,
           failedGroups,
@@ -183,6 +194,13 @@ async function printStatus(session: Session, setId: string | undefined): Promise
 }
 
 function statusLines(summary: SetSummary): string[] {
+  const copies =
+    summary.copies.length === 1
+      ? []
+      : summary.copies.map(
+          ({ pool, drive, archives }, index) =>
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${archives} of ${summary.groups} archives are committed`,
+        );
   const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
   return [
     `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
@@ -191,8 +209,14 @@ function statusLines(summary: SetSummary): string[] {
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
+      ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
+    ...(summary.lostGroups.length === 0
+      ? []
+      : [
+          `  LOST:      ${summary.lostGroups.length} of ${summary.groups} groups were on lost tapes only: ${numberRanges(summary.lostGroups)}`,
+        ]),
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
     ...summary.failedGroups
       .slice(0, 20)

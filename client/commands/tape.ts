@@ -3,6 +3,7 @@ import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type TapeKeeping } from '../../catalog/tape-keeping.js';
+import { archivesOnTapes } from '../../catalog/lost-tapes.js';
 import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
@@ -17,7 +18,9 @@ import { inSession, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 import { keepingObject, keepingText } from '../keeping-text.js';
 import { addTapeCatalog } from './tape-catalog.js';
+import { addTapeCopy } from './tape-copy.js';
 import { addTapeErase } from './tape-erase.js';
+import { addTapeLost } from './tape-lost.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -47,6 +50,8 @@ export function addTape(program: Command): void {
     );
   addTapeCatalog(tape);
   addTapeErase(tape);
+  addTapeCopy(tape);
+  addTapeLost(tape);
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
@@ -106,8 +111,10 @@ async function list(session: Session): Promise<void> {
   const keeping = await Keeping.of(catalog, session.settings.retentions);
   const tapes: TapeKeeping[] = [];
   for (const row of await listTapes(catalog)) tapes.push(await keepingOf(catalog, row, keeping, now));
+  const on = await archivesOnTapes(catalog);
+  const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
   if (session.json) {
-    for (const kept of tapes) session.emit({ ...tapeObject(kept.tape), ...keepingObject(kept) });
+    for (const kept of tapes) session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...keepingObject(kept) });
     return;
   }
   if (tapes.length === 0) {
@@ -123,11 +130,12 @@ async function list(session: Session): Promise<void> {
     formatBytes(kept.tape.free),
     formatBytes(kept.tape.capacity),
     formatTime(kept.tape.seen_at),
+    `${held(kept.tape).archives}${held(kept.tape).damaged > 0 ? ` (${held(kept.tape).damaged} damaged)` : ''}`,
     kept.sets.length,
     keepingText(kept, now),
     kept.tape.reason ?? '',
   ]);
-  const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'SETS', 'KEPT', ''];
+  const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
   for (const line of tableLines([head, ...rows])) session.print(line);
 }
 
@@ -194,6 +202,7 @@ export function tapeAdvice({ name, pool, state }: TapeRow): string {
   const another = `Load another tape of pool ${pool}`;
   if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
   if (state === 'erasing') return `\`tapeflow tape erase ${name} --yes\` ends its erasing.`;
+  if (state === 'lost') return `${another}, or, if it is back, \`tapeflow tape found ${name}\`.`;
   if (state === 'full' || state === 'foreign') return `${another}.`;
   return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
 }
@@ -218,6 +227,8 @@ async function ownTape(session: Session, name: string): Promise<TapeRow> {
 
 async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
+  if (row.state === 'lost')
+    throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
   await updateTape(await session.catalog(), row.uuid, { state: 'usable', reason: null });
   if (!session.json) session.print(`The tape ${name} is used again.`);
   else session.emit(tapeObject(await namedTape(session, name)));

@@ -6,7 +6,8 @@ import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../../catalo
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { isSetId, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
-import { copyOf, type TapeRow } from '../../catalog/tapes.js';
+import { allCopiesOf, placesOf } from '../../catalog/set-copies.js';
+import { tapeByUuid, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
@@ -314,7 +315,6 @@ async function groupFindings(
   archive: ArchiveRow | undefined,
   outlook: Outlook,
 ): Promise<Finding[]> {
-  const catalog = await session.catalog();
   const root = session.settings.BACKUP_COMPRESS_DIR;
   const staged = archive === undefined ? undefined : await stagedAt(root, set.id, archive);
   const isDone = group.state === 'committed' || group.state === 'released';
@@ -338,30 +338,52 @@ async function groupFindings(
       advice: group.state === 'queued' ? (set.reason ?? 'It waits for the archives before it.') : undefined,
     },
   ];
-  const copy = await copyOf(catalog, set.id, group.no);
-  const tape = copy === undefined ? undefined : await tapeNamed(catalog, copy.tape_uuid);
-  if (copy === undefined || tape === undefined) {
-    findings.push({
-      question: 'On tape?',
-      answer: 'no',
-      advice: group.state === 'skipped' ? undefined : (failed ?? waitAdvice(set, outlook)),
-    });
-  } else {
-    findings.push({
-      question: 'On tape?',
-      answer:
-        copy.state === 'committed'
-          ? `yes: tape ${tape.name}, committed ${formatTime(copy.committed_at ?? 0)}${await onLoadedTape(session, set, tape, archive)}`
-          : `not safely: ${copy.state} on tape ${tape.name}`,
-      advice: copy.state === 'written' ? 'It counts after the next sync of the tape.' : undefined,
-    });
-  }
+  findings.push(...(await copyFindings(session, set, group, archive, failed ?? waitAdvice(set, outlook))));
   findings.push(await driveFinding(session, set));
   return findings;
 }
 
-async function tapeNamed(catalog: Catalog, uuid: string): Promise<TapeRow | undefined> {
-  return catalog.selectFrom('tapes').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+/** One finding for each copy of a group that is on a tape, or that the set is to make. */
+async function copyFindings(
+  session: Session,
+  set: SetRow,
+  group: GroupRow,
+  archive: ArchiveRow | undefined,
+  advice: string,
+): Promise<Finding[]> {
+  const catalog = await session.catalog();
+  const rows = await allCopiesOf(catalog, set.id, group.no);
+  const places = placesOf(set);
+  const last = Math.max(places.length, ...rows.map((copy) => copy.copy_no));
+  const findings: Finding[] = [];
+  for (let copyNo = 1; copyNo <= last; copyNo += 1) {
+    const copy = rows.find((row) => row.copy_no === copyNo);
+    const question = last === 1 ? 'On tape?' : `On tape? Copy ${copyNo}:`;
+    if (copy === undefined) {
+      const pool = places.length > 1 ? `, it goes to pool ${places[copyNo - 1]?.pool ?? ''}` : '';
+      const need = group.state === 'skipped' ? undefined : advice;
+      findings.push({ question, answer: `no${pool}`, advice: need });
+      continue;
+    }
+    const tape = await tapeByUuid(catalog, copy.tape_uuid);
+    const name = tape?.name ?? copy.tape_uuid;
+    const loaded = tape === undefined ? '' : await onLoadedTape(session, set, tape, archive);
+    const damage = copy.damage === null ? '' : `; BUT it is damaged: ${copy.damage}`;
+    findings.push({
+      question,
+      answer:
+        copy.state === 'committed'
+          ? `yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${loaded}${damage}`
+          : `not safely: ${copy.state} on tape ${name}`,
+      advice:
+        copy.state === 'written'
+          ? 'It counts after the next sync of the tape.'
+          : copy.damage === null
+            ? undefined
+            : `\`tapeflow verify ${set.id} --repair\` writes it anew from another copy.`,
+    });
+  }
+  return findings;
 }
 
 /** Where the staged archive is, with its size; undefined when nowhere. */

@@ -1,12 +1,19 @@
 import type { Command } from 'commander';
+import { planRepair } from '../../catalog/plan-copies.js';
 import { planVerify } from '../../catalog/plan-retrieval.js';
-import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
-import { findSet, setWithFiles } from '../../catalog/sets.js';
-import { tapeByName } from '../../catalog/tapes.js';
+import {
+  insertRetrieval,
+  retrievalNamed,
+  unfinishedLike,
+  type NewRetrieval,
+} from '../../catalog/retrievals.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
+import { loadedTapeId } from '../../tape/label.js';
+import { exitCodes } from '../exit-codes.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { inSession, type Session } from '../session.js';
+import { subjectOf } from './tape-copy.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
@@ -16,16 +23,56 @@ export function addVerify(program: Command): void {
     .argument('<set-or-tape>', 'a set, or a tape by its name')
     .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
     .option('--drive <name>', 'drive to read with', 'lto1')
-    .action((subject: string, flags: { sample: string; drive: string }, command: Command) =>
+    .option(
+      '--repair',
+      'then write what is damaged, or was on a lost tape, anew from another copy, to a tape of the same pool',
+    )
+    .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)')
+    .action((subject: string, flags: VerifyFlags, command: Command) =>
       inSession(command, (session) => verify(session, subject, flags)),
     );
 }
 
-async function verify(
-  session: Session,
-  subject: string,
-  flags: { sample: string; drive: string },
-): Promise<void> {
+interface VerifyFlags {
+  sample: string;
+  drive: string;
+  repair?: true;
+  toDrive?: string;
+}
+
+async function verify(session: Session, subject: string, flags: VerifyFlags): Promise<void> {
+  if (flags.repair !== true) {
+    await readBack(session, subject, flags);
+    return;
+  }
+  const { settings } = session;
+  const catalog = await session.catalog();
+  const drive = driveNamed(settings, flags.drive);
+  const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive);
+  const what = await subjectOf(catalog, subject);
+  const wanted: NewRetrieval = {
+    ...{ kind: 'copy', subject, drive: drive.name, to_drive: toDrive.name, target: null },
+    ...{ overwrite: 'never', selection: JSON.stringify({ repair: true }) },
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  if (unfinished !== undefined) {
+    await runRetrieval(session, unfinished, { attached: true });
+    return;
+  }
+  const verified = await readBack(session, subject, flags);
+  if (!['completed', 'incomplete'].includes((await retrievalNamed(catalog, verified)).state)) return;
+  const plan = await planRepair(catalog, what, await loadedTapeId(drive.path));
+  if (plan.archives.length > 0) {
+    const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+    await runRetrieval(session, repair, { attached: false });
+    return;
+  }
+  for (const { reason } of plan.problems) session.say(reason);
+  if (plan.problems.length > 0) process.exitCode = exitCodes.failure;
+}
+
+/** Reads back and compares, and returns the id of that. */
+async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
   const percent = Number(flags.sample.replace(/%$/, ''));
   if (!(percent > 0 && percent <= 100))
     throw usageFailure(
@@ -35,16 +82,7 @@ async function verify(
     );
   const drive = driveNamed(session.settings, flags.drive);
   const catalog = await session.catalog();
-  const set = await findSet(catalog, subject);
-  const tape = set === undefined ? await tapeByName(catalog, subject) : undefined;
-  if (set === undefined && tape === undefined) {
-    throw usageFailure(
-      'NoSuchSubject',
-      `There is no set and no tape ${subject} in the catalog.`,
-      '`tapeflow sets` and `tapeflow tape list` list them.',
-    );
-  }
-  if (set !== undefined) await setWithFiles(catalog, subject);
+  const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
     kind: 'verify',
     subject,
@@ -54,10 +92,10 @@ async function verify(
     selection: '{}',
   };
   const unfinished = await unfinishedLike(catalog, wanted);
-  const what = tape === undefined ? { setId: subject } : { tape: tape.uuid };
   const archives = unfinished === undefined ? await planVerify(catalog, what, percent) : [];
   if (unfinished === undefined && archives.length === 0)
     throw new TapeflowFailure('NothingToVerify', `${subject} has no archive on tape.`);
   const retrieval = unfinished ?? (await insertRetrieval(catalog, wanted, archives, []));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
+  return retrieval.id;
 }

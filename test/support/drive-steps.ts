@@ -97,9 +97,12 @@ export async function driveSteps(
     stage,
     label: (name: string, labelPool = pool) =>
       labelTape(drive, lock, catalog, { name, pool: labelPool, force: false }),
-    write: (group: number, wantedTape?: string) =>
-      attempt(() => writeToTape(deps, { setId, group }, wantedTape)),
-    sync: (tape: string, groups: number[]) => attempt(() => syncTape(deps, setId, tape, groups)),
+    write: (group: number, wantedTape?: string, copyNo?: number) =>
+      attempt(() =>
+        writeToTape(deps, { setId, group, ...(copyNo === undefined ? {} : { copyNo }) }, wantedTape),
+      ),
+    sync: (tape: string, groups: number[], copyNo?: number) =>
+      attempt(() => syncTape(deps, setId, tape, groups, copyNo)),
     release: (groups: number[]) => attempt(() => releaseArchives(deps, setId, groups)),
     /** One look of the wait: the reason why the tape will not do, or its name. */
     async watch(wish: Omit<TapeWish, 'setId'>): Promise<string> {

@@ -37,9 +37,9 @@ export class IoFaults {
     return faults;
   }
 
-  /** From now on the call fails with EIO on every file whose path contains the text. */
-  fail(call: 'fsync' | 'read', part: string): void {
-    writeFileSync(this.list, `${call} ${part} ${eio}\n`);
+  /** From now on the call fails on every file whose path contains the text. */
+  fail(call: 'fsync' | 'read', part: string, errno = eio): void {
+    writeFileSync(this.list, `${call} ${part} ${errno}\n`);
   }
 
   /** From now on the call waits on every such file, its thread alone, until `none` or another fault is asked for. */

@@ -97,6 +97,8 @@ function stepsOn(deps: DriveDeps) {
 
   return {
     catalog,
+    deps,
+    attempt,
     /** Backs a source up, and returns what the set's summary says. */
     async backUp(source: string, mode: string, excludes: string[] = [], more: Partial<Settings> = {}) {
       const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };

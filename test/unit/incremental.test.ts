@@ -308,6 +308,7 @@ test('when an archive is lost before it is on tape, what an earlier one holds st
   const { catalog, full, next } = await afterwards(t, [file('a')], [file('a'), file('b')]);
   await complete(catalog, next);
   await catalog.updateTable('groups').set({ state: 'queued' }).where('set_id', '=', next).execute();
+  await catalog.updateTable('copies').set({ state: 'lost' }).where('set_id', '=', next).execute();
   await forgetArchive(catalog, { set_id: next, group_no: 1, token: 't' }, 'gone');
   const { a, b } = await rowsOf(catalog, next);
   assert.deepEqual([a?.state, a?.held_set, a?.sha256], ['unchanged', full, `${full} a`]);

@@ -1,0 +1,301 @@
+import { lstat, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { reserveForCopy, unreserveForCopy } from '../catalog/copy-staging.js';
+import { requireArchive, type ArchiveRow } from '../catalog/groups.js';
+import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
+import {
+  pendingArchive,
+  recordArchive,
+  recordRetrieval,
+  recordVerified,
+  type RetrievalArchiveRow,
+} from '../catalog/retrievals.js';
+import { copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { formatBytes } from '../config/sizes.js';
+import {
+  UnreadableSource,
+  copyHashed,
+  fsyncFolder,
+  makeFolder,
+  publish,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../staging/durable-file.js';
+import { dropFromCache } from '../staging/page-cache.js';
+import { copyDir, partName } from '../staging/paths.js';
+import { confirmMedium } from '../tape/drive.js';
+import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
+import { isMountDeath } from '../tape/ltfs.js';
+import { requireTape, type TapeDemand } from '../tape/tape-demand.js';
+import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
+import type { DriveDeps } from './deps.js';
+import { distrust } from './on-medium.js';
+import type { RetrievalRef } from './read-archive.js';
+import { stagingCondition } from './staging-condition.js';
+import { syncPending } from './sync-tape.js';
+import { writeArchive, type WrittenArchive } from './write-to-tape.js';
+
+/** Milliseconds between two looks at the drive or at staging. */
+const lookEveryMs = 1000;
+
+/** `full`: staging has no room for it now. `gone`: there is nothing to be written of it. */
+export type Fetched = 'staged' | 'full' | 'gone';
+
+/**
+ * Reads an archive that is to be copied, and its manifest, from the tape in the drive into staging, and compares their
+ * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Fails with
+ * `TapeNotReady` when a person has to act first.
+ */
+export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive } = deps;
+    const row = await pendingArchive(catalog, ref.id, ref.no);
+    if (row === undefined || row.to_copy === null) return 'gone';
+    const archive = await requireArchive(catalog, row.set_id, row.group_no);
+    const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
+    if (await isStaged(folder, archive)) return 'staged';
+    if (await isWritten(deps, row)) return 'staged';
+    if (!(await isOnTape(catalog, row))) {
+      await giveUpOrGoOn(
+        deps,
+        row,
+        `Group ${row.group_no} of set ${row.set_id} is on no tape any more.`,
+        null,
+      );
+      return 'gone';
+    }
+    const tape = await requireForReading(drive, catalog, row.tape_uuid);
+    const bytes = archive.size + archive.manifest_size;
+    if (!(await reserveForCopy(catalog, { ...ref, bytes }, deps.settings.STAGING_MAX_BYTES))) return 'full';
+    await makeFolder(folder);
+    const damage = await copyFiles(deps, attempt, row, archive, folder, tape);
+    attempt.throwIfCancelled();
+    if (damage === undefined) return 'staged';
+    await unreserveForCopy(catalog, ref.id, ref.no);
+    await recordVerified(catalog, row, damage);
+    await giveUpOrGoOn(deps, row, damage, damage);
+    return 'gone';
+  }, stagingCondition(deps));
+}
+
+/** Another copy is read later, or the archive has failed. */
+async function giveUpOrGoOn(
+  { catalog }: DriveDeps,
+  row: RetrievalArchiveRow,
+  why: string,
+  damage: string | null,
+): Promise<void> {
+  if ((await goOnWithOther(catalog, row, damage)) !== undefined) return;
+  const result = { state: 'failed', restored: 0, same: 0, kept: 0, failed: row.members, ms: 0 } as const;
+  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason: why }]);
+}
+
+async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {
+  return (
+    (await sizeOf(path.join(folder, archive.name))) === archive.size &&
+    (await sizeOf(path.join(folder, archive.manifest_name))) === archive.manifest_size
+  );
+}
+
+/** True when an earlier attempt has written it already, and only its sync is missing. */
+async function isWritten({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
+  const copy = await copyOf(catalog, row.set_id, row.group_no, row.to_copy ?? 0);
+  return copy?.state === 'written' || copy?.state === 'committed';
+}
+
+/** What is wrong with the copy on the tape; undefined when it is staged, whole. */
+async function copyFiles(
+  deps: DriveDeps,
+  attempt: Attempt,
+  row: RetrievalArchiveRow,
+  archive: ArchiveRow,
+  folder: string,
+  tape: LoadedTape,
+): Promise<string | undefined> {
+  const { drive } = deps;
+  for (const file of [
+    { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
+    { name: archive.name, size: archive.size, sha256: archive.sha256 },
+  ]) {
+    const from = path.join(drive.settings.path, row.set_id, file.name);
+    const part = path.join(folder, partName(file.name, attempt.token));
+    await removeParts(folder, file.name);
+    const guard = (bytesOut: number) => {
+      attempt.throwIfCancelled();
+      attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
+    };
+    try {
+      if (!(await lstat(from)).isFile()) return `The file ${from} is no ordinary file.`;
+      await dropFromCache(from);
+      const copied = await copyHashed({ from, to: part, guard });
+      if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
+        await removeFile(part);
+        await confirmMedium(drive.settings, tape.medium);
+        return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
+      }
+    } catch (error) {
+      await removeFile(part).catch(() => false);
+      attempt.throwIfCancelled();
+      const ofTheTape =
+        error instanceof UnreadableSource ||
+        (error instanceof Error && 'path' in error && error.path === from);
+      if (!ofTheTape || isMountDeath(error)) throw error;
+      await confirmMedium(drive.settings, tape.medium);
+      return `The file ${from} cannot be read: ${describeError(error)}.`;
+    }
+    await publish(part, path.join(folder, file.name));
+  }
+  return undefined;
+}
+
+/** What the tape must be that takes an archive of a copy. */
+function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string): TapeDemand {
+  const next = {
+    ...{ group: row.group_no, copyNo: row.to_copy ?? 0 },
+    bytes: archive.size + archive.manifest_size,
+  };
+  const because = `copy ${next.copyNo} of group ${next.group} of set ${row.set_id}`;
+  return { setId: row.set_id, pool: row.to_pool ?? '', wanted, next, because };
+}
+
+/**
+ * Writes a staged archive of a copy to the tape in the drive; `syncCopies` makes it count. Null when there is nothing to
+ * write any more. Fails with `TapeNotReady` when a person has to act first.
+ *
+ * @param wanted UUID of the only tape that will do, when others of the copy are not synced there yet.
+ */
+export function storeArchive(
+  deps: DriveDeps,
+  ref: RetrievalRef,
+  wanted?: string,
+): Promise<WrittenArchive | null> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive, lock } = deps;
+    const row = await pendingArchive(catalog, ref.id, ref.no);
+    if (row === undefined || row.to_copy === null) return null;
+    const archive = await requireArchive(catalog, row.set_id, row.group_no);
+    const copy = { setId: row.set_id, group: row.group_no, copyNo: row.to_copy };
+    const done = await copyOf(catalog, copy.setId, copy.group, copy.copyNo);
+    if (done?.state === 'written' || done?.state === 'committed') {
+      const bytes = archive.size + archive.manifest_size;
+      return { tape: done.tape_uuid, tapeName: '', bytes };
+    }
+    const tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
+    const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
+    const lose = async () => {
+      await removeStaged(folder, archive);
+      await unreserveForCopy(catalog, ref.id, ref.no);
+    };
+    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, { folder, lose }, attempt, tape));
+  }, driveCondition);
+}
+
+async function removeStaged(folder: string, archive: ArchiveRow): Promise<void> {
+  for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
+}
+
+/** Numbers of archives of a copy that are committed now, and of those that have to be written again. */
+export interface SyncedCopies {
+  committed: number[];
+  lost: number[];
+}
+
+/** Syncs the tape that a copy has written to, commits what is on it, and deletes that from staging. */
+export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: number[]): Promise<SyncedCopies> {
+  return asAttempt(async (attempt) => {
+    const { catalog, lock } = deps;
+    const rows: RetrievalArchiveRow[] = [];
+    for (const no of nos) {
+      const row = await pendingArchive(catalog, id, no);
+      if (row !== undefined) rows.push(row);
+    }
+    const pending = (await writtenCopies(catalog, tape)).filter((copy) =>
+      rows.some(
+        (row) => row.set_id === copy.set_id && row.group_no === copy.group_no && row.to_copy === copy.copy_no,
+      ),
+    );
+    const onTape = await tapeByUuid(catalog, tape);
+    if (pending.length > 0 && onTape?.state === 'suspect')
+      await distrust(deps, { row: onTape }, onTape.reason ?? 'suspect');
+    else if (pending.length > 0) await syncPending(deps, tape, pending, attempt);
+    const result: SyncedCopies = { committed: [], lost: [] };
+    for (const row of rows) {
+      const copy = await copyOf(catalog, row.set_id, row.group_no, row.to_copy ?? 0);
+      if (copy?.state === 'committed') await recordCopied(deps, row, copy.written_at);
+      (copy?.state === 'committed' ? result.committed : result.lost).push(row.no);
+    }
+    lock.check();
+    await fsyncFolder(copyDir(deps.settings.BACKUP_COMPRESS_DIR, id)).catch(() => undefined);
+    return result;
+  }, driveCondition);
+}
+
+async function recordCopied(
+  { catalog, settings, logger }: DriveDeps,
+  row: RetrievalArchiveRow,
+  writtenAt: number | null,
+): Promise<void> {
+  const archive = await requireArchive(catalog, row.set_id, row.group_no);
+  await removeStaged(copyDir(settings.BACKUP_COMPRESS_DIR, row.retrieval_id), archive);
+  const ms = Math.max(0, Date.now() - (writtenAt ?? Date.now()));
+  const result = { state: 'done', restored: row.members, same: 0, kept: 0, failed: 0, ms } as const;
+  await recordArchive(catalog, row.retrieval_id, row.no, result, []);
+  await unreserveForCopy(catalog, row.retrieval_id, row.no);
+  const { set_id: setId, group_no: group, to_copy: copy } = row;
+  logger.info({ stage: 'copied', retrieval: row.retrieval_id, setId, group, copy }, 'archive copied');
+}
+
+/**
+ * Waits, for days if it must, until a tape that the archive may be written to is in the drive. Only reads.
+ *
+ * @param wanted UUID of the only tape that will do, since it is to be synced.
+ */
+export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, drive } = deps;
+    for (;;) {
+      const row = await pendingArchive(catalog, ref.id, ref.no);
+      if (row === undefined) return;
+      const state = wanted === undefined ? undefined : (await tapeByUuid(catalog, wanted))?.state;
+      if (state === 'suspect' || state === 'lost') return;
+      const archive = await requireArchive(catalog, row.set_id, row.group_no);
+      const demand = demandOf(row, archive, wanted);
+      try {
+        await requireTape(drive, catalog, wanted === undefined ? demand : { ...demand, next: undefined });
+        return;
+      } catch (error) {
+        if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+        await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
+        attempt.report({ step: 'waiting for tape', why: error.sentence });
+      }
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}
+
+/** Waits until staging, which others hold, has room for an archive that is to be copied. */
+export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, settings } = deps;
+    const budget = settings.STAGING_MAX_BYTES;
+    for (;;) {
+      const row = await pendingArchive(catalog, ref.id, ref.no);
+      if (row === undefined || !(await isOnTape(catalog, row))) return;
+      const archive = await requireArchive(catalog, row.set_id, row.group_no);
+      const bytes = archive.size + archive.manifest_size;
+      if (await reserveForCopy(catalog, { ...ref, bytes }, budget)) return;
+      attempt.report({
+        step: 'waiting for staging',
+        why: `the staging budget of ${formatBytes(budget)} is taken`,
+      });
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}
+
+/** Deletes what a copy has staged. */
+export async function removeCopyStaging(stagingRoot: string, id: string): Promise<void> {
+  await rm(copyDir(stagingRoot, id), { recursive: true, force: true });
+}

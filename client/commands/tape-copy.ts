@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { planCopies } from '../../catalog/plan-copies.js';
+import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { findSet, setWithFiles } from '../../catalog/sets.js';
+import { tapeByName } from '../../catalog/tapes.js';
+import { TapeflowFailure, usageFailure } from '../../config/failures.js';
+import { driveNamed } from '../../config/settings.js';
+import { loadedTapeId } from '../../tape/label.js';
+import { runRetrieval } from '../follow-retrieval.js';
+import { inSession, type Session } from '../session.js';
+
+interface CopyFlags {
+  pool: string;
+  drive: string;
+  toDrive?: string;
+}
+
+/** `tape copy SET|TAPE --pool POOL`: a further copy of what is on tape. */
+export function addTapeCopy(tape: Command): void {
+  tape
+    .command('copy')
+    .description(
+      'write what a set or a tape holds to tapes of another pool as well, checked while it is read',
+    )
+    .argument('<set-or-tape>', 'a set (with the earlier ones that it builds on), or a tape by its name')
+    .requiredOption('--pool <name>', 'pool whose tapes take the copy')
+    .option('--drive <name>', 'drive to read with', 'lto1')
+    .option(
+      '--to-drive <name>',
+      'drive to write with (default: the one that reads; it asks for the tapes in turn)',
+    )
+    .action((subject: string, flags: CopyFlags, command: Command) =>
+      inSession(command, (session) => copyTape(session, subject, flags)),
+    );
+}
+
+async function copyTape(session: Session, subject: string, flags: CopyFlags): Promise<void> {
+  const drive = driveNamed(session.settings, flags.drive);
+  const toDrive = driveNamed(session.settings, flags.toDrive ?? flags.drive);
+  const catalog = await session.catalog();
+  const what = await subjectOf(catalog, subject);
+  const wanted: NewRetrieval = {
+    ...{ kind: 'copy', subject, drive: drive.name, to_drive: toDrive.name, target: null },
+    ...{ overwrite: 'never', selection: JSON.stringify({ pool: flags.pool }) },
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  if (unfinished !== undefined) {
+    await runRetrieval(session, unfinished, { attached: true });
+    return;
+  }
+  const plan = await planCopies(catalog, what, flags.pool, await loadedTapeId(drive.path));
+  if (plan.archives.length === 0) {
+    const [problem] = plan.problems;
+    if (problem !== undefined) throw new TapeflowFailure('NothingToCopy', problem.reason);
+    const there = plan.there > 0;
+    if (!there) throw new TapeflowFailure('NothingToCopy', `${subject} has no archive on tape.`);
+    const sentence = `All ${plan.there} archives of ${subject} are on tapes of pool ${flags.pool} already.`;
+    if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there: plan.there });
+    else session.print(sentence);
+    return;
+  }
+  const retrieval = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+  await runRetrieval(session, retrieval, { attached: false });
+}
+
+/** A set or a tape by its name; a usage failure when there is neither. */
+export async function subjectOf(
+  catalog: Catalog,
+  name: string,
+): Promise<{ setId: string } | { tape: string }> {
+  if ((await findSet(catalog, name)) !== undefined) return { setId: (await setWithFiles(catalog, name)).id };
+  const tape = await tapeByName(catalog, name);
+  if (tape !== undefined) return { tape: tape.uuid };
+  throw usageFailure(
+    'NoSuchSubject',
+    `There is no set and no tape ${name} in the catalog.`,
+    '`tapeflow sets` and `tapeflow tape list` list them.',
+  );
+}

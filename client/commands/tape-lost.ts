@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { distrust } from '../../activities/on-medium.js';
+import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/lost-tapes.js';
+import { tapeByName, type TapeRow } from '../../catalog/tapes.js';
+import { createLogger } from '../../config/logger.js';
+import { usageFailure } from '../../config/failures.js';
+import { numberRanges } from '../events.js';
+import { inSession, type Session } from '../session.js';
+
+/** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
+export function addTapeLost(tape: Command): void {
+  tape
+    .command('lost')
+    .description('count no more on what is on a tape: it is burnt, broken or gone')
+    .argument('<name>', 'the tape')
+    .option('--yes', 'do it, and do not only say what would be lost')
+    .action((name: string, { yes }: { yes?: true }, command: Command) =>
+      inSession(command, (session) => lost(session, name, yes === true)),
+    );
+  tape
+    .command('found')
+    .description('a tape that was marked as lost is back')
+    .argument('<name>', 'the tape')
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => found(session, name)),
+    );
+}
+
+async function lost(session: Session, name: string, yes: boolean): Promise<void> {
+  const catalog = await session.catalog();
+  const tape = await namedTape(session, name);
+  if (tape.state === 'lost') throw usageFailure('LostAlready', `The tape ${name} is marked as lost already.`);
+  const gone = await heldOnlyBy(catalog, tape);
+  if (!yes) {
+    throw usageFailure(
+      'NotConfirmed',
+      `Marking the tape ${name} as lost ${textOf(gone, 'would leave')}.`,
+      'Add --yes to do it; nothing was changed.',
+    );
+  }
+  // What no sync has covered on it is written again by the sets that run.
+  const logger = createLogger(session.settings, 'client');
+  await distrust({ catalog, logger }, { row: tape }, 'the tape is lost');
+  await loseTape(catalog, tape);
+  if (session.json) session.emit({ name, state: 'lost', lost: gone });
+  else session.print(`The tape ${name} is marked as lost, which ${textOf(gone, 'leaves')}.`);
+}
+
+function textOf(gone: readonly LostGroups[], verb: string): string {
+  if (gone.length === 0) return `${verb} every set restorable: other tapes hold copies of all that is on it`;
+  const sets = gone.map(
+    ({ setId, groups }) =>
+      `${groups.length === 1 ? 'group' : 'groups'} ${numberRanges(groups)} of set ${setId}`,
+  );
+  return `${verb} no copy of ${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
+}
+
+async function found(session: Session, name: string): Promise<void> {
+  const tape = await namedTape(session, name);
+  if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
+  const back = await findTape(await session.catalog(), tape);
+  if (session.json) session.emit({ name, state: 'usable', archives: back });
+  else
+    session.print(
+      `The tape ${name} counts again, with ${back} archives on it; \`tapeflow verify ${name}\` looks at them.`,
+    );
+}
+
+async function namedTape(session: Session, name: string): Promise<TapeRow> {
+  const row = await tapeByName(await session.catalog(), name);
+  if (row !== undefined) return row;
+  throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
+}

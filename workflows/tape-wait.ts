@@ -1,0 +1,73 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
+import { outlivingWorkers, tell, track, waitingFor, type SetRun } from './set-run.js';
+
+/** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
+export async function waitForTape(
+  run: SetRun,
+  writer: Writer,
+  lane: Lane,
+  reason: string,
+  what: { group: number } | { wanted: string },
+): Promise<void> {
+  const { setId } = run.input;
+  const { bookkeeping } = run.activities;
+  writer.waitingFor = reason;
+  const loads = run.tapeLoads;
+  tell(run);
+  await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [
+    setId,
+    run.paused ? 'paused' : 'waiting_for_tape',
+    reason,
+  ]);
+  const scope = new CancellationScope();
+  const wish = { setId, ...what, ...('group' in what ? alternatives(run, writer, lane) : {}) };
+  const watch = track(
+    run,
+    scope.run(() =>
+      outlivingWorkers(() =>
+        writer.watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [wish]),
+      ),
+    ),
+  );
+  // The tape that is in the drive may get something to write meanwhile.
+  const goesOn = () =>
+    run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
+  try {
+    await Promise.race([watch, condition(goesOn)]);
+    scope.cancel();
+    await watch.catch((error: unknown) => {
+      // Ended from here; the next write finds out for itself what is in the drive.
+      if (!goesOn() || !isCancellation(error)) throw error;
+    });
+  } finally {
+    writer.waitingFor = null;
+  }
+  const other = 'group' in what ? laneWithWork(writer, lane) : undefined;
+  if (other !== undefined) writer.lane = other;
+  else for (const one of writer.lanes) one.refused = false;
+  tell(run);
+  const waits = waitingFor(run);
+  const state = run.paused
+    ? 'paused'
+    : waits !== null
+      ? 'waiting_for_tape'
+      : run.scanned
+        ? 'running'
+        : 'scanning';
+  await bookkeeping.recordState.executeWithOptions({ summary: state }, [setId, state, waits]);
+}
+
+/** A copy whose tape was good, and that has something to write now. */
+function laneWithWork(writer: Writer, lane: Lane): Lane | undefined {
+  return writer.lanes.find((other) => other !== lane && !other.refused && other.ready.length > 0);
+}
+
+/** What the watch is told of a set with several copies. */
+function alternatives(run: SetRun, writer: Writer, lane: Lane) {
+  if (run.writers.length === 1 && writer.lanes.length === 1) return {};
+  const others = writer.lanes.flatMap(({ copyNo, ready: [next] }) =>
+    copyNo === lane.copyNo || next === undefined ? [] : [{ copyNo, group: next.group }],
+  );
+  return { copyNo: lane.copyNo, because: reasonOfTurn(run, writer), others };
+}
