@@ -70,7 +70,10 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
 }
 
 /** The tapes of the set's pool that could be erased and be written anew. */
-async function recyclableAdvice({ catalog, settings }: Deps, { setId, copyNo = 1 }: TapeWish): Promise<string> {
+async function recyclableAdvice(
+  { catalog, settings }: Deps,
+  { setId, copyNo = 1 }: TapeWish,
+): Promise<string> {
   const places = placesOf(await setNamed(catalog, setId));
   const pool = places[copyNo - 1]?.pool ?? '';
   const now = Date.now();

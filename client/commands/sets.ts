@@ -209,7 +209,7 @@ function statusLines(summary: SetSummary): string[] {
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
-      ...copies,
+    ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...(summary.lostGroups.length === 0

@@ -114,7 +114,8 @@ async function list(session: Session): Promise<void> {
   const on = await archivesOnTapes(catalog);
   const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
   if (session.json) {
-    for (const kept of tapes) session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...keepingObject(kept) });
+    for (const kept of tapes)
+      session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...keepingObject(kept) });
     return;
   }
   if (tapes.length === 0) {
