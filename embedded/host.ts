@@ -103,7 +103,7 @@ class RunningHost {
     private readonly settings: Settings,
     private readonly logger: Logger,
     private readonly cli: string,
-    private readonly ports: ServerPorts,
+    private ports: ServerPorts,
     private sticky: boolean,
   ) {
     this.stopped = new Promise((resolve) => (this.resolveStopped = resolve));
@@ -126,6 +126,8 @@ class RunningHost {
       } catch (error) {
         if (tries === mostFirstStarts) throw error;
         this.logger.warn({ err: error }, `the Temporal server is started again: ${describeError(error)}`);
+        // Another program may have taken one since it was found to be free.
+        this.ports = await choosePorts(this.settings.TAPEFLOW_DATA_DIR);
       }
     }
     this.control = await this.listen();
