@@ -169,6 +169,22 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
 
 export type NewFile = Insertable<FilesTable>;
 
+/** The first path of an inode with several names in a set, and what holds it. */
+export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
+  return (
+    db
+      .selectFrom('files')
+      .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
+      .where('set_id', '=', setId)
+      .where('dev', '=', dev)
+      .where('ino', '=', ino)
+      // A literal, or the index of such files could not serve.
+      .where((eb) => eb('nlink', '>', eb.lit(1)))
+      .orderBy('path')
+      .limit(1)
+  );
+}
+
 /** The last member name that the scan has written down: its cursor. Undefined before the first. */
 export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array | undefined> {
   const row = await db

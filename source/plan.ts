@@ -1,5 +1,5 @@
 import { fromBytes, toBytes } from '../archive/byte-string.js';
-import { holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
+import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
 import { FileBatch } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
@@ -71,7 +71,7 @@ export class GroupPlanner {
         .select(['dev', 'ino'])
         .where('set_id', '=', setId)
         .where('path', '>=', last.first_path)
-        .where('nlink', '>', 1)
+        .where((eb) => eb('nlink', '>', eb.lit(1)))
         .where('state', '!=', 'unchanged')
         .execute();
       planner.inodes = new Set(linked.map((row) => `${row.dev}:${row.ino}`));
@@ -204,16 +204,7 @@ export class GroupPlanner {
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
       await this.writer.idle();
-      const row = await this.catalog
-        .selectFrom('files')
-        .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
-        .where('set_id', '=', this.setId)
-        .where('dev', '=', dev)
-        .where('ino', '=', ino)
-        .where('nlink', '>', 1)
-        .orderBy('path')
-        .limit(1)
-        .executeTakeFirst();
+      const row = await firstPathOf(this.catalog, this.setId, dev, ino).executeTakeFirst();
       first =
         row === undefined ? { path: toBytes(name), holder } : { path: row.path, holder: holderName(row) };
       this.firstPaths.set(inode, first);

@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { archiveFormats, formatEndings, type ArchiveFormat } from '../archive/format.js';
 
+const manifestEnding = '.manifest.jsonl.gz';
+
 /** Name of a group's archive: `backup_2026-11_000001_000001.tar.gz`; the group has six digits, from 000001. */
 export function archiveName(setId: string, group: number, format: ArchiveFormat): string {
   return `backup_${setId}_${String(group).padStart(6, '0')}${formatEndings[format]}`;
@@ -13,7 +15,12 @@ export function archiveNames(setId: string, group: number): string[] {
 
 /** Name of the manifest beside an archive. */
 export function manifestName(setId: string, group: number): string {
-  return `backup_${setId}_${String(group).padStart(6, '0')}.manifest.jsonl.gz`;
+  return `backup_${setId}_${String(group).padStart(6, '0')}${manifestEnding}`;
+}
+
+/** True for a manifest's name, among those that `parseArchiveName` knows. */
+export function isManifestName(name: string): boolean {
+  return name.endsWith(manifestEnding);
 }
 
 /** Set and group of an archive's or a manifest's name; undefined for any other name. */

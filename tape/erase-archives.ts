@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId } from '../catalog/sets.js';
 import { wasBegunOn, type TapeRow } from '../catalog/tapes.js';
-import { parseArchiveName } from '../staging/paths.js';
+import { isManifestName, parseArchiveName } from '../staging/paths.js';
 
 /**
  * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
@@ -24,7 +24,7 @@ export async function unknownArchives(
       .execute();
     const known = new Set(copies.map((copy) => copy.group_no));
     for (const name of await readdir(path.join(mountPoint, setId))) {
-      const archive = parseArchiveName(name);
+      const archive = isManifestName(name) ? undefined : parseArchiveName(name);
       if (archive?.setId !== setId || known.has(archive.group)) continue;
       if (!(await wasBegunOn(catalog, setId, archive.group, tape.name))) unknown.push(name);
     }
@@ -70,7 +70,7 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
       }
       await confirm();
       await rm(file, { force: true });
-      if (parseArchiveName(name) !== undefined) deleted.archives += 1;
+      if (parseArchiveName(name) !== undefined && !isManifestName(name)) deleted.archives += 1;
     }
     await confirm();
     if (deleted.left.length === before) await rmdir(folder);
@@ -83,6 +83,5 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
 
 /** True for the name of an archive of the set, of its manifest, or of incomplete bytes of one of them. */
 function isOurs(name: string, setId: string): boolean {
-  const match = /^(backup_\d{4}-\d{2}_\d{6}_\d{6,})\.(tar\.gz|manifest\.jsonl\.gz)(\..+\.part)?$/.exec(name);
-  return parseArchiveName(`${match?.[1] ?? ''}.tar.gz`)?.setId === setId;
+  return parseArchiveName(name.replace(/(\.(?:gz|zst|tar))\..+\.part$/, '$1'))?.setId === setId;
 }

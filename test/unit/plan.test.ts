@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { fromBytes } from '../../archive/byte-string.js';
+import { firstPathOf } from '../../catalog/files.js';
 import { FileBatch } from '../../catalog/new-files.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState } from '../../catalog/sets.js';
@@ -248,6 +249,15 @@ test('a hard link into another group names the first path, one in its own group 
   );
   assert.equal(links['same-group'], null);
   assert.equal(links['c-other-group'], `${root}/a/first`.slice(1));
+});
+
+test('the first path of an inode is found by an index, not by a look at the whole set', async (t) => {
+  const { catalog, file } = await newCatalog(t);
+  const { sql, parameters } = firstPathOf(catalog, '2026-11_000001', '1', '2').compile();
+  const database = new Database(file, { readonly: true });
+  const steps = database.prepare(`explain query plan ${sql}`).all(parameters) as { detail: string }[];
+  database.close();
+  assert.match(steps[0]?.detail ?? '', /USING (COVERING )?INDEX files_by_inode/);
 });
 
 test('the scan in its thread writes the same, and stops when it is told', async (t) => {
