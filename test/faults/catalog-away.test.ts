@@ -7,7 +7,7 @@ import { IoFaults } from '../support/io-faults.js';
 import { Installation } from '../support/installation.js';
 import { assertWholeOnTape, countEvents, onlySet, waitsBecause } from '../support/set-state.js';
 import { SmallDisk } from '../support/small-disk.js';
-import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { noise, tempFolder, writeTree, longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** One failed attempt parks a group: a wait that used up attempts would be seen. */
@@ -19,34 +19,38 @@ function sourceOf(t: Parameters<typeof tempFolder>[0], groups: number): string {
   return source;
 }
 
-test('a catalog that another process keeps locked: every step waits for it, none is used up; commands say so in a sentence', async (t) => {
-  const source = sourceOf(t, 4);
-  const installation = await Installation.make(t, options);
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => installation.tryQuery('select 1 from sets').length === 1, 'the set');
-  const setId = onlySet(installation);
-  // Before the scan has written anything: its thread, which has a connection of its own, meets the lock too.
-  const other = new Database(path.join(installation.dataDir, 'catalog.db'), { timeout: 60_000 });
-  other.exec('begin immediate');
-  await waitsBecause(installation, setId, /catalog of this installation is locked by another process/);
-  const [second, doctor] = await Promise.all([
-    installation.run(['backup', '--new', source]),
-    installation.run(['doctor']),
-  ]);
-  assert.equal(second.code, 1);
-  assert.match(
-    second.stderr,
-    /^tapeflow: The catalog .* is locked by another process \(SQLITE_BUSY\)\..*\n$/m,
-  );
-  assert.doesNotMatch(second.stderr, /\n +at /, 'no stack');
-  assert.match(doctor.stdout, /TROUBLE +catalog: .* locked by another process/);
-  other.exec('rollback');
-  other.close();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'a catalog that another process keeps locked: every step waits for it, none is used up; commands say so in a sentence',
+  { skip: longTest },
+  async (t) => {
+    const source = sourceOf(t, 4);
+    const installation = await Installation.make(t, options);
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => installation.tryQuery('select 1 from sets').length === 1, 'the set');
+    const setId = onlySet(installation);
+    // Before the scan has written anything: its thread, which has a connection of its own, meets the lock too.
+    const other = new Database(path.join(installation.dataDir, 'catalog.db'), { timeout: 60_000 });
+    other.exec('begin immediate');
+    await waitsBecause(installation, setId, /catalog of this installation is locked by another process/);
+    const [second, doctor] = await Promise.all([
+      installation.run(['backup', '--new', source]),
+      installation.run(['doctor']),
+    ]);
+    assert.equal(second.code, 1);
+    assert.match(
+      second.stderr,
+      /^tapeflow: The catalog .* is locked by another process \(SQLITE_BUSY\)\..*\n$/m,
+    );
+    assert.doesNotMatch(second.stderr, /\n +at /, 'no stack');
+    assert.match(doctor.stdout, /TROUBLE +catalog: .* locked by another process/);
+    other.exec('rollback');
+    other.close();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);
 
 test('a catalog whose disk is full: every step waits for room, also the commit after a compression', async (t) => {
   const disk = SmallDisk.make(t, 32_000_000);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Installation } from '../support/installation.js';
-import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
+import { archivesOn, assertSameTree, noise, tempFolder, writeTree, longTest } from '../support/trees.js';
 import { assertSameOnBoth, oneDrive, twoDrives } from '../support/two-tapes.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -48,46 +48,50 @@ function flipBit(file: string, at: number): void {
   writeFileSync(file, bytes);
 }
 
-test('a later copy is made through one drive in turns, survives a kill, and stands for the first tape when that is gone', async (t) => {
-  const from = source(tempFolder(t), 3);
-  const target = tempFolder(t);
-  const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '4.5MB' });
-  const setId = await backedUp(installation, from, ['--pool', 'A']);
-  const args = ['tape', 'copy', setId, '--pool', 'B'];
-  const first = installation.start(args);
-  await waits(
-    installation,
-    /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of group 1 of set .*\)\. Load a tape of pool B/,
-  );
-  assert.equal(
-    readdirSync(path.join(installation.stagingDir, 'copy', 'copy-000001')).length,
-    4,
-    'two fit in staging',
-  );
-  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
-  await first.ended;
-  drive.load('B1');
-  const second = installation.start(args);
-  await waits(installation, /The tape B1 is in drive lto1, but A1 is wanted/);
-  assert.match(second.output(), /Copy of .* goes on/);
-  const status = await installation.run(['status', 'copy-000001']);
-  assert.match(status.stdout, /copy-000001: waiting for tape \(.*A1 is wanted.*\)/);
-  drive.load('A1');
-  await waits(installation, /The tape A1 is of pool A/);
-  drive.load('B1');
-  const { code, stdout } = await second.ended;
-  assert.equal(code, 0, stdout);
-  assertSameOnBoth([drive.at('A1'), drive.at('B1')], setId, 3);
-  assert.equal(existsSync(path.join(installation.stagingDir, 'copy', 'copy-000001')), false);
+test(
+  'a later copy is made through one drive in turns, survives a kill, and stands for the first tape when that is gone',
+  { skip: longTest },
+  async (t) => {
+    const from = source(tempFolder(t), 3);
+    const target = tempFolder(t);
+    const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '4.5MB' });
+    const setId = await backedUp(installation, from, ['--pool', 'A']);
+    const args = ['tape', 'copy', setId, '--pool', 'B'];
+    const first = installation.start(args);
+    await waits(
+      installation,
+      /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of group 1 of set .*\)\. Load a tape of pool B/,
+    );
+    assert.equal(
+      readdirSync(path.join(installation.stagingDir, 'copy', 'copy-000001')).length,
+      4,
+      'two fit in staging',
+    );
+    for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+    await first.ended;
+    drive.load('B1');
+    const second = installation.start(args);
+    await waits(installation, /The tape B1 is in drive lto1, but A1 is wanted/);
+    assert.match(second.output(), /Copy of .* goes on/);
+    const status = await installation.run(['status', 'copy-000001']);
+    assert.match(status.stdout, /copy-000001: waiting for tape \(.*A1 is wanted.*\)/);
+    drive.load('A1');
+    await waits(installation, /The tape A1 is of pool A/);
+    drive.load('B1');
+    const { code, stdout } = await second.ended;
+    assert.equal(code, 0, stdout);
+    assertSameOnBoth([drive.at('A1'), drive.at('B1')], setId, 3);
+    assert.equal(existsSync(path.join(installation.stagingDir, 'copy', 'copy-000001')), false);
 
-  const again = await installation.run(args);
-  assert.equal(again.code, 0, again.stderr);
-  assert.match(again.stdout, /All 3 archives of .* are on tapes of pool B already/);
-  rmSync(drive.at('A1'), { recursive: true });
-  const restored = await installation.json<Summary>(['restore', setId, '--target', target]);
-  assert.deepEqual([restored.status, restored.tapes], ['completed', ['B1']], 'the tape that is at hand');
-  assertSameTree(path.join(target, from), from, exactly);
-});
+    const again = await installation.run(args);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stdout, /All 3 archives of .* are on tapes of pool B already/);
+    rmSync(drive.at('A1'), { recursive: true });
+    const restored = await installation.json<Summary>(['restore', setId, '--target', target]);
+    assert.deepEqual([restored.status, restored.tapes], ['completed', ['B1']], 'the tape that is at hand');
+    assertSameTree(path.join(target, from), from, exactly);
+  },
+);
 
 test('a damaged archive is read from the other copy in the middle of a restore, and is repaired by a verify', async (t) => {
   const from = source(tempFolder(t), 3);
