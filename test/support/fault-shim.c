@@ -137,8 +137,18 @@ static const char *path_of(int fd, char *buffer) {
 }
 
 static const char *absolute(int folder, const char *path, char *buffer) {
-  if (path == NULL || path[0] == '/') return path == NULL ? "" : path;
+  static const char open_folder[] = "/proc/self/fd/";
+  if (path == NULL) return "";
   char parent[PATH_MAX];
+  /* A restore names files by the folder that it holds open. */
+  if (strncmp(path, open_folder, sizeof open_folder - 1) == 0) {
+    char *rest;
+    long fd = strtol(path + sizeof open_folder - 1, &rest, 10);
+    if (*rest != '/') return path;
+    snprintf(buffer, PATH_MAX, "%.2000s%.2000s", path_of((int)fd, parent), rest);
+    return buffer;
+  }
+  if (path[0] == '/') return path;
   if (folder == AT_FDCWD) syscall(SYS_getcwd, parent, sizeof parent);
   else path_of(folder, parent);
   snprintf(buffer, PATH_MAX, "%.2000s/%.2000s", parent, path);
