@@ -3,14 +3,16 @@ import path from 'node:path';
 import { commitCompressed } from '../catalog/files.js';
 import {
   archiveOf,
+  type ArchiveRow,
   beginCompressing,
+  bytesWithManifest,
   forgetArchive,
   groupOf,
+  type GroupRow,
+  mostArchiveBytes,
   reserveStaging,
   staleAttempt,
   whileOwned,
-  type ArchiveRow,
-  type GroupRow,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
@@ -20,7 +22,7 @@ import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
-import { lackOfSpace, stagingCondition, stagingNeed, waitForSpace } from './staging-condition.js';
+import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
 
 /**
@@ -105,7 +107,7 @@ async function packAndName(
   const { archive } = packed;
   const ms = performance.now() - began;
   const detail = `${archive.members} files, ${packed.skipped} skipped`;
-  const reserved = archive.size + archive.manifest_size;
+  const reserved = bytesWithManifest(archive);
   await attempt.commit(() => commitCompressed(deps.catalog, archive, packed.files, { reserved, ms, detail }));
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
   logStage(deps, 'compressed', ref, {
@@ -172,7 +174,7 @@ async function waitForRoom(
 ): Promise<void> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
-  const need = Math.min(stagingNeed(group), budget);
+  const need = Math.min(mostArchiveBytes(group), budget);
   await waitForSpace(deps, ref, attempt, async () => {
     const reserved = await reserveStaging(catalog, ref.setId, ref.group, need, budget);
     if (reserved) return lackOfSpace(folder, ref, need);

@@ -3,10 +3,11 @@ import { commitCompressed, skipGroup } from '../catalog/files.js';
 import {
   archiveOf,
   beginCompressing,
+  bytesWithManifest,
   forgetArchive,
   groupOf,
-  staleAttempt,
   type GroupRow,
+  staleAttempt,
 } from '../catalog/groups.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
@@ -160,7 +161,7 @@ async function packOnTape(
     lock.check();
     await publish(parts.archive, path.join(folder, names.archive));
     await publish(parts.manifest, path.join(folder, names.manifest));
-    const bytes = archive.size + archive.manifest_size;
+    const bytes = bytesWithManifest(archive);
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
     if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo: 1, token }, written))))
       throw await takenOver(deps, { ...ref, copyNo: 1 }, tape, token);

@@ -1,11 +1,12 @@
 import { lstat, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { reserveForCopy, unreserveForCopy } from '../catalog/copy-staging.js';
-import { requireArchive, type ArchiveRow } from '../catalog/groups.js';
+import { bytesWithManifest, requireArchive, type ArchiveRow } from '../catalog/groups.js';
 import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
 import {
   pendingArchive,
   recordArchive,
+  recordFailed,
   recordRetrieval,
   recordVerified,
   type RetrievalArchiveRow,
@@ -30,12 +31,11 @@ import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { requireTape, type TapeDemand } from '../tape/tape-demand.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
-import type { DriveDeps } from './deps.js';
-import { distrust } from './on-medium.js';
+import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
 import { stagingCondition } from './staging-condition.js';
-import { syncPending } from './sync-tape.js';
-import { writeArchive, type WrittenArchive } from './write-to-tape.js';
+import { commitWritten } from './sync-tape.js';
+import { earlierWrite, writeArchive, type WrittenArchive } from './write-to-tape.js';
 
 /** Milliseconds between two looks at the drive or at staging. */
 const lookEveryMs = 1000;
@@ -56,7 +56,8 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
     const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
     if (await isStaged(folder, archive)) return 'staged';
-    if (await isWritten(deps, row)) return 'staged';
+    // Only its sync is missing.
+    if ((await earlierWrite(catalog, copyRefOf(row), archive)) !== undefined) return 'staged';
     if (!(await isOnTape(catalog, row))) {
       await giveUpOrGoOn(
         deps,
@@ -67,7 +68,7 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
       return 'gone';
     }
     const tape = await requireForReading(drive, catalog, row.tape_uuid);
-    const bytes = archive.size + archive.manifest_size;
+    const bytes = bytesWithManifest(archive);
     if (!(await reserveForCopy(catalog, { ...ref, bytes }, deps.settings.STAGING_MAX_BYTES))) return 'full';
     await makeFolder(folder);
     const damage = await copyFiles(deps, attempt, row, archive, folder, tape);
@@ -88,8 +89,7 @@ async function giveUpOrGoOn(
   damage: string | null,
 ): Promise<void> {
   if ((await goOnWithOther(catalog, row, damage)) !== undefined) return;
-  const result = { state: 'failed', restored: 0, same: 0, kept: 0, failed: row.members, ms: 0 } as const;
-  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason: why }]);
+  await recordFailed(catalog, row, why);
 }
 
 async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {
@@ -99,10 +99,9 @@ async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {
   );
 }
 
-/** True when an earlier attempt has written it already, and only its sync is missing. */
-async function isWritten({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
-  const copy = await copyOf(catalog, row.set_id, row.group_no, row.to_copy ?? 0);
-  return copy?.state === 'written' || copy?.state === 'committed';
+/** The copy that is made. */
+function copyRefOf(row: RetrievalArchiveRow): Required<CopyRef> {
+  return { setId: row.set_id, group: row.group_no, copyNo: row.to_copy ?? 0 };
 }
 
 /** What is wrong with the copy on the tape; undefined when it is staged, whole. */
@@ -152,12 +151,10 @@ async function copyFiles(
 
 /** What the tape must be that takes an archive of a copy. */
 function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string): TapeDemand {
-  const next = {
-    ...{ group: row.group_no, copyNo: row.to_copy ?? 0 },
-    bytes: archive.size + archive.manifest_size,
-  };
-  const because = `copy ${next.copyNo} of group ${next.group} of set ${row.set_id}`;
-  return { setId: row.set_id, pool: row.to_pool ?? '', wanted, next, because };
+  const { setId, group, copyNo } = copyRefOf(row);
+  const because = `copy ${copyNo} of group ${group} of set ${setId}`;
+  const next = { group, copyNo, bytes: bytesWithManifest(archive) };
+  return { setId, pool: row.to_pool ?? '', wanted, next, because };
 }
 
 /**
@@ -176,12 +173,9 @@ export function storeArchive(
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return null;
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
-    const copy = { setId: row.set_id, group: row.group_no, copyNo: row.to_copy };
-    const done = await copyOf(catalog, copy.setId, copy.group, copy.copyNo);
-    if (done?.state === 'written' || done?.state === 'committed') {
-      const bytes = archive.size + archive.manifest_size;
-      return { tape: done.tape_uuid, tapeName: '', bytes };
-    }
+    const copy = copyRefOf(row);
+    const earlier = await earlierWrite(catalog, copy, archive);
+    if (earlier !== undefined) return earlier;
     const tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
     const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
     const lose = async () => {
@@ -216,10 +210,7 @@ export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: numbe
         (row) => row.set_id === copy.set_id && row.group_no === copy.group_no && row.to_copy === copy.copy_no,
       ),
     );
-    const onTape = await tapeByUuid(catalog, tape);
-    if (pending.length > 0 && onTape?.state === 'suspect')
-      await distrust(deps, { row: onTape }, onTape.reason ?? 'suspect');
-    else if (pending.length > 0) await syncPending(deps, tape, pending, attempt);
+    await commitWritten(deps, tape, pending, attempt);
     const result: SyncedCopies = { committed: [], lost: [] };
     for (const row of rows) {
       const copy = await copyOf(catalog, row.set_id, row.group_no, row.to_copy ?? 0);
@@ -284,7 +275,7 @@ export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<voi
       const row = await pendingArchive(catalog, ref.id, ref.no);
       if (row === undefined || !(await isOnTape(catalog, row))) return;
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
-      const bytes = archive.size + archive.manifest_size;
+      const bytes = bytesWithManifest(archive);
       if (await reserveForCopy(catalog, { ...ref, bytes }, budget)) return;
       attempt.report({
         step: 'waiting for staging',

@@ -12,6 +12,7 @@ import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
 import {
   pendingArchive,
   recordArchive,
+  recordFailed,
   recordVerified,
   retrievalNamed,
   selectionOf,
@@ -126,12 +127,10 @@ interface Reading {
 /** The tape of the copy is lost: another copy is read later, or the archive has failed. */
 async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
   if ((await goOnWithOther(catalog, row, null, row.restored)) !== undefined) return;
-  const { restored, members, set_id: setId, group_no: group } = row;
+  const { restored, set_id: setId, group_no: group } = row;
   const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
   const reason = `Group ${group} of set ${setId} was on tape ${name}, which is lost, and there is no other copy of it.`;
-  const counts = { restored, same: 0, kept: 0, failed: members - restored };
-  const result = { state: 'failed', ...counts, ms: 0 } as const;
-  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason }]);
+  await recordFailed(catalog, row, reason, restored);
 }
 
 async function readMembers(

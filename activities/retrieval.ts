@@ -8,7 +8,7 @@ import {
   addProblems,
   pendingArchive,
   pendingArchives,
-  recordArchive,
+  recordFailed,
   recordRetrieval,
   retrievalNamed,
   selectionOf,
@@ -68,9 +68,8 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
   return asAttempt(async () => {
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;
-    const result = { state: 'failed', restored: 0, same: 0, kept: 0, failed: row.members, ms: 0 } as const;
     const sentence = `The archive of group ${row.group_no} of set ${row.set_id} was given up: ${reason}`;
-    await recordArchive(catalog, ref.id, ref.no, result, [{ path: null, reason: sentence }]);
+    await recordFailed(catalog, row, sentence);
   });
 }
 

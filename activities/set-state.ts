@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { closedGroups, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
+import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
 import { committedCopiesOf } from '../catalog/set-copies.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
@@ -9,7 +9,7 @@ import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
-import { stagingCondition, stagingNeed } from './staging-condition.js';
+import { stagingCondition } from './staging-condition.js';
 
 /** A group as the workflow carries it. */
 export interface PlannedGroup {
@@ -59,7 +59,7 @@ async function plannedGroups(
   const committed = await committedCopiesOf(catalog, setId, numbers);
   return groups.map((group) => {
     const { no, bytes, state } = group;
-    const stagingBytes = group.reserved > 0 ? group.reserved : stagingNeed(group);
+    const stagingBytes = group.reserved > 0 ? group.reserved : mostArchiveBytes(group);
     const copies = committed.get(no);
     return {
       ...{ group: no, bytes, direct: group.direct === 1, state, stagingBytes },

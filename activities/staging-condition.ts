@@ -1,20 +1,8 @@
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
-import type { GroupRow } from '../catalog/groups.js';
 import { spaceOf } from '../tape/drive.js';
 import { catalogCondition, pause, type Attempt, type Condition } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
-
-/**
- * What a group may take of staging besides its files' bytes, where nothing compresses: a pax header of two records, which
- * holds a time to the nanosecond, the tar header, and the padding of each entry.
- */
-const bytesPerEntry = 2048;
-
-/** Bytes of staging that a group asks for before it is compressed. */
-export function stagingNeed(group: Pick<GroupRow, 'bytes' | 'entries'>): number {
-  return group.bytes + group.entries * bytesPerEntry;
-}
 
 /** Milliseconds between two looks whether staging has room. */
 const roomEveryMs = 1000;

@@ -37,11 +37,7 @@ export function syncTape(
 ): Promise<SyncResult> {
   return asAttempt(async (attempt) => {
     const { catalog, lock } = deps;
-    const row = await tapeByUuid(catalog, tape);
-    const pending = await writtenCopies(catalog, tape, setId);
-    if (pending.length > 0 && row?.state === 'suspect')
-      await distrust(deps, { row }, row.reason ?? 'suspect');
-    else if (pending.length > 0) await syncPending(deps, tape, pending, attempt);
+    await commitWritten(deps, tape, await writtenCopies(catalog, tape, setId), attempt);
     const committed: number[] = [];
     const lost: number[] = [];
     const whole: number[] = [];
@@ -59,13 +55,21 @@ export function syncTape(
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
 
-/** Syncs the tape, which must be in the drive, and commits what was written to it. */
-export async function syncPending(
+/** Commits what was written to a tape, after a sync of it, in the drive; what is on one that is not trusted any more is lost. */
+export async function commitWritten(
   deps: DriveDeps,
   tape: string,
   pending: Pending,
   attempt: Attempt,
 ): Promise<void> {
+  if (pending.length === 0) return;
+  const row = await tapeByUuid(deps.catalog, tape);
+  if (row?.state === 'suspect') await distrust(deps, { row }, row.reason ?? 'suspect');
+  else await syncPending(deps, tape, pending, attempt);
+}
+
+/** Syncs the tape, which must be in the drive, and commits what was written to it. */
+async function syncPending(deps: DriveDeps, tape: string, pending: Pending, attempt: Attempt): Promise<void> {
   const { catalog, drive, lock } = deps;
   const loaded = await identifyTape(drive, catalog);
   if (loaded.row.uuid !== tape) {

@@ -1,4 +1,4 @@
-import { advanceGroup, archiveOf, groupOf } from '../catalog/groups.js';
+import { advanceGroup, archiveOf, bytesWithManifest, groupOf } from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { setNamed } from '../catalog/sets.js';
 import { TapeflowFailure } from '../config/failures.js';
@@ -29,7 +29,7 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> 
       const archive = await archiveOf(catalog, ref.setId, ref.group);
       // Taken back by another step (its staged bytes are gone), or further on already.
       if (archive === undefined) return null;
-      const bytes = archive.size + archive.manifest_size;
+      const bytes = bytesWithManifest(archive);
       if (!['compressed', 'promoted'].includes(group.state)) return bytes;
       const ms = performance.now() - began;
       if (group.state === 'promoted' && (await isWholeInFinal(folder, archive))) {

@@ -1,5 +1,12 @@
 import path from 'node:path';
-import { archiveOf, forgetArchive, staleAttempt, type ArchiveRow } from '../catalog/groups.js';
+import {
+  archiveOf,
+  bytesWithManifest,
+  forgetArchive,
+  staleAttempt,
+  type ArchiveRow,
+} from '../catalog/groups.js';
+import type { Catalog } from '../catalog/open-catalog.js';
 import { beginCopy, copyOf, recordWritten, tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { UnreadableSource, removeFile } from '../staging/durable-file.js';
@@ -36,17 +43,13 @@ export function writeToTape(
 ): Promise<WrittenArchive> {
   return asAttempt(async (attempt) => {
     const { catalog, drive, lock } = deps;
-    const done = await copyOf(catalog, ref.setId, ref.group, copyNo);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
     if (archive === undefined) {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
     }
-    if (done?.state === 'committed' || done?.state === 'written') {
-      const row = await tapeByUuid(catalog, done.tape_uuid);
-      const bytes = archive.size + archive.manifest_size;
-      return { tape: done.tape_uuid, tapeName: row?.name ?? '', bytes };
-    }
     const copy = { ...ref, copyNo };
+    const earlier = await earlierWrite(catalog, copy, archive);
+    if (earlier !== undefined) return earlier;
     const demand = await tapeDemand(catalog, copy, wanted, because);
     const tape = await requireTape(drive, catalog, demand);
     const staged: StagedArchive = {
@@ -57,6 +60,18 @@ export function writeToTape(
     };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   }, driveCondition);
+}
+
+/** What an earlier attempt has written of a copy; undefined when that is to be done. */
+export async function earlierWrite(
+  catalog: Catalog,
+  { setId, group, copyNo }: Required<CopyRef>,
+  archive: ArchiveRow,
+): Promise<WrittenArchive | undefined> {
+  const copy = await copyOf(catalog, setId, group, copyNo);
+  if (copy?.state !== 'written' && copy?.state !== 'committed') return undefined;
+  const tapeName = (await tapeByUuid(catalog, copy.tape_uuid))?.name ?? '';
+  return { tape: copy.tape_uuid, tapeName, bytes: bytesWithManifest(archive) };
 }
 
 /** Where an archive and its manifest are staged, and what to do when their bytes are gone or damaged. */
@@ -79,7 +94,7 @@ export async function writeArchive(
 ): Promise<WrittenArchive> {
   const { catalog } = deps;
   const { token } = attempt;
-  const bytes = archive.size + archive.manifest_size;
+  const bytes = bytesWithManifest(archive);
   const began = performance.now();
   const files = stagedFiles(staged.folder, archive);
   const options = writeOptions(deps, ref, archive, attempt, tape);

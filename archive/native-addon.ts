@@ -18,6 +18,11 @@ export function loadAddon(): object | undefined {
   }
 }
 
+/** A text that has matches, for the trial of a codec. */
+export function trialText(): Buffer {
+  return Buffer.from(Array.from({ length: 2000 }, (_, i) => `${i} tapes, ${i % 7} drives\n`).join(''));
+}
+
 /** Why there is none, as the end of a sentence. */
 export function whyNoAddon(): string {
   try {

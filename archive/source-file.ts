@@ -88,19 +88,11 @@ function isBehindLink(path: Buffer): boolean {
   return false;
 }
 
-/** What a member says of its file, as the system told it. */
-export interface FileFacts {
-  size: number;
-  mtimeS: number;
-  mtimeNs: number;
-  /** With the bits of the type. */
-  mode: number;
-  uid: number;
-  gid: number;
-  dev: string;
-  ino: string;
-  nlink: number;
-}
+/** What a member says of its file, as the system told it; the mode with the bits of the type. */
+export type FileFacts = Pick<
+  PlannedMember,
+  'size' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid' | 'dev' | 'ino' | 'nlink'
+>;
 
 export function factsOf(stats: BigIntStats): FileFacts {
   const { seconds, ns } = splitTime(stats.mtimeNs);

@@ -22,30 +22,15 @@ async function* inPages<Item>(items: Iterable<Item> | AsyncIterable<Item>): Asyn
   yield page;
 }
 
-async function* plannedBelow(folder: string): AsyncGenerator<PlannedMember> {
-  const { walk } = await import('../source/walk.js');
-  const options = { sources: [folder], excludes: [], ownFolders: [], after: undefined };
-  for (const { name, type, stats, linkTarget } of walk({ ...options, onLeftOut: () => undefined })) {
-    if (stats === undefined || type === 'other') continue;
-    yield {
-      ...{ name, type, linkTarget, hardLinkOf: null },
-      size: stats.size,
-      mtimeS: stats.mtimeS,
-      mtimeNs: stats.mtimeNs,
-      mode: stats.mode,
-      uid: stats.uid,
-      gid: stats.gid,
-      nlink: stats.nlink,
-      dev: String(stats.dev),
-      ino: String(stats.ino),
-    };
-  }
+async function* walked(folder: string): AsyncGenerator<PlannedMember> {
+  const { plannedBelow } = await import('../test/support/plan.js');
+  yield* plannedBelow(folder);
 }
 
 /** Writes the pages of a folder's plan as lines of JSON: what a scan leaves in the catalog for the compression. */
 async function list(folder: string, file: string): Promise<void> {
   const lines: string[] = [];
-  for await (const page of inPages(plannedBelow(folder))) lines.push(`${JSON.stringify(page)}\n`);
+  for await (const page of inPages(walked(folder))) lines.push(`${JSON.stringify(page)}\n`);
   await writeFile(file, lines);
 }
 
@@ -77,7 +62,7 @@ async function pack(planned: string, archive: string, threads: number, level: nu
       ...{ created: new Date(0).toISOString(), sources: [], hostname: 'bench', mode: 'full' },
       platform: process.platform,
     },
-    pages: statSync(planned).isDirectory() ? inPages(plannedBelow(planned)) : listed(planned),
+    pages: statSync(planned).isDirectory() ? inPages(walked(planned)) : listed(planned),
     alreadySkipped: [],
     signal: new AbortController().signal,
     onBatch: (_packed, missed) => (skipped += missed.length),

@@ -17,16 +17,22 @@ export async function stagedByCopies(db: Catalog): Promise<number> {
   return Number(held ?? 0);
 }
 
-/** Bytes of staging that unfinished sets hold. */
-async function stagedBySets(db: Catalog): Promise<number> {
-  const { held } = await db
+/** Bytes of staging that groups of unfinished sets hold, but one. Parked ones do not count. */
+export async function stagedBySets(db: Catalog, except?: { setId: string; group: number }): Promise<number> {
+  let query = db
     .selectFrom('groups')
     .innerJoin('sets', 'sets.id', 'groups.set_id')
     .select((eb) => eb.fn.sum<number | null>('groups.reserved').as('held'))
     .where((eb) => eb('groups.reserved', '>', eb.lit(0)))
     .where('groups.state', '!=', 'failed')
-    .where('sets.state', 'not in', finalSetStates)
-    .executeTakeFirstOrThrow();
+    .where('sets.state', 'not in', finalSetStates);
+  if (except !== undefined) {
+    const { setId, group } = except;
+    query = query.where((eb) =>
+      eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', group)])),
+    );
+  }
+  const { held } = await query.executeTakeFirstOrThrow();
   return Number(held ?? 0);
 }
 

@@ -8,7 +8,7 @@ import { rebuiltOptions } from './rebuilt-sets.js';
 import { finalSetStates } from './schema.js';
 import { findSet } from './sets.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from './tape-keeping.js';
-import type { TapeRow } from './tapes.js';
+import { tapeByUuid, type TapeRow } from './tapes.js';
 
 /** Rows of one transaction when the files of a set are forgotten: every other transaction waits for it. */
 const filesPerStep = 5000;
@@ -30,11 +30,8 @@ export interface EraseWish {
  */
 export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: string): Promise<TapeRow> {
   return catalog.transaction().execute(async (tx) => {
-    const tape = await tx
-      .selectFrom('tapes')
-      .selectAll()
-      .where('uuid', '=', wish.tape)
-      .executeTakeFirstOrThrow();
+    const tape = await tapeByUuid(tx, wish.tape);
+    if (tape === undefined) throw new Error(`no tape ${wish.tape}`);
     if (tape.state === 'erasing') return tape;
     const now = Date.now();
     const kept = await keepingOf(tx, tape, await Keeping.of(tx, wish.retentions), now);

@@ -1,12 +1,32 @@
 import type { Selectable } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
-import { stagedByCopies } from './copy-staging.js';
+import { stagedByCopies, stagedBySets } from './copy-staging.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from './open-catalog.js';
-import { finalSetStates, type ArchivesTable, type GroupState, type GroupsTable } from './schema.js';
+import type { ArchivesTable, GroupState, GroupsTable } from './schema.js';
+import { tapesOfGroup } from './tapes.js';
 
 export type GroupRow = Selectable<GroupsTable>;
 export type ArchiveRow = Selectable<ArchivesTable>;
+
+/** Bytes of an archive with its manifest. */
+export function bytesWithManifest({
+  size,
+  manifest_size,
+}: Pick<ArchiveRow, 'size' | 'manifest_size'>): number {
+  return size + manifest_size;
+}
+
+/**
+ * What an archive takes besides its files' bytes, where nothing compresses: a pax header of two records, which holds a time
+ * to the nanosecond, the tar header, and the padding of each entry.
+ */
+const bytesPerEntry = 2048;
+
+/** Most bytes that a group's archive can have, before it is compressed. */
+export function mostArchiveBytes({ bytes, entries }: Pick<GroupRow, 'bytes' | 'entries'>): number {
+  return bytes + entries * bytesPerEntry;
+}
 
 /** Group states whose archive is still to come to the tape. */
 const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
@@ -78,17 +98,8 @@ export async function reserveStaging(
   budget: number,
 ): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
-    const { held } = await tx
-      .selectFrom('groups')
-      .innerJoin('sets', 'sets.id', 'groups.set_id')
-      .select((eb) => eb.fn.sum<number | null>('groups.reserved').as('held'))
-      // Literal, or the index of such groups could not serve.
-      .where((eb) => eb('groups.reserved', '>', eb.lit(0)))
-      .where('groups.state', '!=', 'failed')
-      .where('sets.state', 'not in', finalSetStates)
-      .where((eb) => eb.not(eb.and([eb('groups.set_id', '=', setId), eb('groups.no', '=', no)])))
-      .executeTakeFirstOrThrow();
-    if (Number(held ?? 0) + (await stagedByCopies(tx)) + bytes > budget) return false;
+    const others = (await stagedBySets(tx, { setId, group: no })) + (await stagedByCopies(tx));
+    if (others + bytes > budget) return false;
     await tx
       .updateTable('groups')
       .set({ reserved: bytes })
@@ -284,18 +295,11 @@ export async function forgetArchive(
 }
 
 async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, reason: string): Promise<void> {
-  const copy = await tx
-    .selectFrom('copies')
-    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
-    .select('tapes.name')
-    .where('copies.set_id', '=', setId)
-    .where('copies.group_no', '=', no)
-    .where('copies.state', '=', 'committed')
-    .executeTakeFirst();
-  if (copy === undefined) return;
+  const [tape] = await tapesOfGroup(tx, setId, no);
+  if (tape === undefined) return;
   throw new TapeflowFailure(
     'StagedArchiveGone',
-    `The staged archive of group ${no} cannot be used any more (${reason.replace(/\.$/, '')}), and only tape ${copy.name} holds it.`,
+    `The staged archive of group ${no} cannot be used any more (${reason.replace(/\.$/, '')}), and only tape ${tape} holds it.`,
     { advice: `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
   );
 }

@@ -1,5 +1,6 @@
 import type { Catalog } from './open-catalog.js';
 import type { RetrievalArchiveRow } from './retrievals.js';
+import { copyOf } from './tapes.js';
 
 /** A copy that can be counted on: committed, and not found damaged. */
 interface GoodCopy {
@@ -27,14 +28,7 @@ export async function isOnTape(
   db: Catalog,
   row: Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>,
 ): Promise<boolean> {
-  const copy = await db
-    .selectFrom('copies')
-    .select('state')
-    .where('set_id', '=', row.set_id)
-    .where('group_no', '=', row.group_no)
-    .where('copy_no', '=', row.copy_no)
-    .executeTakeFirst();
-  return copy?.state === 'committed';
+  return (await copyOf(db, row.set_id, row.group_no, row.copy_no))?.state === 'committed';
 }
 
 /** From here on a retrieval reads another copy of an archive, whose tape is at hand. */

@@ -20,6 +20,12 @@ interface AnyCopy extends CopyOnTape {
   pool: string;
 }
 
+/** A copy that is read, and the one that is made of it. */
+interface Chosen {
+  copy: CopyOnTape;
+  to: { copyNo: number; pool: string };
+}
+
 /** Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool. */
 export async function planCopies(
   db: Catalog,
@@ -28,7 +34,7 @@ export async function planCopies(
   loaded: string | undefined,
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
-  const chosen: { copy: CopyOnTape; to: { copyNo: number; pool: string } }[] = [];
+  const chosen: Chosen[] = [];
   for (const { setId, group } of await groupsOf(db, what)) {
     const copies = await copiesOf(db, setId, group);
     const good = copies.filter(isGood);
@@ -36,7 +42,7 @@ export async function planCopies(
       plan.there += 1;
       continue;
     }
-    const source = good.find((copy) => copy.tape_uuid === loaded) ?? good[0];
+    const source = sourceOf(good, loaded);
     if (source === undefined) plan.problems.push(noSource(setId, group));
     else if (!(await isFinal(db, setId))) plan.problems.push(unfinished(setId, group));
     else chosen.push({ copy: source, to: { copyNo: await numberFor(db, setId, pool, copies), pool } });
@@ -55,7 +61,7 @@ export async function planRepair(
   loaded: string | undefined,
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
-  const chosen: { copy: CopyOnTape; to: { copyNo: number; pool: string } }[] = [];
+  const chosen: Chosen[] = [];
   for (const { setId, group } of await groupsOf(db, what)) {
     const copies = await copiesOf(db, setId, group);
     const good = copies.filter(isGood);
@@ -66,7 +72,7 @@ export async function planRepair(
         ('setId' in what || copy.tape_uuid === what.tape) &&
         !good.some(({ pool }) => pool === copy.pool),
     );
-    const source = good.find((copy) => copy.tape_uuid === loaded) ?? good[0];
+    const source = sourceOf(good, loaded);
     let next = Math.max(0, ...copies.map((copy) => copy.copy_no));
     for (const pool of new Set(bad.map((copy) => copy.pool))) {
       next += 1;
@@ -80,10 +86,12 @@ export async function planRepair(
 
 const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === null;
 
-function inOrder(
-  chosen: { copy: CopyOnTape; to: { copyNo: number; pool: string } }[],
-  loaded: string | undefined,
-): PlannedArchive[] {
+/** The good copy that is read: one on the tape in the drive, if there is one. */
+function sourceOf(good: readonly AnyCopy[], loaded: string | undefined): AnyCopy | undefined {
+  return good.find((copy) => copy.tape_uuid === loaded) ?? good[0];
+}
+
+function inOrder(chosen: readonly Chosen[], loaded: string | undefined): PlannedArchive[] {
   const targets = new Map(chosen.map(({ copy, to }) => [copy, to]));
   return inTapeOrder([...targets.keys()], loaded).map((copy) => ({
     ...{ setId: copy.set_id, group: copy.group_no, copyNo: copy.copy_no, tape: copy.tape_uuid },

@@ -185,6 +185,21 @@ export async function recordArchive(
   });
 }
 
+/**
+ * Records that an archive could not be had, or not any more.
+ * @param restored members that were had of it all the same.
+ */
+export async function recordFailed(
+  catalog: Catalog,
+  row: Pick<RetrievalArchiveRow, 'retrieval_id' | 'no' | 'members'>,
+  reason: string,
+  restored = 0,
+): Promise<void> {
+  const counts = { restored, same: 0, kept: 0, failed: row.members - restored };
+  const result = { state: 'failed', ...counts, ms: 0 } as const;
+  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason }]);
+}
+
 /** Adds problems in the caller's transaction; `no`: the archive that they are of. */
 async function insertProblems(
   tx: Catalog,

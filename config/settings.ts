@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { archiveFormats } from '../archive/format.js';
 import { parseDuration } from './durations.js';
 import { usageFailure } from './failures.js';
 import type { Retention, Retentions } from './retention.js';
@@ -33,16 +34,18 @@ const seconds = z.coerce
   .positive('must be a number of seconds above 0')
   .max(31_536_000, 'must be at most a year in seconds');
 
+const durationWanted = 'must be a duration such as 36h, 90d, 12w or 1y, or forever';
+
 /** How long the sets of a pool are kept: seconds; null for `forever`. */
 const retention = z
-  .union([z.string(), z.number()], { error: 'must be a duration such as 36h, 90d, 12w or 1y, or forever' })
+  .union([z.string(), z.number()], { error: durationWanted })
   .transform((value, context): Retention => {
     if (value === 'forever') return null;
     const seconds = parseDuration(String(value));
     if (seconds !== undefined && seconds > 0) return seconds;
     context.issues.push({
       code: 'custom',
-      message: 'must be a duration such as 36h, 90d, 12w or 1y, or forever',
+      message: durationWanted,
       input: value,
     });
     return z.NEVER;
@@ -79,7 +82,7 @@ export const settingsSchema = z.object({
   /** Most entries in one archive: bounds the manifest and the restore of one group. */
   MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
   /** Of archives: `.tar.gz`, `.tar.zst`, or `.tar` with `none`. */
-  COMPRESSION: z.enum(['gzip', 'zstd', 'none'], { error: 'must be gzip, zstd or none' }).default('gzip'),
+  COMPRESSION: z.enum(archiveFormats, { error: 'must be gzip, zstd or none' }).default('gzip'),
   /** 1 to 9 for gzip, 6 when not given; 1 to 19 for zstd, 3 when not given. */
   COMPRESSION_LEVEL: whole(0, 19).optional(),
   /** `auto`: libdeflate and zstd's own code where they were built, else what Node has; `zlib`: that in any case. */

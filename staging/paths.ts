@@ -18,18 +18,15 @@ export function manifestName(setId: string, group: number): string {
   return `backup_${setId}_${String(group).padStart(6, '0')}${manifestEnding}`;
 }
 
-/** True for a manifest's name, among those that `parseArchiveName` knows. */
-export function isManifestName(name: string): boolean {
-  return name.endsWith(manifestEnding);
-}
-
-/** Set and group of an archive's or a manifest's name; undefined for any other name. */
-export function parseArchiveName(name: string): { setId: string; group: number } | undefined {
+/** What the name of an archive or of a manifest says; undefined for any other name. */
+export function parseArchiveName(
+  name: string,
+): { setId: string; group: number; isManifest: boolean } | undefined {
   const match = /^backup_(\d{4}-\d{2}_\d{6})_(\d{6,})\.(?:tar(?:\.gz|\.zst)?|manifest\.jsonl\.gz)$/.exec(
     name,
   );
   if (match?.[1] === undefined) return undefined;
-  return { setId: match[1], group: Number(match[2]) };
+  return { setId: match[1], group: Number(match[2]), isManifest: name.endsWith(manifestEnding) };
 }
 
 /** Name of incomplete bytes: it says whose attempt they are, so that no other takes them for its own. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId } from '../catalog/sets.js';
 import { wasBegunOn, type TapeRow } from '../catalog/tapes.js';
-import { isManifestName, parseArchiveName } from '../staging/paths.js';
+import { parseArchiveName } from '../staging/paths.js';
 
 /**
  * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
@@ -24,8 +24,8 @@ export async function unknownArchives(
       .execute();
     const known = new Set(copies.map((copy) => copy.group_no));
     for (const name of await readdir(path.join(mountPoint, setId))) {
-      const archive = isManifestName(name) ? undefined : parseArchiveName(name);
-      if (archive?.setId !== setId || known.has(archive.group)) continue;
+      const archive = parseArchiveName(name);
+      if (archive?.setId !== setId || archive.isManifest || known.has(archive.group)) continue;
       if (!(await wasBegunOn(catalog, setId, archive.group, tape.name))) unknown.push(name);
     }
   }
@@ -70,7 +70,7 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
       }
       await confirm();
       await rm(file, { force: true });
-      if (parseArchiveName(name) !== undefined && !isManifestName(name)) deleted.archives += 1;
+      if (parseArchiveName(name)?.isManifest === false) deleted.archives += 1;
     }
     await confirm();
     if (deleted.left.length === before) await rmdir(folder);

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { archiveOf, groupOf } from '../catalog/groups.js';
+import { archiveOf, bytesWithManifest, groupOf, mostArchiveBytes } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
 import { copyText, placesOf } from '../catalog/set-copies.js';
@@ -45,8 +45,7 @@ export async function tapeDemand(
   if (group === undefined) return { setId, pool, wanted };
   const row = await groupOf(catalog, setId, group);
   const archive = row.direct === 1 ? undefined : await archiveOf(catalog, setId, group);
-  // Not compressed yet: what it would take if nothing compresses, with the headers of its members.
-  const bytes = archive === undefined ? row.bytes + row.entries * 2048 : archive.size + archive.manifest_size;
+  const bytes = archive === undefined ? mostArchiveBytes(row) : bytesWithManifest(archive);
   const which = copyText(copyNo, places.length);
   const why = [which, because ?? ''].filter((part) => part !== '').join(', ');
   return { setId, pool, wanted, next: { group, copyNo, bytes }, because: why === '' ? undefined : why };

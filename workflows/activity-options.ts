@@ -1,4 +1,5 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import type { Duration } from '@temporalio/common';
 import type { SetOptions } from '../activities/set-options.js';
 import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from './queues.js';
 
@@ -7,6 +8,16 @@ const anyArchive = '14 days';
 
 /** Failures that another attempt cannot mend. The activities mark them too; here they are listed for the reader. */
 const hopeless = ['TapeNotReady', 'TargetNotReady', 'StagedArchiveDamaged'];
+
+/** A step in a drive's slot for whose answer a person waits: told at once, never tried again behind their back. */
+export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {
+  return {
+    taskQueue: driveQueue(drive),
+    startToCloseTimeout,
+    heartbeatTimeout: '1 minute',
+    retry: { maximumAttempts: 1 },
+  };
+}
 
 /**
  * Every time-out and retry policy of a set, each with its reason. Heartbeats come every second; after

@@ -1,5 +1,4 @@
 import {
-  CancellationScope,
   condition,
   continueAsNew,
   isCancellation,
@@ -12,10 +11,9 @@ import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
 import type { CopyInput } from './messages.js';
+import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
 import { failureReason, failureType, outlivingWorkers } from './set-run.js';
 
-/** Events after which the run continues as new: all that it knows is in the catalog. */
-const eventsPerRun = 3000;
 /** In the drives' queues copies come after backups (3) and restores (1). */
 const priority = { priorityKey: 5 };
 /** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
@@ -58,20 +56,14 @@ export async function copyArchives(input: CopyInput): Promise<RetrievalSummary> 
     ...{ reader: 'ended', storing: false, damages: new Map() },
   };
   const { host } = run.activities;
-  try {
+  return untilCancelled(host, id, async () => {
     for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
       run.reader = 'reading';
       await Promise.all([fetchAll(run, page), storeAll(run)]);
-      if (workflowInfo().historyLength > eventsPerRun) return await continueAsNew<typeof copyArchives>(input);
+      if (workflowInfo().historyLength > eventsPerRun) return continueAsNew<typeof copyArchives>(input);
     }
-    return await host.finishRetrieval(id);
-  } catch (error) {
-    if (isCancellation(error))
-      await CancellationScope.nonCancellable(() =>
-        host.recordRetrievalState(id, 'cancelled', 'cancelled by a command'),
-      );
-    throw error;
-  }
+    return host.finishRetrieval(id);
+  });
 }
 
 async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<void> {
@@ -99,7 +91,7 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
     if (isCancellation(error)) throw error;
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
-      await waiting(run, reason, (why) =>
+      await waitForPerson(host, id, reason, (why) =>
         fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]),
       );
       return false;
@@ -166,7 +158,9 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
       run.staged.unshift(next);
       if (unsynced.size > 0) await sync(run);
       else
-        await waiting(run, reason, (why) => toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]));
+        await waitForPerson(host, id, reason, (why) =>
+          toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
+        );
     } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
       // It is still to be read, and comes with the next page.
       damages.set(next.no, lost + 1);
@@ -191,7 +185,7 @@ async function sync(run: CopyRun): Promise<void> {
       const reason = failureReason(error);
       const [no = 0] = nos;
       if (failureType(error) === 'TapeNotReady') {
-        await waiting(run, reason, (why) =>
+        await waitForPerson(host, id, reason, (why) =>
           toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
         );
         continue;
@@ -200,14 +194,4 @@ async function sync(run: CopyRun): Promise<void> {
     }
     for (const no of nos) run.unsynced.delete(no);
   }
-}
-
-/** Waits for a person, at no cost: one activity watches the drive. */
-async function waiting(run: CopyRun, reason: string, watch: (why: string) => Promise<void>): Promise<void> {
-  const { id } = run.input;
-  const { host } = run.activities;
-  setCurrentDetails(`**${id}** · waiting: ${reason}`);
-  await host.recordRetrievalState(id, 'waiting_for_tape', reason);
-  await outlivingWorkers(() => watch(reason.slice(0, 180)));
-  await host.recordRetrievalState(id, 'running', null);
 }

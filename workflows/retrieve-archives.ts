@@ -1,5 +1,4 @@
 import {
-  CancellationScope,
   continueAsNew,
   isCancellation,
   proxyActivities,
@@ -11,10 +10,8 @@ import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
 import type { RetrievalInput } from './messages.js';
+import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
 import { failureReason, failureType, outlivingWorkers } from './set-run.js';
-
-/** Events after which the run continues as new: all that it knows is in the catalog. */
-const eventsPerRun = 3000;
 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
@@ -44,28 +41,17 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
         const reason = failureReason(error);
         if (!['TapeNotReady', 'TargetNotReady'].includes(failureType(error) ?? ''))
           return await host.giveUpArchive({ id, no }, reason);
-        setCurrentDetails(`**${id}** · waiting: ${reason}`);
-        await host.recordRetrievalState(id, 'waiting_for_tape', reason);
-        const summary = reason.slice(0, 180);
-        await outlivingWorkers(() =>
-          watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }]),
+        await waitForPerson(host, id, reason, (why) =>
+          watching.watchForRetrieval.executeWithOptions({ summary: why }, [{ id, no }]),
         );
-        await host.recordRetrievalState(id, 'running', null);
       }
     }
   };
-  try {
+  return untilCancelled(host, id, async () => {
     for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
       for (const next of page) await readOne(next);
-      if (workflowInfo().historyLength > eventsPerRun)
-        return await continueAsNew<typeof retrieveArchives>(input);
+      if (workflowInfo().historyLength > eventsPerRun) return continueAsNew<typeof retrieveArchives>(input);
     }
-    return await host.finishRetrieval(id);
-  } catch (error) {
-    if (isCancellation(error))
-      await CancellationScope.nonCancellable(() =>
-        host.recordRetrievalState(id, 'cancelled', 'cancelled by a command'),
-      );
-    throw error;
-  }
+    return host.finishRetrieval(id);
+  });
 }

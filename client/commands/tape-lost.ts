@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { distrust } from '../../activities/on-medium.js';
 import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/lost-tapes.js';
-import { tapeByName, type TapeRow } from '../../catalog/tapes.js';
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
 import { numberRanges } from '../events.js';
 import { inSession, type Session } from '../session.js';
+import { namedTape } from './tape.js';
 
 /** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
 export function addTapeLost(tape: Command): void {
@@ -64,10 +64,4 @@ async function found(session: Session, name: string): Promise<void> {
     session.print(
       `The tape ${name} counts again, with ${back} archives on it; \`tapeflow verify ${name}\` looks at them.`,
     );
-}
-
-async function namedTape(session: Session, name: string): Promise<TapeRow> {
-  const row = await tapeByName(await session.catalog(), name);
-  if (row !== undefined) return row;
-  throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
 }

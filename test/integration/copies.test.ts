@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { Installation } from '../support/installation.js';
 import { IoFaults } from '../support/io-faults.js';
+import { waitsForTape } from '../support/set-state.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import {
   archivesOn,
@@ -35,16 +36,6 @@ function staged(installation: Installation): string[] {
   if (!existsSync(installation.stagingDir)) return [];
   const all = readdirSync(installation.stagingDir, { recursive: true, encoding: 'utf8' });
   return all.filter((name) => name.endsWith('.tar.gz'));
-}
-
-function setWaits(installation: Installation, reason: RegExp): Promise<unknown> {
-  return waitFor(
-    () =>
-      installation
-        .tryQuery<{ reason: string }>(`select reason from sets where state = 'waiting_for_tape'`)
-        .some((row) => reason.test(row.reason)),
-    `the set to wait because of ${reason.source}`,
-  );
 }
 
 test('two drives write both copies at once, each at its own pace, and only what is on both tapes is released', async (t) => {
@@ -109,15 +100,16 @@ test('one drive fills staging, then asks once for a tape of the other pool; noth
   const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '6.5MB' });
   const args = ['backup', source, ...bothPools];
   const first = installation.start(args);
-  await setWaits(
+  await waitsForTape(
     installation,
+    'sets',
     /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of 2, staging is full of what another tape has already\)\. Load a tape of pool B\./,
   );
   assert.deepEqual([committed(installation, 1), committed(installation, 2)], [3, 0]);
   assert.equal(staged(installation).length, 3, 'nothing is released that is on one tape only');
   process.kill((await installation.worker('lto1')) ?? 0, 'SIGKILL');
   drive.load('B1');
-  await setWaits(installation, /pool A next \(copy 1 of 2, nothing else is left to write\)/);
+  await waitsForTape(installation, 'sets', /pool A next \(copy 1 of 2, nothing else is left to write\)/);
   assert.deepEqual(
     [committed(installation, 1), committed(installation, 2)],
     [3, 5],
@@ -127,7 +119,7 @@ test('one drive fills staging, then asks once for a tape of the other pool; noth
   await first.ended;
   const second = installation.start(args);
   await waitFor(() => second.output().includes('goes on'), 'the set to be taken up');
-  await setWaits(installation, /pool A next/);
+  await waitsForTape(installation, 'sets', /pool A next/);
   drive.load('A1');
   const { code, stdout } = await second.ended;
   assert.equal(code, 0, stdout);
@@ -152,7 +144,7 @@ test(
     const { installation, tapes } = await twoDrives(t, env, drive.path);
     const args = ['backup', source, ...bothPools, '--drive', 'lto1', '--drive', 'lto2', '--detach'];
     const { setId } = await installation.json<{ setId: string }>(args);
-    await setWaits(installation, /The tape B1 is full: .*Load another tape of pool B/);
+    await waitsForTape(installation, 'sets', /The tape B1 is full: .*Load another tape of pool B/);
     await waitFor(() => committed(installation, 1) === 4, 'the first copy to be whole');
     drive.swap(b2);
     const label = ['tape', 'label', 'B2', '--pool', 'B', '--drive', 'lto2'];

@@ -21,6 +21,7 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
+import { backedUp, waitsForTape } from '../support/set-state.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import { archivesOn, assertSameTree, manyFiles, noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -65,14 +66,6 @@ function oddTree(root: string): void {
   closeSync(holes);
   execFileSync('touch', ['-d', '@-1.5', path.join(root, 'b/empty')]);
   utimesSync(path.join(root, 'nothing in it'), 1e9, 1_234_567_890.987);
-}
-
-/** A completed set, with server and workers that go on running for what comes after. */
-async function backedUp(installation: Installation, source: string): Promise<string> {
-  const { setId } = await installation.json<{ setId: string }>(['backup', source, '--detach']);
-  const { code, stderr } = await installation.run(['watch', setId]);
-  assert.equal(code, 0, stderr);
-  return setId;
 }
 
 test('a set comes back as it was: names, links, holes, modes and times', async (t) => {
@@ -212,17 +205,9 @@ test('each tape is waited for by its name, in the order that was said, and the r
   }
   drive.load(tapes[0]);
   const backup = installation.start(['backup', source, '--json']);
-  const waitsFor = (table: string, pattern: RegExp) =>
-    waitFor(
-      () =>
-        installation
-          .tryQuery<{ reason: string | null }>(`select reason from ${table} where state = 'waiting_for_tape'`)
-          .some(({ reason }) => pattern.test(reason ?? '')),
-      `${table} to wait: ${pattern.source}`,
-    );
-  await waitsFor('sets', /TAPE1 is full/);
+  await waitsForTape(installation, 'sets', /TAPE1 is full/);
   drive.swap(tapes[1]);
-  await waitsFor('sets', /TAPE2 is full/);
+  await waitsForTape(installation, 'sets', /TAPE2 is full/);
   drive.swap(tapes[2]);
   const set = await backup.ended;
   assert.equal(set.code, 0, set.stderr);
@@ -230,11 +215,11 @@ test('each tape is waited for by its name, in the order that was said, and the r
 
   const args = ['restore', setId, '--target', target];
   const first = installation.start(args);
-  await waitsFor('retrievals', /TAPE3 is in drive lto1, but TAPE1 is wanted/);
+  await waitsForTape(installation, 'retrievals', /TAPE3 is in drive lto1, but TAPE1 is wanted/);
   // The one that is in the drive comes first.
   assert.match(first.output(), /TAPE3: .*\n {2}TAPE1: .*\n {2}TAPE2: /);
   drive.swap(tapes[0]);
-  await waitsFor('retrievals', /TAPE2 is wanted/);
+  await waitsForTape(installation, 'retrievals', /TAPE2 is wanted/);
   for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
   await first.ended;
   const second = installation.start(args);

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import type { Installation } from '../support/installation.js';
+import { backedUp, waitsForTape } from '../support/set-state.js';
 import { archivesOn, assertSameTree, noise, tempFolder, writeTree, longTest } from '../support/trees.js';
 import { assertSameOnBoth, oneDrive, twoDrives } from '../support/two-tapes.js';
-import { waitFor } from '../support/wait-for.js';
 
 interface Summary {
   id: string;
@@ -23,24 +22,6 @@ function source(root: string, count: number): string {
   return root;
 }
 
-/** A completed set, with server and workers that go on running for what comes after. */
-async function backedUp(installation: Installation, from: string, args: string[]): Promise<string> {
-  const { setId } = await installation.json<{ setId: string }>(['backup', from, ...args, '--detach']);
-  const { code, stderr } = await installation.run(['watch', setId]);
-  assert.equal(code, 0, stderr);
-  return setId;
-}
-
-function waits(installation: Installation, reason: RegExp): Promise<unknown> {
-  return waitFor(
-    () =>
-      installation
-        .tryQuery<{ reason: string }>(`select reason from retrievals where state = 'waiting_for_tape'`)
-        .some((row) => reason.test(row.reason)),
-    `the retrieval to wait because of ${reason.source}`,
-  );
-}
-
 /** Turns one bit of a file over. */
 function flipBit(file: string, at: number): void {
   const bytes = readFileSync(file);
@@ -55,11 +36,12 @@ test(
     const from = source(tempFolder(t), 3);
     const target = tempFolder(t);
     const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '4.5MB' });
-    const setId = await backedUp(installation, from, ['--pool', 'A']);
+    const setId = await backedUp(installation, from, '--pool', 'A');
     const args = ['tape', 'copy', setId, '--pool', 'B'];
     const first = installation.start(args);
-    await waits(
+    await waitsForTape(
       installation,
+      'retrievals',
       /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of group 1 of set .*\)\. Load a tape of pool B/,
     );
     assert.equal(
@@ -71,12 +53,12 @@ test(
     await first.ended;
     drive.load('B1');
     const second = installation.start(args);
-    await waits(installation, /The tape B1 is in drive lto1, but A1 is wanted/);
+    await waitsForTape(installation, 'retrievals', /The tape B1 is in drive lto1, but A1 is wanted/);
     assert.match(second.output(), /Copy of .* goes on/);
     const status = await installation.run(['status', 'copy-000001']);
     assert.match(status.stdout, /copy-000001: waiting for tape \(.*A1 is wanted.*\)/);
     drive.load('A1');
-    await waits(installation, /The tape A1 is of pool A/);
+    await waitsForTape(installation, 'retrievals', /The tape A1 is of pool A/);
     drive.load('B1');
     const { code, stdout } = await second.ended;
     assert.equal(code, 0, stdout);
@@ -97,7 +79,7 @@ test('a damaged archive is read from the other copy in the middle of a restore, 
   const from = source(tempFolder(t), 3);
   const target = tempFolder(t);
   const { installation, tapes } = await twoDrives(t, { MAX_GROUP_SIZE: '4.5MB' });
-  const setId = await backedUp(installation, from, ['--pool', 'A']);
+  const setId = await backedUp(installation, from, '--pool', 'A');
   const copied = await installation.json<Summary>([
     ...['tape', 'copy', 'A1', '--pool', 'B', '--drive', 'lto1', '--to-drive', 'lto2'],
   ]);
@@ -107,7 +89,7 @@ test('a damaged archive is read from the other copy in the middle of a restore, 
   flipBit(archive, 2_500_000);
 
   const restore = installation.start(['restore', setId, '--target', target, '--json']);
-  await waits(installation, /The tape A1 is in drive lto1, but B1 is wanted/);
+  await waitsForTape(installation, 'retrievals', /The tape A1 is in drive lto1, but B1 is wanted/);
   const swap = () => {
     const [a, b] = tapes;
     for (const [here, there] of [
@@ -134,9 +116,9 @@ test('a damaged archive is read from the other copy in the middle of a restore, 
   assert.match(list.stdout, /A1 +A +usable .* 2 \(1 damaged\)/);
   const repair = ['verify', 'A1', '--repair', '--drive', 'lto1', '--to-drive', 'lto1'];
   const repairing = installation.start(repair);
-  await waits(installation, /A1 is in drive lto1, but B1 is wanted/);
+  await waitsForTape(installation, 'retrievals', /A1 is in drive lto1, but B1 is wanted/);
   swap();
-  await waits(installation, /The tape B1 is of pool B, but the set writes to pool A/);
+  await waitsForTape(installation, 'retrievals', /The tape B1 is of pool B, but the set writes to pool A/);
   swap();
   const repaired = await repairing.ended;
   assert.equal(repaired.code, 0, repaired.stdout);

@@ -1,19 +1,12 @@
 import type { PlannedMember } from '../../archive/member.js';
 import { walk } from '../../source/walk.js';
 
-/** What the scan would plan for a folder. */
-export function plan(root: string): PlannedMember[] {
-  const planned: PlannedMember[] = [];
-  for (const entry of walk({
-    sources: [root],
-    excludes: [],
-    ownFolders: [],
-    after: undefined,
-    onLeftOut: () => undefined,
-  })) {
-    const { name, type, stats, linkTarget } = entry;
+/** What the scan would plan for a folder, one after the other. */
+export function* plannedBelow(root: string): Generator<PlannedMember> {
+  const options = { sources: [root], excludes: [], ownFolders: [], after: undefined };
+  for (const { name, type, stats, linkTarget } of walk({ ...options, onLeftOut: () => undefined })) {
     if (type === 'other' || stats === undefined) continue;
-    planned.push({
+    yield {
       ...{ name, type, linkTarget, hardLinkOf: null },
       size: stats.size,
       mtimeS: stats.mtimeS,
@@ -24,7 +17,11 @@ export function plan(root: string): PlannedMember[] {
       dev: String(stats.dev),
       ino: String(stats.ino),
       nlink: stats.nlink,
-    });
+    };
   }
-  return planned;
+}
+
+/** The same as a list. */
+export function plan(root: string): PlannedMember[] {
+  return [...plannedBelow(root)];
 }

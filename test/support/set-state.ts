@@ -17,6 +17,31 @@ export function onlySet(installation: Installation): string {
   return installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
 }
 
+/** A completed set, with server and workers that go on running for what comes after. */
+export async function backedUp(
+  installation: Installation,
+  source: string,
+  ...args: string[]
+): Promise<string> {
+  const { setId } = await installation.json<{ setId: string }>(['backup', source, ...args, '--detach']);
+  const { code, stderr } = await installation.run(['watch', setId]);
+  assert.equal(code, 0, stderr);
+  return setId;
+}
+
+/** Waits until a set, or a retrieval, waits for a tape with a reason that matches. */
+export async function waitsForTape(
+  installation: Installation,
+  table: 'sets' | 'retrievals',
+  reason: RegExp,
+): Promise<void> {
+  const sql = `select reason from ${table} where state = 'waiting_for_tape'`;
+  await waitFor(
+    () => installation.tryQuery<{ reason: string | null }>(sql).some((row) => reason.test(row.reason ?? '')),
+    `${table} to wait because of ${reason.source}`,
+  );
+}
+
 /** Number of events of a stage, over all groups. */
 export function countEvents(installation: Installation, stage: string): number {
   return installation.tryQuery(`select 1 from events where stage = ?`, stage).length;
