@@ -3,23 +3,8 @@ import { visible } from '../archive/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
-import { addBackup } from './commands/backup.js';
-import { addControl } from './commands/control.js';
-import { addDiff } from './commands/diff.js';
-import { addDoctor } from './commands/doctor.js';
-import { addFind } from './commands/find.js';
-import { addHost } from './commands/host.js';
-import { addLs } from './commands/ls.js';
-import { addRestore } from './commands/restore.js';
-import { addSchedule } from './commands/schedule.js';
-import { addSets } from './commands/sets.js';
-import { addTape } from './commands/tape.js';
-import { addTrace } from './commands/trace.js';
-import { addUp } from './commands/up.js';
-import { addVerify } from './commands/verify.js';
-import { addWatch } from './commands/watch.js';
-import { addWorker } from './commands/worker.js';
 import { exitCodes } from './exit-codes.js';
+import { loadCommands } from './load-commands.js';
 
 const program = new Command('tapeflow')
   .description('Backs up to LTO tape: plain tar archives, one durable workflow per backup set.')
@@ -29,22 +14,7 @@ const program = new Command('tapeflow')
   .showHelpAfterError('(`tapeflow help` lists the commands)')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')) });
 
-addBackup(program);
-addRestore(program);
-addVerify(program);
-addUp(program);
-addSets(program);
-addWatch(program);
-addControl(program);
-addTrace(program);
-addDoctor(program);
-addFind(program);
-addLs(program);
-addDiff(program);
-addTape(program);
-addSchedule(program);
-addWorker(program);
-addHost(program);
+await loadCommands(program, process.argv.slice(2));
 inheritJson(program);
 
 // `tapeflow ls SET | head`: the reader has had enough, and there is nothing to complain of.

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { visible } from '../archive/byte-string.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
@@ -89,14 +90,16 @@ export async function findServer(session: Session): Promise<Server | undefined> 
 }
 
 async function connect(target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
+  // Loaded here, since it takes longer than what a command does that needs no server.
+  const temporal = await import('@temporalio/client');
   let connection: Connection;
   try {
-    connection = await Connection.connect(target.connection);
+    connection = await temporal.Connection.connect(target.connection);
   } catch (error) {
     await lease?.release();
     throw unreachable(target, error);
   }
-  const client = new Client({ connection, namespace: target.namespace });
+  const client = new temporal.Client({ connection, namespace: target.namespace });
   return {
     target,
     client,

@@ -1,4 +1,5 @@
-import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { describeError } from '../config/failures.js';
 import { backupWorkflowId } from '../workflows/messages.js';
 import { unfinishedSets } from '../catalog/sets.js';

@@ -1,4 +1,4 @@
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
 import { placesOf } from '../catalog/set-copies.js';
 import type { SetRow } from '../catalog/sets.js';

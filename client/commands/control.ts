@@ -1,4 +1,5 @@
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { releaseStaging } from '../../activities/set-state.js';
