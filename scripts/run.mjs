@@ -77,8 +77,32 @@ function needs() {
   return { install, build, native: install || !isNativeTried() };
 }
 
+/**
+ * The folder of this Node, if its headers lie beside it: native packages are compiled with them then, even where npm's
+ * setting `nodedir` names those of another Node.
+ */
+function headersOfThisNode() {
+  const folder = path.dirname(path.dirname(process.execPath));
+  const file = path.join(folder, 'include', 'node', 'node_version.h');
+  if (!existsSync(file)) return {};
+  const version = /^#define NODE_MODULE_VERSION (\d+)$/m.exec(readFileSync(file, 'utf8'))?.[1];
+  return version === process.versions.modules ? { npm_config_nodedir: folder } : {};
+}
+
+/** A module for another Node ends every command with a message of the loader, which says nothing about what to do. */
+function requireSqlite() {
+  const script = "new (require('better-sqlite3'))(':memory:')";
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: root, encoding: 'utf8' });
+  if (status === 0) return;
+  const why = /NODE_MODULE_VERSION/.test(stderr)
+    ? "it was compiled with the headers of another Node: see npm's setting nodedir"
+    : (stderr.split('\n').find((line) => /Error/.test(line)) ?? stderr).trim();
+  say(`The package better-sqlite3 does not load in Node ${process.version}: ${why}.`);
+  process.exit(1);
+}
+
 function step(command, args, options = {}) {
-  const env = { ...process.env, npm_config_loglevel: 'error' };
+  const env = { ...process.env, ...headersOfThisNode(), npm_config_loglevel: 'error' };
   // What this script prints is the user's to read: set-up goes to stderr, so that `--json` stays clean.
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env, ...options });
   if (result.status !== 0) {
@@ -124,6 +148,7 @@ async function setUp() {
       if (npm?.endsWith('.js')) step(process.execPath, [npm, ...args]);
       else
         step(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { shell: process.platform === 'win32' });
+      requireSqlite();
       stamp('installed', dependencyKey());
     }
     if (now.build) {
