@@ -12,6 +12,7 @@ import { obtainCli, realSources } from './obtain-cli.js';
 import {
   choosePorts,
   endOrphan,
+  serverAddress,
   startServer,
   type RunningServer,
   type ServerPorts,
@@ -119,15 +120,23 @@ class RunningHost {
   }
 
   async start(): Promise<void> {
+    // They load while the server starts, and wait for it.
+    for (const worker of this.workers) this.runWorker(worker);
     for (let tries = 1; ; tries += 1) {
       try {
         await this.runServer();
         break;
       } catch (error) {
-        if (tries === mostFirstStarts) throw error;
+        if (tries === mostFirstStarts) {
+          this.stopping = true;
+          await this.stopAll();
+          throw error;
+        }
         this.logger.warn({ err: error }, `the Temporal server is started again: ${describeError(error)}`);
         // Another program may have taken one since it was found to be free.
         this.ports = await choosePorts(this.settings.TAPEFLOW_DATA_DIR);
+        // They are started again with the new address.
+        for (const { child } of this.workers) child?.kill('SIGKILL');
       }
     }
     this.control = await this.listen();
@@ -143,7 +152,6 @@ class RunningHost {
       version: process.version,
     };
     writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
-    for (const worker of this.workers) this.runWorker(worker);
     setTimeout(() => {
       if (this.clients.size === 0 && !this.sticky) this.stop();
     }, firstClientMs).unref();
@@ -201,7 +209,7 @@ class RunningHost {
     if (this.stopping) return;
     const script = path.join(this.settings.projectDir, 'bin', 'tapeflow.cjs');
     const child = fork(script, worker.args, {
-      env: { ...process.env, TAPEFLOW_EMBEDDED_ADDRESS: this.file.address },
+      env: { ...process.env, TAPEFLOW_EMBEDDED_ADDRESS: serverAddress(this.ports) },
       // A session of its own: Ctrl-C stops the host, and the host its workers, in order.
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

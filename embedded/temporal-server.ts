@@ -50,6 +50,11 @@ export function serverDatabase(dataDir: string): string {
   return path.join(dataDir, 'temporal', 'temporal.db');
 }
 
+/** `host:port` where the server listens. */
+export function serverAddress(ports: ServerPorts): string {
+  return `127.0.0.1:${ports.server}`;
+}
+
 /** Free ports on 127.0.0.1; those of the last time when they are still free, so that bookmarks of the UI keep working. */
 export async function choosePorts(dataDir: string): Promise<ServerPorts> {
   const file = path.join(dataDir, 'temporal', 'ports.json');
@@ -105,7 +110,7 @@ export async function startServer(
   // Its own session: a Ctrl-C in the terminal must reach it after the workers, through the host.
   const child = spawn(cli, serverArguments(database, ports), { stdio: ['ignore', log, log], detached: true });
   closeSync(log);
-  const address = `127.0.0.1:${ports.server}`;
+  const address = serverAddress(ports);
   let failed: string | undefined;
   child.once('error', (error) => (failed = describeError(error)));
   child.once('exit', (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   DefaultLogger,
@@ -52,13 +53,22 @@ function plainMeta(meta: Record<string, unknown> | undefined): Record<string, un
   return error instanceof Error ? { ...rest, err: error } : { ...rest };
 }
 
+/** Milliseconds that a worker of a host waits for its server, which starts at the same time, and between its looks. */
+const serverStartMs = 60_000;
+const lookAgainMs = 50;
+
 /** Connects a worker process; a sentence when the server does not answer. */
 export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
-  try {
-    // The client's own options besides (a connect timeout) mean nothing to the native connection.
-    return await NativeConnection.connect(target.connection as NativeConnectionOptions);
-  } catch (error) {
-    throw unreachable(target, error);
+  const deadline = performance.now() + (target.embedded && process.connected ? serverStartMs : 0);
+  for (;;) {
+    try {
+      // The client's own options besides (a connect timeout) mean nothing to the native connection.
+      return await NativeConnection.connect(target.connection as NativeConnectionOptions);
+    } catch (error) {
+      // A host that went away has taken its server with it.
+      if (performance.now() > deadline || !process.connected) throw unreachable(target, error);
+      await sleep(lookAgainMs);
+    }
   }
 }
 
