@@ -50,20 +50,24 @@ function zstdCodec(zstd: Zstd, level: number): Codec {
 
 /**
  * libdeflate's level for each of gzip's: the fastest whose output is at most 1.02 times pigz's on text, JavaScript, Python
- * and programs alike. For 6 it depends on the block: level 5 does for all but text, where 6 takes a quarter more time and
- * makes 1 to 1.5 % less of it.
+ * and programs alike. For 6 it depends on the block.
  */
 const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
-const textLevel = 6;
-/** Bits per byte of text; below lies what is mostly zeros or repeats, above are programs. */
-const textBits = { least: 4.3, most: 5.45 };
+/**
+ * Bits per byte, by which the kinds of 1 MiB blocks differ; measured on the benchmark's corpora (docs/performance.md).
+ * Up to `tables` lies what is mostly zeros or repeats, and the headers of tiny files; from there to `prose` text, which level 6
+ * makes 1.2 % smaller than 5 in a third more time; then to `code` text with more symbols, where that is 0.9 %; above it programs,
+ * which level 4 makes 2.5 % larger than 6 in two thirds of the time, and still only 1.014 times as large as pigz does.
+ */
+const bitsOf = { tables: 4.3, prose: 5.2, code: 5.6 };
 
 /** Depends on the block and on nothing else, so that the same input makes the same archive. */
 function libdeflateLevel(block: Buffer, level: number): number {
   const bits = bitsPerByte(block);
   if (bits > incompressibleBits) return 0;
-  if (level === 6 && bits >= textBits.least && bits <= textBits.most) return textLevel;
-  return libdeflateLevels[level] ?? level;
+  if (level !== 6) return libdeflateLevels[level] ?? level;
+  if (bits > bitsOf.code) return 4;
+  return bits >= bitsOf.tables && bits <= bitsOf.prose ? 6 : 5;
 }
 
 /** Reuses outputs: as many as blocks were under way at once. */
