@@ -1,4 +1,5 @@
 import { gzip } from 'node:zlib';
+import { giveMemory, takeMemory } from './buffer-pool.js';
 import { formatBlockBytes, type ArchiveFormat, type CodecChoice } from './format.js';
 import { bitsPerByte, incompressibleBits, isIncompressible } from './incompressible.js';
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
@@ -70,18 +71,16 @@ function libdeflateLevel(block: Buffer, level: number): number {
   return bits >= bitsOf.tables && bits <= bitsOf.prose ? 6 : 5;
 }
 
-/** Reuses outputs: as many as blocks were under way at once. */
 function libdeflateCodec(libdeflate: Libdeflate, level: number): Codec {
-  const outputs: ArrayBufferLike[] = [];
   const outputBytes = libdeflate.outputBytes(libdeflate.mostBytes);
   return {
     name: 'libdeflate',
     async compress(block) {
-      const memory = outputs.pop() ?? new ArrayBuffer(outputBytes);
+      const memory = takeMemory(outputBytes);
       const bytes = await libdeflate.gzip(block, new Uint8Array(memory), libdeflateLevel(block, level));
       return Buffer.from(memory, 0, bytes);
     },
-    recycle: (output) => void outputs.push(output.buffer),
+    recycle: (output) => giveMemory(output.buffer),
   };
 }
 

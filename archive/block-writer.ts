@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { giveMemory, takeMemory } from './buffer-pool.js';
 import type { BlockCodec } from './block-codec.js';
 
 export interface BlockWriterOptions {
@@ -8,6 +9,8 @@ export interface BlockWriterOptions {
   /** Takes the output, in order. May throw: then every later call of the compressor throws that error. */
   write(chunk: Buffer): void;
 }
+
+const noBlock = Buffer.alloc(0);
 
 /**
  * Compresses a stream of bytes block by block on libuv's thread pool, and writes them in order. The caller puts
@@ -19,7 +22,6 @@ export class BlockWriter {
   /** Compressed bytes written so far. */
   bytesOut = 0;
   private readonly hash = createHash('sha256');
-  private readonly spare: Buffer[] = [];
   private readonly underWay: Promise<void>[] = [];
   private readonly blockBytes: number;
   private block: Buffer;
@@ -29,7 +31,7 @@ export class BlockWriter {
 
   constructor(private readonly options: BlockWriterOptions) {
     this.blockBytes = options.codec.blockBytes;
-    this.block = Buffer.allocUnsafeSlow(this.blockBytes);
+    this.block = this.newBlock();
   }
 
   /** Bytes put in so far. */
@@ -90,9 +92,20 @@ export class BlockWriter {
     return this.hash.digest('hex');
   }
 
-  /** Waits until no compression is under way any more, whatever became of it: its buffers may be freed then. */
+  /**
+   * Waits until no compression is under way any more, whatever became of it, and lets its memory serve others. Nothing may be
+   * put in from then on.
+   */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.underWay);
+    const { block } = this;
+    this.block = noBlock;
+    // One that was under way when a write failed is still this one, and was not given back.
+    if (block !== noBlock) giveMemory(block.buffer);
+  }
+
+  private newBlock(): Buffer {
+    return Buffer.from(takeMemory(this.blockBytes));
   }
 
   private async dispatch(): Promise<void> {
@@ -108,7 +121,7 @@ export class BlockWriter {
       this.blockSizes.push(output.length);
       this.bytesOut += output.length;
       this.options.codec.recycle(output);
-      this.spare.push(block);
+      giveMemory(block.buffer);
     })();
     written.catch((error: unknown) => (this.failure ??= { error }));
     this.underWay.push(written);
@@ -116,7 +129,7 @@ export class BlockWriter {
     this.used = 0;
     while (this.underWay.length >= this.options.inFlight) await this.settleFirst();
     if (this.failure !== undefined) throw this.failure.error;
-    this.block = this.spare.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
+    this.block = this.newBlock();
   }
 
   private async settleFirst(): Promise<void> {

@@ -1,4 +1,5 @@
 import { toBytes } from './byte-string.js';
+import { giveMemory, takeMemory } from './buffer-pool.js';
 import type { KeptMember, MemberFlag, PlannedMember } from './member.js';
 import { loadAddon } from './native-addon.js';
 import type { FileFacts } from './source-file.js';
@@ -56,7 +57,6 @@ export class SmallFiles {
   /** Entries whose reading has not begun, in order. */
   private waiting: PlannedMember[] = [];
   private readonly batches: Batch[] = [];
-  private readonly spare: ArrayBuffer[] = [];
 
   private constructor(
     private readonly readFiles: ReadFiles,
@@ -109,10 +109,12 @@ export class SmallFiles {
     return { facts, flags, sha256, output, headerAt: value(HEADER), contentAt: value(CONTENT) };
   }
 
-  /** Waits until nothing is being read any more. */
+  /** Waits until nothing is being read any more. Nothing may be asked for, nor what was given be used, from then on. */
   async settle(): Promise<void> {
     this.waiting = [];
-    await Promise.all(this.batches.map(({ reading }) => reading));
+    const batches = this.batches.splice(0);
+    await Promise.all(batches.map(({ reading }) => reading));
+    for (const { fields } of batches) giveMemory(fields.buffer);
   }
 
   /** The batch whose turn it is, when the entry is its next one. */
@@ -120,7 +122,7 @@ export class SmallFiles {
     const [first] = this.batches;
     if (first !== undefined && first.next === first.entries.length) {
       this.batches.shift();
-      this.spare.push(first.fields.buffer as ArrayBuffer);
+      giveMemory(first.fields.buffer);
       this.begin();
     }
     const batch = this.batches[0];
@@ -142,7 +144,7 @@ export class SmallFiles {
 
   private read(entries: PlannedMember[]): Batch {
     const count = entries.length;
-    const memory = this.spare.pop() ?? new ArrayBuffer(batchFiles * bytesBefore + batchBytes);
+    const memory = takeMemory(batchFiles * bytesBefore + batchBytes);
     const output = Buffer.from(memory);
     const fields = new Float64Array(memory, 0, count * FIELDS).fill(0);
     const paths = toBytes(entries.map(({ name }) => `/${name}\0`).join(''));

@@ -1,4 +1,5 @@
 import zlib from 'node:zlib';
+import { giveMemory, takeMemory } from './buffer-pool.js';
 import { FormatUnsupported, formatBlockBytes, type CodecChoice } from './format.js';
 import { loadAddon, trialText } from './native-addon.js';
 import { FrameCutter } from './zstd-frame.js';
@@ -73,18 +74,16 @@ async function works(zstd: Zstd): Promise<boolean> {
   }
 }
 
-/** Reuses outputs: as many as blocks were under way at once. */
 function addonZstd(addon: ZstdAddon): Zstd {
-  const outputs: ArrayBufferLike[] = [];
   const most = formatBlockBytes.zstd;
   const outputBytes = most + most / 128 + 1024;
   return {
     name: 'zstd 1.5.7',
     async compress(block, level) {
-      const memory = outputs.pop() ?? new ArrayBuffer(outputBytes);
+      const memory = takeMemory(outputBytes);
       return Buffer.from(memory, 0, await addon.zstdCompress(block, new Uint8Array(memory), level));
     },
-    recycle: (output) => void outputs.push(output.buffer),
+    recycle: (output) => giveMemory(output.buffer),
     async decompress(frame, contentBytes) {
       const content = Buffer.allocUnsafeSlow(contentBytes);
       const bytes = await addon.zstdDecompress(frame, content, 0);
