@@ -1,6 +1,7 @@
 // The engine alone, in a process of its own:
 //   node dist/bench/engine.js list FOLDER LIST                              (walks it, for `pack`)
-//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it; its ending says the format)
+//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it, and
+//     ARCHIVE.seconds: what the call took within the process, the start of its thread included; the ending says the format)
 //   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
 //   node dist/bench/engine.js verify ARCHIVE
 // What a step does not need is not loaded, as in a process that has been up for long.
@@ -43,6 +44,7 @@ async function* listed(file: string): AsyncGenerator<PlannedMember[]> {
 async function pack(planned: string, archive: string, threads: number, level: number, codec: CodecChoice) {
   const { packInThread } = await import('../archive/pack-in-thread.js');
   let skipped = 0;
+  const began = performance.now();
   await packInThread({
     archivePath: archive,
     manifestPath: `${archive}.manifest`,
@@ -68,6 +70,7 @@ async function pack(planned: string, archive: string, threads: number, level: nu
     onBatch: (_packed, missed) => (skipped += missed.length),
     onProgress: () => undefined,
   });
+  await writeFile(`${archive}.seconds`, String((performance.now() - began) / 1000));
   if (skipped > 0) throw new Error(`${skipped} files of the corpus were skipped`);
 }
 
