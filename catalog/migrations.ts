@@ -333,6 +333,14 @@ async function filesByInode(db: Kysely<unknown>): Promise<void> {
   await sql`create index files_by_inode on files (dev, ino) where nlink > 1`.execute(db);
 }
 
+/** Whether anything of what a restore brings back can have been at its target before. */
+async function freshRestores(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('retrievals')
+    .addColumn('fresh', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -345,4 +353,5 @@ export const migrations: Record<string, Migration> = {
   '0008_pools': { up: pools },
   '0009_copies': { up: copies },
   '0010_files_by_inode': { up: filesByInode },
+  '0011_fresh_restores': { up: freshRestores },
 };

@@ -33,7 +33,7 @@ export interface PlannedArchive {
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
-> & { to_drive?: string | null };
+> & { to_drive?: string | null; fresh?: number };
 
 /** The unfinished retrieval that was asked for with exactly the same words. */
 export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
@@ -67,6 +67,7 @@ export async function insertRetrieval(
       .executeTakeFirstOrThrow();
     const row = {
       to_drive: null,
+      fresh: 0,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',
@@ -294,7 +295,9 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
     .select((eb) => eb.fn.countAll<number>().as('problems'))
     .where('retrieval_id', '=', id)
     .executeTakeFirstOrThrow();
-  const { archives, done, bytesDone, bytes, members, restored, same, kept, failed } = sums;
+  const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
+  // What an earlier archive or attempt of a fresh restore has made is there already for the next one.
+  const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
   return {
     ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
     ...{ archives, archivesDone: done, members, restored, same, kept, failed, bytes, bytesDone, problems },

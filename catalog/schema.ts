@@ -244,6 +244,8 @@ export interface RetrievalsTable {
   overwrite: string;
   /** JSON of the selection (see source/selection.ts). */
   selection: string;
+  /** 1: nothing was at the places of the set's sources below the target when the restore was asked for. */
+  fresh: Generated<number>;
   state: RetrievalState;
   reason: string | null;
   created_at: number;

@@ -1,9 +1,12 @@
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { fromText, toBytes } from '../../archive/byte-string.js';
+import { memberNameOfText } from '../../archive/member-name.js';
+import { lookAtPath } from '../../archive/target-tree.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { newestSetWith, setWithFiles } from '../../catalog/sets.js';
+import { newestSetWith, setNamed, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
@@ -59,6 +62,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
+    fresh: Number(isFresh(target, (await setNamed(catalog, setId)).sources)),
   };
   const unfinished = await unfinishedLike(catalog, wanted);
   const loaded = unfinished === undefined ? await loadedTapeId(drive.path) : undefined;
@@ -118,6 +122,24 @@ async function setToRestore(
   throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
     advice: '`tapeflow find GLOB` looks in all of them.',
   });
+}
+
+/**
+ * True when nothing of a set can be at the target: nothing is at the places of its sources. A new file system's own
+ * `lost+found` is nothing.
+ *
+ * @param sources JSON of their paths; a set that was read from a tape may have none.
+ */
+function isFresh(target: string, sources: string): boolean {
+  const names = (JSON.parse(sources) as string[]).map((source) => memberNameOfText(source, process.platform));
+  try {
+    if (names.length === 0 || names.includes(''))
+      return readdirSync(target).every((entry) => entry === 'lost+found');
+    return names.every((name) => lookAtPath(toBytes(`${fromText(target)}/${name}`)) === undefined);
+  } catch {
+    // A file in the place of a folder above a source, say: the restore tells what is the matter.
+    return false;
+  }
 }
 
 /** The target by its true path, made when it is missing; a usage failure says why it cannot be used. */
