@@ -80,7 +80,8 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   }
   const space = await lookAt(drive, () => drive.space());
   const { uuid, free, capacity, seen_at: seenAt } = row;
-  const isNews = free !== space.free || capacity !== space.capacity || Math.abs(Date.now() - seenAt) > newsAfterMs;
+  const isNews =
+    free !== space.free || capacity !== space.capacity || Math.abs(Date.now() - seenAt) > newsAfterMs;
   if (isNews) await updateTape(catalog, uuid, space);
   return { row: { ...row, ...space }, label, medium, space };
 }
