@@ -3,8 +3,11 @@ import { access } from 'node:fs/promises';
 import os from 'node:os';
 import type { Worker } from 'node:worker_threads';
 
-/** Niceness of threads that compress or walk: against a thread that wants a processor as well they get a third of it. */
-const niceness = 5;
+/**
+ * By how much threads that compress or walk are nicer than the main thread, however nice that is: against one that wants a
+ * processor as well they get a third of it.
+ */
+const nicer = 5;
 
 /**
  * Makes libuv's pool, on which everything is compressed, give way to the rest of this machine: to the drive's process, to
@@ -51,7 +54,7 @@ function nameOf(thread: number): string {
 
 function lower(thread: number): void {
   try {
-    os.setPriority(thread, niceness);
+    os.setPriority(thread, Math.min(os.constants.priority.PRIORITY_LOW, os.getPriority(process.pid) + nicer));
   } catch {
     // It has ended, or the system does not allow it: a matter of speed only.
   }
