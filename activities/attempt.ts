@@ -75,8 +75,6 @@ class Lease {
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
  * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
- *
- * One that ends within the second sends none: the server writes each of them down, as it did the start.
  */
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,
@@ -124,6 +122,8 @@ export async function asAttempt<Result>(
     commit: (step) => outlast(catalogCondition, step),
   };
   try {
+    // At once: a start that waited in a process that was stopped is thus told that another attempt has its step by now.
+    beat();
     return await outlast(condition, (round) =>
       body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),
     );
