@@ -122,6 +122,7 @@ export async function asAttempt<Result>(
     commit: (step) => outlast(catalogCondition, step),
   };
   try {
+    // At once: a start that waited in a process that was stopped is thus told that another attempt has its step by now.
     beat();
     return await outlast(condition, (round) =>
       body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),

@@ -1,22 +1,22 @@
 import { rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import { commitCompressed } from '../catalog/files.js';
 import {
   archiveOf,
   type ArchiveRow,
-  beginCompressing,
   bytesWithManifest,
   forgetArchive,
   groupOf,
   type GroupRow,
   mostArchiveBytes,
-  reserveStaging,
+  reserveAndBegin,
   staleAttempt,
   whileOwned,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
-import { makeFolder, partsOf, publish, removeFile, sizeOf } from '../staging/durable-file.js';
+import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
@@ -44,9 +44,7 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
     }
     const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     await makeFolder(folder);
-    await waitForRoom(deps, ref, group, attempt, folder);
-    attempt.throwIfCancelled();
-    if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) return;
+    if (!(await beginWithRoom(deps, ref, group, attempt, folder))) return;
     const options = setOptions(await setNamed(catalog, ref.setId));
     await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
     await packAndName(deps, ref, group, attempt, options);
@@ -143,20 +141,25 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
     { name: archive.name, size: archive.size },
     { name: archive.manifest_name, size: archive.manifest_size },
   ];
+  let named = false;
   for (const { name, size } of files) {
     const part = path.join(temp, partName(name, archive.token));
-    if ((await sizeOf(part)) === size && (await publishPart(part, path.join(temp, name)))) continue;
+    if ((await sizeOf(part)) === size && (await renamePart(part, path.join(temp, name)))) {
+      named = true;
+      continue;
+    }
     // In the order in which a file moves, so that one which moves meanwhile is seen.
     if ((await sizeOf(path.join(temp, name))) !== size && (await sizeOf(path.join(final, name))) !== size)
       return false;
   }
+  if (named) await fsyncFolder(temp);
   return true;
 }
 
 /** Names a committed part; false when another attempt has named it meanwhile. */
-async function publishPart(part: string, name: string): Promise<boolean> {
+async function renamePart(part: string, name: string): Promise<boolean> {
   try {
-    await publish(part, name);
+    await rename(part, name);
     return true;
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') throw error;
@@ -164,20 +167,31 @@ async function publishPart(part: string, name: string): Promise<boolean> {
   }
 }
 
-/** Waits until the group's bytes fit the staging budget and the disk. The promise to it is written in the catalog. */
-async function waitForRoom(
+/**
+ * Waits until the group's bytes fit the disk and the staging budget; then takes it, and the promise to it is written in the
+ * catalog.
+ * @returns false when it is further on already.
+ */
+async function beginWithRoom(
   deps: Deps,
   ref: GroupRef,
   group: GroupRow,
   attempt: Attempt,
   folder: string,
-): Promise<void> {
+): Promise<boolean> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
   const need = Math.min(mostArchiveBytes(group), budget);
+  const { token } = attempt;
+  let begun = false as boolean;
   await waitForSpace(deps, ref, attempt, async () => {
-    const reserved = await reserveStaging(catalog, ref.setId, ref.group, need, budget);
-    if (reserved) return lackOfSpace(folder, ref, need);
+    const lack = await lackOfSpace(folder, ref, need);
+    if (lack !== undefined) return lack;
+    attempt.throwIfCancelled();
+    const taken = await reserveAndBegin(catalog, { ...ref, token }, need, budget);
+    begun = taken === 'begun';
+    if (taken !== 'full') return undefined;
     return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
   });
+  return begun;
 }

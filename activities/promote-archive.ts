@@ -31,13 +31,13 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
     const began = performance.now();
+    const at = Date.now();
     const group = await groupOf(catalog, ref.setId, ref.group);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
     if (archive === undefined) {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
     }
     if (group.state !== 'compressed') return;
-    await recordEvents(catalog, [{ ...ref, stage: 'promoting', bytes: archive.size }]);
     logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
     const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     const to = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
@@ -47,7 +47,11 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       { name: archive.name, size: archive.size, sha256: archive.sha256 },
     ];
     const own = (act: () => void) => whileCompressed(deps, archive, act);
-    for (const file of files) {
+    const promoting = { stage: 'promoting', bytes: archive.size, at };
+    const renamed = await renameAll(files, { from, to }, own);
+    // What takes its time says so before; what is done at once costs one commit.
+    if (!renamed) await recordEvents(catalog, [{ ...ref, ...promoting }]);
+    for (const file of renamed ? [] : files) {
       const reason = await moveFile(deps, ref, file, { from, to }, attempt, own);
       if (reason === undefined) continue;
       if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) {
@@ -57,11 +61,9 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
     }
     const ms = performance.now() - began;
-    await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', {
-      stage: 'promoted',
-      ms,
-      bytes: archive.size,
-    });
+    const promoted = { stage: 'promoted', ms, bytes: archive.size };
+    const events = renamed ? [promoting, promoted] : [promoted];
+    await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
   }, stagingCondition(deps));
 }
@@ -82,6 +84,29 @@ interface Staged {
   name: string;
   size: number;
   sha256: string;
+}
+
+/**
+ * Moves all of them by their names, which is all that it takes on one file system.
+ * @returns false when it is another case, which `moveFile` looks into: two file systems, or an earlier attempt was here.
+ */
+async function renameAll(
+  files: readonly Staged[],
+  { from, to }: { from: string; to: string },
+  own: WhileOwned,
+): Promise<boolean> {
+  for (const { name, size } of files) if ((await sizeOf(path.join(from, name))) !== size) return false;
+  try {
+    await own(() => {
+      for (const { name } of files) renameSync(path.join(from, name), path.join(to, name));
+    });
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EXDEV') throw error;
+    return false;
+  }
+  await fsyncFolder(to);
+  await fsyncFolder(from);
+  return true;
 }
 
 /**

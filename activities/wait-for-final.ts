@@ -66,12 +66,15 @@ async function enqueue(
     .executeTakeFirstOrThrow();
   const detail = `queue depth ${depth + 1}`;
   const stages = { bytes: archive.size, archive: archive.name };
-  await recordEvents(catalog, [{ ...ref, stage: 'final_visible', ms, bytes: archive.size }]);
-  await advanceGroup(catalog, ref.setId, ref.group, ['promoted'], 'queued', {
-    stage: 'queued',
-    bytes: archive.size,
-    detail,
-  });
+  await advanceGroup(
+    catalog,
+    ref.setId,
+    ref.group,
+    ['promoted'],
+    'queued',
+    { stage: 'final_visible', ms, bytes: archive.size },
+    { stage: 'queued', bytes: archive.size, detail },
+  );
   logStage(deps, 'final_visible', ref, { ...stages, ms });
   logStage(deps, 'queued', ref, { ...stages, depth: depth + 1 });
 }

@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { projectDir } from '../config/project-dir.js';
 import { fusePython } from '../test/support/fake-ltfs.js';
 
+/** Bytes that the drive takes ahead of the tape; a real one has 256 MB to 1 GB. */
+const bufferBytes = 32_000_000;
+
 export interface SlowTape {
   mount: string;
   /** A clean unmount. */
@@ -26,7 +29,8 @@ export async function mountSlowTape(folder: string, bytesPerSecond: number): Pro
   const [store, mount] = [path.join(folder, 'store'), path.join(folder, 'mount')];
   for (const made of [store, mount]) mkdirSync(made, { recursive: true });
   const script = path.join(projectDir, 'test', 'support', 'fake-ltfs.py');
-  const args = [script, '--store', store, '--mount', mount, '--speed', String(bytesPerSecond)];
+  const speed = ['--speed', String(bytesPerSecond), '--buffer', String(bufferBytes)];
+  const args = [script, '--store', store, '--mount', mount, ...speed];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let said = '';

@@ -27,6 +27,8 @@ export interface GroupEvent {
   ms?: number | undefined;
   bytes?: number | undefined;
   detail?: string | undefined;
+  /** When it was, in milliseconds since 1970; now, where it is left out. */
+  at?: number | undefined;
 }
 
 /** Writes events down; part of the caller's transaction when `db` is one. */
@@ -40,7 +42,7 @@ export async function recordEvents(
     set_id: event.setId,
     group_no: event.group,
     stage: event.stage,
-    at,
+    at: event.at ?? at,
     ms: event.ms === undefined ? null : Math.round(event.ms),
     bytes: event.bytes ?? null,
     detail: event.detail ?? null,

@@ -85,28 +85,22 @@ export async function closedGroups(
 }
 
 /**
- * Promises staging to a group, if it fits the budget: the sum over all groups of unfinished sets, and over unfinished
- * copies from tape to tape. Parked and cancelled archives do not count, or they would stop every other set for good.
+ * Takes the group for one attempt, as `beginCompressing` does, and promises it staging, if that fits the budget: the sum
+ * over all groups of unfinished sets, and over unfinished copies from tape to tape. Parked and cancelled archives do not
+ * count, or they would stop every other set for good.
  *
- * @returns false when it does not fit now.
+ * @returns `full` when it does not fit now, `done` when the group is further on already; then nothing was changed.
  */
-export async function reserveStaging(
+export async function reserveAndBegin(
   catalog: Catalog,
-  setId: string,
-  no: number,
+  { setId, group, token }: { setId: string; group: number; token: string },
   bytes: number,
   budget: number,
-): Promise<boolean> {
+): Promise<'begun' | 'full' | 'done'> {
   return catalog.transaction().execute(async (tx) => {
-    const others = (await stagedBySets(tx, { setId, group: no })) + (await stagedByCopies(tx));
-    if (others + bytes > budget) return false;
-    await tx
-      .updateTable('groups')
-      .set({ reserved: bytes })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .execute();
-    return true;
+    const others = (await stagedBySets(tx, { setId, group })) + (await stagedByCopies(tx));
+    if (others + bytes > budget) return 'full';
+    return (await begin(tx, setId, group, { token, reserved: bytes })) ? 'begun' : 'done';
   });
 }
 
@@ -117,18 +111,25 @@ export async function beginCompressing(
   no: number,
   token: string,
 ): Promise<boolean> {
-  return catalog.transaction().execute(async (tx) => {
-    const result = await tx
-      .updateTable('groups')
-      .set({ state: 'compressing', token, reason: null })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .where('state', 'in', beforeCompressed)
-      .executeTakeFirst();
-    if (result.numUpdatedRows === 0n) return false;
-    await recordEvents(tx, [{ setId, group: no, stage: 'compressing', detail: token }]);
-    return true;
-  });
+  return catalog.transaction().execute((tx) => begin(tx, setId, no, { token }));
+}
+
+async function begin(
+  tx: Catalog,
+  setId: string,
+  no: number,
+  taken: { token: string; reserved?: number },
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('groups')
+    .set({ state: 'compressing', reason: null, ...taken })
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .where('state', 'in', beforeCompressed)
+    .executeTakeFirst();
+  if (result.numUpdatedRows === 0n) return false;
+  await recordEvents(tx, [{ setId, group: no, stage: 'compressing', detail: taken.token }]);
+  return true;
 }
 
 /** Throws `StaleAttempt` when another attempt has taken the group since. */
@@ -169,7 +170,7 @@ export async function whileOwned(
 }
 
 /**
- * Moves a group on, if it is in one of the states `from`, and writes the event in the same transaction. A released one
+ * Moves a group on, if it is in one of the states `from`, and writes the events in the same transaction. A released one
  * gives back what it holds of staging.
  * @returns false when the group was not in such a state: the step was done before.
  */
@@ -179,7 +180,7 @@ export async function advanceGroup(
   no: number,
   from: readonly GroupState[],
   to: GroupState,
-  event: Omit<GroupEvent, 'setId' | 'group'>,
+  ...events: Omit<GroupEvent, 'setId' | 'group'>[]
 ): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
     const result = await tx
@@ -191,8 +192,30 @@ export async function advanceGroup(
       .where('state', 'in', from)
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) return false;
-    await recordEvents(tx, [{ setId, group: no, ...event }]);
+    const rows = events.map((event) => ({ setId, group: no, ...event }));
+    await recordEvents(tx, rows);
     return true;
+  });
+}
+
+/** Moves committed groups on to `released`, in one transaction; those that were released before stay as they are. */
+export async function releaseGroups(
+  catalog: Catalog,
+  setId: string,
+  groups: readonly { group: number; bytes: number }[],
+): Promise<void> {
+  if (groups.length === 0) return;
+  await catalog.transaction().execute(async (tx) => {
+    for (const { group, bytes } of groups) {
+      const result = await tx
+        .updateTable('groups')
+        .set({ state: 'released', reserved: 0 })
+        .where('set_id', '=', setId)
+        .where('no', '=', group)
+        .where('state', '=', 'committed')
+        .executeTakeFirst();
+      if (result.numUpdatedRows > 0n) await recordEvents(tx, [{ setId, group, stage: 'released', bytes }]);
+    }
   });
 }
 

@@ -136,6 +136,12 @@ function isUpToDate(database: Database.Database): boolean {
 
 /** The identity of this installation: made once, written into every label and manifest. */
 export async function installationId(catalog: Catalog): Promise<string> {
+  const known = await catalog
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', 'installation')
+    .executeTakeFirst();
+  if (known !== undefined) return known.value;
   await catalog
     .insertInto('meta')
     .values({ key: 'installation', value: randomUUID() })

@@ -143,6 +143,9 @@ async function nextSetId(db: Catalog, month: string): Promise<string> {
 /** Remembers set numbers that were found on a tape, so that they are never given again. */
 export async function rememberSeenSets(catalog: Catalog, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
+  const seen = await catalog.selectFrom('seen_sets').select('set_id').where('set_id', 'in', ids).execute();
+  // Every write looks at its tape: where nothing is new, nobody's transaction is waited for.
+  if (seen.length === new Set(ids).size) return;
   await catalog
     .insertInto('seen_sets')
     .values(ids.map((set_id) => ({ set_id })))

@@ -73,13 +73,27 @@ export async function removeParts(folder: string, name: string): Promise<void> {
 
 /** Names of the `.part` files of a base name; none when the folder is not there. A folder of such a name is nobody's. */
 export function partsOf(folder: string, name: string): string[] {
+  return filesIn(folder).filter((found) => isPartOf(found, name));
+}
+
+/** Names in a folder that are no folders; none when it is not there. */
+function filesIn(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
-      .filter((found) => !found.isDirectory() && isPartOf(found.name, name))
+      .filter((found) => !found.isDirectory())
       .map((found) => found.name);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
+  }
+}
+
+/** Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder. */
+export async function removeAll(folder: string, names: readonly string[]): Promise<void> {
+  const wanted = new Set(names);
+  for (const found of filesIn(folder)) {
+    const name = found.endsWith('.part') ? names.find((one) => isPartOf(found, one)) : found;
+    if (name !== undefined && wanted.has(name)) await rm(path.join(folder, found), { force: true });
   }
 }
 

@@ -14,6 +14,9 @@ export interface LoadedTape {
   space: Space;
 }
 
+/** Milliseconds after which a look at a tape that shows nothing new is written down: a commit for each would cost most of it. */
+const newsAfterMs = 60_000;
+
 const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or load another tape.';
 
 /**
@@ -76,7 +79,10 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     );
   }
   const space = await lookAt(drive, () => drive.space());
-  await updateTape(catalog, row.uuid, space);
+  const { uuid, free, capacity, seen_at: seenAt } = row;
+  const isNews =
+    free !== space.free || capacity !== space.capacity || Math.abs(Date.now() - seenAt) > newsAfterMs;
+  if (isNews) await updateTape(catalog, uuid, space);
   return { row: { ...row, ...space }, label, medium, space };
 }
 

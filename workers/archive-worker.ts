@@ -5,6 +5,7 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { archiveQueue, compressQueue } from '../workflows/queues.js';
 import type { TemporalTarget } from './temporal-target.js';
+import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
   connectWorker,
   installRuntime,
@@ -23,6 +24,7 @@ export async function runArchiveWorker(
   logger: Logger,
 ): Promise<void> {
   const catalog = await openCatalog(settings.CATALOG_URL);
+  await lowerPool();
   // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
   installRuntime(logger);
   const connection = await connectWorker(target);
@@ -46,6 +48,7 @@ export async function runArchiveWorker(
       activities: compressActivities(deps),
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
+    lowerNewThreads();
     await runWorkers([ordinary, compress], logger);
   } finally {
     await connection.close();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Imitation of the LTFS reference implementation (FUSE), for the tests.
 
-    python3 fake-ltfs.py --store DIR --mount DIR [--capacity BYTES] [--name STR] [--read-only] [--speed BYTES]
+    python3 fake-ltfs.py --store DIR --mount DIR [--capacity BYTES] [--name STR] [--read-only] [--speed BYTES [--buffer BYTES]]
 
 Runs in the foreground, prints `ready` once the mount is usable, and ends on SIGTERM, SIGINT or an unmount.
 
@@ -164,9 +164,10 @@ class Cartridge(Operations):
     use_ns = True
     flag_nopath = flag_nullpath_ok = True  # operations on handles get no path: they work after an unlink as well
 
-    def __init__(self, store, capacity=None, name=None, write_protected=False, speed=None):
+    def __init__(self, store, capacity=None, name=None, write_protected=False, speed=None, buffer=0):
         self.store, self.write_protected = store, write_protected
-        self.speed, self.free_at = speed, 0  # the drive takes the next bytes at this time of the monotonic clock
+        self.speed, self.buffer = speed, buffer
+        self.empty_at = 0  # the drive's buffer is on tape at this time of the monotonic clock
         os.makedirs(os.path.join(store, 'data'), exist_ok=True)
         self.in_drive = os.open(os.path.join(store, 'drive.lock'), os.O_CREAT | os.O_RDWR, 0o644)
         fcntl.flock(self.in_drive, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a cartridge is in one drive at a time
@@ -273,10 +274,14 @@ class Cartridge(Operations):
                 os.write(self.log_fd, json.dumps(entry).encode() + b'\n')
 
     def stream(self, length):
-        """Take bytes at the speed of the drive. Time in which it had nothing to do is lost; that of one request is not."""
+        """Take bytes into the drive's buffer, which goes to tape at the drive's speed. Time with an empty one is lost."""
         if self.speed:
-            self.free_at = max(self.free_at, time.monotonic() - 0.002) + length / self.speed
-            time.sleep(max(0, self.free_at - time.monotonic()))
+            self.empty_at = max(self.empty_at, time.monotonic()) + length / self.speed
+            self.wait_until(self.empty_at - self.buffer / self.speed)
+
+    def wait_until(self, then):
+        """Sleep until a time of the monotonic clock."""
+        time.sleep(max(0, then - time.monotonic()))
 
     def data_path(self, number):
         """File in the store with the contents `number`."""
@@ -411,6 +416,7 @@ class Cartridge(Operations):
         if path != '/':
             fail(errno.ENODATA)
         with self.operation('sync', path, modifies=True) as entry:
+            self.wait_until(self.empty_at)
             try:
                 entry['generation'] = self.write_index()
             except OSError:
@@ -544,12 +550,12 @@ class Cartridge(Operations):
             length = min(length, room, self.faults.take('short_write', node.path).get('max', length))
             self.keep_indexed(node, offset, node.size)
             stored = os.pwrite(node.fd, memoryview(data)[:length], offset)
-            self.stream(stored)
             self.index['written'] += stored
             node.size = max(node.size, offset + stored)
             node.touch()
             entry['stored'] = stored
-            return stored
+        self.stream(stored)
+        return stored
 
     def truncate(self, path, length, fi=None):
         with self.operation('truncate', path or self.node(path, fi).path, modifies=True, size=length):
@@ -605,13 +611,14 @@ def main():
     parser.add_argument('--capacity', type=int, help='bytes; default: that of the cartridge, or 100 GiB')
     parser.add_argument('--name', help='volume name, used when formatting; its first six letters make the serial')
     parser.add_argument('--speed', type=int, help='bytes that the drive takes in a second; default: as many as come')
+    parser.add_argument('--buffer', type=int, default=0, help='bytes that the drive takes ahead of that; default: none')
     parser.add_argument('--read-only', action='store_true', help='the cartridge is write protected')
     options = parser.parse_args()
     mount = os.path.abspath(options.mount)
     if not os.path.isdir(mount):
         sys.exit(f'fake-ltfs: {mount} is no usable mount point')
     cartridge = Cartridge(os.path.abspath(options.store), options.capacity, options.name, options.read_only,
-                          options.speed)
+                          options.speed, options.buffer)
     try:
         Mount(cartridge, mount, raw_fi=True, foreground=True, fsname='fakeltfs', subtype='ltfs')
     except RuntimeError as error:  # libfuse: 8 after a signal
