@@ -41,6 +41,20 @@ export interface TarSource {
 /** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
 export class ArchiveDamaged extends Error {}
 
+/** For an archive that ends at a byte of a file's content. */
+export function endsInside(at: number): ArchiveDamaged {
+  return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+}
+
+/** Content that is in memory already. */
+export function heldContent(data: Buffer): TarSource {
+  return {
+    chunkAt: (offset) => Promise.resolve(offset < data.length ? { start: 0, data } : undefined),
+    expect: () => undefined,
+    close: () => undefined,
+  };
+}
+
 /** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
 export function openArchive(path: string): { fd: number; size: number } {
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
