@@ -112,8 +112,9 @@ export class Unpacker {
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
   private readonly batches: FileBatches | undefined;
-  /** Of the members that are taken out now. */
-  private results: Unpacked[] = [];
+  /** What became of the members from number `reported` on; undefined for those in a batch. */
+  private results: (Unpacked | undefined)[] = [];
+  private reported = 0;
   /** Members with several links that are in their places now. */
   private readonly placed = new Set<string>();
 
@@ -154,27 +155,39 @@ export class Unpacker {
       : undefined;
   }
 
-  /** Takes out some members, ascending by their offset. */
+  /**
+   * Takes out some members, ascending by their offset. Resolves to what became of them and of earlier ones, in their order,
+   * as far as it is known: the last ones may still be on their way.
+   */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const { offset, size, type } of members)
       this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
-    this.results = [];
-    try {
-      for (const [no, member] of members.entries()) {
-        if (this.shouldStop()) throw new UnpackStopped('stopped');
-        await this.takeOne(member, no, async () => this.put(member, no, await this.entryOf(member)));
-      }
-      await this.batches?.settle();
-    } catch (error) {
-      await this.batches?.abandon();
-      throw error;
+    for (const member of members) {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      const no = this.reported + this.results.push(undefined) - 1;
+      await this.takeOne(member, no, async () => this.put(member, no, await this.entryOf(member)));
     }
-    return this.results;
+    return this.known();
   }
 
-  close(): void {
+  /** What became of those that were on their way. */
+  async finish(): Promise<Unpacked[]> {
+    await this.batches?.settle();
+    return this.known();
+  }
+
+  /** Also where one of the others has failed. */
+  async close(): Promise<void> {
+    await this.batches?.abandon();
     this.source.close();
     this.tree?.close();
+  }
+
+  private known(): Unpacked[] {
+    const end = this.results.indexOf(undefined);
+    const known = this.results.splice(0, end === -1 ? this.results.length : end) as Unpacked[];
+    this.reported += known.length;
+    return known;
   }
 
   /** Notes what became of a member, unless it is in a batch now. */
@@ -189,9 +202,9 @@ export class Unpacker {
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
       const outcome = await put();
       if (outcome === undefined) return;
-      this.results[no] = { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
+      this.results[no - this.reported] = { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
     } catch (error) {
-      this.results[no] = this.failureOf(name, error);
+      this.results[no - this.reported] = this.failureOf(name, error);
     }
   }
 
@@ -205,7 +218,7 @@ export class Unpacker {
 
   private noteBatched({ member: { name, size }, no }: BatchedFile): void {
     this.bytes += size;
-    this.results[no] = { name, outcome: 'restored', bytes: size };
+    this.results[no - this.reported] = { name, outcome: 'restored', bytes: size };
   }
 
   /** What a batch could not do is done by itself, and so finds out why. */
