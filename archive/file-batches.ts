@@ -76,18 +76,16 @@ export class FileBatches {
 
   takes({ type, nlink, size, linkOffset, sha256, name }: WantedMember): boolean {
     const isSmall = size <= mostFileBytes && name.length < mostFileBytes;
-    return isSmall && type === 'file' && nlink === 1 && linkOffset === null && sha256 !== null && !this.isUnable;
+    return (
+      isSmall && type === 'file' && nlink === 1 && linkOffset === null && sha256 !== null && !this.isUnable
+    );
   }
 
   /**
    * Copies the content of a file that it takes, and puts it with others when there are enough. Nothing may be at its place.
    * Its folder is held until then. Throws what `source` throws.
    */
-  async add(
-    file: Omit<BatchedFile, 'contentAt'>,
-    contentOffset: number,
-    source: TarSource,
-  ): Promise<void> {
+  async add(file: Omit<BatchedFile, 'contentAt'>, contentOffset: number, source: TarSource): Promise<void> {
     const { member, place } = file;
     const { tree } = this.options;
     if (place !== undefined) tree?.hold(place.folder);
@@ -139,7 +137,9 @@ export class FileBatches {
     this.filling = undefined;
     if (batch === undefined || batch.files.length === 0) return;
     // One that failed leaves the states at zero: each of its files is put by itself then.
-    batch.writing = this.writeFiles(batch.memory, batch.files.length, this.options.owners).catch(() => undefined);
+    batch.writing = this.writeFiles(batch.memory, batch.files.length, this.options.owners).catch(
+      () => undefined,
+    );
     this.running.push(batch);
   }
 
@@ -185,7 +185,12 @@ function putRecord(batch: Batch, file: BatchedFile, name: string): void {
   fields[at + GID] = member.gid;
   fields[at + SECONDS] = member.mtimeS;
   fields[at + NANOSECONDS] = member.mtimeNs;
-  memory.write((member.sha256 ?? '').padEnd(hexBytes), (at + FIELDS) * Float64Array.BYTES_PER_ELEMENT, hexBytes, 'latin1');
+  memory.write(
+    (member.sha256 ?? '').padEnd(hexBytes),
+    (at + FIELDS) * Float64Array.BYTES_PER_ELEMENT,
+    hexBytes,
+    'latin1',
+  );
   memory.write(`${name}\0`, batch.end, 'latin1');
   batch.files.push(file);
   batch.end = contentAt + member.size;

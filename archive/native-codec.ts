@@ -42,5 +42,9 @@ async function works(addon: Libdeflate): Promise<boolean> {
   const bytes = await addon.gzip(text, output, 6);
   const member = output.subarray(0, bytes);
   const back = Buffer.allocUnsafeSlow(text.length);
-  return gunzipSync(member).equals(text) && (await addon.gunzip(member, back, 0)) === text.length && back.equals(text);
+  return (
+    gunzipSync(member).equals(text) &&
+    (await addon.gunzip(member, back, 0)) === text.length &&
+    back.equals(text)
+  );
 }

@@ -89,7 +89,8 @@ async function wanted(archive: string, file: string, name: string | undefined): 
   let index: BlockIndex | undefined;
   const members = async function* () {
     for await (const line of readManifest(`${archive}.manifest`)) {
-      if (line.kind === 'member' && (name ?? line.member.name) === line.member.name) yield wantedOf(line.member);
+      if (line.kind === 'member' && (name ?? line.member.name) === line.member.name)
+        yield wantedOf(line.member);
       if (line.kind === 'end') index = { blockBytes: line.end.blockBytes, blocks: line.end.blocks };
     }
   };
