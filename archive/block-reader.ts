@@ -41,6 +41,20 @@ export interface TarSource {
 /** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
 export class ArchiveDamaged extends Error {}
 
+/** For an archive that ends at a byte of a file's content. */
+export function endsInside(at: number): ArchiveDamaged {
+  return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+}
+
+/** Content that is in memory already. */
+export function heldContent(data: Buffer): TarSource {
+  return {
+    chunkAt: (offset) => Promise.resolve(offset < data.length ? { start: 0, data } : undefined),
+    expect: () => undefined,
+    close: () => undefined,
+  };
+}
+
 /** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
 export function openArchive(path: string): { fd: number; size: number } {
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
@@ -51,6 +65,11 @@ export function openArchive(path: string): { fd: number; size: number } {
   }
   return { fd, size: stats.size };
 }
+
+const noChunk = (() => {
+  const chunk: Chunk = { start: 0, data: Buffer.alloc(0) };
+  return { chunk, promise: Promise.resolve(chunk) };
+})();
 
 /**
  * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of them
@@ -66,6 +85,8 @@ export class IndexedReader implements TarSource {
   /** Byte of the file where each block begins, and its end. */
   private readonly begins: number[] = [0];
   private readonly loaded = new Map<number, Promise<Buffer>>();
+  /** What was asked for last: the next is mostly of the same block. */
+  private last = noChunk;
   /** Blocks that will be wanted, in order. */
   private readonly expected: number[] = [];
   /** SHA-256 of the file so far, as long as every block of it was read in order. */
@@ -91,7 +112,13 @@ export class IndexedReader implements TarSource {
     for (; block <= last; block += 1) this.expected.push(block);
   }
 
-  async chunkAt(offset: number): Promise<Chunk | undefined> {
+  chunkAt(offset: number): Promise<Chunk | undefined> {
+    const { chunk } = this.last;
+    if (offset >= chunk.start && offset < chunk.start + chunk.data.length) return this.last.promise;
+    return this.chunkOfBlock(offset);
+  }
+
+  private async chunkOfBlock(offset: number): Promise<Chunk | undefined> {
     const { blockBytes, blocks } = this.index;
     const block = Math.floor(offset / blockBytes);
     if (block >= blocks.length) return undefined;
@@ -106,7 +133,9 @@ export class IndexedReader implements TarSource {
     const data = await wanted;
     const start = block * blockBytes;
     if (offset >= start + data.length) return undefined;
-    return { start, data };
+    const chunk = { start, data };
+    this.last = { chunk, promise: Promise.resolve(chunk) };
+    return chunk;
   }
 
   /** SHA-256 of the whole file in hex; undefined when it was not read from its beginning to its end, in order. */

@@ -1,6 +1,7 @@
 import { createGunzip, gunzip } from 'node:zlib';
 import { ArchiveDamaged } from './block-reader.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
+import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, throughStream, type Zstd } from './zstd.js';
 import { zstdFrame } from './zstd-frame.js';
 
@@ -18,7 +19,10 @@ export interface Decompressor {
 
 /** Throws `FormatUnsupported` where there is no zstd. */
 export async function openDecompressor(format: ArchiveFormat, choice: CodecChoice): Promise<Decompressor> {
-  if (format === 'gzip') return gzipDecompressor;
+  if (format === 'gzip') {
+    const libdeflate = choice === 'auto' ? await openLibdeflate() : undefined;
+    return libdeflate === undefined ? gzipDecompressor : libdeflateDecompressor(libdeflate);
+  }
   return format === 'zstd' ? zstdDecompressor(await requireZstd(choice)) : plainDecompressor;
 }
 
@@ -34,6 +38,21 @@ const gzipDecompressor: Decompressor = {
     }),
   all: (chunks) => throughStream(createGunzip({ chunkSize: 1024 * 1024 }), chunks),
 };
+
+/** Whatever libdeflate does not take as one whole member is zlib's to take, or to say what is wrong with it. */
+const libdeflateDecompressor = (libdeflate: Libdeflate): Decompressor => ({
+  ...gzipDecompressor,
+  async block(compressed, most, what) {
+    // The last four bytes of a member say how much it holds (RFC 1952, ISIZE).
+    const bytes = compressed.length < 18 ? Infinity : compressed.readUInt32LE(compressed.length - 4);
+    if (bytes <= most && compressed.length <= 2 * libdeflate.mostBytes) {
+      const data = Buffer.allocUnsafeSlow(bytes);
+      const got = await libdeflate.gunzip(compressed, data, 0).catch(() => undefined);
+      if (got === bytes) return data;
+    }
+    return gzipDecompressor.block(compressed, most, what);
+  },
+});
 
 const zstdDecompressor = (zstd: Zstd): Decompressor => ({
   format: 'zstd',

@@ -12,6 +12,11 @@ export interface Libdeflate {
    * array may be touched until it settles. Throws a `RangeError` for a wrong level or size; rejects with `ENOMEM`.
    */
   gzip(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
+  /**
+   * Takes an input apart that is one gzip member and nothing else, of at most twice `mostBytes`, and checks its checksum;
+   * resolves to its bytes in `output`, which may be just as large as they are. Rejects with `EBADMSG` or `ENOMEM`.
+   */
+  gunzip(input: Uint8Array, output: Uint8Array, level: 0): Promise<number>;
 }
 
 let loaded: Promise<Libdeflate | undefined> | undefined;
@@ -35,5 +40,11 @@ async function works(addon: Libdeflate): Promise<boolean> {
   const text = trialText();
   const output = Buffer.allocUnsafeSlow(addon.outputBytes(text.length));
   const bytes = await addon.gzip(text, output, 6);
-  return gunzipSync(output.subarray(0, bytes)).equals(text);
+  const member = output.subarray(0, bytes);
+  const back = Buffer.allocUnsafeSlow(text.length);
+  return (
+    gunzipSync(member).equals(text) &&
+    (await addon.gunzip(member, back, 0)) === text.length &&
+    back.equals(text)
+  );
 }

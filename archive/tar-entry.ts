@@ -1,4 +1,4 @@
-import { ArchiveDamaged, type TarSource } from './block-reader.js';
+import { ArchiveDamaged, type Chunk, type TarSource } from './block-reader.js';
 import { paddedBytes, recordBytes } from './tar-header.js';
 
 /** What the headers of one member say. Names are byte strings. */
@@ -29,8 +29,10 @@ const longestHeader = 16 * 1024 * 1024;
  */
 export async function readEntry(source: TarSource, offset: number): Promise<TarEntry | undefined> {
   const more: LongFields = {};
+  // The headers of nearly every member lie in one chunk.
+  const chunk = await source.chunkAt(offset);
   for (let at = offset; ;) {
-    const block = await readBytes(source, at, recordBytes);
+    const block = bytesOf(chunk, at, recordBytes) ?? (await readBytes(source, at, recordBytes));
     if (block === undefined || (isZero(block) && at === offset)) return undefined;
     requireChecksum(block, at);
     const type = String.fromCharCode(block[156] ?? 0);
@@ -40,7 +42,7 @@ export async function readEntry(source: TarSource, offset: number): Promise<TarE
     const content = at + recordBytes;
     if (!'xgLK'.includes(type)) return entryOf(block, type, size, more, offset, content);
     if (size > longestHeader) throw new ArchiveDamaged(`a header at byte ${at} is too long`);
-    const body = await readBytes(source, content, size);
+    const body = bytesOf(chunk, content, size) ?? (await readBytes(source, content, size));
     if (body === undefined) throw new ArchiveDamaged('the archive ends inside a header');
     if (type === 'x') readPax(body, more);
     if (type === 'L') more.path = untilNul(body);
@@ -96,6 +98,12 @@ function typeOf(flag: string, name: string): TarEntry['type'] {
   return 'other';
 }
 
+/** Some bytes of a chunk; undefined when it does not hold all of them. */
+function bytesOf(chunk: Chunk | undefined, offset: number, length: number): Buffer | undefined {
+  if (chunk === undefined || offset + length > chunk.start + chunk.data.length) return undefined;
+  return chunk.data.subarray(offset - chunk.start, offset + length - chunk.start);
+}
+
 /** Some bytes of the archive; undefined when it ends before the first of them. */
 async function readBytes(source: TarSource, offset: number, length: number): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
@@ -114,13 +122,14 @@ async function readBytes(source: TarSource, offset: number, length: number): Pro
 }
 
 function isZero(block: Buffer): boolean {
-  return block.every((byte) => byte === 0);
+  return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
 /** The header's checksum: the sum of its bytes, its own field taken as spaces. */
 function requireChecksum(block: Buffer, at: number): void {
   let sum = 8 * 0x20;
-  for (let i = 0; i < recordBytes; i += 1) if (i < 148 || i >= 156) sum += block[i] ?? 0;
+  for (let i = 0; i < 148; i += 1) sum += block[i] ?? 0;
+  for (let i = 156; i < recordBytes; i += 1) sum += block[i] ?? 0;
   if (numberField(block, 148, 8) !== sum) throw new ArchiveDamaged(`there is no header at byte ${at}`);
 }
 

@@ -21,10 +21,23 @@ const privateMode = 0o700;
 const plainMode = 0o777;
 
 /** A folder of the target that is open, and what is known of it. */
-interface OpenFolder {
-  fd: number;
+export interface OpenFolder {
+  readonly fd: number;
   /** True when this process made it: then nothing can be in it that was there before. */
-  made: boolean;
+  readonly made: boolean;
+  /** How many still need it open. */
+  holds: number;
+  /** It has had its turn, and is closed when nobody holds it. */
+  isLeft: boolean;
+}
+
+/** Where an entry of the target is, or will be. */
+export interface Place {
+  folder: OpenFolder;
+  /** The folder's name, empty at the top. */
+  above: string;
+  /** The entry's name in its folder. */
+  last: string;
 }
 
 /**
@@ -34,7 +47,7 @@ interface OpenFolder {
  * looked at before each step, which somebody who is quick could get around.
  */
 export class TargetTree {
-  private readonly root: number;
+  private readonly root: OpenFolder;
   private readonly open = new Map<string, OpenFolder>();
   private readonly rootPath: string;
   private parts = 0;
@@ -54,14 +67,29 @@ export class TargetTree {
   ) {
     this.undescribed = new Set(undescribed);
     this.rootPath = fromText(target);
-    this.root = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
+    const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
+    this.root = { fd, made: false, holds: 0, isLeft: false };
   }
 
-  /** A path for the calls of `node:fs` to an entry whose folder exists or is made now. `name`: a member name. */
-  place(name: string): { path: Buffer; folder: OpenFolder } {
+  /** The place of an entry, whose folder exists or is made now. `name`: a member name. */
+  place(name: string): Place {
     const { above, last } = splitName(name);
-    const folder = this.folder(above);
-    return { path: this.child(folder, above, last), folder };
+    return { folder: this.folder(above), above, last };
+  }
+
+  /** A path for the calls of `node:fs`; good until the next folder is opened, unless this one is held. */
+  path({ folder, above, last }: Place): Buffer {
+    return this.child(folder, above, last);
+  }
+
+  /** Keeps a folder open until it is released. */
+  hold(folder: OpenFolder): void {
+    folder.holds += 1;
+  }
+
+  release(folder: OpenFolder): void {
+    folder.holds -= 1;
+    if (folder.isLeft && folder.holds === 0) closeFd(folder.fd);
   }
 
   /** A path like that for an existing entry; makes no folders. */
@@ -72,7 +100,7 @@ export class TargetTree {
 
   /** Opens a folder of the target, and makes it and those above it where they are missing. */
   folder(name: string, make = true): OpenFolder {
-    if (name === '') return { fd: this.root, made: false };
+    if (name === '') return this.root;
     const known = this.open.get(name);
     if (known !== undefined) {
       // The last used comes last: the first is closed when there are too many.
@@ -83,21 +111,22 @@ export class TargetTree {
     const { above, last } = splitName(name);
     const path = this.child(this.folder(above, make), above, last);
     const made = make && makeFolder(path, this.undescribed.has(name) ? plainMode : privateMode);
-    const folder = { fd: this.openFolder(path), made };
+    const folder = { fd: this.openFolder(path), made, holds: 0, isLeft: false };
     if (!made && make) this.removeStaleParts(path, folder, name);
     this.open.set(name, folder);
-    for (const [oldest, { fd }] of this.open) {
+    for (const [oldest, left] of this.open) {
       if (this.open.size <= mostOpen) break;
       this.open.delete(oldest);
-      closeFd(fd);
+      leave(left);
     }
     return folder;
   }
 
+  /** Those that are held are closed when they are released. */
   close(): void {
-    for (const { fd } of this.open.values()) closeFd(fd);
+    for (const folder of this.open.values()) leave(folder);
     this.open.clear();
-    closeFd(this.root);
+    leave(this.root);
   }
 
   /** A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be. */
@@ -157,6 +186,11 @@ function makeFolder(path: Buffer, mode: number): boolean {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
+}
+
+function leave(folder: OpenFolder): void {
+  folder.isLeft = true;
+  if (folder.holds === 0) closeFd(folder.fd);
 }
 
 function closeFd(fd: number): void {

@@ -19,10 +19,15 @@ async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
   const unpacker = await Unpacker.open(options, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
   try {
+    report({ ready: true });
     for (;;) {
-      report({ ready: true });
       const command = await nextCommand();
-      if ('end' in command) return { archiveSha256: await unpacker.archiveSha256() };
+      if ('end' in command) {
+        report({ batch: await unpacker.finish() });
+        return { archiveSha256: await unpacker.archiveSha256() };
+      }
+      // The next page is fetched while this one is worked on.
+      report({ ready: true });
       for (let at = 0; at < command.page.length; at += stepMembers) {
         report({ batch: await unpacker.take(command.page.slice(at, at + stepMembers)) });
         // Lets the timer run; the work between is mostly synchronous.
@@ -31,7 +36,7 @@ async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
     }
   } finally {
     clearInterval(timer);
-    unpacker.close();
+    await unpacker.close();
   }
 }
 

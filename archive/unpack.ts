@@ -19,11 +19,14 @@ import {
   ArchiveDamaged,
   IndexedReader,
   StreamReader,
+  endsInside,
+  heldContent,
   type BlockIndex,
   type TarSource,
 } from './block-reader.js';
 import { toBytes, toText } from './byte-string.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
+import { FileBatches, type BatchedFile } from './file-batches.js';
 import { fileTime, timeNs } from './file-time.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
 import { unsafeName } from './member-name.js';
@@ -31,7 +34,7 @@ import type { PackedMember } from './member.js';
 import { writeAll } from './output-file.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
-import { RestoreProblem, TargetTree, lookAtPath } from './target-tree.js';
+import { RestoreProblem, TargetTree, lookAtPath, type Place } from './target-tree.js';
 
 /** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
@@ -92,6 +95,9 @@ export interface Unpacked {
 /** Thrown when `shouldStop` says so. */
 export class UnpackStopped extends Error {}
 
+/** Batches of small files that are written at once, while another one is filled. */
+const batchesAtOnce = 3;
+
 /** Nanoseconds by which a restored time may be off: see `fileTime`. */
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
@@ -105,6 +111,10 @@ export class Unpacker {
   bytes = 0;
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
+  private readonly batches: FileBatches | undefined;
+  /** What became of the members from number `reported` on; undefined for those in a batch. */
+  private results: (Unpacked | undefined)[] = [];
+  private reported = 0;
   /** Members with several links that are in their places now. */
   private readonly placed = new Set<string>();
 
@@ -119,7 +129,7 @@ export class Unpacker {
     private readonly shouldStop: () => boolean,
     private readonly decompressor: Decompressor,
   ) {
-    const { archivePath, index, target, inFlight } = options;
+    const { archivePath, index, target, inFlight, owners, codec } = options;
     this.source =
       index === undefined
         ? new StreamReader(archivePath, decompressor)
@@ -130,6 +140,12 @@ export class Unpacker {
       this.source.close();
       throw error;
     }
+    if (codec === 'zlib') return;
+    this.batches = FileBatches.open({
+      ...{ tree: this.tree, owners, mostBatches: batchesAtOnce },
+      done: (file) => this.noteBatched(file),
+      left: (file, content) => this.putLeft(file, content),
+    });
   }
 
   /** SHA-256 of the archive file in hex, when it was read whole to compare it; undefined when it was not. */
@@ -139,37 +155,75 @@ export class Unpacker {
       : undefined;
   }
 
-  /** Takes out some members, ascending by their offset. */
+  /**
+   * Takes out some members, ascending by their offset. Resolves to what became of them and of earlier ones, in their order,
+   * as far as it is known: the last ones may still be on their way.
+   */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const { offset, size, type } of members)
       this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
-    const results: Unpacked[] = [];
     for (const member of members) {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
-      results.push(await this.takeOne(member));
+      const no = this.reported + this.results.push(undefined) - 1;
+      await this.takeOne(member, no, async () => this.put(member, no, await this.entryOf(member)));
     }
-    return results;
+    return this.known();
   }
 
-  close(): void {
+  /** What became of those that were on their way. */
+  async finish(): Promise<Unpacked[]> {
+    await this.batches?.settle();
+    return this.known();
+  }
+
+  /** Also where one of the others has failed. */
+  async close(): Promise<void> {
+    await this.batches?.abandon();
     this.source.close();
     this.tree?.close();
   }
 
-  private async takeOne(member: WantedMember): Promise<Unpacked> {
+  private known(): Unpacked[] {
+    const end = this.results.indexOf(undefined);
+    const known = this.results.splice(0, end === -1 ? this.results.length : end) as Unpacked[];
+    this.reported += known.length;
+    return known;
+  }
+
+  /** Notes what became of a member, unless it is in a batch now. */
+  private async takeOne(
+    member: WantedMember,
+    no: number,
+    put: () => Promise<Unpacked['outcome'] | undefined>,
+  ): Promise<void> {
     const { name } = member;
     try {
       const unsafe = unsafeName(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
-      const entry = await this.entryOf(member);
-      const outcome = await this.put(member, entry);
-      return { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
+      const outcome = await put();
+      if (outcome === undefined) return;
+      this.results[no - this.reported] = { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
     } catch (error) {
-      if (error instanceof RestoreProblem) return failed(name, error.message);
-      if (error instanceof ArchiveDamaged)
-        return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
-      return failed(name, problemOf(error));
+      this.results[no - this.reported] = this.failureOf(name, error);
     }
+  }
+
+  /** Throws the error again when it concerns more than this member. */
+  private failureOf(name: string, error: unknown): Unpacked {
+    if (error instanceof RestoreProblem) return failed(name, error.message);
+    if (error instanceof ArchiveDamaged)
+      return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
+    return failed(name, problemOf(error));
+  }
+
+  private noteBatched({ member: { name, size }, no }: BatchedFile): void {
+    this.bytes += size;
+    this.results[no - this.reported] = { name, outcome: 'restored', bytes: size };
+  }
+
+  /** What a batch could not do is done by itself, and so finds out why. */
+  private putLeft({ member, no }: BatchedFile, content: Buffer): Promise<void> {
+    return this.takeOne(member, no, () => this.putFile(member, 0, heldContent(content)));
   }
 
   /** The member's headers, which must say what the catalog says. */
@@ -191,10 +245,25 @@ export class Unpacker {
     return entry;
   }
 
-  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
+  /** Undefined when the member is in a batch now. */
+  private async put(
+    member: WantedMember,
+    no: number,
+    entry: TarEntry,
+  ): Promise<Unpacked['outcome'] | undefined> {
     if (member.type === 'directory') return this.putFolder(member);
     if (member.type === 'symlink') return this.putSymlink(member);
-    return entry.type === 'link' ? this.putLink(member) : this.putFile(member, entry.contentOffset);
+    if (entry.type === 'link') return this.putLink(member);
+    const { batches, tree } = this;
+    if (batches?.takes(member) === true) {
+      const place = tree?.place(member.name);
+      // What is there is for `putFile` to look at.
+      if (place === undefined || tree === undefined || isFree(tree, place)) {
+        await batches.add({ member, no, place }, entry.contentOffset, this.source);
+        return undefined;
+      }
+    }
+    return this.putFile(member, entry.contentOffset, this.source);
   }
 
   /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
@@ -205,8 +274,9 @@ export class Unpacker {
   private async putSymlink(member: WantedMember): Promise<Unpacked['outcome']> {
     if (this.tree === undefined) return 'restored';
     const target = toBytes(member.linkTarget ?? '');
-    const { path, folder } = this.tree.place(member.name);
-    if (!folder.made) {
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    if (!place.folder.made) {
       const there = lookAtPath(path);
       if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) return 'same';
       const kept = this.mayReplace(member, there);
@@ -227,9 +297,10 @@ export class Unpacker {
       throw new ArchiveDamaged('the file that it is a link to is not known');
     if (this.tree === undefined) return 'restored';
     if (!this.placed.has(of)) return this.putContentOf(member, linkOffset);
-    const { path, folder } = this.tree.place(member.name);
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
     const existing = this.tree.existing(of);
-    const there = folder.made ? undefined : lookAtPath(path);
+    const there = place.folder.made ? undefined : lookAtPath(path);
     if (there !== undefined) {
       if (there.ino === lookAtPath(existing)?.ino) return 'same';
       const kept = this.mayReplace(member, there);
@@ -259,14 +330,15 @@ export class Unpacker {
   private async putFile(
     member: WantedMember,
     contentOffset: number,
-    source: TarSource = this.source,
+    source: TarSource,
   ): Promise<Unpacked['outcome']> {
     if (this.tree === undefined) {
       await this.copy(member, contentOffset, source, undefined);
       return 'restored';
     }
-    const { path, folder } = this.tree.place(member.name);
-    if (!folder.made) {
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    if (!place.folder.made) {
       const there = lookAtPath(path);
       if (there !== undefined && isSameFile(path, member, there)) {
         this.noteLink(member);
@@ -308,7 +380,7 @@ export class Unpacker {
     while (at < end) {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
       const chunk = await source.chunkAt(at);
-      if (chunk === undefined) throw new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+      if (chunk === undefined) throw endsInside(at);
       const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
       hash.update(part);
       if (fd !== undefined) writeAll(fd, part);
@@ -364,6 +436,10 @@ export class Unpacker {
     }
     renameSync(part, path);
   }
+}
+
+function isFree(tree: TargetTree, place: Place): boolean {
+  return place.folder.made || lookAtPath(tree.path(place)) === undefined;
 }
 
 function failed(name: string, reason: string): Unpacked {

@@ -2,11 +2,13 @@
 //   node dist/bench/engine.js list FOLDER LIST                              (walks it, for `pack`)
 //   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it, and
 //     ARCHIVE.seconds: what the call took within the process, the start of its thread included; the ending says the format)
-//   node dist/bench/engine.js unpack ARCHIVE TARGET [NAME]                  (one member, or all)
-//   node dist/bench/engine.js verify ARCHIVE
+//   node dist/bench/engine.js wanted ARCHIVE LIST [NAME]                    (one member of its manifest, or all, for the next two)
+//   node dist/bench/engine.js unpack ARCHIVE TARGET LIST
+//   node dist/bench/engine.js verify ARCHIVE LIST
 // What a step does not need is not loaded, as in a process that has been up for long.
 import { createReadStream, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import type { BlockIndex } from '../archive/block-reader.js';
 import type { PackedMember, PlannedMember } from '../archive/member.js';
 import type { Unpacked, WantedMember } from '../archive/unpack.js';
 import { formatOf, type CodecChoice } from '../archive/format.js';
@@ -81,33 +83,55 @@ const wantedOf = (member: PackedMember): WantedMember => ({
   linkOffset: null,
 });
 
-async function unpack(archive: string, target: string | null, name: string | undefined): Promise<void> {
+/**
+ * Writes the block index as a line of JSON, and the pages of what is wanted as the lines after it: what the catalog gives to
+ * a restore. `name`: a member; undefined for all of them.
+ */
+async function wanted(archive: string, file: string, name: string | undefined): Promise<void> {
   const { readManifest } = await import('../archive/read-manifest.js');
+  let index: BlockIndex | undefined;
+  const members = async function* () {
+    for await (const line of readManifest(`${archive}.manifest`)) {
+      if (line.kind === 'member' && (name ?? line.member.name) === line.member.name)
+        yield wantedOf(line.member);
+      if (line.kind === 'end') index = { blockBytes: line.end.blockBytes, blocks: line.end.blocks };
+    }
+  };
+  const lines: string[] = [];
+  for await (const page of inPages(members())) lines.push(`${JSON.stringify(page)}\n`);
+  await writeFile(file, [`${JSON.stringify(index)}\n`, ...lines]);
+}
+
+async function unpack(archive: string, target: string | null, file: string): Promise<void> {
+  const { linesOf } = await import('../archive/lines.js');
   const { unpackInThread } = await import('../archive/unpack-in-thread.js');
-  const members: WantedMember[] = [];
-  let index: { blockBytes: number; blocks: number[] } | undefined;
-  for await (const line of readManifest(`${archive}.manifest`)) {
-    if (line.kind === 'member' && (name ?? line.member.name) === line.member.name)
-      members.push(wantedOf(line.member));
-    if (line.kind === 'end') index = { blockBytes: line.end.blockBytes, blocks: line.end.blocks };
-  }
-  if (members.length === 0) throw new Error(`${archive} has no ${name ?? 'members'}`);
+  const lines = linesOf(createReadStream(file, { highWaterMark: 1024 * 1024 }), Infinity);
+  const first = await lines.next();
+  if (first.done === true) throw new Error(`${file} is empty`);
+  const pages = async function* () {
+    for await (const line of lines) yield JSON.parse(line) as WantedMember[];
+  };
   const failed: Unpacked[] = [];
+  let done = 0;
   await unpackInThread({
     archivePath: archive,
     format: formatOf(archive) ?? 'gzip',
-    index,
+    index: JSON.parse(first.value) as BlockIndex,
     target,
     overwrite: 'never',
     owners: process.getuid?.() === 0,
     undescribed: [],
     job: { name: 'bench', token: 'bench' },
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),
-    pages: inPages(members),
+    pages: pages(),
     signal: new AbortController().signal,
-    onBatch: (batch) => failed.push(...batch.filter(({ outcome }) => outcome === 'failed')),
+    onBatch(batch) {
+      done += batch.length;
+      failed.push(...batch.filter(({ outcome }) => outcome === 'failed'));
+    },
     onProgress: () => undefined,
   });
+  if (done === 0) throw new Error(`${file} names no members`);
   if (failed.length > 0) throw new Error(`${failed.length} members failed: ${failed[0]?.reason ?? ''}`);
 }
 
@@ -115,6 +139,7 @@ const [step, first = '', second = '', ...rest] = process.argv.slice(2);
 if (step === 'list') await list(first, second);
 else if (step === 'pack')
   await pack(first, second, Number(rest[0]), Number(rest[1]), rest[2] === 'zlib' ? 'zlib' : 'auto');
-else if (step === 'unpack') await unpack(first, second, rest[0]);
-else await unpack(first, null, undefined);
+else if (step === 'wanted') await wanted(first, second, rest[0]);
+else if (step === 'unpack') await unpack(first, second, rest[0] ?? '');
+else await unpack(first, null, second);
 process.exit(0);

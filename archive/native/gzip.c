@@ -1,9 +1,10 @@
 /*
- * libdeflate's compressor:
+ * libdeflate:
  *
  *   mostBytes: the most bytes of an input
  *   outputBytes(bytes): bytes that the output of such an input must have room for
  *   gzip(input, output, level): one gzip member (RFC 1952) at one of libdeflate's levels, 0 to 12; see block-job.h
+ *   gunzip(input, output, 0): what an input holds that is one gzip member and nothing else; its checksum is checked
  */
 #include "block-job.h"
 #include "libdeflate/libdeflate.h"
@@ -36,6 +37,38 @@ static const struct block_call call = {
 
 static napi_value gzip(napi_env env, napi_callback_info info) { return start_block_job(env, info, &call); }
 
+static _Thread_local struct libdeflate_decompressor *decompressor;
+
+static size_t any_room(size_t bytes) {
+  (void)bytes;
+  return 0;
+}
+
+static void run_gunzip(struct block_job *job) {
+  size_t taken = 0;
+  if (decompressor == NULL) decompressor = libdeflate_alloc_decompressor();
+  if (decompressor == NULL) {
+    job->code = "ENOMEM";
+    job->problem = "a block could not be decompressed: no memory";
+    return;
+  }
+  enum libdeflate_result result = libdeflate_gzip_decompress_ex(decompressor, job->in, job->bytes, job->out, job->room,
+                                                                &taken, &job->result);
+  if (result == LIBDEFLATE_SUCCESS && taken == job->bytes) return;
+  job->code = "EBADMSG";
+  job->problem = "it is no gzip member of this size";
+}
+
+static const struct block_call gunzip_call = {
+    .name = "tapeflow.gunzip",
+    /* One that could not be compressed at all is a little larger than its content. */
+    .most_bytes = 2 * MOST_BYTES,
+    .least_room = any_room,
+    .run = run_gunzip,
+};
+
+static napi_value gunzip(napi_env env, napi_callback_info info) { return start_block_job(env, info, &gunzip_call); }
+
 static napi_value room_for(napi_env env, napi_callback_info info) {
   napi_value argument, result;
   size_t count = 1;
@@ -53,5 +86,6 @@ int init_gzip(napi_env env, napi_value exports) {
   napi_value most;
   return napi_create_double(env, MOST_BYTES, &most) == napi_ok &&
          napi_set_named_property(env, exports, "mostBytes", most) == napi_ok &&
-         set_function(env, exports, "outputBytes", room_for) && set_function(env, exports, "gzip", gzip);
+         set_function(env, exports, "outputBytes", room_for) && set_function(env, exports, "gzip", gzip) &&
+         set_function(env, exports, "gunzip", gunzip);
 }
