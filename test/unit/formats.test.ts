@@ -123,11 +123,11 @@ async function take(
     () => false,
   );
   try {
-    const results = await unpacker.take(members.map(wanted));
+    const results = [...(await unpacker.take(members.map(wanted))), ...(await unpacker.finish())];
     const became = results.map(({ name, reason }) => [path.basename(name), reason ?? 'ok'] as const);
     return { became: Object.fromEntries(became), sha256: await unpacker.archiveSha256() };
   } finally {
-    unpacker.close();
+    await unpacker.close();
   }
 }
 
