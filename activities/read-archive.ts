@@ -4,7 +4,7 @@ import { decodeBlocks } from '../archive/block-reader.js';
 import { fromBytes, toBytes, toText } from '../archive/byte-string.js';
 import { formatOf } from '../archive/format.js';
 import { memberNameOfText, namesAbove } from '../archive/member-name.js';
-import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack.js';
+import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
 import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';

@@ -1,7 +1,8 @@
 import { endsInside, type TarSource } from './block-reader.js';
+import { giveMemory, takeMemory } from './buffer-pool.js';
 import { loadAddon } from './native-addon.js';
 import type { Place, TargetTree } from './target-tree.js';
-import type { WantedMember } from './unpack.js';
+import type { WantedMember } from './unpack-options.js';
 
 /** Largest file that goes into a batch: of larger ones the calls for each file cost little beside the rest. */
 const mostFileBytes = 128 * 1024;
@@ -59,7 +60,6 @@ interface Batch {
 export class FileBatches {
   private filling: Batch | undefined;
   private readonly running: Batch[] = [];
-  private readonly spare: ArrayBuffer[] = [];
   /** The target's file system takes no files that way. */
   private isUnable = false;
 
@@ -125,7 +125,7 @@ export class FileBatches {
       this.begin();
     }
     while (this.running.length >= this.options.mostBatches) await this.finishFirst();
-    const buffer = this.spare.pop() ?? new ArrayBuffer(batchFiles * recordBytes + batchBytes);
+    const buffer = takeMemory(batchFiles * recordBytes + batchBytes);
     const fields = new Float64Array(buffer);
     const end = batchFiles * recordBytes;
     this.filling = { files: [], memory: Buffer.from(buffer), fields, end, writing: Promise.resolve() };
@@ -155,7 +155,7 @@ export class FileBatches {
       if (state === DONE) this.options.done(file);
       else await this.options.left(file, batch.memory.subarray(contentAt, contentAt + member.size));
     }
-    this.spare.push(batch.fields.buffer as ArrayBuffer);
+    giveMemory(batch.fields.buffer);
   }
 
   private release({ files }: Batch): void {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { UnpackOptions, Unpacked, WantedMember } from './unpack.js';
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** To the thread: a page of wanted members, or the end of them. */
 export type UnpackCommand = { page: WantedMember[] } | { end: true };

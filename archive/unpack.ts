@@ -21,76 +21,18 @@ import {
   StreamReader,
   endsInside,
   heldContent,
-  type BlockIndex,
   type TarSource,
 } from './block-reader.js';
 import { toBytes, toText } from './byte-string.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
 import { FileBatches, type BatchedFile } from './file-batches.js';
 import { fileTime, timeNs } from './file-time.js';
-import type { ArchiveFormat, CodecChoice } from './format.js';
 import { unsafeName } from './member-name.js';
-import type { PackedMember } from './member.js';
 import { writeAll } from './output-file.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
 import { RestoreProblem, TargetTree, lookAtPath, type Place } from './target-tree.js';
-
-/** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
-export type Overwrite = 'never' | 'if-newer' | 'always';
-
-/** One member that is wanted from an archive; `linkTarget` of a file is the member that it is a further hard link to. */
-export interface WantedMember extends Pick<
-  PackedMember,
-  | 'name'
-  | 'size'
-  | 'mtimeS'
-  | 'mtimeNs'
-  | 'mode'
-  | 'uid'
-  | 'gid'
-  | 'nlink'
-  | 'linkTarget'
-  // Null also where the archive holds none that is true (padded).
-  | 'sha256'
-  | 'offset'
-> {
-  type: 'file' | 'directory' | 'symlink';
-  /** For a further hard link: where the headers of the member begin that it is the same file as. */
-  linkOffset: number | null;
-}
-
-export interface UnpackOptions {
-  archivePath: string;
-  /** Default: `gzip`. */
-  format?: ArchiveFormat;
-  /** Default: `auto`. */
-  codec?: CodecChoice;
-  /** Undefined: the archive is read from its beginning to its end. */
-  index: BlockIndex | undefined;
-  /** Folder to restore into, which exists; null: everything is read and compared, and nothing is written. */
-  target: string | null;
-  overwrite: Overwrite;
-  /** Sets owners too; only root may. */
-  owners: boolean;
-  /** Folders above the sources, which no member describes: they are made for everybody, all others for their owner alone. */
-  undescribed: readonly string[];
-  /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
-  job: { name: string; token: string };
-  /** Blocks that are read ahead. */
-  inFlight: number;
-}
-
-/** What became of one member. `same`: it was there already, byte for byte. `kept`: what is there is not older. */
-export interface Unpacked {
-  name: string;
-  outcome: 'restored' | 'same' | 'kept' | 'failed';
-  /** Bytes of content. */
-  bytes: number;
-  reason?: string;
-  /** It failed because the archive is damaged: another copy of that may have it. */
-  damaged?: true;
-}
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Thrown when `shouldStop` says so. */
 export class UnpackStopped extends Error {}
@@ -103,8 +45,8 @@ const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 20
 
 /**
  * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
- * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing is
- * synchronous, so it belongs in a thread of its own.
+ * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing
+ * and the batches of small files is synchronous, so it belongs in a thread of its own.
  */
 export class Unpacker {
   /** Bytes of content done so far. */

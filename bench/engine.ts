@@ -10,7 +10,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { BlockIndex } from '../archive/block-reader.js';
 import type { PackedMember, PlannedMember } from '../archive/member.js';
-import type { Unpacked, WantedMember } from '../archive/unpack.js';
+import type { Unpacked, WantedMember } from '../archive/unpack-options.js';
 import { formatOf, type CodecChoice } from '../archive/format.js';
 
 const pageSize = 2000;

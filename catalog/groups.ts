@@ -182,20 +182,7 @@ export async function advanceGroup(
   to: GroupState,
   ...events: Omit<GroupEvent, 'setId' | 'group'>[]
 ): Promise<boolean> {
-  return catalog.transaction().execute(async (tx) => {
-    const result = await tx
-      .updateTable('groups')
-      // With the same commit: a kill between two would leave the group's bytes promised for as long as its set runs.
-      .set(to === 'released' ? { state: to, reserved: 0 } : { state: to })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .where('state', 'in', from)
-      .executeTakeFirst();
-    if (result.numUpdatedRows === 0n) return false;
-    const rows = events.map((event) => ({ setId, group: no, ...event }));
-    await recordEvents(tx, rows);
-    return true;
-  });
+  return catalog.transaction().execute((tx) => advance(tx, setId, no, from, to, events));
 }
 
 /** Moves committed groups on to `released`, in one transaction; those that were released before stay as they are. */
@@ -206,17 +193,31 @@ export async function releaseGroups(
 ): Promise<void> {
   if (groups.length === 0) return;
   await catalog.transaction().execute(async (tx) => {
-    for (const { group, bytes } of groups) {
-      const result = await tx
-        .updateTable('groups')
-        .set({ state: 'released', reserved: 0 })
-        .where('set_id', '=', setId)
-        .where('no', '=', group)
-        .where('state', '=', 'committed')
-        .executeTakeFirst();
-      if (result.numUpdatedRows > 0n) await recordEvents(tx, [{ setId, group, stage: 'released', bytes }]);
-    }
+    for (const { group, bytes } of groups)
+      await advance(tx, setId, group, ['committed'], 'released', [{ stage: 'released', bytes }]);
   });
+}
+
+async function advance(
+  tx: Catalog,
+  setId: string,
+  no: number,
+  from: readonly GroupState[],
+  to: GroupState,
+  events: readonly Omit<GroupEvent, 'setId' | 'group'>[],
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('groups')
+    // With the same commit: a kill between two would leave the group's bytes promised for as long as its set runs.
+    .set(to === 'released' ? { state: to, reserved: 0 } : { state: to })
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .where('state', 'in', from)
+    .executeTakeFirst();
+  if (result.numUpdatedRows === 0n) return false;
+  const rows = events.map((event) => ({ setId, group: no, ...event }));
+  await recordEvents(tx, rows);
+  return true;
 }
 
 /** Parks a group with the stage and the reason; what it has staged stays where it is. */

@@ -51,11 +51,12 @@ function sources(dir) {
     });
 }
 
-/** Node's installations and its packages for Linux have the headers beside the executable. */
+/** The folder of this Node: its installations and its packages for Linux have the headers beside the executable. */
+export const nodeFolder = path.dirname(path.dirname(process.execPath));
+
 function headers() {
-  const prefix = path.dirname(path.dirname(process.execPath));
-  return [path.join(prefix, 'include', 'node'), '/usr/include/node', '/usr/include/nodejs/src'].find((dir) =>
-    existsSync(path.join(dir, 'node_api.h')),
+  return [path.join(nodeFolder, 'include', 'node'), '/usr/include/node', '/usr/include/nodejs/src'].find(
+    (dir) => existsSync(path.join(dir, 'node_api.h')),
   );
 }
 

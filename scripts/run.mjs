@@ -12,7 +12,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildNative, isNativeTried } from './build-native.mjs';
+import { buildNative, isNativeTried, nodeFolder } from './build-native.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
@@ -82,11 +82,10 @@ function needs() {
  * setting `nodedir` names those of another Node.
  */
 function headersOfThisNode() {
-  const folder = path.dirname(path.dirname(process.execPath));
-  const file = path.join(folder, 'include', 'node', 'node_version.h');
+  const file = path.join(nodeFolder, 'include', 'node', 'node_version.h');
   if (!existsSync(file)) return {};
   const version = /^#define NODE_MODULE_VERSION (\d+)$/m.exec(readFileSync(file, 'utf8'))?.[1];
-  return version === process.versions.modules ? { npm_config_nodedir: folder } : {};
+  return version === process.versions.modules ? { npm_config_nodedir: nodeFolder } : {};
 }
 
 /** A module for another Node ends every command with a message of the loader, which says nothing about what to do. */

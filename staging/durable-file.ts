@@ -90,11 +90,9 @@ function filesIn(folder: string): string[] {
 
 /** Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder. */
 export async function removeAll(folder: string, names: readonly string[]): Promise<void> {
-  const wanted = new Set(names);
-  for (const found of filesIn(folder)) {
-    const name = found.endsWith('.part') ? names.find((one) => isPartOf(found, one)) : found;
-    if (name !== undefined && wanted.has(name)) await rm(path.join(folder, found), { force: true });
-  }
+  for (const found of filesIn(folder))
+    if (names.some((name) => found === name || isPartOf(found, name)))
+      await rm(path.join(folder, found), { force: true });
 }
 
 /** Deletes a folder if it is there and empty. */

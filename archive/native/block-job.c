@@ -2,21 +2,13 @@
 
 #include <stdlib.h>
 
-static void run(napi_env env, void *data) {
-  (void)env;
-  struct block_job *job = data;
-  job->call->run(job);
+static void run(struct pool_job *job) {
+  struct block_job *block = (struct block_job *)job;
+  block->call->run(block);
 }
 
-static void release(napi_env env, struct block_job *job) {
-  for (int i = 0; i < 2; i++)
-    if (job->kept[i] != NULL) napi_delete_reference(env, job->kept[i]);
-  if (job->work != NULL) napi_delete_async_work(env, job->work);
-  free(job);
-}
-
-static void settle(napi_env env, napi_status status, void *data) {
-  struct block_job *job = data;
+static void settle(napi_env env, napi_status status, struct pool_job *pool_job) {
+  struct block_job *job = (struct block_job *)pool_job;
   napi_value value, code, message;
   if (status != napi_ok) {
     job->code = "ECANCELED";
@@ -24,13 +16,12 @@ static void settle(napi_env env, napi_status status, void *data) {
   }
   if (job->problem == NULL) {
     if (napi_create_double(env, (double)job->result, &value) == napi_ok)
-      napi_resolve_deferred(env, job->deferred, value);
+      napi_resolve_deferred(env, pool_job->deferred, value);
   } else if (napi_create_string_utf8(env, job->code, NAPI_AUTO_LENGTH, &code) == napi_ok &&
              napi_create_string_utf8(env, job->problem, NAPI_AUTO_LENGTH, &message) == napi_ok &&
              napi_create_error(env, code, message, &value) == napi_ok) {
-    napi_reject_deferred(env, job->deferred, value);
+    napi_reject_deferred(env, pool_job->deferred, value);
   }
-  release(env, job);
 }
 
 static int read_arguments(napi_env env, napi_callback_info info, napi_value args[3], struct block_job *job) {
@@ -48,7 +39,7 @@ static int read_arguments(napi_env env, napi_callback_info info, napi_value args
 }
 
 napi_value start_block_job(napi_env env, napi_callback_info info, const struct block_call *call) {
-  napi_value args[3], promise, name;
+  napi_value args[3];
   struct block_job *job = calloc(1, sizeof *job);
   if (job == NULL) {
     napi_throw_error(env, "ENOMEM", "no memory for a block");
@@ -60,14 +51,7 @@ napi_value start_block_job(napi_env env, napi_callback_info info, const struct b
     napi_throw_range_error(env, NULL, "a wrong level, or buffers that are too small or too large");
     return NULL;
   }
-  int ready = napi_create_string_utf8(env, call->name, NAPI_AUTO_LENGTH, &name) == napi_ok;
-  for (int i = 0; i < 2; i++) ready = ready && napi_create_reference(env, args[i], 1, &job->kept[i]) == napi_ok;
-  ready = ready && napi_create_async_work(env, NULL, name, run, settle, job, &job->work) == napi_ok &&
-          napi_create_promise(env, &job->deferred, &promise) == napi_ok;
-  if (!ready || napi_queue_async_work(env, job->work) != napi_ok) {
-    release(env, job);
-    napi_throw_error(env, NULL, "a block could not be begun");
-    return NULL;
-  }
-  return promise;
+  job->job.run = run;
+  job->job.settle = settle;
+  return start_pool_job(env, &job->job, call->name, args, "a block could not be begun");
 }

@@ -3,9 +3,10 @@
  * the output. The two Uint8Arrays must not be touched until it settles. It throws a RangeError for a wrong level or size.
  */
 #pragma once
-#include "addon.h"
+#include "pool-job.h"
 
 struct block_job {
+  struct pool_job job;
   const struct block_call *call;
   const uint8_t *in;
   uint8_t *out;
@@ -14,10 +15,6 @@ struct block_job {
   /* What `run` leaves: bytes of the output, or why there are none; `code` is the error's. */
   size_t result;
   const char *code, *problem;
-  /* Keep the two arrays alive. */
-  napi_ref kept[2];
-  napi_async_work work;
-  napi_deferred deferred;
 };
 
 struct block_call {

@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pool-job.h"
 #include "read-files.h"
 #endif
 
@@ -39,10 +40,7 @@ static const uint64_t most_exact = (uint64_t)1 << 53;
 static const int64_t most_seconds = 8640000000000;
 
 struct job {
-  napi_async_work work;
-  napi_deferred deferred;
-  /* Keep the two arrays alive. */
-  napi_ref kept[2];
+  struct pool_job job;
   const char *paths;
   uint8_t *out;
   size_t path_bytes, room;
@@ -100,9 +98,8 @@ static enum state read_open(int fd, const struct job *job, const char *name, siz
   return state_after(&before, &after);
 }
 
-static void run(napi_env env, void *data) {
-  (void)env;
-  struct job *job = data;
+static void run(struct pool_job *pool_job) {
+  struct job *job = (struct job *)pool_job;
   double *fields = (double *)(void *)job->out;
   uint8_t *hex = job->out + job->count * FIELDS * sizeof(double);
   size_t at = job->count * (size_t)BYTES_BEFORE;
@@ -119,23 +116,6 @@ static void run(napi_env env, void *data) {
   }
 }
 
-static void release(napi_env env, struct job *job) {
-  for (int i = 0; i < 2; i++)
-    if (job->kept[i] != NULL) napi_delete_reference(env, job->kept[i]);
-  if (job->work != NULL) napi_delete_async_work(env, job->work);
-  free(job);
-}
-
-static void settle(napi_env env, napi_status status, void *data) {
-  struct job *job = data;
-  napi_value nothing;
-  if (napi_get_undefined(env, &nothing) == napi_ok) {
-    if (status == napi_ok) napi_resolve_deferred(env, job->deferred, nothing);
-    else napi_reject_deferred(env, job->deferred, nothing);
-  }
-  release(env, job);
-}
-
 /* True when there are so many paths, absolute and each with its NUL. */
 static int has_paths(const struct job *job) {
   const char *path = job->paths, *end = job->paths + job->path_bytes;
@@ -148,7 +128,7 @@ static int has_paths(const struct job *job) {
 }
 
 static napi_value read_files(napi_env env, napi_callback_info info) {
-  napi_value args[3], promise, name;
+  napi_value args[3];
   size_t count = 3;
   uint8_t *paths = NULL;
   struct job *job = calloc(1, sizeof *job);
@@ -167,17 +147,9 @@ static napi_value read_files(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, NULL, "readFiles: fewer paths than said, or too small an output");
     return NULL;
   }
-  int ready = napi_create_string_utf8(env, "tapeflow.readFiles", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-              napi_create_reference(env, args[0], 1, &job->kept[0]) == napi_ok &&
-              napi_create_reference(env, args[2], 1, &job->kept[1]) == napi_ok &&
-              napi_create_async_work(env, NULL, name, run, settle, job, &job->work) == napi_ok &&
-              napi_create_promise(env, &job->deferred, &promise) == napi_ok;
-  if (!ready || napi_queue_async_work(env, job->work) != napi_ok) {
-    release(env, job);
-    napi_throw_error(env, NULL, "readFiles: it could not be started");
-    return NULL;
-  }
-  return promise;
+  job->job.run = run;
+  const napi_value arrays[2] = {args[0], args[2]};
+  return start_pool_job(env, &job->job, "tapeflow.readFiles", arrays, "readFiles: it could not be started");
 }
 
 int init_read_files(napi_env env, napi_value exports) {

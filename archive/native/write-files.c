@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pool-job.h"
 #include "read-files.h"
 
 /* UNABLE: this file system has no files without a name. */
@@ -34,10 +35,7 @@ enum field { STATE, FOLDER, NAME, CONTENT, SIZE, MODE, UID, GID, SECONDS, NANOSE
 enum { RECORD = FIELDS * sizeof(double) + HEX_BYTES };
 
 struct job {
-  napi_async_work work;
-  napi_deferred deferred;
-  /* Keeps the memory alive. */
-  napi_ref kept;
+  struct pool_job job;
   uint8_t *memory;
   size_t bytes;
   uint32_t count;
@@ -110,9 +108,8 @@ static enum state do_file(const struct job *job, const double *fields, const uin
   return fields[FOLDER] < 0 ? DONE : put_file(job, fields, content);
 }
 
-static void run(napi_env env, void *data) {
-  (void)env;
-  struct job *job = data;
+static void run(struct pool_job *pool_job) {
+  struct job *job = (struct job *)pool_job;
   uint8_t *record = job->memory;
   for (uint32_t i = 0; i < job->count; i++, record += RECORD) {
     double *fields = (double *)(void *)record;
@@ -120,24 +117,8 @@ static void run(napi_env env, void *data) {
   }
 }
 
-static void release(napi_env env, struct job *job) {
-  if (job->kept != NULL) napi_delete_reference(env, job->kept);
-  if (job->work != NULL) napi_delete_async_work(env, job->work);
-  free(job);
-}
-
-static void settle(napi_env env, napi_status status, void *data) {
-  struct job *job = data;
-  napi_value nothing;
-  if (napi_get_undefined(env, &nothing) == napi_ok) {
-    if (status == napi_ok) napi_resolve_deferred(env, job->deferred, nothing);
-    else napi_reject_deferred(env, job->deferred, nothing);
-  }
-  release(env, job);
-}
-
 static napi_value write_files(napi_env env, napi_callback_info info) {
-  napi_value args[3], promise, name;
+  napi_value args[3];
   size_t count = 3;
   struct job *job = calloc(1, sizeof *job);
   if (job == NULL) {
@@ -154,16 +135,9 @@ static napi_value write_files(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, NULL, "writeFiles: too small a memory for so many files");
     return NULL;
   }
-  int ready = napi_create_string_utf8(env, "tapeflow.writeFiles", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-              napi_create_reference(env, args[0], 1, &job->kept) == napi_ok &&
-              napi_create_async_work(env, NULL, name, run, settle, job, &job->work) == napi_ok &&
-              napi_create_promise(env, &job->deferred, &promise) == napi_ok;
-  if (!ready || napi_queue_async_work(env, job->work) != napi_ok) {
-    release(env, job);
-    napi_throw_error(env, NULL, "writeFiles: it could not be started");
-    return NULL;
-  }
-  return promise;
+  job->job.run = run;
+  const napi_value arrays[2] = {args[0], NULL};
+  return start_pool_job(env, &job->job, "tapeflow.writeFiles", arrays, "writeFiles: it could not be started");
 }
 
 int init_write_files(napi_env env, napi_value exports) {
