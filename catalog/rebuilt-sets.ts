@@ -120,6 +120,8 @@ export interface RebuiltSet {
   missing: string[];
   /** Numbers of groups without a copy that is whole. */
   damaged: number[];
+  /** Groups of an incremental or differential set of which what is unchanged is not known, as ranges. */
+  partial: string[];
 }
 
 function shownRanges(ranges: readonly string[]): string {
@@ -127,9 +129,9 @@ function shownRanges(ranges: readonly string[]): string {
 }
 
 /**
- * Gives a rebuilt set its state by what of it was found: complete when no number is missing below the highest,
- * and each is whole somewhere. That no
- * later group exists cannot be known from the groups that do, and the set's reason says so. Leaves other sets alone.
+ * Gives a rebuilt set its state by what of it was found: complete when no number is missing below the highest, each is
+ * whole somewhere, and what the set leaves to earlier ones is known, which only manifests tell. That no later group exists
+ * cannot be known from the groups that do, and the set's reason says so. Leaves other sets alone.
  */
 export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
   return catalog.transaction().execute(async (tx) => {
@@ -148,37 +150,43 @@ export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise
       .groupBy('groups.no')
       .orderBy('groups.no')
       .execute();
-    const { last, skipped, damaged } = await factsOf(tx, setId);
+    const { last, skipped, damaged, alone } = await factsOf(tx, setId);
     const highest = groups.at(-1)?.no ?? 0;
     // Those without a copy were erased.
     const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
     const missing = gapsOf([...present, highest + 1]);
+    const partial = set.mode === 'full' ? [] : rangesOf(alone);
     const faults = [
       ...(missing.length > 0
         ? [`${shownRanges(missing)} on none that was read, or with nothing but skipped entries`]
         : []),
       ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
+      ...(partial.length > 0
+        ? [`${shownRanges(partial)} without a manifest, which alone tells what of it earlier sets hold`]
+        : []),
     ];
     const state = faults.length > 0 ? 'failed' : skipped ? 'completed_with_skips' : 'completed';
     const all = highest === 1 ? 'group 1' : `groups 1 to ${highest}`;
     const reason =
       faults.length > 0
         ? `read from tapes: ${all}, of which ${faults.join(', and ')}`
-        : `read from tapes: ${all}; whether there are more, only a tape that holds them can tell`;
+        : `read from tapes: ${all}; whether there are more, only a tape that holds them can tell${
+            set.uuid === unknownUuid(setId) ? `; ${modeUnknown}` : ''
+          }`;
     const erasedAt = missing.length === 0 ? null : set.erased_at;
     await tx
       .updateTable('sets')
       .set({ state, reason, finished_at: last, erased_at: erasedAt })
       .where('id', '=', setId)
       .execute();
-    return { setId, state, groups: groups.length, missing, damaged };
+    return { setId, state, groups: groups.length, missing, damaged, partial };
   });
 }
 
 async function factsOf(
   tx: Catalog,
   setId: string,
-): Promise<{ last: number | null; skipped: boolean; damaged: number[] }> {
+): Promise<{ last: number | null; skipped: boolean; damaged: number[]; alone: number[] }> {
   const copies = await tx
     .selectFrom('copies')
     .select((eb) => eb.fn.max<number | null>('committed_at').as('last'))
@@ -203,11 +211,31 @@ async function factsOf(
     .having((eb) => eb(eb.fn.count('damage'), '=', eb.fn.countAll()))
     .orderBy('group_no')
     .execute();
+  // Those that were read themselves, for want of a good manifest.
+  const alone = await tx
+    .selectFrom('archives')
+    .select('group_no')
+    .where('set_id', '=', setId)
+    .where('manifest_sha256', '=', '')
+    .orderBy('group_no')
+    .execute();
   return {
     last: copies?.last ?? null,
     skipped: skipped !== undefined,
     damaged: damaged.map((row) => row.group_no),
+    alone: alone.map((row) => row.group_no),
   };
+}
+
+/** Ascending numbers as ranges. */
+function rangesOf(numbers: readonly number[]): string[] {
+  const ranges: [number, number][] = [];
+  for (const no of numbers) {
+    const last = ranges.at(-1);
+    if (last?.[1] === no - 1) last[1] = no;
+    else ranges.push([no, no]);
+  }
+  return ranges.map(([from, to]) => (from === to ? String(from) : `${from}–${to}`));
 }
 
 /** The numbers from 1 that are missing among ascending ones, as ranges. */
@@ -219,6 +247,14 @@ function gapsOf(numbers: readonly number[]): string[] {
     next = no + 1;
   }
   return gaps;
+}
+
+/** Said of a set of which every manifest was lost. */
+const modeUnknown = 'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
+
+/** What may be missing in a set without anybody's knowing, as a sentence; undefined when nothing may. */
+export function doubtOf(set: SetRow): string | undefined {
+  return isRebuilt(set) && set.uuid === unknownUuid(set.id) ? `Of the set ${set.id}, ${modeUnknown}.` : undefined;
 }
 
 /** What a restore of the set has to say beforehand; undefined when nothing is missing. */

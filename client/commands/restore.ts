@@ -4,6 +4,7 @@ import { fromText, toBytes } from '../../archive/byte-string.js';
 import { memberNameOfText } from '../../archive/member-name.js';
 import { lookAtPath } from '../../archive/target-tree.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
+import { doubtOf } from '../../catalog/rebuilt-sets.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { newestSetWith, setNamed, setWithFiles } from '../../catalog/sets.js';
@@ -54,6 +55,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const catalog = await session.catalog();
   const selection = selectionFrom(flags);
   const setId = await setToRestore(catalog, setName, flags);
+  const set = await setNamed(catalog, setId);
   const target = openTarget(flags.target);
   const wanted: NewRetrieval = {
     kind: 'restore',
@@ -62,8 +64,10 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
-    fresh: Number(isFresh(target, (await setNamed(catalog, setId)).sources)),
+    fresh: Number(isFresh(target, set.sources)),
   };
+  const doubt = doubtOf(set);
+  if (doubt !== undefined) session.say(doubt);
   const unfinished = await unfinishedLike(catalog, wanted);
   const loaded = unfinished === undefined ? await loadedTapeId(drive.path) : undefined;
   const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));

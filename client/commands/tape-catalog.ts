@@ -111,10 +111,13 @@ function printReading(session: Session, reading: CatalogReading): void {
     session.print(`  ${troubles.length} archives or folders are damaged, or were left out: see above.`);
 }
 
-function setLine({ setId, state, groups, missing, damaged }: RebuiltSet): string {
+function setLine({ setId, state, groups, missing, damaged, partial }: RebuiltSet): string {
   const faults = [
     ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
     ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
+    ...(partial.length > 0
+      ? [`${shown(partial)} without a manifest: what of it earlier sets hold is not known`]
+      : []),
   ];
   if (faults.length > 0) return `${setId}: ${groups} groups; ${faults.join('; ')}`;
   return `${setId}: ${state.replaceAll('_', ' ')}, as far as tapes tell: ${groups} groups, none missing between`;
