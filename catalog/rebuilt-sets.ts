@@ -250,11 +250,14 @@ function gapsOf(numbers: readonly number[]): string[] {
 }
 
 /** Said of a set of which every manifest was lost. */
-const modeUnknown = 'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
+const modeUnknown =
+  'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
 
 /** What may be missing in a set without anybody's knowing, as a sentence; undefined when nothing may. */
 export function doubtOf(set: SetRow): string | undefined {
-  return isRebuilt(set) && set.uuid === unknownUuid(set.id) ? `Of the set ${set.id}, ${modeUnknown}.` : undefined;
+  return isRebuilt(set) && set.uuid === unknownUuid(set.id)
+    ? `Of the set ${set.id}, ${modeUnknown}.`
+    : undefined;
 }
 
 /** What a restore of the set has to say beforehand; undefined when nothing is missing. */
