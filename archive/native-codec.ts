@@ -8,8 +8,8 @@ export interface Libdeflate {
   /** Bytes that the output must have room for. */
   outputBytes(inputBytes: number): number;
   /**
-   * Makes one gzip member on libuv's pool, at a level of libdeflate's, 0 to 12; resolves to its bytes in `output`. Neither
-   * array may be touched until it settles. Throws a `RangeError` for a wrong level or size; rejects with `ENOMEM`.
+   * Makes one gzip member on libuv's pool, at a level of libdeflate's, 0 to 12, or one of `tunedLevels`; resolves to its
+   * bytes in `output`. Neither array may be touched until it settles. Throws a `RangeError` for a wrong level or size; rejects with `ENOMEM`.
    */
   gzip(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
   /**
@@ -18,6 +18,9 @@ export interface Libdeflate {
    */
   gunzip(input: Uint8Array, output: Uint8Array, level: 0): Promise<number>;
 }
+
+/** Levels between libdeflate's own, for kinds of content (archive/native/deflate-tuning.h). */
+export const tunedLevels = { code: 13, programs: 14 };
 
 let loaded: Promise<Libdeflate | undefined> | undefined;
 

@@ -66,6 +66,9 @@ const compileFlags = [
   ...['-DZSTD_DISABLE_ASM', '-DZSTD_TRACE=0', '-DZSTDLIB_VISIBLE=', '-DZSTDERRORLIB_VISIBLE='],
 ];
 
+/** What deflate-tuning.c includes. */
+const included = path.join('lib', 'deflate_compress.c');
+
 /** Runs the compiler; what it says when it fails, else undefined. */
 function compile(compiler, args) {
   return new Promise((resolve) => {
@@ -96,7 +99,7 @@ async function build() {
     const fresh = path.join(folder, 'native.node');
     const objectOf = (file) =>
       path.join(folder, `${path.relative(nativeDir, file).replaceAll(path.sep, '-')}.o`);
-    const files = sources(nativeDir).filter((file) => file.endsWith('.c'));
+    const files = sources(nativeDir).filter((file) => file.endsWith('.c') && !file.endsWith(included));
     const left = [...files];
     let problem;
     // One file after the other on each core.

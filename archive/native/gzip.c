@@ -3,13 +3,15 @@
  *
  *   mostBytes: the most bytes of an input
  *   outputBytes(bytes): bytes that the output of such an input must have room for
- *   gzip(input, output, level): one gzip member (RFC 1952) at one of libdeflate's levels, 0 to 12; see block-job.h
+ *   gzip(input, output, level): one gzip member (RFC 1952) at one of libdeflate's levels, 0 to 12, or of those in
+ *     deflate-tuning.h; see block-job.h
  *   gunzip(input, output, 0): what an input holds that is one gzip member and nothing else; its checksum is checked
  */
 #include "block-job.h"
+#include "deflate-tuning.h"
 #include "libdeflate/libdeflate.h"
 
-enum { MOST_BYTES = 1 << 20, MOST_LEVEL = 12 };
+enum { MOST_BYTES = 1 << 20 };
 
 /* One for each level and thread of the pool: making one costs some hundred page faults. */
 static _Thread_local struct libdeflate_compressor *compressors[MOST_LEVEL + 1];
@@ -19,7 +21,7 @@ static size_t output_bytes(size_t bytes) { return libdeflate_gzip_compress_bound
 
 static void run(struct block_job *job) {
   struct libdeflate_compressor **compressor = &compressors[job->level];
-  if (*compressor == NULL) *compressor = libdeflate_alloc_compressor(job->level);
+  if (*compressor == NULL) *compressor = alloc_compressor_at(job->level);
   if (*compressor != NULL)
     job->result = libdeflate_gzip_compress(*compressor, job->in, job->bytes, job->out, job->room);
   if (job->result > 0) return;
