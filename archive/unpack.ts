@@ -1,21 +1,5 @@
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  futimesSync,
-  lchownSync,
-  linkSync,
-  lutimesSync,
-  openSync,
-  readSync,
-  renameSync,
-  symlinkSync,
-  readlinkSync,
-  unlinkSync,
-} from 'node:fs';
-import {
   ArchiveDamaged,
   IndexedReader,
   StreamReader,
@@ -23,15 +7,15 @@ import {
   heldContent,
   type TarSource,
 } from './block-reader.js';
-import { toBytes, toText } from './byte-string.js';
+import { toText } from './byte-string.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
 import { FileBatches, type BatchedFile } from './file-batches.js';
-import { fileTime, timeNs } from './file-time.js';
+import { MemberPlacer } from './member-placer.js';
 import { unsafeName } from './member-name.js';
 import { writeAll } from './output-file.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
-import { RestoreProblem, TargetTree, lookAtPath, type Place } from './target-tree.js';
+import { RestoreProblem, TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Thrown when `shouldStop` says so. */
@@ -39,9 +23,6 @@ export class UnpackStopped extends Error {}
 
 /** Batches of small files that are written at once, while another one is filled. */
 const batchesAtOnce = 3;
-
-/** Nanoseconds by which a restored time may be off: see `fileTime`. */
-const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
  * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
@@ -53,12 +34,11 @@ export class Unpacker {
   bytes = 0;
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
+  private readonly placer: MemberPlacer | undefined;
   private readonly batches: FileBatches | undefined;
   /** What became of the members from number `reported` on; undefined for those in a batch. */
   private results: (Unpacked | undefined)[] = [];
   private reported = 0;
-  /** Members with several links that are in their places now. */
-  private readonly placed = new Set<string>();
 
   /** Throws `FormatUnsupported` where there is no zstd. */
   static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
@@ -82,6 +62,7 @@ export class Unpacker {
       this.source.close();
       throw error;
     }
+    this.placer = this.tree === undefined ? undefined : new MemberPlacer(this.tree, options);
     if (codec === 'zlib') return;
     this.batches = FileBatches.open({
       ...{ tree: this.tree, owners, mostBatches: batchesAtOnce },
@@ -193,14 +174,14 @@ export class Unpacker {
     no: number,
     entry: TarEntry,
   ): Promise<Unpacked['outcome'] | undefined> {
-    if (member.type === 'directory') return this.putFolder(member);
-    if (member.type === 'symlink') return this.putSymlink(member);
+    if (member.type === 'directory') return this.placer?.putFolder(member) ?? 'restored';
+    if (member.type === 'symlink') return this.placer?.putSymlink(member) ?? 'restored';
     if (entry.type === 'link') return this.putLink(member);
-    const { batches, tree } = this;
+    const { batches, tree, placer } = this;
     if (batches?.takes(member) === true) {
       const place = tree?.place(member.name);
       // What is there is for `putFile` to look at.
-      if (place === undefined || tree === undefined || isFree(tree, place)) {
+      if (place === undefined || placer === undefined || placer.isFree(place)) {
         await batches.add({ member, no, place }, entry.contentOffset, this.source);
         return undefined;
       }
@@ -208,48 +189,13 @@ export class Unpacker {
     return this.putFile(member, entry.contentOffset, this.source);
   }
 
-  /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
-  private putFolder({ name }: WantedMember): Unpacked['outcome'] {
-    return this.tree?.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
-  }
-
-  private async putSymlink(member: WantedMember): Promise<Unpacked['outcome']> {
-    if (this.tree === undefined) return 'restored';
-    const target = toBytes(member.linkTarget ?? '');
-    const place = this.tree.place(member.name);
-    const path = this.tree.path(place);
-    if (!place.folder.made) {
-      const there = lookAtPath(path);
-      if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) return 'same';
-      const kept = this.mayReplace(member, there);
-      if (kept !== undefined) return kept;
-    }
-    await this.putWhole(this.tree, path, (part) => {
-      symlinkSync(target, part);
-      if (this.options.owners) lchownSync(part, member.uid, member.gid);
-      lutimesSync(part, fileTime(member), fileTime(member));
-    });
-    return 'restored';
-  }
-
   /** A second name of a file of this archive: a link to it, if it was restored; else its content, once more. */
   private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
       throw new ArchiveDamaged('the file that it is a link to is not known');
-    if (this.tree === undefined) return 'restored';
-    if (!this.placed.has(of)) return this.putContentOf(member, linkOffset);
-    const place = this.tree.place(member.name);
-    const path = this.tree.path(place);
-    const existing = this.tree.existing(of);
-    const there = place.folder.made ? undefined : lookAtPath(path);
-    if (there !== undefined) {
-      if (there.ino === lookAtPath(existing)?.ino) return 'same';
-      const kept = this.mayReplace(member, there);
-      if (kept !== undefined) return kept;
-    }
-    await this.putWhole(this.tree, path, (part) => linkSync(existing, part));
-    return 'restored';
+    if (this.placer === undefined) return 'restored';
+    return this.placer.holds(of) ? this.placer.putLink(member, of) : this.putContentOf(member, linkOffset);
   }
 
   /** The content lies before this member in the archive, where this reader may be past it: it is read by another. */
@@ -274,39 +220,10 @@ export class Unpacker {
     contentOffset: number,
     source: TarSource,
   ): Promise<Unpacked['outcome']> {
-    if (this.tree === undefined) {
-      await this.copy(member, contentOffset, source, undefined);
-      return 'restored';
-    }
-    const place = this.tree.place(member.name);
-    const path = this.tree.path(place);
-    if (!place.folder.made) {
-      const there = lookAtPath(path);
-      if (there !== undefined && isSameFile(path, member, there)) {
-        this.noteLink(member);
-        return 'same';
-      }
-      const kept = this.mayReplace(member, there);
-      if (kept !== undefined) return kept;
-    }
-    await this.putWhole(this.tree, path, async (part) => {
-      const fd = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-      try {
-        await this.copy(member, contentOffset, source, fd);
-        // The owner first: a change of owner takes the set-user-id bit away.
-        if (this.options.owners) fchownSync(fd, member.uid, member.gid);
-        fchmodSync(fd, member.mode);
-        futimesSync(fd, fileTime(member), fileTime(member));
-      } finally {
-        closeSync(fd);
-      }
-    });
-    this.noteLink(member);
+    if (this.placer !== undefined)
+      return this.placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd));
+    await this.copy(member, contentOffset, source, undefined);
     return 'restored';
-  }
-
-  private noteLink({ name, nlink }: WantedMember): void {
-    if (nlink > 1) this.placed.add(name);
   }
 
   /** Writes a member's content and compares its hash. */
@@ -332,56 +249,6 @@ export class Unpacker {
     if (member.sha256 !== null && hash.digest('hex') !== member.sha256)
       throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
   }
-
-  /** Undefined when the member may take the place of what is there; throws when it must not. */
-  private mayReplace(
-    member: WantedMember,
-    there: ReturnType<typeof lookAtPath>,
-  ): Unpacked['outcome'] | undefined {
-    if (there === undefined) return undefined;
-    if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
-    if (this.options.overwrite === 'always') return undefined;
-    if (this.options.overwrite === 'never')
-      throw new RestoreProblem('something else is in its place already (see --overwrite)');
-    return timeNs(member) > there.mtimeNs ? undefined : 'kept';
-  }
-
-  /** Makes an entry under another name, and gives it its own when it is whole; nothing is left of one that fails. */
-  private async putWhole(
-    tree: TargetTree,
-    path: Buffer,
-    make: (part: Buffer) => void | Promise<void>,
-  ): Promise<void> {
-    const part = tree.partBeside(path);
-    try {
-      await make(part);
-      this.publish(part, path);
-    } catch (error) {
-      removeQuietly(part);
-      throw error;
-    }
-  }
-
-  /** Gives a whole file its name. Without leave to overwrite, nothing that came there meanwhile is replaced. */
-  private publish(part: Buffer, path: Buffer): void {
-    if (this.options.overwrite === 'never') {
-      try {
-        linkSync(part, path);
-        unlinkSync(part);
-        return;
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code;
-        if (code === 'EEXIST') throw new RestoreProblem('something else came into its place meanwhile');
-        // A file system without hard links, or a link that may not be linked.
-        if (lookAtPath(path) !== undefined) throw error;
-      }
-    }
-    renameSync(part, path);
-  }
-}
-
-function isFree(tree: TargetTree, place: Place): boolean {
-  return place.folder.made || lookAtPath(tree.path(place)) === undefined;
 }
 
 function failed(name: string, reason: string): Unpacked {
@@ -409,36 +276,4 @@ function problemOf(error: unknown): string {
   const words = onlyThis[code];
   if (words === undefined) throw error;
   return `${words} (${code})`;
-}
-
-/** True when the file at a path is the member already: its time, and its bytes. */
-function isSameFile(
-  path: Buffer,
-  member: WantedMember,
-  there: NonNullable<ReturnType<typeof lookAtPath>>,
-): boolean {
-  if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
-  const apart = there.mtimeNs - timeNs(member);
-  if (apart > timeError(member) || apart < -timeError(member)) return false;
-  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-  try {
-    const hash = createHash('sha256');
-    const buffer = Buffer.allocUnsafe(256 * 1024);
-    for (;;) {
-      const bytes = readSync(fd, buffer, 0, buffer.length, null);
-      if (bytes === 0) break;
-      hash.update(buffer.subarray(0, bytes));
-    }
-    return hash.digest('hex') === member.sha256;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function removeQuietly(path: Buffer): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was not made, or it has its final name.
-  }
 }

@@ -12,6 +12,9 @@ export function keepingText(kept: TapeKeeping, now: number): string {
   return until === Infinity ? 'for ever' : `needed until ${formatTime(until)}`;
 }
 
+/** What can be done about a set of which nothing is left on the tapes that the catalog knows. */
+export const anotherCopy = 'Should another copy turn up, `tapeflow tape catalog` reads it.';
+
 /** When a set expires or has expired, for a sentence. */
 export function expiryText(expires: Until, now: number): string {
   if (expires === Infinity) return 'never expires';

@@ -8,7 +8,8 @@ const files: { names: string[]; load: () => Promise<AddCommands> }[] = [
   { names: ['restore'], load: async () => (await import('./commands/restore.js')).addRestore },
   { names: ['verify'], load: async () => (await import('./commands/verify.js')).addVerify },
   { names: ['up', 'down'], load: async () => (await import('./commands/up.js')).addUp },
-  { names: ['sets', 'status'], load: async () => (await import('./commands/sets.js')).addSets },
+  { names: ['sets'], load: async () => (await import('./commands/sets.js')).addSets },
+  { names: ['status'], load: async () => (await import('./commands/status.js')).addStatus },
   { names: ['watch'], load: async () => (await import('./commands/watch.js')).addWatch },
   {
     names: ['pause', 'resume', 'cancel', 'retry'],

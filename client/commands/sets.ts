@@ -1,54 +1,18 @@
 import type { Command } from 'commander';
-import { skippedFiles } from '../../catalog/files.js';
-import { summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
-import { finalSetStates } from '../../catalog/schema.js';
 import { Keeping } from '../../catalog/keeping.js';
-import {
-  listSets,
-  setNamed,
-  summarizeSet,
-  unfinishedSets,
-  type SetRow,
-  type SetSummary,
-} from '../../catalog/sets.js';
-import { describeError } from '../../config/failures.js';
-import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { numberRanges } from '../events.js';
-import { exitCodeOf, modeText, resultObject } from '../follow.js';
-import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
+import { listSets, summarizeSet, type SetRow, type SetSummary } from '../../catalog/sets.js';
+import { formatBytes } from '../../config/sizes.js';
+import { resultObject } from '../follow.js';
 import { isoTime } from '../keeping-text.js';
-import { stepName } from '../live-view.js';
-import { shownPath } from '../names.js';
-import { pendingSteps } from '../pending-steps.js';
-import { findServer, inSession, type Server, type Session } from '../session.js';
-import { troubleOf } from '../set-health.js';
+import { inSession, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 
-/** Skipped entries that `status` shows. */
-const skippedShown = 10;
-
-/** `sets`: a line for each; `status [SET]`: all about one, or about each unfinished one. */
+/** `sets`: a line for each. */
 export function addSets(program: Command): void {
   program
     .command('sets')
     .description('list the backup sets')
     .action((_options, command: Command) => inSession(command, printSets));
-  program
-    .command('status')
-    .description('show what a set, a restore, a verify or a copy has done, and what it waits for')
-    .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
-    .action((id: string | undefined, _options, command: Command) =>
-      inSession(command, async (session) => {
-        if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
-        if (id === undefined || !isRetrievalId(id)) await printStatus(session, id);
-      }),
-    );
-}
-
-async function printRetrievals(session: Session, id: string | undefined): Promise<void> {
-  const catalog = await session.catalog();
-  const ids = id === undefined ? (await unfinishedRetrievals(catalog)).map((row) => row.id) : [id];
-  for (const one of ids) await printRetrieval(session, await summarizeRetrieval(catalog, one));
 }
 
 async function printSets(session: Session): Promise<void> {
@@ -114,125 +78,4 @@ function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string 
   if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
   const [holder] = keeping.livingOn(id, now);
   return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
-}
-
-async function printStatus(session: Session, setId: string | undefined): Promise<void> {
-  const catalog = await session.catalog();
-  const wanted =
-    setId !== undefined
-      ? [await setNamed(catalog, setId)]
-      : await unfinishedSets(catalog).then(async (sets) =>
-          sets.length > 0 ? sets : (await listSets(catalog)).slice(0, 1),
-        );
-  if (wanted.length === 0) {
-    if (!session.json) session.print('There are no sets yet.');
-    return;
-  }
-  let noServer = 'No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.';
-  let server: Server | undefined;
-  if (wanted.some((set) => !finalSetStates.includes(set.state))) {
-    // The catalog tells the rest, also while the server is away.
-    server = await findServer(session).catch((error: unknown) => {
-      noServer = `${describeError(error)} The set goes on by itself when it does.`;
-      return undefined;
-    });
-  }
-  try {
-    for (const set of wanted) {
-      const summary = await summarizeSet(catalog, set.id);
-      const steps = server === undefined ? [] : await pendingSteps(server, set.id);
-      const trouble =
-        server === undefined || finalSetStates.includes(set.state)
-          ? undefined
-          : await troubleOf(server, set.id).catch(() => undefined);
-      if (session.json) {
-        const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
-        const { mode, base, unchanged, copies, lostGroups } = summary;
-        session.emit({
-          ...resultObject(summary),
-          mode,
-          base,
-          unchanged,
-          copies,
-          lostGroups,
-          reason,
-          stages,
-          failedGroups,
-          stagedBytes,
-          plannedBytes,
-          scanned,
-          leftOut,
-          steps,
-          trouble: trouble ?? null,
-        });
-        continue;
-      }
-      for (const line of statusLines(summary)) session.print(line);
-      for (const step of steps.filter((one) => one.started)) {
-        const { why } = step.details;
-        session.print(
-          `  now:       ${stepName(step)}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
-        );
-      }
-      if (trouble !== undefined) {
-        session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
-        session.print(`             → ${trouble.advice}`);
-      }
-      if (server === undefined && !finalSetStates.includes(set.state)) {
-        session.print(`  ${noServer}`);
-      }
-      await printSkips(session, summary);
-    }
-    // Asked for one set that has ended, the exit code says how.
-    const [only] = wanted;
-    if (setId !== undefined && only !== undefined && finalSetStates.includes(only.state)) {
-      process.exitCode = exitCodeOf(await summarizeSet(catalog, only.id));
-    }
-  } finally {
-    await server?.close();
-  }
-}
-
-function statusLines(summary: SetSummary): string[] {
-  const copies =
-    summary.copies.length === 1
-      ? []
-      : summary.copies.map(
-          ({ pool, drive, archives }, index) =>
-            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${archives} of ${summary.groups} archives are committed`,
-        );
-  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
-  return [
-    `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
-    `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
-    `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
-    ...copies,
-    `  staging:   ${formatBytes(summary.stagedBytes)} held`,
-    `  time:      ${formatSeconds(summary.seconds)}`,
-    ...(summary.lostGroups.length === 0
-      ? []
-      : [
-          `  LOST:      ${summary.lostGroups.length} of ${summary.groups} groups were on lost tapes only: ${numberRanges(summary.lostGroups)}`,
-        ]),
-    ...summary.leftOut.map((left) => `  left out:  ${left}`),
-    ...summary.failedGroups
-      .slice(0, 20)
-      .map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
-    ...(summary.failedGroups.length > 0
-      ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
-      : []),
-  ];
-}
-
-async function printSkips(session: Session, summary: SetSummary): Promise<void> {
-  if (summary.skipped === 0) return;
-  session.print(
-    `  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``,
-  );
-  for (const row of await skippedFiles(await session.catalog(), summary.setId, skippedShown)) {
-    session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
-  }
 }

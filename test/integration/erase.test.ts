@@ -155,6 +155,15 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
     assert.match(gone.stderr, new RegExp(`The set ${full} has expired, and nothing of it is left`));
   }
 
+  for (const [command, told] of [
+    ['status', /on tape: +nothing any more/],
+    ['trace', /On tape\? no: the tapes that held it were erased, and nothing of it is left/],
+  ] as const) {
+    const { stdout } = await installation.run([command, full]);
+    assert.match(stdout, told);
+    assert.doesNotMatch(stdout, /group/, `${command} speaks of no groups`);
+  }
+
   const again = await backedUp(installation, source, '--mode', 'incremental');
   assert.ok(again > waiting.setId, 'no number is given again');
   const status = await installation.json<{ mode: string; tapes: string[] }>(['status', again]);

@@ -1,0 +1,75 @@
+import type { SetRow } from '../catalog/sets.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { driveNamed } from '../config/settings.js';
+import { formatBytes } from '../config/sizes.js';
+import { openDrive } from '../tape/drive.js';
+import { identifyTape } from '../tape/loaded-tape.js';
+import { pendingSteps, type PendingStep } from './pending-steps.js';
+import { findServer, type Session } from './session.js';
+import { troubleOf, type SetTrouble } from './set-health.js';
+
+/** One answer: what was asked, what is so, and what to do about it. */
+export interface Finding {
+  question: string;
+  answer: string;
+  advice?: string | undefined;
+}
+
+export function printFindings(session: Session, findings: readonly Finding[]): void {
+  session.print('');
+  for (const { question, answer, advice } of findings) {
+    session.print(`  ${question} ${answer}`);
+    if (advice !== undefined) session.print(`    → ${advice}`);
+  }
+}
+
+/** What the history and the server say about a set. */
+export interface Outlook {
+  server: boolean;
+  trouble: SetTrouble | undefined;
+  steps: PendingStep[];
+}
+
+export async function outlookOf(session: Session, setId: string): Promise<Outlook> {
+  const server = await findServer(session);
+  if (server === undefined) return { server: false, trouble: undefined, steps: [] };
+  try {
+    return {
+      server: true,
+      trouble: await troubleOf(server, setId),
+      steps: await pendingSteps(server, setId),
+    };
+  } finally {
+    await server.close();
+  }
+}
+
+/** Why something has not happened yet, and what to do if it is for the user to do. */
+export function waitAdvice(set: SetRow, outlook: Outlook): string {
+  if (set.state === 'paused') return `It is paused: \`tapeflow resume ${set.id}\`.`;
+  if (set.state === 'cancelled' || set.state === 'failed')
+    return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
+  if (!outlook.server) return 'Run `tapeflow up` or `tapeflow backup`: no server and no workers run.';
+  if (outlook.trouble !== undefined) return `${outlook.trouble.advice}`;
+  const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
+  if (stuck !== undefined)
+    return `${stuck.activity} was tried ${stuck.attempt} times; the last failure: ${stuck.lastFailure ?? ''}`;
+  const waiting = outlook.steps.find((step) => !step.started);
+  return waiting === undefined ? 'It is being worked on.' : `${waiting.activity} waits for a free worker.`;
+}
+
+/** Which tape is in the set's drive. */
+export async function driveFinding(session: Session, set: SetRow): Promise<Finding> {
+  const question = `Drive ${set.drive} mounted?`;
+  try {
+    const drive = openDrive(driveNamed(session.settings, set.drive));
+    const { row } = await identifyTape(drive, await session.catalog());
+    return {
+      question,
+      answer: `yes, with tape ${row.name} of pool ${row.pool} (${row.state}, ${formatBytes(row.free)} free)`,
+    };
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(error)}` };
+    return { question, answer: `no: ${error.message}`, advice: error.advice };
+  }
+}

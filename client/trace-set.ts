@@ -1,0 +1,141 @@
+import { eventsOf } from '../catalog/events.js';
+import type { GroupRow } from '../catalog/groups.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { finalSetStates } from '../catalog/schema.js';
+import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
+import { finalDir } from '../staging/paths.js';
+import { numberRanges } from './events.js';
+import {
+  driveFinding,
+  outlookOf,
+  printFindings,
+  waitAdvice,
+  type Finding,
+  type Outlook,
+} from './findings.js';
+import { anotherCopy } from './keeping-text.js';
+import type { Session } from './session.js';
+import { formatTime } from './table.js';
+
+/** `trace SET`: how far its groups are, and what each of them waits for. */
+export async function traceSet(session: Session, setId: string): Promise<void> {
+  const catalog = await session.catalog();
+  const set = await setNamed(catalog, setId);
+  const summary = await summarizeSet(catalog, setId);
+  const outlook = await outlookOf(session, setId);
+  const findings =
+    set.state === 'expired' ? [nothingLeft] : await setFindings(session, set, summary, outlook);
+  const events = (await eventsOf(catalog, setId, { limit: 100_000 })).filter(
+    (event) => event.group_no === null,
+  );
+  if (session.json) {
+    session.emit({
+      setId,
+      status: set.state,
+      reason: set.reason,
+      stages: summary.stages,
+      events,
+      findings,
+      server: outlook.server,
+      running: outlook.server && outlook.trouble === undefined,
+      trouble: (finalSetStates.includes(set.state) ? undefined : outlook.trouble) ?? null,
+      steps: outlook.steps,
+    });
+    return;
+  }
+  session.print(
+    `Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`,
+  );
+  session.print(`  workflow:  ${workflowText(set, outlook)}`);
+  for (const event of events)
+    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
+  printFindings(session, findings);
+}
+
+/** Of an expired set the catalog knows no groups any more. */
+const nothingLeft: Finding = {
+  question: 'On tape?',
+  answer: 'no: the tapes that held it were erased, and nothing of it is left',
+  advice: anotherCopy,
+};
+
+async function setFindings(
+  session: Session,
+  set: SetRow,
+  summary: SetSummary,
+  outlook: Outlook,
+): Promise<Finding[]> {
+  const catalog = await session.catalog();
+  const { stages, groups } = summary;
+  const onTape = (stages.committed ?? 0) + (stages.released ?? 0);
+  const notInFinal = await groupsIn(catalog, set.id, ['planned', 'compressing', 'compressed']);
+  const notQueued = await groupsIn(catalog, set.id, ['promoted']);
+  const notOnTape = await groupsIn(catalog, set.id, ['queued', 'writing', 'written']);
+  const findings: Finding[] = [
+    {
+      question: 'Moved to final?',
+      answer:
+        notInFinal.length === 0
+          ? `all ${groups} groups planned so far are`
+          : `${notInFinal.length} of ${groups} groups are not yet: ${numberRanges(notInFinal)}`,
+      advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
+    },
+    {
+      question: 'Queued for the drive?',
+      answer:
+        notQueued.length === 0
+          ? 'all that are in final are'
+          : `waiting to be seen whole in final: groups ${numberRanges(notQueued)}`,
+      advice:
+        notQueued.length === 0
+          ? undefined
+          : `Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, set.id)}.`,
+    },
+    {
+      question: 'On tape?',
+      answer: `${onTape} of ${groups} archives are written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
+      advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
+    },
+    await driveFinding(session, set),
+  ];
+  if (summary.failedGroups.length > 0) {
+    findings.push({
+      question: 'Failed groups?',
+      answer: summary.failedGroups
+        .slice(0, 10)
+        .map(({ group, reason }) => `group ${group} at ${reason}`)
+        .join('; '),
+      advice: `Mend the reason, then \`tapeflow retry ${set.id}\`.`,
+    });
+  }
+  if (summary.skipped > 0) {
+    findings.push({
+      question: 'Skipped files?',
+      answer: `${summary.skipped} entries are not in the backup`,
+      advice: `\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
+    });
+  }
+  return findings;
+}
+
+async function groupsIn(catalog: Catalog, setId: string, states: GroupRow['state'][]): Promise<number[]> {
+  const rows = await catalog
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .where('state', 'in', states)
+    .orderBy('no')
+    .execute();
+  return rows.map((row) => row.no);
+}
+
+function workflowText(set: SetRow, outlook: Outlook): string {
+  if (finalSetStates.includes(set.state)) return 'has ended';
+  if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
+  if (outlook.trouble !== undefined) return `${outlook.trouble.finding}. ${outlook.trouble.advice}`;
+  const steps = outlook.steps.map(
+    (step) =>
+      `${step.activity}${step.details.group === undefined ? '' : ` ${step.details.group}`}${step.started ? '' : ' (waits for a worker)'}`,
+  );
+  return `runs; under way: ${steps.join(', ') || 'nothing at this moment'}`;
+}
