@@ -157,9 +157,9 @@ export async function recordWritten(
   });
 }
 
-/** Written, not yet committed copies on a tape, with what their archive must look like there; of one set or of all. */
-export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
-  let query = db
+/** The query of `writtenCopies`. In no order: for one, SQLite would look at every copy of the set. */
+export function writtenCopiesOn(db: Catalog, tape: string, setId?: string) {
+  const query = db
     .selectFrom('copies')
     .innerJoin('archives', (join) =>
       join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
@@ -176,11 +176,14 @@ export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
       'archives.manifest_size',
     ])
     .where('copies.tape_uuid', '=', tape)
-    .where('copies.state', '=', 'written')
-    .orderBy('copies.set_id')
-    .orderBy('copies.group_no');
-  if (setId !== undefined) query = query.where('copies.set_id', '=', setId);
-  return query.execute();
+    .where('copies.state', '=', 'written');
+  return setId === undefined ? query : query.where('copies.set_id', '=', setId);
+}
+
+/** Written, not yet committed copies on a tape, with what their archive must look like there; of one set or of all. */
+export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
+  const rows = await writtenCopiesOn(db, tape, setId).execute();
+  return rows.sort((a, b) => a.set_id.localeCompare(b.set_id) || a.group_no - b.group_no);
 }
 
 /** A copy that was committed; `whole`: with it each of the set's copies of the group is, which was not so before. */

@@ -32,13 +32,19 @@ function committed(installation: Installation, copyNo: number): number {
   return installation.tryQuery(sql, copyNo).length;
 }
 
+/** Files on a tape that are being written. */
+function partsOn(tape: string): string[] {
+  const all = readdirSync(tape, { recursive: true, encoding: 'utf8' });
+  return all.filter((name) => /\.tar\.gz\..*part$/.test(name));
+}
+
 function staged(installation: Installation): string[] {
   if (!existsSync(installation.stagingDir)) return [];
   const all = readdirSync(installation.stagingDir, { recursive: true, encoding: 'utf8' });
   return all.filter((name) => name.endsWith('.tar.gz'));
 }
 
-test('two drives write both copies at once, each at its own pace, and only what is on both tapes is released', async (t) => {
+test('two drives write both copies at once, each at its own pace, and only what is on both tapes is released; a kill in the middle of one does not touch the other', async (t) => {
   const faults = IoFaults.make(t);
   if (faults === undefined) return;
   const source = tempFolder(t);
@@ -51,7 +57,8 @@ test('two drives write both copies at once, each at its own pace, and only what 
   });
   const drives = ['--drive', 'lto1', '--drive', 'lto2'];
 
-  faults.hold('fsync', tapes[0]);
+  // Both drives stand in the middle of their first archive.
+  faults.hold('fsync', '/tape-');
   const { setId } = await installation.json<{ setId: string }>([
     'backup',
     source,
@@ -59,7 +66,14 @@ test('two drives write both copies at once, each at its own pace, and only what 
     ...drives,
     '--detach',
   ]);
-  await waitFor(() => committed(installation, 2) === 4, 'the second copy to be whole');
+  await waitFor(() => tapes.every((tape) => partsOn(tape).length === 1), 'both drives to write');
+  process.kill((await installation.worker('lto2')) ?? 0, 'SIGKILL');
+  faults.hold('fsync', tapes[0]);
+  await waitFor(
+    () => committed(installation, 2) === 4,
+    'the second copy to be whole, although its worker was killed',
+  );
+  assert.deepEqual(partsOn(tapes[1]), [], 'nothing is left of the write that was killed');
   assert.equal(committed(installation, 1), 0, 'the other drive is at its first archive');
   assert.equal(staged(installation).length, 4, 'nothing is released that is on one tape only');
   assert.deepEqual(installation.query(`select 1 from groups where state in ('committed', 'released')`), []);

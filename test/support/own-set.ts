@@ -16,9 +16,17 @@ export interface OwnSet {
   source: string;
 }
 
-/** Begins the set; the workers are the test's to start. */
-export async function beginSet({ installation, server, source }: OwnSet): Promise<void> {
-  const started = await installation.run(['backup', source, '--set', setId, '--detach'], server.env);
+/**
+ * Begins the set; the workers are the test's to start.
+ *
+ * @param options further ones of `backup`.
+ */
+export async function beginSet(
+  { installation, server, source }: OwnSet,
+  options: readonly string[] = [],
+): Promise<void> {
+  const args = ['backup', source, '--set', setId, '--detach', ...options];
+  const started = await installation.run(args, server.env);
   assert.equal(started.code, 0, started.stderr);
 }
 

@@ -9,11 +9,15 @@ import { IoFaults } from './io-faults.js';
 import { OwnServer } from './own-server.js';
 import { beginSet, setCompletes, setId, type OwnSet } from './own-set.js';
 import { SmallDisk } from './small-disk.js';
+import { twoDrives } from './two-tapes.js';
 import { manyFiles, mountPoint, noise, tempFolder, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
-/** Lets sets take every way through the workflow that a replay must know, one set for each. */
-export const stories: Record<string, (t: TestContext) => Promise<OwnSet>> = {
+/** A set, and the workflow whose histories are told if it is not the set's own. */
+type Story = OwnSet & { workflowId?: string };
+
+/** Lets sets take every way through the workflows that a replay must know, one set for each. */
+export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
   plain: async (t) => {
     const set = await ownSet(t, { MAX_GROUP_SIZE: '100KB' });
     manyFiles(set.source, 300, 2000);
@@ -91,7 +95,61 @@ export const stories: Record<string, (t: TestContext) => Promise<OwnSet>> = {
     await installation.run(['resume', setId, '--detach'], server.env);
     return set;
   },
+
+  'two-copies': async (t) => {
+    const set = await ownSetOfTwoDrives(t);
+    manyFiles(set.source, 150, 2000);
+    await withWorkers(set);
+    await set.server.worker(['tape', '--drive', 'lto2']);
+    await beginSet(set, [
+      '--copies',
+      '2',
+      '--pool',
+      'A',
+      '--pool',
+      'B',
+      '--drive',
+      'lto1',
+      '--drive',
+      'lto2',
+    ]);
+    return set;
+  },
+
+  restored: async (t) => {
+    const set = await ownSet(t, { MAX_GROUP_SIZE: '100KB' });
+    manyFiles(set.source, 150, 2000);
+    await withWorkers(set);
+    await beginSet(set);
+    await setCompletes(set);
+    const target = path.join(set.installation.root, 'target');
+    await set.installation.run(['restore', setId, '--target', target], set.server.env);
+    return { ...set, workflowId: retrievalOf(set) };
+  },
+
+  copied: async (t) => {
+    const set = await ownSetOfTwoDrives(t);
+    manyFiles(set.source, 150, 2000);
+    await withWorkers(set);
+    await set.server.worker(['tape', '--drive', 'lto2']);
+    await beginSet(set, ['--pool', 'A']);
+    await setCompletes(set);
+    const copy = ['tape', 'copy', 'A1', '--pool', 'B', '--drive', 'lto1', '--to-drive', 'lto2'];
+    const copied = await set.installation.run(copy, set.server.env);
+    if (copied.code !== 0) throw new Error(copied.stderr);
+    return { ...set, workflowId: retrievalOf(set) };
+  },
 };
+
+function retrievalOf({ installation }: OwnSet): string {
+  return installation.query<{ id: string }>('select id from retrievals')[0]?.id ?? '';
+}
+
+async function ownSetOfTwoDrives(t: TestContext): Promise<OwnSet> {
+  const source = tempFolder(t);
+  const { installation } = await twoDrives(t, { MAX_GROUP_SIZE: '100KB' });
+  return { installation, source, server: await OwnServer.start(t, installation) };
+}
 
 async function ownSet(t: TestContext, env: Record<string, string>, serverArgs?: string[]): Promise<OwnSet> {
   const source = tempFolder(t);
@@ -113,13 +171,13 @@ async function waitsForTape({ installation }: OwnSet, reason: string): Promise<v
   );
 }
 
-/** Lets a set take its way to its end, and writes the history of each run of its workflow to `PREFIX-RUN.json.gz`. */
+/** Lets a set take its way to its end, and writes the history of each run of the story's workflow to `PREFIX-RUN.json.gz`. */
 export async function recordHistories(t: TestContext, story: string, prefix: string): Promise<void> {
   const set = await stories[story]?.(t);
   if (set === undefined) throw new Error(`no story ${story}`);
   await setCompletes(set);
   const { client, address } = set.server.environment;
-  const workflowId = backupWorkflowId(setId);
+  const workflowId = set.workflowId ?? backupWorkflowId(setId);
   await client.workflow.getHandle(workflowId).result();
   const runs: { id: string; began: number }[] = [];
   await waitFor(async () => {

@@ -9,6 +9,7 @@ import { firstPathOf } from '../../catalog/files.js';
 import { FileBatch } from '../../catalog/new-files.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState } from '../../catalog/sets.js';
+import { writtenCopiesOn } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
 import { openNativeLister, type NativeLister } from '../../source/native-folder.js';
@@ -251,13 +252,19 @@ test('a hard link into another group names the first path, one in its own group 
   assert.equal(links['c-other-group'], `${root}/a/first`.slice(1));
 });
 
-test('the first path of an inode is found by an index, not by a look at the whole set', async (t) => {
+test('the first path of an inode, and what no sync has covered, are found by an index, not by a look at the whole set', async (t) => {
   const { catalog, file } = await newCatalog(t);
-  const { sql, parameters } = firstPathOf(catalog, '2026-11_000001', '1', '2').compile();
   const database = new Database(file, { readonly: true });
-  const steps = database.prepare(`explain query plan ${sql}`).all(parameters) as { detail: string }[];
-  database.close();
-  assert.match(steps[0]?.detail ?? '', /USING (COVERING )?INDEX files_by_inode/);
+  t.after(() => database.close());
+  for (const [query, index] of [
+    [firstPathOf(catalog, '2026-11_000001', '1', '2'), /INDEX files_by_inode/],
+    [writtenCopiesOn(catalog, 'tape', '2026-11_000001'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
+    [writtenCopiesOn(catalog, 'tape'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
+  ] as const) {
+    const { sql, parameters } = query.compile();
+    const steps = database.prepare(`explain query plan ${sql}`).all(parameters) as { detail: string }[];
+    assert.match(steps[0]?.detail ?? '', index);
+  }
 });
 
 test('the scan in its thread writes the same, and stops when it is told', async (t) => {
