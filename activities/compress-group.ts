@@ -63,11 +63,10 @@ async function removeEarlier(
 ): Promise<void> {
   const root = settings.BACKUP_COMPRESS_DIR;
   const owned = await whileOwned(catalog, { ...ref, token: attempt.token, state: 'compressing' }, () => {
-    for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)]) {
-      for (const name of [archive, manifestName(ref.setId, ref.group)]) {
-        for (const file of [name, ...partsOf(folder, name)]) rmSync(path.join(folder, file), { force: true });
-      }
-    }
+    const names = [archive, manifestName(ref.setId, ref.group)];
+    for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)])
+      for (const file of [...names, ...partsOf(folder, ...names)])
+        rmSync(path.join(folder, file), { force: true });
   });
   if (!owned) throw staleAttempt(ref.setId, ref.group);
 }

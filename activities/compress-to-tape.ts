@@ -108,8 +108,7 @@ async function packOnTape(
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),
   };
-  await removeParts(folder, names.archive);
-  await removeParts(folder, names.manifest);
+  await removeParts(folder, names.archive, names.manifest);
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
   const stop = new AbortController();
   let lost: unknown;

@@ -15,7 +15,12 @@ import { confirmMedium, tapeNotReady } from '../tape/drive.js';
 import { isTapeFull } from '../tape/ltfs.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
-import { tapeFolder, writeFileToTape, type StagedFile, type WriteOptions } from '../tape/write-archive.js';
+import {
+  openTapeFolder,
+  writeFileToTape,
+  type StagedFile,
+  type WriteOptions,
+} from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type CopyRef, type DriveDeps, type GroupRef } from './deps.js';
 import { onMedium } from './on-medium.js';
@@ -102,7 +107,7 @@ export async function writeArchive(
   logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
   await onMedium(deps, attempt, tape, bytes, async () => {
     try {
-      await writeBoth(ref.setId, files, options);
+      await writeBoth(files, options);
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'StagedArchiveDamaged') throw error;
       await staged.lose(error.message);
@@ -183,12 +188,16 @@ function writeOptions(
   };
 }
 
-async function writeBoth(setId: string, files: StagedFile[], options: WriteOptions): Promise<void> {
+async function writeBoth(files: StagedFile[], options: WriteOptions): Promise<void> {
+  const folder = await openTapeFolder(
+    options,
+    files.map((file) => file.name),
+  );
   for (const file of files) {
     try {
-      await writeFileToTape(file, options);
+      await writeFileToTape(file, folder, options);
     } catch (error) {
-      if (isTapeFull(error)) await takeBack(tapeFolder(options.mountPoint, setId), files);
+      if (isTapeFull(error)) await takeBack(folder, files);
       const missing =
         systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';

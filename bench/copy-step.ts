@@ -3,20 +3,20 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { confirmMedium, rootKey } from '../tape/drive.js';
-import { writeFileToTape } from '../tape/write-archive.js';
+import { openTapeFolder, writeFileToTape } from '../tape/write-archive.js';
 
 const [file = '', sha256 = '', mount = ''] = process.argv.slice(2);
 const settings = { name: 'bench', path: mount, kind: 'directory' as const, ours: false };
 const medium = { key: await rootKey(mount), volume: null };
 const began = performance.now();
-await writeFileToTape(
-  { name: path.basename(file), path: file, size: statSync(file).size, sha256 },
-  {
-    mountPoint: mount,
-    setId: 'ours',
-    token: 'bench',
-    guard: () => undefined,
-    confirm: () => confirmMedium(settings, medium),
-  },
-);
+const options = {
+  mountPoint: mount,
+  setId: 'ours',
+  token: 'bench',
+  guard: () => undefined,
+  confirm: () => confirmMedium(settings, medium),
+};
+const name = path.basename(file);
+const folder = await openTapeFolder(options, [name]);
+await writeFileToTape({ name, path: file, size: statSync(file).size, sha256 }, folder, options);
 console.log((performance.now() - began) / 1000);

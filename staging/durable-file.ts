@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants, readdirSync } from 'node:fs';
+import { constants, lstatSync, readdirSync } from 'node:fs';
 import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
@@ -66,22 +66,27 @@ export function isPartOf(found: string, name: string): boolean {
   return found.startsWith(`${name}.`) && found.endsWith('.part');
 }
 
-/** Deletes the `.part` files of a base name that another, dead attempt has left. */
-export async function removeParts(folder: string, name: string): Promise<void> {
-  for (const found of partsOf(folder, name)) await rm(path.join(folder, found), { force: true });
+/** Deletes the `.part` files of some names that another, dead attempt has left, after one look at the folder. */
+export async function removeParts(folder: string, ...names: readonly string[]): Promise<void> {
+  for (const found of partsOf(folder, ...names)) await rm(path.join(folder, found), { force: true });
 }
 
-/** Names of the `.part` files of a base name; none when the folder is not there. A folder of such a name is nobody's. */
-export function partsOf(folder: string, name: string): string[] {
-  return filesIn(folder).filter((found) => isPartOf(found, name));
+/** Names of the `.part` files of some names; none when the folder is not there. A folder of such a name is nobody's. */
+export function partsOf(folder: string, ...names: readonly string[]): string[] {
+  return filesIn(folder, (found) => names.some((name) => isPartOf(found, name)));
 }
 
-/** Names in a folder that are no folders; none when it is not there. */
-function filesIn(folder: string): string[] {
+/**
+ * Names in a folder that are wanted, and no folders; none when it is not there. Types are looked up for those alone: a set's
+ * folder on a tape holds thousands of others.
+ */
+function filesIn(folder: string, isWanted: (name: string) => boolean): string[] {
   try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((found) => !found.isDirectory())
-      .map((found) => found.name);
+    return readdirSync(folder)
+      .filter(isWanted)
+      .filter(
+        (found) => lstatSync(path.join(folder, found), { throwIfNoEntry: false })?.isDirectory() === false,
+      );
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
@@ -90,9 +95,8 @@ function filesIn(folder: string): string[] {
 
 /** Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder. */
 export async function removeAll(folder: string, names: readonly string[]): Promise<void> {
-  for (const found of filesIn(folder))
-    if (names.some((name) => found === name || isPartOf(found, name)))
-      await rm(path.join(folder, found), { force: true });
+  const isWanted = (found: string) => names.some((name) => found === name || isPartOf(found, name));
+  for (const found of filesIn(folder, isWanted)) await rm(path.join(folder, found), { force: true });
 }
 
 /** Deletes a folder if it is there and empty. */

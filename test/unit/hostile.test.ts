@@ -28,7 +28,7 @@ import { globFilter } from '../../source/globs.js';
 import { walk, type WalkedEntry } from '../../source/walk.js';
 import { removeParts } from '../../staging/durable-file.js';
 import { labelFileName, readLabel } from '../../tape/label.js';
-import { makeTapeFolder, writeFileToTape } from '../../tape/write-archive.js';
+import { makeTapeFolder, openTapeFolder, writeFileToTape } from '../../tape/write-archive.js';
 import { hostileNames } from '../support/hostile-tree.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 
@@ -369,8 +369,8 @@ test('a set folder on a tape that is a link or a file is not followed and not re
   const setId = '2026-11_000001';
   const folder = path.join(mount, setId);
   const confirm = async () => undefined;
-  const write = () =>
-    writeFileToTape(file, { mountPoint: mount, setId, token: 't', confirm, guard: () => undefined });
+  const options = { mountPoint: mount, setId, token: 't', confirm, guard: () => undefined };
+  const write = async () => writeFileToTape(file, await openTapeFolder(options, [file.name]), options);
   const isTaken = (error: unknown) =>
     error instanceof TapeflowFailure && error.details['reason'] === 'name_taken';
   for (const target of [elsewhere, path.join(elsewhere, 'not-yet'), 'nowhere']) {
