@@ -20,6 +20,7 @@ import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
+import { beginPacking } from './first-archive.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
 import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
@@ -79,11 +80,12 @@ async function packAndName(
   attempt: Attempt,
   { compression, groupBytes }: SetOptions,
 ): Promise<void> {
-  const began = performance.now();
   const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
   const name = archiveName(ref.setId, ref.group, compression);
   const archivePath = path.join(folder, partName(name, attempt.token));
   const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
+  const packing = await beginPacking(deps.catalog, ref.setId, attempt);
+  const began = performance.now();
   logStage(deps, 'compressing', ref, { archive: name, bytes: group.bytes });
   let packed: PackedGroup;
   try {
@@ -93,12 +95,17 @@ async function packAndName(
       ref,
       attempt,
       { archivePath, manifestPath, maxBytes, signal: attempt.signal },
-      (now) => attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now }),
+      (now) => {
+        packing.note(now.bytesIn);
+        attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now });
+      },
     );
   } catch (error) {
     await removeFile(archivePath);
     await removeFile(manifestPath);
     throw stagingFailure(error, ref, folder);
+  } finally {
+    packing.end();
   }
   attempt.throwIfCancelled();
   const { archive } = packed;

@@ -43,8 +43,8 @@ export class IoFaults {
   }
 
   /** From now on the call waits on every such file, its thread alone, until `none` or another fault is asked for. */
-  hold(call: 'fsync' | 'read', part: string): void {
-    writeFileSync(this.list, `${call} ${part} ${hold}\n`);
+  hold(call: 'fsync' | 'read', ...parts: readonly string[]): void {
+    writeFileSync(this.list, parts.map((part) => `${call} ${part} ${hold}\n`).join(''));
   }
 
   none(): void {
