@@ -1,6 +1,7 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { access, constants } from 'node:fs/promises';
 import { fromBytes } from '../archive/byte-string.js';
+import { timeSetter } from '../archive/set-times.js';
 import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
 import { TargetTree } from '../archive/target-tree.js';
 import { unreserveForCopy } from '../catalog/copy-staging.js';
@@ -18,7 +19,6 @@ import {
   type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
-import type { Catalog } from '../catalog/open-catalog.js';
 import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
@@ -130,7 +130,7 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, id);
     if (retrieval.kind === 'restore' && retrieval.target !== null && retrieval.finished_at === null) {
-      const problems = await finishTree(catalog, retrieval, retrieval.target, attempt.token, () =>
+      const problems = await finishTree(deps, retrieval, retrieval.target, attempt.token, () =>
         attempt.throwIfCancelled(),
       );
       await syncFileSystem(retrieval.target);
@@ -148,7 +148,7 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
 }
 
 async function finishTree(
-  catalog: Catalog,
+  { catalog, settings }: DriveDeps,
   retrieval: RetrievalRow,
   target: string,
   token: string,
@@ -156,6 +156,7 @@ async function finishTree(
 ): Promise<RetrievalProblem[]> {
   const problems: RetrievalProblem[] = [];
   const owners = process.getuid?.() === 0;
+  const times = timeSetter(settings.COMPRESSION_CODEC);
   const selection = selectionOf(retrieval);
   const tree = new TargetTree(target, [], { name: retrieval.id, token });
   try {
@@ -180,7 +181,7 @@ async function finishTree(
           uid: row.uid,
           gid: row.gid,
         };
-        const reason = finishFolder(tree, member, owners);
+        const reason = finishFolder(tree, member, owners, times);
         if (reason !== undefined) problems.push({ path: row.path, reason });
       }
       await yieldNow();

@@ -3,14 +3,13 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  futimesSync,
   linkSync,
   openSync,
   renameSync,
   unlinkSync,
 } from 'node:fs';
-import { fileTime } from './file-time.js';
 import type { PackedMember } from './member.js';
+import type { TimeSetter } from './set-times.js';
 import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 
 /** What a restored folder must have at the end. */
@@ -20,7 +19,12 @@ export type FolderMember = Pick<PackedMember, 'name' | 'mtimeS' | 'mtimeNs' | 'm
  * Gives a restored folder its owner, mode and times: at the end, children before their parents, since each file that is
  * made in a folder changes its time. Returns why it could not be done; nothing when the folder is not there.
  */
-export function finishFolder(tree: TargetTree, member: FolderMember, owners: boolean): string | undefined {
+export function finishFolder(
+  tree: TargetTree,
+  member: FolderMember,
+  owners: boolean,
+  times: TimeSetter,
+): string | undefined {
   let fd: number;
   try {
     fd = openSync(
@@ -33,7 +37,7 @@ export function finishFolder(tree: TargetTree, member: FolderMember, owners: boo
   try {
     if (owners) fchownSync(fd, member.uid, member.gid);
     fchmodSync(fd, member.mode);
-    futimesSync(fd, fileTime(member), fileTime(member));
+    times.open(fd, member);
     return undefined;
   } catch (error) {
     return `its mode, owner or times could not be set: ${messageOf(error)}`;

@@ -4,10 +4,8 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  futimesSync,
   lchownSync,
   linkSync,
-  lutimesSync,
   openSync,
   readSync,
   readlinkSync,
@@ -16,11 +14,12 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { toBytes } from './byte-string.js';
-import { fileTime, timeNs } from './file-time.js';
+import { timeNs } from './file-time.js';
+import { timeSetter, type TimeSetter } from './set-times.js';
 import { RestoreProblem, lookAtPath, type Place, type TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
-/** Nanoseconds by which a restored time may be off: see `fileTime`. */
+/** Nanoseconds by which a time may be off that was restored without the native addon: see `fileTime`. */
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
@@ -31,11 +30,14 @@ const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 20
 export class MemberPlacer {
   /** Members with several links that are in their places now. */
   private readonly placed = new Set<string>();
+  private readonly times: TimeSetter;
 
   constructor(
     private readonly tree: TargetTree,
-    private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite'>,
-  ) {}
+    private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'codec'>,
+  ) {
+    this.times = timeSetter(options.codec ?? 'auto');
+  }
 
   /** True when nothing is in a place. */
   isFree(place: Place): boolean {
@@ -65,7 +67,7 @@ export class MemberPlacer {
     await this.putWhole(path, (part) => {
       symlinkSync(target, part);
       if (this.options.owners) lchownSync(part, member.uid, member.gid);
-      lutimesSync(part, fileTime(member), fileTime(member));
+      this.times.link(part, member);
     });
     return 'restored';
   }
@@ -105,7 +107,7 @@ export class MemberPlacer {
         // The owner first: a change of owner takes the set-user-id bit away.
         if (this.options.owners) fchownSync(fd, member.uid, member.gid);
         fchmodSync(fd, member.mode);
-        futimesSync(fd, fileTime(member), fileTime(member));
+        this.times.open(fd, member);
       } finally {
         closeSync(fd);
       }

@@ -1,0 +1,34 @@
+import { futimesSync, lutimesSync } from 'node:fs';
+import { fileTime } from './file-time.js';
+import type { CodecChoice } from './format.js';
+import type { PackedMember } from './member.js';
+import { loadAddon } from './native-addon.js';
+
+type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
+
+/** Gives what is restored its time of modification; as that of access too. Both throw what the system says against it. */
+export interface TimeSetter {
+  open(fd: number, times: Times): void;
+  /** Of a symbolic link itself. */
+  link(path: Buffer, times: Times): void;
+}
+
+/** See native/set-times.c. */
+type SetTimes = (fd: number, path: Uint8Array, seconds: number, nanoseconds: number) => boolean;
+
+const nothing = new Uint8Array();
+
+/** Exact to the nanosecond with the native addon; without it, as exact as `node:fs` is (`fileTime`). */
+export function timeSetter(choice: CodecChoice): TimeSetter {
+  const { setTimes } = (choice === 'zlib' ? {} : (loadAddon() ?? {})) as { setTimes?: SetTimes };
+  return {
+    open(fd, times) {
+      if (setTimes?.(fd, nothing, times.mtimeS, times.mtimeNs) !== true)
+        futimesSync(fd, fileTime(times), fileTime(times));
+    },
+    link(path, times) {
+      if (setTimes?.(-1, path, times.mtimeS, times.mtimeNs) !== true)
+        lutimesSync(path, fileTime(times), fileTime(times));
+    },
+  };
+}
