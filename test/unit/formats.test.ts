@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -265,6 +267,29 @@ test('without compression the archive is the tar itself, and blocks are where th
 });
 
 /** Everything that a source gives, to its end. */
+test('content that is whole in the archive, but not what was backed up, gets no name', async (t) => {
+  const made = await make(t, 'gzip');
+  const files = made.members.filter(({ type, size }) => type === 'file' && size > 0);
+  const sizes = files.map(({ size }) => size);
+  assert.ok(Math.min(...sizes) <= 128 * 1024 && Math.max(...sizes) > 128 * 1024, 'in a batch, and by itself');
+  const other = createHash('sha256').update('something else').digest('hex');
+  const members = made.members.map((member) =>
+    files.includes(member) ? { ...member, sha256: other } : member,
+  );
+  for (const target of [tempFolder(t), null]) {
+    const { became } = await take({ ...made, members }, 'gzip', { target });
+    for (const { name } of files) {
+      assert.match(became[path.basename(name)] ?? '', /not what was backed up: its SHA-256 differs/, name);
+      if (target !== null) assert.ok(!existsSync(path.join(target, name)), name);
+    }
+    if (target !== null)
+      assert.deepEqual(
+        readdirSync(target, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('.part')),
+        [],
+      );
+  }
+});
+
 async function allOf(source: TarSource): Promise<Buffer> {
   const parts: Buffer[] = [];
   try {
