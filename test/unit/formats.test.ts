@@ -81,8 +81,9 @@ async function make(t: TestContext, format: ArchiveFormat): Promise<Made> {
   return { archive: copy, ...made };
 }
 
-async function pack(format: ArchiveFormat): Promise<Made> {
-  const archive = path.join(source, `a${formatEndings[format]}`);
+/** @param folder with the `tree`; the archive is put beside that. */
+async function pack(format: ArchiveFormat, folder = source): Promise<Made> {
+  const archive = path.join(folder, `a${formatEndings[format]}`);
   const header = {
     ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: path.basename(archive), created: '' },
     ...{ installation: 'i', sources: [], hostname: 'h', mode: 'full', platform: process.platform },
@@ -92,7 +93,7 @@ async function pack(format: ArchiveFormat): Promise<Made> {
     { ...paths, format, level: 3, inFlight: 4, maxBytes: null, manifestHeader: header },
     () => false,
   );
-  const { packed } = await packer.add(plan(path.join(source, 'tree')));
+  const { packed } = await packer.add(plan(path.join(folder, 'tree')));
   const { archive: end } = await packer.finish([]);
   return { archive, header, members: packed, index: end, sha256: end.sha256 };
 }
@@ -288,6 +289,18 @@ test('content that is whole in the archive, but not what was backed up, gets no 
         [],
       );
   }
+});
+
+test('each of many small files gets into its own folder', async (t) => {
+  const many = tempFolder(t);
+  const files = Array.from({ length: 400 }, (_, i) => [`${i % 7}/${i}/file`, `content ${i}`] as const);
+  writeTree(path.join(many, 'tree'), Object.fromEntries(files));
+  const made = await pack('none', many);
+  const target = tempFolder(t);
+  const { became } = await take(made, 'none', { target });
+  assert.deepEqual([...new Set(Object.values(became))], ['ok']);
+  for (const [name, content] of files)
+    assert.equal(readFileSync(path.join(target, many, 'tree', name), 'utf8'), content, name);
 });
 
 async function allOf(source: TarSource): Promise<Buffer> {
