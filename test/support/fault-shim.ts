@@ -119,6 +119,13 @@ export class FaultShim {
     closeSync(file);
   }
 
+  /** Strikes no more; what it has done stays counted. */
+  disarm(): void {
+    const file = openSync(this.controlFile, 'r+');
+    writeSync(file, Buffer.alloc(4), 0, 4, offsets.action);
+    closeSync(file);
+  }
+
   /** How often it has struck since it was armed, and when last, in milliseconds since 1970. */
   struck(): { times: number; when: number } {
     const block = Buffer.alloc(controlBytes);
