@@ -117,7 +117,8 @@ static int meet(const char *operation, const char *path, size_t *length) {
   atomic_fetch_add(&control->struck, 1);
   if (action == KILL_BEFORE) kill_all();
   if (action == KILL_AFTER) strike_after = 1;
-  if (action == FREEZE) kill(getpid(), SIGSTOP);
+  /* To this thread: sent to the process, another one may take it, and this one runs on for a while. */
+  if (action == FREEZE) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
   if (action == SHORTEN && length != NULL && *length > 1) *length /= 2;
   return action == FAIL ? (int)control->error : 0;
 }
