@@ -12,12 +12,12 @@ import {
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import { publish, removeFile, removeParts, sizeOf } from '../staging/durable-file.js';
+import { publish, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, manifestName, partName } from '../staging/paths.js';
 import { confirmMedium } from '../tape/drive.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
-import { makeTapeFolder } from '../tape/write-archive.js';
+import { openTapeFolder } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { packGroup } from './pack-group.js';
@@ -98,17 +98,19 @@ async function packOnTape(
   const { token } = attempt;
   const began = performance.now();
   const confirm = () => confirmMedium(drive.settings, tape.medium);
-  const folder = await makeTapeFolder(drive.settings.path, ref.setId, confirm);
   const { compression } = setOptions(await setNamed(catalog, ref.setId));
   const names = {
     archive: archiveName(ref.setId, ref.group, compression),
     manifest: manifestName(ref.setId, ref.group),
   };
+  const folder = await openTapeFolder(
+    { mountPoint: drive.settings.path, setId: ref.setId, confirm },
+    Object.values(names),
+  );
   const parts = {
     archive: path.join(folder, partName(names.archive, token)),
     manifest: path.join(folder, partName(names.manifest, token)),
   };
-  await removeParts(folder, names.archive, names.manifest);
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
   const stop = new AbortController();
   let lost: unknown;

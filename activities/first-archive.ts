@@ -25,7 +25,7 @@ const lookEveryMs = 50;
  * beside it, which share the threads that compress, it would be whole only when they are. From then on they go side by side.
  */
 export async function beginPacking(catalog: Catalog, setId: string, attempt: Attempt): Promise<Packing> {
-  while (!(await hasArchive(catalog, setId)) && isFirstUnderWay(setId)) await pause(attempt, lookEveryMs);
+  while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pause(attempt, lookEveryMs);
   const mine: Running = { setId, bytesIn: 0, movedAt: performance.now() };
   running.add(mine);
   return {

@@ -189,6 +189,7 @@ function writeOptions(
 }
 
 async function writeBoth(files: StagedFile[], options: WriteOptions): Promise<void> {
+  options.guard(0);
   const folder = await openTapeFolder(
     options,
     files.map((file) => file.name),

@@ -1,6 +1,7 @@
 import { boundedSeconds } from '../archive/file-time.js';
 import type { ManifestHeader } from '../archive/manifest.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { rangesOf } from '../config/number-ranges.js';
 import type { Catalog } from './open-catalog.js';
 import { findSet, type SetRow } from './sets.js';
 
@@ -225,17 +226,6 @@ async function factsOf(
     damaged: damaged.map((row) => row.group_no),
     alone: alone.map((row) => row.group_no),
   };
-}
-
-/** Ascending numbers as ranges. */
-function rangesOf(numbers: readonly number[]): string[] {
-  const ranges: [number, number][] = [];
-  for (const no of numbers) {
-    const last = ranges.at(-1);
-    if (last?.[1] === no - 1) last[1] = no;
-    else ranges.push([no, no]);
-  }
-  return ranges.map(([from, to]) => (from === to ? String(from) : `${from}–${to}`));
 }
 
 /** The numbers from 1 that are missing among ascending ones, as ranges. */

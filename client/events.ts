@@ -1,5 +1,6 @@
 import { eventsOf, type RecordedEvent } from '../catalog/events.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import { numberRanges } from '../config/number-ranges.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import type { Session } from './session.js';
 
@@ -100,17 +101,4 @@ function eventText(event: RecordedEvent): string | undefined {
 
 function clock(ms: number): string {
   return new Date(ms).toTimeString().slice(0, 8);
-}
-
-/** `1–4, 7` for 1, 2, 3, 4, 7. */
-export function numberRanges(numbers: readonly number[]): string {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const ranges: string[] = [];
-  for (let i = 0; i < sorted.length;) {
-    let end = i;
-    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
-    ranges.push(end === i ? String(sorted[i]) : `${sorted[i]}–${sorted[end]}`);
-    i = end + 1;
-  }
-  return ranges.join(', ');
 }

@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
 import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { finalDir } from '../staging/paths.js';
-import { numberRanges } from './events.js';
+import { numberRanges } from '../config/number-ranges.js';
 import {
   driveFinding,
   outlookOf,

@@ -75,18 +75,17 @@ export function folderTaken(folder: string): TapeflowFailure {
 
 /** The set's folder on the tape, made if it is not there, without what dead attempts have left of the named files. */
 export async function openTapeFolder(
-  { mountPoint, setId, guard, confirm }: WriteOptions,
+  { mountPoint, setId, confirm }: Pick<WriteOptions, 'mountPoint' | 'setId' | 'confirm'>,
   names: readonly string[],
 ): Promise<string> {
-  guard(0);
   const folder = await makeTapeFolder(mountPoint, setId, confirm);
   await removeParts(folder, ...names);
   return folder;
 }
 
 /**
- * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the hash that was taken when
- * it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
+ * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the hash
+ * that was taken when it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
  * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
  * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium.

@@ -5,7 +5,7 @@ import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { numberRanges } from '../events.js';
+import { numberRanges } from '../../config/number-ranges.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { anotherCopy } from '../keeping-text.js';
@@ -115,18 +115,16 @@ async function printStatus(session: Session, setId: string | undefined): Promise
   }
 }
 
-/** What is left of a set whose tapes were erased. */
-function expiredLines(summary: SetSummary): string[] {
-  return [
-    `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}`,
-    `  on tape:   nothing any more. ${anotherCopy}`,
-  ];
-}
-
 function statusLines(summary: SetSummary): string[] {
   const head = `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
-  return [head, ...(summary.status === 'expired' ? expiredLines(summary) : progressLines(summary))];
+  return [
+    head,
+    `  sources:   ${summary.sources.join(', ')}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
+    ...(summary.status === 'expired'
+      ? [`  on tape:   nothing any more. ${anotherCopy}`]
+      : progressLines(summary)),
+  ];
 }
 
 function progressLines(summary: SetSummary): string[] {
@@ -139,8 +137,6 @@ function progressLines(summary: SetSummary): string[] {
         );
   const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
   return [
-    `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,

@@ -3,7 +3,7 @@ import { distrust } from '../../activities/on-medium.js';
 import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/lost-tapes.js';
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
-import { numberRanges } from '../events.js';
+import { numberRanges } from '../../config/number-ranges.js';
 import { inSession, type Session } from '../session.js';
 import { namedTape } from './tape.js';
 

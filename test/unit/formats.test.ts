@@ -267,7 +267,6 @@ test('without compression the archive is the tar itself, and blocks are where th
   assert.deepEqual(index.blocks, blocks);
 });
 
-/** Everything that a source gives, to its end. */
 test('content that is whole in the archive, but not what was backed up, gets no name', async (t) => {
   const made = await make(t, 'gzip');
   const files = made.members.filter(({ type, size }) => type === 'file' && size > 0);
@@ -303,6 +302,7 @@ test('each of many small files gets into its own folder', async (t) => {
     assert.equal(readFileSync(path.join(target, many, 'tree', name), 'utf8'), content, name);
 });
 
+/** Everything that a source gives, to its end. */
 async function allOf(source: TarSource): Promise<Buffer> {
   const parts: Buffer[] = [];
   try {

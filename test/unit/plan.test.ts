@@ -257,7 +257,7 @@ test('the first path of an inode, and what no sync has covered, are found by an 
   const database = new Database(file, { readonly: true });
   t.after(() => database.close());
   for (const [query, index] of [
-    [firstPathOf(catalog, '2026-11_000001', '1', '2'), /INDEX files_by_inode/],
+    [firstPathOf(catalog, '2026-11_000001', '1', '2'), /USING (COVERING )?INDEX files_by_inode/],
     [writtenCopiesOn(catalog, 'tape', '2026-11_000001'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
     [writtenCopiesOn(catalog, 'tape'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
   ] as const) {
