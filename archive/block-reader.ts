@@ -58,12 +58,14 @@ export function heldContent(data: Buffer): TarSource {
 /** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
 export function openArchive(path: string): { fd: number; size: number } {
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-  const stats = fstatSync(fd);
-  if (!stats.isFile()) {
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new ArchiveDamaged('it is no ordinary file');
+    return { fd, size: stats.size };
+  } catch (error) {
     closeSync(fd);
-    throw new ArchiveDamaged('it is no ordinary file');
+    throw error;
   }
-  return { fd, size: stats.size };
 }
 
 const noChunk = (() => {

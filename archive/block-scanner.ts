@@ -32,7 +32,12 @@ export async function openForward(path: string, format: ArchiveFormat): Promise<
   const decompressor = await openDecompressor(format, 'auto');
   if (format === 'none') return new PlainReader(path, decompressor, true);
   const scanner = new BlockScanner(path, format, decompressor);
-  if (await scanner.hasBlocks()) return scanner;
+  try {
+    if (await scanner.hasBlocks()) return scanner;
+  } catch (error) {
+    scanner.close();
+    throw error;
+  }
   scanner.close();
   return new AnyReader(path, decompressor, true);
 }

@@ -28,6 +28,15 @@ export class OutputFile {
     if (fd !== undefined) closeSync(fd);
   }
 
+  /** Closes a file that counts for nothing any more: the system gives the descriptor back also where it reports an error. */
+  abandon(): void {
+    try {
+      this.close();
+    } catch {
+      // A dead mount, or a device that fails: what was said of it before is the news.
+    }
+  }
+
   private openFd(): number {
     if (this.fd === undefined) throw new Error('the file is closed');
     return this.fd;

@@ -120,7 +120,7 @@ export class Packer {
     try {
       this.manifest = new OutputFile(options.manifestPath);
     } catch (error) {
-      this.archive.close();
+      this.archive.abandon();
       throw error;
     }
     this.tar = new BlockWriter({ codec, inFlight, write: (chunk) => this.archive.write(chunk) });
@@ -217,11 +217,11 @@ export class Packer {
     return { archive, manifest: { size: this.list.bytesOut, sha256: manifestHash } };
   }
 
-  /** Closes both files as they are; for an attempt that failed. */
+  /** Closes both files as they are, whatever the device says to it; for an attempt that failed. */
   async abandon(): Promise<void> {
-    await Promise.all([this.tar.abandon(), this.list.abandon(), this.smallFiles?.settle()]);
-    this.archive.close();
-    this.manifest.close();
+    await Promise.allSettled([this.tar.abandon(), this.list.abandon(), this.smallFiles?.settle()]);
+    this.archive.abandon();
+    this.manifest.abandon();
   }
 
   private async listSkipped(skipped: readonly SkippedMember[]): Promise<void> {

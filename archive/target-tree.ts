@@ -112,7 +112,12 @@ export class TargetTree {
     const path = this.child(this.folder(above, make), above, last);
     const made = make && makeFolder(path, this.undescribed.has(name) ? plainMode : privateMode);
     const folder = { fd: this.openFolder(path), made, holds: 0, isLeft: false };
-    if (!made && make) this.removeStaleParts(path, folder, name);
+    try {
+      if (!made && make) this.removeStaleParts(path, folder, name);
+    } catch (error) {
+      closeFd(folder.fd);
+      throw error;
+    }
     this.open.set(name, folder);
     for (const [oldest, left] of this.open) {
       if (this.open.size <= mostOpen) break;
@@ -193,8 +198,13 @@ function leave(folder: OpenFolder): void {
   if (folder.holds === 0) closeFd(folder.fd);
 }
 
+/** A folder that is only read has nothing to lose, and one that fails to close must not keep the others open. */
 function closeFd(fd: number): void {
-  if (fd >= 0) closeSync(fd);
+  try {
+    if (fd >= 0) closeSync(fd);
+  } catch {
+    // The descriptor is given back all the same.
+  }
 }
 
 /** What is at a path, a symbolic link itself; undefined when nothing is. */

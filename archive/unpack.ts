@@ -101,9 +101,12 @@ export class Unpacker {
 
   /** Also where one of the others has failed. */
   async close(): Promise<void> {
-    await this.batches?.abandon();
-    this.source.close();
-    this.tree?.close();
+    try {
+      await this.batches?.abandon();
+    } finally {
+      this.tree?.close();
+      this.source.close();
+    }
   }
 
   private known(): Unpacked[] {
