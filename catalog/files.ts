@@ -127,26 +127,6 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
   }
 }
 
-export interface SkippedFile {
-  path: Uint8Array;
-  group_no: number;
-  reason: string | null;
-  state: string;
-}
-
-/** Files of a set that are listed as skipped or not stored exactly, in order. */
-export async function skippedFiles(db: Catalog, setId: string, limit: number): Promise<SkippedFile[]> {
-  return db
-    .selectFrom('files')
-    .select(['path', 'group_no', 'reason', 'state'])
-    .where('set_id', '=', setId)
-    .where('reason', 'is not', null)
-    .orderBy('group_no')
-    .orderBy('path')
-    .limit(limit)
-    .execute();
-}
-
 /** Every set's row of one member name, newest set first. */
 export async function fileEverywhere(db: Catalog, memberName: string): Promise<FileRow[]> {
   return db

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely';
-import { toBytes } from '../archive/byte-string.js';
+import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { pastBeginning, type NameWish } from './file-names.js';
 import { filePageSize, type FileRow } from './files.js';
 import type { Catalog } from './open-catalog.js';
@@ -56,6 +56,51 @@ export async function* filesBelow(
       if (page.length < filePageSize) break;
     }
   }
+}
+
+/**
+ * What lies in a folder itself, in pages in order: its own row, and one for each entry. An entry that has no row of its own,
+ * but leads to others, as a folder above a source does, is given by its name. What is deeper is passed over, a page of it at most.
+ *
+ * @param folder the member name with its `/`, or `` for all that there is.
+ */
+export async function* childrenOf(
+  db: Catalog,
+  setId: string,
+  folder: string,
+): AsyncGenerator<(FileRow | Uint8Array)[]> {
+  const to = pastBeginning(toBytes(folder));
+  let from: Uint8Array | undefined = toBytes(folder);
+  let known = '';
+  while (from !== undefined) {
+    const page: FileRow[] = await rowsFrom(db, setId, from, to);
+    const found: (FileRow | Uint8Array)[] = [];
+    for (const row of page) {
+      const name = fromBytes(row.path);
+      const end = name.indexOf('/', folder.length) + 1;
+      if (end === 0 || end === name.length || name === folder) found.push(row);
+      else if (name.slice(0, end) !== known) found.push(toBytes(name.slice(0, end)));
+      known = end === 0 ? known : name.slice(0, end);
+    }
+    if (found.length > 0) yield found;
+    const last = page.at(-1);
+    if (last === undefined || page.length < filePageSize) return;
+    const name = fromBytes(last.path);
+    const isDeeper = known !== '' && name !== folder && name.startsWith(known);
+    from = isDeeper ? pastBeginning(toBytes(known)) : Buffer.concat([last.path, Buffer.of(0)]);
+  }
+}
+
+/** A page of rows from one path on, before another if there is one. */
+function rowsFrom(
+  db: Catalog,
+  setId: string,
+  from: Uint8Array,
+  to: Uint8Array | undefined,
+): Promise<FileRow[]> {
+  let query = db.selectFrom('files').selectAll().where('set_id', '=', setId).where('path', '>=', from);
+  if (to !== undefined) query = query.where('path', '<', to);
+  return query.orderBy('path').limit(filePageSize).execute();
 }
 
 async function setsNewestFirst(db: Catalog): Promise<string[]> {

@@ -3,6 +3,7 @@ import { sql, type Selectable } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
+import { listedCounts } from './listed-files.js';
 import { lostGroupsOf } from './lost-tapes.js';
 import type { Catalog } from './open-catalog.js';
 import { placesOf, placesText, type CopyPlace } from './set-copies.js';
@@ -262,6 +263,8 @@ export interface SetSummary {
   /** Entries that earlier sets hold. */
   unchanged: number;
   skipped: number;
+  /** Entries that are stored, but not as the scan saw them. */
+  flagged: number;
   bytesIn: number;
   bytesOut: number;
   seconds: number;
@@ -276,7 +279,7 @@ export interface SetSummary {
   leftOut: string[];
 }
 
-/** Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` what is listed so. */
+/** Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` and `flagged` what is listed so. */
 export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
   const set = await setNamed(db, setId);
   const stages: Partial<Record<GroupState, number>> = {};
@@ -330,13 +333,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .where('state', '=', 'committed')
     .groupBy('copy_no')
     .execute();
-  const skipped = await db
-    .selectFrom('files')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('set_id', '=', setId)
-    .where('reason', 'is not', null)
-    .where('state', '=', 'skipped')
-    .executeTakeFirstOrThrow();
+  const { skipped, flagged } = await listedCounts(db, setId);
   const tapes = await db
     .selectFrom('copies')
     .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
@@ -370,7 +367,8 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     archives: committed.archives,
     files: Number(committed.files ?? 0),
     unchanged,
-    skipped: skipped.count,
+    skipped,
+    flagged,
     bytesIn: Number(committed.bytesIn ?? 0),
     bytesOut: Number(committed.bytesOut ?? 0),
     // Wall-clock times of two moments: a clock that was set back meanwhile must not make it negative.

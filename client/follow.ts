@@ -2,21 +2,21 @@ import { createLogUpdate } from 'log-update';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
-import { skippedFiles } from '../catalog/files.js';
 import { summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
+import { counted } from './counts.js';
+import { printEntryLists } from './entry-lists.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from './exit-codes.js';
 import { liveLines, type LiveView } from './live-view.js';
-import { shownPath } from './names.js';
 import { pendingSteps } from './pending-steps.js';
 import type { Server, Session } from './session.js';
 import { Watchdog, hasEnded } from './watchdog.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 500;
-/** Entries of the list of skipped files that are printed; `ls SET --skipped` has all. */
-const skippedShown = 20;
+/** Failed groups that are printed; `status SET --json` has all. */
+const failedShown = 20;
 
 /**
  * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C ends the
@@ -176,16 +176,16 @@ export async function printSummary(
     session.emit(resultObject(summary));
     return;
   }
-  const { setId, status, seconds, archives, files, skipped, bytesIn, bytesOut, tapes } = summary;
+  const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
   session.print('');
   session.print(
     `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
   );
   session.print(
-    `  ${count(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${count(archives, 'archive', 'archives')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`,
+    `  ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${counted(archives, 'archive')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`,
   );
   if (summary.unchanged > 0) {
-    const unchanged = `${count(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
+    const unchanged = `${counted(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
     session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
   }
   if (summary.copies.length > 1) {
@@ -200,31 +200,13 @@ export async function printSummary(
     );
   }
   for (const left of summary.leftOut) session.print(`  Left out: ${left}`);
-  if (skipped > 0) {
-    session.print(`  Skipped: ${count(skipped, 'entry', 'entries')}, which are not in the backup:`);
-    await printSkipped(session, catalog, setId, skipped);
-  }
-  for (const { group, reason } of summary.failedGroups.slice(0, skippedShown))
+  await printEntryLists(session, catalog, summary);
+  for (const { group, reason } of summary.failedGroups.slice(0, failedShown))
     session.print(`  Group ${group} failed at ${reason}`);
   if (summary.failedGroups.length > 0) session.print(`  \`tapeflow retry ${setId}\` tries them again.`);
   if (server?.lease !== undefined && !server.lease.host.sticky) {
     session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
   }
-}
-
-async function printSkipped(session: Session, catalog: Catalog, setId: string, total: number): Promise<void> {
-  const rows = (await skippedFiles(catalog, setId, skippedShown * 2)).filter(
-    (row) => row.state === 'skipped',
-  );
-  for (const row of rows.slice(0, skippedShown)) {
-    session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
-  }
-  if (total > skippedShown)
-    session.print(`    … and ${total - skippedShown} more: \`tapeflow ls ${setId} --skipped\``);
-}
-
-function count(number: number, one: string, many: string): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 }
 
 /** `full`, or what a set was compared with. */
@@ -234,6 +216,7 @@ export function modeText(mode: string, base: string | null): string {
 
 /** The object that `backup --json` ends with. */
 export function resultObject(summary: SetSummary): object {
-  const { setId, status, groups, archives, files, skipped, bytesIn, bytesOut, seconds, tapes } = summary;
-  return { setId, status, groups, archives, files, skipped, bytesIn, bytesOut, seconds, tapes };
+  const { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes } =
+    summary;
+  return { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes };
 }

@@ -7,7 +7,7 @@ import { globFilter } from '../../source/globs.js';
 import { inSession, type Session } from '../session.js';
 import { requireGlob } from '../names.js';
 import { rowFilter, type RowWish } from '../row-filter.js';
-import { RowPrinter } from './ls.js';
+import { RowPrinter } from '../row-printer.js';
 import { exitCodes } from '../exit-codes.js';
 
 /** `find GLOB`: files of every set by their name; the newest set first. */
@@ -37,7 +37,7 @@ async function find(session: Session, glob: string, flags: FindFlags): Promise<v
   const catalog = await session.catalog();
   if (setId !== undefined) await setWithFiles(catalog, setId);
   const matches = globFilter([glob]);
-  const print = new RowPrinter(session, catalog);
+  const print = new RowPrinter(session, catalog, true);
   let found = 0;
   const name = nameWish(glob);
   const pages =

@@ -1,22 +1,18 @@
 import type { Command } from 'commander';
-import { skippedFiles } from '../../catalog/files.js';
 import { summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { numberRanges } from '../../config/number-ranges.js';
+import { entryListsObject, printEntryLists } from '../entry-lists.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { anotherCopy } from '../keeping-text.js';
 import { stepName } from '../live-view.js';
-import { shownPath } from '../names.js';
 import { pendingSteps } from '../pending-steps.js';
 import { findServer, inSession, type Server, type Session } from '../session.js';
 import { troubleOf } from '../set-health.js';
-
-/** Skipped entries that `status` shows. */
-const skippedShown = 10;
 
 /** `status [SET]`: all about one, or about each unfinished one. */
 export function addStatus(program: Command): void {
@@ -84,6 +80,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
           plannedBytes,
           scanned,
           leftOut,
+          ...(await entryListsObject(catalog, set.id)),
           steps,
           trouble: trouble ?? null,
         });
@@ -103,7 +100,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
       if (server === undefined && !finalSetStates.includes(set.state)) {
         session.print(`  ${noServer}`);
       }
-      await printSkips(session, summary);
+      await printEntryLists(session, catalog, summary);
     }
     // Asked for one set that has ended, the exit code says how.
     const [only] = wanted;
@@ -156,14 +153,4 @@ function progressLines(summary: SetSummary): string[] {
       ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
       : []),
   ];
-}
-
-async function printSkips(session: Session, summary: SetSummary): Promise<void> {
-  if (summary.skipped === 0) return;
-  session.print(
-    `  skipped:   ${summary.skipped} entries; all of them: \`tapeflow ls ${summary.setId} --skipped\``,
-  );
-  for (const row of await skippedFiles(await session.catalog(), summary.setId, skippedShown)) {
-    session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
-  }
 }

@@ -169,6 +169,8 @@ test('what is ours is left out of a source also where the settings name it by a 
   const names = stdout
     .trimEnd()
     .split('\n')
+    // Below the head.
+    .slice(1)
     .map((line) => line.slice(line.indexOf(installation.root) + installation.root.length));
   assert.deepEqual(names, ['/', '/locks/', ...names.filter((name) => /^\/locks\/./.test(name)), '/mine']);
 });

@@ -21,10 +21,18 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   ]);
   assert.deepEqual([status.status, status.stages], ['completed', { released: 1 }]);
 
+  // Below a head.
+  const rowsOf = (stdout: string) => stdout.trim().split('\n').length - 1;
   const all = await installation.run(['ls', setId]);
-  assert.equal(all.stdout.trim().split('\n').length, 6);
+  assert.equal(rowsOf(all.stdout), 6);
+  assert.match(all.stdout, /^ +SIZE +CHANGED +WHERE +PATH\n/);
+  const one = await installation.run(['ls', setId, source]);
+  assert.equal(rowsOf(one.stdout), 3, 'of a folder one level: itself and two folders');
+  assert.equal(rowsOf((await installation.run(['ls', setId, source, '--recursive'])).stdout), 6);
+  const root = await installation.run(['ls', setId, '/']);
+  assert.match(root.stdout, new RegExp(`^d .*above a source +/${source.split('/')[1] ?? ''}/$`, 'm'));
   const some = await installation.run(['ls', setId, path.join(source, 'docs')]);
-  assert.equal(some.stdout.trim().split('\n').length, 3);
+  assert.equal(rowsOf(some.stdout), 3);
   assert.match(some.stdout, new RegExp(`TAPE01 ${archive} +${source}/docs/report\\.pdf`));
   const none = await installation.run(['ls', setId, '/elsewhere']);
   assert.equal(none.code, 1);
@@ -36,7 +44,9 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   ]);
   assert.equal(found.path, `${source}/docs/report.pdf`);
   assert.deepEqual([found.tape, found.archive], ['TAPE01', archive]);
-  assert.equal((await installation.run(['find', `${source}/**/hosts*`])).stdout.trim().split('\n').length, 1);
+  const hosts = await installation.run(['find', `${source}/**/hosts*`]);
+  assert.equal(rowsOf(hosts.stdout), 1);
+  assert.match(hosts.stdout, new RegExp(`^SET .*\\n${setId} `), 'a row names its set');
   assert.equal((await installation.run(['find', '*.nothing'])).code, 1);
 
   for (const what of [setId, archive, path.join(source, 'docs/report.pdf')]) {

@@ -9,7 +9,7 @@ import { nameStart, type NameWish } from '../../catalog/file-names.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { Tables } from '../../catalog/schema.js';
-import { filesBelow, filesNamed, namesQuery } from '../../catalog/search.js';
+import { childrenOf, filesBelow, filesNamed, namesQuery } from '../../catalog/search.js';
 import { openSet } from '../../catalog/sets.js';
 import { GroupPlanner } from '../../source/plan.js';
 import { folderNames } from '../../source/folder-names.js';
@@ -191,4 +191,35 @@ test('a long listing comes in bytewise order, every name once', (t) => {
   made.push('folder');
   for (const perRun of [1, 7, 500, 1001, 5000])
     assert.deepEqual([...folderNames(Buffer.from(root), perRun)], [...made].sort(), `runs of ${perRun}`);
+});
+
+test('one level of a folder is its own row and its entries, and folders above a source by their names', async (t) => {
+  const { catalog, ids } = await catalogOf(t, 100);
+  const level = async (setId: string, folder: string) => {
+    const listed: string[] = [];
+    for await (const page of childrenOf(catalog, setId, folder)) {
+      for (const entry of page)
+        listed.push(entry instanceof Uint8Array ? `(${fromBytes(entry)})` : fromBytes(entry.path));
+    }
+    return listed;
+  };
+  const [id = ''] = ids;
+  assert.deepEqual(await level(id, ''), ['etc/', 'hosts', '\xff\xffz']);
+  assert.deepEqual(await level(id, 'etc/'), [
+    ...['etc/', 'etc/app.conf', 'etc/conf', 'etc/conf/', 'etc/hosts/', 'etc/\xff/', 'etc/\xffhosts'],
+  ]);
+  assert.deepEqual(await level(id, 'etc/conf/'), ['etc/conf/', 'etc/conf/host', 'etc/conf/hosts']);
+  assert.deepEqual(await level(id, 'usr/'), []);
+  // Folders of more entries than a page has, and sources below folders that are none.
+  const { set } = await openSet(catalog, newSet('/srv'), { fresh: false });
+  const limits = { groupBytes: 1e9, groupFiles: 1e6, stagingBytes: 1e9, direct: false };
+  const { planner } = await GroupPlanner.resume(catalog, set.id, limits);
+  const many = (folder: string) => Array.from({ length: 1500 }, (_, i) => `${folder}${10_000 + i}`);
+  for (const name of ['srv/a/b/', ...many('srv/a/b/'), 'srv/a/c', 'srv/d/', ...many('srv/d/')])
+    await planner.add(entry(name));
+  await planner.finish([]);
+  assert.deepEqual(await level(set.id, ''), ['(srv/)']);
+  assert.deepEqual(await level(set.id, 'srv/'), ['(srv/a/)', 'srv/d/']);
+  assert.deepEqual(await level(set.id, 'srv/a/'), ['srv/a/b/', 'srv/a/c']);
+  assert.deepEqual(await level(set.id, 'srv/d/'), ['srv/d/', ...many('srv/d/')]);
 });
