@@ -1,5 +1,6 @@
 import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
+import { waitInFinal } from './final-wait.js';
 import { makeReady, type Lane } from './lanes.js';
 import {
   failureReason,
@@ -126,13 +127,7 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
         ref,
       ]),
     );
-    const look = () =>
-      outlivingWorkers(() =>
-        run.activities.waiting.waitForFinal.executeWithOptions(
-          { summary: `group ${ref.group}: wait for final` },
-          [ref],
-        ),
-      );
+    const look = () => waitInFinal(run, ref);
     // A promote may wait for room on its disk for days: then there is nothing to look for before its end.
     const wait = look().catch(async (error: unknown) => {
       if (failureType(error) !== 'FinalTimeout') throw error;

@@ -29,6 +29,7 @@ export interface Writer {
   drive: string;
   slot: ReturnType<typeof proxyActivities<DriveActivities>>;
   watching: ReturnType<typeof proxyActivities<DriveHostActivities>>;
+  looking: ReturnType<typeof proxyActivities<DriveHostActivities>>;
   lanes: Lane[];
   /** The one whose tape is in the drive, as far as is known. */
   lane: Lane;
@@ -56,6 +57,7 @@ export function newWriters(input: BackupSetInput): Writer[] {
       ...{ drive, lanes: [lane], lane, impatient: false, waitingFor: null },
       slot: proxyActivities<DriveActivities>(policies.drive),
       watching: proxyActivities<DriveHostActivities>(policies.watchTape),
+      looking: proxyActivities<DriveHostActivities>(policies.waitForFinal),
     });
   }
   return writers;

@@ -8,7 +8,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ArchiveActivities, CompressActivities, DriveHostActivities } from '../activities/index.js';
+import type { ArchiveActivities, CompressActivities } from '../activities/index.js';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { activityOptions } from './activity-options.js';
 import { allLanes, newWriters, readyBytes, type Lane, type Writer } from './lanes.js';
@@ -22,7 +22,6 @@ export function setActivities({ options, drive }: BackupSetInput) {
     scan: proxyActivities<ArchiveActivities>(policies.scan),
     promote: proxyActivities<ArchiveActivities>(policies.promote),
     compress: proxyActivities<CompressActivities>(policies.compress),
-    waiting: proxyActivities<DriveHostActivities>(policies.waitForFinal),
   };
 }
 

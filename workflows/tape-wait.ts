@@ -21,7 +21,7 @@ export async function waitForTape(
     reason,
   ]);
   const scope = new CancellationScope();
-  const wish = { setId, ...what, ...('group' in what ? alternatives(run, writer, lane) : {}) };
+  const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what) };
   const watch = track(
     run,
     scope.run(() =>
@@ -63,9 +63,13 @@ function laneWithWork(writer: Writer, lane: Lane): Lane | undefined {
   return writer.lanes.find((other) => other !== lane && !other.refused && other.ready.length > 0);
 }
 
-/** What the watch is told of a set with several copies. */
-function alternatives(run: SetRun, writer: Writer, lane: Lane) {
+/**
+ * What the watch is told of a set with several copies: for which of them it waits, since each has a pool of its own, and
+ * what else the drive could write. A tape that is to be synced has no substitute.
+ */
+function wishOfCopy(run: SetRun, writer: Writer, lane: Lane, toWrite: boolean) {
   if (run.writers.length === 1 && writer.lanes.length === 1) return {};
+  if (!toWrite) return { copyNo: lane.copyNo };
   const others = writer.lanes.flatMap(({ copyNo, ready: [next] }) =>
     copyNo === lane.copyNo || next === undefined ? [] : [{ copyNo, group: next.group }],
   );

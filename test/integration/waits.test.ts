@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import type { PlannedGroup } from '../../activities/set-state.js';
+import { snapshotOptions } from '../../activities/set-options.js';
+import type { TapeWish } from '../../activities/watch-tape.js';
+import { loadSettings } from '../../config/settings.js';
+import { waitFor } from '../support/wait-for.js';
+import { WorkflowsAlone } from '../support/workflows-alone.js';
+
+const setId = '2026-11_000001';
+const ends: (() => Promise<void>)[] = [];
+let alone: WorkflowsAlone;
+before(async () => (alone = await WorkflowsAlone.start((end) => ends.push(end))));
+after(async () => {
+  for (const end of ends) await end();
+});
+
+const options = {
+  ...snapshotOptions(loadSettings({}, '/nowhere')),
+  ...{ heartbeatSeconds: 5, retrySeconds: 0.1, tapeRetrySeconds: 0.1 },
+};
+
+/** What starts a set of some copies. */
+function inputOf(places: { pool: string; drive: string }[], more: Partial<typeof options> = {}) {
+  const [first = { pool: 'A', drive: 'lto1' }] = places;
+  const given = { ...options, ...more };
+  return { setId, ...first, places, options: given, cursor: 0, scanned: true, retry: false, paused: false };
+}
+
+/** The steps of a set of some groups that all go well, but those that a test gives. */
+function archiveSteps(groups: number, more: Record<string, (...args: never[]) => unknown> = {}) {
+  const planned = (group: number): PlannedGroup => ({ group, bytes: 1000, direct: false, state: 'planned' });
+  return {
+    nextGroups: async (_id: string, from: number) => ({
+      groups: Array.from({ length: Math.max(0, groups - from) }, (_, at) => planned(from + at + 1)),
+      last: true,
+    }),
+    recordState: async () => undefined,
+    compressGroup: async () => undefined,
+    promoteArchive: async () => undefined,
+    releaseArchives: async () => undefined,
+    parkFailedGroup: async () => undefined,
+    finishSet: async () => ({ setId, status: 'completed' }),
+    cancelSet: async () => undefined,
+    ...more,
+  };
+}
+
+/** A failure of a step for which a person has to act. */
+function notReady(reason: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: 'TapeNotReady', message: reason, nonRetryable: true });
+}
+
+test('the wait for the tape of copy 2, which is to be synced, asks for a tape of the pool of copy 2', async (t) => {
+  const wishes: TapeWish[] = [];
+  let syncs = 0;
+  await alone.serveArchive(t, archiveSteps(1));
+  await alone.serveDrive(t, 'lto1', {
+    waitForFinal: async () => 100,
+    writeToTape: async ({ copyNo = 1 }: { copyNo?: number }) => ({
+      ...{ tape: copyNo === 1 ? 'uuid-a' : 'uuid-b', tapeName: '', bytes: 100 },
+    }),
+    syncTape: async (_id: string, tape: string, groups: number[]) => {
+      syncs += tape === 'uuid-b' ? 1 : 0;
+      if (tape === 'uuid-b' && syncs === 1) throw notReady('the tape went out of the drive');
+      return { committed: groups, lost: [], whole: tape === 'uuid-b' ? groups : [] };
+    },
+    watchTape: async (wish: TapeWish) => void wishes.push(wish),
+  });
+  const places = [
+    { pool: 'A', drive: 'lto1' },
+    { pool: 'B', drive: 'lto1' },
+  ];
+  const handle = await alone.begin(t, 'backupSet', 'sync-of-copy-2', inputOf(places));
+  await handle.result();
+  assert.deepEqual(wishes, [{ setId, wanted: 'uuid-b', copyNo: 2 }]);
+});
+
+test('a drive whose tape worker is away holds up its own copy only', async (t) => {
+  const written: number[] = [];
+  await alone.serveArchive(t, archiveSteps(3));
+  await alone.serveDrive(t, 'lto2', {
+    waitForFinal: async () => 100,
+    writeToTape: async ({ group }: { group: number }) => {
+      written.push(group);
+      return { tape: 'uuid-b', tapeName: '', bytes: 100 };
+    },
+    syncTape: async (_id: string, _tape: string, groups: number[]) => ({
+      ...{ committed: groups, lost: [], whole: [] },
+    }),
+  });
+  const places = [
+    { pool: 'A', drive: 'lto1' },
+    { pool: 'B', drive: 'lto2' },
+  ];
+  await alone.begin(t, 'backupSet', 'first-drive-away', inputOf(places));
+  await waitFor(() => written.length === 3, 'the second drive to write all groups');
+});
