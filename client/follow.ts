@@ -31,11 +31,11 @@ export async function followSet(
   const catalog = await session.catalog();
   const interrupt = onInterrupt();
   if (!session.json) {
-    const ui = server.lease?.host.ui ?? server.target.address;
     session.print(
       `${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd(),
     );
-    session.print(`Temporal UI: ${ui}`);
+    // Where the UI of an own server is, nothing tells.
+    if (server.lease !== undefined) session.print(`Temporal UI: ${server.lease.host.ui}`);
   }
   const live = process.stdout.isTTY && !session.json;
   try {

@@ -4,6 +4,7 @@ import { driveNamed } from '../config/settings.js';
 import { lockDrive, type DriveLock } from '../tape/drive-lock.js';
 import { openDrive, type Drive } from '../tape/drive.js';
 import { archiveQueue } from '../workflows/queues.js';
+import { summaryText } from '../workflows/server-limits.js';
 import { findServer, type Session } from './session.js';
 
 /** A step that takes a whole drive, as two ways to do it. */
@@ -38,7 +39,7 @@ export async function inDrive<Result>(
         workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}`,
         taskQueue: archiveQueue,
         args: [driveName, ...step.args],
-        staticSummary: step.summary,
+        staticSummary: summaryText(step.summary),
       })) as Result;
     } catch (failure) {
       let cause: unknown = failure;

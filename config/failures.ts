@@ -82,12 +82,33 @@ const plainWords: Record<string, string> = {
   EINVAL: 'the file system refuses this name or call',
 };
 
-/** One short phrase for any error: plain words for a system error, else the first line of its message. */
+/** Causes of an error that are told; a chain that leads back into itself ends here too. */
+const mostCauses = 5;
+
+/**
+ * One short phrase for any error: plain words for a system error, else the first line of its message, and after a colon
+ * what its causes add to that.
+ */
 export function describeError(error: unknown): string {
+  const phrases: string[] = [];
+  let cause: unknown = error;
+  for (let depth = 0; depth <= mostCauses && cause !== undefined && cause !== null; depth += 1) {
+    const phrase = phraseOf(cause);
+    if (phrase !== '' && !phrases.some((before) => before.includes(phrase))) phrases.push(phrase);
+    // A sentence of ours tells its cause already.
+    cause = cause instanceof Error && !(cause instanceof TapeflowFailure) ? cause.cause : undefined;
+  }
+  return phrases.join(': ');
+}
+
+function phraseOf(error: unknown): string {
   if (error instanceof TapeflowFailure) return error.sentence;
   const code = systemErrorCode(error);
   const words = code === undefined ? undefined : plainWords[code];
   if (words !== undefined) return `${words} (${code})`;
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split('\n', 1)[0] ?? message;
+  // What a gRPC server says; the message has the number and name of the status before it.
+  const said = error instanceof Error && 'details' in error ? error.details : undefined;
+  const message =
+    typeof said === 'string' && said !== '' ? said : error instanceof Error ? error.message : String(error);
+  return (message.split('\n', 1)[0] ?? message).replace(/\.$/, '');
 }

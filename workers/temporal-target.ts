@@ -1,5 +1,5 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { ConnectionOptions } from '@temporalio/client';
+import type { Client, ConnectionOptions } from '@temporalio/client';
 import { TapeflowFailure, describeError, usageFailure } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
 import { readHostFile } from '../embedded/host-file.js';
@@ -10,6 +10,12 @@ export interface TemporalTarget {
   namespace: string;
   connection: ConnectionOptions;
   embedded: boolean;
+}
+
+/** A server that a process is connected to. */
+export interface TemporalServer {
+  target: TemporalTarget;
+  client: Client;
 }
 
 /** Milliseconds until a connection that does not come is given up. */

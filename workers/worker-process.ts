@@ -9,6 +9,8 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Logger } from '../config/logger.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { requireNamespace } from './prepare-server.js';
 import { unreachable, type TemporalTarget } from './temporal-target.js';
 
 /** The workflows, bundled once when the project was built. */
@@ -63,13 +65,24 @@ export async function connectWorker(target: TemporalTarget): Promise<NativeConne
   for (;;) {
     try {
       // The client's own options besides (a connect timeout) mean nothing to the native connection.
-      return await NativeConnection.connect(target.connection as NativeConnectionOptions);
+      const connection = await NativeConnection.connect(target.connection as NativeConnectionOptions);
+      await requireNamespace(connection, target);
+      return connection;
     } catch (error) {
+      if (error instanceof TapeflowFailure) throw error;
       // A host that went away has taken its server with it.
-      if (performance.now() > deadline || !process.connected) throw unreachable(target, error);
+      if (performance.now() > deadline || !process.connected) throw unreachable(target, plainWords(error));
       await sleep(lookAgainMs);
     }
   }
+}
+
+/** What the SDK's native part says comes as a structure of Rust's: the words in it. */
+function plainWords(error: unknown): string {
+  const message = describeError(error);
+  if (!/::|\{|\(/.test(message)) return message;
+  const words = /message: "((?:[^"\\]|\\.)*)"/.exec(message)?.[1] ?? /"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
+  return words ?? 'the connection failed';
 }
 
 /**

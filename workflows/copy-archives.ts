@@ -12,6 +12,7 @@ import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
 import type { CopyInput } from './messages.js';
 import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
+import { summaryText } from './server-limits.js';
 import { failureReason, failureType, outlivingWorkers } from './set-run.js';
 
 /** In the drives' queues copies come after backups (3) and restores (1). */
@@ -92,7 +93,7 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
       await waitForPerson(host, id, reason, (why) =>
-        fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]),
+        fromHost.watchForRetrieval.executeWithOptions({ summary: summaryText(why) }, [ref]),
       );
       return false;
     }
@@ -159,7 +160,7 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
       if (unsynced.size > 0) await sync(run);
       else
         await waitForPerson(host, id, reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
+          toHost.watchForCopy.executeWithOptions({ summary: summaryText(why) }, [ref]),
         );
     } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
       // It is still to be read, and comes with the next page.
@@ -186,7 +187,7 @@ async function sync(run: CopyRun): Promise<void> {
       const [no = 0] = nos;
       if (failureType(error) === 'TapeNotReady') {
         await waitForPerson(host, id, reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
+          toHost.watchForCopy.executeWithOptions({ summary: summaryText(why) }, [{ id, no }, tape]),
         );
         continue;
       }

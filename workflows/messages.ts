@@ -2,6 +2,7 @@ import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { CopyPlace } from '../catalog/set-copies.js';
 import type { SetOptions } from '../activities/set-options.js';
+import { searchList, searchText } from './server-limits.js';
 
 export interface BackupSetInput {
   setId: string;
@@ -63,10 +64,10 @@ export function firstAttributes(set: {
   drive: string;
 }) {
   return [
-    { key: searchAttributes.set, value: set.setId },
-    { key: searchAttributes.source, value: set.sources.slice(0, 20).map((source) => source.slice(-200)) },
-    { key: searchAttributes.pool, value: set.pool },
-    { key: searchAttributes.drive, value: set.drive },
+    { key: searchAttributes.set, value: searchText(set.setId) },
+    { key: searchAttributes.source, value: searchList(set.sources) },
+    { key: searchAttributes.pool, value: searchText(set.pool) },
+    { key: searchAttributes.drive, value: searchText(set.drive) },
     { key: searchAttributes.phase, value: 'scanning' },
   ];
 }

@@ -11,6 +11,7 @@ import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
 import type { RetrievalInput } from './messages.js';
 import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
+import { summaryText } from './server-limits.js';
 import { failureReason, failureType, outlivingWorkers } from './set-run.js';
 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
@@ -42,7 +43,7 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
         if (!['TapeNotReady', 'TargetNotReady'].includes(failureType(error) ?? ''))
           return await host.giveUpArchive({ id, no }, reason);
         await waitForPerson(host, id, reason, (why) =>
-          watching.watchForRetrieval.executeWithOptions({ summary: why }, [{ id, no }]),
+          watching.watchForRetrieval.executeWithOptions({ summary: summaryText(why) }, [{ id, no }]),
         );
       }
     }

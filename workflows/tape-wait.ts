@@ -1,5 +1,6 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
+import { summaryText } from './server-limits.js';
 import { outlivingWorkers, tell, track, waitingFor, type SetRun } from './set-run.js';
 
 /** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
@@ -26,7 +27,7 @@ export async function waitForTape(
     run,
     scope.run(() =>
       outlivingWorkers(() =>
-        writer.watching.watchTape.executeWithOptions({ summary: reason.slice(0, 180) }, [wish]),
+        writer.watching.watchTape.executeWithOptions({ summary: summaryText(reason) }, [wish]),
       ),
     ),
   );

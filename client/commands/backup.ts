@@ -8,11 +8,13 @@ import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
+import { prepareServer } from '../../workers/prepare-server.js';
+import { newSetOptions } from '../../workers/start-set.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { followSet, modeText } from '../follow.js';
 import { requireGlob } from '../names.js';
-import { connectServer, inSession, userPath, type Session } from '../session.js';
-import { newSetOptions, startSet } from '../start-set.js';
+import { connectServer, inSession, userPath, type Server, type Session } from '../session.js';
+import { beginSet } from '../begin-set.js';
 
 const modes = ['full', 'incremental', 'differential'];
 
@@ -181,6 +183,8 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   const catalog = await session.catalog();
   const server = await connectServer(session);
   try {
+    // Before there is a set: a server that is not as it must be leaves none behind.
+    await prepareServer(server);
     await rememberSetsInDrives(catalog, settings.drives);
     const { set, attached } = await openSet(
       catalog,
@@ -188,10 +192,10 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       { fresh: flags.new === true },
     );
     sayMode(session, set, flags.mode, planned.places?.length ?? 1, attached);
-    await startSet(server, set, { retry: false });
+    await beginSet(session, server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
-      announceDetached(session, set, attached, server.lease?.host.ui);
+      announceDetached(session, set, attached, server);
     } else {
       await followSet(session, server, set, { attached });
     }
@@ -223,14 +227,16 @@ function sayMode(
   }
 }
 
-function announceDetached(session: Session, set: SetRow, attached: boolean, ui: string | undefined): void {
+function announceDetached(session: Session, set: SetRow, attached: boolean, { lease }: Server): void {
+  const ui = lease?.host.ui;
   if (session.json) {
     session.emit({ setId: set.id, status: set.state, attached, ui: ui ?? null });
     return;
   }
   session.print(attached ? `The unfinished set ${set.id} goes on.` : `Set ${set.id} has started.`);
   if (ui !== undefined) session.print(`Temporal UI: ${ui}`);
-  session.print(`See \`tapeflow watch ${set.id}\`; \`tapeflow down\` stops server and workers.`);
+  const stops = lease === undefined ? '' : '; `tapeflow down` stops server and workers';
+  session.print(`\`tapeflow watch ${set.id}\` shows it${stops}.`);
 }
 
 /**

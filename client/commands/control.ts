@@ -21,7 +21,7 @@ import {
   type Session,
 } from '../session.js';
 import { endStuck, troubleOf } from '../set-health.js';
-import { startSet } from '../start-set.js';
+import { beginSet } from '../begin-set.js';
 
 /** `pause`, `resume`, `cancel`, `retry` of a set. */
 export function addControl(program: Command): void {
@@ -122,7 +122,7 @@ async function resume(session: Session, setId: string, detach: boolean): Promise
     await endIfStuck(server, setId);
     if (await isRunning(server, setId))
       await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
-    else await startSet(server, set, { retry: false });
+    else await beginSet(session, server, set, { retry: false });
     await goOn(session, server, set, detach);
   });
 }
@@ -143,7 +143,7 @@ async function retry(session: Session, setId: string, detach: boolean): Promise<
       await update(server, setId, (handle) => handle.executeUpdate(retryFailedUpdate));
     } else {
       await recordSetState(await session.catalog(), setId, set.scanned === 1 ? 'running' : 'scanning', null);
-      await startSet(server, set, { retry: true });
+      await beginSet(session, server, set, { retry: true });
     }
     await goOn(session, server, set, detach);
   });

@@ -9,7 +9,7 @@ import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { archiveQueue } from '../../workflows/queues.js';
 import { connectServer, inSession, type Server, type Session } from '../session.js';
-import { registerSearchAttributes } from '../start-set.js';
+import { prepareServer } from '../../workers/prepare-server.js';
 import { formatTime, tableLines } from '../table.js';
 import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';
 
@@ -76,7 +76,7 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
   }
   const backup = parseBackup(session, name, words);
   await withSchedules(session, async (server) => {
-    if (!server.target.embedded) await registerSearchAttributes(server);
+    await prepareServer(server);
     const { schedule } = server.client;
     const id = idOf(name);
     const description = {

@@ -6,7 +6,11 @@ import { driveNamed, type Settings } from '../../config/settings.js';
 import { runArchiveWorker } from '../../workers/archive-worker.js';
 import { runTapeWorker } from '../../workers/tape-worker.js';
 import { findTarget, type TemporalTarget } from '../../workers/temporal-target.js';
+import { exitCodes } from '../exit-codes.js';
 import { openSession } from '../session.js';
+
+/** Milliseconds for the last log lines of a worker that has failed. */
+const lastWordsMs = 1000;
 
 /** `worker archive`, `worker tape --drive NAME`: one worker, until a signal. `up` runs all of them. */
 export function addWorker(program: Command): void {
@@ -59,6 +63,8 @@ async function runWorker(
     logger.error(error instanceof TapeflowFailure ? { code: error.code } : { err: error }, sentence);
     // The host that forked this worker shows the sentence to its clients.
     if (process.connected) process.send?.({ failed: sentence });
+    // Threads of the SDK, or of a worker that was half made, would keep alive a process that serves nothing.
+    setTimeout(() => process.exit(exitCodes.failure), lastWordsMs).unref();
     throw error;
   } finally {
     // An open channel to the host would keep this process alive.

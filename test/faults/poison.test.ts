@@ -3,7 +3,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets.js';
-import { newSetOptions, startSet } from '../../client/start-set.js';
+import { newSetOptions, startSet } from '../../workers/start-set.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings.js';
 import { ownServer } from '../../workers/temporal-target.js';
@@ -143,7 +143,7 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
   const { client } = server.environment;
   const target = ownServer(settings, { ...installation.env, ...server.env });
   // Registers the search attributes, as the first `backup` on a server does.
-  await startSet({ target, client, lease: undefined, close: async () => undefined }, set, { retry: false });
+  await startSet({ target, client }, set, { retry: false });
   await client.workflow.getHandle(backupWorkflowId(setId)).terminate('another version takes over');
   await catalog.destroy();
   const input: BackupSetInput = {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import path from 'node:path';
+import { beginSet } from '../../client/begin-set.js';
+import type { Server, Session } from '../../client/session.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import { openSet, setNamed } from '../../catalog/sets.js';
+import { describeError } from '../../config/failures.js';
+import { tempFolder } from '../support/trees.js';
+
+/** An error of a gRPC call, in the one that the client makes of it. */
+function refusal(code: number, details: string): Error {
+  const cause = Object.assign(new Error(`${code} NAME: ${details}`), { code, details });
+  return new Error('Failed to start Workflow', { cause });
+}
+
+test('every cause of an error reaches the sentence once', () => {
+  assert.equal(describeError(refusal(3, 'it is too large.')), 'Failed to start Workflow: it is too large');
+  const deep = new Error('a', { cause: new Error('b', { cause: new Error('the a of b\nmore') }) });
+  assert.equal(describeError(deep), 'a: b: the a of b');
+  const circle = new Error('round');
+  circle.cause = circle;
+  assert.equal(describeError(circle), 'round');
+  assert.equal(
+    describeError(Object.assign(new Error('x'), { code: 'ENOSPC' })),
+    'no space left on the device (ENOSPC)',
+  );
+});
+
+test('a set that the server refuses is failed and says why; one whose server is away, or still learns, is not', async (t) => {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
+  t.after(() => catalog.destroy());
+  const session = { catalog: async () => catalog } as Session;
+  const wanted = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
+  const begin = async (answers: (Error | undefined)[]) => {
+    const { set } = await openSet(catalog, { ...wanted, sources: ['/srv'] }, { fresh: true });
+    const start = async () => {
+      const answer = answers.shift();
+      if (answer !== undefined) throw answer;
+    };
+    const target = { address: 'x:7233', embedded: true };
+    const server = { target, client: { workflow: { start } } } as unknown as Server;
+    const told = await beginSet(session, server, set, { retry: false }).then(
+      () => 'begun',
+      (error: unknown) => describeError(error),
+    );
+    const { state, reason } = await setNamed(catalog, set.id);
+    return { told, state, reason };
+  };
+
+  const refused = await begin([refusal(3, 'search attribute TapeflowSource exceeds size limit 2048')]);
+  assert.match(refused.told, /could not be started: Failed to start Workflow: .*2048.* retry/);
+  assert.equal(refused.state, 'failed');
+  assert.match(refused.reason ?? '', /exceeds size limit 2048/);
+
+  const away = await begin([refusal(14, 'connection refused')]);
+  assert.match(away.told, /does not answer: .*connection refused/);
+  assert.equal(away.state, 'scanning');
+
+  const unknown = refusal(3, 'Namespace n has no mapping defined for search attribute TapeflowSet');
+  assert.deepEqual(await begin([unknown, unknown, undefined]), {
+    told: 'begun',
+    state: 'scanning',
+    reason: null,
+  });
+});

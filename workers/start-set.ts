@@ -1,0 +1,58 @@
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
+import { placesOf } from '../catalog/set-copies.js';
+import type { SetRow } from '../catalog/sets.js';
+import type { Settings } from '../config/settings.js';
+import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../workflows/messages.js';
+import { archiveQueue } from '../workflows/queues.js';
+import { detailsText, summaryText } from '../workflows/server-limits.js';
+import { startWhenReady } from './prepare-server.js';
+import type { TemporalServer } from './temporal-target.js';
+
+/** Takes the snapshot of the settings that a new set keeps. */
+export function newSetOptions(settings: Settings): SetOptions {
+  return snapshotOptions(settings);
+}
+
+/**
+ * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every
+ * step asks the catalog what is done already.
+ *
+ * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
+ */
+export async function startSet(
+  server: TemporalServer,
+  set: SetRow,
+  run: { retry: boolean; paused?: boolean; onlyNew?: boolean },
+): Promise<void> {
+  const sources = JSON.parse(set.sources) as string[];
+  const pools = placesOf(set).map(({ pool }) => pool);
+  const input: BackupSetInput = {
+    setId: set.id,
+    pool: set.pool,
+    drive: set.drive,
+    ...(set.places === null ? {} : { places: placesOf(set) }),
+    options: JSON.parse(set.options) as SetOptions,
+    cursor: 0,
+    scanned: set.scanned === 1,
+    retry: run.retry,
+    paused: run.paused === true,
+  };
+  const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
+  await startWhenReady(server, () =>
+    server.client.workflow.start('backupSet', {
+      workflowId: backupWorkflowId(set.id),
+      taskQueue: archiveQueue,
+      args: [input],
+      workflowIdConflictPolicy: run.onlyNew === true ? FAIL : USE_EXISTING,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: summaryText(`→ pool ${pools.join(' and ')}: ${sources.join(' ')}`),
+      staticDetails: detailsText(
+        `Backup set ${set.id}\n\n${placesOf(set)
+          .map(({ pool, drive }) => `- drive: ${drive}, pool: ${pool}`)
+          .join('\n')}\n- sources: ${sources.join(', ')}`,
+      ),
+      typedSearchAttributes: firstAttributes({ ...input, sources }),
+    }),
+  );
+}
