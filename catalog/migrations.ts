@@ -341,6 +341,29 @@ async function freshRestores(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/** Schedules, and how often a restore, a verify or a copy was taken up by itself. */
+async function schedules(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('schedules')
+    .addColumn('name', 'text', (c) => c.primaryKey())
+    .addColumn('cron', 'text', (c) => c.notNull())
+    .addColumn('zone', 'text', (c) => c.notNull())
+    .addColumn('command', 'text', (c) => c.notNull())
+    .addColumn('arguments', 'text', (c) => c.notNull())
+    .addColumn('paused', integer, (c) => c.notNull().defaultTo(0))
+    .addColumn('created_at', integer, (c) => c.notNull())
+    .addColumn('run_at', integer)
+    .addColumn('run_set', 'text')
+    .addColumn('run_ended_at', integer)
+    .addColumn('run_reason', 'text')
+    .execute();
+  await db.schema
+    .alterTable('retrievals')
+    .addColumn('taken_up', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await db.schema.alterTable('retrievals').addColumn('taken_up_at', integer).execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -354,4 +377,5 @@ export const migrations: Record<string, Migration> = {
   '0009_copies': { up: copies },
   '0010_files_by_inode': { up: filesByInode },
   '0011_fresh_restores': { up: freshRestores },
+  '0013_schedules': { up: schedules },
 };

@@ -68,6 +68,8 @@ export async function insertRetrieval(
     const row = {
       to_drive: null,
       fresh: 0,
+      taken_up: 0,
+      taken_up_at: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',
@@ -117,6 +119,12 @@ export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]>
     .where('state', 'not in', finalRetrievalStates)
     .orderBy('created_at')
     .execute();
+}
+
+/** Notes that workers have taken an unfinished retrieval up by themselves, so many times in a row. */
+export async function recordTakenUp(db: Catalog, id: string, times: number): Promise<void> {
+  const taken = { taken_up: times, taken_up_at: Date.now() };
+  await db.updateTable('retrievals').set(taken).where('id', '=', id).execute();
 }
 
 /** Archives that were not read yet, in the order of reading. */

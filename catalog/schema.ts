@@ -250,6 +250,9 @@ export interface RetrievalsTable {
   reason: string | null;
   created_at: number;
   finished_at: number | null;
+  /** How often workers have taken it up by themselves since an archive of it was read, and when last. */
+  taken_up: Generated<number>;
+  taken_up_at: Generated<number | null>;
 }
 
 /** The archives of a retrieval, in the order of reading. */
@@ -289,6 +292,27 @@ export interface SeenSetsTable {
   set_id: string;
 }
 
+/** Backups at set times. Times are milliseconds since 1970. */
+export interface SchedulesTable {
+  name: string;
+  /** Five fields: minute, hour, day, month, weekday. */
+  cron: string;
+  /** The time zone of those, as `Europe/Berlin`. */
+  zone: string;
+  /** The command as it was given, for people. */
+  command: string;
+  /** JSON of what it means (`ScheduledBackup`), with absolute paths. */
+  arguments: string;
+  /** 1: it does not run by itself. */
+  paused: Generated<number>;
+  created_at: number;
+  /** The last run: when it began; its set; its end and what went wrong, where it made none. */
+  run_at: Generated<number | null>;
+  run_set: Generated<string | null>;
+  run_ended_at: Generated<number | null>;
+  run_reason: Generated<string | null>;
+}
+
 export interface Tables {
   meta: MetaTable;
   sets: SetsTable;
@@ -303,4 +327,5 @@ export interface Tables {
   retrievals: RetrievalsTable;
   retrieval_archives: RetrievalArchivesTable;
   retrieval_problems: RetrievalProblemsTable;
+  schedules: SchedulesTable;
 }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/common';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { removeCopyStaging } from '../activities/copy-archive.js';
-import { snapshotOptions } from '../activities/set-options.js';
 import {
   finalRetrievalStates,
   problemsOf,
@@ -14,12 +13,12 @@ import {
 } from '../catalog/retrievals.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
-import type { CopyInput, RetrievalInput } from '../workflows/messages.js';
-import { archiveQueue } from '../workflows/queues.js';
+import { startRetrieval } from '../workers/start-retrieval.js';
+import { workflowTrouble } from '../workers/workflow-trouble.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
-import { answerWithinMs, connectServer, findServer, type Server, type Session } from './session.js';
+import { connectServer, findServer, type Server, type Session } from './session.js';
 
 /** Milliseconds between two looks at the catalog. */
 const lookEveryMs = 250;
@@ -36,35 +35,11 @@ export async function runRetrieval(
 ): Promise<void> {
   const server = await connectServer(session);
   try {
-    await startRetrieval(session, server, row);
+    await startRetrieval(server, session.settings, row);
     await followRetrieval(session, server, row, how);
   } finally {
     await server.close();
   }
-}
-
-/** Starts a retrieval's workflow, or finds it running. */
-async function startRetrieval(session: Session, server: Server, row: RetrievalRow): Promise<void> {
-  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes } = snapshotOptions(
-    session.settings,
-  );
-  const { id, kind, drive } = row;
-  const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
-  const input: RetrievalInput | CopyInput =
-    kind === 'copy'
-      ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes }
-      : { id, kind, drive, options };
-  await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {
-    workflowId: row.id,
-    taskQueue: archiveQueue,
-    args: [input],
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    staticSummary:
-      row.kind === 'restore'
-        ? `${row.subject} → ${row.target ?? ''}`.slice(0, 180)
-        : `${row.kind} ${row.subject}`,
-  });
 }
 
 /** Follows a restore or a verify to its end, and prints what became of it. Sets the process's exit code. */
@@ -81,6 +56,7 @@ async function followRetrieval(
   server.lease?.onLost(() => (lost = true));
   let said = '';
   let done = -1;
+  let waits = false;
   try {
     for (let looks = 1; !interrupt.happened; looks += 1) {
       const summary = await summarizeRetrieval(catalog, row.id);
@@ -93,7 +69,7 @@ async function followRetrieval(
       if (summary.reason !== null && summary.reason !== said) session.say(`Waiting: ${summary.reason}`);
       said = summary.reason ?? said;
       if (lost) throw hostLost(row.id);
-      if (looks % looksPerQuestion === 0) await requireRunning(session, server, row.id);
+      if (looks % looksPerQuestion === 0 && !waits) waits = await needsTakingUp(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
     session.say(
@@ -158,26 +134,20 @@ function hostLost(id: string): TapeflowFailure {
   });
 }
 
-/** Throws when the server has ended the workflow without a result; one that does not answer is waited for. */
-async function requireRunning(session: Session, server: Server, id: string): Promise<void> {
-  let state: string;
-  try {
-    const description = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
-      server.client.workflow.getHandle(id).describe(),
-    );
-    state = description.status.name.toLowerCase();
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) return;
-    state = 'unknown to the server';
-  }
-  if (
-    state === 'running' ||
-    finalRetrievalStates.includes((await retrievalNamed(await session.catalog(), id)).state)
-  )
-    return;
-  throw new TapeflowFailure('NotRunning', `${id} is unfinished, but its workflow is ${state}.`, {
-    advice: 'Run the same command again, and it goes on with what is missing.',
-  });
+/**
+ * True, and said, when the server has ended the workflow without a result: workers take it up, or give it up with a reason. It
+ * throws where they do not. A server that does not answer is waited for.
+ */
+async function needsTakingUp(session: Session, server: Server, id: string): Promise<boolean> {
+  const trouble = await workflowTrouble(server, id).catch(() => undefined);
+  if (trouble === undefined || trouble.kind === 'stuck') return false;
+  if (finalRetrievalStates.includes((await retrievalNamed(await session.catalog(), id)).state)) return false;
+  if (session.settings.LOOK_AFTER_SECONDS === 0)
+    throw new TapeflowFailure('NotRunning', `${id} is unfinished, but ${trouble.finding}.`, {
+      advice: 'Run the same command again, and it goes on with what is missing.',
+    });
+  session.say(`${id} is unfinished, but ${trouble.finding}. Workers take it up by themselves.`);
+  return true;
 }
 
 /** Ends a restore or a verify; what was restored stays. */

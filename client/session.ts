@@ -15,6 +15,7 @@ import {
   usesOwnServer,
   type TemporalTarget,
 } from '../workers/temporal-target.js';
+import { answerWithinMs } from '../workers/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/messages.js';
 
 /** What one command works with: settings, how to print, and what it has to close at its end. */
@@ -115,9 +116,6 @@ async function connect(target: TemporalTarget, lease: Lease | undefined): Promis
 export function setHandle(server: Server, setId: string): WorkflowHandle {
   return server.client.workflow.getHandle(backupWorkflowId(setId));
 }
-
-/** Milliseconds for an answer of the server: one that is stopped keeps its connections open and says nothing. */
-export const answerWithinMs = 10_000;
 
 /** True when the set's workflow is open on the server. Throws `ServerFailed` when it does not answer. */
 export async function isRunning(server: Server, setId: string): Promise<boolean> {

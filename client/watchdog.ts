@@ -2,6 +2,7 @@ import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
 import { setNamed } from '../catalog/sets.js';
+import { setTakenUp } from '../catalog/taken-up.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { stepName } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
@@ -48,8 +49,15 @@ export class Watchdog {
     const trouble = await this.trouble();
     if (trouble === undefined) return;
     // The set's last step writes its state before the workflow closes; so look at it once more.
-    if (await hasEnded(await this.session.catalog(), this.setId)) return;
+    const catalog = await this.session.catalog();
+    if (await hasEnded(catalog, this.setId)) return;
     const { finding, advice } = trouble;
+    if (trouble.kind !== 'stuck' && this.session.settings.LOOK_AFTER_SECONDS > 0) {
+      if (!(await setTakenUp(catalog, this.setId, Date.now())).leftAlone) {
+        this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers take it up by themselves.`);
+        return;
+      }
+    }
     throw new TapeflowFailure('SetNotRunning', `The set ${this.setId} is unfinished, but ${finding}.`, {
       advice,
     });

@@ -138,6 +138,15 @@ export const settingsSchema = z.object({
    * instead of stopping and starting. 0: each is written as soon as it is there.
    */
   TAPE_DRAIN_AT: sizeFrom(0).default(0),
+  /**
+   * Seconds between two looks of the archive worker at what is unfinished in the catalog: what the server has ended or
+   * forgotten is taken up again, and the server is told again of schedules. 0: it never looks.
+   */
+  LOOK_AFTER_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds, or 0' })
+    .min(0, 'must be a number of seconds, or 0')
+    .max(86_400, 'must be at most a day in seconds')
+    .default(180),
   /** Windows only: an archive counts as synced this long after its last byte (twice LTFS's default index period). */
   TAPE_SYNC_INTERVAL: seconds.default(600),
 });

@@ -1,9 +1,11 @@
+import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { archiveActivities, compressActivities } from '../activities/index.js';
 import { openCatalog } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import { archiveQueue, compressQueue } from '../workflows/queues.js';
+import { startCaretaker } from './caretaker.js';
 import type { TemporalTarget } from './temporal-target.js';
 import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
@@ -49,7 +51,13 @@ export async function runArchiveWorker(
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
     lowerNewThreads();
-    await runWorkers([ordinary, compress], logger);
+    const client = new Client({ connection, namespace });
+    const caretaker = startCaretaker({ server: { target, client }, settings, catalog, logger });
+    try {
+      await runWorkers([ordinary, compress], logger);
+    } finally {
+      await caretaker.stop();
+    }
   } finally {
     await connection.close();
     await catalog.destroy();

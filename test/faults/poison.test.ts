@@ -121,7 +121,8 @@ test('retry takes up a parked group of a set that still runs', { skip: needsStra
 async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unknown) {
   const source = tempFolder(t);
   manyFiles(source, 20);
-  const installation = await Installation.make(t);
+  // Workers that take it up by themselves are another test's.
+  const installation = await Installation.make(t, { LOOK_AFTER_SECONDS: '0' });
   const server = await OwnServer.start(t, installation);
   const settings = loadSettings({ ...installation.env, ...server.env }, projectDir);
   const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);

@@ -1,0 +1,129 @@
+import type { Selectable } from 'kysely';
+import { usageFailure } from '../config/failures.js';
+import type { Catalog } from './open-catalog.js';
+import { finalSetStates, type SchedulesTable, type SetState } from './schema.js';
+import { findSet } from './sets.js';
+
+export type ScheduleRow = Selectable<SchedulesTable>;
+
+/** What a schedule is made of. */
+export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'>;
+
+/** Every schedule, by name. */
+export function listSchedules(db: Catalog): Promise<ScheduleRow[]> {
+  return db.selectFrom('schedules').selectAll().orderBy('name').execute();
+}
+
+/** The schedule of that name, or undefined. */
+export function findSchedule(db: Catalog, name: string): Promise<ScheduleRow | undefined> {
+  return db.selectFrom('schedules').selectAll().where('name', '=', name).executeTakeFirst();
+}
+
+/** The schedule of that name; a usage failure with a sentence when there is none. */
+export async function scheduleNamed(db: Catalog, name: string): Promise<ScheduleRow> {
+  const row = await findSchedule(db, name);
+  if (row !== undefined) return row;
+  throw usageFailure(
+    'NoSuchSchedule',
+    `There is no schedule ${name}.`,
+    '`tapeflow schedule list` lists them.',
+  );
+}
+
+/** Writes a schedule down; with `replace` in the place of the one of that name, whose runs are forgotten. */
+export async function insertSchedule(
+  catalog: Catalog,
+  schedule: NewSchedule,
+  { replace }: { replace: boolean },
+): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    if ((await findSchedule(tx, schedule.name)) !== undefined) {
+      if (!replace)
+        throw usageFailure(
+          'ScheduleExists',
+          `There is a schedule ${schedule.name} already.`,
+          'Use --replace, or another name.',
+        );
+      await tx.deleteFrom('schedules').where('name', '=', schedule.name).execute();
+    }
+    await tx
+      .insertInto('schedules')
+      .values({ ...schedule, created_at: Date.now() })
+      .execute();
+  });
+}
+
+/** Notes whether a schedule runs by itself. */
+export async function pauseSchedule(db: Catalog, name: string, paused: boolean): Promise<void> {
+  const set = { paused: paused ? 1 : 0 };
+  await db.updateTable('schedules').set(set).where('name', '=', name).execute();
+}
+
+/** Forgets a schedule; its sets stay. */
+export async function removeSchedule(db: Catalog, name: string): Promise<void> {
+  await db.deleteFrom('schedules').where('name', '=', name).execute();
+}
+
+/** Notes that a run has begun; a repeated step of the same run changes nothing. */
+export async function recordRun(db: Catalog, name: string, runAt: number): Promise<void> {
+  const begun = { run_at: runAt, run_set: null, run_ended_at: null, run_reason: null };
+  await db
+    .updateTable('schedules')
+    .set(begun)
+    .where('name', '=', name)
+    .where((eb) => eb.or([eb('run_at', 'is', null), eb('run_at', '<', runAt)]))
+    .execute();
+}
+
+/** Notes the set that the run of that beginning makes. */
+export async function recordRunSet(db: Catalog, name: string, runAt: number, setId: string): Promise<void> {
+  const made = { run_set: setId, run_ended_at: null, run_reason: null };
+  await db.updateTable('schedules').set(made).where('name', '=', name).where('run_at', '=', runAt).execute();
+}
+
+/** Notes why the run of that beginning made no set. */
+export async function recordRunFailure(
+  db: Catalog,
+  name: string,
+  runAt: number,
+  reason: string,
+): Promise<void> {
+  const failed = { run_ended_at: Date.now(), run_reason: reason };
+  await db
+    .updateTable('schedules')
+    .set(failed)
+    .where('name', '=', name)
+    .where('run_at', '=', runAt)
+    .where('run_set', 'is', null)
+    .execute();
+}
+
+/** How the last run of a schedule ended, or how it stands. Times are milliseconds since 1970. */
+export interface LastRun {
+  startedAt: number;
+  endedAt: number | null;
+  setId: string | null;
+  /** That of its set; `failed` for one that made none, `running` for one that has not yet. */
+  state: SetState;
+  reason: string | null;
+}
+
+/** The last run; undefined: it has not run yet. */
+export async function lastRunOf(db: Catalog, row: ScheduleRow): Promise<LastRun | undefined> {
+  const { run_at: startedAt, run_set: setId } = row;
+  if (startedAt === null) return undefined;
+  const set = setId === null ? undefined : await findSet(db, setId);
+  if (set !== undefined)
+    return { startedAt, setId, endedAt: set.finished_at, state: set.state, reason: set.reason };
+  const state = row.run_reason === null ? 'running' : 'failed';
+  return { startedAt, setId, endedAt: row.run_ended_at, state, reason: row.run_reason };
+}
+
+/** A sentence's end for a schedule whose last run has ended without a success; undefined where nothing is to be said. */
+export function runTrouble(run: LastRun | undefined): string | undefined {
+  if (run === undefined || !finalSetStates.includes(run.state)) return undefined;
+  // What has expired was a success.
+  if (['completed', 'completed_with_skips', 'expired'].includes(run.state)) return undefined;
+  const of = run.setId === null ? '' : `, set ${run.setId},`;
+  return `its last run${of} ${run.state === 'failed' ? 'failed' : 'was cancelled'}: ${run.reason ?? 'no reason is known'}`;
+}
