@@ -92,19 +92,11 @@ export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason
   });
 }
 
-/** Takes parked groups up again, and returns them. */
-export function retryParkedGroups(deps: Deps, setId: string): Promise<PlannedGroup[]> {
+/** Puts parked groups back into the queue: how many, and the first of them. Begins none: the set's feed does. */
+export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: number; first: number }> {
   return asAttempt(async () => {
     const numbers = await unparkGroups(deps.catalog, setId);
-    if (numbers.length === 0) return [];
-    const rows = await deps.catalog
-      .selectFrom('groups')
-      .selectAll()
-      .where('set_id', '=', setId)
-      .where('no', 'in', numbers.slice(0, 1000))
-      .orderBy('no')
-      .execute();
-    return plannedGroups(deps, setId, rows);
+    return { groups: numbers.length, first: numbers[0] ?? 0 };
   });
 }
 
@@ -138,23 +130,39 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
     }
     await recordSetState(catalog, setId, state, reason);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
-    const summary = await summarizeSet(catalog, setId);
-    return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
+    return shortSummary(catalog, setId);
   }, stagingCondition(deps));
 }
 
-/** The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. */
-export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<void> {
+/**
+ * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written down
+ * before stays as it is.
+ */
+export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<SetSummary> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
-    await setNamed(catalog, setId);
+    const { state } = await setNamed(catalog, setId);
     attempt.throwIfCancelled();
-    if (discard) await releaseStaging(catalog, settings, setId);
-    attempt.throwIfCancelled();
-    const reason = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
-    await recordSetState(catalog, setId, 'cancelled', reason);
-    deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
+    const isWhole = state === 'completed' || state === 'completed_with_skips';
+    if (!isWhole && (discard || !finalSetStates.includes(state))) {
+      if (discard) await releaseStaging(catalog, settings, setId);
+      attempt.throwIfCancelled();
+      await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
+      deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
+    }
+    return shortSummary(catalog, setId);
   }, stagingCondition(deps));
+}
+
+/** Why a set is `cancelled`. */
+export function cancelledReason(discard: boolean): string {
+  return discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
+}
+
+/** The summary as a workflow's result: without lists that may be long. */
+async function shortSummary(catalog: Catalog, setId: string): Promise<SetSummary> {
+  const summary = await summarizeSet(catalog, setId);
+  return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
 }
 
 /** Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. */

@@ -16,7 +16,7 @@ export function newSetOptions(settings: Settings): SetOptions {
 
 /**
  * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every
- * step asks the catalog what is done already.
+ * step asks the catalog what is done already. One that is paused stays so.
  *
  * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
  */
@@ -36,7 +36,7 @@ export async function startSet(
     cursor: 0,
     scanned: set.scanned === 1,
     retry: run.retry,
-    paused: run.paused === true,
+    paused: run.paused ?? set.state === 'paused',
   };
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await startWhenReady(server, () =>

@@ -48,6 +48,14 @@ export function activityOptions(
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
     },
+    /** The set's end. A cancellation waits for it, since it may be written down already. */
+    finish: {
+      taskQueue: archiveQueue,
+      startToCloseTimeout: '30 days',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
+    },
     /** Long-lived: the walk of the sources, and the wait for its next group. Tried for ever; both resume. */
     scan: {
       taskQueue: archiveQueue,

@@ -9,7 +9,7 @@ import {
   TemporalFailure,
 } from '@temporalio/workflow';
 import type { SetSummary } from '../catalog/sets.js';
-import { beginGroup, feedGroups } from './file-group.js';
+import { feedGroups } from './group-feed.js';
 import { cursorAfter } from './lanes.js';
 import {
   cancelUpdate,
@@ -23,11 +23,13 @@ import {
 import {
   allStopped,
   failureReason,
+  lookAgainFrom,
   newRun,
+  noteState,
   progressOf,
   tell,
+  tellPhase,
   track,
-  waitingFor,
   type SetRun,
 } from './set-run.js';
 import { writeGroups } from './tape-writer.js';
@@ -40,38 +42,43 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
   const run = newRun(input);
   const work = new CancellationScope();
   handleMessages(run, work);
+  let summary: SetSummary | undefined;
   try {
     await work.run(() => Promise.race([backUp(run), run.broken]));
     await condition(allHandlersFinished);
+    // A command may have ended it at the last moment: then the end finds its scope cancelled.
+    if (!run.draining || work.consideredCancelled) summary = await work.run(() => finish(run));
   } catch (error) {
     // Nothing of this set may go on working when its end is written down.
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
-    if (isCancellation(error)) return await endCancelled(run, error);
-    return await endBroken(run, error);
+    if (!isCancellation(error)) return await endBroken(run, error);
+    summary = await endCancelled(run);
+    // Cancelled at the server and not by an update: then that is how the server wants it to end.
+    if (summary.status === 'cancelled' && run.cancel === undefined) throw error;
   }
-  if (run.draining) {
+  if (summary === undefined) {
     const { scanned, paused } = run;
     const cursor = cursorAfter(run);
     return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
   }
-  const summary = await (run.problem === undefined
-    ? run.activities.bookkeeping.finishSet(input.setId)
-    : run.activities.bookkeeping.finishSet(input.setId, run.problem));
+  tellPhase(summary.status);
   if (summary.status === 'failed')
     throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
   return summary;
 }
 
+function finish(run: SetRun): Promise<SetSummary> {
+  const args: [string, string?] = [run.input.setId];
+  if (run.problem !== undefined) args.push(run.problem);
+  return run.activities.finish.finishSet.executeWithOptions({ summary: 'write the end down' }, args);
+}
+
 async function backUp(run: SetRun): Promise<void> {
-  const { bookkeeping } = run.activities;
-  const { setId, retry } = run.input;
-  if (retry) await bookkeeping.retryParkedGroups(setId);
+  const { setId, retry, cursor } = run.input;
+  if (retry) await run.activities.bookkeeping.retryParkedGroups(setId);
   tell(run);
-  if (run.input.cursor === 0) {
-    const state = run.paused ? 'paused' : run.scanned ? 'running' : 'scanning';
-    await bookkeeping.recordState.executeWithOptions({ summary: state }, [setId, state, null]);
-  }
+  if (cursor === 0) await noteState(run);
   const scanning = new CancellationScope();
   // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
   const scan = run.scanned
@@ -92,13 +99,7 @@ async function scanSources(run: SetRun): Promise<void> {
   await run.activities.scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [setId]);
   run.scanned = true;
   tell(run);
-  if (waitingFor(run) === null && !run.paused) {
-    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: 'scanned' }, [
-      setId,
-      'running',
-      null,
-    ]);
-  }
+  await noteState(run);
 }
 
 /** A scan that is cancelled for the next run of the workflow goes on there, after the last batch in the catalog. */
@@ -118,57 +119,82 @@ function answering<Args extends unknown[], Result>(handle: (...args: Args) => Re
   };
 }
 
+/** Why the set cannot obey any more: undefined while it can. */
+function whyNot(run: SetRun): string | undefined {
+  if (run.cancel !== undefined) return 'it is being cancelled';
+  return run.over && !run.draining ? 'it is finishing: all that it could store is on tape' : undefined;
+}
+
+/** Refuses, before it is accepted, a command that the set can no longer obey. */
+function unlessEnding(run: SetRun) {
+  return {
+    validator: () => {
+      const reason = whyNot(run);
+      if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'TooLate');
+    },
+  };
+}
+
 function handleMessages(run: SetRun, work: CancellationScope): void {
-  const { bookkeeping } = run.activities;
-  const { setId } = run.input;
   setHandler(progressQuery, () => progressOf(run));
-  setHandler(
-    pauseUpdate,
+  const changesPause = (paused: boolean) =>
     answering(async () => {
-      run.paused = true;
+      run.paused = paused;
+      if (!paused) run.tapeLoads += 1;
       tell(run);
-      await bookkeeping.recordState(setId, 'paused', 'paused by a command');
-    }),
-  );
-  setHandler(
-    resumeUpdate,
-    answering(async () => {
-      run.paused = false;
-      run.tapeLoads += 1;
-      tell(run);
-      await bookkeeping.recordState(setId, run.scanned ? 'running' : 'scanning', null);
-    }),
-  );
+      await noteState(run);
+    });
+  setHandler(pauseUpdate, changesPause(true), unlessEnding(run));
+  setHandler(resumeUpdate, changesPause(false), unlessEnding(run));
   setHandler(
     tapeLoadedUpdate,
     answering(() => {
       run.tapeLoads += 1;
     }),
+    unlessEnding(run),
   );
   setHandler(
     retryFailedUpdate,
-    answering(async () => {
-      const groups = await bookkeeping.retryParkedGroups(setId);
-      for (const group of groups) beginGroup(run, group);
-      return groups.map((group) => group.group);
-    }),
+    answering(() => retryFailed(run)),
+    unlessEnding(run),
   );
   setHandler(
     cancelUpdate,
     answering(({ discard }: { discard: boolean }) => {
-      run.cancel = { discard };
+      run.cancel ??= { discard };
       work.cancel();
     }),
+    {
+      validator: ({ discard }) => {
+        if (!discard || run.cancel?.discard !== false) return;
+        const reason =
+          'it is being cancelled, and what is staged is kept; `cancel --discard` deletes it then';
+        throw ApplicationFailure.nonRetryable(reason, 'TooLate');
+      },
+    },
   );
 }
 
+/** Puts the failed groups back into the queue; the feed begins them. The set does not end meanwhile. */
+async function retryFailed(run: SetRun): Promise<number> {
+  run.retrying += 1;
+  try {
+    const { groups, first } = await run.activities.bookkeeping.retryParkedGroups(run.input.setId);
+    run.retries += 1;
+    if (groups > 0) lookAgainFrom(run, first);
+    return groups;
+  } finally {
+    run.retrying -= 1;
+  }
+}
+
 /** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */
-async function endCancelled(run: SetRun, error: unknown): Promise<never> {
-  await CancellationScope.nonCancellable(async () => {
+function endCancelled(run: SetRun): Promise<SetSummary> {
+  return CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
-    await run.activities.bookkeeping.cancelSet(run.input.setId, run.cancel?.discard ?? false);
+    await run.noting;
+    return run.activities.bookkeeping.cancelSet(run.input.setId, run.cancel?.discard ?? false);
   });
-  throw error;
 }
 
 /** An error that no step knows: the set ends as failed and says so, instead of trying its workflow task for ever. */
@@ -177,5 +203,6 @@ async function endBroken(run: SetRun, error: unknown): Promise<never> {
   await CancellationScope.nonCancellable(() =>
     run.activities.bookkeeping.recordState(run.input.setId, 'failed', reason),
   );
+  tellPhase('failed');
   throw ApplicationFailure.nonRetryable(reason, 'SetFailed');
 }

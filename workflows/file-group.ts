@@ -1,10 +1,11 @@
-import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { waitInFinal } from './final-wait.js';
 import { makeReady, type Lane } from './lanes.js';
 import {
   failureReason,
   failureType,
+  lookAgainFrom,
   outlivingWorkers,
   stagedBytes,
   tell,
@@ -12,45 +13,10 @@ import {
   type SetRun,
 } from './set-run.js';
 
-/**
- * Events after which the run continues as new. The server suggests it at 4,096; until the window is drained each of its
- * groups adds up to 16.
- */
-const eventsPerRun = 3000;
 /** Most groups begun and not released: more only cost history in the drain. */
 const mostInWindow = 40;
 /** Times that a group is compressed because its staged bytes were lost, before it is parked. */
 export const mostCompressions = 5;
-
-/** Begins group after group, as long as the window and the staging budget have room, until no more come. */
-export async function feedGroups(run: SetRun): Promise<void> {
-  const { setId } = run.input;
-  for (let last = false; !last && !run.draining;) {
-    const page = await run.activities.scan.nextGroups.executeWithOptions(
-      { summary: `groups after ${run.cursor}` },
-      [setId, run.cursor],
-    );
-    last = page.last;
-    for (const group of page.groups) {
-      run.draining ||= workflowInfo().historyLength > eventsPerRun || workflowInfo().continueAsNewSuggested;
-      if (run.draining) break;
-      run.next = group;
-      await condition(() => hasRoom(run, group));
-      run.next = undefined;
-      run.cursor = group.group;
-      beginGroup(run, group);
-    }
-    if (!last) run.draining ||= workflowInfo().historyLength > eventsPerRun;
-  }
-  await condition(() => run.staging.size === 0);
-  run.fed = true;
-}
-
-function hasRoom(run: SetRun, group: PlannedGroup): boolean {
-  if (run.paused || run.compressing > run.input.options.parallelGroups) return false;
-  run.shortOfStaging = isShort(run, group);
-  return !run.shortOfStaging;
-}
 
 /** True when the window or the staging budget has no room for a group. */
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
@@ -155,12 +121,16 @@ export async function parkUnlessCancelled(
   const which =
     lane === undefined || copies === 1 ? '' : `copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: `;
   const reason = which + failureReason(error);
+  const { retries } = run;
   run.staged.delete(group.group);
   try {
     await run.activities.bookkeeping.parkFailedGroup.executeWithOptions(
       { summary: `group ${group.group}: parked` },
       [{ setId: run.input.setId, group: group.group }, stage ?? stageOf(error), reason],
     );
+    run.taken.delete(group.group);
+    // It may have put this group back already, before this was known here.
+    if (run.retries !== retries) lookAgainFrom(run, group.group);
   } catch (parking) {
     if (!isCancellation(parking)) throw parking;
   }

@@ -154,8 +154,8 @@ export function isDone(run: SetRun): boolean {
   );
 }
 
-/** Where the next run begins: before the first group that a copy is left to. */
+/** Where the next run begins: before the first group that a copy is left to, or that was put back into the queue. */
 export function cursorAfter(run: SetRun): number {
   const left = allLanes(run).flatMap((lane) => lane.ready.map((group) => group.group - 1));
-  return Math.min(run.cursor, ...left);
+  return Math.min(run.cursor, run.lookAgainAfter ?? run.cursor, ...left);
 }

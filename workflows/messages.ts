@@ -42,8 +42,8 @@ export const pauseUpdate = defineUpdate<void>('pause');
 export const resumeUpdate = defineUpdate<void>('resume');
 /** `discard`: delete what is staged too. */
 export const cancelUpdate = defineUpdate<void, [{ discard: boolean }]>('cancel');
-/** Returns the groups that were taken up again. */
-export const retryFailedUpdate = defineUpdate<number[]>('retryFailed');
+/** Puts the failed groups back into the queue; returns how many. */
+export const retryFailedUpdate = defineUpdate<number>('retryFailed');
 /** A person says that a tape was loaded: look at once. */
 export const tapeLoadedUpdate = defineUpdate<void>('tapeLoaded');
 

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { ArchiveActivities, CompressActivities } from '../activities/index.js';
 import type { PlannedGroup } from '../activities/set-state.js';
+import type { SetState } from '../catalog/schema.js';
 import { activityOptions } from './activity-options.js';
 import { allLanes, newWriters, readyBytes, type Lane, type Writer } from './lanes.js';
 import { searchAttributes, type BackupSetInput, type SetProgress } from './messages.js';
@@ -19,6 +20,7 @@ export function setActivities({ options, drive }: BackupSetInput) {
   const policies = activityOptions(options, drive);
   return {
     bookkeeping: proxyActivities<ArchiveActivities>(policies.bookkeeping),
+    finish: proxyActivities<ArchiveActivities>(policies.finish),
     scan: proxyActivities<ArchiveActivities>(policies.scan),
     promote: proxyActivities<ArchiveActivities>(policies.promote),
     compress: proxyActivities<CompressActivities>(policies.compress),
@@ -54,6 +56,18 @@ export interface SetRun {
   draining: boolean;
   /** Every group was begun and has come to the drive's queue, or was parked. */
   fed: boolean;
+  /** Groups that this run has begun and has not parked since. */
+  taken: Set<number>;
+  /** The feed goes back to the group after this one: groups were put back into the queue. */
+  lookAgainAfter: number | undefined;
+  /** Retries so far, and those under way. */
+  retries: number;
+  retrying: number;
+  /** Nothing more is begun or written: what is left is to write the set's end down, or to continue as new. */
+  over: boolean;
+  /** The state that the catalog was told of, and the end of the last telling. */
+  noted: string | undefined;
+  noting: Promise<void>;
   /** Times that a person has said that a tape was loaded. */
   tapeLoads: number;
   cancel: { discard: boolean } | undefined;
@@ -85,6 +99,13 @@ export function newRun(input: BackupSetInput): SetRun {
     paused: input.paused,
     draining: false,
     fed: false,
+    taken: new Set(),
+    lookAgainAfter: undefined,
+    retries: 0,
+    retrying: 0,
+    over: false,
+    noted: undefined,
+    noting: Promise.resolve(),
     tapeLoads: 0,
     cancel: undefined,
     broken,
@@ -96,6 +117,11 @@ export function newRun(input: BackupSetInput): SetRun {
 /** Why the set waits for a tape, in the first of its drives that does; null: it does not. */
 export function waitingFor(run: SetRun): string | null {
   return run.writers.find((writer) => writer.waitingFor !== null)?.waitingFor ?? null;
+}
+
+/** Sends the feed back to this group, or to an earlier one to which it goes back already. */
+export function lookAgainFrom(run: SetRun, group: number): void {
+  run.lookAgainAfter = Math.min(run.lookAgainAfter ?? group - 1, group - 1);
 }
 
 /** Numbers of groups in some state on the way to a drive, each once, ascending. */
@@ -130,6 +156,35 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
   return task;
 }
 
+/** The set's state for the catalog, and its reason. */
+function stateOf(run: SetRun): { state: SetState; reason: string | null } {
+  if (run.paused) return { state: 'paused', reason: `\`tapeflow resume ${run.input.setId}\` lets it go on` };
+  const reason = waitingFor(run);
+  if (reason !== null) return { state: 'waiting_for_tape', reason };
+  return { state: run.scanned ? 'running' : 'scanning', reason: null };
+}
+
+/**
+ * Writes the state that the set has now into the catalog, one telling after the other: two at once could end in either order,
+ * and a paused set would look as if it ran.
+ */
+export function noteState(run: SetRun): Promise<void> {
+  const turn = run.noting.then(async () => {
+    const { state, reason } = stateOf(run);
+    const noted = `${state} ${reason ?? ''}`;
+    if (run.noted === noted) return;
+    const { setId } = run.input;
+    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: state }, [
+      setId,
+      state,
+      reason,
+    ]);
+    run.noted = noted;
+  });
+  run.noting = turn.catch(() => undefined);
+  return turn;
+}
+
 /** Waits until no background step is under way. */
 export async function allStopped(run: SetRun): Promise<void> {
   while (run.tasks.size > 0) await Promise.allSettled([...run.tasks]);
@@ -158,12 +213,16 @@ function phaseOf(run: SetRun): SetProgress['phase'] {
   return run.fed ? 'finishing' : 'running';
 }
 
+/** The phase as a search attribute: what the set does, or the state in which it has ended. */
+export function tellPhase(phase: SetProgress['phase'] | SetState): void {
+  if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) === phase) return;
+  upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
+}
+
 /** Tells the Temporal UI what the set is doing: the phase as a search attribute, the rest as text. */
 export function tell(run: SetRun): void {
   const phase = phaseOf(run);
-  if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) !== phase) {
-    upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
-  }
+  tellPhase(phase);
   const { drainBytes } = run.input.options;
   const waits = waitingFor(run);
   const numbers = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';

@@ -1,7 +1,7 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
 import { summaryText } from './server-limits.js';
-import { outlivingWorkers, tell, track, waitingFor, type SetRun } from './set-run.js';
+import { noteState, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
 
 /** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
 export async function waitForTape(
@@ -12,15 +12,10 @@ export async function waitForTape(
   what: { group: number } | { wanted: string },
 ): Promise<void> {
   const { setId } = run.input;
-  const { bookkeeping } = run.activities;
   writer.waitingFor = reason;
   const loads = run.tapeLoads;
   tell(run);
-  await bookkeeping.recordState.executeWithOptions({ summary: 'waiting for a tape' }, [
-    setId,
-    run.paused ? 'paused' : 'waiting_for_tape',
-    reason,
-  ]);
+  await noteState(run);
   const scope = new CancellationScope();
   const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what) };
   const watch = track(
@@ -48,15 +43,7 @@ export async function waitForTape(
   if (other !== undefined) writer.lane = other;
   else for (const one of writer.lanes) one.refused = false;
   tell(run);
-  const waits = waitingFor(run);
-  const state = run.paused
-    ? 'paused'
-    : waits !== null
-      ? 'waiting_for_tape'
-      : run.scanned
-        ? 'running'
-        : 'scanning';
-  await bookkeeping.recordState.executeWithOptions({ summary: state }, [setId, state, waits]);
+  await noteState(run);
 }
 
 /** A copy whose tape was good, and that has something to write now. */

@@ -4,7 +4,6 @@ import type { SyncResult } from '../activities/sync-tape.js';
 import { beginGroup, isShort, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
 import {
   isAwaited,
-  isDone,
   laneInstead,
   makeReadyIn,
   mustTurn,
@@ -45,7 +44,7 @@ export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
     await waitForEarlier(run, lane);
     const next = run.paused ? undefined : lane.ready.shift();
     if (next !== undefined) await writeGroup(run, writer, lane, next);
-    else if (isDone(run)) return;
+    else if (run.over) return;
   }
 }
 
@@ -65,7 +64,12 @@ async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
   };
   for (let group = earlier(); group !== undefined; group = earlier()) {
     const awaited = group;
-    if (!(await condition(() => earlier() !== awaited, mostHoldMs))) lane.overtaken.add(awaited);
+    if (
+      !(await condition(() => earlier() !== awaited, mostHoldMs, {
+        summary: `a moment for group ${awaited}`,
+      }))
+    )
+      lane.overtaken.add(awaited);
   }
 }
 
@@ -75,7 +79,7 @@ async function waitForWork(run: SetRun, writer: Writer): Promise<void> {
     mustSync(run, lane) ||
     (lane.ready.length > 0 && !run.paused && mayWrite(run, lane)) ||
     mustTurn(run, writer) ||
-    isDone(run);
+    run.over;
   if (lane.unsynced.size === 0) {
     if (run.input.options.drainBytes > 0) await gather(run, lane, hasWork);
     else if (isAwaited(writer)) await workOrPatience(run, writer, hasWork);
@@ -83,14 +87,21 @@ async function waitForWork(run: SetRun, writer: Writer): Promise<void> {
     return;
   }
   const age = Date.now() - lane.unsyncedSince;
-  await condition(hasWork, Math.max(run.input.options.syncSeconds * 1000 - age, 1));
+  await condition(hasWork, Math.max(run.input.options.syncSeconds * 1000 - age, 1), {
+    summary: 'until the next sync by age',
+  });
 }
 
 /** While another copy waits for the drive: a compression may wait for staging that only this set's other copies can free. */
 async function workOrPatience(run: SetRun, writer: Writer, hasWork: () => boolean): Promise<void> {
   const patienceMs = run.input.options.syncSeconds * 1000;
   if (run.paused) await condition(() => hasWork() || !run.paused);
-  else if (!(await condition(() => hasWork() || run.paused, patienceMs))) writer.impatient = true;
+  else if (
+    !(await condition(() => hasWork() || run.paused, patienceMs, {
+      summary: 'for more to write on this tape',
+    }))
+  )
+    writer.impatient = true;
 }
 
 /** Waits for the watermark; when no archive has come for long, the drive takes those that are there. */
@@ -102,7 +113,7 @@ async function gather(run: SetRun, lane: Lane, hasWork: () => boolean): Promise<
     const gathered = ready.length;
     const changes = () => hasWork() || ready.length !== gathered || run.paused !== paused;
     if (gathered === 0 || paused) await condition(changes);
-    else if (!(await condition(changes, patienceMs))) break;
+    else if (!(await condition(changes, patienceMs, { summary: 'for archives to gather' }))) break;
     tell(run);
   }
   lane.streaming = ready.length > 0;

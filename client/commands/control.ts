@@ -1,8 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/common';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { releaseStaging } from '../../activities/set-state.js';
+import { cancelledReason, releaseStaging } from '../../activities/set-state.js';
 import { forgetErased } from '../../catalog/erase.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
@@ -73,6 +73,7 @@ async function withServer(session: Session, run: (server: Server) => Promise<voi
 
 /** Runs an update of the set's workflow; its failures become sentences. */
 async function update<Result>(
+  session: Session,
   server: Server,
   setId: string,
   send: (handle: WorkflowHandle) => Promise<Result>,
@@ -86,6 +87,8 @@ async function update<Result>(
   try {
     return await send(setHandle(server, setId));
   } catch (error) {
+    // It has ended while the command was on its way.
+    await unfinished(session, setId);
     if (error instanceof WorkflowNotFoundError) {
       throw new TapeflowFailure(
         'SetNotRunning',
@@ -96,6 +99,8 @@ async function update<Result>(
       );
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    if (cause instanceof ApplicationFailure && cause.type === 'TooLate')
+      throw new TapeflowFailure('TooLate', `The set ${setId} does not take the command: ${cause.message}.`);
     throw new TapeflowFailure(
       'UpdateFailed',
       `The set ${setId} did not take the command: ${describeError(cause)}.`,
@@ -110,24 +115,37 @@ async function endIfStuck(server: Server, setId: string): Promise<void> {
   if (trouble?.kind === 'stuck') await endStuck(server, setId, trouble);
 }
 
-async function pause(session: Session, setId: string): Promise<void> {
+export async function pause(session: Session, setId: string): Promise<void> {
   await unfinished(session, setId);
-  await withServer(session, (server) => update(server, setId, (handle) => handle.executeUpdate(pauseUpdate)));
-  tell(session, setId, 'paused', `Set ${setId} is paused. \`tapeflow resume ${setId}\` lets it go on.`);
+  await withServer(session, (server) =>
+    update(session, server, setId, (handle) => handle.executeUpdate(pauseUpdate)),
+  );
+  // As the catalog has it: another command may have come in between.
+  const { state } = await unfinished(session, setId);
+  const sentence = `Set ${setId} is ${state.replaceAll('_', ' ')}.`;
+  const advice = state === 'paused' ? ` \`tapeflow resume ${setId}\` lets it go on.` : '';
+  tell(session, setId, state, sentence + advice);
 }
 
-async function resume(session: Session, setId: string, detach: boolean): Promise<void> {
+export async function resume(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await unfinished(session, setId);
   await withServer(session, async (server) => {
     await endIfStuck(server, setId);
     if (await isRunning(server, setId))
-      await update(server, setId, (handle) => handle.executeUpdate(resumeUpdate));
-    else await beginSet(session, server, set, { retry: false });
+      await update(session, server, setId, (handle) => handle.executeUpdate(resumeUpdate));
+    else await beginSet(session, server, await unpaused(session, set), { retry: false });
     await goOn(session, server, set, detach);
   });
 }
 
-async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
+/** The set, about to run, whatever state it was in. */
+async function unpaused(session: Session, set: SetRow): Promise<SetRow> {
+  const state = set.scanned === 1 ? 'running' : 'scanning';
+  await recordSetState(await session.catalog(), set.id, state, null);
+  return { ...set, state };
+}
+
+export async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
   requireWholeSet(set);
   requireOwnSet(set);
@@ -140,10 +158,15 @@ async function retry(session: Session, setId: string, detach: boolean): Promise<
   await withServer(session, async (server) => {
     await endIfStuck(server, setId);
     if (await isRunning(server, setId)) {
-      await update(server, setId, (handle) => handle.executeUpdate(retryFailedUpdate));
+      const groups = await update(session, server, setId, (handle) =>
+        handle.executeUpdate(retryFailedUpdate),
+      );
+      const found =
+        groups === 0 ? 'no failed groups' : groups === 1 ? 'one failed group' : `${groups} failed groups`;
+      const sentence = `Set ${setId} has ${found} to try again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
+      if (!session.json) session.print(sentence);
     } else {
-      await recordSetState(await session.catalog(), setId, set.scanned === 1 ? 'running' : 'scanning', null);
-      await beginSet(session, server, set, { retry: true });
+      await beginSet(session, server, await unpaused(session, set), { retry: true });
     }
     await goOn(session, server, set, detach);
   });
@@ -160,24 +183,32 @@ function requireWholeSet({ id, erased_at: erasedAt, reason, state }: SetRow): vo
   );
 }
 
-/** Stays with a set that needs this command's server, and only tells of one whose server runs anyway. */
+/** Follows the set to its end, as `backup` does; with `--detach` it returns at once. */
 async function goOn(session: Session, server: Server, set: SetRow, detach: boolean): Promise<void> {
-  if (detach) await server.lease?.stay();
-  if (server.lease !== undefined && !server.lease.host.sticky && !detach) {
+  if (!detach) {
     await followSet(session, server, set, { attached: true });
     return;
   }
-  tell(session, set.id, 'running', `Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`);
+  await server.lease?.stay();
+  const { state } = await setNamed(await session.catalog(), set.id);
+  const paused = `Set ${set.id} is paused. \`tapeflow resume ${set.id}\` lets it go on.`;
+  const goesOn = `Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`;
+  tell(session, set.id, state, state === 'paused' ? paused : goesOn);
 }
 
 /** Milliseconds to wait until a cancelled set has written its end down. */
 const cancelTimeoutMs = 60_000;
 
-async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
+export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
   if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
   else await cancelUnfinished(session, setId, discard);
   const summary = await summarizeSet(await session.catalog(), setId);
+  if (summary.status !== 'cancelled') {
+    // Its end was written down before the command came to it.
+    const end = `it had ended before, and is ${summary.status.replaceAll('_', ' ')}`;
+    throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
+  }
   const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
   tell(
     session,
@@ -196,7 +227,7 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
     );
   }
   await releaseStaging(await session.catalog(), session.settings, set.id);
-  await recordSetState(await session.catalog(), set.id, 'cancelled', 'cancelled; what was staged is deleted');
+  await recordSetState(await session.catalog(), set.id, 'cancelled', cancelledReason(true));
   await forgetErased(await session.catalog());
 }
 
@@ -208,10 +239,12 @@ async function cancelUnfinished(session: Session, setId: string, discard: boolea
     if (!(await isRunning(server, setId))) {
       // The server has lost the set, so nobody else works on it.
       if (discard) await releaseStaging(catalog, session.settings, setId);
-      await recordSetState(catalog, setId, 'cancelled', 'cancelled');
+      await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
       return;
     }
-    await update(server, setId, (handle) => handle.executeUpdate(cancelUpdate, { args: [{ discard }] }));
+    await update(session, server, setId, (handle) =>
+      handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
+    );
     const deadline = performance.now() + cancelTimeoutMs;
     while (!finalSetStates.includes((await setNamed(catalog, setId)).state)) {
       if (performance.now() > deadline) {

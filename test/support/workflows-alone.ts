@@ -40,6 +40,7 @@ export class WorkflowsAlone {
       taskQueue,
       activities,
       shutdownForceTime: '1s',
+      maxHeartbeatThrottleInterval: '100ms',
       ...(workflows
         ? { workflowBundle: { codePath: bundle }, workflowFailureErrorTypes: { '*': ['Error'] } }
         : {}),

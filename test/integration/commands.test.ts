@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { cellsOf, states } from '../support/command-table.js';
+import { LiveSets } from '../support/live-sets.js';
+
+const ends: (() => Promise<void> | void)[] = [];
+let live: LiveSets;
+before(async () => {
+  live = await LiveSets.start({ after: (end) => void ends.push(end as () => Promise<void>) });
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+for (const state of Object.keys(states)) {
+  for (const copies of [1, 2] as const) {
+    const skip = copies === 2 && process.env['LONG_TESTS'] === undefined ? 'set LONG_TESTS=1' : false;
+    const sets = copies === 1 ? 'a set' : 'a set of two copies';
+    test(
+      `${state}: every command does to ${sets} what it says, and the set comes to its end`,
+      { skip },
+      async () => {
+        const cells = await cellsOf(live, state, copies);
+        assert.deepEqual(
+          cells.filter(({ problems }) => problems.length > 0),
+          [],
+        );
+      },
+    );
+  }
+}
