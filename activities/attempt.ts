@@ -1,6 +1,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { SideError, type Side } from '../config/sides.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
@@ -135,6 +136,22 @@ export async function asAttempt<Result>(
   }
 }
 
+const typeOfSide: Record<Side, string> = {
+  source: 'SourceFailed',
+  staging: 'StagingFailed',
+  tape: 'TapeFailed',
+  target: 'TargetFailed',
+  catalog: 'DataFolderFailed',
+};
+
+const nameOfSide: Record<Side, string> = {
+  source: 'the source',
+  staging: 'staging',
+  tape: 'the tape',
+  target: 'the target',
+  catalog: 'the data folder',
+};
+
 /** The ApplicationFailure of any error; its message is a sentence without a stack. */
 export function toApplicationFailure(error: unknown): unknown {
   if (error instanceof TapeflowFailure) {
@@ -143,6 +160,14 @@ export function toApplicationFailure(error: unknown): unknown {
       message: error.sentence,
       nonRetryable: error.kind !== 'transient',
       details: [error.details],
+    });
+  }
+  if (error instanceof SideError) {
+    const where = error.path === undefined ? '' : ` at ${error.path}`;
+    return ApplicationFailure.create({
+      type: typeOfSide[error.side],
+      message: `An error of ${nameOfSide[error.side]}${where}: ${describeError(error)}.`,
+      nonRetryable: false,
     });
   }
   const code = systemErrorCode(error);

@@ -2,15 +2,9 @@ import { lstat, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { reserveForCopy, unreserveForCopy } from '../catalog/copy-staging.js';
 import { bytesWithManifest, requireArchive, type ArchiveRow } from '../catalog/groups.js';
-import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
-import {
-  pendingArchive,
-  recordArchive,
-  recordFailed,
-  recordRetrieval,
-  recordVerified,
-  type RetrievalArchiveRow,
-} from '../catalog/retrievals.js';
+import { isOnTape } from '../catalog/other-copy.js';
+import { goOnWithOther, recordArchive, recordFailed, recordVerified } from '../catalog/read-results.js';
+import { pendingArchive, recordRetrieval, type RetrievalArchiveRow } from '../catalog/retrievals.js';
 import { copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';

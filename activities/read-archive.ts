@@ -4,34 +4,40 @@ import { decodeBlocks } from '../archive/block-reader.js';
 import { fromBytes, toBytes, toText } from '../archive/byte-string.js';
 import { formatOf } from '../archive/format.js';
 import { memberNameOfText, namesAbove } from '../archive/member-name.js';
-import type { Overwrite, Unpacked, WantedMember } from '../archive/unpack-options.js';
+import type { Overwrite, WantedMember } from '../archive/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
 import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';
-import { goOnWithOther, isOnTape } from '../catalog/other-copy.js';
+import { isOnTape } from '../catalog/other-copy.js';
+import {
+  goOnWithOther,
+  missedMembers,
+  recordFailed,
+  recordRestored,
+  recordVerify,
+  type CopyRead,
+  type MemberCounts,
+  type RetrievalProblem,
+} from '../catalog/read-results.js';
 import {
   pendingArchive,
-  recordArchive,
-  recordFailed,
-  recordVerified,
   retrievalNamed,
   selectionOf,
-  type ArchiveResult,
   type RetrievalArchiveRow,
-  type RetrievalProblem,
   type RetrievalRow,
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
 import { tapeByUuid } from '../catalog/tapes.js';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { describeError, systemErrorCode } from '../config/failures.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
 import { hashOf } from '../tape/hash-file.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
-import { isMountDeath } from '../tape/ltfs.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import type { DriveDeps } from './deps.js';
+import { requireTarget, targetFailure } from './restore-target.js';
 import { requireZstdHere } from './zstd-here.js';
 
 /** One archive of a retrieval: all that the history carries of it. */
@@ -39,9 +45,6 @@ export interface RetrievalRef {
   id: string;
   no: number;
 }
-
-/** Errors of the disk that is restored to which a person or time mends. */
-const targetConditions = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
 /**
  * Reads what is wanted of one archive from the tape in the drive: a restore writes it below its target, a verify compares
@@ -55,62 +58,24 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
     if (row === undefined) return;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
+    if (retrieval.target !== null) await requireTarget(retrieval.target);
     if (!(await isOnTape(catalog, row))) {
       await attempt.commit(() => recordLost(deps, row));
       return;
     }
     const tape = await requireForReading(drive, catalog, row.tape_uuid);
-    const began = performance.now();
-    const problems: RetrievalProblem[] = [];
-    const damages: string[] = [];
-    const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
     const file = path.join(drive.settings.path, row.set_id, archive.name);
-    try {
-      await readMembers(deps, attempt, { retrieval, row, archive, file, damages }, counts, problems);
-    } catch (error) {
-      attempt.throwIfCancelled();
-      await throwIfNotTheArchives(deps, tape, retrieval, error);
-      const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
-      problems.push({ path: null, reason });
-      damages.push(reason);
-      counts.failed = row.members - counts.restored - counts.same - counts.kept;
-    }
+    const missed = await missedMembers(catalog, row);
+    const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, tape);
     if (retrieval.target !== null) await syncFileSystem(retrieval.target);
-    const [damage] = damages;
-    if (retrieval.kind === 'restore') {
-      // What an earlier copy of the archive has brought back is there already now.
-      const brought = Math.min(row.restored, counts.same);
-      counts.restored += brought;
-      counts.same -= brought;
-      attempt.throwIfCancelled();
-      const other =
-        damage === undefined
-          ? undefined
-          : await attempt.commit(() => goOnWithOther(catalog, row, damage, counts.restored));
-      if (other !== undefined) {
-        const { set_id: setId, group_no: group } = row;
-        const fields = { retrieval: ref.id, setId, group, tape: tape.row.name, other, reason: damage };
-        deps.logger.warn({ stage: 'read', ...fields }, 'archive damaged; another copy of it is read');
-        return;
-      }
-    }
-    const result: ArchiveResult = {
-      ...counts,
-      state: problems.length === 0 ? 'done' : 'failed',
-      ms: performance.now() - began,
-    };
     attempt.throwIfCancelled();
-    await attempt.commit(() => recordArchive(catalog, ref.id, ref.no, result, problems));
-    if (retrieval.kind === 'verify') {
-      const damage =
-        problems.length === 0 ? null : `${problems.length} problems: ${problems[0]?.reason ?? ''}`;
-      await attempt.commit(() => recordVerified(catalog, row, damage));
-    }
+    const other = await attempt.commit(() => record(deps, retrieval, row, read));
+    const level = read.damage === null ? 'info' : 'warn';
     const { set_id: setId, group_no: group } = row;
-    const level = problems.length === 0 ? 'info' : 'warn';
+    const { problems, ...result } = read;
     deps.logger[level](
-      { stage: 'read', retrieval: ref.id, setId, group, ...result, tape: tape.row.name },
-      'archive read',
+      { stage: 'read', retrieval: ref.id, setId, group, ...result, tape: tape.row.name, other },
+      other === undefined ? 'archive read' : 'archive damaged; what is missing is read from another copy',
     );
   });
 }
@@ -120,25 +85,77 @@ interface Reading {
   row: RetrievalArchiveRow;
   archive: ArchiveRow;
   file: string;
-  /** Takes what is wrong with the archive itself. */
-  damages: string[];
+  /** Names of the members that are wanted, since earlier copies could not give them back; undefined: all. */
+  missed: ReadonlySet<string> | undefined;
+}
+
+async function record(
+  { catalog }: DriveDeps,
+  retrieval: RetrievalRow,
+  row: RetrievalArchiveRow,
+  read: CopyRead,
+): Promise<string | undefined> {
+  if (retrieval.kind === 'restore') return recordRestored(catalog, row, read);
+  await recordVerify(catalog, row, read);
+  return undefined;
 }
 
 /** The tape of the copy is lost: another copy is read later, or the archive has failed. */
 async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
-  if ((await goOnWithOther(catalog, row, null, row.restored)) !== undefined) return;
-  const { restored, set_id: setId, group_no: group } = row;
+  if ((await goOnWithOther(catalog, row, null)) !== undefined) return;
+  const { set_id: setId, group_no: group } = row;
   const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
   const reason = `Group ${group} of set ${setId} was on tape ${name}, which is lost, and there is no other copy of it.`;
-  await recordFailed(catalog, row, reason, restored);
+  await recordFailed(catalog, row, reason);
+}
+
+/** What a copy gives back. Throws what says nothing about it: its tape went away, or the target takes nothing. */
+async function readCopy(
+  deps: DriveDeps,
+  attempt: Attempt,
+  reading: Reading,
+  tape: LoadedTape,
+): Promise<CopyRead> {
+  const { archive, row, retrieval, missed } = reading;
+  const began = performance.now();
+  const found: Found = { counts: { restored: 0, same: 0, kept: 0, failed: 0 }, problems: [], damages: [] };
+  let isLost = false;
+  try {
+    await readMembers(deps, attempt, reading, found);
+  } catch (error) {
+    attempt.throwIfCancelled();
+    await throwIfNotTheArchives(deps, tape, retrieval, error);
+    const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
+    found.problems.push({ path: null, reason, damaged: true });
+    found.damages.push(reason);
+    const { counts } = found;
+    counts.failed = (missed?.size ?? row.members) - counts.restored - counts.same - counts.kept;
+    isLost = true;
+  }
+  const [first] = found.damages;
+  // A tape that goes away while it is read looks damaged to its last reader.
+  if (first !== undefined) await confirmMedium(deps.drive.settings, tape.medium);
+  const more = found.damages.length > 1 ? ` (and ${found.damages.length - 1} more)` : '';
+  const damage = first === undefined ? null : `${first}${more}`;
+  return {
+    ...{ counts: found.counts, problems: found.problems, damage, isLost },
+    ms: performance.now() - began,
+  };
+}
+
+/** What is found while a copy is read. */
+interface Found {
+  counts: MemberCounts;
+  problems: RetrievalProblem[];
+  /** What is wrong with the copy itself. */
+  damages: string[];
 }
 
 async function readMembers(
   deps: DriveDeps,
   attempt: Attempt,
-  { retrieval, row, archive, file, damages }: Reading,
-  counts: Record<Unpacked['outcome'], number>,
-  problems: RetrievalProblem[],
+  { retrieval, row, archive, file, missed }: Reading,
+  { counts, problems, damages }: Found,
 ): Promise<void> {
   const { settings } = deps;
   const format = formatOf(archive.name) ?? 'gzip';
@@ -149,16 +166,17 @@ async function readMembers(
     );
   const verify = retrieval.kind === 'verify';
   if (verify) await dropFromCache(file);
-  const { size } = await lstat(file);
+  const { size } = await onSide('tape', () => lstat(file));
   if (size !== archive.size) {
     const reason = `The archive ${file} has ${size} bytes instead of ${archive.size}.`;
-    problems.push({ path: null, reason });
+    // A restore names what that costs, if it costs anything.
+    if (verify) problems.push({ path: null, reason });
     damages.push(reason);
   }
   const report = (bytes: number) =>
     attempt.report({ step: 'reading', group: row.group_no, bytesOut: bytes, bytesTotal: row.bytes });
   report(0);
-  const outcome = await unpackInThread({
+  const facts = await unpackInThread({
     archivePath: file,
     format,
     codec: settings.COMPRESSION_CODEC,
@@ -172,27 +190,28 @@ async function readMembers(
     undescribed: retrieval.target === null ? [] : await foldersAboveSources(deps, subjectOf(retrieval, row)),
     job: { name: retrieval.id, token: attempt.token },
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
-    pages: wantedPages(deps, retrieval, row, problems),
+    pages: wantedPages(deps, retrieval, row, missed, problems),
     signal: attempt.signal,
     onBatch(batch) {
       for (const { name, outcome: became, reason, damaged } of batch) {
         counts[became] += 1;
         if (damaged === true) damages.push(`${toText(name)}: ${reason ?? ''}`);
-        if (reason !== undefined) problems.push({ path: toBytes(name), reason });
+        if (reason !== undefined) problems.push({ path: toBytes(name), reason, damaged: damaged === true });
       }
     },
     onProgress: report,
   });
   if (!verify) return;
-  if (
-    problems.length === 0 &&
-    outcome.archiveSha256 !== undefined &&
-    outcome.archiveSha256 !== archive.sha256
-  )
-    problems.push({
-      path: null,
-      reason: `The SHA-256 of ${file} is not that of the archive which was written.`,
-    });
+  for (const unreadable of facts.unreadable) {
+    const reason = `The archive ${file}: ${unreadable}.`;
+    problems.push({ path: null, reason });
+    damages.push(reason);
+  }
+  if (problems.length === 0 && facts.sha256 !== undefined && facts.sha256 !== archive.sha256) {
+    const reason = `The SHA-256 of ${file} is not that of the archive which was written.`;
+    problems.push({ path: null, reason });
+    damages.push(reason);
+  }
   const manifest = path.join(path.dirname(file), archive.manifest_name);
   const wrong = await manifestDamage(manifest, archive.manifest_sha256);
   if (wrong !== undefined) problems.push({ path: null, reason: `The manifest ${manifest} ${wrong}.` });
@@ -208,6 +227,7 @@ async function* wantedPages(
   deps: DriveDeps,
   retrieval: RetrievalRow,
   row: RetrievalArchiveRow,
+  missed: ReadonlySet<string> | undefined,
   problems: RetrievalProblem[],
 ): AsyncGenerator<WantedMember[]> {
   const { catalog } = deps;
@@ -223,6 +243,7 @@ async function* wantedPages(
     const wanted: WantedMember[] = [];
     for (const file of page) {
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
+      if (missed !== undefined && !missed.has(fromBytes(file.path))) continue;
       if (file.state === 'skipped' && retrieval.kind === 'restore')
         problems.push({ path: file.path, reason: `It is not whole in the backup: ${file.reason ?? ''}` });
       wanted.push(await wantedMember(deps, file));
@@ -270,27 +291,21 @@ async function foldersAboveSources(
   return [...new Set(names.flatMap((name) => [...namesAbove(name)]))];
 }
 
-/** Throws a failure that says nothing about the archive: the tape went away, or the target takes nothing. */
+/** What the system says of one file of a tape; any other error of it concerns more, such as a mount that has died. */
+const ofOneFile = new Set(['ENOENT', 'ELOOP', 'EIO', 'ENODATA', 'ENXIO', 'EISDIR', 'EACCES']);
+
+/** Throws a failure that says nothing about the archive: the tape went away, or another side has failed. */
 async function throwIfNotTheArchives(
   { drive }: DriveDeps,
   tape: LoadedTape,
-  retrieval: RetrievalRow,
+  { target }: RetrievalRow,
   error: unknown,
 ): Promise<void> {
-  if (error instanceof TapeflowFailure) throw error;
+  if (target !== null && sideOf(error) === 'target') throw targetFailure(target, error);
+  if (!(error instanceof ArchiveUnreadable) && sideOf(error) !== 'tape') throw error;
   await confirmMedium(drive.settings, tape.medium);
-  const code = systemErrorCode(error) ?? '';
-  if (retrieval.target !== null && targetConditions.has(code)) {
-    throw new TapeflowFailure(
-      'TargetNotReady',
-      `The target ${retrieval.target} takes no more: ${describeError(error)}.`,
-      { kind: 'person', advice: 'The restore goes on by itself when there is room.' },
-    );
-  }
-  const ofTheArchive =
-    error instanceof ArchiveUnreadable ||
-    ['ENOENT', 'ELOOP', 'EIO', 'ENXIO', 'EISDIR', 'EACCES'].includes(code);
-  if (isMountDeath(error) || !ofTheArchive) throw error;
+  if (error instanceof ArchiveUnreadable || ofOneFile.has(systemErrorCode(error) ?? '')) return;
+  throw error;
 }
 
 async function manifestDamage(file: string, sha256: string): Promise<string | undefined> {

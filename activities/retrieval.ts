@@ -5,29 +5,28 @@ import { timeSetter } from '../archive/set-times.js';
 import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
 import { TargetTree } from '../archive/target-tree.js';
 import { unreserveForCopy } from '../catalog/copy-staging.js';
+import { recordEndProblems, recordFailed, triedOf, type RetrievalProblem } from '../catalog/read-results.js';
 import {
-  addProblems,
   pendingArchive,
   pendingArchives,
-  recordFailed,
   recordRetrieval,
   retrievalNamed,
   selectionOf,
   summarizeRetrieval,
   type RetrievalArchiveRow,
-  type RetrievalProblem,
   type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
 import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
-import { TapeflowFailure } from '../config/failures.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { syncFileSystem } from '../staging/page-cache.js';
 import { spaceOf } from '../tape/drive.js';
 import { loadedTapeId } from '../tape/label.js';
 import { requireForReading } from '../tape/loaded-tape.js';
-import { asAttempt, pause } from './attempt.js';
+import { asAttempt, pause, type Attempt } from './attempt.js';
 import { removeCopyStaging } from './copy-archive.js';
 import type { Deps, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
@@ -107,7 +106,8 @@ export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef): Promise<v
 async function takeLoaded({ catalog, drive }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
   const loaded = await loadedTapeId(drive.settings.path);
   const copies = await goodCopies(catalog, row.set_id, row.group_no);
-  const other = copies.find((copy) => copy.tape === loaded && copy.copyNo !== row.copy_no);
+  const passed = [...triedOf(row), row.copy_no];
+  const other = copies.find((copy) => copy.tape === loaded && !passed.includes(copy.copyNo));
   if (other === undefined) return false;
   await readInstead(catalog, row, other);
   return true;
@@ -130,11 +130,8 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, id);
     if (retrieval.kind === 'restore' && retrieval.target !== null && retrieval.finished_at === null) {
-      const problems = await finishTree(deps, retrieval, retrieval.target, attempt.token, () =>
-        attempt.throwIfCancelled(),
-      );
-      await syncFileSystem(retrieval.target);
-      await addProblems(catalog, id, problems);
+      const problems = await treeProblems(deps, retrieval, retrieval.target, attempt);
+      await recordEndProblems(catalog, id, problems);
     }
     if (retrieval.kind === 'copy') {
       await unreserveForCopy(catalog, id);
@@ -145,6 +142,27 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
     await recordRetrieval(catalog, id, state, null);
     return summarizeRetrieval(catalog, id);
   });
+}
+
+/** Finishes the tree; a target that fails, or is gone, is a problem of its own: nothing is to be waited for. */
+async function treeProblems(
+  deps: DriveDeps,
+  retrieval: RetrievalRow,
+  target: string,
+  attempt: Attempt,
+): Promise<RetrievalProblem[]> {
+  try {
+    return await onSide('target', async () => {
+      const check = () => attempt.throwIfCancelled();
+      const problems = await finishTree(deps, retrieval, target, attempt.token, check);
+      await syncFileSystem(target);
+      return problems;
+    });
+  } catch (error) {
+    if (sideOf(error) !== 'target') throw error;
+    const reason = `Not every folder of the target ${target} got its mode and times: ${describeError(error)}.`;
+    return [{ path: null, reason }];
+  }
 }
 
 async function finishTree(

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import type { Hole } from '../config/read-again.js';
+import { SideError } from '../config/sides.js';
+import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
 import type { Decompressor } from './decompressor.js';
+
+export { ArchiveDamaged } from './archive-file.js';
 
 /** How an archive's blocks lie in it: the index that its manifest ends with. */
 export interface BlockIndex {
@@ -29,7 +34,10 @@ export interface Chunk {
   data: Buffer;
 }
 
-/** The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`. */
+/**
+ * The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`, and a `SideError` of
+ * the tape for what concerns more than the bytes asked for.
+ */
 export interface TarSource {
   /** The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten. */
   chunkAt(offset: number): Promise<Chunk | undefined>;
@@ -37,9 +45,6 @@ export interface TarSource {
   expect(from: number, to: number): void;
   close(): void;
 }
-
-/** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
-export class ArchiveDamaged extends Error {}
 
 /** For an archive that ends at a byte of a file's content. */
 export function endsInside(at: number): ArchiveDamaged {
@@ -55,28 +60,24 @@ export function heldContent(data: Buffer): TarSource {
   };
 }
 
-/** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
-export function openArchive(path: string): { fd: number; size: number } {
-  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new ArchiveDamaged('it is no ordinary file');
-    return { fd, size: stats.size };
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
 const noChunk = (() => {
   const chunk: Chunk = { start: 0, data: Buffer.alloc(0) };
   return { chunk, promise: Promise.resolve(chunk) };
 })();
 
+/** What a block holds; bytes in a hole are not to be had. Only one that is not compressed can have some and not all. */
+interface LoadedBlock {
+  data: Buffer;
+  holes: readonly (Hole & { why: string })[];
+}
+
+/** What is known of a block. */
+const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
+
 /**
  * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of them
- * decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A damaged block spoils its own
- * bytes only.
+ * decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A block that is damaged or cannot
+ * be read spoils its own bytes only, and in a plain one those that cannot be read spoil no others.
  *
  * @param inFlight blocks that are read ahead.
  * @param hashing take the file's own hash too; for a reader that reads all of it.
@@ -86,7 +87,7 @@ export class IndexedReader implements TarSource {
   private readonly size: number;
   /** Byte of the file where each block begins, and its end. */
   private readonly begins: number[] = [0];
-  private readonly loaded = new Map<number, Promise<Buffer>>();
+  private readonly loaded = new Map<number, Promise<LoadedBlock>>();
   /** What was asked for last: the next is mostly of the same block. */
   private last = noChunk;
   /** Blocks that will be wanted, in order. */
@@ -94,6 +95,9 @@ export class IndexedReader implements TarSource {
   /** SHA-256 of the file so far, as long as every block of it was read in order. */
   private readonly hash = createHash('sha256');
   private hashed = 0;
+  private readonly known: Uint8Array;
+  /** What of the file could not be read, in parts of sentences. */
+  readonly unreadable: string[] = [];
 
   constructor(
     path: string,
@@ -105,6 +109,7 @@ export class IndexedReader implements TarSource {
     ({ fd: this.fd, size: this.size } = openArchive(path));
     let at = 0;
     for (const bytes of index.blocks) this.begins.push((at += bytes));
+    this.known = new Uint8Array(index.blocks.length);
   }
 
   expect(from: number, to: number): void {
@@ -132,19 +137,21 @@ export class IndexedReader implements TarSource {
       if (next === undefined) break;
       void this.load(next);
     }
-    const data = await wanted;
+    const { data, holes } = await wanted;
     const start = block * blockBytes;
     if (offset >= start + data.length) return undefined;
-    const chunk = { start, data };
+    const chunk = holes.length === 0 ? { start, data } : betweenHoles(start, data, holes, offset - start);
     this.last = { chunk, promise: Promise.resolve(chunk) };
     return chunk;
   }
 
-  /** SHA-256 of the whole file in hex; undefined when it was not read from its beginning to its end, in order. */
+  /** SHA-256 of the whole file in hex, which is read to its end for it; undefined when something could not be read. */
   async sha256(): Promise<string | undefined> {
     const { blockBytes, blocks } = this.index;
-    for (let block = this.hashed; block < blocks.length; block += 1)
-      await this.chunkAt(block * blockBytes).catch(() => undefined);
+    for (let block = 0; block < blocks.length; block += 1) {
+      const isWanted = this.unreadable.length === 0 ? block >= this.hashed : this.known[block] === UNREAD;
+      if (isWanted) await this.chunkAt(block * blockBytes).catch(onlyDamage);
+    }
     return this.hashed === blocks.length ? this.hash.digest('hex') : undefined;
   }
 
@@ -153,7 +160,7 @@ export class IndexedReader implements TarSource {
     closeSync(this.fd);
   }
 
-  private load(block: number): Promise<Buffer> {
+  private load(block: number): Promise<LoadedBlock> {
     const known = this.loaded.get(block);
     if (known !== undefined) return known;
     const loading = this.decompress(block);
@@ -163,31 +170,48 @@ export class IndexedReader implements TarSource {
     return loading;
   }
 
-  private async decompress(block: number): Promise<Buffer> {
+  private async decompress(block: number): Promise<LoadedBlock> {
+    const { blockBytes, blocks } = this.index;
     const from = this.begins[block] ?? 0;
-    const bytes = this.index.blocks[block] ?? 0;
+    const bytes = blocks[block] ?? 0;
     if (from + bytes > this.size)
       throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.size} bytes`);
     const compressed = Buffer.allocUnsafe(bytes);
-    for (let have = 0; have < bytes;) {
-      const read = readSync(this.fd, compressed, have, bytes - have, from + have);
-      if (read === 0) throw new ArchiveDamaged('the archive became shorter while it was read');
-      have += read;
-    }
-    if (this.hashing && block === this.hashed) {
+    const isPlain = this.decompressor.format === 'none';
+    const reading = readFromTape(this.fd, compressed, from, !isPlain);
+    const { bytes: read, holes, error } = reading instanceof Promise ? await reading : reading;
+    const what = `block ${block + 1} of ${blocks.length}`;
+    const whys = holes.map((hole) => holeText(hole, from, error));
+    if (whys.length > 0 && this.known[block] !== UNREADABLE)
+      this.unreadable.push(...whys.map((why) => `${what}: ${why}`));
+    if (this.known.length > block) this.known[block] = holes.length === 0 ? READ : UNREADABLE;
+    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${whys[0] ?? ''}`);
+    if (read < bytes) throw new ArchiveDamaged('the archive became shorter while it was read');
+    if (this.hashing && block === this.hashed && holes.length === 0) {
       this.hash.update(compressed);
       this.hashed += 1;
     }
-    const { blockBytes, blocks } = this.index;
-    const data = await this.decompressor.block(
-      compressed,
-      blockBytes,
-      `block ${block + 1} of ${blocks.length}`,
-    );
+    const data = await this.decompressor.block(compressed, blockBytes, what);
     if (block < blocks.length - 1 && data.length !== blockBytes)
-      throw new ArchiveDamaged(`block ${block + 1} of ${blocks.length} has ${data.length} bytes`);
-    return data;
+      throw new ArchiveDamaged(`${what} has ${data.length} bytes`);
+    return { data, holes: holes.map((hole, at) => ({ ...hole, why: whys[at] ?? '' })) };
   }
+}
+
+/** The bytes around one of a block's, up to the holes on both of its sides. */
+function betweenHoles(start: number, data: Buffer, holes: LoadedBlock['holes'], at: number): Chunk {
+  let [from, to] = [0, data.length];
+  for (const hole of holes) {
+    if (at >= hole.from && at < hole.to) throw new ArchiveDamaged(hole.why);
+    if (hole.to <= at) from = Math.max(from, hole.to);
+    else to = Math.min(to, hole.from);
+  }
+  return { start: start + from, data: data.subarray(from, to) };
+}
+
+/** Swallows what is noted where it was met; any other error is thrown on. */
+function onlyDamage(error: unknown): void {
+  if (!(error instanceof ArchiveDamaged)) throw error;
 }
 
 /**
@@ -222,6 +246,7 @@ export class StreamReader implements TarSource {
       try {
         next = await this.content.next();
       } catch (error) {
+        if (error instanceof SideError) throw error;
         throw new ArchiveDamaged(
           `it cannot be read after ${start + data.length} bytes (${error instanceof Error ? error.message : 'error'})`,
         );
@@ -249,7 +274,10 @@ export class StreamReader implements TarSource {
   private async *fileChunks(hashing: boolean): AsyncGenerator<Buffer, undefined> {
     while (this.isOpen) {
       const buffer = Buffer.allocUnsafe(1024 * 1024);
-      const bytes = readSync(this.fd, buffer, 0, buffer.length, this.bytesIn);
+      const reading = readFromTape(this.fd, buffer, this.bytesIn, true);
+      const { bytes, holes, error } = reading instanceof Promise ? await reading : reading;
+      const [hole] = holes;
+      if (hole !== undefined) throw new ArchiveDamaged(holeText(hole, this.bytesIn, error));
       if (bytes === 0) break;
       this.bytesIn += bytes;
       const chunk = buffer.subarray(0, bytes);

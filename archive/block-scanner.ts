@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { inflateRaw } from 'node:zlib';
-import { ArchiveDamaged, openArchive, StreamReader, type Chunk, type TarSource } from './block-reader.js';
+import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
+import { StreamReader, type Chunk, type TarSource } from './block-reader.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
 import { formatBlockBytes, type ArchiveFormat } from './format.js';
 import { zstdFrame } from './zstd-frame.js';
@@ -88,7 +89,7 @@ class BlockScanner implements ForwardSource {
   async hasBlocks(): Promise<boolean> {
     try {
       const first = await this.chunkAt(0);
-      return first === undefined || first.data.length === this.blockBytes || this.isAtEnd();
+      return first === undefined || first.data.length === this.blockBytes || (await this.isAtEnd());
     } catch (error) {
       if (error instanceof NoBlock) return false;
       if (error instanceof ArchiveDamaged) return true;
@@ -103,7 +104,7 @@ class BlockScanner implements ForwardSource {
   async chunkAt(offset: number): Promise<Chunk | undefined> {
     while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
       const start = this.current.start + this.current.data.length;
-      if (this.isAtEnd()) this.current = undefined;
+      if (await this.isAtEnd()) this.current = undefined;
       else if (start !== this.blocks.length * this.blockBytes)
         throw new ArchiveDamaged(`block ${this.blocks.length} has ${this.current.data.length} bytes`);
       else this.current = { start, data: await this.nextBlock() };
@@ -114,7 +115,7 @@ class BlockScanner implements ForwardSource {
   async sha256(): Promise<string> {
     this.ahead = Buffer.alloc(0);
     try {
-      while (this.readMore());
+      while (await this.readMore());
     } catch (error) {
       // Of what cannot be read there is no hash; that it is damaged is known already.
       if (!(error instanceof ArchiveDamaged)) throw error;
@@ -126,12 +127,12 @@ class BlockScanner implements ForwardSource {
     closeSync(this.fd);
   }
 
-  private isAtEnd(): boolean {
-    return this.ahead.length === 0 && !this.readMore();
+  private async isAtEnd(): Promise<boolean> {
+    return this.ahead.length === 0 && !(await this.readMore());
   }
 
   private async nextBlock(): Promise<Buffer> {
-    while (this.ahead.length < this.blockBytes + spareBytes && this.readMore());
+    while (this.ahead.length < this.blockBytes + spareBytes && (await this.readMore()));
     const what = `block ${this.blocks.length + 1}`;
     const { ahead } = this;
     const bytes =
@@ -150,16 +151,12 @@ class BlockScanner implements ForwardSource {
   }
 
   /** Returns false at the end of the file. */
-  private readMore(): boolean {
+  private async readMore(): Promise<boolean> {
     const more = Buffer.allocUnsafe(4 * 1024 * 1024);
-    let bytes: number;
-    try {
-      bytes = readSync(this.fd, more, 0, more.length, this.bytesIn);
-    } catch (error) {
-      throw new ArchiveDamaged(
-        `it cannot be read after ${this.bytesIn} bytes (${error instanceof Error ? error.message : 'error'})`,
-      );
-    }
+    const reading = readFromTape(this.fd, more, this.bytesIn, true);
+    const { bytes, holes, error } = reading instanceof Promise ? await reading : reading;
+    const [hole] = holes;
+    if (hole !== undefined) throw new ArchiveDamaged(holeText(hole, this.bytesIn, error));
     this.bytesIn += bytes;
     const chunk = more.subarray(0, bytes);
     this.hash.update(chunk);

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { toBytes } from './byte-string.js';
 import { timeNs } from './file-time.js';
+import { joinHardLink } from './finish-tree.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
 import { RestoreProblem, lookAtPath, type Place, type TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
@@ -44,9 +45,23 @@ export class MemberPlacer {
     return place.folder.made || lookAtPath(this.tree.path(place)) === undefined;
   }
 
-  /** True for a member with several links that is in its place. */
-  holds(name: string): boolean {
-    return this.placed.has(name);
+  /**
+   * True for a member with several links that is in its place: put there now, or by an earlier attempt or restore.
+   *
+   * @param link a second name of it, which has the same content and time.
+   */
+  holds(name: string, link: WantedMember): boolean {
+    if (this.placed.has(name)) return true;
+    try {
+      const path = this.tree.existing(name);
+      const there = lookAtPath(path);
+      if (there === undefined || !isSameFile(path, link, there)) return false;
+    } catch {
+      // Its folder is not there, or is none: the content is taken from the archive.
+      return false;
+    }
+    this.placed.add(name);
+    return true;
   }
 
   /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
@@ -79,7 +94,14 @@ export class MemberPlacer {
     const existing = this.tree.existing(of);
     const there = place.folder.made ? undefined : lookAtPath(path);
     if (there !== undefined) {
-      if (there.ino === lookAtPath(existing)?.ino) return 'same';
+      const first = lookAtPath(existing);
+      if (there.ino === first?.ino) return 'same';
+      if (isSameFile(path, member, there)) {
+        // Restored by itself before: it becomes a link, where that changes nothing else of it.
+        const isAlike = there.mode === first?.mode && there.uid === first.uid && there.gid === first.gid;
+        if (isAlike) joinHardLink(this.tree, member.name, of);
+        return 'same';
+      }
       const kept = this.mayReplace(member, there);
       if (kept !== undefined) return kept;
     }

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -9,6 +10,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { fromText, toBytes } from './byte-string.js';
+import { writeAll } from './output-file.js';
 
 /** Why one entry cannot be put in its place; the message is a part of a sentence. */
 export class RestoreProblem extends Error {}
@@ -139,6 +141,19 @@ export class TargetTree {
     const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
     this.parts += 1;
     return Buffer.concat([folder, Buffer.from(`${this.partPrefix}${this.job.token}-${this.parts}.part`)]);
+  }
+
+  /** Makes a file at the top and removes it again: throws when the target takes none at all. */
+  probe(): void {
+    const path = this.partBeside(this.child(this.root, '', 'probe'));
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      writeAll(fd, Buffer.alloc(4096));
+      fsyncSync(fd);
+    } finally {
+      closeFd(fd);
+      unlinkSync(path);
+    }
   }
 
   private get partPrefix(): string {

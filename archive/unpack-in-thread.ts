@@ -1,4 +1,6 @@
 import { Worker } from 'node:worker_threads';
+import { SideError, type Side } from '../config/sides.js';
+import type { ArchiveFacts } from './unpack.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** To the thread: a page of wanted members, or the end of them. */
@@ -11,13 +13,15 @@ export interface UnpackReport {
   batch?: Unpacked[];
   /** Bytes of content so far. */
   bytes?: number;
-  done?: UnpackOutcome;
-  failed?: { message: string; code: string | undefined; path: string | undefined; damaged: boolean };
-}
-
-export interface UnpackOutcome {
-  /** SHA-256 of the archive file, when it was read whole; undefined when it was not. */
-  archiveSha256: string | undefined;
+  done?: ArchiveFacts;
+  failed?: {
+    message: string;
+    code: string | undefined;
+    path: string | undefined;
+    /** Undefined for what was met at no side. */
+    side: Side | undefined;
+    damaged: boolean;
+  };
 }
 
 export interface UnpackThreadData extends UnpackOptions {
@@ -41,9 +45,9 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 25
 
 /**
  * Takes members out of an archive in a thread of its own, so that this one can heartbeat. Resolves when every page was
- * taken; what failed is in the batches. An error of the target's disk keeps its `code` (`ENOSPC`).
+ * taken; what failed is in the batches. An error of the system keeps its side and its `code` (`ENOSPC`).
  */
-export async function unpackInThread(unpack: ThreadedUnpack): Promise<UnpackOutcome> {
+export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFacts> {
   const { pages, signal, onBatch, onProgress, ...options } = unpack;
   signal.throwIfAborted();
   const stopFlag = new SharedArrayBuffer(4);
@@ -60,7 +64,7 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<UnpackOutc
   signal.addEventListener('abort', stop);
   let feeding = Promise.resolve();
   try {
-    return await new Promise<UnpackOutcome>((resolve, reject) => {
+    return await new Promise<ArchiveFacts>((resolve, reject) => {
       const fail = (error: unknown) => {
         stop();
         reject(error instanceof Error ? error : new Error('a page could not be read', { cause: error }));
@@ -79,9 +83,12 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<UnpackOutc
         if (report.ready === true) feeding = feed().catch(fail);
         if (report.done !== undefined) resolve(report.done);
         if (report.failed !== undefined) {
-          const { message, damaged, ...rest } = report.failed;
+          const { message, damaged, code, path, side } = report.failed;
           if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
-          else reject(damaged ? new ArchiveUnreadable(message) : Object.assign(new Error(message), rest));
+          else if (damaged) reject(new ArchiveUnreadable(message));
+          else if (side !== undefined && code !== undefined)
+            reject(new SideError(side, { message, code, path }));
+          else reject(Object.assign(new Error(message), { code, path }));
         }
       });
       thread.once('error', reject);

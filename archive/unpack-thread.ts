@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { sideOf } from '../config/sides.js';
 import { ArchiveDamaged } from './block-reader.js';
-import { Unpacker } from './unpack.js';
-import type { UnpackCommand, UnpackOutcome, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
+import { Unpacker, type ArchiveFacts } from './unpack.js';
+import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
 import { threadCommands } from './thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
@@ -14,7 +15,7 @@ if (port === null) throw new Error('unpack-thread.js runs as a worker thread onl
 const report = (message: UnpackReport) => port.postMessage(message);
 const nextCommand = threadCommands<UnpackCommand>(port);
 
-async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
+async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
   const stop = new Int32Array(options.stopFlag);
   const unpacker = await Unpacker.open(options, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
@@ -24,7 +25,7 @@ async function unpack(options: UnpackThreadData): Promise<UnpackOutcome> {
       const command = await nextCommand();
       if ('end' in command) {
         report({ batch: await unpacker.finish() });
-        return { archiveSha256: await unpacker.archiveSha256() };
+        return await unpacker.archiveFacts();
       }
       // The next page is fetched while this one is worked on.
       report({ ready: true });
@@ -44,6 +45,7 @@ try {
   report({ done: await unpack(workerData as UnpackThreadData) });
 } catch (error) {
   const { message, code, path } = error as NodeJS.ErrnoException;
-  report({ failed: { message, code, path, damaged: error instanceof ArchiveDamaged } });
+  const damaged = error instanceof ArchiveDamaged;
+  report({ failed: { message, code, path, side: sideOf(error), damaged } });
 }
 port.close();

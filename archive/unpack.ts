@@ -7,6 +7,8 @@ import {
   heldContent,
   type TarSource,
 } from './block-reader.js';
+import { systemErrorCode } from '../config/failures.js';
+import { onSide, onSideSync, sideOf } from '../config/sides.js';
 import { toText } from './byte-string.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
 import { FileBatches, type BatchedFile } from './file-batches.js';
@@ -20,6 +22,14 @@ import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js'
 
 /** Thrown when `shouldStop` says so. */
 export class UnpackStopped extends Error {}
+
+/** What is known of an archive file besides its members. */
+export interface ArchiveFacts {
+  /** SHA-256 in hex, when it was read whole; undefined when it was not, or could not be. */
+  sha256: string | undefined;
+  /** What of it could not be read, in parts of sentences. */
+  unreadable: readonly string[];
+}
 
 /** Batches of small files that are written at once, while another one is filled. */
 const batchesAtOnce = 3;
@@ -57,7 +67,9 @@ export class Unpacker {
         ? new StreamReader(archivePath, decompressor)
         : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
     try {
-      this.tree = target === null ? undefined : new TargetTree(target, options.undescribed, options.job);
+      this.tree = onSideSync('target', () =>
+        target === null ? undefined : new TargetTree(target, options.undescribed, options.job),
+      );
     } catch (error) {
       this.source.close();
       throw error;
@@ -71,11 +83,11 @@ export class Unpacker {
     });
   }
 
-  /** SHA-256 of the archive file in hex, when it was read whole to compare it; undefined when it was not. */
-  async archiveSha256(): Promise<string | undefined> {
-    return this.options.target === null && this.source instanceof IndexedReader
-      ? this.source.sha256()
-      : undefined;
+  /** What is found of the archive file itself, when it is read whole to compare it. */
+  async archiveFacts(): Promise<ArchiveFacts> {
+    if (!(this.source instanceof IndexedReader)) return { sha256: undefined, unreadable: [] };
+    const sha256 = this.options.target === null ? await this.source.sha256() : undefined;
+    return { sha256, unreadable: this.source.unreadable };
   }
 
   /**
@@ -139,6 +151,9 @@ export class Unpacker {
     if (error instanceof RestoreProblem) return failed(name, error.message);
     if (error instanceof ArchiveDamaged)
       return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
+    if (sideOf(error) !== 'target') throw error;
+    // A bad place of the target's disk costs what was to lie there; a disk that takes nothing at all is another matter.
+    if (systemErrorCode(error) === 'EIO') onSideSync('target', () => this.tree?.probe());
     return failed(name, problemOf(error));
   }
 
@@ -177,14 +192,19 @@ export class Unpacker {
     no: number,
     entry: TarEntry,
   ): Promise<Unpacked['outcome'] | undefined> {
-    if (member.type === 'directory') return this.placer?.putFolder(member) ?? 'restored';
-    if (member.type === 'symlink') return this.placer?.putSymlink(member) ?? 'restored';
-    if (entry.type === 'link') return this.putLink(member);
     const { batches, tree, placer } = this;
+    if (member.type === 'directory')
+      return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
+    if (member.type === 'symlink')
+      return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
+    if (entry.type === 'link') return this.putLink(member);
     if (batches?.takes(member) === true) {
-      const place = tree?.place(member.name);
+      const [place, isFree] = onSideSync('target', () => {
+        const at = tree?.place(member.name);
+        return [at, at === undefined || placer === undefined || placer.isFree(at)];
+      });
       // What is there is for `putFile` to look at.
-      if (place === undefined || placer === undefined || placer.isFree(place)) {
+      if (isFree) {
         await batches.add({ member, no, place }, entry.contentOffset, this.source);
         return undefined;
       }
@@ -197,8 +217,10 @@ export class Unpacker {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
       throw new ArchiveDamaged('the file that it is a link to is not known');
-    if (this.placer === undefined) return 'restored';
-    return this.placer.holds(of) ? this.placer.putLink(member, of) : this.putContentOf(member, linkOffset);
+    const { placer } = this;
+    if (placer === undefined) return 'restored';
+    if (!onSideSync('target', () => placer.holds(of, member))) return this.putContentOf(member, linkOffset);
+    return onSide('target', () => placer.putLink(member, of));
   }
 
   /** The content lies before this member in the archive, where this reader may be past it: it is read by another. */
@@ -223,8 +245,12 @@ export class Unpacker {
     contentOffset: number,
     source: TarSource,
   ): Promise<Unpacked['outcome']> {
-    if (this.placer !== undefined)
-      return this.placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd));
+    const { placer } = this;
+    // What the copy meets on the tape has its side already.
+    if (placer !== undefined)
+      return onSide('target', () =>
+        placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd)),
+      );
     await this.copy(member, contentOffset, source, undefined);
     return 'restored';
   }
@@ -258,8 +284,9 @@ function failed(name: string, reason: string): Unpacked {
   return { name, outcome: 'failed', bytes: 0, reason };
 }
 
-/** Errors that concern this one entry; every other one (a full disk, a dead mount) fails the attempt. */
+/** Errors of the target that concern this one entry; every other one (a full disk, a dead mount) fails the attempt. */
 const onlyThis: Record<string, string> = {
+  EIO: 'the disk of the target fails where it was to be written',
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
   ENAMETOOLONG: 'its name or path is too long here',
@@ -275,7 +302,7 @@ const onlyThis: Record<string, string> = {
 };
 
 function problemOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
+  const code = systemErrorCode(error) ?? '';
   const words = onlyThis[code];
   if (words === undefined) throw error;
   return `${words} (${code})`;

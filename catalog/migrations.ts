@@ -364,6 +364,27 @@ async function schedules(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('retrievals').addColumn('taken_up_at', integer).execute();
 }
 
+/**
+ * Damage belongs to members, not to copies: what one copy of an archive could not give back is read from the next. A copy
+ * can have a manifest of its own, or none.
+ */
+async function damagedMembers(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  const flag = (name: string, table: string) =>
+    schema
+      .alterTable(table)
+      .addColumn(name, integer, (c) => c.notNull().defaultTo(0))
+      .execute();
+  await flag('damaged', 'retrieval_problems');
+  await flag('only_damaged', 'retrieval_archives');
+  await schema
+    .alterTable('retrieval_archives')
+    .addColumn('tried', 'text', (c) => c.notNull().defaultTo('[]'))
+    .execute();
+  await schema.alterTable('copies').addColumn('manifest_size', integer).execute();
+  await schema.alterTable('copies').addColumn('manifest_sha256', 'text').execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -378,4 +399,5 @@ export const migrations: Record<string, Migration> = {
   '0010_files_by_inode': { up: filesByInode },
   '0011_fresh_restores': { up: freshRestores },
   '0013_schedules': { up: schedules },
+  '0016_damaged_members': { up: damagedMembers },
 };

@@ -42,48 +42,26 @@ export async function readInstead(db: Catalog, row: RetrievalArchiveRow, copy: G
     .execute();
 }
 
+/** A copy that a retrieval may read in place of another one. */
+export type OtherCopy = GoodCopy;
+
 /**
- * Lets a retrieval read another good copy of an archive after all that it has to read else, in place of one that is no good;
- * that one is marked with its damage, if it has one, so that it is not chosen again.
- *
- * @param restored members that the copy has brought back all the same.
- * @returns the name of the other tape; undefined when there is none, and nothing was changed.
+ * The copy of an archive that a retrieval reads next, when one is no good: one that was not read by it, of which nothing is
+ * known to be damaged, if there is such a one; undefined when there is none at all.
  */
-export async function goOnWithOther(
-  catalog: Catalog,
-  row: RetrievalArchiveRow,
-  damage: string | null,
-  restored = 0,
-): Promise<string | undefined> {
-  return catalog.transaction().execute(async (tx) => {
-    const others = await goodCopies(tx, row.set_id, row.group_no);
-    const other = others.find((copy) => copy.copyNo !== row.copy_no);
-    if (other === undefined) return undefined;
-    if (damage !== null)
-      await tx
-        .updateTable('copies')
-        .set({ damage })
-        .where('set_id', '=', row.set_id)
-        .where('group_no', '=', row.group_no)
-        .where('copy_no', '=', row.copy_no)
-        .execute();
-    const { last } = await tx
-      .selectFrom('retrieval_archives')
-      .select((eb) => eb.fn.max<number>('no').as('last'))
-      .where('retrieval_id', '=', row.retrieval_id)
-      .executeTakeFirstOrThrow();
-    await tx
-      .deleteFrom('retrieval_problems')
-      .where('retrieval_id', '=', row.retrieval_id)
-      .where('no', '=', row.no)
-      .execute();
-    await tx
-      .updateTable('retrieval_archives')
-      .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, restored })
-      .where('retrieval_id', '=', row.retrieval_id)
-      .where('no', '=', row.no)
-      .where('state', '=', 'pending')
-      .execute();
-    return other.tapeName;
-  });
+export async function otherCopyOf(
+  tx: Catalog,
+  row: Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no' | 'tried'>,
+): Promise<OtherCopy | undefined> {
+  return tx
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select(['copies.copy_no as copyNo', 'copies.tape_uuid as tape', 'tapes.name as tapeName'])
+    .where('copies.set_id', '=', row.set_id)
+    .where('copies.group_no', '=', row.group_no)
+    .where('copies.state', '=', 'committed')
+    .where('copies.copy_no', 'not in', [...(JSON.parse(row.tried) as number[]), row.copy_no])
+    .orderBy((eb) => eb('copies.damage', 'is not', null))
+    .orderBy('copies.copy_no')
+    .executeTakeFirst();
 }

@@ -1,6 +1,7 @@
 import type { Catalog } from './open-catalog.js';
 import { archivesOf, committedCopies, inTapeOrder, type CopyOnTape } from './plan-retrieval.js';
-import type { PlannedArchive, RetrievalProblem } from './retrievals.js';
+import type { RetrievalProblem } from './read-results.js';
+import type { PlannedArchive } from './retrievals.js';
 import { finalSetStates } from './schema.js';
 import { placesOf } from './set-copies.js';
 import { setNamed } from './sets.js';

@@ -2,6 +2,7 @@ import { sql, type Insertable, type Selectable } from 'kysely';
 import { usageFailure } from '../config/failures.js';
 import { selectionSchema, type Selection } from '../source/selection.js';
 import type { Catalog } from './open-catalog.js';
+import { insertProblems, type RetrievalProblem } from './read-results.js';
 import type { RetrievalArchivesTable, RetrievalKind, RetrievalState, RetrievalsTable } from './schema.js';
 
 export type RetrievalRow = Selectable<RetrievalsTable>;
@@ -156,92 +157,6 @@ export async function pendingArchive(
     .where('no', '=', no)
     .where('state', '=', 'pending')
     .executeTakeFirst();
-}
-
-/** A member that could not be had, or is damaged, and why. `path` null: the archive as a whole. */
-export interface RetrievalProblem {
-  path: Uint8Array | null;
-  reason: string;
-}
-
-/** What became of the members of one archive. */
-export interface ArchiveResult {
-  state: 'done' | 'failed';
-  restored: number;
-  same: number;
-  kept: number;
-  failed: number;
-  ms: number;
-}
-
-/** Records what became of an archive, in place of what an earlier attempt has recorded of it. */
-export async function recordArchive(
-  catalog: Catalog,
-  id: string,
-  no: number,
-  result: ArchiveResult,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    await tx
-      .updateTable('retrieval_archives')
-      .set({ ...result, ms: Math.round(result.ms) })
-      .where('retrieval_id', '=', id)
-      .where('no', '=', no)
-      .execute();
-    await tx.deleteFrom('retrieval_problems').where('retrieval_id', '=', id).where('no', '=', no).execute();
-    await insertProblems(tx, id, no, problems);
-  });
-}
-
-/**
- * Records that an archive could not be had, or not any more.
- * @param restored members that were had of it all the same.
- */
-export async function recordFailed(
-  catalog: Catalog,
-  row: Pick<RetrievalArchiveRow, 'retrieval_id' | 'no' | 'members'>,
-  reason: string,
-  restored = 0,
-): Promise<void> {
-  const counts = { restored, same: 0, kept: 0, failed: row.members - restored };
-  const result = { state: 'failed', ...counts, ms: 0 } as const;
-  await recordArchive(catalog, row.retrieval_id, row.no, result, [{ path: null, reason }]);
-}
-
-/** Adds problems in the caller's transaction; `no`: the archive that they are of. */
-async function insertProblems(
-  tx: Catalog,
-  id: string,
-  no: number | null,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  for (const { path, reason } of problems)
-    await tx.insertInto('retrieval_problems').values({ retrieval_id: id, no, path, reason }).execute();
-}
-
-/** Adds problems that belong to no archive. */
-export async function addProblems(
-  catalog: Catalog,
-  id: string,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  await catalog.transaction().execute((tx) => insertProblems(tx, id, null, problems));
-}
-
-/** Notes that a copy was read back whole and compared; `damage` says what is wrong with it. */
-export async function recordVerified(
-  db: Catalog,
-  copy: Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>,
-  damage: string | null,
-): Promise<void> {
-  await db
-    .updateTable('copies')
-    .set({ verified_at: Date.now(), damage })
-    .where('set_id', '=', copy.set_id)
-    .where('group_no', '=', copy.group_no)
-    .where('copy_no', '=', copy.copy_no)
-    .execute();
 }
 
 /** Writes a retrieval's state down; a final one is not changed any more. */

@@ -166,6 +166,12 @@ export interface CopiesTable {
   /** When it was last read back and compared, and what is wrong with it; null: nothing. */
   verified_at: number | null;
   damage: string | null;
+  /**
+   * The copy's own manifest, where that is not the one that was made with the archive; a size of 0: its tape is known to hold
+   * none. Null: the archive's.
+   */
+  manifest_size: Generated<number | null>;
+  manifest_sha256: Generated<string | null>;
 }
 
 export interface FilesTable {
@@ -276,6 +282,10 @@ export interface RetrievalArchivesTable {
   to_copy: number | null;
   to_pool: string | null;
   reserved: Generated<number>;
+  /** JSON array of the copies that were read before this one and had damage. */
+  tried: Generated<string>;
+  /** 1: only what those could not give back is wanted: the members that are noted as damaged. */
+  only_damaged: Generated<number>;
 }
 
 export interface RetrievalProblemsTable {
@@ -285,6 +295,8 @@ export interface RetrievalProblemsTable {
   no: number | null;
   path: Bytes | null;
   reason: string;
+  /** 1: the archive is damaged there, and another copy of it may have the member. */
+  damaged: Generated<number>;
 }
 
 /** Set folders seen on tapes whose number must never be given again, even after the catalog was lost. */

@@ -1,3 +1,5 @@
+import os from 'node:os';
+
 /** What may be done about a failure: this decides the retry policy of an activity and the exit code of a command. */
 export type FailureKind =
   /** The same call may succeed later: a busy file, a server that is away. Retried by the activity's policy. */
@@ -54,10 +56,24 @@ export function usageFailure(code: string, message: string, advice?: string): Ta
   );
 }
 
+/** Numbers of Linux that libuv has no name for, and so calls `UNKNOWN`; a full quota is one of them. */
+const unnamed = new Map([
+  ...Object.entries(os.constants.errno).map(([name, number]) => [number, name] as const),
+  ...(process.platform === 'linux'
+    ? ([
+        [117, 'EUCLEAN'],
+        [121, 'EREMOTEIO'],
+      ] as const)
+    : []),
+]);
+
 /** The `code` of a system error (`ENOENT`), or undefined when the value is no such error. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (error === null || typeof error !== 'object' || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  const { code } = error;
+  if (code === 'UNKNOWN' && 'errno' in error && typeof error.errno === 'number')
+    return unnamed.get(-error.errno) ?? code;
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** Plain words for the system errors that a person meets; other codes are shown as they are. */

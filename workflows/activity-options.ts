@@ -7,7 +7,7 @@ import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from './queue
 const anyArchive = '14 days';
 
 /** Failures that another attempt cannot mend. The activities mark them too; here they are listed for the reader. */
-const hopeless = ['TapeNotReady', 'TargetNotReady', 'StagedArchiveDamaged'];
+const hopeless = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArchiveDamaged'];
 
 /** A step in a drive's slot for whose answer a person waits: told at once, never tried again behind their back. */
 export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {

@@ -30,18 +30,29 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
     priority: { priorityKey: priorities[kind] },
   });
   const watching = proxyActivities<DriveHostActivities>(policies.watchTape);
-  /** Reads one archive, however often its tape or its target has to be waited for. */
-  const readOne = async ({ no, setId, group }: NextArchive) => {
+  /**
+   * Reads one archive, however often its tape or its target has to be waited for. False when the target cannot be used: then
+   * no other archive needs to be read either.
+   */
+  const readOne = async ({ no, setId, group }: NextArchive): Promise<boolean> => {
     for (;;) {
       setCurrentDetails(`**${id}** · reading group ${group} of set ${setId} (archive ${no})`);
       try {
         const summary = `${setId} group ${group}: ${kind}`;
-        return await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
+        await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
+        return true;
       } catch (error) {
         if (isCancellation(error)) throw error;
         const reason = failureReason(error);
-        if (!['TapeNotReady', 'TargetNotReady'].includes(failureType(error) ?? ''))
-          return await host.giveUpArchive({ id, no }, reason);
+        const type = failureType(error) ?? '';
+        if (['TargetUnusable', 'TargetFailed'].includes(type)) {
+          await host.recordRetrievalState(id, 'failed', reason);
+          return false;
+        }
+        if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
+          await host.giveUpArchive({ id, no }, reason);
+          return true;
+        }
         await waitForPerson(host, id, reason, (why) =>
           watching.watchForRetrieval.executeWithOptions({ summary: summaryText(why) }, [{ id, no }]),
         );
@@ -50,7 +61,7 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
   };
   return untilCancelled(host, id, async () => {
     for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
-      for (const next of page) await readOne(next);
+      for (const next of page) if (!(await readOne(next))) return host.finishRetrieval(id);
       if (workflowInfo().historyLength > eventsPerRun) return continueAsNew<typeof retrieveArchives>(input);
     }
     return host.finishRetrieval(id);

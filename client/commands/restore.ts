@@ -1,4 +1,5 @@
 import { accessSync, constants, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { fromText, toBytes } from '../../archive/byte-string.js';
 import { memberNameOfText } from '../../archive/member-name.js';
@@ -146,11 +147,28 @@ function isFresh(target: string, sources: string): boolean {
   }
 }
 
+/**
+ * Makes a folder and those above it where they are missing. One by one: Node's `recursive` never ends where the system takes
+ * no folders and calls them absent, as in `/proc`.
+ */
+function makeFolders(folder: string): void {
+  const missing: string[] = [];
+  for (let at = folder; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at))
+    missing.unshift(at);
+  for (const made of missing) {
+    try {
+      mkdirSync(made);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
 /** The target by its true path, made when it is missing; a usage failure says why it cannot be used. */
 function openTarget(given: string): string {
   const asked = userPath(given);
   try {
-    mkdirSync(asked, { recursive: true });
+    makeFolders(asked);
     const target = realpathSync(asked);
     if (!statSync(target).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     accessSync(target, constants.W_OK | constants.X_OK);

@@ -20,6 +20,7 @@ statfs getattr getxattr sync. `open` covers creation too, `sync` the index write
   times        how often it strikes; missing: always
   path         only for paths (from the root of the volume) that contain this
   after_bytes  write only: strikes the request that would take the bytes written (to such paths) past this
+  ranges       read only: strikes requests for any of these bytes of a file, [[from, to], ...], `to` not included
   delay_ms     wait before the operation
   read_only    turn the volume read-only as well; default: true for EIO of write, else false
 
@@ -135,12 +136,15 @@ class Faults:
         except ValueError:
             pass
 
-    def take(self, op, path, length=0):
+    def take(self, op, path, length=0, at=None):
         """The fault that strikes this operation, or an empty one."""
         self.reload()
         fault = self.faults.get(op)
         if not fault or fault.get('path', '') not in path:
             return {}
+        if at is not None and 'ranges' in fault:
+            if not any(at[0] < to and start < at[0] + at[1] for start, to in fault['ranges']):
+                return {}
         if 'after_bytes' in fault and fault.get('_bytes', 0) + length <= fault['after_bytes']:
             fault['_bytes'] = fault.get('_bytes', 0) + length
             return {}
@@ -237,10 +241,10 @@ class Cartridge(Operations):
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
-    def inject(self, op, path, length=0):
+    def inject(self, op, path, length=0, at=None):
         """Strike with the fault for this operation, if there is one."""
         with self.mutex:
-            fault = self.faults.take(op, path, length)
+            fault = self.faults.take(op, path, length, at)
         if 'delay_ms' in fault:
             time.sleep(fault['delay_ms'] / 1000)
         if 'errno' in fault:
@@ -260,7 +264,7 @@ class Cartridge(Operations):
                 fail(errno.EROFS)
             if op == 'create':
                 self.inject('open', path)
-            self.inject(op, path, length)
+            self.inject(op, path, length, (about['offset'], about['len']) if op == 'read' else None)
             with self.mutex:
                 yield entry
                 self.dirty = self.dirty or (modifies and op not in ('sync', 'fsync', 'fsyncdir', 'open'))

@@ -129,7 +129,7 @@ async function take(
   try {
     const results = [...(await unpacker.take(members.map(wanted))), ...(await unpacker.finish())];
     const became = results.map(({ name, reason }) => [path.basename(name), reason ?? 'ok'] as const);
-    return { became: Object.fromEntries(became), sha256: await unpacker.archiveSha256() };
+    return { became: Object.fromEntries(became), sha256: (await unpacker.archiveFacts()).sha256 };
   } finally {
     await unpacker.close();
   }

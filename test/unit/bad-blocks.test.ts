@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { linkSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
+import { readArchive } from '../../activities/read-archive.js';
+import { finishRetrieval } from '../../activities/retrieval.js';
+import { decodeBlocks } from '../../archive/block-reader.js';
+import { fromBytes } from '../../archive/byte-string.js';
+import { paddedBytes } from '../../archive/tar-header.js';
+import { archiveOf } from '../../catalog/groups.js';
+import { planCopies } from '../../catalog/plan-copies.js';
+import { planRestore, planVerify } from '../../catalog/plan-retrieval.js';
+import {
+  insertRetrieval,
+  pendingArchives,
+  problemsOf,
+  type PlannedArchive,
+} from '../../catalog/retrievals.js';
+import { tapeByName } from '../../catalog/tapes.js';
+import { labelTape } from '../../tape/label-tape.js';
+import { FakeLtfs } from '../support/fake-ltfs.js';
+import { setsInProcess } from '../support/sets-in-process.js';
+import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
+
+const page = 4096;
+
+/** A set of one archive on a tape whose reads can be made to fail; its caches are empty. */
+async function setOnTape(t: TestContext, env: Record<string, string> = {}) {
+  const ltfs = await FakeLtfs.make(t);
+  if (ltfs === undefined) return undefined;
+  const sets = await setsInProcess(t, { TAPE_PATH: ltfs.mount, ...env });
+  const source = tempFolder(t);
+  for (let i = 0; i < 9; i += 1) writeTree(source, { [`large-${i}`]: noise(600_000, `large ${i}`) });
+  for (let i = 0; i < 40; i += 1) writeTree(source, { [`small/${i}`]: noise(3000, `small ${i}`) });
+  const { setId } = await sets.backUp(source, 'full');
+  await ltfs.eject();
+  await ltfs.load();
+  const archive = (await archiveOf(sets.catalog, setId, 1)) ?? assert.fail();
+  /** Names below the source of the files that lie on some bytes of the archive. */
+  async function filesOn(from: number, to: number): Promise<string[]> {
+    let [first, last] = [from, to];
+    if (archive.name.endsWith('.gz')) {
+      let at = 0;
+      const blocks = decodeBlocks(archive.blocks ?? assert.fail());
+      const bounds = blocks.map((bytes) => [at, (at += bytes)] as const);
+      const hit = bounds.map(([a, b], block) => (a < to && from < b ? block : -1)).filter((n) => n >= 0);
+      first = (hit[0] ?? 0) * (archive.block_bytes ?? 0);
+      last = ((hit.at(-1) ?? 0) + 1) * (archive.block_bytes ?? 0);
+    }
+    const rows = await sets.catalog.selectFrom('files').selectAll().orderBy('tar_offset').execute();
+    const ends = [...rows.slice(1).map((row) => row.tar_offset ?? 0), Infinity];
+    return rows
+      .filter((row, i) => {
+        const begin = row.tar_offset ?? 0;
+        // The content's padding is nobody's.
+        const padding = paddedBytes(row.size) - row.size;
+        const end = (ends[i] === Infinity ? begin + 512 + paddedBytes(row.size) : (ends[i] ?? 0)) - padding;
+        return row.type === 'file' && begin < last && first < end;
+      })
+      .map((row) => path.relative(source, `/${fromBytes(row.path)}`))
+      .sort();
+  }
+  const bad = (...ranges: (readonly [number, number])[]) =>
+    ltfs.faults({ read: { errno: 'EIO', path: archive.name, ranges } });
+  const named = (problems: { path: Uint8Array | null }[]) =>
+    problems
+      .flatMap((problem) =>
+        problem.path === null ? [] : [path.relative(source, `/${fromBytes(problem.path)}`)],
+      )
+      .sort();
+  return { ...sets, ltfs, source, setId, archive, filesOn, bad, named };
+}
+
+for (const compression of ['gzip', 'none']) {
+  test(`${compression}: a page of a tape that cannot be read costs the files that lie on it, and each is named`, async (t) => {
+    const set = await setOnTape(t, { COMPRESSION: compression });
+    if (set === undefined) return;
+    const { setId, source, archive, catalog } = set;
+    const from = Math.floor(archive.size / 2 / page) * page;
+    set.bad([from, from + page]);
+    const lost = await set.filesOn(from, from + page);
+    assert.ok(lost.length >= 1 && lost.length <= 4, lost.join(', '));
+
+    const target = tempFolder(t);
+    const restored = await set.restore(setId, target);
+    assert.equal(restored.status, 'incomplete');
+    assert.deepEqual(set.named(restored.problems), lost);
+    assert.match(restored.problems[0]?.reason ?? '', /cannot be read: input\/output error/);
+    for (const name of lost) {
+      rmSync(path.join(source, name));
+      mkdirSync(path.join(target, source), { recursive: true });
+    }
+    assertSameTree(path.join(target, source), source, { folderTimes: false, nearTimes: true });
+    const damage = async () =>
+      (await catalog.selectFrom('copies').select('damage').executeTakeFirstOrThrow()).damage;
+    assert.match((await damage()) ?? '', /cannot be read/);
+
+    const verified = await set.verify(setId);
+    assert.deepEqual(set.named(verified.problems), lost);
+    assert.equal(verified.problems.filter((problem) => problem.path === null).length, 1, 'and the bytes too');
+    assert.equal(verified.status, 'incomplete');
+
+    set.ltfs.faults({});
+    assert.equal((await set.verify(setId)).status, 'completed');
+    assert.equal(await damage(), null, 'what can be read again is good');
+  });
+}
+
+test('a page at the end of an archive, where no file lies, costs no file; a verify tells it all the same', async (t) => {
+  const set = await setOnTape(t, { COMPRESSION: 'none' });
+  if (set === undefined) return;
+  set.bad([Math.floor((set.archive.size - 1) / page) * page, set.archive.size]);
+  const target = tempFolder(t);
+  const { status } = await set.restore(set.setId, target);
+  assert.equal(status, 'completed');
+  assertSameTree(path.join(target, set.source), set.source, { folderTimes: false, nearTimes: true });
+  const verified = await set.verify(set.setId);
+  assert.deepEqual([verified.status, verified.problems.length], ['incomplete', 1]);
+  assert.match(verified.problems[0]?.reason ?? '', /block \d+ of \d+: bytes \d+ to \d+ of the file cannot/);
+});
+
+test('a read that fails twice and then succeeds costs nothing, and nothing is marked', async (t) => {
+  const set = await setOnTape(t);
+  if (set === undefined) return;
+  set.ltfs.faults({ read: { errno: 'EIO', path: set.archive.name, times: 2 } });
+  assert.equal((await set.verify(set.setId)).status, 'completed');
+});
+
+/** The set with a second copy, and a loader for the tape of either. */
+async function setOnTwoTapes(t: TestContext) {
+  const set = await setOnTape(t);
+  if (set === undefined) return undefined;
+  const { setId, ltfs, deps, attempt, catalog } = set;
+  const stores = [ltfs.store, tempFolder(t)] as const;
+  const load = async (tape: 0 | 1) => {
+    await ltfs.eject();
+    ltfs.store = stores[tape];
+    await ltfs.load();
+  };
+  const pending = (id: string) => pendingArchives(catalog, id, 10);
+  const begin = async (
+    kind: 'restore' | 'copy' | 'verify',
+    archives: PlannedArchive[],
+    target: string | null,
+  ) => {
+    const row = { kind, subject: setId, drive: 'lto1', target, overwrite: 'never', selection: '{}' };
+    return (await insertRetrieval(catalog, row, archives, [])).id;
+  };
+  const id = await begin('copy', (await planCopies(catalog, { setId }, 'B', undefined)).archives, null);
+  assert.equal(await attempt(() => fetchArchive(deps, { id, no: 1 })), 'staged');
+  await load(1);
+  await labelTape(deps.drive, deps.lock, catalog, { name: 'B1', pool: 'B', force: false });
+  await attempt(() => storeArchive(deps, { id, no: 1 }));
+  const b1 = (await tapeByName(catalog, 'B1')) ?? assert.fail();
+  await attempt(() => syncCopies(deps, id, b1.uuid, [1]));
+  await attempt(() => finishRetrieval(deps, id));
+  const tapeOf = (uuid: string) => (uuid === b1.uuid ? 1 : 0);
+  /** Reads all that is pending, with the tape in the drive that each archive is wanted of. */
+  async function readAll(retrieval: string): Promise<number[]> {
+    const tapes: number[] = [];
+    for (let [next] = await pending(retrieval); next !== undefined; [next] = await pending(retrieval)) {
+      const { no, tape_uuid: uuid } = next;
+      await load(tapeOf(uuid));
+      tapes.push(tapeOf(uuid));
+      await attempt(() => readArchive(deps, { id: retrieval, no }));
+    }
+    return tapes;
+  }
+  const restore = async () => {
+    const target = tempFolder(t);
+    const everything = { names: [], globs: [] };
+    const retrieval = await begin(
+      'restore',
+      (await planRestore(catalog, setId, everything)).archives,
+      target,
+    );
+    const tapes = await readAll(retrieval);
+    const summary = await attempt(() => finishRetrieval(deps, retrieval));
+    const problems = await problemsOf(catalog, retrieval, 100);
+    return { target, tapes, summary, problems };
+  };
+  const verify = async () => {
+    const retrieval = await begin('verify', await planVerify(catalog, { setId }, 100), null);
+    await readAll(retrieval);
+    return attempt(() => finishRetrieval(deps, retrieval));
+  };
+  return { ...set, load, stores, restore, verify };
+}
+
+test('of two copies with damage in different places every file comes back, also when both are known as damaged', async (t) => {
+  const set = await setOnTwoTapes(t);
+  if (set === undefined) return;
+  const { archive, source } = set;
+  const blocks = [
+    Math.floor(archive.size / 4 / page) * page,
+    Math.floor((archive.size * 3) / 4 / page) * page,
+  ];
+  for (const tape of [0, 1] as const) {
+    const from = blocks[tape] ?? 0;
+    await set.load(tape);
+    set.bad([from, from + page]);
+  }
+  for (const known of [false, true]) {
+    const { target, tapes, summary, problems } = await set.restore();
+    assert.deepEqual(problems, []);
+    assert.equal(summary.status, 'completed');
+    assert.deepEqual(tapes, [0, 1], known ? 'the first again, and what it lacks from the second' : '');
+    assert.equal(summary.restored, summary.members);
+    assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
+    if (!known) assert.equal((await set.verify()).status, 'incomplete');
+  }
+
+  const both = (await set.filesOn(blocks[0] ?? 0, (blocks[0] ?? 0) + page)).sort();
+  await set.load(1);
+  set.bad([blocks[0] ?? 0, (blocks[0] ?? 0) + page], [blocks[1] ?? 0, (blocks[1] ?? 0) + page]);
+  const { summary, problems } = await set.restore();
+  assert.equal(summary.status, 'incomplete');
+  assert.deepEqual(set.named(problems), both, 'lost is what lies on a bad block of each of them');
+  assert.equal(summary.failed, both.length);
+  assert.equal(summary.restored, summary.members - both.length);
+});
+
+test('a target that fails is never taken for a tape: a bad place of it costs a file, a dead one ends the restore', async (t) => {
+  const target = await FakeLtfs.make(t);
+  if (target === undefined) return;
+  const sets = await setsInProcess(t);
+  const source = tempFolder(t);
+  for (const name of ['a', 'b', 'c']) writeTree(source, { [name]: noise(300_000, name) });
+  const { setId } = await sets.backUp(source, 'full');
+  const damages = async () =>
+    (await sets.catalog.selectFrom('copies').select('damage').execute()).map((copy) => copy.damage);
+
+  target.faults({ write: { errno: 'EIO', times: 1, after_bytes: 400_000, read_only: false } });
+  const once = await sets.restore(setId, target.mount);
+  assert.equal(once.status, 'incomplete');
+  assert.match(
+    once.problems[0]?.reason ?? '',
+    /the disk of the target fails where it was to be written \(EIO\)/,
+  );
+  assert.equal(once.problems.length, 1);
+
+  for (const [errno, type] of [
+    ['EIO', 'TargetFailed'],
+    ['EDQUOT', 'TargetNotReady'],
+    ['ENOSPC', 'TargetNotReady'],
+    ['EROFS', 'TargetNotReady'],
+  ] as const) {
+    target.faults({ write: { errno, read_only: false } });
+    const folder = path.join(target.mount, errno);
+    mkdirSync(folder);
+    await assert.rejects(
+      () => sets.restore(setId, folder),
+      (error) => error instanceof ApplicationFailure && error.type === type && error.message.includes(folder),
+      errno,
+    );
+  }
+  target.faults({ open: { errno: 'EACCES' } });
+  const refused = await sets.restore(setId, path.join(target.mount, 'EIO'));
+  assert.equal(refused.status, 'incomplete');
+  target.faults({});
+  await assert.rejects(
+    () => sets.restore(setId, path.join(target.mount, 'gone')),
+    (error) =>
+      error instanceof ApplicationFailure && error.type === 'TargetUnusable' && error.nonRetryable === true,
+  );
+  assert.deepEqual(await damages(), [null]);
+  assert.equal((await sets.verify(setId)).status, 'completed');
+});
+
+test('a second name of a file that is in the target with the same content is there already', async (t) => {
+  const sets = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { a: noise(5000, 'a') });
+  linkSync(path.join(source, 'a'), path.join(source, 'b'));
+  const { setId } = await sets.backUp(source, 'full');
+  const target = tempFolder(t);
+  const only = { names: [path.join(source, 'b').slice(1)], globs: [] };
+  assert.equal((await sets.restore(setId, target, only)).status, 'completed');
+  const all = await sets.restore(setId, target);
+  assert.deepEqual([all.status, all.problems], ['completed', []]);
+  assertSameTree(path.join(target, source), source, { folderTimes: false, nearTimes: true });
+});
