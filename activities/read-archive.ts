@@ -72,9 +72,9 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
     const other = await attempt.commit(() => record(deps, retrieval, row, read));
     const level = read.damage === null ? 'info' : 'warn';
     const { set_id: setId, group_no: group } = row;
-    const { problems, ...result } = read;
+    const { counts, damage, ms } = read;
     deps.logger[level](
-      { stage: 'read', retrieval: ref.id, setId, group, ...result, tape: tape.row.name, other },
+      { stage: 'read', retrieval: ref.id, setId, group, ...counts, ms, damage, tape: tape.row.name, other },
       other === undefined ? 'archive read' : 'archive damaged; what is missing is read from another copy',
     );
   });
