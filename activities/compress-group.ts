@@ -15,6 +15,7 @@ import {
   whileOwned,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
@@ -31,7 +32,7 @@ import { setNamed } from '../catalog/sets.js';
  * catalog, and only then named. A group that is further on already is left as it is.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
-  return asAttempt(async (attempt) => {
+  const compress = async (attempt: Attempt) => {
     const { catalog, settings } = deps;
     const group = await groupOf(catalog, ref.setId, ref.group);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
@@ -49,7 +50,9 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
     const options = setOptions(await setNamed(catalog, ref.setId));
     await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
     await packAndName(deps, ref, group, attempt, options);
-  }, stagingCondition(deps));
+  };
+  // What the packer meets at a source has its side already.
+  return asAttempt((attempt) => onSide('staging', () => compress(attempt)), stagingCondition(deps));
 }
 
 /**
@@ -94,7 +97,7 @@ async function packAndName(
       deps,
       ref,
       attempt,
-      { archivePath, manifestPath, maxBytes, signal: attempt.signal },
+      { archivePath, manifestPath, side: 'staging', maxBytes, signal: attempt.signal },
       (now) => {
         packing.note(now.bytesIn);
         attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now });
@@ -124,7 +127,7 @@ async function packAndName(
 
 /** An error of the device under staging names no file: this says where it was. */
 function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown {
-  if (systemErrorCode(error) !== 'EIO') return error;
+  if (sideOf(error) !== 'staging' || systemErrorCode(error) !== 'EIO') return error;
   return new TapeflowFailure(
     'StagingFailed',
     `The archive of group ${ref.group} could not be written to staging at ${folder}: ${describeError(error)}.`,

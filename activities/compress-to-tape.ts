@@ -12,6 +12,7 @@ import {
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { onSide } from '../config/sides.js';
 import { publish, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, manifestName, partName } from '../staging/paths.js';
 import { confirmMedium } from '../tape/drive.js';
@@ -135,6 +136,7 @@ async function packOnTape(
       {
         archivePath: parts.archive,
         manifestPath: parts.manifest,
+        side: 'tape',
         maxBytes: Math.max(group.bytes, 1),
         signal: stop.signal,
       },
@@ -149,7 +151,7 @@ async function packOnTape(
     await attempt.commit(() =>
       beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),
     );
-    if ((await sizeOf(parts.archive)) !== archive.size) {
+    if ((await onSide('tape', () => sizeOf(parts.archive))) !== archive.size) {
       throw new TapeflowFailure(
         'ShortOnTape',
         `The tape holds another size of ${names.archive} than was written.`,
@@ -160,8 +162,10 @@ async function packOnTape(
     }
     attempt.throwIfCancelled();
     lock.check();
-    await publish(parts.archive, path.join(folder, names.archive));
-    await publish(parts.manifest, path.join(folder, names.manifest));
+    await onSide('tape', async () => {
+      await publish(parts.archive, path.join(folder, names.archive));
+      await publish(parts.manifest, path.join(folder, names.manifest));
+    });
     const bytes = bytesWithManifest(archive);
     const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
     if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo: 1, token }, written))))

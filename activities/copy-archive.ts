@@ -7,9 +7,9 @@ import { goOnWithOther, recordArchive, recordFailed, recordVerified } from '../c
 import { pendingArchive, recordRetrieval, type RetrievalArchiveRow } from '../catalog/retrievals.js';
 import { copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import {
-  UnreadableSource,
   copyHashed,
   fsyncFolder,
   makeFolder,
@@ -43,7 +43,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * `TapeNotReady` when a person has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asAttempt(async (attempt) => {
+  const fetch = async (attempt: Attempt): Promise<Fetched> => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
@@ -61,7 +61,7 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
       );
       return 'gone';
     }
-    const tape = await requireForReading(drive, catalog, row.tape_uuid);
+    const tape = await onSide('tape', () => requireForReading(drive, catalog, row.tape_uuid));
     const bytes = bytesWithManifest(archive);
     if (!(await reserveForCopy(catalog, { ...ref, bytes }, deps.settings.STAGING_MAX_BYTES))) return 'full';
     await makeFolder(folder);
@@ -72,7 +72,8 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     await recordVerified(catalog, row, damage);
     await giveUpOrGoOn(deps, row, damage, damage);
     return 'gone';
-  }, stagingCondition(deps));
+  };
+  return asAttempt((attempt) => onSide('staging', () => fetch(attempt)), stagingCondition(deps));
 }
 
 /** Another copy is read later, or the archive has failed. */
@@ -120,9 +121,9 @@ async function copyFiles(
       attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
     };
     try {
-      if (!(await lstat(from)).isFile()) return `The file ${from} is no ordinary file.`;
+      if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is no ordinary file.`;
       await dropFromCache(from);
-      const copied = await copyHashed({ from, to: part, guard });
+      const copied = await copyHashed({ from, to: part, sides: { from: 'tape', to: 'staging' }, guard });
       if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
         await removeFile(part);
         await confirmMedium(drive.settings, tape.medium);
@@ -131,10 +132,7 @@ async function copyFiles(
     } catch (error) {
       await removeFile(part).catch(() => false);
       attempt.throwIfCancelled();
-      const ofTheTape =
-        error instanceof UnreadableSource ||
-        (error instanceof Error && 'path' in error && error.path === from);
-      if (!ofTheTape || isMountDeath(error)) throw error;
+      if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
       await confirmMedium(drive.settings, tape.medium);
       return `The file ${from} cannot be read: ${describeError(error)}.`;
     }

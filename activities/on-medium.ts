@@ -1,6 +1,7 @@
 import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
 import { loseUnsynced, updateTape, type UnsyncedCopy } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { sideOf } from '../config/sides.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../tape/ltfs.js';
 import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
@@ -45,6 +46,8 @@ async function judge(
   if (error instanceof TapeflowFailure && ['StagedArchiveDamaged', 'TapeNotReady'].includes(error.code)) {
     return error;
   }
+  // Staging, a source or the catalog has failed: that says nothing of the tape.
+  if (sideOf(error) !== 'tape' && !(error instanceof TapeflowFailure)) return error;
   const { name, pool } = tape.row;
   if (isMountDeath(error) || !(await isStillThere(deps, tape))) return wentAway(tape, error);
   // A sync needs no room: one that finds none is a sync that failed.

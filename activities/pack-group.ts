@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { packInThread, type PackProgress } from '../archive/pack-in-thread.js';
+import { packInThread, type PackOptions, type PackProgress } from '../archive/pack-in-thread.js';
 import {
   flagReason,
   type KeptMember,
@@ -38,7 +38,7 @@ export async function packGroup(
   deps: Deps,
   ref: GroupRef,
   attempt: Attempt,
-  paths: { archivePath: string; manifestPath: string; maxBytes: number | null; signal: AbortSignal },
+  paths: Pick<PackOptions, 'archivePath' | 'manifestPath' | 'side' | 'maxBytes'> & { signal: AbortSignal },
   onProgress: (progress: PackProgress) => void,
 ): Promise<PackedGroup> {
   const { catalog, settings } = deps;
@@ -53,6 +53,7 @@ export async function packGroup(
   const outcome = await packInThread({
     archivePath: paths.archivePath,
     manifestPath: paths.manifestPath,
+    side: paths.side,
     pages: plannedPages(deps, ref, found),
     format: compression,
     level,

@@ -12,6 +12,7 @@ import {
 } from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { onSide } from '../config/sides.js';
 import {
   UnreadableSource,
   copyHashed,
@@ -28,7 +29,7 @@ import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition
 
 /** Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`. */
 export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
-  return asAttempt(async (attempt) => {
+  const promote = async (attempt: Attempt) => {
     const { catalog, settings } = deps;
     const began = performance.now();
     const at = Date.now();
@@ -65,7 +66,8 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     const events = renamed ? [promoting, promoted] : [promoted];
     await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
-  }, stagingCondition(deps));
+  };
+  return asAttempt((attempt) => onSide('staging', () => promote(attempt)), stagingCondition(deps));
 }
 
 /** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */
@@ -156,7 +158,7 @@ async function copyAcross(
     attempt.report({ step: 'moving', group: ref.group, bytesOut, bytesTotal: file.size });
   };
   try {
-    const copied = await copyHashed({ from, to: part, guard });
+    const copied = await copyHashed({ from, to: part, sides: { from: 'staging', to: 'staging' }, guard });
     if (copied.sha256 !== file.sha256) {
       await removeFile(part);
       return `the staged ${from} is not what was compressed`;

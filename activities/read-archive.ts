@@ -169,8 +169,7 @@ async function readMembers(
   const { size } = await onSide('tape', () => lstat(file));
   if (size !== archive.size) {
     const reason = `The archive ${file} has ${size} bytes instead of ${archive.size}.`;
-    // A restore names what that costs, if it costs anything.
-    if (verify) problems.push({ path: null, reason });
+    problems.push({ path: null, reason, damaged: true });
     damages.push(reason);
   }
   const report = (bytes: number) =>

@@ -1,4 +1,4 @@
-import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { SideError } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { spaceOf } from '../tape/drive.js';
 import { catalogCondition, pause, type Attempt, type Condition } from './attempt.js';
@@ -7,18 +7,15 @@ import type { Deps, GroupRef } from './deps.js';
 /** Milliseconds between two looks whether staging has room. */
 const roomEveryMs = 1000;
 
-/**
- * Conditions of an activity that writes to staging only: its disk is full or read-only, or the catalog is out of reach.
- * Sources are only read, so none of these errors can be theirs.
- */
+/** Conditions of an activity that writes to staging: its disk is full or read-only, or the catalog is out of reach. */
 export function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
   const root = settings.BACKUP_COMPRESS_DIR;
   return (error) => {
-    const code = error instanceof TapeflowFailure ? undefined : systemErrorCode(error);
-    const where = error instanceof Error && 'path' in error ? String(error.path) : root;
+    if (!(error instanceof SideError) || error.side !== 'staging') return catalogCondition(error);
+    const { code, path: where = root } = error;
     if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
     if (code === 'EROFS') return `staging is read-only (${where})`;
-    return catalogCondition(error);
+    return undefined;
   };
 }
 

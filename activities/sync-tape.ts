@@ -4,6 +4,7 @@ import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
 import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { onSide } from '../config/sides.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
@@ -129,7 +130,12 @@ interface Look {
   detail: string;
 }
 
-async function syncAndLook({ drive, lock }: DriveDeps, pending: Pending): Promise<Look> {
+/** Every call is one on the tape. */
+function syncAndLook(deps: DriveDeps, pending: Pending): Promise<Look> {
+  return onSide('tape', () => syncAndSee(deps, pending));
+}
+
+async function syncAndSee({ drive, lock }: DriveDeps, pending: Pending): Promise<Look> {
   const mount = drive.settings.path;
   lock.check();
   const folders: string[] = [];

@@ -8,7 +8,8 @@ import {
 } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { beginCopy, copyOf, recordWritten, tapeByUuid } from '../catalog/tapes.js';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { sideOf } from '../config/sides.js';
 import { UnreadableSource, removeFile } from '../staging/durable-file.js';
 import { finalDir } from '../staging/paths.js';
 import { confirmMedium, tapeNotReady } from '../tape/drive.js';
@@ -199,15 +200,22 @@ async function writeBoth(files: StagedFile[], options: WriteOptions): Promise<vo
       await writeFileToTape(file, folder, options);
     } catch (error) {
       if (isTapeFull(error)) await takeBack(folder, files);
-      const missing =
-        systemErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).path === file.path;
+      const missing = sideOf(error) === 'staging' && systemErrorCode(error) === 'ENOENT';
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
       const unreadable = error instanceof UnreadableSource;
       if (!missing && !damaged && !unreadable) throw error;
-      const reason = missing ? `The staged ${file.path} is gone.` : describeError(error);
+      const reason = missing
+        ? `The staged ${file.path} is gone.`
+        : damaged
+          ? error.sentence
+          : messageOf(error);
       throw new TapeflowFailure('StagedArchiveDamaged', reason, { cause: error });
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'error';
 }
 
 /** An archive whose manifest found no room is taken off the full tape again: both are written to the next one. */

@@ -1,4 +1,7 @@
 import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
+import { onSideSync, type Side } from '../config/sides.js';
+
+export type OutputSide = Exclude<Side, 'source' | 'target'>;
 
 /**
  * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
@@ -7,19 +10,26 @@ import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
 export class OutputFile {
   private fd: number | undefined;
 
-  constructor(path: string) {
-    this.fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  /** @param side where it is: every error of it is that side's. */
+  constructor(
+    path: string,
+    private readonly side: OutputSide,
+  ) {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    this.fd = onSideSync(side, () => openSync(path, flags, 0o600));
   }
 
   /** Writes all of a chunk. */
   write(chunk: Buffer): void {
-    writeAll(this.openFd(), chunk);
+    onSideSync(this.side, () => writeAll(this.openFd(), chunk));
   }
 
   /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
   finish(): void {
-    fsyncSync(this.openFd());
-    this.close();
+    onSideSync(this.side, () => {
+      fsyncSync(this.openFd());
+      this.close();
+    });
   }
 
   close(): void {

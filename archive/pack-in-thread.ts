@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads';
+import { SideError, type Side } from '../config/sides.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { decodePacked, encodePlanned, type PackedMessage, type PlannedMessage } from './member-message.js';
 import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
-export type { PackOutcome, PackProgress } from './pack.js';
+export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 /** What the thread is given; plain data. */
 export interface PackJob extends PackOptions {
@@ -26,6 +27,8 @@ export interface PackReport {
     path: string | undefined;
     syscall: string | undefined;
     stack: string | undefined;
+    /** Undefined for what was met at no side. */
+    side: Side | undefined;
   };
 }
 
@@ -66,7 +69,7 @@ function giveBack(thread: Worker): void {
 
 /**
  * Packs an archive and its manifest in a thread of its own, so that this one can heartbeat. Both files are synced when
- * it resolves, and left as they are, but closed, when it fails. An error of the output keeps its `code` (`ENOSPC`).
+ * it resolves, and left as they are, but closed, when it fails. An error of the system keeps its side and its `code` (`ENOSPC`).
  */
 export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const { pages, alreadySkipped, signal, onBatch, onProgress, ...options } = pack;
@@ -130,7 +133,9 @@ function reasonOf(signal: AbortSignal): Error {
 }
 
 function systemError(failed: NonNullable<PackReport['failed']>): Error {
-  const { message, ...rest } = failed;
+  const { message, side, ...rest } = failed;
+  const { code, path } = rest;
+  if (side !== undefined && code !== undefined) return new SideError(side, { message, code, path });
   return Object.assign(
     new Error(message),
     Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { sideOf, sided } from '../config/sides.js';
 import { Packer, type PackOutcome } from './pack.js';
 import type { KeptMember, PlannedMember, SkippedMember } from './member.js';
 import { decodePlanned, encodePacked } from './member-message.js';
@@ -63,7 +64,9 @@ for (;;) {
   try {
     report({ done: await pack(command.job) });
   } catch (error) {
-    const { message, code, path, syscall, stack } = error as NodeJS.ErrnoException;
-    report({ failed: { message, code, path, syscall, stack } });
+    // The thread writes its output, which says so, and reads sources.
+    const met = sided('source', error);
+    const { message, code, path, syscall, stack } = met as NodeJS.ErrnoException;
+    report({ failed: { message, code, path, syscall, stack, side: sideOf(met) } });
   }
 }

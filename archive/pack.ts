@@ -23,7 +23,7 @@ import { sourcePathOf } from './member-name.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { openCodec, type BlockCodec } from './block-codec.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
-import { OutputFile } from './output-file.js';
+import { OutputFile, type OutputSide } from './output-file.js';
 import { BlockWriter } from './block-writer.js';
 import { SmallFiles, type SmallFile } from './small-files.js';
 import {
@@ -46,6 +46,8 @@ export interface PackOptions {
   /** Both must not exist. */
   archivePath: string;
   manifestPath: string;
+  /** Where both are: errors of writing them are that side's. Default: `staging`. */
+  side?: OutputSide | undefined;
   /** Default: `gzip`. */
   format?: ArchiveFormat;
   /** See `openCodec`. */
@@ -116,9 +118,9 @@ export class Packer {
     private readonly smallFiles: SmallFiles | undefined,
   ) {
     const { inFlight } = options;
-    this.archive = new OutputFile(options.archivePath);
+    this.archive = new OutputFile(options.archivePath, options.side ?? 'staging');
     try {
-      this.manifest = new OutputFile(options.manifestPath);
+      this.manifest = new OutputFile(options.manifestPath, options.side ?? 'staging');
     } catch (error) {
       this.archive.abandon();
       throw error;

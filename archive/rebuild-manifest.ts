@@ -38,7 +38,7 @@ export async function rebuildManifest(
   const source = await openForward(archivePath, format);
   let output: OutputFile | undefined;
   try {
-    output = new OutputFile(manifestPath);
+    output = new OutputFile(manifestPath, 'catalog');
     const file = output;
     const list = new BlockWriter({
       codec: await openCodec('gzip', level, 'auto'),

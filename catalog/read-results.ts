@@ -141,7 +141,7 @@ async function putOff(
     .where('retrieval_id', '=', row.retrieval_id)
     .executeTakeFirstOrThrow();
   const tried = JSON.stringify([...triedOf(row), row.copy_no]);
-  const missed = had?.problems.filter((problem) => problem.damaged === true).length ?? 0;
+  const missed = had?.problems.filter(({ damaged, path }) => damaged === true && path !== null).length ?? 0;
   await tx
     .updateTable('retrieval_archives')
     .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried })

@@ -3,6 +3,8 @@ import { constants, lstatSync, readdirSync } from 'node:fs';
 import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { isOfTheMedium, readAgain } from '../config/read-again.js';
+import { SideError, onSide, sided, type Side } from '../config/sides.js';
 
 /** Bytes of one read and write of a copy: what an LTFS drive streams well, and two of them are in memory. */
 const chunkBytes = 8 * 1024 * 1024;
@@ -109,10 +111,11 @@ export async function removeEmptyFolder(folder: string): Promise<void> {
   }
 }
 
-/** The source of a copy could be opened, but not be read to its end: its own disk fails, not the target's. */
-export class UnreadableSource extends Error {
-  constructor(file: string, cause: unknown) {
-    super(`the staged ${file} cannot be read: ${describeError(cause)}`, { cause });
+/** What a copy reads cannot be read to its end: its medium fails, not the target's. The message is a part of a sentence. */
+export class UnreadableSource extends SideError {
+  constructor(side: Side, path: string, cause: unknown) {
+    const message = `${side === 'staging' ? 'the staged ' : ''}${path} cannot be read: ${describeError(cause)}`;
+    super(side, { code: systemErrorCode(cause) ?? 'EIO', message, path });
   }
 }
 
@@ -120,6 +123,8 @@ export interface CopyOptions {
   from: string;
   /** Must not exist. */
   to: string;
+  /** Whose errors those of either file are. */
+  sides: { from: Side; to: Side };
   /** Called before every chunk with the bytes written so far; throws to stop the copy. */
   guard(bytesWritten: number): void;
   /** Called when the target is there and still empty; when it throws, the target is removed again. */
@@ -132,39 +137,48 @@ export interface CopyResult {
 }
 
 /**
- * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy.
- * A short write is continued. A target that was written to is left behind when it fails: its caller knows what to do with
- * it. Throws `UnreadableSource` when a read fails, so that the target is not blamed for it.
+ * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy. A short
+ * write is continued, and what cannot be read is read again. A target that was written to is left behind when it fails: its
+ * caller knows what to do with it. Every error of the system has its side; `UnreadableSource` when the medium of `from` fails.
  */
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
-  const source = await open(options.from, constants.O_RDONLY);
+  const { from, to, sides } = options;
+  const source = await onSide(sides.from, () => open(from, constants.O_RDONLY)).catch((error: unknown) => {
+    throw isOfTheMedium(error) ? new UnreadableSource(sides.from, from, error) : error;
+  });
   try {
-    const target = await open(options.to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
-    try {
-      await options.opened?.().catch(async (error: unknown) => {
-        await rm(options.to, { force: true }).catch(() => undefined);
-        throw error;
-      });
-      const result = await copyChunks(source, target, options);
-      options.guard(result.bytes);
-      await target.sync();
-      return result;
-    } finally {
-      await target.close();
-    }
+    return await onSide(sides.to, async () => {
+      const target = await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+      try {
+        await options.opened?.().catch(async (error: unknown) => {
+          await rm(to, { force: true }).catch(() => undefined);
+          throw error;
+        });
+        const result = await copyChunks(source, target, options);
+        options.guard(result.bytes);
+        await target.sync();
+        return result;
+      } finally {
+        await target.close();
+      }
+    });
   } finally {
-    await source.close();
+    // It was only read: its descriptor is given back also where the system reports an error.
+    await source.close().catch(() => undefined);
   }
 }
 
 async function copyChunks(source: FileHandle, target: FileHandle, options: CopyOptions): Promise<CopyResult> {
   const hash = createHash('sha256');
   // Whole chunks for a small file would be garbage that sets off a collection of everything for every few archives.
-  const size = Math.max(1, Math.min(chunkBytes, (await source.stat()).size));
+  const size = Math.max(
+    1,
+    Math.min(chunkBytes, (await onSide(options.sides.from, () => source.stat())).size),
+  );
   const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] as const;
   let bytes = 0;
   let turn = 0;
-  let reading = readFull(source, buffers[0], 0, options.from);
+  let reading = readFull(source, buffers[0], 0, options);
   // A rejection while the other half is awaited must not count as unhandled; it is thrown by its own await below.
   reading.catch(() => undefined);
   for (;;) {
@@ -172,7 +186,7 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
     if (chunk.length === 0) return { bytes, sha256: hash.digest('hex') };
     options.guard(bytes);
     turn = 1 - turn;
-    reading = readFull(source, buffers[turn as 0 | 1], bytes + chunk.length, options.from);
+    reading = readFull(source, buffers[turn as 0 | 1], bytes + chunk.length, options);
     reading.catch(() => undefined);
     const writing = writeFull(target, chunk);
     writing.catch(() => undefined);
@@ -182,19 +196,26 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
   }
 }
 
-async function readFull(source: FileHandle, buffer: Buffer, position: number, name: string): Promise<Buffer> {
-  let filled = 0;
-  while (filled < buffer.length) {
-    let bytesRead: number;
-    try {
-      ({ bytesRead } = await source.read(buffer, filled, buffer.length - filled, position + filled));
-    } catch (error) {
-      throw new UnreadableSource(name, error);
+async function readFull(
+  source: FileHandle,
+  buffer: Buffer,
+  position: number,
+  { from, sides }: CopyOptions,
+): Promise<Buffer> {
+  const read = async (into: Buffer, at: number) => (await source.read(into, 0, into.length, at)).bytesRead;
+  try {
+    let filled = 0;
+    for (let bytes; filled < buffer.length; filled += bytes) {
+      bytes = await read(buffer.subarray(filled), position + filled);
+      if (bytes === 0) break;
     }
-    if (bytesRead === 0) break;
-    filled += bytesRead;
+    return buffer.subarray(0, filled);
+  } catch (error) {
+    if (!isOfTheMedium(error)) throw sided(sides.from, error);
+    const again = await onSide(sides.from, () => readAgain(read, buffer, position, { tear: true }));
+    if (again.holes.length > 0) throw new UnreadableSource(sides.from, from, error);
+    return buffer.subarray(0, again.bytes);
   }
-  return buffer.subarray(0, filled);
 }
 
 /** Writes all of a chunk at the current position; a write of no bytes at all is an error, not an endless loop. */

@@ -1,5 +1,6 @@
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
+import { sideOf } from '../config/sides.js';
 import { fsyncFolder } from '../staging/durable-file.js';
 import { onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
@@ -114,20 +115,24 @@ function isDeadMount(error: unknown): boolean {
   return /not connected|connection abort/i.test(attributeError(error));
 }
 
-/** Failures after which nothing that the last good sync did not cover may be trusted. */
+/** True for an error of the system that a call on a tape has met, with one of these codes. */
+function isOfTape(error: unknown, codes: readonly string[]): boolean {
+  return sideOf(error) === 'tape' && codes.includes(systemErrorCode(error) ?? '');
+}
+
+/** Failures of a tape after which nothing that the last good sync did not cover may be trusted. */
 export function isMediumError(error: unknown): boolean {
-  return [
-    ...['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM'],
-    ...['IndexSyncFailed', 'ShortOnTape', 'NothingWritten'],
-  ].includes(systemErrorCode(error) ?? '');
+  const failures = ['IndexSyncFailed', 'ShortOnTape', 'NothingWritten'];
+  if (error instanceof TapeflowFailure) return failures.includes(error.code);
+  return isOfTape(error, ['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM', 'ENODATA']);
 }
 
 /** The process behind the mount has died. That says nothing against the tape: its last index sync holds. */
 export function isMountDeath(error: unknown): boolean {
-  return ['ENOTCONN', 'ECONNABORTED', 'ESHUTDOWN'].includes(systemErrorCode(error) ?? '');
+  return isOfTape(error, ['ENOTCONN', 'ECONNABORTED', 'ESHUTDOWN']);
 }
 
 /** No room on the tape; after a `write` that the drive had promised room for, too. */
 export function isTapeFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '');
+  return isOfTape(error, ['ENOSPC', 'EDQUOT']);
 }

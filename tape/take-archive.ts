@@ -12,6 +12,7 @@ import { archiveOf } from '../catalog/groups.js';
 import type { FoundArchive } from '../catalog/import-archive.js';
 import { CatalogConflict, timeOf } from '../catalog/rebuilt-sets.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveNames, manifestName } from '../staging/paths.js';
 import { confirmMedium } from './drive.js';
@@ -102,7 +103,7 @@ export async function takeArchive(
       troubles.push(
         `The archive ${report.archive} was left out: it is none of tapeflow's (${error.message}).`,
       );
-    else if (error instanceof ArchiveDamaged || ofTheTape.has(systemErrorCode(error) ?? ''))
+    else if (error instanceof ArchiveDamaged || isOfTheTape(error))
       troubles.push(`The archive ${report.archive} cannot be read: ${describeError(error)}.`);
     else if (error instanceof FormatUnsupported)
       troubles.push(`The archive ${report.archive} was left out: ${error.message}.`);
@@ -116,7 +117,11 @@ export async function takeArchive(
 const contradicts = 'it contradicts itself';
 
 /** Errors of a tape's file that say nothing against the rest. */
-const ofTheTape = new Set(['EIO', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
+const ofTheTape = new Set(['EIO', 'ENODATA', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
+
+function isOfTheTape(error: unknown): boolean {
+  return sideOf(error) === 'tape' && ofTheTape.has(systemErrorCode(error) ?? '');
+}
 
 type Outcome = Pick<ArchiveReport, 'outcome' | 'entries' | 'fromArchive'>;
 
@@ -135,7 +140,13 @@ async function takeDescribed(
     troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
   }
   const archive: FoundArchive = {
-    ...{ setId, group, manifestPath: manifestFile, facts, manifest: await hashOf(manifestFile) },
+    ...{
+      setId,
+      group,
+      manifestPath: manifestFile,
+      facts,
+      manifest: await onSide('tape', () => hashOf(manifestFile)),
+    },
     createdAt: timeOf(facts.header.created, mtimeMs),
   };
   const outcome = await enterArchive(context, found, archive, cut);
@@ -203,7 +214,7 @@ function describeEntries({ entries, first, last }: ManifestFacts): string {
 /** Size and time of an ordinary file; undefined when nothing, or something else, has the name. */
 async function lstatOf(file: string): Promise<{ size: number; mtimeMs: number } | undefined> {
   try {
-    const stats = await lstat(file);
+    const stats = await onSide('tape', () => lstat(file));
     if (!stats.isFile()) return undefined;
     return { size: stats.size, mtimeMs: Math.floor(boundedSeconds(stats.mtimeMs / 1000) * 1000) };
   } catch (error) {

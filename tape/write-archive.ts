@@ -1,6 +1,7 @@
 import { lstat, mkdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { onSide } from '../config/sides.js';
 import {
   copyHashed,
   fsyncFolder,
@@ -78,9 +79,11 @@ export async function openTapeFolder(
   { mountPoint, setId, confirm }: Pick<WriteOptions, 'mountPoint' | 'setId' | 'confirm'>,
   names: readonly string[],
 ): Promise<string> {
-  const folder = await makeTapeFolder(mountPoint, setId, confirm);
-  await removeParts(folder, ...names);
-  return folder;
+  return onSide('tape', async () => {
+    const folder = await makeTapeFolder(mountPoint, setId, confirm);
+    await removeParts(folder, ...names);
+    return folder;
+  });
 }
 
 /**
@@ -100,9 +103,11 @@ export async function writeFileToTape(
   guard(0);
   const part = path.join(folder, partName(file.name, options.token));
   try {
-    await copyWhole(file, part, options);
-    guard(file.size);
-    await publish(part, path.join(folder, file.name));
+    await onSide('tape', async () => {
+      await copyWhole(file, part, options);
+      guard(file.size);
+      await publish(part, path.join(folder, file.name));
+    });
   } catch (error) {
     // Deleting gives no room back on a tape, but what is incomplete must not look like more than it is.
     if (isTapeFull(error)) await removeFile(part).catch(() => false);
@@ -111,7 +116,10 @@ export async function writeFileToTape(
 }
 
 async function copyWhole(file: StagedFile, part: string, { guard, confirm }: WriteOptions): Promise<void> {
-  const copied = await copyHashed({ from: file.path, to: part, guard, opened: confirm });
+  const copied = await copyHashed({
+    ...{ from: file.path, to: part, sides: { from: 'staging', to: 'tape' }, guard },
+    opened: confirm,
+  });
   if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
     await removeFile(part);
     throw new TapeflowFailure(
