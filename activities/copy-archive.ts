@@ -24,6 +24,9 @@ import { confirmMedium } from '../tape/drive.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { requireTape, type TapeDemand } from '../tape/tape-demand.js';
+import { examineManifest } from '../archive/examine-manifest.js';
+import { hashOf } from '../tape/hash-file.js';
+import { writeCatalogManifest } from './catalog-manifest.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
@@ -90,7 +93,7 @@ async function giveUpOrGoOn(
 async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {
   return (
     (await sizeOf(path.join(folder, archive.name))) === archive.size &&
-    (await sizeOf(path.join(folder, archive.manifest_name))) === archive.manifest_size
+    (await sizeOf(path.join(folder, archive.manifest_name))) !== undefined
   );
 }
 
@@ -99,7 +102,10 @@ function copyRefOf(row: RetrievalArchiveRow): Required<CopyRef> {
   return { setId: row.set_id, group: row.group_no, copyNo: row.to_copy ?? 0 };
 }
 
-/** What is wrong with the copy on the tape; undefined when it is staged, whole. */
+/**
+ * What is wrong with the copy on the tape; undefined when it is staged, whole. A manifest that is not there, or no good, says
+ * nothing against its archive: it is written anew from the catalog.
+ */
 async function copyFiles(
   deps: DriveDeps,
   attempt: Attempt,
@@ -108,37 +114,80 @@ async function copyFiles(
   folder: string,
   tape: LoadedTape,
 ): Promise<string | undefined> {
-  const { drive } = deps;
-  for (const file of [
-    { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
-    { name: archive.name, size: archive.size, sha256: archive.sha256 },
-  ]) {
-    const from = path.join(drive.settings.path, row.set_id, file.name);
-    const part = path.join(folder, partName(file.name, attempt.token));
-    await removeParts(folder, file.name);
-    const guard = (bytesOut: number) => {
-      attempt.throwIfCancelled();
-      attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
-    };
-    try {
-      if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is no ordinary file.`;
-      await dropFromCache(from);
-      const copied = await copyHashed({ from, to: part, sides: { from: 'tape', to: 'staging' }, guard });
-      if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
-        await removeFile(part);
-        await confirmMedium(drive.settings, tape.medium);
-        return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
-      }
-    } catch (error) {
-      await removeFile(part).catch(() => false);
-      attempt.throwIfCancelled();
-      if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
-      await confirmMedium(drive.settings, tape.medium);
-      return `The file ${from} cannot be read: ${describeError(error)}.`;
-    }
-    await publish(part, path.join(folder, file.name));
-  }
+  const { catalog } = deps;
+  const copy = await copyOf(catalog, row.set_id, row.group_no, row.copy_no);
+  const { name, size, sha256, manifest_name: manifestName } = archive;
+  const manifest = {
+    name: manifestName,
+    size: copy?.manifest_size ?? archive.manifest_size,
+    sha256: copy?.manifest_sha256 ?? archive.manifest_sha256,
+  };
+  const staging = { deps, attempt, row, folder, tape };
+  const damage = await copyFile(staging, { name, size, sha256 });
+  if (damage !== undefined) return damage;
+  if (manifest.sha256 !== '' && (await copyFile(staging, manifest)) === undefined) return undefined;
+  const part = path.join(folder, partName(manifestName, attempt.token));
+  await removeParts(folder, manifestName);
+  await writeCatalogManifest(catalog, archive, part);
+  await publish(part, path.join(folder, manifestName));
   return undefined;
+}
+
+interface Staging {
+  deps: DriveDeps;
+  attempt: Attempt;
+  row: RetrievalArchiveRow;
+  folder: string;
+  tape: LoadedTape;
+}
+
+/** What is wrong with one file of the copy; undefined when it is staged, whole. */
+async function copyFile(
+  { deps, attempt, row, folder, tape }: Staging,
+  file: { name: string; size: number; sha256: string },
+): Promise<string | undefined> {
+  const { drive } = deps;
+  const from = path.join(drive.settings.path, row.set_id, file.name);
+  const part = path.join(folder, partName(file.name, attempt.token));
+  await removeParts(folder, file.name);
+  const guard = (bytesOut: number) => {
+    attempt.throwIfCancelled();
+    attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
+  };
+  try {
+    if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is no ordinary file.`;
+    await dropFromCache(from);
+    const copied = await copyHashed({ from, to: part, sides: { from: 'tape', to: 'staging' }, guard });
+    if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
+      await removeFile(part);
+      await confirmMedium(drive.settings, tape.medium);
+      return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
+    }
+  } catch (error) {
+    await removeFile(part).catch(() => false);
+    attempt.throwIfCancelled();
+    if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
+    await confirmMedium(drive.settings, tape.medium);
+    return `The file ${from} cannot be read: ${describeError(error)}.`;
+  }
+  await publish(part, path.join(folder, file.name));
+  return undefined;
+}
+
+/**
+ * The staged manifest of a copy, where it is not the archive's own; undefined when it is. One that is neither that nor whole is
+ * lost, as are staged bytes that are not those of the archive.
+ */
+async function stagedManifest(
+  folder: string,
+  { set_id: set, group_no: group, name, ...archive }: ArchiveRow,
+): Promise<{ size: number; sha256: string } | undefined> {
+  const file = path.join(folder, archive.manifest_name);
+  if ((await sizeOf(file)) === undefined) return undefined;
+  const found = await hashOf(file);
+  if (found.sha256 === archive.manifest_sha256) return undefined;
+  const facts = await examineManifest(file, { set, group, archives: [name] });
+  return 'wrong' in facts || facts.end.sha256 !== archive.sha256 ? undefined : found;
 }
 
 /** What the tape must be that takes an archive of a copy. */
@@ -174,7 +223,9 @@ export function storeArchive(
       await removeStaged(folder, archive);
       await unreserveForCopy(catalog, ref.id, ref.no);
     };
-    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, { folder, lose }, attempt, tape));
+    const manifest = await onSide('staging', () => stagedManifest(folder, archive));
+    const staged = { folder, lose, manifest };
+    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   }, driveCondition);
 }
 

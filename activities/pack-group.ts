@@ -149,7 +149,8 @@ function plannedMember(row: PlannedRow): PlannedMember | undefined {
   };
 }
 
-function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
+/** What a manifest says of an entry that an earlier archive holds. */
+export function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
   const set = row.held_set ?? ref.setId;
   const group = row.held_group ?? ref.group;
   const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;

@@ -28,13 +28,14 @@ import {
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
-import { tapeByUuid } from '../catalog/tapes.js';
+import { copyOf, tapeByUuid } from '../catalog/tapes.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
 import { hashOf } from '../tape/hash-file.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
+import { isMountDeath } from '../tape/ltfs.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import type { DriveDeps } from './deps.js';
 import { requireTarget, targetFailure } from './restore-target.js';
@@ -118,7 +119,8 @@ async function readCopy(
 ): Promise<CopyRead> {
   const { archive, row, retrieval, missed } = reading;
   const began = performance.now();
-  const found: Found = { counts: { restored: 0, same: 0, kept: 0, failed: 0 }, problems: [], damages: [] };
+  const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
+  const found: Found = { counts, problems: [], damages: [], lacksManifest: false };
   let isLost = false;
   try {
     await readMembers(deps, attempt, reading, found);
@@ -128,7 +130,6 @@ async function readCopy(
     const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
     found.problems.push({ path: null, reason, damaged: true });
     found.damages.push(reason);
-    const { counts } = found;
     counts.failed = (missed?.size ?? row.members) - counts.restored - counts.same - counts.kept;
     isLost = true;
   }
@@ -138,7 +139,7 @@ async function readCopy(
   const more = found.damages.length > 1 ? ` (and ${found.damages.length - 1} more)` : '';
   const damage = first === undefined ? null : `${first}${more}`;
   return {
-    ...{ counts: found.counts, problems: found.problems, damage, isLost },
+    ...{ counts, problems: found.problems, damage, isLost, lacksManifest: found.lacksManifest },
     ms: performance.now() - began,
   };
 }
@@ -149,14 +150,16 @@ interface Found {
   problems: RetrievalProblem[];
   /** What is wrong with the copy itself. */
   damages: string[];
+  lacksManifest: boolean;
 }
 
 async function readMembers(
   deps: DriveDeps,
   attempt: Attempt,
   { retrieval, row, archive, file, missed }: Reading,
-  { counts, problems, damages }: Found,
+  found: Found,
 ): Promise<void> {
+  const { counts, problems, damages } = found;
   const { settings } = deps;
   const format = formatOf(archive.name) ?? 'gzip';
   if (format === 'zstd')
@@ -211,9 +214,17 @@ async function readMembers(
     problems.push({ path: null, reason });
     damages.push(reason);
   }
-  const manifest = path.join(path.dirname(file), archive.manifest_name);
-  const wrong = await manifestDamage(manifest, archive.manifest_sha256);
-  if (wrong !== undefined) problems.push({ path: null, reason: `The manifest ${manifest} ${wrong}.` });
+  const wrong = await manifestTrouble(
+    deps,
+    row,
+    archive,
+    path.join(path.dirname(file), archive.manifest_name),
+  );
+  if (wrong === undefined) return;
+  const state = damages.length === 0 ? 'the archive is whole by itself' : 'see what is said of the archive';
+  const reason = `The manifest ${archive.manifest_name} ${wrong}; ${state}. \`tapeflow verify ${row.set_id} --repair\` writes both anew.`;
+  problems.push({ path: null, reason });
+  found.lacksManifest = true;
 }
 
 /** The set whose entries are wanted: the one that is restored, also where an earlier one's archive holds them. */
@@ -307,10 +318,22 @@ async function throwIfNotTheArchives(
   throw error;
 }
 
-async function manifestDamage(file: string, sha256: string): Promise<string | undefined> {
+/** What is wrong with the manifest beside a copy, which says nothing against the archive; undefined when it is right. */
+async function manifestTrouble(
+  { catalog }: DriveDeps,
+  row: RetrievalArchiveRow,
+  archive: ArchiveRow,
+  file: string,
+): Promise<string | undefined> {
+  const copy = await copyOf(catalog, row.set_id, row.group_no, row.copy_no);
+  const sha256 = copy?.manifest_sha256 ?? archive.manifest_sha256;
   try {
-    return (await hashOf(file)).sha256 === sha256 ? undefined : 'is not the one that was written';
+    const found = await onSide('tape', () => hashOf(file));
+    return found.sha256 === sha256 ? undefined : 'is not the one that was written';
   } catch (error) {
-    return `cannot be read: ${describeError(error)}`;
+    if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
+    return systemErrorCode(error) === 'ENOENT'
+      ? 'is not on the tape'
+      : `cannot be read (${describeError(error)})`;
   }
 }

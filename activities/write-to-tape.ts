@@ -83,6 +83,8 @@ export async function earlierWrite(
 /** Where an archive and its manifest are staged, and what to do when their bytes are gone or damaged. */
 export interface StagedArchive {
   folder: string;
+  /** The manifest, where it is not the one that was made with the archive. */
+  manifest?: { size: number; sha256: string } | undefined;
   lose(reason: string): Promise<void>;
 }
 
@@ -93,18 +95,23 @@ export interface StagedArchive {
 export async function writeArchive(
   deps: DriveDeps,
   { copyNo, ...ref }: Required<CopyRef>,
-  archive: ArchiveRow,
+  made: ArchiveRow,
   staged: StagedArchive,
   attempt: Attempt,
   tape: LoadedTape,
 ): Promise<WrittenArchive> {
   const { catalog } = deps;
+  const { manifest } = staged;
+  const archive =
+    manifest === undefined
+      ? made
+      : { ...made, manifest_size: manifest.size, manifest_sha256: manifest.sha256 };
   const { token } = attempt;
   const bytes = bytesWithManifest(archive);
   const began = performance.now();
   const files = stagedFiles(staged.folder, archive);
   const options = writeOptions(deps, ref, archive, attempt, tape);
-  await beginCopy(catalog, { ...ref, copyNo, tape: tape.row, token, direct: false });
+  await beginCopy(catalog, { ...ref, copyNo, tape: tape.row, token, direct: false, manifest });
   logStage(deps, 'writing', ref, { archive: archive.name, bytes, tape: tape.row.name });
   await onMedium(deps, attempt, tape, bytes, async () => {
     try {

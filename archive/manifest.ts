@@ -25,6 +25,8 @@ export interface ManifestHeader {
   /** Id of the set that this one builds on. */
   base?: string | undefined;
   platform: string;
+  /** It was made from the archive alone, and does not tell what only a scan knows. */
+  rebuilt?: boolean | undefined;
 }
 
 /** The last line: without it the manifest is not whole. */

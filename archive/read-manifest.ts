@@ -31,6 +31,7 @@ const headerSchema = z.object({
   mode: z.string(),
   base: setId.optional(),
   platform: z.string(),
+  rebuilt: z.boolean().optional(),
 });
 
 const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];

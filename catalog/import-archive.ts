@@ -16,6 +16,11 @@ import type { Catalog } from './open-catalog.js';
 import { CatalogConflict } from './rebuilt-sets.js';
 import type { ArchivesTable } from './schema.js';
 
+export interface ManifestFile {
+  size: number;
+  sha256: string;
+}
+
 /** An archive that was found on a tape, with its manifest: the one beside it, or one made from it. */
 export interface FoundArchive {
   setId: string;
@@ -23,8 +28,10 @@ export interface FoundArchive {
   /** The file whose entries are imported, and what a first reading of it has shown. */
   manifestPath: string;
   facts: ManifestFacts;
-  /** The manifest on the tape; null when there is none that is good. */
-  manifest: { size: number; sha256: string } | null;
+  /** The manifest on the tape; null when there is none that is good and tells more than the archive does. */
+  manifest: ManifestFile | null;
+  /** The one that lies beside this copy, whatever it tells; null when there is none that is good. */
+  beside: ManifestFile | null;
   createdAt: number;
 }
 
@@ -244,9 +251,17 @@ export async function importCopy(
     tape: { uuid: string; name: string };
     at: number;
     damage: string | null;
+    beside: ManifestFile | null;
   },
 ): Promise<void> {
-  const { setId, group, tape, at, damage } = copy;
+  const { setId, group, tape, at, damage, beside } = copy;
+  const { manifest_sha256: ofArchive } = await tx
+    .selectFrom('archives')
+    .select('manifest_sha256')
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .executeTakeFirstOrThrow();
+  const isOwn = (beside?.sha256 ?? '') !== ofArchive;
   const { last } = await tx
     .selectFrom('copies')
     .select((eb) => eb.fn.max<number | null>('copy_no').as('last'))
@@ -258,6 +273,8 @@ export async function importCopy(
     .values({
       ...{ set_id: setId, group_no: group, copy_no: (last ?? 0) + 1, tape_uuid: tape.uuid },
       ...{ state: 'committed', token: '', written_at: at, committed_at: at, damage },
+      manifest_size: isOwn ? (beside?.size ?? 0) : null,
+      manifest_sha256: isOwn ? (beside?.sha256 ?? '') : null,
     })
     .execute();
   await recordEvents(tx, [{ setId, group, stage: 'found_on_tape', detail: tape.name }]);

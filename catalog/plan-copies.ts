@@ -43,7 +43,7 @@ export async function planCopies(
       plan.there += 1;
       continue;
     }
-    const source = sourceOf(good, loaded);
+    const source = sourceOf(copies, loaded);
     if (source === undefined) plan.problems.push(noSource(setId, group));
     else if (!(await isFinal(db, setId))) plan.problems.push(unfinished(setId, group));
     else chosen.push({ copy: source, to: { copyNo: await numberFor(db, setId, pool, copies), pool } });
@@ -53,8 +53,8 @@ export async function planCopies(
 }
 
 /**
- * What is to be written anew because its copy was found damaged, or is on a lost tape: to the pool of that copy, unless a
- * good one is there by now.
+ * What is to be written anew because its copy was found damaged, has no manifest beside it, or is on a lost tape: to the pool
+ * of that copy, unless one that is good in every way is there by now.
  */
 export async function planRepair(
   db: Catalog,
@@ -65,15 +65,15 @@ export async function planRepair(
   const chosen: Chosen[] = [];
   for (const { setId, group } of await groupsOf(db, what)) {
     const copies = await copiesOf(db, setId, group);
-    const good = copies.filter(isGood);
+    const good = copies.filter(isWhole);
     const bad = copies.filter(
       (copy) =>
-        !isGood(copy) &&
+        !isWhole(copy) &&
         copy.committed_at !== null &&
         ('setId' in what || copy.tape_uuid === what.tape) &&
         !good.some(({ pool }) => pool === copy.pool),
     );
-    const source = sourceOf(good, loaded);
+    const source = sourceOf(copies, loaded);
     let next = Math.max(0, ...copies.map((copy) => copy.copy_no));
     for (const pool of new Set(bad.map((copy) => copy.pool))) {
       next += 1;
@@ -87,9 +87,18 @@ export async function planRepair(
 
 const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === null;
 
-/** The good copy that is read: one on the tape in the drive, if there is one. */
-function sourceOf(good: readonly AnyCopy[], loaded: string | undefined): AnyCopy | undefined {
-  return good.find((copy) => copy.tape_uuid === loaded) ?? good[0];
+/** With its manifest beside it. */
+const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
+
+/**
+ * The copy that is read: a good one, if there is one, and of those the one on the tape in the drive. A damaged one is read where
+ * there is none: what could not be read once may be readable now, and all of it is compared.
+ */
+function sourceOf(copies: readonly AnyCopy[], loaded: string | undefined): AnyCopy | undefined {
+  const held = copies.filter((copy) => copy.state === 'committed');
+  const good = held.filter(isGood);
+  const from = good.length > 0 ? good : held;
+  return from.find((copy) => copy.tape_uuid === loaded) ?? from[0];
 }
 
 function inOrder(chosen: readonly Chosen[], loaded: string | undefined): PlannedArchive[] {
@@ -142,7 +151,7 @@ async function numberFor(
 }
 
 function noSource(setId: string, group: number): RetrievalProblem {
-  return { path: null, reason: `Group ${group} of set ${setId} has no good copy to be copied from.` };
+  return { path: null, reason: `Group ${group} of set ${setId} is on no tape to be copied from.` };
 }
 
 function unfinished(setId: string, group: number): RetrievalProblem {

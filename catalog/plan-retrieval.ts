@@ -1,7 +1,7 @@
 import { holderOf } from './files.js';
 import { groupOf } from './groups.js';
 import type { Catalog } from './open-catalog.js';
-import { missingOf } from './rebuilt-sets.js';
+import { doubtOf, missingOf } from './rebuilt-sets.js';
 import type { RetrievalProblem } from './read-results.js';
 import type { PlannedArchive } from './retrievals.js';
 import { selectedFiles } from './selected-files.js';
@@ -24,6 +24,8 @@ export interface CopyOnTape {
   bytes_in: number;
   state: string;
   damage: string | null;
+  /** SHA-256 of its manifest; empty when its tape is known to hold none. */
+  manifest: string;
   /** Of its tape. */
   pool: string;
 }
@@ -52,6 +54,7 @@ export async function committedCopies(
       'copies.damage',
       'tapes.pool',
     ])
+    .select((eb) => eb.fn.coalesce('copies.manifest_sha256', 'archives.manifest_sha256').as('manifest'))
     .orderBy('copies.set_id')
     .orderBy('copies.group_no')
     .orderBy('copies.copy_no');
@@ -125,7 +128,8 @@ export async function planRestore(
     if (copy === undefined) missing.push(archive);
     else found.set(copy, archive);
   }
-  const lacking = missingOf(await setNamed(db, setId));
+  const set = await setNamed(db, setId);
+  const lacking = missingOf(set) ?? doubtOf(set);
   const inSetOrder = [...copies.values()].filter((copy) => found.has(copy));
   return {
     archives: inTapeOrder(inSetOrder, loaded).map((copy) => planned(copy, found.get(copy))),

@@ -31,6 +31,8 @@ export interface CopyRead {
   problems: readonly RetrievalProblem[];
   /** What is wrong with the copy; null when nothing was found. */
   damage: string | null;
+  /** The manifest of the copy is not there, or not the one that was written. */
+  lacksManifest?: boolean;
   /** Nothing of the copy can be read: all that is wanted is wanted of another one. */
   isLost: boolean;
   /** Milliseconds. */
@@ -104,6 +106,7 @@ export async function recordVerify(
     const state = problems.length === 0 ? 'done' : 'failed';
     await putResult(tx, row.retrieval_id, row.no, { ...counts, state, ms }, problems);
     await recordVerified(tx, row, damage);
+    if (read.lacksManifest === true) await noteNoManifest(tx, row);
   });
 }
 
@@ -228,6 +231,17 @@ async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<vo
   await tx
     .updateTable('copies')
     .set({ damage })
+    .where('set_id', '=', copy.set_id)
+    .where('group_no', '=', copy.group_no)
+    .where('copy_no', '=', copy.copy_no)
+    .execute();
+}
+
+/** Notes that the tape of a copy does not hold its manifest any more. */
+export async function noteNoManifest(db: Catalog, copy: CopyOf): Promise<void> {
+  await db
+    .updateTable('copies')
+    .set({ manifest_size: 0, manifest_sha256: '' })
     .where('set_id', '=', copy.set_id)
     .where('group_no', '=', copy.group_no)
     .where('copy_no', '=', copy.copy_no)

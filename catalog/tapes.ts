@@ -71,13 +71,24 @@ const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct
 /** Begins a copy for one attempt, in place of any that is not committed. */
 export async function beginCopy(
   catalog: Catalog,
-  copy: { setId: string; group: number; copyNo: number; tape: TapeRow; token: string; direct: boolean },
+  copy: {
+    setId: string;
+    group: number;
+    copyNo: number;
+    tape: TapeRow;
+    token: string;
+    direct: boolean;
+    /** The copy's manifest, where that is not the archive's. */
+    manifest?: { size: number; sha256: string } | undefined;
+  },
 ): Promise<void> {
   const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
     const row = {
       ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
       ...{ written_at: null, committed_at: null, verified_at: null, damage: null },
+      manifest_size: copy.manifest?.size ?? null,
+      manifest_sha256: copy.manifest?.sha256 ?? null,
     };
     await tx
       .insertInto('copies')
@@ -173,8 +184,8 @@ export function writtenCopiesOn(db: Catalog, tape: string, setId?: string) {
       'archives.name',
       'archives.size',
       'archives.manifest_name',
-      'archives.manifest_size',
     ])
+    .select((eb) => eb.fn.coalesce('copies.manifest_size', 'archives.manifest_size').as('manifest_size'))
     .where('copies.tape_uuid', '=', tape)
     .where('copies.state', '=', 'written');
   return setId === undefined ? query : query.where('copies.set_id', '=', setId);

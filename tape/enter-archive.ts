@@ -66,7 +66,7 @@ export async function enterArchive(
     if (known === undefined) requireRebuilt(set, name);
     if (better) await forgetImported(tx, setId, group);
     if (known === undefined || better) await importArchive(tx, archive);
-    const outcome = await enterCopy(tx, context, found, set, here, damage, better);
+    const outcome = await enterCopy(tx, context, found, set, here, archive, { damage, better });
     return known === undefined || better ? 'added' : outcome;
   });
 }
@@ -97,13 +97,13 @@ async function enterCopy(
   { group, name, mtimeMs }: Candidate,
   set: SetRow,
   here: { copy_no: number; state: string } | undefined,
-  damage: string | null,
-  better: boolean,
+  { beside }: FoundArchive,
+  { damage, better }: { damage: string | null; better: boolean },
 ): Promise<'known' | 'copy'> {
   if (here === undefined) {
     if (!finalSetStates.includes(set.state))
       throw new CatalogConflict(`The set ${setId} is unfinished, and ${name} is not committed on this tape.`);
-    await importCopy(tx, { setId, group, tape, at: mtimeMs, damage });
+    await importCopy(tx, { setId, group, tape, at: mtimeMs, damage, beside });
     return 'copy';
   }
   if (here.state !== 'committed') {

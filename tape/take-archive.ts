@@ -139,14 +139,10 @@ async function takeDescribed(
   if (cut !== null) {
     troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
   }
+  const beside = await onSide('tape', () => hashOf(manifestFile));
   const archive: FoundArchive = {
-    ...{
-      setId,
-      group,
-      manifestPath: manifestFile,
-      facts,
-      manifest: await onSide('tape', () => hashOf(manifestFile)),
-    },
+    ...{ setId, group, manifestPath: manifestFile, facts, beside },
+    manifest: facts.header.rebuilt === true ? null : beside,
     createdAt: timeOf(facts.header.created, mtimeMs),
   };
   const outcome = await enterArchive(context, found, archive, cut);
@@ -183,7 +179,7 @@ async function takeAlone(
     const facts = await examineManifest(scratch, { set: setId, group, archives: [name] });
     if ('wrong' in facts) throw new ManifestError(facts.wrong);
     const archive: FoundArchive = {
-      ...{ setId, group, manifestPath: scratch, facts, manifest: null },
+      ...{ setId, group, manifestPath: scratch, facts, manifest: null, beside: null },
       createdAt: timeOf(header.created, mtimeMs),
     };
     const outcome = await enterArchive(context, found, archive, damage ?? null);
