@@ -15,16 +15,16 @@ import {
   whileOwned,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { onSide, sideOf } from '../config/sides.js';
+import { sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
-import { asAttempt, type Attempt } from './attempt.js';
+import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { beginPacking } from './first-archive.js';
 import { packGroup, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
-import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
+import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
 
 /**
@@ -32,7 +32,7 @@ import { setNamed } from '../catalog/sets.js';
  * catalog, and only then named. A group that is further on already is left as it is.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
-  const compress = async (attempt: Attempt) => {
+  return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const group = await groupOf(catalog, ref.setId, ref.group);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
@@ -50,9 +50,7 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
     const options = setOptions(await setNamed(catalog, ref.setId));
     await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
     await packAndName(deps, ref, group, attempt, options);
-  };
-  // What the packer meets at a source has its side already.
-  return asAttempt((attempt) => onSide('staging', () => compress(attempt)), stagingCondition(deps));
+  });
 }
 
 /**

@@ -30,7 +30,7 @@ import { writeCatalogManifest } from './catalog-manifest.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
-import { stagingCondition } from './staging-condition.js';
+import { asStagingAttempt } from './staging-condition.js';
 import { commitWritten } from './sync-tape.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from './write-to-tape.js';
 
@@ -46,7 +46,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * `TapeNotReady` when a person has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  const fetch = async (attempt: Attempt): Promise<Fetched> => {
+  return asStagingAttempt(deps, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
@@ -75,8 +75,7 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     await recordVerified(catalog, row, damage);
     await giveUpOrGoOn(deps, row, damage, damage);
     return 'gone';
-  };
-  return asAttempt((attempt) => onSide('staging', () => fetch(attempt)), stagingCondition(deps));
+  });
 }
 
 /** Another copy is read later, or the archive has failed. */

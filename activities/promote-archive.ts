@@ -12,7 +12,6 @@ import {
 } from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
-import { onSide } from '../config/sides.js';
 import {
   UnreadableSource,
   copyHashed,
@@ -23,13 +22,13 @@ import {
   sizeOf,
 } from '../staging/durable-file.js';
 import { finalDir, partName, tempDir } from '../staging/paths.js';
-import { asAttempt, type Attempt } from './attempt.js';
+import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
-import { lackOfSpace, stagingCondition, waitForSpace } from './staging-condition.js';
+import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
 
 /** Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`. */
 export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
-  const promote = async (attempt: Attempt) => {
+  return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const began = performance.now();
     const at = Date.now();
@@ -66,8 +65,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     const events = renamed ? [promoting, promoted] : [promoted];
     await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
-  };
-  return asAttempt((attempt) => onSide('staging', () => promote(attempt)), stagingCondition(deps));
+  });
 }
 
 /** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */

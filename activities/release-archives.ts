@@ -1,13 +1,12 @@
 import { groupOf, releaseGroups, requireArchive } from '../catalog/groups.js';
 import { fsyncFolder, removeAll } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
-import { asAttempt } from './attempt.js';
 import { logStage, type Deps } from './deps.js';
-import { stagingCondition } from './staging-condition.js';
+import { asStagingAttempt } from './staging-condition.js';
 
 /** Deletes the staged archives of committed groups, and only of those. */
 export function releaseArchives(deps: Deps, setId: string, groups: number[]): Promise<void> {
-  return asAttempt(async () => {
+  return asStagingAttempt(deps, async () => {
     const { catalog, settings } = deps;
     const root = settings.BACKUP_COMPRESS_DIR;
     const released: { group: number; bytes: number; archive: string }[] = [];
@@ -25,5 +24,5 @@ export function releaseArchives(deps: Deps, setId: string, groups: number[]): Pr
     for (const { group, bytes, archive } of released)
       logStage(deps, 'released', { setId, group }, { archive, bytes });
     await fsyncFolder(finalDir(root, setId)).catch(() => undefined);
-  }, stagingCondition(deps));
+  });
 }

@@ -9,7 +9,7 @@ import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
-import { stagingCondition } from './staging-condition.js';
+import { asStagingAttempt } from './staging-condition.js';
 
 /** A group as the workflow carries it. */
 export interface PlannedGroup {
@@ -106,7 +106,7 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: 
  * @param problem what went wrong beside the groups' own steps: why groups may be unfinished.
  */
 export function finishSet(deps: Deps, setId: string, problem?: string): Promise<SetSummary> {
-  return asAttempt(async (attempt) => {
+  return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const before = await summarizeSet(catalog, setId);
     const { released = 0, skipped = 0, failed = 0 } = before.stages;
@@ -131,7 +131,7 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
     await recordSetState(catalog, setId, state, reason);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
     return shortSummary(catalog, setId);
-  }, stagingCondition(deps));
+  });
 }
 
 /**
@@ -139,7 +139,7 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
  * before stays as it is.
  */
 export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<SetSummary> {
-  return asAttempt(async (attempt) => {
+  return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const { state } = await setNamed(catalog, setId);
     attempt.throwIfCancelled();
@@ -151,7 +151,7 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<
       deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
     }
     return shortSummary(catalog, setId);
-  }, stagingCondition(deps));
+  });
 }
 
 /** Why a set is `cancelled`. */

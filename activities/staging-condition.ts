@@ -1,14 +1,14 @@
-import { SideError } from '../config/sides.js';
+import { SideError, onSide } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { spaceOf } from '../tape/drive.js';
-import { catalogCondition, pause, type Attempt, type Condition } from './attempt.js';
+import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
 
 /** Milliseconds between two looks whether staging has room. */
 const roomEveryMs = 1000;
 
 /** Conditions of an activity that writes to staging: its disk is full or read-only, or the catalog is out of reach. */
-export function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
+function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
   const root = settings.BACKUP_COMPRESS_DIR;
   return (error) => {
     if (!(error instanceof SideError) || error.side !== 'staging') return catalogCondition(error);
@@ -17,6 +17,17 @@ export function stagingCondition({ settings }: Pick<Deps, 'settings'>): Conditio
     if (code === 'EROFS') return `staging is read-only (${where})`;
     return undefined;
   };
+}
+
+/**
+ * Runs the body of an activity whose files are those of staging, but for what it meets elsewhere and says so; a condition of
+ * staging is waited for.
+ */
+export function asStagingAttempt<Result>(
+  deps: Pick<Deps, 'settings'>,
+  body: (attempt: Attempt) => Promise<Result>,
+): Promise<Result> {
+  return asAttempt((attempt) => onSide('staging', () => body(attempt)), stagingCondition(deps));
 }
 
 /**

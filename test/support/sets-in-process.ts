@@ -15,7 +15,7 @@ import { finishSet } from '../../activities/set-state.js';
 import { syncTape } from '../../activities/sync-tape.js';
 import { waitForFinal } from '../../activities/wait-for-final.js';
 import { writeToTape } from '../../activities/write-to-tape.js';
-import { openCatalog } from '../../catalog/open-catalog.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore, planVerify } from '../../catalog/plan-retrieval.js';
 import {
   insertRetrieval,
@@ -35,14 +35,21 @@ import { tempFolder } from './trees.js';
 /** Failures of activities are seen in what comes of them. */
 const logger = new DefaultLogger('ERROR');
 
-const attempt = <Result>(body: () => Promise<Result>): Promise<Result> =>
+const runOnce = <Result>(body: () => Promise<Result>): Promise<Result> =>
   new MockActivityEnvironment({}, { logger }).run(body);
+
+/** How each activity is run; `run` runs it once more each time it is called. */
+export type Around = <Result>(run: () => Promise<Result>, catalog: Catalog) => Promise<Result>;
 
 /**
  * Whole sets and restores without a server: the real activities, in the order in which the workflows call them, on a real
  * catalog, staging and tape. For what many sets and restores make of each other, in a tenth of the time.
  */
-export async function setsInProcess(t: TestContext, env: Record<string, string> = {}) {
+export async function setsInProcess(
+  t: TestContext,
+  env: Record<string, string> = {},
+  around: Around = (run) => run(),
+) {
   const root = tempFolder(t);
   const tapeDir = tempFolder(t);
   const folders = {
@@ -66,7 +73,7 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
   const deps: DriveDeps = { settings, catalog, logger: pino({ level: 'silent' }), drive, lock };
   await labelTape(drive, lock, catalog, { name: 'TAPE01', pool: 'default', force: false });
 
-  return { ...stepsOn(deps), settings, tapeDir, drive, lock, rebuilt };
+  return { ...stepsOn(deps, around), settings, tapeDir, drive, lock, rebuilt };
 
   /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
   async function rebuilt() {
@@ -75,13 +82,15 @@ export async function setsInProcess(t: TestContext, env: Record<string, string> 
     const scratch = path.join(root, 'scratch.part');
     const quiet = { say: () => undefined, onArchive: () => undefined };
     const reading = await readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
-    return { ...stepsOn({ ...deps, catalog: fresh }), reading };
+    return { ...stepsOn({ ...deps, catalog: fresh }, around), reading };
   }
 }
 
 /** What can be done with a catalog, staging and a tape. */
-function stepsOn(deps: DriveDeps) {
+function stepsOn(deps: DriveDeps, around: Around) {
   const { catalog, settings } = deps;
+  const attempt = <Result>(body: () => Promise<Result>): Promise<Result> =>
+    around(() => runOnce(body), catalog);
 
   async function retrieve(
     wanted: { kind: 'restore' | 'verify'; subject: string; target: string | null; selection: Selection },

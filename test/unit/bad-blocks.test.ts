@@ -3,6 +3,14 @@ import { linkSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import type { Attempt } from '../../activities/attempt.js';
+import { compressToTape } from '../../activities/compress-to-tape.js';
+import { onMedium } from '../../activities/on-medium.js';
+import { releaseArchives } from '../../activities/release-archives.js';
+import { scanSources } from '../../activities/scan-sources.js';
+import { snapshotOptions } from '../../activities/set-options.js';
+import { finishSet } from '../../activities/set-state.js';
+import { syncTape } from '../../activities/sync-tape.js';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
 import { readArchive } from '../../activities/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval.js';
@@ -18,8 +26,11 @@ import {
   problemsOf,
   type PlannedArchive,
 } from '../../catalog/retrievals.js';
+import { openSet } from '../../catalog/sets.js';
 import { tapeByName } from '../../catalog/tapes.js';
+import { SideError, type Side } from '../../config/sides.js';
 import { labelTape } from '../../tape/label-tape.js';
+import { identifyTape } from '../../tape/loaded-tape.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
@@ -267,6 +278,72 @@ test('a target that fails is never taken for a tape: a bad place of it costs a f
   );
   assert.deepEqual(await damages(), [null]);
   assert.equal((await sets.verify(setId)).status, 'completed');
+});
+
+test('the end of a restore that is done again, since its last commit was not made, tells each problem once', async (t) => {
+  const target = await FakeLtfs.make(t);
+  if (target === undefined) return;
+  const { backUp, restore, catalog, attempt, deps } = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { a: 'a' });
+  mkdirSync(path.join(source, 'empty'));
+  const { setId } = await backUp(source, 'full');
+  target.faults({ chmod: { errno: 'EIO', path: 'empty' } });
+  const { problems } = await restore(setId, target.mount);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]?.reason ?? '', /its mode, owner or times could not be set/);
+  const { id } = await catalog.selectFrom('retrievals').select('id').executeTakeFirstOrThrow();
+  await catalog.updateTable('retrievals').set({ state: 'running', finished_at: null }).execute();
+  const again = await attempt(() => finishRetrieval(deps, id));
+  assert.deepEqual([again.status, again.problems], ['incomplete', 1]);
+});
+
+test('an error of another side, met while a tape is written, says nothing of the tape', async (t) => {
+  const { deps, catalog, attempt, drive, backUp } = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { a: 'a' });
+  await backUp(source, 'full');
+  const state = async () =>
+    (await catalog.selectFrom('tapes').select('state').executeTakeFirstOrThrow()).state;
+  const alive = { throwIfCancelled: () => undefined } as unknown as Attempt;
+  const fails = (side: Side, code: string) =>
+    attempt(async () => {
+      const tape = await identifyTape(drive, catalog);
+      const work = () => Promise.reject(new SideError(side, { code, message: code }));
+      return onMedium(deps, alive, tape, 1, work);
+    });
+  for (const side of ['source', 'staging', 'catalog', 'target'] as const)
+    for (const code of ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ENODEV', 'ENOTCONN'])
+      await assert.rejects(
+        () => fails(side, code),
+        (error) => error instanceof SideError && error.side === side,
+      );
+  assert.equal(await state(), 'usable');
+  await assert.rejects(() => fails('tape', 'ENOSPC'), /is full/);
+  assert.equal(await state(), 'full');
+  await assert.rejects(() => fails('tape', 'EIO'), /A write to tape TAPE01 failed/);
+  assert.equal(await state(), 'suspect');
+});
+
+test('a source that fails while it is compressed on to a tape costs its file, and nothing is said of the tape', async (t) => {
+  const disk = await FakeLtfs.make(t);
+  if (disk === undefined) return;
+  const { deps, catalog, attempt, settings } = await setsInProcess(t);
+  writeTree(disk.mount, { a: noise(200_000, 'a'), b: noise(200_000, 'b') });
+  await disk.eject();
+  await disk.load();
+  disk.faults({ read: { errno: 'EIO', path: '/a' } });
+  const wanted = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: true };
+  const options = snapshotOptions(settings);
+  const { set } = await openSet(catalog, { ...wanted, sources: [disk.mount], options }, { fresh: false });
+  await attempt(() => scanSources(deps, set.id));
+  const written = await attempt(() => compressToTape(deps, { setId: set.id, group: 1 }));
+  assert.ok(written !== null);
+  await attempt(() => syncTape(deps, set.id, written.tape, [1]));
+  await attempt(() => releaseArchives(deps, set.id, [1]));
+  const { status, skipped } = await attempt(() => finishSet(deps, set.id));
+  assert.deepEqual([status, skipped], ['completed_with_skips', 1]);
+  assert.equal((await catalog.selectFrom('tapes').select('state').executeTakeFirstOrThrow()).state, 'usable');
 });
 
 test('a second name of a file that is in the target with the same content is there already', async (t) => {

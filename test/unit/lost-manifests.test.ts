@@ -27,8 +27,12 @@ test('an archive whose manifest is lost is whole: verify says so, it is copied, 
   const entries = async (file: string) => {
     const found: string[] = [];
     for await (const entry of manifestEntries(file))
-      // Where the content begins is told by the archive; the catalog does not keep it.
-      found.push(JSON.stringify(entry, (key, value: unknown) => (key === 'contentOffset' ? null : value)));
+      // Where the content begins is told by the archive, and links of folders count for nothing: the catalog keeps neither.
+      found.push(
+        JSON.stringify(entry, (key, value: unknown) =>
+          ['contentOffset', 'nlink'].includes(key) ? null : value,
+        ),
+      );
     return found;
   };
   const before = await entries(manifestOf('A1'));
