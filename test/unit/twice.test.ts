@@ -91,7 +91,7 @@ test('every activity that is run again after its end leaves the catalog as it wa
   assert.equal(restored.status, 'incomplete');
   assert.equal(
     restored.problems.length,
-    new Set(restored.problems.map(({ reason, path: at }) => `${at} ${reason}`)).size,
+    new Set(restored.problems.map(({ reason, path: at }) => JSON.stringify([at, reason]))).size,
   );
   assert.equal((await sets.verify(setId)).status, 'incomplete');
   flip(first, 600_000);
