@@ -12,7 +12,7 @@ import {
   recordRetrievalState,
   watchForRetrieval,
 } from './retrieval.js';
-import { openScheduledSet, type ScheduledBackup } from './open-scheduled-set.js';
+import { earlierSets, openScheduledSet, settleSets, type ScheduledBackup } from './open-scheduled-set.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
@@ -36,7 +36,9 @@ import type { LabelRequest } from '../tape/label-tape.js';
 export function archiveActivities(deps: Deps) {
   return {
     scanSources: (setId: string) => scanSources(deps, setId),
-    openScheduledSet: (backup: ScheduledBackup) => openScheduledSet(deps, backup),
+    earlierSets: (backup: ScheduledBackup) => earlierSets(deps, backup),
+    openScheduledSet: (backup: ScheduledBackup, madeBy: string) => openScheduledSet(deps, backup, madeBy),
+    settleSets: (setIds: string[]) => settleSets(deps, setIds),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),

@@ -1,7 +1,9 @@
 import { placesOf, type CopyPlace } from '../catalog/set-copies.js';
-import { openSet } from '../catalog/sets.js';
+import { openSet, setNamed, unfinishedLike, type NewSet, type SetRow } from '../catalog/sets.js';
+import { finalSetStates, type SetState } from '../catalog/schema.js';
+import { TapeflowFailure } from '../config/failures.js';
 import { rememberSetsInDrives } from '../tape/tape-demand.js';
-import { asAttempt } from './attempt.js';
+import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import { snapshotOptions, setOptions, type SetOptions } from './set-options.js';
 
@@ -20,37 +22,106 @@ export interface ScheduledBackup {
   direct: boolean;
 }
 
-/** The set that a run of a schedule works on. */
+/** A set that a run of a schedule starts. */
 export interface ScheduledSet {
   setId: string;
   pool: string;
   drive: string;
   places?: CopyPlace[];
   scanned: boolean;
+  paused: boolean;
   options: SetOptions;
 }
 
+/** Where a set stands that a run of a schedule follows no further. */
+export interface SettledSet {
+  setId: string;
+  status: SetState;
+  reason: string | null;
+}
+
+/** Most unfinished sets that are the same: one for each night of a week in which nobody loads a tape. */
+const mostUnfinished = 7;
+/** Milliseconds between two looks at the sets of a run. */
+const lookEveryMs = 1000;
+
+function wantedBy(
+  { settings }: Deps,
+  { sources, excludes, drive, pool, places, mode, direct }: ScheduledBackup,
+): NewSet {
+  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
+}
+
+function scheduledSet(set: SetRow): ScheduledSet {
+  return {
+    setId: set.id,
+    pool: set.pool,
+    drive: set.drive,
+    ...(set.places === null ? {} : { places: placesOf(set) }),
+    scanned: set.scanned === 1,
+    paused: set.state === 'paused',
+    options: setOptions(set),
+  };
+}
+
+/** The unfinished sets that earlier runs, or persons, have left of the same backup, oldest first. */
+export function earlierSets(deps: Deps, backup: ScheduledBackup): Promise<ScheduledSet[]> {
+  return asAttempt(async () => {
+    const found = await unfinishedLike(deps.catalog, wantedBy(deps, backup));
+    return found
+      .filter(({ differs }) => differs.length === 0)
+      .map(({ set }) => scheduledSet(set))
+      .reverse();
+  });
+}
+
 /**
- * Makes the set of one run of a schedule, with the settings of now; or takes up the unfinished one of the same sources,
- * which an interrupted run or a person has left.
+ * Makes the set of one run of a schedule, with the settings of now; or finds it, where an earlier attempt has made it. Refused
+ * while a week of such sets waits: more of them would fill the catalog, and hold nothing that the next one would not.
+ *
+ * @returns the set, and sentences on it: on what it builds, and which other sets of its sources are unfinished.
  */
-export function openScheduledSet(deps: Deps, backup: ScheduledBackup): Promise<ScheduledSet> {
+export function openScheduledSet(
+  deps: Deps,
+  backup: ScheduledBackup,
+  madeBy: string,
+): Promise<ScheduledSet & { notes: string[] }> {
   return asAttempt(async () => {
     const { catalog, settings } = deps;
     await rememberSetsInDrives(catalog, settings.drives);
-    const { sources, excludes, drive, pool, places, mode, direct } = backup;
-    const { set } = await openSet(
-      catalog,
-      { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) },
-      { fresh: false },
+    const wanted = { ...wantedBy(deps, backup), madeBy };
+    const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
+    const isMade = same.some(({ set }) => set.made_by === madeBy);
+    if (same.length >= mostUnfinished && !isMade) {
+      const ids = same.map(({ set }) => set.id).reverse();
+      throw new TapeflowFailure(
+        'TooManyUnfinished',
+        `The schedule ${backup.name} makes no further set while ${same.length} of its sets are unfinished: ${ids.join(', ')}.`,
+        { advice: `\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
+      );
+    }
+    const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
+    const notes = others.map(
+      ({ id, differs }) =>
+        `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
     );
-    return {
-      setId: set.id,
-      pool: set.pool,
-      drive: set.drive,
-      ...(set.places === null ? {} : { places: placesOf(set) }),
-      scanned: set.scanned === 1,
-      options: setOptions(set),
-    };
+    return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
+  });
+}
+
+/** States in which a set waits for a person. */
+const waits: readonly SetState[] = ['waiting_for_tape', 'paused'];
+
+/** Waits until each of the sets has ended, or waits for a person. */
+export function settleSets(deps: Deps, setIds: readonly string[]): Promise<SettledSet[]> {
+  return asAttempt(async (attempt) => {
+    for (;;) {
+      const sets = await Promise.all(setIds.map((id) => setNamed(deps.catalog, id)));
+      const active = sets.find(({ state }) => !finalSetStates.includes(state) && !waits.includes(state));
+      if (active === undefined)
+        return sets.map(({ id, state, reason }) => ({ setId: id, status: state, reason }));
+      attempt.report({ step: 'following', set: active.id, state: active.state });
+      await pause(attempt, lookEveryMs);
+    }
   });
 }

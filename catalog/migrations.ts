@@ -364,6 +364,12 @@ async function schedules(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('retrievals').addColumn('taken_up_at', integer).execute();
 }
 
+/** What a set was asked to be, and by which run of a schedule: so that a command or a run finds its own again. */
+async function askedSets(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sets').addColumn('asked_mode', 'text').execute();
+  await db.schema.alterTable('sets').addColumn('made_by', 'text').execute();
+}
+
 /**
  * Damage belongs to members, not to copies: what one copy of an archive could not give back is read from the next. A copy
  * can have a manifest of its own, or none.
@@ -399,5 +405,6 @@ export const migrations: Record<string, Migration> = {
   '0010_files_by_inode': { up: filesByInode },
   '0011_fresh_restores': { up: freshRestores },
   '0013_schedules': { up: schedules },
+  '0014_asked_sets': { up: askedSets },
   '0016_damaged_members': { up: damagedMembers },
 };

@@ -76,6 +76,10 @@ export interface SetsTable {
   drive: string;
   /** `full`; `incremental`, what has changed since the newest set; or `differential`, since the newest full one. */
   mode: string;
+  /** What it was asked to be: a set that finds none to build on is a full one. Null for sets of before that was remembered. */
+  asked_mode: Generated<string | null>;
+  /** The run of a schedule that made it. */
+  made_by: Generated<string | null>;
   /** The set that this one was compared with; null for a full one. Its archives are needed for a restore of this one. */
   base_id: string | null;
   /** 1: compressed straight on to the tape. */

@@ -6,7 +6,9 @@ import { recordEvents } from './events.js';
 import { listedCounts } from './listed-files.js';
 import { lostGroupsOf } from './lost-tapes.js';
 import type { Catalog } from './open-catalog.js';
+import { baseFor } from './set-base.js';
 import { placesOf, placesText, type CopyPlace } from './set-copies.js';
+import { differencesFrom, placesWanted } from './set-differences.js';
 import { finalSetStates, type GroupState, type SetState, type SetsTable } from './schema.js';
 
 export type SetRow = Selectable<SetsTable>;
@@ -23,6 +25,8 @@ export interface NewSet {
   mode: string;
   direct: boolean;
   options: unknown;
+  /** The run of a schedule that asks for it; it gets one set, however often it asks. */
+  madeBy?: string | undefined;
 }
 
 const setIdPattern = /^\d{4}-\d{2}_\d{6}$/;
@@ -37,34 +41,50 @@ export function monthOf(date: Date): string {
   return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, '0')}`;
 }
 
+/** What `openSet` made or found. */
+export interface OpenedSet {
+  set: SetRow;
+  attached: boolean;
+  /** Why a new set builds on another than the newest, or on none; see `SetBase`. */
+  note: string | undefined;
+  /** The unfinished sets of the same sources that are not what was asked for, newest first, and why not. */
+  others: { id: string; differs: string[] }[];
+}
+
 /**
- * Makes a set, or finds the unfinished one that has exactly these sources (unless `fresh`). Both happen in one
- * transaction, so that two commands at once get one set when they ask for the same and two when they do not. A set that
- * would build on another, but finds none, is a full one.
+ * Makes a set, or finds the unfinished one that is the same in everything that a command can ask for (unless `fresh`). Both
+ * happen in one transaction, so that two commands at once get one set when they ask for the same and two when they do not. A
+ * set that would build on another, but finds none, is a full one.
  */
 export async function openSet(
   catalog: Catalog,
   wanted: NewSet,
   options: { fresh: boolean; now?: Date },
-): Promise<{ set: SetRow; attached: boolean }> {
+): Promise<OpenedSet> {
   return catalog.transaction().execute(async (tx) => {
     const sources = JSON.stringify(wanted.sources);
-    if (wanted.id !== undefined) {
-      const existing = await findSet(tx, wanted.id);
-      if (existing !== undefined) return { set: attachable(existing, sources), attached: true };
-    } else if (!options.fresh) {
-      const unfinished = await tx
+    const found = (set: SetRow): OpenedSet => ({ set, attached: true, note: undefined, others: [] });
+    if (wanted.madeBy !== undefined) {
+      const made = await tx
         .selectFrom('sets')
         .selectAll()
-        .where('state', 'not in', finalSetStates)
-        .where('sources', '=', sources)
-        .orderBy('created_at', 'desc')
+        .where('made_by', '=', wanted.madeBy)
         .executeTakeFirst();
-      if (unfinished !== undefined) return { set: unfinished, attached: true };
+      if (made !== undefined) return found(made);
+    }
+    const unfinished = await unfinishedLike(tx, wanted);
+    const others = unfinished.filter(({ differs }) => differs.length > 0);
+    if (wanted.id !== undefined) {
+      const existing = await findSet(tx, wanted.id);
+      if (existing !== undefined) return found(attachable(existing, wanted));
+    } else if (!options.fresh) {
+      const same = unfinished.find(({ differs }) => differs.length === 0);
+      if (same !== undefined) return found(same.set);
     }
     const now = options.now ?? new Date();
     const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
-    const base = await baseFor(tx, wanted.mode, sources);
+    const pools = placesWanted(wanted).map(({ pool }) => pool);
+    const base = await baseFor(tx, wanted.mode, sources, pools);
     const set = await tx
       .insertInto('sets')
       .values({
@@ -76,8 +96,10 @@ export async function openSet(
         pool: wanted.pool,
         drive: wanted.drive,
         places: placesText(wanted.places ?? []),
-        mode: base === undefined ? 'full' : wanted.mode,
-        base_id: base ?? null,
+        mode: base.id === undefined ? 'full' : wanted.mode,
+        asked_mode: wanted.mode,
+        made_by: wanted.madeBy ?? null,
+        base_id: base.id ?? null,
         direct: wanted.direct ? 1 : 0,
         options: JSON.stringify(wanted.options),
         scanned: 0,
@@ -86,29 +108,28 @@ export async function openSet(
       })
       .returningAll()
       .executeTakeFirstOrThrow();
-    return { set, attached: false };
+    const ids = others.map(({ set: { id }, differs }) => ({ id, differs }));
+    return { set, attached: false, note: base.note, others: ids };
   });
 }
 
-/**
- * The set that one with these sources builds on: for an incremental one the newest that has completed and of which nothing was
- * erased, for a differential one the newest full one of those. Undefined: there is none, or the set is to be a full one.
- */
-async function baseFor(db: Catalog, mode: string, sources: string): Promise<string | undefined> {
-  if (mode === 'full') return undefined;
-  let query = db
+/** The unfinished sets of the same sources, newest first, and what of each is not as it is wanted. */
+export async function unfinishedLike(
+  db: Catalog,
+  wanted: NewSet,
+): Promise<{ set: SetRow; differs: string[] }[]> {
+  const sets = await db
     .selectFrom('sets')
-    .select('id')
-    .where('sources', '=', sources)
-    .where('state', 'in', ['completed', 'completed_with_skips'])
-    .where('erased_at', 'is', null)
+    .selectAll()
+    .where('state', 'not in', finalSetStates)
+    .where('sources', '=', JSON.stringify(wanted.sources))
     .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc');
-  if (mode === 'differential') query = query.where('mode', '=', 'full');
-  return (await query.executeTakeFirst())?.id;
+    .orderBy('id', 'desc')
+    .execute();
+  return sets.map((set) => ({ set, differs: differencesFrom(set, wanted) }));
 }
 
-function attachable(set: SetRow, sources: string): SetRow {
+function attachable(set: SetRow, wanted: NewSet): SetRow {
   if (finalSetStates.includes(set.state)) {
     throw usageFailure(
       'SetExists',
@@ -116,13 +137,20 @@ function attachable(set: SetRow, sources: string): SetRow {
       'Leave --set out to start the next one.',
     );
   }
-  if (set.sources !== sources) {
+  if (set.sources !== JSON.stringify(wanted.sources)) {
     throw usageFailure(
       'SetExists',
       `The set ${set.id} exists with other sources: ${set.sources}.`,
       'Leave --set out.',
     );
   }
+  const differs = differencesFrom(set, wanted);
+  if (differs.length > 0)
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists and is another one: ${differs.join(', and ')}.`,
+      'Leave --set out.',
+    );
   return set;
 }
 

@@ -2,7 +2,7 @@ import { createLogUpdate } from 'log-update';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
-import { summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
+import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { counted } from './counts.js';
 import { printEntryLists } from './entry-lists.js';
@@ -29,13 +29,18 @@ export async function followSet(
   how: { attached: boolean },
 ): Promise<void> {
   const catalog = await session.catalog();
+  const { state } = await setNamed(catalog, set.id);
   const interrupt = onInterrupt();
-  if (!session.json) {
+  if (how.attached && state === 'paused') {
+    session.say(`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
+  } else if (!session.json) {
     session.print(
       `${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd(),
     );
-    // Where the UI of an own server is, nothing tells.
-    if (server.lease !== undefined) session.print(`Temporal UI: ${server.lease.host.ui}`);
+  }
+  // Where the UI of an own server is, nothing tells.
+  if (!session.json && server.lease !== undefined) {
+    session.print(`Temporal UI: ${server.lease.host.ui}`);
   }
   const live = process.stdout.isTTY && !session.json;
   try {

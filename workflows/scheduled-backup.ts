@@ -1,42 +1,88 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ParentClosePolicy, executeChild, proxyActivities } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  proxyActivities,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { ArchiveActivities } from '../activities/index.js';
-import type { ScheduledBackup } from '../activities/open-scheduled-set.js';
+import type { ScheduledBackup, ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
 import { backupSet } from './backup-set.js';
 import { backupWorkflowId, firstAttributes } from './messages.js';
 import { archiveQueue } from './queues.js';
+import { summaryText } from './server-limits.js';
+
+/** What a run of a schedule has done. */
+export interface ScheduledRun extends SettledSet {
+  /** Unfinished sets of earlier runs that it has taken up or found at work, and where they stood then. */
+  earlier: SettledSet[];
+  /** Sentences on the set: on what it builds, and which others of its sources are unfinished. */
+  notes: string[];
+}
 
 /**
- * One run of a schedule: makes a set and backs it up. It lasts as long as its set, also one that waits for a tape, so that
- * the schedule skips the runs that would overlap.
+ * One run of a schedule. It takes up the unfinished sets of earlier runs and lets those that are at work come to their end;
+ * then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or waits for a
+ * person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
  */
-export async function scheduledBackup(backup: ScheduledBackup): Promise<string> {
-  const { openScheduledSet } = proxyActivities<ArchiveActivities>({
+export async function scheduledBackup(backup: ScheduledBackup): Promise<ScheduledRun> {
+  const steps = {
     taskQueue: archiveQueue,
-    startToCloseTimeout: '10 minutes',
     heartbeatTimeout: '1 minute',
     // Tried for ever: without the catalog there is nothing else to do.
     retry: { maximumInterval: '1 minute' },
+  } as const;
+  const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>({
+    ...steps,
+    startToCloseTimeout: '10 minutes',
   });
-  const { setId, pool, drive, places, scanned, options } = await openScheduledSet(backup);
-  const { sources } = backup;
+  const { settleSets } = proxyActivities<ArchiveActivities>({
+    ...steps,
+    startToCloseTimeout: '30 days',
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  });
+  const before = await earlierSets(backup);
+  for (const set of before) await start(backup, set);
+  const earlier = before.length === 0 ? [] : await settleSets(before.map(({ setId }) => setId));
+  const { notes, ...set } = await openScheduledSet(backup, workflowInfo().runId);
+  await start(backup, set);
+  const [settled] = await settleSets([set.setId]);
+  const { status, reason } = settled ?? { status: 'running', reason: null };
+  const run: ScheduledRun = { setId: set.setId, status, reason, earlier, notes };
+  if (status === 'failed')
+    throw ApplicationFailure.nonRetryable(
+      `The set ${set.setId} has failed: ${reason ?? ''}`,
+      'SetFailed',
+      run,
+    );
+  return run;
+}
+
+/** Starts a set's workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
+async function start(backup: ScheduledBackup, set: ScheduledSet): Promise<void> {
+  const { setId, pool, drive, places, scanned, paused, options } = set;
+  const { name, sources } = backup;
   try {
-    await executeChild(backupSet, {
-      workflowId: backupWorkflowId(setId),
-      args: [
-        {
-          ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused: false },
-          ...(places === undefined ? {} : { places }),
-        },
-      ],
-      // A schedule that is removed, or a run of it that is ended, leaves the set alone.
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `schedule ${backup.name}: ${sources.join(' ')} → pool ${pool}`.slice(0, 180),
-      typedSearchAttributes: firstAttributes({ setId, sources, pool, drive }),
-    });
+    await CancellationScope.nonCancellable(() =>
+      startChild(backupSet, {
+        workflowId: backupWorkflowId(setId),
+        args: [
+          {
+            ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
+            ...(places === undefined ? {} : { places }),
+          },
+        ],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        cancellationType: ChildWorkflowCancellationType.ABANDON,
+        staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
+        typedSearchAttributes: firstAttributes({ setId, sources, pool, drive }),
+      }),
+    );
   } catch (error) {
-    // A person has taken the unfinished set up already.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
-  return setId;
 }

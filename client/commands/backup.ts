@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
 import { requireZstdHere } from '../../activities/zstd-here.js';
 import { rememberSetsInDrives } from '../../tape/tape-demand.js';
-import { placesOf, type CopyPlace } from '../../catalog/set-copies.js';
-import { openSet, requireSetId, type SetRow } from '../../catalog/sets.js';
+import { type CopyPlace } from '../../catalog/set-copies.js';
+import { openSet, requireSetId, type OpenedSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { isInside, outermost } from '../../source/walk.js';
@@ -69,7 +69,7 @@ export function backupArguments(command: Command): Command {
     )
     .option('--direct', 'compress straight on to the tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
-    .option('--new', 'start another set, even if an unfinished one has the same sources');
+    .option('--new', 'start another set, even if the same one is unfinished');
 }
 
 /** What a `backup` asks for, checked. */
@@ -186,15 +186,17 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     // Before there is a set: a server that is not as it must be leaves none behind.
     await prepareServer(server);
     await rememberSetsInDrives(catalog, settings.drives);
-    const { set, attached } = await openSet(
+    const opened = await openSet(
       catalog,
       { ...planned, id: flags.set, options: newSetOptions(settings) },
       { fresh: flags.new === true },
     );
-    sayMode(session, set, flags.mode, planned.places?.length ?? 1, attached);
+    const { set, attached } = opened;
+    sayOpened(session, opened, flags.mode);
     await beginSet(session, server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
+      requireNotPaused(set);
       announceDetached(session, set, attached, server);
     } else {
       await followSet(session, server, set, { attached });
@@ -204,27 +206,34 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   }
 }
 
-/** Says what a set builds on, and where that is not what was asked for. */
-function sayMode(
-  session: Session,
-  { id, mode, base_id: base, ...set }: SetRow,
-  asked: string,
-  copies: number,
-  attached: boolean,
-): void {
+/** Says which set it is, on what it builds, and where that is not what was asked for. */
+function sayOpened(session: Session, { set, attached, note, others }: OpenedSet, asked: string): void {
+  const { id, mode, base_id: base } = set;
   if (attached) {
-    const makes = placesOf(set).length;
-    if (makes !== copies)
-      session.say(
-        `The unfinished set ${id} of these sources makes ${makes === 1 ? 'one copy' : `${makes} copies`}.`,
-      );
-    if (mode !== asked) session.say(`The unfinished set ${id} of these sources is ${modeText(mode, base)}.`);
-  } else if (base !== null) {
+    const full = asked !== mode ? `, which is ${modeText(mode, base)}` : '';
+    session.say(`This is what the unfinished set ${id}${full} backs up, so no other is begun.`);
+    return;
+  }
+  for (const other of others)
+    session.say(
+      `The unfinished set ${other.id} of these sources is another one: ${other.differs.join(', and ')}. So set ${id} is begun; each waits for the drive while the other has it.`,
+    );
+  if (note !== undefined) session.say(note);
+  if (base !== null) {
     session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);
   } else if (asked !== 'full') {
     const wanted = asked === 'differential' ? 'completed full set' : 'completed set';
-    session.say(`There is no ${wanted} of these sources to build on, so set ${id} is a full one.`);
+    const why = note === undefined ? `There is no ${wanted} of these sources to build on, so set` : 'Set';
+    session.say(`${why} ${id} is a full one.`);
   }
+}
+
+/** Of a set that a command has attached to: it does nothing until somebody resumes it. */
+function requireNotPaused({ id, state }: SetRow): void {
+  if (state !== 'paused') return;
+  throw new TapeflowFailure('SetPaused', `The unfinished set ${id} of this backup is paused.`, {
+    advice: `\`tapeflow resume ${id}\` lets it go on, and \`backup --new\` begins another.`,
+  });
 }
 
 function announceDetached(session: Session, set: SetRow, attached: boolean, { lease }: Server): void {

@@ -56,7 +56,7 @@ export function addSchedule(program: Command): void {
   one('pause', 'run it no more until `resume`', 'is paused', false, (handle) => handle.pause());
   one('resume', 'let it run again', 'runs again', true, (handle) => handle.unpause());
   one('run', 'run it now, unless it runs already', 'has been told to run now', true, (handle) =>
-    handle.trigger(),
+    handle.trigger(ScheduleOverlapPolicy.SKIP),
   );
   one('remove', 'delete it; sets that it has made stay', 'is removed', false, (handle) => handle.delete());
 }
@@ -83,7 +83,8 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
       scheduleId: id,
       memo: { cron: flags.cron, backup: words.join(' ') },
       spec: { cronExpressions: [flags.cron], timezone: Intl.DateTimeFormat().resolvedOptions().timeZone },
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
+      // One that falls due while another is at work begins after it: no night is lost, and none piles up.
+      policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow },
       action: {
         type: 'startWorkflow' as const,
         workflowType: 'scheduledBackup',

@@ -3,7 +3,7 @@ import { unfinishedSets, setNamed, summarizeSet, type SetRow } from '../../catal
 import { finalSetStates } from '../../catalog/schema.js';
 import { usageFailure } from '../../config/failures.js';
 import { exitCodeOf, followSet, printSummary } from '../follow.js';
-import { connectServer, inSession, type Session } from '../session.js';
+import { connectServer, findServer, inSession, type Session } from '../session.js';
 
 /** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
 export function addWatch(program: Command): void {
@@ -24,7 +24,12 @@ async function watch(session: Session, set: SetRow): Promise<void> {
     process.exitCode = exitCodeOf(summary);
     return;
   }
-  const server = await connectServer(session);
+  const running = await findServer(session);
+  if (running === undefined)
+    session.say(
+      `Nothing works on set ${set.id} now: server and workers are started for as long as this command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
+    );
+  const server = running ?? (await connectServer(session));
   try {
     await followSet(session, server, set, { attached: true });
   } finally {

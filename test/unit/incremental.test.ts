@@ -337,7 +337,7 @@ test('a catalog from before there were incremental sets can be built upon', asyn
     insert into sets values ('2020-01_000001', 'u', 'completed', '["/x"]', '[]', 'p', 'd', 'full', 0, '{}', 1, '[]', null, 1577836800000, 0);
     insert into groups values ('2020-01_000001', 1, 'released', 10, 1, x'61', x'61', 0, null, 0, null);
     insert into files values ('2020-01_000001', x'61', 1, 'file', 10, 1000000000, 0, 1000000000, 0, 420, 0, 0, '1', '7', 1, null, null, 'packed', null, 'abc', 512, 1);
-    insert into tapes values ('T', 'T', 'p', null, 'usable', null, 0, 0, 0, 0);
+    insert into tapes values ('T', 'T', 'default', null, 'usable', null, 0, 0, 0, 0);
     insert into copies values ('2020-01_000001', 1, 1, 'T', 'committed', 't', 1, 1, null, null);
   `);
   await old.destroy();
