@@ -1,5 +1,5 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets] [--process archive,tape,client]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,11 +10,12 @@ import { KillLane, killWhileLabelling, type Outcome } from '../support/kill-lane
 import { targets, type Point } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
 import { RestoreLane } from '../support/restore-kill.js';
+import { SideFaults } from '../support/side-faults.js';
 
 const { values: options } = parseArgs({
   options: {
     lanes: { type: 'string', default: '3' },
-    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore' },
+    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore,reading,targets' },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
@@ -69,6 +70,15 @@ function killInRestore(point: Point, target: 'itself' | 'all'): Promise<Outcome>
   return outcome;
 }
 
+let sides: Promise<SideFaults> | undefined;
+
+/** One after the other, as restores are. */
+function failAt(point: Point): Promise<Outcome> {
+  const outcome = turn.then(async () => (await (sides ??= SideFaults.open())).run(point));
+  turn = outcome.catch(() => undefined);
+  return outcome;
+}
+
 /** Every run that the options ask for and that was not done before, in the order of the flow. */
 async function plan(lane: KillLane): Promise<Run[]> {
   const asked = (list: string, name: string) => list.split(',').includes(name);
@@ -82,6 +92,8 @@ async function plan(lane: KillLane): Promise<Run[]> {
   if (asked(options.family, 'labelling')) points.push(...lane.labelling());
   if (asked(options.family, 'embedded')) points.push(...embeddedPoints);
   if (asked(options.family, 'restore')) points.push(...(await restoreLane()).points);
+  for (const family of ['reading', 'targets'] as const)
+    if (asked(options.family, family)) points.push(...(await (sides ??= SideFaults.open())).points(family));
   const done = report.done();
   return points
     .filter(({ role, number }) => asked(options.process, role) && number >= from && number <= to)
@@ -91,9 +103,13 @@ async function plan(lane: KillLane): Promise<Run[]> {
 
 function targetsOf({ family, role }: Point): Run['target'][] {
   if (family === 'embedded') return ['all'];
-  if (family === 'labelling') return ['itself'];
+  if (family === 'labelling' || isSide(family)) return ['itself'];
   if (family === 'restore') return ['itself', 'all'];
   return targets.filter((target) => role !== 'client' || target !== 'client');
+}
+
+function isSide(family: Point['family']): boolean {
+  return family === 'reading' || family === 'targets';
 }
 
 /** One lane's work: run after run until none is left. A lane where something went wrong is kept as it is. */
@@ -104,6 +120,7 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
     const once = () => {
       if (point.family === 'embedded') return killWholeTree(library, point);
       if (point.family === 'labelling') return killWhileLabelling(library, point);
+      if (isSide(point.family)) return failAt(point);
       if (point.family === 'restore') return killInRestore(point, target as 'itself' | 'all');
       return lane.run(point, target);
     };
@@ -143,4 +160,5 @@ try {
   throw error;
 }
 await (await restores)?.lane.close(false);
+await (await sides)?.close(false);
 process.exitCode = report.end((Date.now() - began) / 1000) ? 0 : 1;

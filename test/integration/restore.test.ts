@@ -348,6 +348,7 @@ test('a wrong request says what is wrong, and starts nothing', async (t) => {
   const cases: [string[], number, RegExp][] = [
     [['restore', '2020-01_000001', '--target', target], 2, /There is no set 2020-01_000001/],
     [['restore', setId, '--target', path.join(source, 'file')], 2, /cannot be used: it is no folder/],
+    [['restore', setId, '--target', '/proc/tapeflow/target'], 2, /\/proc\/tapeflow\/target cannot be used/],
     [['restore', setId, '--target', target, '--overwrite', 'maybe'], 2, /never, if-newer or always/],
     [
       ['restore', setId, '--target', target, '--include', '/no/such'],
