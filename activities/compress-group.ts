@@ -22,7 +22,7 @@ import { archiveName, finalDir, manifestName, partName, tempDir } from '../stagi
 import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { beginPacking } from './first-archive.js';
-import { packGroup, type PackedGroup } from './pack-group.js';
+import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
 import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
@@ -90,7 +90,7 @@ async function packAndName(
   logStage(deps, 'compressing', ref, { archive: name, bytes: group.bytes });
   let packed: PackedGroup;
   try {
-    const maxBytes = Math.max(groupBytes, group.bytes);
+    const maxBytes = withGrowth(Math.max(groupBytes, group.bytes));
     packed = await packGroup(
       deps,
       ref,

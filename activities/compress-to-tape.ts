@@ -21,7 +21,7 @@ import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { openTapeFolder } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
-import { packGroup } from './pack-group.js';
+import { leastGrowth, packGroup } from './pack-group.js';
 import { onMedium } from './on-medium.js';
 import { setOptions } from './set-options.js';
 import { takenOver, type WrittenArchive } from './write-to-tape.js';
@@ -137,7 +137,7 @@ async function packOnTape(
         archivePath: parts.archive,
         manifestPath: parts.manifest,
         side: 'tape',
-        maxBytes: Math.max(group.bytes, 1),
+        maxBytes: group.bytes + leastGrowth,
         signal: stop.signal,
       },
       (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
