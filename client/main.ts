@@ -1,10 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { visible } from '../archive/byte-string.js';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { loadCommands } from './load-commands.js';
+
+// What is backed up may not be for everybody: catalog, logs, staging, tapes and all that is made here is for this user
+// alone. Workers and servers inherit it; a restore sets the modes of what it brings back by itself.
+process.umask(0o077);
 
 const program = new Command('tapeflow')
   .description('Backs up to LTO tape: plain tar archives, one durable workflow per backup set.')
@@ -16,6 +20,7 @@ const program = new Command('tapeflow')
 
 await loadCommands(program, process.argv.slice(2));
 inheritJson(program);
+program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
 // `tapeflow ls SET | head`: the reader has had enough, and there is nothing to complain of.
 process.stdout.on('error', (error) => {
@@ -36,6 +41,19 @@ function inheritJson(parent: Command): void {
     if (command.commands.length === 0) command.option('--json', 'print JSON: one object on each line');
     inheritJson(command);
   }
+}
+
+/** An empty argument, such as an unset variable of a script leaves, is never taken for the current folder or for all. */
+function requireNoEmpty(command: Command): void {
+  const isEmpty = (value: unknown) => value === '' || (Array.isArray(value) && value.includes(''));
+  const option = command.options.find((known) => isEmpty(command.opts()[known.attributeName()]));
+  if (option === undefined && !command.args.includes('')) return;
+  const what = option === undefined ? 'An argument' : `The value of ${option.long ?? option.flags}`;
+  throw usageFailure(
+    'EmptyArgument',
+    `${what} of \`tapeflow ${command.name()}\` is empty.`,
+    'Nothing was done.',
+  );
 }
 
 /** Prints what went wrong as one sentence, and returns the exit code. */

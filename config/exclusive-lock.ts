@@ -1,8 +1,21 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync, chmodSync, utimesSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { TapeflowFailure, systemErrorCode } from './failures.js';
+import { TapeflowFailure, describeError, systemErrorCode } from './failures.js';
 
 /** Who holds a lock: written beside it for people, never trusted for the locking itself. */
 export interface LockHolder {
@@ -22,7 +35,8 @@ export interface ExclusiveLock {
 
 /**
  * Takes a lock that the operating system drops when its holder dies, also after SIGKILL: a small SQLite file held in
- * `BEGIN EXCLUSIVE` (file locks of the system on Linux, macOS and Windows). Never waits.
+ * `BEGIN EXCLUSIVE` (file locks of the system on Linux, macOS and Windows). Never waits. Nothing is opened through a
+ * symbolic link in the place of one of its files.
  *
  * @returns the lock, or the holder that was written down (undefined when unreadable) when somebody else has it.
  */
@@ -30,27 +44,33 @@ export function tryLock(
   file: string,
   holder: Pick<LockHolder, 'role' | 'dataDir'>,
 ): { lock: ExclusiveLock } | { heldBy: LockHolder | undefined } {
-  makeLockDir(path.dirname(file));
-  const database = new Database(file, { timeout: 0 });
+  const unusable = (why: string, cause?: unknown) =>
+    new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
+      advice: 'Delete it if no tapeflow process runs on this machine.',
+      cause,
+    });
+  let database: Database.Database | undefined;
   try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const strange = prepareFile(file);
+    if (strange !== undefined) throw unusable(strange);
+    database = new Database(file, { timeout: 0 });
     // Not WAL: its locks are per page of shared memory; a rollback journal locks the file itself.
     database.pragma('journal_mode = DELETE');
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
-    database.close();
-    if (systemErrorCode(error)?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };
-    throw new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${String(error)}.`, {
-      advice: 'Delete it if no tapeflow process runs on this machine.',
-      cause: error,
-    });
+    database?.close();
+    if (error instanceof TapeflowFailure) throw error;
+    const code = systemErrorCode(error);
+    if (code?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };
+    throw unusable(code?.startsWith('SQLITE_') === true ? whyNot(code) : describeError(error), error);
   }
-  openToEveryone(file);
-  const locked = statSync(file, { bigint: true });
+  const locked = lstatSync(file, { bigint: true });
   writeHolder(file, holder);
   return {
     lock: {
       check() {
-        const now = statSync(file, { bigint: true, throwIfNoEntry: false });
+        const now = lstatSync(file, { bigint: true, throwIfNoEntry: false });
         if (now === undefined || now.ino !== locked.ino || now.dev !== locked.dev) {
           throw new TapeflowFailure(
             'LockLost',
@@ -59,7 +79,7 @@ export function tryLock(
         }
       },
       release() {
-        if (database.open) database.close();
+        if (database?.open === true) database.close();
       },
     },
   };
@@ -76,27 +96,48 @@ export function describeHolder(holder: LockHolder | undefined): string {
 export function touchLock(file: string): void {
   const now = new Date();
   try {
-    utimesSync(file, now, now);
+    lutimesSync(file, now, now);
   } catch (error) {
     // Another user may own the file; the check of the inode finds out when it is deleted.
     if (systemErrorCode(error) !== 'EPERM' && systemErrorCode(error) !== 'ENOENT') throw error;
   }
 }
 
-function makeLockDir(dir: string): void {
-  if (mkdirSync(dir, { recursive: true }) !== undefined) {
-    // Shared by all users of the machine. Not sticky: Linux (fs.protected_regular) would refuse even root to open
-    // the lock of another user in a sticky folder. A removed lock is noticed by `check`.
-    if (process.platform !== 'win32') chmodSync(dir, 0o777);
-  }
+/** What an SQLite error of a lock means, as a part of a sentence. */
+function whyNot(code: string): string {
+  if (code === 'SQLITE_CANTOPEN' || code.startsWith('SQLITE_READONLY'))
+    return `this user may not write it (${code})`;
+  if (code.startsWith('SQLITE_IOERR') || code === 'SQLITE_PROTOCOL')
+    return `its file system has no locks that work, as some network file systems (${code})`;
+  return code;
 }
 
-function openToEveryone(file: string): void {
-  try {
-    if (process.platform !== 'win32') chmodSync(file, 0o666);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'EPERM') throw error;
+/**
+ * Makes a lock's file when there is none, and says why one that is there is not ours to use. It is never opened when it is
+ * there: closing it would drop the lock that another connection of this process may hold.
+ */
+function prepareFile(file: string): string | undefined {
+  const there = lstatSync(file, { throwIfNoEntry: false });
+  if (there === undefined) {
+    try {
+      closeSync(createFile(file));
+    } catch (error) {
+      // Another process was quicker.
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+    return undefined;
   }
+  if (!there.isFile()) return 'it is a symbolic link or a folder, and no file';
+  return there.nlink > 1 ? 'it is a hard link to another file' : undefined;
+}
+
+/** A new file, for its user alone; for the group too in a group's folder, where users share a drive. */
+function createFile(file: string): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const fd = openSync(file, flags, 0o600);
+  const ofGroup = (lstatSync(path.dirname(file)).mode & 0o020) !== 0;
+  if (ofGroup && process.platform !== 'win32') fchmodSync(fd, 0o660);
+  return fd;
 }
 
 function holderFile(file: string): string {
@@ -111,15 +152,28 @@ function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>)
     since: new Date().toISOString(),
     ...holder,
   };
-  writeFileSync(holderFile(file), JSON.stringify(full));
-  openToEveryone(holderFile(file));
+  // A new file takes the old one's name: nothing is written through what stands there.
+  const part = `${holderFile(file)}.${process.pid}.part`;
+  rmSync(part, { force: true });
+  const fd = createFile(part);
+  try {
+    writeFileSync(fd, JSON.stringify(full));
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(part, holderFile(file));
 }
 
 /** The holder written down beside a lock; undefined when there is none that can be read. */
 export function readHolder(file: string): LockHolder | undefined {
+  let fd: number | undefined;
   try {
-    return JSON.parse(readFileSync(holderFile(file), 'utf8')) as LockHolder;
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    fd = openSync(holderFile(file), flags);
+    return fstatSync(fd).isFile() ? (JSON.parse(readFileSync(fd, 'utf8')) as LockHolder) : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

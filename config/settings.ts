@@ -104,7 +104,7 @@ export const settingsSchema = z.object({
   POOL_RETENTION: retention.default(null),
   /** Catalog, embedded server's database, cached tools, logs. */
   TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
-  /** Where locks of drives and tapes are kept: one place for the whole machine, not for one data folder. */
+  /** Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a drive. */
   TAPEFLOW_LOCK_DIR: text.optional(),
   /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
   CATALOG_URL: text.optional(),
@@ -209,11 +209,20 @@ const ownVariables = new Set([
   configFileVariable,
 ]);
 
-/** Cluster-wide default of the lock folder: one for every data folder and user of this machine. */
-export function defaultLockDir(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string {
+/**
+ * Default of the lock folder: one for every data folder of this user on this machine, whatever the environment says, and one
+ * that only this user can write to. `uid` is undefined on Windows.
+ */
+export function defaultLockDir(
+  platform: NodeJS.Platform,
+  env: NodeJS.ProcessEnv,
+  uid = process.getuid?.(),
+): string {
   if (platform === 'win32')
     return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
-  return '/tmp/tapeflow-locks';
+  // Nobody but root can take that place. The system's temporary folder is sticky: what another user puts there is refused.
+  if (platform === 'linux' && uid === 0) return '/run/tapeflow-locks';
+  return `/tmp/tapeflow-locks-${uid}`;
 }
 
 function readConfigFile(file: string): Record<string, unknown> {

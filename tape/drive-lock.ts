@@ -9,6 +9,7 @@ import {
   type LockHolder,
 } from '../config/exclusive-lock.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { holderOfVersionBefore, requireLockFolder } from '../config/lock-folder.js';
 import type { Settings, DriveSettings } from '../config/settings.js';
 import type { Medium } from './drive.js';
 
@@ -39,13 +40,14 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
     );
   const dataDir = settings.TAPEFLOW_DATA_DIR;
   const driveFile = file('drive', driveKey(drive.path));
+  requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
+  const before = holderOfVersionBefore(path.basename(driveFile));
+  if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
+    throw driveBusy(drive, `pid ${before}, a tapeflow of a version before this one`);
+  }
   const taken = tryLock(driveFile, { role, dataDir });
   if (!('lock' in taken)) {
-    throw new TapeflowFailure(
-      'DriveBusy',
-      `The drive ${drive.name} (${drive.path}) is in use by ${describeHolder(taken.heldBy)}.`,
-      { advice: 'One process writes to a drive at a time: use that one, or stop it first.' },
-    );
+    throw driveBusy(drive, describeHolder(taken.heldBy));
   }
   const driveLock = taken.lock;
   let medium: { file: string; lock: ExclusiveLock } | undefined;
@@ -78,6 +80,12 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       driveLock.release();
     },
   };
+}
+
+function driveBusy(drive: DriveSettings, holder: string): TapeflowFailure {
+  return new TapeflowFailure('DriveBusy', `The drive ${drive.name} (${drive.path}) is in use by ${holder}.`, {
+    advice: 'One process writes to a drive at a time: use that one, or stop it first.',
+  });
 }
 
 function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): TapeflowFailure {
