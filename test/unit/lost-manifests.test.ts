@@ -67,7 +67,8 @@ test('an archive whose manifest is lost is whole: verify says so, it is copied, 
   await labelTape(deps.drive, deps.lock, catalog, { name: 'B1', pool: 'B', force: false });
   await attempt(() => storeArchive(deps, { id, no }));
   const b1 = (await tapeByName(catalog, 'B1')) ?? assert.fail();
-  await attempt(() => syncCopies(deps, id, b1.uuid, [no]));
+  const synced = await attempt(() => syncCopies(deps, id, b1.uuid, [no]));
+  assert.deepEqual(synced, { committed: [no], lost: [] }, 'with the size that its own manifest has');
   assert.equal((await attempt(() => finishRetrieval(deps, id))).status, 'completed');
 
   const archive = archives[0] ?? assert.fail();
