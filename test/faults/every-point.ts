@@ -1,10 +1,11 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets,commands] [--process archive,tape,client]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from '../../config/project-dir.js';
 import { embeddedPoints, killWholeTree } from '../support/embedded-kill.js';
+import { printCommandTable } from '../support/command-family.js';
 import { buildShim } from '../support/fault-shim.js';
 import { KillLane, killWhileLabelling, type Outcome } from '../support/kill-lane.js';
 import { targets, type Point } from '../support/kill-point.js';
@@ -15,7 +16,7 @@ import { SideFaults } from '../support/side-faults.js';
 const { values: options } = parseArgs({
   options: {
     lanes: { type: 'string', default: '3' },
-    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore,reading,targets' },
+    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore,reading,targets,commands' },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
@@ -23,6 +24,10 @@ const { values: options } = parseArgs({
     resume: { type: 'boolean', default: false },
   },
 });
+
+const families = options.family.split(',');
+const commandsAreRight = !families.includes('commands') || (await printCommandTable());
+if (families.every((family) => family === 'commands')) process.exit(commandsAreRight ? 0 : 1);
 
 const built = buildShim();
 if (!('library' in built)) {
@@ -161,4 +166,4 @@ try {
 }
 await (await restores)?.lane.close(false);
 await (await sides)?.close(false);
-process.exitCode = report.end((Date.now() - began) / 1000) ? 0 : 1;
+process.exitCode = report.end((Date.now() - began) / 1000) && commandsAreRight ? 0 : 1;
