@@ -12,7 +12,7 @@ import {
   recordRetrievalState,
   watchForRetrieval,
 } from './retrieval.js';
-import { earlierSets, openScheduledSet, settleSets, type ScheduledBackup } from './open-scheduled-set.js';
+import { earlierSets, openScheduledSet, settleSets, type ScheduleCall } from './open-scheduled-set.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
@@ -36,8 +36,8 @@ import type { LabelRequest } from '../tape/label-tape.js';
 export function archiveActivities(deps: Deps) {
   return {
     scanSources: (setId: string) => scanSources(deps, setId),
-    earlierSets: (backup: ScheduledBackup) => earlierSets(deps, backup),
-    openScheduledSet: (backup: ScheduledBackup, madeBy: string) => openScheduledSet(deps, backup, madeBy),
+    earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
+    openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),

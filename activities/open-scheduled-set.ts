@@ -1,16 +1,22 @@
+import {
+  recordRun,
+  recordRunFailure,
+  recordRunSet,
+  scheduleNamed,
+  type ScheduleRow,
+} from '../catalog/schedules.js';
 import { placesOf, type CopyPlace } from '../catalog/set-copies.js';
 import { openSet, setNamed, unfinishedLike, type NewSet, type SetRow } from '../catalog/sets.js';
 import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { TapeflowFailure } from '../config/failures.js';
+import { requireSources } from '../source/require-sources.js';
 import { rememberSetsInDrives } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import { snapshotOptions, setOptions, type SetOptions } from './set-options.js';
 
-/** What a schedule backs up each time: the arguments of a `backup`, resolved when the schedule was made. */
+/** What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made. */
 export interface ScheduledBackup {
-  /** Name of the schedule. */
-  name: string;
   /** Absolute paths, links resolved, none inside another. */
   sources: string[];
   excludes: string[];
@@ -22,9 +28,19 @@ export interface ScheduledBackup {
   direct: boolean;
 }
 
+/** One run of a schedule. */
+export interface ScheduleCall {
+  /** Name of the schedule; what it backs up stands in the catalog. */
+  name: string;
+  /** When the run began, in milliseconds since 1970. */
+  runAt: number;
+}
+
 /** A set that a run of a schedule starts. */
 export interface ScheduledSet {
   setId: string;
+  /** The first of its sources. */
+  sources: string[];
   pool: string;
   drive: string;
   places?: CopyPlace[];
@@ -40,6 +56,8 @@ export interface SettledSet {
   reason: string | null;
 }
 
+/** Sources that the Temporal UI shows of a set. */
+const sourcesShown = 20;
 /** Most unfinished sets that are the same: one for each night of a week in which nobody loads a tape. */
 const mostUnfinished = 7;
 /** Milliseconds between two looks at the sets of a run. */
@@ -52,9 +70,14 @@ function wantedBy(
   return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
 }
 
+function backupOf(schedule: ScheduleRow): ScheduledBackup {
+  return JSON.parse(schedule.arguments) as ScheduledBackup;
+}
+
 function scheduledSet(set: SetRow): ScheduledSet {
   return {
     setId: set.id,
+    sources: (JSON.parse(set.sources) as string[]).slice(0, sourcesShown),
     pool: set.pool,
     drive: set.drive,
     ...(set.places === null ? {} : { places: placesOf(set) }),
@@ -65,8 +88,10 @@ function scheduledSet(set: SetRow): ScheduledSet {
 }
 
 /** The unfinished sets that earlier runs, or persons, have left of the same backup, oldest first. */
-export function earlierSets(deps: Deps, backup: ScheduledBackup): Promise<ScheduledSet[]> {
+export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<ScheduledSet[]> {
   return asAttempt(async () => {
+    const backup = backupOf(await scheduleNamed(deps.catalog, name));
+    await recordRun(deps.catalog, name, runAt);
     const found = await unfinishedLike(deps.catalog, wantedBy(deps, backup));
     return found
       .filter(({ differs }) => differs.length === 0)
@@ -83,30 +108,55 @@ export function earlierSets(deps: Deps, backup: ScheduledBackup): Promise<Schedu
  */
 export function openScheduledSet(
   deps: Deps,
-  backup: ScheduledBackup,
+  call: ScheduleCall,
   madeBy: string,
 ): Promise<ScheduledSet & { notes: string[] }> {
   return asAttempt(async () => {
-    const { catalog, settings } = deps;
-    await rememberSetsInDrives(catalog, settings.drives);
-    const wanted = { ...wantedBy(deps, backup), madeBy };
-    const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
-    const isMade = same.some(({ set }) => set.made_by === madeBy);
-    if (same.length >= mostUnfinished && !isMade) {
-      const ids = same.map(({ set }) => set.id).reverse();
-      throw new TapeflowFailure(
-        'TooManyUnfinished',
-        `The schedule ${backup.name} makes no further set while ${same.length} of its sets are unfinished: ${ids.join(', ')}.`,
-        { advice: `\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
-      );
+    const { catalog, logger } = deps;
+    const { name, runAt } = call;
+    try {
+      const opened = await openOnce(deps, await scheduleNamed(catalog, name), call, madeBy);
+      await recordRunSet(catalog, name, runAt, opened.setId);
+      return opened;
+    } catch (error) {
+      if (error instanceof TapeflowFailure && error.kind !== 'transient') {
+        await recordRunFailure(catalog, name, runAt, error.sentence);
+        logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
+      }
+      throw error;
     }
-    const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
-    const notes = others.map(
-      ({ id, differs }) =>
-        `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
-    );
-    return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
   });
+}
+
+async function openOnce(
+  deps: Deps,
+  schedule: ScheduleRow,
+  { name, runAt }: ScheduleCall,
+  madeBy: string,
+): Promise<ScheduledSet & { notes: string[] }> {
+  const { catalog, settings } = deps;
+  const backup = backupOf(schedule);
+  // What a person's `backup` would be refused is refused here too.
+  const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
+  if (!wasMade) await requireSources(backup.sources, backup.excludes);
+  await rememberSetsInDrives(catalog, settings.drives);
+  const wanted = { ...wantedBy(deps, backup), madeBy };
+  const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
+  const isMade = same.some(({ set }) => set.made_by === madeBy);
+  if (same.length >= mostUnfinished && !isMade) {
+    const ids = same.map(({ set }) => set.id).reverse();
+    throw new TapeflowFailure(
+      'TooManyUnfinished',
+      `The schedule ${name} makes no further set while ${same.length} of its sets are unfinished: ${ids.join(', ')}.`,
+      { advice: `\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
+    );
+  }
+  const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
+  const notes = others.map(
+    ({ id, differs }) =>
+      `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
+  );
+  return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
 }
 
 /** States in which a set waits for a person. */

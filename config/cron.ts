@@ -32,11 +32,7 @@ const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 export function requireCron(text: string): string {
   const words = text.trim().split(/\s+/);
   if (words.length !== fields.length)
-    throw wrongCron(
-      text,
-      `it has ${text.trim() === '' ? 'no' : words.length} fields`,
-      'It has five: minute, hour, day, month, weekday.',
-    );
+    throw wrongCron(text, 'it does not have five fields', 'They are minute, hour, day, month and weekday.');
   const values = fields.map((field, index) => valuesOf(text, field, words[index] ?? ''));
   const [, , days = [], ofMonths = []] = values;
   if (!ofMonths.some((month) => days.some((day) => day <= (monthDays[month - 1] ?? 0))))

@@ -10,7 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveActivities } from '../activities/index.js';
-import type { ScheduledBackup, ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
+import type { ScheduleCall, ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
 import { backupSet } from './backup-set.js';
 import { backupWorkflowId, firstAttributes } from './messages.js';
 import { archiveQueue } from './queues.js';
@@ -29,7 +29,8 @@ export interface ScheduledRun extends SettledSet {
  * then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or waits for a
  * person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
  */
-export async function scheduledBackup(backup: ScheduledBackup): Promise<ScheduledRun> {
+export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
+  const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
   const steps = {
     taskQueue: archiveQueue,
     heartbeatTimeout: '1 minute',
@@ -45,11 +46,11 @@ export async function scheduledBackup(backup: ScheduledBackup): Promise<Schedule
     startToCloseTimeout: '30 days',
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   });
-  const before = await earlierSets(backup);
-  for (const set of before) await start(backup, set);
+  const before = await earlierSets(call);
+  for (const set of before) await start(name, set);
   const earlier = before.length === 0 ? [] : await settleSets(before.map(({ setId }) => setId));
-  const { notes, ...set } = await openScheduledSet(backup, workflowInfo().runId);
-  await start(backup, set);
+  const { notes, ...set } = await openScheduledSet(call, workflowInfo().runId);
+  await start(name, set);
   const [settled] = await settleSets([set.setId]);
   const { status, reason } = settled ?? { status: 'running', reason: null };
   const run: ScheduledRun = { setId: set.setId, status, reason, earlier, notes };
@@ -63,9 +64,8 @@ export async function scheduledBackup(backup: ScheduledBackup): Promise<Schedule
 }
 
 /** Starts a set's workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
-async function start(backup: ScheduledBackup, set: ScheduledSet): Promise<void> {
-  const { setId, pool, drive, places, scanned, paused, options } = set;
-  const { name, sources } = backup;
+async function start(name: string, set: ScheduledSet): Promise<void> {
+  const { setId, sources, pool, drive, places, scanned, paused, options } = set;
   try {
     await CancellationScope.nonCancellable(() =>
       startChild(backupSet, {

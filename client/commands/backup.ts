@@ -7,6 +7,7 @@ import { type CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, requireSetId, type OpenedSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
+import { requireSources } from '../../source/require-sources.js';
 import { isInside, outermost } from '../../source/walk.js';
 import { prepareServer } from '../../workers/prepare-server.js';
 import { newSetOptions } from '../../workers/start-set.js';
@@ -177,6 +178,7 @@ function requirePoolName(pool: string): void {
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
   const planned = plannedBackup(settings, paths, flags);
+  await requireSources(planned.sources, planned.excludes);
   // With an own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
     await requireZstdHere(settings.COMPRESSION_CODEC);

@@ -4,6 +4,7 @@ import { whyNoAddon } from '../../archive/native-addon.js';
 import { openLibdeflate } from '../../archive/native-codec.js';
 import { requireZstd } from '../../archive/zstd.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
+import { lastRunOf, listSchedules, runTrouble } from '../../catalog/schedules.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { formatDuration } from '../../config/durations.js';
 import type { Retention } from '../../config/retention.js';
@@ -117,6 +118,25 @@ async function checkAll(session: Session): Promise<Check[]> {
         advice: trouble.advice,
       });
     }
+    checks.push(...(await checkSchedules(session)));
+  }
+  return checks;
+}
+
+/** Schedules whose last run has made no backup. */
+async function checkSchedules(session: Session): Promise<Check[]> {
+  const catalog = await session.catalog();
+  const checks: Check[] = [];
+  for (const row of await listSchedules(catalog)) {
+    const trouble = runTrouble(await lastRunOf(catalog, row));
+    if (trouble === undefined) continue;
+    const advice = `\`tapeflow schedule run ${row.name}\` runs it again.`;
+    checks.push({
+      what: `schedule ${row.name}`,
+      level: 'trouble',
+      finding: `has no success: ${trouble}`,
+      advice,
+    });
   }
   return checks;
 }

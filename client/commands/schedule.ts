@@ -1,25 +1,39 @@
-import {
-  ScheduleAlreadyRunning,
-  ScheduleNotFoundError,
-  ScheduleOverlapPolicy,
-  type ScheduleHandle,
-} from '@temporalio/client';
+import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { Command, CommanderError } from 'commander';
 import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import {
+  insertSchedule,
+  lastRunOf,
+  listSchedules,
+  pauseSchedule,
+  removeSchedule,
+  runTrouble,
+  scheduleNamed,
+  type LastRun,
+  type NewSchedule,
+  type ScheduleRow,
+} from '../../catalog/schedules.js';
+import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
-import { archiveQueue } from '../../workflows/queues.js';
-import { connectServer, inSession, type Server, type Session } from '../session.js';
+import { requireSources } from '../../source/require-sources.js';
 import { prepareServer } from '../../workers/prepare-server.js';
+import {
+  describeSchedule,
+  forgetAtServer,
+  scheduleId,
+  tellSchedule,
+  tellSchedules,
+} from '../../workers/schedules.js';
+import { connectServer, findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const idOf = (name: string) => `tapeflow-${name}`;
+/** Characters of a schedule's command that the list shows; `--json` has all of them. */
+const commandShown = 60;
 
-/** Runs that were missed while no server ran are made up for when it is back within this time: the last of a day. */
-const catchupWindow = '1 day';
-
-/** `schedule add|list|pause|resume|run|remove`: backups at set times, on Temporal's own schedules. */
+/** `schedule add|list|pause|resume|run|remove`: backups at set times. The catalog has them, and the server runs them. */
 export function addSchedule(program: Command): void {
   const schedule = program.command('schedule').description('backups at set times');
   schedule
@@ -27,42 +41,39 @@ export function addSchedule(program: Command): void {
     .description("such as: schedule add nightly --cron '30 2 * * *' -- backup /srv --mode incremental")
     .argument('<name>', 'name of the schedule')
     .argument('<backup...>', 'after `--`: the backup command to run')
-    .requiredOption(
-      '--cron <expression>',
-      'minute, hour, day, month, weekday, in the local time of this machine',
-    )
+    .requiredOption('--cron <expression>', 'minute, hour, day, month, weekday')
+    .option('--time-zone <name>', 'of those, such as Europe/Berlin (default: that of this machine)')
     .option('--replace', 'take the place of a schedule of that name')
     .action((name: string, backup: string[], flags: AddFlags, command: Command) =>
       inSession(command, (session) => add(session, name, backup, flags)),
     );
   schedule
     .command('list')
-    .description('list the schedules with their next and last runs')
+    .description('list the schedules with their next runs, and how the last ones ended')
     .action((_options, command: Command) => inSession(command, list));
   const one = (
     name: string,
     description: string,
-    done: string,
-    keepServer: boolean,
-    run: (handle: ScheduleHandle) => Promise<void>,
+    run: (session: Session, row: ScheduleRow) => Promise<void>,
   ) =>
     schedule
       .command(name)
       .description(description)
       .argument('<name>', 'the schedule')
       .action((schedule: string, _options, command: Command) =>
-        inSession(command, (session) => change(session, schedule, done, keepServer, run)),
+        inSession(command, async (session) =>
+          run(session, await scheduleNamed(await session.catalog(), schedule)),
+        ),
       );
-  one('pause', 'run it no more until `resume`', 'is paused', false, (handle) => handle.pause());
-  one('resume', 'let it run again', 'runs again', true, (handle) => handle.unpause());
-  one('run', 'run it now, unless it runs already', 'has been told to run now', true, (handle) =>
-    handle.trigger(ScheduleOverlapPolicy.SKIP),
-  );
-  one('remove', 'delete it; sets that it has made stay', 'is removed', false, (handle) => handle.delete());
+  one('pause', 'run it no more until `resume`', pause);
+  one('resume', 'let it run again', resume);
+  one('run', 'run it now, unless it runs already', runNow);
+  one('remove', 'delete it; sets that it has made stay', remove);
 }
 
 interface AddFlags {
   cron: string;
+  timeZone?: string;
   replace?: boolean;
 }
 
@@ -74,54 +85,61 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
       'Use letters, digits, dots, dashes and underscores.',
     );
   }
-  const backup = parseBackup(session, name, words);
-  await withSchedules(session, async (server) => {
+  const cron = requireCron(flags.cron);
+  const zone = requireTimeZone(flags.timeZone);
+  const backup = await parseBackup(session, words);
+  const wanted = { name, cron, zone, command: words.join(' '), arguments: JSON.stringify(backup) };
+  await withServer(session, async (server) => {
     await prepareServer(server);
-    const { schedule } = server.client;
-    const id = idOf(name);
-    const description = {
-      scheduleId: id,
-      memo: { cron: flags.cron, backup: words.join(' ') },
-      spec: { cronExpressions: [flags.cron], timezone: Intl.DateTimeFormat().resolvedOptions().timeZone },
-      // One that falls due while another is at work begins after it: no night is lost, and none piles up.
-      policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow },
-      action: {
-        type: 'startWorkflow' as const,
-        workflowType: 'scheduledBackup',
-        workflowId: `scheduled-${name}`,
-        taskQueue: archiveQueue,
-        args: [backup],
-      },
-    };
-    try {
-      await schedule.create(description);
-    } catch (error) {
-      if (!(error instanceof ScheduleAlreadyRunning)) throw wrongCron(flags.cron, error);
-      if (flags.replace !== true) {
-        throw usageFailure(
-          'ScheduleExists',
-          `There is a schedule ${name} already.`,
-          'Use --replace, or another name.',
-        );
-      }
-      await schedule.getHandle(id).delete();
-      await schedule.create(description);
-    }
-    const next = (await schedule.getHandle(id).describe()).info.nextActionTimes[0];
+    const row = await makeSchedule(await session.catalog(), server, wanted, flags.replace === true);
+    const next = (await describeSchedule(server, name))?.info.nextActionTimes[0];
     await server.lease?.stay();
-    if (session.json) session.emit({ name, cron: flags.cron, next: next?.toISOString() ?? null });
+    if (session.json) session.emit({ name, cron, zone, next: next?.toISOString() ?? null });
     else {
-      session.print(
-        `Schedule ${name} is made; its next run is ${next === undefined ? 'never' : `at ${formatTime(next.getTime())}`}.`,
-      );
+      const at = next === undefined ? 'never' : `at ${formatTime(next.getTime())}`;
+      const whose = flags.timeZone === undefined ? ', that of this machine' : '';
+      session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
       if (server.lease !== undefined)
         session.print('Server and workers go on running; after a reboot `tapeflow up` starts them again.');
     }
   });
 }
 
+/** Writes a schedule down and tells the server; where that refuses it, all is as it was. */
+async function makeSchedule(
+  catalog: Catalog,
+  server: Server,
+  wanted: NewSchedule,
+  replace: boolean,
+): Promise<ScheduleRow> {
+  const before = (await listSchedules(catalog)).find(({ name }) => name === wanted.name);
+  await insertSchedule(catalog, wanted, { replace });
+  const row = await scheduleNamed(catalog, wanted.name);
+  try {
+    await tellSchedule(server, row);
+  } catch (error) {
+    if (before === undefined) await removeSchedule(catalog, wanted.name);
+    else await insertSchedule(catalog, before, { replace: true });
+    throw error;
+  }
+  return row;
+}
+
+/** The time zone that a schedule is in: this machine's where none is given. */
+function requireTimeZone(given: string | undefined): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions().timeZone;
+  } catch {
+    throw usageFailure(
+      'WrongTimeZone',
+      `There is no time zone ${JSON.stringify(given)}.`,
+      'Give one such as Europe/Berlin.',
+    );
+  }
+}
+
 /** The words after `--`, as the command `backup` takes them; checked now, so that no night is lost to a typing error. */
-function parseBackup(session: Session, name: string, words: string[]): ScheduledBackup {
+async function parseBackup(session: Session, words: string[]): Promise<ScheduledBackup> {
   const [verb, ...rest] = words;
   if (verb !== 'backup')
     throw usageFailure(
@@ -152,86 +170,124 @@ function parseBackup(session: Session, name: string, words: string[]): Scheduled
       'Leave --set, --new and --detach out.',
     );
   }
-  return { name, ...plannedBackup(session.settings, paths, flags) };
-}
-
-function wrongCron(cron: string, error: unknown): unknown {
-  const message = describeError(error);
-  const details = error instanceof Error && error.cause !== undefined ? describeError(error.cause) : message;
-  if (!/cron|spec|argument/i.test(`${message} ${details}`)) return error;
-  return usageFailure(
-    'WrongCron',
-    `--cron cannot be ${JSON.stringify(cron)}: ${details}.`,
-    "Such as '30 2 * * *'.",
-  );
+  const planned = plannedBackup(session.settings, paths, flags);
+  await requireSources(planned.sources, planned.excludes);
+  return planned;
 }
 
 async function list(session: Session): Promise<void> {
-  await withSchedules(session, async ({ client }) => {
-    const rows: string[][] = [['SCHEDULE', 'CRON', 'STATE', 'NEXT RUN', 'LAST RUN', 'BACKUP']];
-    for await (const { scheduleId, memo } of client.schedule.list()) {
-      if (!scheduleId.startsWith('tapeflow-')) continue;
-      const name = scheduleId.slice('tapeflow-'.length);
-      const { state, info } = await client.schedule.getHandle(scheduleId).describe();
-      const next = info.nextActionTimes[0];
-      const last = info.recentActions.at(-1)?.takenAt;
-      const cron = textOf(memo?.['cron']);
-      const backup = textOf(memo?.['backup']);
-      if (session.json) {
+  const catalog = await session.catalog();
+  const server = await findServer(session);
+  try {
+    if (server !== undefined) await atServer(server, () => tellSchedules(server, catalog));
+    const rows: string[][] = [
+      ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'BACKUP'],
+    ];
+    const troubles: string[] = [];
+    for (const row of await listSchedules(catalog)) {
+      const { name, cron, zone, command } = row;
+      const known =
+        server === undefined ? undefined : await atServer(server, () => describeSchedule(server, name));
+      const next = row.paused === 1 ? undefined : known?.info.nextActionTimes[0];
+      const last = await lastRunOf(catalog, row);
+      const trouble = runTrouble(last);
+      if (trouble !== undefined) troubles.push(`Schedule ${name} has no success: ${trouble}`);
+      if (session.json)
         session.emit({
-          ...{ name, cron, backup, paused: state.paused },
+          ...{ name, cron, zone, backup: command, paused: row.paused === 1 },
           next: next?.toISOString() ?? null,
-          last: last?.toISOString() ?? null,
+          last: last === undefined ? null : lastRunJson(last),
         });
-      }
-      const time = (date: Date | undefined) => (date === undefined ? '–' : formatTime(date.getTime()));
+      const time = (ms: number | undefined) => (ms === undefined ? '–' : formatTime(ms));
       rows.push([
-        name,
-        cron,
-        state.paused ? 'paused' : 'on',
-        state.paused ? '–' : time(next),
-        time(last),
-        backup,
+        ...[name, cron, row.paused === 1 ? 'paused' : 'on', zone, time(next?.getTime())],
+        ...[time(last?.startedAt), last === undefined ? '–' : endOf(last)],
+        command.length > commandShown ? `${command.slice(0, commandShown)}…` : command,
       ]);
     }
     if (session.json) return;
     if (rows.length === 1) session.print('There are no schedules.');
     else for (const line of tableLines(rows)) session.print(line);
+    for (const trouble of troubles) session.print(trouble);
+    if (rows.length > 1 && server === undefined)
+      session.print('No server runs, so nothing runs by itself until `tapeflow up`.');
+  } finally {
+    await server?.close();
+  }
+}
+
+/** How a run ended, in few words. */
+function endOf({ state, setId }: LastRun): string {
+  const set = setId === null ? '' : ` (${setId})`;
+  return `${state.replaceAll('_', ' ')}${set}`;
+}
+
+function lastRunJson(run: LastRun) {
+  const { startedAt, endedAt, setId, state, reason } = run;
+  const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+  return { started: time(startedAt), ended: time(endedAt), setId, status: state, reason };
+}
+
+async function pause(session: Session, row: ScheduleRow): Promise<void> {
+  await pauseSchedule(await session.catalog(), row.name, true);
+  await whereServerRuns(session, (server) => tellSchedule(server, { ...row, paused: 1 }));
+  tell(session, row.name, 'is paused');
+}
+
+async function remove(session: Session, row: ScheduleRow): Promise<void> {
+  await removeSchedule(await session.catalog(), row.name);
+  await whereServerRuns(session, (server) => forgetAtServer(server, row.name));
+  tell(session, row.name, 'is removed');
+}
+
+async function resume(session: Session, row: ScheduleRow): Promise<void> {
+  await pauseSchedule(await session.catalog(), row.name, false);
+  await withServer(session, async (server) => {
+    await tellSchedule(server, { ...row, paused: 0 });
+    await server.lease?.stay();
   });
+  tell(session, row.name, 'runs again');
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-async function change(
-  session: Session,
-  name: string,
-  done: string,
-  keepServer: boolean,
-  run: (handle: ScheduleHandle) => Promise<void>,
-): Promise<void> {
-  await withSchedules(session, async (server) => {
-    try {
-      await run(server.client.schedule.getHandle(idOf(name)));
-    } catch (error) {
-      if (!(error instanceof ScheduleNotFoundError)) throw error;
-      throw usageFailure(
-        'NoSuchSchedule',
-        `There is no schedule ${name}.`,
-        '`tapeflow schedule list` lists them.',
-      );
-    }
-    if (keepServer) await server.lease?.stay();
-    if (session.json) session.emit({ name, done });
-    else session.print(`Schedule ${name} ${done}.`);
+async function runNow(session: Session, row: ScheduleRow): Promise<void> {
+  await withServer(session, async (server) => {
+    await tellSchedule(server, row);
+    await server.client.schedule.getHandle(scheduleId(row.name)).trigger(ScheduleOverlapPolicy.SKIP);
+    await server.lease?.stay();
   });
+  tell(session, row.name, 'has been told to run now');
 }
 
-async function withSchedules(session: Session, run: (server: Server) => Promise<void>): Promise<void> {
+function tell(session: Session, name: string, done: string): void {
+  if (session.json) session.emit({ name, done });
+  else session.print(`Schedule ${name} ${done}.`);
+}
+
+/** Tells the server what the catalog says already, where one runs; else it is told when it does. */
+async function whereServerRuns(session: Session, run: (server: Server) => Promise<unknown>): Promise<void> {
+  const server = await findServer(session);
+  if (server === undefined) return;
+  try {
+    await atServer(server, () => run(server));
+  } finally {
+    await server.close();
+  }
+}
+
+/** The same with a server that is started where none runs. */
+async function withServer(session: Session, run: (server: Server) => Promise<void>): Promise<void> {
   const server = await connectServer(session);
   try {
-    await run(server);
+    await atServer(server, () => run(server));
+  } finally {
+    await server.close();
+  }
+}
+
+/** What fails there is told as the server's. */
+async function atServer<Result>(server: Server, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
     throw new TapeflowFailure(
@@ -239,7 +295,5 @@ async function withSchedules(session: Session, run: (server: Server) => Promise<
       `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`,
       { cause: error },
     );
-  } finally {
-    await server.close();
   }
 }

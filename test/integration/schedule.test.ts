@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Connection, ScheduleClient } from '@temporalio/client';
+import { readHostFile } from '../../embedded/host-file.js';
+import { scheduleId } from '../../workers/schedules.js';
 import { Installation } from '../support/installation.js';
 import { archivesOn, noise, tempFolder, untar, assertSameTree, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -9,7 +13,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const source = tempFolder(t);
   const target = tempFolder(t);
   writeTree(source, { file: noise(100_000, 'scheduled') });
-  const installation = await Installation.make(t);
+  const installation = await Installation.make(t, { LOOK_AFTER_SECONDS: '0.5' });
   const run = async (args: string[], exit = 0) => {
     const finished = await installation.run(args);
     assert.equal(finished.code, exit, `${args.join(' ')}: ${finished.stderr}`);
@@ -21,7 +25,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const cron = ['--cron', '30 2 * * *'];
   assert.match(
     await run(['schedule', 'add', 'nightly', ...cron, '--', 'backup', source]),
-    /next run is at .* 02:30:00/,
+    /next run is at .* 02:30:00. Its time zone is \S+, that of this machine/,
   );
   assert.match(
     await run(['schedule', 'add', 'nightly', ...cron, '--', 'backup', source], 2),
@@ -53,9 +57,47 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   await run(['schedule', 'resume', 'nightly']);
   await run(['schedule', 'run', 'nightly']);
   await waitFor(() => states().length === 2 && states()[1]?.state === 'completed', 'the second set');
+  assert.match(await run(['schedule', 'list']), new RegExp(`completed \\(${states()[1]?.id ?? ''}\\)`));
+
+  // A source that is gone: refused as by hand, and told.
+  renameSync(source, `${source}.away`);
+  await run(['schedule', 'run', 'nightly']);
+  const failed = () =>
+    installation.query(`select 1 from schedules where run_reason like '%does not exist.%'`);
+  await waitFor(() => failed().length === 1, 'the run to fail');
+  assert.match(
+    await run(['schedule', 'list']),
+    /nightly has no success: its last run failed: The source .* does not exist/,
+  );
+  assert.match(await run(['doctor'], 1), /TROUBLE +schedule nightly: has no success/);
+  assert.equal(states().length, 2, 'no empty set was made');
+  renameSync(`${source}.away`, source);
+
+  // The server loses its schedules, with its database and then by somebody's hand: it is told of them again.
+  await run(['schedule', 'pause', 'nightly']);
+  await run(['down']);
+  rmSync(path.join(installation.dataDir, 'temporal'), { recursive: true });
+  assert.match(await run(['schedule', 'list']), /nightly .*paused.*No server runs/s);
+  await run(['schedule', 'run', 'nightly']);
+  await waitFor(() => states().length === 3 && states()[2]?.state === 'completed', 'the third set');
+  const address = readHostFile(installation.dataDir)?.address ?? '';
+  const connection = await Connection.connect({ address });
+  const schedules = new ScheduleClient({ connection });
+  const handle = schedules.getHandle(scheduleId('nightly'));
+  assert.equal((await handle.describe()).state.paused, true);
+  await run(['schedule', 'resume', 'nightly']);
+  await handle.pause('somebody else');
+  await waitFor(async () => !(await handle.describe()).state.paused, 'it to run again');
+  await handle.delete();
+  await waitFor(() => handle.describe().catch(() => undefined), 'it to be made again');
+  await handle.update((before) => ({ ...before, spec: { cronExpressions: ['0 0 1 1 *'] } }));
+  const madeAnew = async () => (await handle.describe()).info.lastUpdatedAt === undefined;
+  await waitFor(() => madeAnew().catch(() => false), 'it to be made anew');
+  await connection.close();
+
   await run(['schedule', 'remove', 'nightly']);
   assert.match(await run(['schedule', 'list']), /no schedules/);
-  assert.equal(states().length, 2, 'its sets stay');
+  assert.equal(states().length, 3, 'its sets stay');
   await run(['down']);
 });
 
@@ -69,6 +111,12 @@ test('a schedule that is wrong is refused with the reason, before any night is l
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--no-such'], /unknown option '--no-such'/],
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--set', '2026-01_000001'], /Leave --set/],
     [['add', 'x', '--cron', 'every night', '--', 'backup', source], /--cron cannot be "every night"/],
+    [['add', 'x', '--cron', '30 2 30 2 *', '--', 'backup', source], /it never comes/],
+    [
+      ['add', 'x', '--cron', '30 2 * * *', '--time-zone', 'Mars/Base', '--', 'backup', source],
+      /no time zone/,
+    ],
+    [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--exclude', '*'], /excludes take all/],
     [['run', 'nothing'], /There is no schedule nothing/],
   ];
   for (const [args, message] of cases) {
@@ -77,4 +125,34 @@ test('a schedule that is wrong is refused with the reason, before any night is l
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n {4}at /);
   }
+});
+
+test('three thousand sources are backed up, by hand and by a schedule, listed and restored', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  const names = Array.from({ length: 3000 }, (_, no) => `客户档案 ${no}`);
+  writeTree(source, Object.fromEntries(names.map((name) => [name, name])));
+  const sources = names.map((name) => path.join(source, name));
+  const installation = await Installation.make(t);
+  const run = async (...args: string[]) => {
+    const finished = await installation.run(args);
+    assert.equal(finished.code, 0, `${args.slice(0, 3).join(' ')}: ${finished.stderr}`);
+    return finished.stdout;
+  };
+  const byHand = await installation.json<{ setId: string; files: number }>(['backup', ...sources]);
+  assert.equal(byHand.files, 3000);
+  await run('schedule', 'add', 'many', '--cron', '30 2 * * *', '--', 'backup', ...sources);
+  await run('schedule', 'run', 'many');
+  const state = () =>
+    installation.query<{ state: string }>('select state from sets order by id desc')[0]?.state;
+  await waitFor(
+    () => installation.query('select 1 from sets').length === 2 && state() === 'completed',
+    'its set',
+  );
+  assert.match(await run('schedule', 'list'), /many .* completed \(\S+\)/);
+  const [set] = installation.query<{ id: string }>('select id from sets order by id desc');
+  assert.match(await run('status', set?.id ?? ''), /completed/);
+  await run('restore', set?.id ?? '', '--target', target);
+  assertSameTree(path.join(target, source), source);
+  await run('down');
 });

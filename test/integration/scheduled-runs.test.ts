@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
+import { insertSchedule } from '../../catalog/schedules.js';
 import { setHandle } from '../../client/session.js';
 import type { ScheduledRun } from '../../workflows/scheduled-backup.js';
 import { LiveSets } from '../support/live-sets.js';
@@ -23,10 +24,19 @@ function rootMessage(error: Error): string {
 let runs = 0;
 async function begin(t: TestContext, more: Partial<ScheduledBackup> = {}) {
   const backup: ScheduledBackup = {
-    ...{ name: 'nightly', sources: [live.source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full' },
+    ...{ sources: [live.source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full' },
     ...{ direct: false, ...more },
   };
-  return live.alone.begin(t, 'scheduledBackup', `scheduled-${(runs += 1)}`, backup);
+  const name = `nightly-${(runs += 1)}`;
+  const schedule = {
+    name,
+    cron: '30 2 * * *',
+    zone: 'UTC',
+    command: 'backup',
+    arguments: JSON.stringify(backup),
+  };
+  await insertSchedule(live.catalog, schedule, { replace: false });
+  return live.alone.begin(t, 'scheduledBackup', `scheduled-${runs}`, { name });
 }
 const resultOf = async (run: ReturnType<typeof begin>) => (await (await run).result()) as ScheduledRun;
 const unfinished = async () => {

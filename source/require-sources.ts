@@ -1,0 +1,40 @@
+import { lstat } from 'node:fs/promises';
+import { fromText } from '../archive/byte-string.js';
+import { memberNameOf } from '../archive/member-name.js';
+import { describeError, systemErrorCode, usageFailure } from '../config/failures.js';
+import { globFilter } from './globs.js';
+
+/**
+ * Refuses sources of which one is gone or cannot be looked at, and excludes that take all of them: such a set would complete
+ * with nothing in it.
+ */
+export async function requireSources(sources: readonly string[], excludes: readonly string[]): Promise<void> {
+  const excluded = globFilter(excludes);
+  let left = 0;
+  for (const source of sources) {
+    const name = memberNameOf(fromText(source), process.platform);
+    const isFolder = await isFolderThere(source);
+    // The root of the file system is walked whatever the excludes say.
+    if (name === '' || name === '/' || !excluded(isFolder ? `${name}/` : name)) left += 1;
+  }
+  if (left > 0) return;
+  throw usageFailure(
+    'AllExcluded',
+    `The excludes take all of the sources: ${excludes.join(' ')}.`,
+    'Nothing was started; leave one of them out.',
+  );
+}
+
+async function isFolderThere(source: string): Promise<boolean> {
+  try {
+    return (await lstat(source)).isDirectory();
+  } catch (error) {
+    throw usageFailure(
+      'NoSuchSource',
+      systemErrorCode(error) === 'ENOENT'
+        ? `The source ${source} does not exist.`
+        : `The source ${source} cannot be read: ${describeError(error)}.`,
+      'Nothing was started.',
+    );
+  }
+}
