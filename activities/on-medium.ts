@@ -1,5 +1,6 @@
 import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
-import { loseUnsynced, updateTape, type UnsyncedCopy } from '../catalog/tapes.js';
+import { moveTape } from '../catalog/tape-states.js';
+import { loseUnsynced, type UnsyncedCopy } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import { tapeNotReady } from '../tape/drive.js';
@@ -73,7 +74,7 @@ async function judge(
 async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
   const { free, capacity } = await drive.space();
   const says = free >= bytes + drive.reserve(capacity);
-  await updateTape(catalog, row.uuid, { state: 'full', reason: says ? writeFoundNoSpace : 'no room' });
+  await moveTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : 'no room');
 }
 
 function wentAway({ row }: LoadedTape, error?: unknown): TapeflowFailure {
@@ -105,7 +106,7 @@ export async function distrust(
   tape: Pick<LoadedTape, 'row'>,
   reason: string,
 ): Promise<void> {
-  await updateTape(deps.catalog, tape.row.uuid, { state: 'suspect', reason });
+  await moveTape(deps.catalog, tape.row.uuid, 'distrust', reason);
   await writeAgain(deps, tape.row.uuid, reason);
 }
 
@@ -116,9 +117,17 @@ export async function writeAgain(
   reason: string,
   only?: UnsyncedCopy,
 ): Promise<void> {
-  for (const lost of await loseUnsynced(deps.catalog, tape, reason, only)) {
+  await forgetDirect(deps, await loseUnsynced(deps.catalog, tape, reason, only), reason);
+}
+
+/** What was set back is written again: of a direct archive nothing is staged, and it is made anew. */
+export async function forgetDirect(
+  deps: Pick<Deps, 'catalog' | 'logger'>,
+  groups: readonly { setId: string; group: number }[],
+  reason: string,
+): Promise<void> {
+  for (const lost of groups) {
     const group = await groupOf(deps.catalog, lost.setId, lost.group);
-    // Direct archives have no staged bytes to write again.
     const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;
     if (archive !== undefined) await forgetArchive(deps.catalog, archive, reason);
     logStage(deps, 'lost', lost, { reason });

@@ -7,11 +7,11 @@ import { TapeflowFailure } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
-import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
+import { identifyTape, requireOwn, type LoadedTape } from '../tape/loaded-tape.js';
 import { tapeFolder } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps } from './deps.js';
-import { distrust, onMedium, writeAgain } from './on-medium.js';
+import { onMedium, writeAgain } from './on-medium.js';
 
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */
@@ -65,7 +65,8 @@ export async function commitWritten(
 ): Promise<void> {
   if (pending.length === 0) return;
   const row = await tapeByUuid(deps.catalog, tape);
-  if (row?.state === 'suspect') await distrust(deps, { row }, row.reason ?? 'suspect');
+  const given = row !== undefined && ['suspect', 'lost', 'erasing'].includes(row.state);
+  if (given) await writeAgain(deps, tape, row.reason ?? row.state);
   else await syncPending(deps, tape, pending, attempt);
 }
 
@@ -81,6 +82,7 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
+  await requireOwn(drive, catalog, loaded);
   await lock.hold(loaded.medium, () => syncHeld(deps, loaded, pending, attempt));
 }
 

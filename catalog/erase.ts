@@ -8,6 +8,7 @@ import { rebuiltOptions } from './rebuilt-sets.js';
 import { finalSetStates } from './schema.js';
 import { findSet } from './sets.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from './tape-keeping.js';
+import { moveTape } from './tape-states.js';
 import { tapeByUuid, type TapeRow } from './tapes.js';
 
 /** Rows of one transaction when the files of a set are forgotten: every other transaction waits for it. */
@@ -43,18 +44,22 @@ export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: st
       .where('state', '=', 'committed')
       .execute();
     for (const set of kept.sets) await loseSet(tx, tape, set, now);
-    await tx
-      .updateTable('tapes')
-      .set({ state: 'erasing', erased_to: erasedTo, reason: `\`tape erase ${tape.name}\` has begun` })
-      .where('uuid', '=', tape.uuid)
-      .execute();
-    return { ...tape, state: 'erasing', erased_to: erasedTo };
+    const erasing = await moveTape(tx, tape.uuid, 'erase', `\`tape erase ${tape.name}\` has begun`);
+    if (erasing === undefined) throw new Error(`the tape ${tape.name} is ${tape.state}`);
+    await tx.updateTable('tapes').set({ erased_to: erasedTo }).where('uuid', '=', tape.uuid).execute();
+    return { ...erasing, erased_to: erasedTo };
   });
 }
 
 /** Throws `TapeInUse` or `TapeNeeded`, naming who needs the tape, when it may not be erased. */
 export function requireErasable(kept: TapeKeeping, evenUnexpired: boolean, now: number): void {
-  const { name } = kept.tape;
+  const { name, state } = kept.tape;
+  if (state === 'foreign') throw foreignTape(name);
+  if (state === 'lost') {
+    throw new TapeflowFailure('LostTape', `The tape ${name} is marked as lost.`, {
+      advice: `If it is back, say so first: \`tapeflow tape found ${name}\`.`,
+    });
+  }
   if (kept.inUse.length > 0) {
     throw new TapeflowFailure(
       'TapeInUse',
@@ -70,6 +75,15 @@ export function requireErasable(kept: TapeKeeping, evenUnexpired: boolean, now: 
     'TapeNeeded',
     `The tape ${name} is not recyclable: it holds ${shown.join(', ')}${more}.`,
     { advice: `If all that may be lost, \`tapeflow tape erase ${name} --yes --even-unexpired\` erases it.` },
+  );
+}
+
+/** Nothing erases what another installation has labelled. */
+export function foreignTape(name: string): TapeflowFailure {
+  return new TapeflowFailure(
+    'ForeignTape',
+    `The tape ${name} belongs to another installation: it is read, and never written to or erased.`,
+    { advice: 'If that installation is gone, `tapeflow tape catalog --adopt` makes the tape one of this.' },
   );
 }
 
@@ -136,9 +150,10 @@ export async function finishErase(
   return catalog.transaction().execute(async (tx) => {
     await tx.deleteFrom('copies').where('tape_uuid', '=', tape.uuid).execute();
     const now = Date.now();
+    await moveTape(tx, tape.uuid, 'relabel');
     return tx
       .updateTable('tapes')
-      .set({ ...label, state: 'usable', reason: null, erased_to: null, labelled_at: now, seen_at: now })
+      .set({ ...label, erased_to: null, labelled_at: now, seen_at: now })
       .where('uuid', '=', tape.uuid)
       .returningAll()
       .executeTakeFirstOrThrow();

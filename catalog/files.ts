@@ -1,7 +1,7 @@
 import { sql, type Insertable, type Selectable } from 'kysely';
 import { executeMany } from './connection.js';
 import { recordEvents } from './events.js';
-import { checkToken, groupOf } from './groups.js';
+import { beforeCompressed, groupOf, requireCompressing } from './groups.js';
 import type { Catalog } from './open-catalog.js';
 import type { ArchivesTable, FilesTable } from './schema.js';
 import { toBytes } from '../archive/byte-string.js';
@@ -79,7 +79,7 @@ export async function commitCompressed(
 ): Promise<void> {
   const { set_id: setId, group_no: no } = archive;
   await catalog.transaction().execute(async (tx) => {
-    await checkToken(tx, setId, no, archive.token);
+    await requireCompressing(tx, setId, no, archive.token);
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     await tx.insertInto('archives').values(archive).execute();
     const update = tx
@@ -177,10 +177,11 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
   return row?.path;
 }
 
-/** Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. */
+/** Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. One that has an archive, or is parked, stays as it is. */
 export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);
+    if (!beforeCompressed.includes(group.state)) return;
     await tx
       .updateTable('files')
       .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })

@@ -29,7 +29,7 @@ export function mostArchiveBytes({ bytes, entries }: Pick<GroupRow, 'bytes' | 'e
 }
 
 /** Group states whose archive is still to come to the tape. */
-const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
+export const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
 
 /** The group; a permanent failure when the catalog does not know it. */
 export async function groupOf(db: Catalog, setId: string, no: number): Promise<GroupRow> {
@@ -132,10 +132,15 @@ async function begin(
   return true;
 }
 
-/** Throws `StaleAttempt` when another attempt has taken the group since. */
-export async function checkToken(db: Catalog, setId: string, no: number, token: string): Promise<void> {
+/** Throws `StaleAttempt` when another attempt has taken the group since, or it was parked: then nobody compresses it. */
+export async function requireCompressing(
+  db: Catalog,
+  setId: string,
+  no: number,
+  token: string,
+): Promise<void> {
   const row = await groupOf(db, setId, no);
-  if (row.token !== token) throw staleAttempt(setId, no);
+  if (row.token !== token || row.state !== 'compressing') throw staleAttempt(setId, no);
 }
 
 /**
@@ -185,17 +190,42 @@ export async function advanceGroup(
   return catalog.transaction().execute((tx) => advance(tx, setId, no, from, to, events));
 }
 
-/** Moves committed groups on to `released`, in one transaction; those that were released before stay as they are. */
+/** Bytes of archives that one transaction deletes: every other one waits for it. */
+const releasedAtOnce = 1024 ** 3;
+
+/**
+ * Deletes the staged archives of committed groups, and moves these on to `released`. In one transaction with the look whether
+ * they are committed, since a tape may be marked as lost at any time: then the staged bytes are the last ones.
+ *
+ * @param remove deletes what is staged of archives; synchronous and short, and may find it deleted already.
+ * @returns the groups that this released.
+ */
 export async function releaseGroups(
   catalog: Catalog,
   setId: string,
-  groups: readonly { group: number; bytes: number }[],
-): Promise<void> {
-  if (groups.length === 0) return;
-  await catalog.transaction().execute(async (tx) => {
-    for (const { group, bytes } of groups)
-      await advance(tx, setId, group, ['committed'], 'released', [{ stage: 'released', bytes }]);
-  });
+  groups: readonly number[],
+  remove: (archives: readonly ArchiveRow[]) => void,
+): Promise<{ group: number; archive: ArchiveRow }[]> {
+  const released: { group: number; archive: ArchiveRow }[] = [];
+  for (let next = 0; next < groups.length;) {
+    await catalog.transaction().execute(async (tx) => {
+      const archives: ArchiveRow[] = [];
+      for (let bytes = 0; next < groups.length && bytes < releasedAtOnce; next += 1) {
+        const group = groups[next] as number;
+        const { state, direct } = await groupOf(tx, setId, group);
+        if (state !== 'committed') continue;
+        const archive = await requireArchive(tx, setId, group);
+        if (direct === 0) archives.push(archive);
+        bytes += bytesWithManifest(archive);
+        await advance(tx, setId, group, ['committed'], 'released', [
+          { stage: 'released', bytes: archive.size },
+        ]);
+        released.push({ group, archive });
+      }
+      remove(archives);
+    });
+  }
+  return released;
 }
 
 async function advance(
@@ -291,7 +321,8 @@ export async function forgetArchive(
     // Kept, since it says that files of these names on that tape are ours to replace.
     await tx
       .updateTable('copies')
-      .set({ state: 'lost' })
+      // What is on a lost tape that may be found again is another archive from here on.
+      .set({ state: 'lost', committed_at: null })
       .where('set_id', '=', setId)
       .where('group_no', '=', no)
       .where('state', '!=', 'committed')
@@ -307,9 +338,11 @@ export async function forgetArchive(
       // An earlier archive holds it.
       .where('state', '!=', 'unchanged')
       .execute();
+    // A parked one stays so, with its reason, until a person takes it up again.
+    const state = group.state === 'failed' ? 'failed' : 'planned';
     await tx
       .updateTable('groups')
-      .set({ state: 'planned', token: null })
+      .set({ state, token: null })
       .where('set_id', '=', setId)
       .where('no', '=', no)
       .execute();

@@ -1,7 +1,8 @@
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { settleGroup } from './set-copies.js';
-import { updateTape, type TapeRow } from './tapes.js';
+import { moveTape } from './tape-states.js';
+import { loseUnsyncedIn, type TapeRow } from './tapes.js';
 
 /** Groups of one set that are on no tape any more. */
 export interface LostGroups {
@@ -43,13 +44,15 @@ export async function heldOnlyBy(db: Catalog, tape: TapeRow): Promise<LostGroups
 }
 
 /**
- * Notes that a tape is gone for good: its committed copies do not count any more. Groups that waited for their release are
- * staged still, and are written again.
+ * Notes that a tape is gone for good: its committed copies do not count any more, and what no sync has covered on it is
+ * written again. Groups that waited for their release are staged still, and are written again too.
+ * @returns the groups of which an unsynced copy was on it.
  */
-export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
+export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId: string; group: number }[]> {
+  return catalog.transaction().execute(async (tx) => {
     const reason = `tape ${tape.name} is lost`;
-    await updateTape(tx, tape.uuid, { state: 'lost', reason: 'marked as lost by a command' });
+    await moveTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
+    const unsynced = await loseUnsyncedIn(tx, tape.uuid, reason);
     const lost = await tx
       .updateTable('copies')
       .set({ state: 'lost' })
@@ -68,6 +71,7 @@ export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<void> {
       await settleGroup(tx, setId, group);
       await recordEvents(tx, [{ setId, group, stage: 'tape_lost', detail: reason }]);
     }
+    return unsynced;
   });
 }
 
@@ -107,10 +111,14 @@ export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]
   return groups.map((row) => row.no);
 }
 
-/** A tape that was lost has come back: what was committed on it counts again. */
-export async function findTape(catalog: Catalog, tape: TapeRow): Promise<number> {
+/** A tape that was lost has come back as what it was: what was committed on it counts again. */
+export async function findTape(
+  catalog: Catalog,
+  tape: TapeRow,
+): Promise<{ tape: TapeRow; archives: number }> {
   return catalog.transaction().execute(async (tx) => {
-    await updateTape(tx, tape.uuid, { state: 'usable', reason: null });
+    const found = await moveTape(tx, tape.uuid, 'find');
+    if (found === undefined) return { tape, archives: 0 };
     const back = await tx
       .updateTable('copies')
       .set({ state: 'committed' })
@@ -120,7 +128,7 @@ export async function findTape(catalog: Catalog, tape: TapeRow): Promise<number>
       .returning(['set_id', 'group_no'])
       .execute();
     for (const { set_id: setId, group_no: group } of back) await settleGroup(tx, setId, group);
-    return back.length;
+    return { tape: found, archives: back.length };
   });
 }
 

@@ -391,6 +391,11 @@ async function damagedMembers(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('copies').addColumn('manifest_sha256', 'text').execute();
 }
 
+/** What a tape was before it was lost, or before its erasing began: it is no better when that ends. */
+async function tapeStates(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('tapes').addColumn('before', 'text').execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -407,4 +412,5 @@ export const migrations: Record<string, Migration> = {
   '0013_schedules': { up: schedules },
   '0014_asked_sets': { up: askedSets },
   '0016_damaged_members': { up: damagedMembers },
+  '0017_tape_states': { up: tapeStates },
 };

@@ -48,7 +48,8 @@ export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 /**
  * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
  * labelled it; it is read, and never written to. `lost`: a person has said that it is gone; its copies are `lost` too.
- * `erasing`: what it holds counts no more, and its new label is not written.
+ * `erasing`: what it holds counts no more, and its new label is not written. Changed by `moveTape` alone. Whether a tape is
+ * ours to write to is asked of its label, never of this.
  */
 export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost' | 'erasing';
 
@@ -149,6 +150,8 @@ export interface TapesTable {
   volume: string | null;
   state: TapeState;
   reason: string | null;
+  /** JSON of the states that it goes back to, see `standingOf`; null where it is neither lost nor being erased. */
+  before: Generated<string | null>;
   capacity: number;
   free: number;
   labelled_at: number;

@@ -71,9 +71,12 @@ export async function settleGroup(tx: Catalog, setId: string, group: number): Pr
   return state === 'committed';
 }
 
+/** Parked, or without an archive, since its bytes were lost: the write of another copy that goes on does not change that. */
+const noArchive: readonly GroupState[] = ['open', 'planned', 'compressing', 'failed'];
+
 /** State of a group of which not every copy is committed. */
 function stateBefore(before: GroupState, writes: boolean, allWritten: boolean): GroupState {
-  if (before === 'failed') return before;
+  if (noArchive.includes(before)) return before;
   if (writes) return 'writing';
   if (allWritten) return 'written';
   return before === 'writing' || before === 'written' ? 'queued' : before;

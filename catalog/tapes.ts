@@ -1,8 +1,9 @@
 import type { Selectable } from 'kysely';
+import { TapeflowFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { copyText, placesOf, settleAfterCommit, settleGroup } from './set-copies.js';
-import type { CopiesTable, TapesTable, TapeState } from './schema.js';
+import type { CopiesTable, TapesTable } from './schema.js';
 
 export type TapeRow = Selectable<TapesTable>;
 export type CopyRow = Selectable<CopiesTable>;
@@ -30,16 +31,13 @@ export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
   await db.insertInto('tapes').values(tape).execute();
 }
 
-/** Writes down what a look at a tape has shown; the state only when it is given. */
+/** Writes down what a look at a tape has shown; its state is `moveTape`'s. */
 export async function updateTape(
   db: Catalog,
   uuid: string,
   change: {
     capacity?: number;
     free?: number;
-    state?: TapeState;
-    reason?: string | null;
-    volume?: string | null;
   },
 ): Promise<void> {
   await db
@@ -84,6 +82,7 @@ export async function beginCopy(
 ): Promise<void> {
   const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
+    await requireWritable(tx, copy.tape);
     const row = {
       ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
       ...{ written_at: null, committed_at: null, verified_at: null, damage: null },
@@ -103,6 +102,21 @@ export async function beginCopy(
     await settleGroup(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
+}
+
+/** A person may have given the tape up since it was looked at: what is written to it then would count on it. */
+async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<void> {
+  const state = (await tapeByUuid(tx, uuid))?.state;
+  if (state === 'usable' || state === 'full') return;
+  throw new TapeflowFailure(
+    'TapeNotReady',
+    `The tape ${name} is ${state ?? 'not in the catalog any more'}.`,
+    {
+      kind: 'person',
+      advice: 'Load another tape.',
+      details: { reason: state ?? 'foreign' },
+    },
+  );
 }
 
 /** True when a write of the group to the tape was ever begun: then what lies there under the group's names is ours. */
@@ -289,26 +303,34 @@ export async function loseUnsynced(
   reason: string,
   only?: UnsyncedCopy,
 ): Promise<{ setId: string; group: number }[]> {
-  return catalog.transaction().execute(async (tx) => {
-    let copies = tx
-      .updateTable('copies')
-      .set({ state: 'lost' })
-      .where('tape_uuid', '=', tape)
-      .where('state', 'in', ['writing', 'written']);
-    if (only !== undefined) {
-      copies = copies
-        .where('set_id', '=', only.set_id)
-        .where('group_no', '=', only.group_no)
-        .where('copy_no', '=', only.copy_no)
-        .where('token', '=', only.token);
-    }
-    const lost = await copies.returning(['set_id', 'group_no']).execute();
-    for (const { set_id: setId, group_no: group } of lost) {
-      await settleGroup(tx, setId, group);
-      await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
-    }
-    return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));
-  });
+  return catalog.transaction().execute((tx) => loseUnsyncedIn(tx, tape, reason, only));
+}
+
+/** The same in the caller's transaction. */
+export async function loseUnsyncedIn(
+  tx: Catalog,
+  tape: string,
+  reason: string,
+  only?: UnsyncedCopy,
+): Promise<{ setId: string; group: number }[]> {
+  let copies = tx
+    .updateTable('copies')
+    .set({ state: 'lost' })
+    .where('tape_uuid', '=', tape)
+    .where('state', 'in', ['writing', 'written']);
+  if (only !== undefined) {
+    copies = copies
+      .where('set_id', '=', only.set_id)
+      .where('group_no', '=', only.group_no)
+      .where('copy_no', '=', only.copy_no)
+      .where('token', '=', only.token);
+  }
+  const lost = await copies.returning(['set_id', 'group_no']).execute();
+  for (const { set_id: setId, group_no: group } of lost) {
+    await settleGroup(tx, setId, group);
+    await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
+  }
+  return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));
 }
 
 /** Names of the tapes that hold a committed copy of a group. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants, lstatSync, readdirSync } from 'node:fs';
+import { constants, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
@@ -96,9 +96,9 @@ function filesIn(folder: string, isWanted: (name: string) => boolean): string[] 
 }
 
 /** Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder. */
-export async function removeAll(folder: string, names: readonly string[]): Promise<void> {
+export function removeAllSync(folder: string, names: readonly string[]): void {
   const isWanted = (found: string) => names.some((name) => found === name || isPartOf(found, name));
-  for (const found of filesIn(folder, isWanted)) await rm(path.join(folder, found), { force: true });
+  for (const found of filesIn(folder, isWanted)) rmSync(path.join(folder, found), { force: true });
 }
 
 /** Deletes a folder if it is there and empty. */

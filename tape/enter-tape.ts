@@ -1,6 +1,7 @@
 import { timeOf } from '../catalog/rebuilt-sets.js';
 import { findTape } from '../catalog/lost-tapes.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
+import { moveTape } from '../catalog/tape-states.js';
 import {
   insertTape,
   tapeByName,
@@ -9,9 +10,11 @@ import {
   updateTape,
   type TapeRow,
 } from '../catalog/tapes.js';
-import { tapeNotReady, type Drive, type Medium } from './drive.js';
+import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
 import { labelFileName, readLabel } from './label.js';
 import { halfErased, lookAt } from './loaded-tape.js';
+
+const onlyRead = 'another installation has labelled it: it is only read';
 
 /**
  * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled becomes
@@ -40,15 +43,8 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     );
   }
   const space = await lookAt(drive, () => drive.space());
-  if (known?.state === 'lost') {
-    await findTape(catalog, known);
-    return { ...known, ...space, state: 'usable', reason: null };
-  }
-  if (known !== undefined) {
-    await updateTape(catalog, known.uuid, space);
-    return { ...known, ...space };
-  }
   const foreign = label.installation !== (await installationId(catalog));
+  if (known !== undefined) return seeAgain(drive, catalog, known, space, foreign);
   const taken = (await tapeByName(catalog, label.name)) !== undefined;
   const now = Date.now();
   const row: TapeRow = {
@@ -57,7 +53,8 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     pool: label.pool,
     volume: volume ?? medium.volume,
     state: foreign ? 'foreign' : 'usable',
-    reason: foreign ? 'another installation has labelled it: it is only read' : null,
+    reason: foreign ? onlyRead : null,
+    before: null,
     ...space,
     labelled_at: timeOf(label.labelled, now),
     seen_at: now,
@@ -65,4 +62,21 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
   };
   await insertTape(catalog, row);
   return row;
+}
+
+/** A tape that the catalog knows: here again if it was lost, and ours if its label says so. It is no better for being read. */
+async function seeAgain(
+  drive: Drive,
+  catalog: Catalog,
+  known: TapeRow,
+  space: Space,
+  foreign: boolean,
+): Promise<TapeRow> {
+  const { tape: found } = known.state === 'lost' ? await findTape(catalog, known) : { tape: known };
+  if (found.state === 'erasing') throw halfErased(drive, found);
+  await updateTape(catalog, known.uuid, space);
+  const moved = foreign
+    ? await moveTape(catalog, known.uuid, 'disown', onlyRead)
+    : await moveTape(catalog, known.uuid, 'adopt');
+  return { ...(moved ?? found), ...space };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { beginErase, finishErase, type EraseWish } from '../catalog/erase.js';
+import { beginErase, finishErase, foreignTape, type EraseWish } from '../catalog/erase.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
@@ -50,6 +50,8 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   const { settings } = drive;
   const label = await lookAt(drive, () => readLabel(settings.path));
   const begun = known.state === 'erasing';
+  if (label !== undefined && label.installation !== (await installationId(catalog)))
+    throw foreignTape(label.name);
   if (begun && label !== undefined && label.uuid === known.erased_to) {
     requireVolume(context, medium, label);
     return { tape: await finish(context, known, label), archives: 0, left: await rootOf(drive) };

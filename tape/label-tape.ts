@@ -100,6 +100,7 @@ async function labelHeld(
     ...space,
     labelled_at: at,
     seen_at: at,
+    before: null,
     erased_to: null,
   };
   await insertTape(catalog, row);
@@ -132,6 +133,14 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
     const erasing = known?.state === 'erasing' ? known : await tapeErasedTo(catalog, label.uuid);
     if (erasing !== undefined) throw halfErased(drive, erasing);
     if (known !== undefined) {
+      if (known.state === 'lost' || known.state === 'suspect') {
+        throw refused(
+          `The tape in drive ${driveName} is ${label.name}, which is ${known.state}: another label would make it no better.`,
+          known.state === 'lost'
+            ? `If it is back, say so: \`tapeflow tape found ${known.name}\`.`
+            : `Load another tape; after a check, \`tapeflow tape trust ${known.name}\` uses it again.`,
+        );
+      }
       const committed = await catalog
         .selectFrom('copies')
         .select('group_no')

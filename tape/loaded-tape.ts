@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Catalog } from '../catalog/open-catalog.js';
+import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { sizeOf } from '../staging/durable-file.js';
@@ -67,8 +67,10 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     if (erased !== undefined) throw halfErased(drive, erased);
     throw tapeNotReady(
       'foreign',
-      `The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
-      'Load one of your own tapes.',
+      label.installation === (await installationId(catalog))
+        ? `The tape ${label.name} in drive ${name} was labelled by this installation, but its catalog does not know it.`
+        : `The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
+      `\`tapeflow tape catalog\` reads what it holds; ${adoptAdvice}.`,
     );
   }
   if (medium.volume !== null && row.volume !== null && medium.volume !== row.volume) {
@@ -85,6 +87,28 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   if (isNews) await updateTape(catalog, uuid, space);
   return { row: { ...row, ...space }, label, medium, space };
 }
+
+/**
+ * Nothing is written to a tape of another installation. Whose it is, its label says, and not the catalog's row: that may be
+ * of before the tape was labelled by somebody else.
+ */
+export async function requireOwn(
+  drive: Drive,
+  catalog: Catalog,
+  { row, label }: Pick<LoadedTape, 'row' | 'label'>,
+  ofPool = '',
+): Promise<void> {
+  if (label.installation === (await installationId(catalog)) && row.state !== 'foreign') return;
+  throw tapeNotReady(
+    'foreign',
+    `The tape ${row.name} in drive ${drive.settings.name} belongs to another installation: it is read, and never written to.`,
+    `Load a tape of your own${ofPool}; ${adoptAdvice}.`,
+  );
+}
+
+/** What makes a tape ours that no catalog of ours knows. */
+export const adoptAdvice =
+  'if that installation is gone, or the tape is your own and its catalog was lost, `tapeflow tape catalog --adopt` makes it one of this';
 
 /** A tape whose erasing was begun and not ended: it takes no writes, and what is left on it counts for nothing. */
 export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {

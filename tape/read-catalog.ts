@@ -7,6 +7,7 @@ import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import type { TapeRow } from '../catalog/tapes.js';
 import { describeError } from '../config/failures.js';
 import { archiveNames, manifestName, parseArchiveName } from '../staging/paths.js';
+import { adoptTape } from './adopt-tape.js';
 import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { enterTape } from './enter-tape.js';
@@ -32,6 +33,8 @@ export interface ReadOptions {
   /** What no report of an archive says: that one will be read whole, which can take long, or a folder not at all. */
   say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
+  /** Make a tape of another installation one of this, if everything on it was read: the next archive comes after the last. */
+  adopt?: boolean;
 }
 
 /**
@@ -73,6 +76,9 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
     const settled = await settleRebuiltSet(catalog, setId);
     if (settled !== undefined) reading.sets.push(settled);
   }
+  // One of which something is damaged or unknown is kept as it is.
+  if (options.adopt === true && tape.state === 'foreign' && reading.troubles.length === 0)
+    reading.tape = await adoptTape(drive, options.lock, catalog, tape, medium);
   return reading;
 }
 

@@ -5,13 +5,14 @@ import { archiveOf, bytesWithManifest, groupOf, mostArchiveBytes } from '../cata
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
 import { copyText, placesOf } from '../catalog/set-copies.js';
-import { holdsOtherCopy, tapeByUuid, updateTape, wasBegunOn } from '../catalog/tapes.js';
+import { moveTape } from '../catalog/tape-states.js';
+import { holdsOtherCopy, tapeByUuid, wasBegunOn } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveNames, manifestName } from '../staging/paths.js';
 import { tapeNotReady, type Drive } from './drive.js';
-import { halfErased, identifyTape, lookAt, type LoadedTape } from './loaded-tape.js';
+import { halfErased, identifyTape, lookAt, requireOwn, type LoadedTape } from './loaded-tape.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
 
 /** What a tape must be to take the next archive, or to be synced. */
@@ -61,13 +62,7 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
     throw withDemand(error, demand, wanted);
   });
   const { row } = tape;
-  if (row.state === 'foreign') {
-    throw tapeNotReady(
-      'foreign',
-      `The tape ${row.name} in drive ${drive.settings.name} belongs to another installation: it is read, and never written to.`,
-      `Load a tape of your own of pool ${demand.pool}.`,
-    );
-  }
+  await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
   if (row.state === 'erasing') throw halfErased(drive, row);
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
@@ -156,12 +151,12 @@ async function requireRoom(
   // On LTFS deleting frees nothing: a full tape stays full. A folder can get room again, unless its free space lies.
   const staysFull = drive.settings.kind === 'ltfs' || row.reason === writeFoundNoSpace;
   if (fits && !(row.state === 'full' && staysFull)) {
-    if (row.state === 'full') await updateTape(catalog, row.uuid, { state: 'usable', reason: null });
+    if (row.state === 'full') await moveTape(catalog, row.uuid, 'regain');
     return;
   }
   const tooLarge = bytes + reserve > space.capacity;
   if (!tooLarge && row.state !== 'full') {
-    await updateTape(catalog, row.uuid, { state: 'full', reason: 'no room' });
+    await moveTape(catalog, row.uuid, 'fill', 'no room');
   }
   const why = fits
     ? `${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`

@@ -1,8 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { Catalog } from '../../catalog/open-catalog.js';
 import type { RebuiltSet } from '../../catalog/rebuilt-sets.js';
-import { updateTape } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drive-lock.js';
@@ -48,8 +46,8 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
       scratch: path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${driveSettings.name}.part`),
       say: (sentence) => session.say(sentence),
       onArchive: (report) => printArchive(session, report),
+      adopt: flags.adopt === true,
     });
-    if (flags.adopt === true) await adopt(catalog, reading);
     printReading(session, reading);
     if (reading.troubles.length > 0) process.exitCode = exitCodes.failure;
   } catch (error) {
@@ -59,18 +57,6 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   } finally {
     lock.release();
   }
-}
-
-/**
- * Makes a foreign tape one of this installation: what is on it is in the catalog now, so that the next archive comes after
- * the last. Not one of which something is damaged or unknown: that is kept as it is.
- */
-async function adopt(catalog: Catalog, reading: CatalogReading): Promise<void> {
-  const { tape, troubles } = reading;
-  if (tape.state !== 'foreign') return;
-  if (troubles.length > 0) return;
-  await updateTape(catalog, tape.uuid, { state: 'usable', reason: null });
-  reading.tape = { ...tape, state: 'usable', reason: null };
 }
 
 const outcomeWords: Record<ArchiveReport['outcome'], string> = {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { distrust } from '../../activities/on-medium.js';
+import { forgetDirect } from '../../activities/on-medium.js';
 import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/lost-tapes.js';
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
 import { numberRanges } from '../../config/number-ranges.js';
 import { inSession, type Session } from '../session.js';
-import { namedTape } from './tape.js';
+import { namedTape, tapeAdvice } from './tape.js';
 
 /** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
 export function addTapeLost(tape: Command): void {
@@ -40,8 +40,7 @@ async function lost(session: Session, name: string, yes: boolean): Promise<void>
   }
   // What no sync has covered on it is written again by the sets that run.
   const logger = createLogger(session.settings, 'client');
-  await distrust({ catalog, logger }, { row: tape }, 'the tape is lost');
-  await loseTape(catalog, tape);
+  await forgetDirect({ catalog, logger }, await loseTape(catalog, tape), 'the tape is lost');
   if (session.json) session.emit({ name, state: 'lost', lost: gone });
   else session.print(`The tape ${name} is marked as lost, which ${textOf(gone, 'leaves')}.`);
 }
@@ -59,9 +58,14 @@ async function found(session: Session, name: string): Promise<void> {
   const tape = await namedTape(session, name);
   if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
   const back = await findTape(await session.catalog(), tape);
-  if (session.json) session.emit({ name, state: 'usable', archives: back });
-  else
-    session.print(
-      `The tape ${name} counts again, with ${back} archives on it; \`tapeflow verify ${name}\` looks at them.`,
-    );
+  const { state } = back.tape;
+  if (session.json) {
+    session.emit({ name, state, archives: back.archives });
+    return;
+  }
+  session.print(
+    `The tape ${name} counts again, with ${back.archives} archives on it; \`tapeflow verify ${name}\` looks at them.`,
+  );
+  if (state === 'usable' || state === 'full') return;
+  session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);
 }

@@ -4,7 +4,8 @@ import { installationId } from '../../catalog/open-catalog.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type TapeKeeping } from '../../catalog/tape-keeping.js';
 import { archivesOnTapes } from '../../catalog/lost-tapes.js';
-import { listTapes, tapeByName, updateTape, type TapeRow } from '../../catalog/tapes.js';
+import { moveTape } from '../../catalog/tape-states.js';
+import { listTapes, tapeByName, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
@@ -230,7 +231,7 @@ async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   if (row.state === 'lost')
     throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
-  await updateTape(await session.catalog(), row.uuid, { state: 'usable', reason: null });
+  await moveTape(await session.catalog(), row.uuid, 'trust');
   if (!session.json) session.print(`The tape ${name} is used again.`);
   else session.emit(tapeObject(await namedTape(session, name)));
 }

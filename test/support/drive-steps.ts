@@ -14,7 +14,8 @@ import { writeToTape } from '../../activities/write-to-tape.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { eventsOf } from '../../catalog/events.js';
 import { openSet } from '../../catalog/sets.js';
-import { copyOf, tapeByName, updateTape } from '../../catalog/tapes.js';
+import { moveTape } from '../../catalog/tape-states.js';
+import { copyOf, tapeByName } from '../../catalog/tapes.js';
 import { loadSettings } from '../../config/settings.js';
 import { archiveName, finalDir, manifestName } from '../../staging/paths.js';
 import { lockDrive } from '../../tape/drive-lock.js';
@@ -123,7 +124,7 @@ export async function driveSteps(
       if (row === undefined) throw new Error(`no tape ${name}`);
       return row;
     },
-    trust: async (uuid: string) => updateTape(catalog, uuid, { state: 'usable', reason: null }),
+    trust: async (uuid: string) => moveTape(catalog, uuid, 'trust'),
     distrust: async (name: string) => {
       const row = await tapeByName(catalog, name);
       if (row !== undefined) await distrust(deps, { row }, 'distrusted by a command');

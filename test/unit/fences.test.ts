@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { beginCompressing, forgetArchive, groupOf, whileOwned } from '../../catalog/groups.js';
+import { commitCompressed, skipGroup } from '../../catalog/files.js';
+import {
+  advanceGroup,
+  beginCompressing,
+  forgetArchive,
+  groupOf,
+  parkGroup,
+  unparkGroups,
+  whileOwned,
+} from '../../catalog/groups.js';
+import { settleGroup } from '../../catalog/set-copies.js';
+import { beginCopy, insertTape } from '../../catalog/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drive-lock.js';
@@ -65,6 +76,56 @@ test('an attempt forgets only the archive that it has looked at', async (t) => {
   assert.equal((await groupOf(catalog, setId, 1)).state, 'compressed');
   assert.ok(await forget('later', 'compressed'));
   assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');
+});
+
+const archive = {
+  ...{ group_no: 1, name: 'a', size: 1, sha256: '', members: 1, created_at: 0 },
+  ...{ manifest_name: 'm', manifest_size: 1, manifest_sha256: '', bytes_in: 1 },
+};
+
+test('a parked group stays parked, with its reason, when its old attempts come back', async (t) => {
+  const { catalog, setId } = await withGroup(t);
+  await beginCompressing(catalog, setId, 1, 'old');
+  await parkGroup(catalog, setId, 1, 'compressing', 'the disk is gone');
+  const isParked = async (what: string) => {
+    const { state, reason } = await groupOf(catalog, setId, 1);
+    assert.deepEqual([state, reason], ['failed', 'compressing: the disk is gone'], what);
+  };
+  const row = { ...archive, set_id: setId, token: 'old' };
+  const commit = () => commitCompressed(catalog, row, [], { reserved: 1, ms: 0, detail: '' });
+  await assert.rejects(commit(), /Another attempt has taken over/);
+  await isParked('its archive is not committed');
+  assert.equal(await beginCompressing(catalog, setId, 1, 'new'), false);
+  await skipGroup(catalog, setId, 1, 'too large');
+  await isParked('it is not skipped');
+  await catalog.insertInto('archives').values(row).execute();
+  assert.ok(await forgetArchive(catalog, row, 'damaged'));
+  await isParked('its archive is forgotten');
+  for (const to of ['promoted', 'queued', 'committed'] as const)
+    await advanceGroup(catalog, setId, 1, ['compressed', 'promoted', 'written'], to);
+  await settleGroup(catalog, setId, 1);
+  await isParked('it is not moved on');
+  assert.deepEqual(await unparkGroups(catalog, setId), [1]);
+  assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');
+});
+
+test('the beginning of another copy does not hide that a group has lost its archive', async (t) => {
+  const { catalog, setId } = await withGroup(t);
+  const rest = { volume: null, state: 'usable', reason: null, before: null, erased_to: null } as const;
+  const tape = {
+    ...rest,
+    uuid: 'u',
+    name: 'T',
+    pool: 'default',
+    capacity: 0,
+    free: 0,
+    labelled_at: 0,
+    seen_at: 0,
+  };
+  await insertTape(catalog, tape);
+  await beginCopy(catalog, { setId, group: 1, copyNo: 1, tape, token: 'x', direct: false });
+  assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');
+  assert.ok(await beginCompressing(catalog, setId, 1, 'new'));
 });
 
 test('a set that has ended is not opened again by a late word of a stale step', async (t) => {

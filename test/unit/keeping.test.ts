@@ -43,7 +43,14 @@ async function tapeNamed(catalog: Catalog, name: string, pool = 'default') {
   const known = await tapeByName(catalog, name);
   if (known !== undefined) return known;
   const zeros = { capacity: 0, free: 0, labelled_at: 0, seen_at: 0 };
-  const rest = { volume: null, state: 'usable', reason: null, erased_to: null, ...zeros } as const;
+  const rest = {
+    volume: null,
+    state: 'usable',
+    reason: null,
+    before: null,
+    erased_to: null,
+    ...zeros,
+  } as const;
   await insertTape(catalog, { uuid: `uuid of ${name}`, name, pool, ...rest });
   return tapeNamed(catalog, name);
 }

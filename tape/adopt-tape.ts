@@ -1,0 +1,48 @@
+import { installationId, type Catalog } from '../catalog/open-catalog.js';
+import { moveTape } from '../catalog/tape-states.js';
+import type { TapeRow } from '../catalog/tapes.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { removeParts } from '../staging/durable-file.js';
+import { confirmMedium, type Drive, type Medium } from './drive.js';
+import type { DriveLock } from './drive-lock.js';
+import { labelFileName, readLabel, writeLabel } from './label.js';
+import { lookAt } from './loaded-tape.js';
+
+/**
+ * Makes the tape in a drive one of this installation: its label says so first, since every write asks the label. The
+ * caller holds the medium, and what is on the tape is in the catalog. Killed in between, the next `tape catalog` reads the
+ * label and ends it.
+ */
+export async function adoptTape(
+  drive: Drive,
+  lock: DriveLock,
+  catalog: Catalog,
+  tape: TapeRow,
+  medium: Medium,
+): Promise<TapeRow> {
+  const { path } = drive.settings;
+  const label = await lookAt(drive, () => readLabel(path));
+  if (label?.uuid !== tape.uuid)
+    throw refused(`The tape in drive ${drive.settings.name} is not ${tape.name} any more.`);
+  const protection = await drive.writeProtection();
+  if (protection !== undefined)
+    throw refused(
+      `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection}.`,
+      'Open its write protection; until then it is read.',
+    );
+  const installation = await installationId(catalog);
+  lock.check();
+  await confirmMedium(drive.settings, medium);
+  try {
+    await removeParts(path, labelFileName);
+    await writeLabel(path, { ...label, installation });
+    await drive.sync([path]);
+  } catch (error) {
+    throw refused(`The label of tape ${tape.name} could not be written to ${path}: ${describeError(error)}.`);
+  }
+  return (await moveTape(catalog, tape.uuid, 'adopt')) ?? tape;
+}
+
+function refused(message: string, advice?: string): TapeflowFailure {
+  return new TapeflowFailure('AdoptRefused', message, advice === undefined ? {} : { advice });
+}

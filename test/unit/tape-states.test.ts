@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ApplicationFailure } from '@temporalio/activity';
+import { forgetDirect } from '../../activities/on-medium.js';
+import { findTape, loseTape } from '../../catalog/lost-tapes.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { TapeState } from '../../catalog/schema.js';
+import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tape-states.js';
+import { groupOf } from '../../catalog/groups.js';
+import { beginCopy } from '../../catalog/tapes.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { eraseTape } from '../../tape/erase-tape.js';
+import { labelFileName } from '../../tape/label.js';
+import { labelTape } from '../../tape/label-tape.js';
+import { readCatalog } from '../../tape/read-catalog.js';
+import { driveSteps } from '../support/drive-steps.js';
+import { tempFolder } from '../support/trees.js';
+
+const standing = (state: TapeState, ...before: TapeState[]): TapeStanding => ({
+  ...{ state, reason: `why ${state}` },
+  before: before.map((one) => ({ state: one, reason: `why ${one}` })),
+});
+const text = (from: TapeStanding | undefined) =>
+  from === undefined ? '-' : [from.state, ...from.before.map((one) => one.state)].join('<');
+
+test('a tape goes from state to state by the steps that may be made, and by no other', () => {
+  const steps: TapeStep[] = [
+    'fill',
+    'regain',
+    'distrust',
+    'trust',
+    'lose',
+    'find',
+    'erase',
+    'relabel',
+    'disown',
+    'adopt',
+  ];
+  // A state, those under it, and what each step makes of it.
+  const table: Record<string, string> = {
+    usable: 'full - suspect - lost<usable - erasing<usable - foreign -',
+    full: 'full usable suspect usable lost<full - erasing<full - foreign -',
+    suspect: '- - suspect usable lost<suspect - erasing<suspect - - -',
+    foreign: '- - - - lost<foreign - - - - usable',
+    'lost<usable': '- - lost<suspect - - usable - - - -',
+    'lost<full': '- - lost<suspect - - full - - - -',
+    'lost<suspect': '- - lost<suspect - - suspect - - - -',
+    'lost<foreign': '- - - - - foreign - - - -',
+    'lost<erasing<usable': '- - lost<erasing<suspect - - erasing<usable - - - -',
+    'lost<erasing<suspect': '- - lost<erasing<suspect - - erasing<suspect - - - -',
+    // Of a catalog of an earlier version, which did not note it.
+    lost: '- - lost<suspect - - suspect - - - -',
+    erasing: '- - erasing<suspect - lost<erasing - - suspect - -',
+    'erasing<usable': '- - erasing<suspect - lost<erasing<usable - - usable - -',
+    'erasing<full': '- - erasing<suspect - lost<erasing<full - - usable - -',
+    'erasing<suspect': '- - erasing<suspect - lost<erasing<suspect - - suspect - -',
+  };
+  for (const [from, line] of Object.entries(table)) {
+    const [state, ...before] = from.split('<') as [TapeState, ...TapeState[]];
+    const expected = line.split(' ');
+    assert.equal(expected.length, steps.length, from);
+    for (const [at, step] of steps.entries())
+      assert.equal(
+        text(afterStep(standing(state, ...before), step, 'new')),
+        expected[at],
+        `${from}, ${step}`,
+      );
+  }
+  const back = afterStep(standing('lost', 'suspect'), 'find', 'new');
+  assert.deepEqual(back, standing('suspect'), 'with its reason');
+});
+
+/** Every way to make a tape better but `tape trust`. */
+async function lostAndFound(catalog: Catalog, uuid: string, find: () => Promise<unknown>): Promise<void> {
+  const row = await catalog
+    .selectFrom('tapes')
+    .selectAll()
+    .where('uuid', '=', uuid)
+    .executeTakeFirstOrThrow();
+  await loseTape(catalog, row);
+  await find();
+}
+
+/** What `steps.label` wrote, as if another installation had. */
+function makeForeign(tape: string): void {
+  const file = path.join(tape, labelFileName);
+  const label = JSON.parse(readFileSync(file, 'utf8')) as object;
+  writeFileSync(file, JSON.stringify({ ...label, installation: '00000000-0000-4000-8000-000000000001' }));
+}
+
+async function loaded(t: TestContext) {
+  const tape = tempFolder(t);
+  const steps = await driveSteps(t, tape);
+  const row = await steps.label('T1');
+  const { catalog, drive, lock, logger } = steps.deps;
+  const loseUnsynced = async () => undefined;
+  const retentions = { pools: {}, otherwise: null };
+  return {
+    ...{ tape, steps, row, catalog },
+    read: (adopt = false) =>
+      readCatalog({
+        ...{ drive, lock, catalog, adopt, scratch: path.join(tempFolder(t), 'scratch') },
+        ...{ say: () => undefined, onArchive: () => undefined },
+      }),
+    erase: (evenUnexpired = true) =>
+      eraseTape(
+        { drive, lock, catalog, guard: () => undefined, loseUnsynced },
+        { tape: row.uuid, retentions, evenUnexpired },
+      ),
+    relabel: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: true }),
+    async lose() {
+      await forgetDirect({ catalog, logger }, await loseTape(catalog, row), 'the tape is lost');
+    },
+    found: async () => (await findTape(catalog, row)).tape.state,
+    state: async () => (await steps.tape('T1')).state,
+  };
+}
+
+/** A failure of that reason, from a step or from an activity, and what it says. */
+const code = (expected: string, message: RegExp) => (error: unknown) => {
+  const is =
+    error instanceof TapeflowFailure
+      ? { text: error.sentence, reason: error.details['reason'] ?? error.code }
+      : error instanceof ApplicationFailure
+        ? { text: error.message, reason: (error.details?.[0] as { reason?: string } | undefined)?.reason }
+        : assert.fail(String(error));
+  assert.match(is.text, message);
+  assert.equal(is.reason, expected);
+  return true;
+};
+
+test('a suspect tape that is lost and found, read, labelled or erased is suspect', async (t) => {
+  const { steps, row, catalog, read, erase, relabel, state } = await loaded(t);
+  await steps.distrust('T1');
+  await lostAndFound(catalog, row.uuid, () => findTape(catalog, row));
+  assert.equal(await state(), 'suspect');
+  await lostAndFound(catalog, row.uuid, read);
+  assert.equal(await state(), 'suspect');
+  assert.match((await steps.tape('T1')).reason ?? '', /distrusted by a command/);
+  await assert.rejects(relabel('T2'), code('LabelRefused', /T1, which is suspect/));
+  const { tape } = await erase();
+  assert.equal(tape.state, 'suspect');
+  await steps.stage(1);
+  await assert.rejects(steps.write(1), code('suspect', /not trusted any more/));
+  await steps.trust(tape.uuid);
+  await steps.write(1);
+});
+
+test('a tape that is lost is neither labelled nor erased, whatever has expired', async (t) => {
+  const { steps, row, erase, relabel, lose, found, state } = await loaded(t);
+  await steps.stage(1);
+  await steps.write(1);
+  await steps.sync(row.uuid, [1]);
+  await lose();
+  await assert.rejects(erase(), code('LostTape', /tape found T1/));
+  await assert.rejects(relabel('T2'), code('LabelRefused', /tape found T1/));
+  assert.equal(readdirSync(path.dirname(steps.onTape(1))).length, 2);
+  assert.equal(await found(), 'usable');
+  assert.equal(await steps.copy(1), 'committed');
+  assert.equal(await state(), 'usable');
+});
+
+test('a half-erased tape that is lost and found, or read, is half-erased', async (t) => {
+  const { steps, row, catalog, read, erase, state } = await loaded(t);
+  await moveTape(catalog, row.uuid, 'erase', 'begun');
+  await lostAndFound(catalog, row.uuid, () => findTape(catalog, row));
+  assert.equal(await state(), 'erasing');
+  await assert.rejects(read(), code('erasing', /tape erase T1 --yes` ends it/));
+  await lostAndFound(catalog, row.uuid, () => read().catch(() => undefined));
+  assert.equal(await state(), 'erasing');
+  await steps.stage(1);
+  await assert.rejects(steps.write(1), code('erasing', /has not ended/));
+  assert.equal((await erase()).tape.state, 'usable');
+});
+
+test('whose a tape is its label says, at every write, sync and erasing, whatever the catalog says of it', async (t) => {
+  const { tape, steps, row, read, erase, lose, found, state } = await loaded(t);
+  await steps.stage(1);
+  await steps.stage(2);
+  await steps.write(1);
+  makeForeign(tape);
+  assert.equal(await state(), 'usable', 'the catalog does not know it yet');
+  const before = readdirSync(path.join(tape, steps.setId));
+  await assert.rejects(steps.write(2), code('foreign', /belongs to another installation/));
+  await assert.rejects(steps.sync(row.uuid, [1]), code('foreign', /belongs to another installation/));
+  for (const evenUnexpired of [true, false])
+    await assert.rejects(erase(evenUnexpired), code('ForeignTape', /never written to or erased/));
+  await read();
+  assert.equal(await state(), 'foreign');
+  await lose();
+  assert.equal(await found(), 'foreign');
+  await lose();
+  await read();
+  assert.equal(await state(), 'foreign');
+  await assert.rejects(steps.write(2), code('foreign', /tape catalog --adopt/));
+  await assert.rejects(erase(), code('ForeignTape', /never written to or erased/));
+  assert.deepEqual(readdirSync(path.join(tape, steps.setId)), before);
+});
+
+test('a tape that is adopted says so in its label, and is written to', async (t) => {
+  const { tape, steps, read, state } = await loaded(t);
+  const own = readFileSync(path.join(tape, labelFileName), 'utf8');
+  makeForeign(tape);
+  await read();
+  assert.equal(await state(), 'foreign');
+  const { tape: adopted } = await read(true);
+  assert.equal(adopted.state, 'usable');
+  assert.deepEqual(JSON.parse(readFileSync(path.join(tape, labelFileName), 'utf8')), JSON.parse(own));
+  await steps.stage(1);
+  await steps.write(1);
+  makeForeign(tape);
+  await read();
+  writeFileSync(path.join(tape, labelFileName), own);
+  await read();
+  assert.equal(await state(), 'usable', 'a kill after the label was written is mended by the next reading');
+});
+
+test('no copy begins on a tape that was given up since it was looked at', async (t) => {
+  const { steps, row, catalog, lose } = await loaded(t);
+  await steps.stage(1);
+  const begin = () =>
+    beginCopy(catalog, { setId: steps.setId, group: 1, copyNo: 1, tape: row, token: 'x', direct: false });
+  await lose();
+  await assert.rejects(begin(), code('lost', /T1 is lost/));
+  assert.equal(await steps.copy(1), undefined);
+});
+
+test('staged archives of a group that a lost tape puts back into the queue are not deleted', async (t) => {
+  const { steps, row, catalog, lose, found } = await loaded(t);
+  for (const group of [1, 2]) {
+    await steps.stage(group);
+    await steps.write(group);
+  }
+  await steps.sync(row.uuid, [1, 2]);
+  await steps.release([2]);
+  assert.equal(steps.isStaged(2), false);
+  // Between the release's first look and its deletion.
+  steps.deps.catalog = new Proxy(catalog, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target) as unknown;
+      if (key !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
+      return () => ({
+        async execute<Result>(work: (tx: Catalog) => Promise<Result>): Promise<Result> {
+          await loseTape(target, row);
+          return target.transaction().execute(work);
+        },
+      });
+    },
+  });
+  await steps.release([1]);
+  assert.equal((await groupOf(catalog, steps.setId, 1)).state, 'queued');
+  assert.ok(steps.isStaged(1), 'they are the last bytes of it');
+  steps.deps.catalog = catalog;
+  await found();
+  assert.equal((await groupOf(catalog, steps.setId, 1)).state, 'committed');
+  await steps.release([1]);
+  assert.equal(steps.isStaged(1), false);
+  await lose();
+});
