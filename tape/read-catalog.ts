@@ -28,7 +28,7 @@ export interface ReadOptions {
   drive: Drive;
   lock: DriveLock;
   catalog: Catalog;
-  /** A file that may be made and deleted: a manifest that is made from its archive. */
+  /** A local file that may be made and deleted: a manifest, copied from the tape or made from its archive. */
   scratch: string;
   /** What no report of an archive says: that one will be read whole, which can take long, or a folder not at all. */
   say(sentence: string): void;

@@ -16,7 +16,7 @@ import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveNames, manifestName } from '../staging/paths.js';
 import { confirmMedium } from './drive.js';
-import { hashOf } from './hash-file.js';
+import { copyFromTape } from './hash-file.js';
 import {
   copyHere,
   enterArchive,
@@ -139,14 +139,20 @@ async function takeDescribed(
   if (cut !== null) {
     troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
   }
-  const beside = await onSide('tape', () => hashOf(manifestFile));
-  const archive: FoundArchive = {
-    ...{ setId, group, manifestPath: manifestFile, facts, beside },
-    manifest: facts.header.rebuilt === true ? null : beside,
-    createdAt: timeOf(facts.header.created, mtimeMs),
-  };
-  const outcome = await enterArchive(context, found, archive, cut);
-  return { outcome, entries: facts.entries, fromArchive: false };
+  // What is entered is read from a local copy: the catalog's write lock is not held while a tape is read.
+  const { scratch } = context;
+  try {
+    const beside = await copyFromTape(manifestFile, scratch);
+    const archive: FoundArchive = {
+      ...{ setId, group, manifestPath: scratch, facts, beside },
+      manifest: facts.header.rebuilt === true ? null : beside,
+      createdAt: timeOf(facts.header.created, mtimeMs),
+    };
+    const outcome = await enterArchive(context, found, archive, cut);
+    return { outcome, entries: facts.entries, fromArchive: false };
+  } finally {
+    await rm(scratch, { force: true });
+  }
 }
 
 /** An archive without a good manifest: read itself, unless the catalog knows it. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
 import { forgetDirect } from '../../activities/on-medium.js';
 import { findTape, loseTape } from '../../catalog/lost-tapes.js';
-import type { Catalog } from '../../catalog/open-catalog.js';
+import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { isSetId } from '../../catalog/sets.js';
 import type { TapeState } from '../../catalog/schema.js';
 import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tape-states.js';
 import { groupOf } from '../../catalog/groups.js';
@@ -16,6 +17,7 @@ import { labelFileName } from '../../tape/label.js';
 import { labelTape } from '../../tape/label-tape.js';
 import { readCatalog } from '../../tape/read-catalog.js';
 import { driveSteps } from '../support/drive-steps.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder } from '../support/trees.js';
 
 const standing = (state: TapeState, ...before: TapeState[]): TapeStanding => ({
@@ -237,17 +239,9 @@ test('staged archives of a group that a lost tape puts back into the queue are n
   await steps.release([2]);
   assert.equal(steps.isStaged(2), false);
   // Between the release's first look and its deletion.
-  steps.deps.catalog = new Proxy(catalog, {
-    get(target, key) {
-      const value = Reflect.get(target, key, target) as unknown;
-      if (key !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
-      return () => ({
-        async execute<Result>(work: (tx: Catalog) => Promise<Result>): Promise<Result> {
-          await loseTape(target, row);
-          return target.transaction().execute(work);
-        },
-      });
-    },
+  steps.deps.catalog = whenWriting(catalog, async (work) => {
+    await loseTape(catalog, row);
+    return catalog.transaction().execute(work);
   });
   await steps.release([1]);
   assert.equal((await groupOf(catalog, steps.setId, 1)).state, 'queued');
@@ -259,3 +253,50 @@ test('staged archives of a group that a lost tape puts back into the queue are n
   assert.equal(steps.isStaged(1), false);
   await lose();
 });
+
+test('the catalog is not locked while a tape is read into it', async (t) => {
+  const source = tempFolder(t);
+  for (const name of ['a', 'b', 'c']) writeFileSync(path.join(source, name), name);
+  const { backUp, tapeDir, drive, lock } = await setsInProcess(t);
+  await backUp(source, 'full');
+  const folder = tempFolder(t);
+  const fresh = await openCatalog(path.join(folder, 'catalog.db'));
+  t.after(() => fresh.destroy());
+  // While the write lock is held, no archive or manifest can be read.
+  let locked = 0;
+  const catalog = whenWriting(fresh, async (work) => {
+    const sets = readdirSync(tapeDir).filter(isSetId);
+    for (const name of sets) renameSync(path.join(tapeDir, name), path.join(tapeDir, `away-${name}`));
+    locked += 1;
+    try {
+      return await fresh.transaction().execute(work);
+    } finally {
+      for (const name of sets) renameSync(path.join(tapeDir, `away-${name}`), path.join(tapeDir, name));
+    }
+  });
+  const reading = await readCatalog({
+    ...{ drive, lock, catalog, scratch: path.join(folder, 'scratch') },
+    ...{ say: () => undefined, onArchive: () => undefined },
+  });
+  assert.deepEqual(reading.troubles, []);
+  assert.equal(reading.counts.added, 1);
+  assert.ok(locked > 0);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith('scratch')),
+    [],
+  );
+});
+
+/** A catalog of which every transaction goes through `wrap`. */
+function whenWriting(
+  catalog: Catalog,
+  wrap: <Result>(work: (tx: Catalog) => Promise<Result>) => Promise<Result>,
+): Catalog {
+  return new Proxy(catalog, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target) as unknown;
+      if (key === 'transaction') return () => ({ execute: wrap });
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
