@@ -29,9 +29,9 @@ async function readHashed(
     let size = 0;
     const chunks = handle.createReadStream({ autoClose: false })[Symbol.asyncIterator]();
     for (;;) {
-      const { done, value } = await onSide('tape', () => chunks.next());
-      if (done === true) return { size, sha256: hash.digest('hex') };
-      const chunk = value as Buffer;
+      const next = await onSide('tape', () => chunks.next());
+      if (next.done === true) return { size, sha256: hash.digest('hex') };
+      const chunk = next.value as Buffer;
       hash.update(chunk);
       size += chunk.length;
       await take(chunk);
