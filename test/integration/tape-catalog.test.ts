@@ -37,7 +37,17 @@ interface Reading {
 
 /** What a tape cannot tell: attempts, what a scan alone has seen, and moments of the flow. */
 const unknowable = {
-  sets: ['excludes', 'options', 'left_out', 'reason', 'created_at', 'finished_at', 'direct', 'drive', 'asked_mode'],
+  sets: [
+    'excludes',
+    'options',
+    'left_out',
+    'reason',
+    'created_at',
+    'finished_at',
+    'direct',
+    'drive',
+    'asked_mode',
+  ],
   groups: ['token', 'direct'],
   archives: ['token', 'created_at'],
   files: ['ctime_s', 'ctime_ns'],
