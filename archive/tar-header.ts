@@ -30,11 +30,15 @@ export function encodeHeaders(fields: HeaderFields): Buffer {
   return encodePlain(fields) ?? encodeAny(fields);
 }
 
+/** More than the 155 bytes of prefix, a slash and 100 of name that a ustar header can hold. */
+const splitChars = 400;
+
 function encodeAny(fields: HeaderFields): Buffer {
   const name = textOf(fields.name);
   const link = fields.linkTarget === null ? undefined : textOf(fields.linkTarget);
   const header = new Header({
-    path: name ?? 'x',
+    // Of a longer one the header holds a beginning, and the pax record the whole. It takes quadratic time to split.
+    path: name?.slice(0, splitChars) ?? 'x',
     linkpath: fields.linkTarget === null ? undefined : (link ?? 'x'),
     type: typeNames[fields.type],
     size: fields.size,

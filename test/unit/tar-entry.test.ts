@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, symlinkSync, linkSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Header } from 'tar/header';
 import { gzipSync } from 'node:zlib';
 import {
   ArchiveDamaged,
@@ -13,7 +14,7 @@ import {
 } from '../../archive/block-reader.js';
 import { openDecompressor } from '../../archive/decompressor.js';
 import { readEntry, type TarEntry } from '../../archive/tar-entry.js';
-import { paddedBytes } from '../../archive/tar-header.js';
+import { encodeHeaders, paddedBytes } from '../../archive/tar-header.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 
 const gzip = await openDecompressor('gzip', 'auto');
@@ -120,4 +121,25 @@ test('a whole archive read in order gives the hash of its file', async (t) => {
   const sum = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64);
   assert.equal(await reader.sha256(), sum);
   assert.equal(readFileSync(file).length, blocks[0]!.length + blocks[1]!.length);
+});
+
+test('the header of a long name is what splitting the whole name makes', () => {
+  const names = [
+    ...['a/'.repeat(2000), 'é/'.repeat(700), `${'a/'.repeat(70)}${'n'.repeat(250)}`, 'n'.repeat(250)],
+    ...[`${'n'.repeat(254)}/${'m'.repeat(250)}`, `${'p'.repeat(155)}/${'a'.repeat(100)}`],
+    ...[`${'p'.repeat(155)}/${'a'.repeat(101)}`, `${'日本/'.repeat(60)}${'本'.repeat(80)}`],
+  ];
+  for (const name of names) {
+    const isFolder = name.endsWith('/');
+    const fields = { size: 0, mode: 0o644, uid: 1, gid: 2, mtimeS: 1e9, mtimeNs: 0, linkTarget: null };
+    const type = isFolder ? 'directory' : 'file';
+    const made = encodeHeaders({ ...fields, type, name: Buffer.from(name).toString('latin1') });
+    const whole = Buffer.alloc(512);
+    const { size, mode, uid, gid, mtimeS } = fields;
+    new Header({
+      ...{ path: name, type: isFolder ? 'Directory' : 'File', size, mode, uid, gid },
+      mtime: new Date(mtimeS * 1000),
+    }).encode(whole);
+    assert.ok(made.subarray(-512).equals(whole), name);
+  }
 });
