@@ -8,11 +8,9 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { findSchedule, listSchedules, type ScheduleRow } from '../catalog/schedules.js';
 import { archiveQueue } from '../workflows/queues.js';
 import { cutToBytes } from '../workflows/server-limits.js';
+import { importSchedules } from './import-schedules.js';
+import { scheduleId } from './schedule-id.js';
 import type { TemporalServer } from './temporal-target.js';
-
-const prefix = 'tapeflow-';
-/** The server's id of a schedule. */
-export const scheduleId = (name: string): string => prefix + name;
 
 /** Runs that were missed while no server ran are made up for when it is back within this time: the last of a day. */
 const catchupWindow = '1 day';
@@ -89,12 +87,13 @@ export async function forgetAtServer(server: TemporalServer, name: string): Prom
 }
 
 /**
- * Makes the server's schedules those of the catalog.
+ * Makes the server's schedules those of the catalog, which takes those of version 0.1 over first.
  *
  * @returns names of those that the server had to be told of.
  */
 export async function tellSchedules(server: TemporalServer, catalog: Catalog): Promise<string[]> {
   const told: string[] = [];
+  await importSchedules(server, catalog);
   for (const row of await listSchedules(catalog)) {
     if (!(await tellSchedule(server, row))) continue;
     told.push(row.name);

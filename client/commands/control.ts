@@ -157,6 +157,7 @@ export async function retry(session: Session, setId: string, detach: boolean): P
   }
   await withServer(session, async (server) => {
     await endIfStuck(server, setId);
+    if (finalSetStates.includes(set.state)) await untilClosed(server, setId);
     if (await isRunning(server, setId)) {
       const groups = await update(session, server, setId, (handle) =>
         handle.executeUpdate(retryFailedUpdate),
@@ -170,6 +171,15 @@ export async function retry(session: Session, setId: string, detach: boolean): P
     }
     await goOn(session, server, set, detach);
   });
+}
+
+/** Milliseconds that the workflow of a set whose end is written down may take to close. */
+const closeTimeoutMs = 10_000;
+
+/** Waits until the workflow of a set that has ended in the catalog has closed: until then it takes no command. */
+async function untilClosed(server: Server, setId: string): Promise<void> {
+  const deadline = performance.now() + closeTimeoutMs;
+  while (performance.now() < deadline && (await isRunning(server, setId))) await sleep(100);
 }
 
 /** A set that lost archives with a tape could end as if it had them. */
@@ -240,13 +250,16 @@ async function cancelUnfinished(session: Session, setId: string, discard: boolea
       // The server has lost the set, so nobody else works on it.
       if (discard) await releaseStaging(catalog, session.settings, setId);
       await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
-      return;
+      // Unless a worker has just taken it up, before it could see that it was cancelled.
+      if (!(await isRunning(server, setId))) return;
     }
     await update(session, server, setId, (handle) =>
       handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
     );
     const deadline = performance.now() + cancelTimeoutMs;
-    while (!finalSetStates.includes((await setNamed(catalog, setId)).state)) {
+    const hasEnded = async () => finalSetStates.includes((await setNamed(catalog, setId)).state);
+    // Its workflow too: a `retry` would meet one that begins nothing any more.
+    while (!(await hasEnded()) || (await isRunning(server, setId))) {
       if (performance.now() > deadline) {
         throw new TapeflowFailure(
           'StillCancelling',

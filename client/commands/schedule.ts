@@ -18,13 +18,8 @@ import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
 import { prepareServer } from '../../workers/prepare-server.js';
-import {
-  describeSchedule,
-  forgetAtServer,
-  scheduleId,
-  tellSchedule,
-  tellSchedules,
-} from '../../workers/schedules.js';
+import { scheduleId } from '../../workers/schedule-id.js';
+import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../workers/schedules.js';
 import { connectServer, findServer, inSession, type Server, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
 import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';

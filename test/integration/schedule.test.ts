@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import Database from 'better-sqlite3';
 import { Connection, ScheduleClient } from '@temporalio/client';
 import { readHostFile } from '../../embedded/host-file.js';
-import { scheduleId } from '../../workers/schedules.js';
+import { scheduleId } from '../../workers/schedule-id.js';
 import { Installation } from '../support/installation.js';
 import { archivesOn, noise, tempFolder, untar, assertSameTree, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -93,6 +94,35 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   await handle.update((before) => ({ ...before, spec: { cronExpressions: ['0 0 1 1 *'] } }));
   const madeAnew = async () => (await handle.describe()).info.lastUpdatedAt === undefined;
   await waitFor(() => madeAnew().catch(() => false), 'it to be made anew');
+
+  // One of version 0.1 is known to the server alone: it is taken over once, and later ones are not.
+  await schedules.create({
+    scheduleId: scheduleId('weekly'),
+    memo: { cron: '0 3 * * 6', backup: `backup ${source}` },
+    spec: { cronExpressions: ['0 3 * * 6'], timezone: 'Europe/Berlin' },
+    state: { paused: true },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'scheduledBackup',
+      workflowId: 'scheduled-weekly',
+      taskQueue: 'tapeflow-archive',
+      args: [
+        { name: 'weekly', sources: [source], excludes: [], drive: 'lto1', pool: 'default', mode: 'full' },
+      ],
+    },
+  });
+  assert.doesNotMatch(await run(['schedule', 'list']), /weekly/, 'the time for taking over has passed');
+  const catalog = new Database(path.join(installation.dataDir, 'catalog.db'));
+  assert.equal(catalog.prepare("delete from meta where key = 'schedules_imported'").run().changes, 1);
+  catalog.close();
+  const weekly = schedules.getHandle(scheduleId('weekly'));
+  await waitFor(
+    async () => (await weekly.describe().catch(() => undefined))?.memo?.['made'] !== undefined,
+    'it to be taken over',
+  );
+  assert.match(await run(['schedule', 'list']), /weekly +0 3 \* \* 6 +paused.*backup /);
+  assert.equal((await weekly.describe()).state.paused, true);
+  await run(['schedule', 'remove', 'weekly']);
   await connection.close();
 
   await run(['schedule', 'remove', 'nightly']);
