@@ -9,7 +9,7 @@ import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { isSetId } from '../../catalog/sets.js';
 import type { TapeState } from '../../catalog/schema.js';
 import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tape-states.js';
-import { groupOf } from '../../catalog/groups.js';
+import { forgetArchive, groupOf } from '../../catalog/groups.js';
 import { beginCopy } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { eraseTape } from '../../tape/erase-tape.js';
@@ -252,6 +252,19 @@ test('staged archives of a group that a lost tape puts back into the queue are n
   await steps.release([1]);
   assert.equal(steps.isStaged(1), false);
   await lose();
+});
+
+test('what a lost tape held counts no more when it is found, once its group was begun anew', async (t) => {
+  const { steps, row, catalog, lose, found } = await loaded(t);
+  await steps.stage(1);
+  await steps.write(1);
+  await steps.sync(row.uuid, [1]);
+  await lose();
+  const damaged = { set_id: steps.setId, group_no: 1, token: 'made' };
+  assert.ok(await forgetArchive(catalog, damaged, 'its staged bytes are damaged'));
+  await found();
+  assert.equal(await steps.copy(1), 'lost', 'the archive on it is another one');
+  assert.equal((await groupOf(catalog, steps.setId, 1)).state, 'planned');
 });
 
 test('the catalog is not locked while a tape is read into it', async (t) => {
