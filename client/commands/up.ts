@@ -73,8 +73,7 @@ async function hosted(session: Session): Promise<void> {
   session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
   session.print('Ctrl-C stops.');
   for (const { setId, trouble } of await troubledSets(session)) {
-    const advice = trouble.kind === 'stuck' ? trouble.advice : 'Workers take it up by themselves.';
-    session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${advice}`);
+    session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
   }
   await showEvents(session, host.stopped);
 }

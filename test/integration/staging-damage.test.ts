@@ -91,6 +91,8 @@ test('a server whose database was lost: the set is named, and resume takes it up
     TAPE_PATH: tape,
     MAX_GROUP_SIZE: '1MB',
     STAGING_MAX_BYTES: '20MB',
+    // Or the worker takes it up before anybody is told.
+    LOOK_AFTER_SECONDS: '0',
   });
   const backup = installation.start(['backup', source]);
   await waitFor(
