@@ -107,7 +107,7 @@ test('retry takes up a parked group of a set that still runs', { skip: needsStra
   );
   await worker.kill();
   await server.worker(['archive']);
-  const retried = await installation.run(['retry', setId], server.env);
+  const retried = await installation.run(['retry', setId, '--detach'], server.env);
   assert.equal(retried.code, 0, retried.stderr);
   await server.worker(['tape', '--drive', 'lto1']);
   const watched = await installation.run(['watch', setId], server.env);
