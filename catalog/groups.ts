@@ -114,12 +114,27 @@ export async function beginCompressing(
   return catalog.transaction().execute((tx) => begin(tx, setId, no, { token }));
 }
 
+/** True when the first token is that of a later attempt of the same step; see `Attempt.token`. */
+function isLaterAttempt(token: string, than: string): boolean {
+  const [, step, attempt] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(token) ?? [];
+  const [, sameStep, earlier] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(than) ?? [];
+  return step !== undefined && step === sameStep && Number(attempt) > Number(earlier);
+}
+
 async function begin(
   tx: Catalog,
   setId: string,
   no: number,
   taken: { token: string; reserved?: number },
 ): Promise<boolean> {
+  const owner = await tx
+    .selectFrom('groups')
+    .select('token')
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .executeTakeFirst();
+  // A start that lay in a stopped process must not take the group from the attempt that came after it.
+  if (isLaterAttempt(owner?.token ?? '', taken.token)) return false;
   const result = await tx
     .updateTable('groups')
     .set({ state: 'compressing', reason: null, ...taken })
