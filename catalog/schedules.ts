@@ -6,8 +6,9 @@ import { findSet } from './sets.js';
 
 export type ScheduleRow = Selectable<SchedulesTable>;
 
-/** What a schedule is made of. */
-export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'>;
+/** What a schedule is made of; one that is not said to be paused runs by itself. */
+export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'> &
+  Partial<Pick<ScheduleRow, 'paused'>>;
 
 /** Every schedule, by name. */
 export function listSchedules(db: Catalog): Promise<ScheduleRow[]> {
@@ -51,6 +52,24 @@ export async function insertSchedule(
       .values({ ...schedule, created_at: Date.now() })
       .execute();
   });
+}
+
+/** Key in `meta`: the schedules of version 0.1, which only the server knew, were taken over. */
+const importedKey = 'schedules_imported';
+
+/** True once the schedules of version 0.1 were taken over. */
+export async function areImported(db: Catalog): Promise<boolean> {
+  const mark = db.selectFrom('meta').select('value').where('key', '=', importedKey);
+  return (await mark.executeTakeFirst()) !== undefined;
+}
+
+/** Notes that they were. */
+export async function noteImported(db: Catalog): Promise<void> {
+  await db
+    .insertInto('meta')
+    .values({ key: importedKey, value: new Date().toISOString() })
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .execute();
 }
 
 /** Notes whether a schedule runs by itself. */
