@@ -114,11 +114,16 @@ export async function beginCompressing(
   return catalog.transaction().execute((tx) => begin(tx, setId, no, { token }));
 }
 
-/** True when the first token is that of a later attempt of the same step; see `Attempt.token`. */
+/** True when the first token is that of a later attempt of the same step. */
 function isLaterAttempt(token: string, than: string): boolean {
-  const [, step, attempt] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(token) ?? [];
-  const [, sameStep, earlier] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(than) ?? [];
-  return step !== undefined && step === sameStep && Number(attempt) > Number(earlier);
+  const [later, earlier] = [stepOf(token), stepOf(than)];
+  return later.step === earlier.step && later.attempt > earlier.attempt;
+}
+
+/** The step and the attempt that a token names; see `Attempt.token`. One of another form is a step of its own. */
+function stepOf(token: string): { step: string; attempt: number } {
+  const [, step = token, attempt = 0] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(token) ?? [];
+  return { step, attempt: Number(attempt) };
 }
 
 async function begin(

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cellsOf, states } from '../support/command-table.js';
-import { LiveSets } from '../support/live-sets.js';
+import { liveSetsOfFile } from '../support/live-sets.js';
 
-const ends: (() => Promise<void> | void)[] = [];
-let live: LiveSets;
-before(async () => {
-  live = await LiveSets.start({ after: (end) => void ends.push(end as () => Promise<void>) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
-});
+const live = liveSetsOfFile();
 
 for (const state of Object.keys(states)) {
   for (const copies of [1, 2] as const) {
@@ -20,7 +13,7 @@ for (const state of Object.keys(states)) {
       `${state}: every command does to ${sets} what it says, and the set comes to its end`,
       { skip },
       async () => {
-        const cells = await cellsOf(live, state, copies);
+        const cells = await cellsOf(live(), state, copies);
         assert.deepEqual(
           cells.filter(({ problems }) => problems.length > 0),
           [],

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
 import { insertSchedule } from '../../catalog/schedules.js';
 import { setHandle } from '../../client/session.js';
 import type { ScheduledRun } from '../../workflows/scheduled-backup.js';
-import { LiveSets } from '../support/live-sets.js';
+import { liveSetsOfFile } from '../support/live-sets.js';
 import { waitFor } from '../support/wait-for.js';
 
-const ends: (() => Promise<void> | void)[] = [];
-let live: LiveSets;
-before(async () => {
-  live = await LiveSets.start({ after: (end) => void ends.push(end as () => Promise<void>) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
-});
+const live = liveSetsOfFile();
 
 /** The message of the first cause. */
 function rootMessage(error: Error): string {
@@ -24,7 +17,7 @@ function rootMessage(error: Error): string {
 let runs = 0;
 async function begin(t: TestContext, more: Partial<ScheduledBackup> = {}) {
   const backup: ScheduledBackup = {
-    ...{ sources: [live.source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full' },
+    ...{ sources: [live().source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full' },
     ...{ direct: false, ...more },
   };
   const name = `nightly-${(runs += 1)}`;
@@ -35,19 +28,19 @@ async function begin(t: TestContext, more: Partial<ScheduledBackup> = {}) {
     command: 'backup',
     arguments: JSON.stringify(backup),
   };
-  await insertSchedule(live.catalog, schedule, { replace: false });
-  return live.alone.begin(t, 'scheduledBackup', `scheduled-${runs}`, { name });
+  await insertSchedule(live().catalog, schedule, { replace: false });
+  return live().alone.begin(t, 'scheduledBackup', `scheduled-${runs}`, { name });
 }
 const resultOf = async (run: ReturnType<typeof begin>) => (await (await run).result()) as ScheduledRun;
 const unfinished = async () => {
-  const rows = await live.catalog.selectFrom('sets').select(['id', 'state']).orderBy('id').execute();
+  const rows = await live().catalog.selectFrom('sets').select(['id', 'state']).orderBy('id').execute();
   return rows
     .filter(({ state }) => !['completed', 'failed', 'cancelled'].includes(state))
     .map(({ id }) => id);
 };
 
 test('while yesterday’s set waits for a tape, tonight’s is made too, and both come to the tape', async (t) => {
-  live.unload('lto1');
+  live().unload('lto1');
   const first = await resultOf(begin(t));
   assert.equal(first.status, 'waiting_for_tape');
   assert.deepEqual(first.earlier, []);
@@ -62,16 +55,16 @@ test('while yesterday’s set waits for a tape, tonight’s is made too, and bot
     weekly.notes.join(),
     new RegExp(`set ${first.setId} .* another one: it leaves out nothing, not c`),
   );
-  live.load('lto1');
-  for (const { setId } of [first, second, weekly]) await live.comesTo(setId, 'completed');
+  live().load('lto1');
+  for (const { setId } of [first, second, weekly]) await live().comesTo(setId, 'completed');
 });
 
 test('a broken set of yesterday is taken up and comes to its end before tonight’s begins', async (t) => {
-  live.hold('compressGroup');
-  const broken = await live.begin(1);
-  await live.held('compressGroup');
-  await setHandle(live.server, broken).terminate('by a test');
-  live.letGo();
+  live().hold('compressGroup');
+  const broken = await live().begin(1);
+  await live().held('compressGroup');
+  await setHandle(live().server, broken).terminate('by a test');
+  live().letGo();
   const run = await resultOf(begin(t));
   assert.notEqual(run.setId, broken);
   assert.equal(run.status, 'completed');
@@ -79,40 +72,40 @@ test('a broken set of yesterday is taken up and comes to its end before tonight�
 });
 
 test('a run that is cancelled leaves its set alone, and one that has failed says why', async (t) => {
-  live.hold('writeToTape');
+  live().hold('writeToTape');
   const cancelled = await begin(t);
-  await live.held('writeToTape');
+  await live().held('writeToTape');
   const [setId = ''] = await unfinished();
   await cancelled.cancel();
   await assert.rejects(cancelled.result());
-  assert.equal((await live.set(setId)).state, 'running');
-  live.letGo();
-  await live.comesTo(setId, 'completed');
+  assert.equal((await live().set(setId)).state, 'running');
+  live().letGo();
+  await live().comesTo(setId, 'completed');
 
-  live.hold('finishSet');
+  live().hold('finishSet');
   const failing = await begin(t);
-  await live.held('finishSet');
+  await live().held('finishSet');
   const [lost = ''] = await unfinished();
-  await live.catalog
-    .updateTable('groups')
+  await live()
+    .catalog.updateTable('groups')
     .set({ state: 'failed', reason: 'why' })
     .where('set_id', '=', lost)
     .execute();
-  live.letGo();
+  live().letGo();
   await assert.rejects(failing.result(), (error: Error) =>
     /has failed: 3 of 3 groups failed/.test(rootMessage(error)),
   );
 });
 
 test('no more sets pile up than those of a week', async (t) => {
-  live.unload('lto1');
+  live().unload('lto1');
   for (let night = 1; night <= 7; night += 1) await (await begin(t)).result();
   const waiting = await unfinished();
   assert.equal(waiting.length, 7);
   await assert.rejects((await begin(t)).result(), (error: Error) => {
     return /makes no further set while 7 of its sets are unfinished/.test(rootMessage(error));
   });
-  live.load('lto1');
-  for (const id of waiting) await live.comesTo(id, 'completed');
+  live().load('lto1');
+  for (const id of waiting) await live().comesTo(id, 'completed');
   await waitFor(async () => (await unfinished()).length === 0, 'all to be done');
 });

@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { pino } from 'pino';
 import {
@@ -245,4 +245,17 @@ function sessionOf(settings: Settings, catalog: Catalog, lines: string[]): Sessi
     catalog: async () => catalog,
     close: async () => undefined,
   };
+}
+
+/** One `LiveSets` for all tests of a file, from before the first to after the last; to be asked for within a test. */
+export function liveSetsOfFile(): () => LiveSets {
+  const ends: (() => Promise<void> | void)[] = [];
+  let live: LiveSets;
+  before(async () => {
+    live = await LiveSets.start({ after: (end) => void ends.push(end as () => Promise<void>) });
+  });
+  after(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  return () => live;
 }

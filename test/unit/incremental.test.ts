@@ -391,17 +391,10 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);
   const catalog = await newCatalog(t);
   const setId = header.set;
+  const found = { setId, group: 1, manifestPath, facts, manifest: null, beside: null, createdAt: 1 };
   await catalog.transaction().execute(async (tx) => {
     await enterSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
-    await importArchive(tx, {
-      setId,
-      group: 1,
-      manifestPath,
-      facts,
-      manifest: null,
-      beside: null,
-      createdAt: 1,
-    });
+    await importArchive(tx, found);
   });
   assert.equal((await setNamed(catalog, setId)).base_id, header.base);
   const read = Object.entries(await rowsOf(catalog, setId)).map(([name, row]) => [
@@ -423,15 +416,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
     await forgetImported(tx, setId, 1);
     for (const table of ['files', 'file_names'] as const)
       assert.deepEqual(await tx.selectFrom(table).selectAll().execute(), [], table);
-    await importArchive(tx, {
-      setId,
-      group: 1,
-      manifestPath,
-      facts,
-      manifest: null,
-      beside: null,
-      createdAt: 1,
-    });
+    await importArchive(tx, found);
   });
   assert.equal(await named(), 1);
   const { problems } = await planRestore(catalog, setId, everything);
