@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   closeSync,
   constants,
   fchmodSync,
@@ -50,6 +51,7 @@ export function tryLock(
       cause,
     });
   let database: Database.Database | undefined;
+  let locked: BigIntStats;
   try {
     mkdirSync(path.dirname(file), { recursive: true });
     const strange = prepareFile(file);
@@ -58,15 +60,16 @@ export function tryLock(
     // Not WAL: its locks are per page of shared memory; a rollback journal locks the file itself.
     database.pragma('journal_mode = DELETE');
     database.exec('BEGIN EXCLUSIVE');
+    locked = lstatSync(file, { bigint: true });
+    noteHolder(file, holder);
   } catch (error) {
+    // What comes after the lock may fail too, and a lock that nobody was given would be held for ever.
     database?.close();
     if (error instanceof TapeflowFailure) throw error;
     const code = systemErrorCode(error);
     if (code?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };
     throw unusable(code?.startsWith('SQLITE_') === true ? whyNot(code) : describeError(error), error);
   }
-  const locked = lstatSync(file, { bigint: true });
-  writeHolder(file, holder);
   return {
     lock: {
       check() {
@@ -142,6 +145,19 @@ function createFile(file: string): number {
 
 function holderFile(file: string): string {
   return `${file}.holder.json`;
+}
+
+/** Throws `LockUnusable` when the holder cannot be written down, such as on a full disk. */
+function noteHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>): void {
+  try {
+    writeHolder(file, holder);
+  } catch (cause) {
+    const why = `who holds the lock cannot be written to ${holderFile(file)}: ${describeError(cause)}`;
+    throw new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
+      advice: 'Its folder must be writable, and have room for a small file.',
+      cause,
+    });
+  }
 }
 
 function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>): void {

@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -41,6 +42,20 @@ test('a link in the place of a lock or of its holder is never written through', 
   }
   assert.equal(readFileSync(secret, 'utf8'), 'secret');
   assert.equal(statSync(secret).mode & 0o777, 0o600);
+});
+
+test('a lock whose holder cannot be written down is not held by anybody, and the sentence says why', (t) => {
+  const lock = path.join(tempFolder(t), 'a.lock');
+  const inTheWay = `${lock}.holder.json`;
+  mkdirSync(inTheWay);
+  assert.throws(
+    () => tryLock(lock, holder),
+    failsWith('LockUnusable', /who holds the lock cannot be written/),
+  );
+  rmdirSync(inTheWay);
+  const taken = tryLock(lock, holder);
+  assert.ok('lock' in taken, 'the first try holds nothing');
+  taken.lock.release();
 });
 
 test('a lock folder is for its user alone, and one that everybody can write to, or a link, is refused', (t) => {
