@@ -396,6 +396,12 @@ async function tapeStates(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('tapes').addColumn('before', 'text').execute();
 }
 
+/** Under which id a set runs at the server. Sets of before ran under one that every installation gave alike. */
+async function workflowIds(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sets').addColumn('workflow_id', 'text').execute();
+  await sql`update sets set workflow_id = 'backup-' || id`.execute(db);
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -409,6 +415,7 @@ export const migrations: Record<string, Migration> = {
   '0009_copies': { up: copies },
   '0010_files_by_inode': { up: filesByInode },
   '0011_fresh_restores': { up: freshRestores },
+  '0012_workflow_ids': { up: workflowIds },
   '0013_schedules': { up: schedules },
   '0014_asked_sets': { up: askedSets },
   '0016_damaged_members': { up: damagedMembers },

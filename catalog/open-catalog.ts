@@ -154,3 +154,11 @@ export async function installationId(catalog: Catalog): Promise<string> {
     .executeTakeFirstOrThrow();
   return row.value;
 }
+
+/** The short id of this installation, for people and for names at the server: the setting, or the beginning of its identity. */
+export async function shortInstallationId(
+  catalog: Catalog,
+  settings: { TAPEFLOW_INSTALLATION?: string | undefined },
+): Promise<string> {
+  return settings.TAPEFLOW_INSTALLATION ?? (await installationId(catalog)).slice(0, 8);
+}

@@ -98,6 +98,8 @@ export interface SetsTable {
   finished_at: number | null;
   /** When the last copy of an archive that it needs was erased: it is whole no more, and nothing builds on it. */
   erased_at: Generated<number | null>;
+  /** Id of the workflow that was started for it last; null: none yet. */
+  workflow_id: Generated<string | null>;
 }
 
 export interface GroupsTable {

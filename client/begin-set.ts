@@ -16,7 +16,7 @@ export async function beginSet(
   run: { retry: boolean },
 ): Promise<void> {
   try {
-    await startSet(server, set, run);
+    await startSet(server, await session.catalog(), set, run);
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
     const reason = describeError(error);

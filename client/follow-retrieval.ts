@@ -15,6 +15,7 @@ import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { startRetrieval } from '../workers/start-retrieval.js';
 import { workflowTrouble } from '../workers/workflow-trouble.js';
+import { retrievalWorkflowId } from '../workflows/messages.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
@@ -139,7 +140,9 @@ function hostLost(id: string): TapeflowFailure {
  * throws where they do not. A server that does not answer is waited for.
  */
 async function needsTakingUp(session: Session, server: Server, id: string): Promise<boolean> {
-  const trouble = await workflowTrouble(server, id).catch(() => undefined);
+  const trouble = await workflowTrouble(server, retrievalWorkflowId(id, server.installation)).catch(
+    () => undefined,
+  );
   if (trouble === undefined || trouble.kind === 'stuck') return false;
   if (finalRetrievalStates.includes((await retrievalNamed(await session.catalog(), id)).state)) return false;
   if (session.settings.LOOK_AFTER_SECONDS === 0)
@@ -158,7 +161,7 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
     throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
   const server = await findServer(session);
   try {
-    await server?.client.workflow.getHandle(id).cancel();
+    await server?.client.workflow.getHandle(retrievalWorkflowId(id, server.installation)).cancel();
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   } finally {

@@ -3,7 +3,7 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { driveNamed } from '../config/settings.js';
 import { lockDrive, type DriveLock } from '../tape/drive-lock.js';
 import { openDrive, type Drive } from '../tape/drive.js';
-import { archiveQueue } from '../workflows/queues.js';
+import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import { findServer, type Session } from './session.js';
 
@@ -36,8 +36,8 @@ export async function inDrive<Result>(
     if (server === undefined) throw error;
     try {
       return (await server.client.workflow.execute(step.workflow, {
-        workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}`,
-        taskQueue: archiveQueue,
+        workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`,
+        taskQueue: queuesOf(server.installation).archive,
         args: [driveName, ...step.args],
         staticSummary: summaryText(step.summary),
       })) as Result;

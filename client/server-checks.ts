@@ -1,9 +1,10 @@
 import path from 'node:path';
+import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
 import { oldestCli } from '../embedded/cli-release.js';
 import { readHostFile } from '../embedded/host-file.js';
-import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from '../workflows/queues.js';
+import { queuesOf } from '../workflows/queues.js';
 import type { Check } from './disk-checks.js';
 import { findServer, type Server, type Session } from './session.js';
 
@@ -20,6 +21,8 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
   try {
     server = await findServer(session);
   } catch (error) {
+    if (isCatalogOutOfReach(error))
+      return [{ what, level: 'note', finding: 'not looked at without a catalog' }];
     const advice = error instanceof TapeflowFailure ? error.advice : undefined;
     return [
       {
@@ -78,8 +81,8 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
 /** The server's clock, from when it says that a worker asked for work last. */
 async function checkClock(server: Server, asked: number): Promise<Check> {
   const what = 'clock';
-  const pollers = await pollersOf(server, archiveQueue);
-  const latest = Math.max(0, ...pollers);
+  const pollers = await pollersOf(server, queuesOf(server.installation).archive);
+  const latest = Math.max(0, ...pollers.map((poller) => poller.at));
   if (latest === 0)
     return {
       what,
@@ -98,8 +101,14 @@ async function checkClock(server: Server, asked: number): Promise<Check> {
   return { what, level: 'ok', finding: `${new Date(asked).toISOString()}, not behind the server's` };
 }
 
-/** When each worker of a queue asked for work last, in milliseconds since 1970. */
-async function pollersOf(server: Server, queue: string): Promise<number[]> {
+/** Who asks for the work of a queue. */
+interface Poller {
+  identity: string;
+  /** When it asked last, in milliseconds since 1970. */
+  at: number;
+}
+
+async function pollersOf(server: Server, queue: string): Promise<Poller[]> {
   /** TASK_QUEUE_TYPE_ACTIVITY of Temporal's API. */
   const activityQueue = 2;
   const { pollers } = await server.client.workflowService.describeTaskQueue({
@@ -107,36 +116,63 @@ async function pollersOf(server: Server, queue: string): Promise<number[]> {
     taskQueue: { name: queue },
     taskQueueType: activityQueue,
   });
-  return (pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000);
+  return (pollers ?? []).map(({ identity, lastAccessTime }) => ({
+    identity: identity ?? '',
+    at: Number(lastAccessTime?.seconds ?? 0) * 1000,
+  }));
 }
 
 async function queueChecks(server: Server, settings: Settings, role: string | undefined): Promise<Check[]> {
-  const drives = settings.drives.map((drive) => drive.name);
-  const queues = [
-    ...(role === undefined || role === 'archive' ? [archiveQueue, compressQueue] : []),
-    ...drives
-      .filter((name) => role === undefined || role === name)
-      .flatMap((name) => [driveQueue(name), driveHostQueue(name)]),
-  ];
-  const troubles = new Map((server.lease?.workers() ?? []).map((worker) => [worker.name, worker.trouble]));
-  const checks: Check[] = [];
-  for (const queue of queues) {
-    const alive = (await pollersOf(server, queue)).some((at) => Date.now() - at < workerAliveSeconds * 1000);
-    const drive = drives.find((name) => queue === driveQueue(name) || queue === driveHostQueue(name));
-    const name = drive === undefined ? 'archive worker' : `tape worker ${drive}`;
-    const command = drive === undefined ? 'tapeflow worker archive' : `tapeflow worker tape --drive ${drive}`;
-    checks.push({
-      what: `queue ${queue}`,
-      level: alive ? 'ok' : 'trouble',
-      finding: alive ? 'a worker serves it' : (troubles.get(name) ?? `no ${name} serves it`),
-      advice: alive
-        ? undefined
-        : server.lease === undefined
-          ? `Run \`${command}\`.`
-          : `It is started by itself; if it does not come, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
-    });
+  const queues = queuesOf(server.installation);
+  const served: { queue: string; worker: string; command: string }[] = [];
+  if (role === undefined || role === 'archive') {
+    for (const queue of [queues.archive, queues.compress])
+      served.push({ queue, worker: 'archive worker', command: 'tapeflow worker archive' });
   }
+  for (const { name } of settings.drives) {
+    if (role !== undefined && role !== name) continue;
+    for (const queue of [queues.drive(name), queues.driveHost(name)])
+      served.push({ queue, worker: `tape worker ${name}`, command: `tapeflow worker tape --drive ${name}` });
+  }
+  const checks: Check[] = [];
+  for (const one of served) checks.push(await queueCheck(server, settings, one));
   return checks;
+}
+
+/** Who serves a queue, by what its workers say of themselves; another's worker would take the work and do something else. */
+async function queueCheck(
+  server: Server,
+  settings: Settings,
+  { queue, worker, command }: { queue: string; worker: string; command: string },
+): Promise<Check> {
+  const what = `queue ${queue}`;
+  const alive = (await pollersOf(server, queue)).filter(
+    ({ at }) => Date.now() - at < workerAliveSeconds * 1000,
+  );
+  const ours = `tapeflow-${server.installation} ${worker} at `;
+  const strangers = alive.filter(({ identity }) => !identity.startsWith(ours));
+  if (strangers.length > 0) {
+    return {
+      what,
+      level: 'trouble',
+      finding: `somebody else serves it: ${[...new Set(strangers.map(({ identity }) => identity))].join('; ')}`,
+      advice: 'Find that program by its host and pid, and end it: it takes the work of this installation.',
+    };
+  }
+  if (alive.length > 0) {
+    const by = [...new Set(alive.map(({ identity }) => identity.slice(identity.indexOf(' ') + 1)))];
+    return { what, level: 'ok', finding: `served by ${by.join('; ')}` };
+  }
+  const said = server.lease?.workers().find(({ name }) => name === worker)?.trouble;
+  return {
+    what,
+    level: 'trouble',
+    finding: said ?? `no ${worker} serves it`,
+    advice:
+      server.lease === undefined
+        ? `Run \`${command}\`.`
+        : `It is started by itself; if it does not come, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+  };
 }
 
 /** Whether workers serve their queues: all, those of `archive`, or those of a drive. */

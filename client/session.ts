@@ -3,13 +3,14 @@ import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { visible } from '../archive/byte-string.js';
-import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
+import { openCatalog, shortInstallationId, type Catalog } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
 import {
   embeddedServer,
+  identityOf,
   ownServer,
   unreachable,
   usesOwnServer,
@@ -69,6 +70,8 @@ export function userPath(given: string): string {
 /** A connection to Temporal, with the lease that keeps the embedded server alive. */
 export interface Server {
   target: TemporalTarget;
+  /** Short id of this installation: it is in the name of everything of ours on the server. */
+  installation: string;
   client: Client;
   lease: Lease | undefined;
   close(): Promise<void>;
@@ -77,32 +80,43 @@ export interface Server {
 /** Connects to the own server, or to the embedded one, which is started when it does not run. */
 export async function connectServer(session: Session): Promise<Server> {
   const { settings } = session;
-  if (usesOwnServer(settings, process.env)) return connect(ownServer(settings, process.env), undefined);
+  if (usesOwnServer(settings, process.env))
+    return connect(session, ownServer(settings, process.env), undefined);
   const lease = await takeLease(settings, (sentence) => session.say(sentence));
-  return connect(embeddedServer(lease.host.address), lease);
+  return connect(session, embeddedServer(lease.host.address), lease);
 }
 
 /** The same, but never starts a server: undefined when the embedded one does not run. */
 export async function findServer(session: Session): Promise<Server | undefined> {
   const { settings } = session;
-  if (usesOwnServer(settings, process.env)) return connect(ownServer(settings, process.env), undefined);
+  if (usesOwnServer(settings, process.env))
+    return connect(session, ownServer(settings, process.env), undefined);
   const lease = await joinHost(settings);
-  return lease === undefined ? undefined : connect(embeddedServer(lease.host.address), lease);
+  return lease === undefined ? undefined : connect(session, embeddedServer(lease.host.address), lease);
 }
 
-async function connect(target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
+async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
   // Loaded here, since it takes longer than what a command does that needs no server.
   const temporal = await import('@temporalio/client');
+  let installation: string;
   let connection: Connection;
+  try {
+    installation = await shortInstallationId(await session.catalog(), session.settings);
+  } catch (error) {
+    await lease?.release();
+    throw error;
+  }
   try {
     connection = await temporal.Connection.connect(target.connection);
   } catch (error) {
     await lease?.release();
     throw unreachable(target, error);
   }
-  const client = new temporal.Client({ connection, namespace: target.namespace });
+  const identity = identityOf(installation, 'command');
+  const client = new temporal.Client({ connection, namespace: target.namespace, identity });
   return {
     target,
+    installation,
     client,
     lease,
     async close() {
@@ -114,7 +128,7 @@ async function connect(target: TemporalTarget, lease: Lease | undefined): Promis
 
 /** The handle of a set's workflow. */
 export function setHandle(server: Server, setId: string): WorkflowHandle {
-  return server.client.workflow.getHandle(backupWorkflowId(setId));
+  return server.client.workflow.getHandle(backupWorkflowId(setId, server.installation));
 }
 
 /** True when the set's workflow is open on the server. Throws `ServerFailed` when it does not answer. */

@@ -1,7 +1,7 @@
 import { unfinishedSets } from '../catalog/sets.js';
 import { workflowTrouble, type WorkflowTrouble } from '../workers/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/messages.js';
-import { findServer, type Server, type Session } from './session.js';
+import { findServer, setHandle, type Server, type Session } from './session.js';
 
 /** Why an unfinished set gets nowhere, and what to do about it. */
 export interface SetTrouble extends WorkflowTrouble {
@@ -10,7 +10,7 @@ export interface SetTrouble extends WorkflowTrouble {
 
 /** What the server says of an unfinished set's workflow, when that cannot go on by itself; undefined when it can. */
 export async function troubleOf(server: Server, setId: string): Promise<SetTrouble | undefined> {
-  const trouble = await workflowTrouble(server, backupWorkflowId(setId));
+  const trouble = await workflowTrouble(server, backupWorkflowId(setId, server.installation));
   if (trouble === undefined) return undefined;
   const { runId: _, ...rest } = trouble;
   const byItself = trouble.kind === 'stuck' ? '' : 'Workers take it up by themselves within some minutes; ';
@@ -22,8 +22,7 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
 
 /** Ends the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */
 export async function endStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
-  const handle = server.client.workflow.getHandle(backupWorkflowId(setId));
-  await handle.terminate(`tapeflow: ${trouble.finding}`);
+  await setHandle(server, setId).terminate(`tapeflow: ${trouble.finding}`);
 }
 
 /** Unfinished sets that the running server does not work on, or in vain. */

@@ -104,6 +104,17 @@ export const settingsSchema = z.object({
   POOL_RETENTION: retention.default(null),
   /** Catalog, embedded server's database, cached tools, logs. */
   TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
+  /**
+   * Short id of this installation in the ids and queues of a Temporal server that several share. Made from the catalog's own
+   * id when not given.
+   */
+  TAPEFLOW_INSTALLATION: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?$/,
+      'must be letters, digits and dashes, at most 32 of them',
+    )
+    .optional(),
   /** Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a drive. */
   TAPEFLOW_LOCK_DIR: text.optional(),
   /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */

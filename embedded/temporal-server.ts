@@ -33,6 +33,7 @@ function serverArguments(database: string, ports: ServerPorts): string[] {
     'TapeflowPool=Keyword',
     'TapeflowDrive=Keyword',
     'TapeflowPhase=Keyword',
+    'TapeflowInstallation=Keyword',
   ];
   return [
     'server',

@@ -1,12 +1,12 @@
 import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { archiveActivities, compressActivities } from '../activities/index.js';
-import { openCatalog } from '../catalog/open-catalog.js';
+import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
-import { archiveQueue, compressQueue } from '../workflows/queues.js';
+import { queuesOf } from '../workflows/queues.js';
 import { startCaretaker } from './caretaker.js';
-import type { TemporalTarget } from './temporal-target.js';
+import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
   connectWorker,
@@ -26,6 +26,9 @@ export async function runArchiveWorker(
   logger: Logger,
 ): Promise<void> {
   const catalog = await openCatalog(settings.CATALOG_URL);
+  const installation = await shortInstallationId(catalog, settings);
+  const queues = queuesOf(installation);
+  const identity = identityOf(installation, 'archive worker');
   await lowerPool();
   // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
   installRuntime(logger);
@@ -35,24 +38,26 @@ export async function runArchiveWorker(
     const { namespace } = target;
     const ordinary = await Worker.create({
       ...workerOptions,
+      identity,
       ...workflowOptions,
       connection,
       namespace,
-      taskQueue: archiveQueue,
+      taskQueue: queues.archive,
       activities: archiveActivities(deps),
       maxConcurrentActivityTaskExecutions: ordinarySlots,
     });
     const compress = await Worker.create({
       ...workerOptions,
+      identity,
       connection,
       namespace,
-      taskQueue: compressQueue,
+      taskQueue: queues.compress,
       activities: compressActivities(deps),
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
     lowerNewThreads();
-    const client = new Client({ connection, namespace });
-    const caretaker = startCaretaker({ server: { target, client }, settings, catalog, logger });
+    const client = new Client({ connection, namespace, identity });
+    const caretaker = startCaretaker({ server: { target, installation, client }, settings, catalog, logger });
     try {
       await runWorkers([ordinary, compress], logger);
     } finally {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from '../config/failures.js';
+import { endFormerWorkflows } from './former-workflow.js';
 import { tellSchedules } from './schedules.js';
 import { takeUp, type TakeUpDeps } from './take-up.js';
 
@@ -21,9 +22,15 @@ export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
       logger.warn({ err: error }, `nobody could look after ${what}: ${describeError(error)}`);
     }
   };
+  let lookedForFormer = false;
+  const endFormer = async () => {
+    if (!lookedForFormer) await endFormerWorkflows(server);
+    lookedForFormer = true;
+  };
   const run = async () => {
     for (let wait = Math.min(firstLookMs, everyMs); ; wait = everyMs) {
       await sleep(wait, undefined, { signal });
+      await outlast('what a version before has left', endFormer);
       await outlast('schedules', async () => {
         const told = await tellSchedules(server, catalog);
         if (told.length > 0) logger.info({ schedules: told }, 'the server was told of schedules');

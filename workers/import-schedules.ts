@@ -6,7 +6,8 @@ import {
   noteImported,
   type NewSchedule,
 } from '../catalog/schedules.js';
-import { schedulePrefix } from './schedule-id.js';
+import { formerArchiveQueue } from '../workflows/queues.js';
+import { formerSchedulePrefix } from './schedule-id.js';
 import type { TemporalServer } from './temporal-target.js';
 
 /**
@@ -16,29 +17,32 @@ import type { TemporalServer } from './temporal-target.js';
 export async function importSchedules(server: TemporalServer, catalog: Catalog): Promise<void> {
   if (!server.target.embedded || (await areImported(catalog))) return;
   for await (const { scheduleId } of server.client.schedule.list()) {
-    if (!scheduleId.startsWith(schedulePrefix)) continue;
-    const name = scheduleId.slice(schedulePrefix.length);
-    if ((await findSchedule(catalog, name)) !== undefined) continue;
-    const schedule = await earlierSchedule(server, name);
-    if (schedule !== undefined) await insertSchedule(catalog, schedule, { replace: false });
+    if (scheduleId.startsWith(formerSchedulePrefix)) {
+      await importSchedule(server, catalog, scheduleId.slice(formerSchedulePrefix.length));
+    }
   }
   await noteImported(catalog);
 }
 
-/** A schedule as version 0.1 has made it; undefined for one of another kind: those of today carry their name alone. */
-async function earlierSchedule(server: TemporalServer, name: string): Promise<NewSchedule | undefined> {
-  const handle = server.client.schedule.getHandle(schedulePrefix + name);
+/** Writes a schedule of the server into the catalog, which tells the server of it anew under its id of this version. */
+async function importSchedule(server: TemporalServer, catalog: Catalog, name: string): Promise<void> {
+  const handle = server.client.schedule.getHandle(formerSchedulePrefix + name);
   const { memo, action, spec, state } = await handle.describe();
-  const [backup] = (action.args ?? []) as { sources?: unknown }[];
-  const { cron, backup: words } = memo ?? {};
-  if (action.workflowType !== 'scheduledBackup' || !Array.isArray(backup?.sources)) return undefined;
-  if (typeof cron !== 'string') return undefined;
-  return {
-    name,
-    cron,
-    zone: spec.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
-    command: typeof words === 'string' ? words : 'backup',
-    arguments: JSON.stringify(backup),
-    paused: state.paused ? 1 : 0,
-  };
+  // Those of this version have other queues.
+  if (action.taskQueue !== formerArchiveQueue || action.workflowType !== 'scheduledBackup') return;
+  if ((await findSchedule(catalog, name)) === undefined) {
+    const [backup] = (action.args ?? []) as { sources?: unknown }[];
+    const { cron, backup: words } = memo ?? {};
+    if (!Array.isArray(backup?.sources) || typeof cron !== 'string') return;
+    const schedule: NewSchedule = {
+      name,
+      cron,
+      zone: spec.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+      command: typeof words === 'string' ? words : 'backup',
+      arguments: JSON.stringify(backup),
+      paused: state.paused ? 1 : 0,
+    };
+    await insertSchedule(catalog, schedule, { replace: false });
+  }
+  await handle.delete();
 }

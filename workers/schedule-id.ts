@@ -1,5 +1,5 @@
-/** What the server's id of every schedule begins with. */
-export const schedulePrefix = 'tapeflow-';
+/** The server's id of a schedule of an installation. That has no dot in its short id, so what follows the first one is the name. */
+export const scheduleId = (name: string, installation: string): string => `tapeflow-${installation}.${name}`;
 
-/** The server's id of a schedule. */
-export const scheduleId = (name: string): string => schedulePrefix + name;
+/** What every schedule's id began with before it named an installation. */
+export const formerSchedulePrefix = 'tapeflow-';

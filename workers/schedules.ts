@@ -6,7 +6,7 @@ import {
 } from '@temporalio/client';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { findSchedule, listSchedules, type ScheduleRow } from '../catalog/schedules.js';
-import { archiveQueue } from '../workflows/queues.js';
+import { queuesOf } from '../workflows/queues.js';
 import { cutToBytes } from '../workflows/server-limits.js';
 import { importSchedules } from './import-schedules.js';
 import { scheduleId } from './schedule-id.js';
@@ -18,10 +18,10 @@ const catchupWindow = '1 day';
 const memoBytes = 500;
 
 /** What the server should know of a schedule; the catalog has the rest, which may be as large as thousands of sources. */
-function description(row: ScheduleRow) {
+function description(row: ScheduleRow, installation: string) {
   const { name, cron, zone } = row;
   return {
-    scheduleId: scheduleId(name),
+    scheduleId: scheduleId(name, installation),
     memo: { cron, zone, made: row.created_at, command: cutToBytes(row.command, memoBytes) },
     spec: { cronExpressions: [cron], timezone: zone },
     // One that falls due while another is at work begins after it: no night is lost, and none piles up.
@@ -30,8 +30,8 @@ function description(row: ScheduleRow) {
     action: {
       type: 'startWorkflow' as const,
       workflowType: 'scheduledBackup',
-      workflowId: `scheduled-${name}`,
-      taskQueue: archiveQueue,
+      workflowId: `scheduled-${name}-${installation}`,
+      taskQueue: queuesOf(installation).archive,
       args: [{ name }],
     },
   };
@@ -43,7 +43,7 @@ export async function describeSchedule(
   name: string,
 ): Promise<ScheduleDescription | undefined> {
   try {
-    return await server.client.schedule.getHandle(scheduleId(name)).describe();
+    return await server.client.schedule.getHandle(scheduleId(name, server.installation)).describe();
   } catch (error) {
     if (error instanceof ScheduleNotFoundError) return undefined;
     throw error;
@@ -58,7 +58,7 @@ export async function describeSchedule(
  */
 export async function tellSchedule(server: TemporalServer, row: ScheduleRow): Promise<boolean> {
   const known = await describeSchedule(server, row.name);
-  const handle = server.client.schedule.getHandle(scheduleId(row.name));
+  const handle = server.client.schedule.getHandle(scheduleId(row.name, server.installation));
   // We never update one, so whoever did was somebody else.
   const isOurs = known?.memo?.['made'] === row.created_at && known.info.lastUpdatedAt === undefined;
   if (known !== undefined && isOurs) {
@@ -69,7 +69,7 @@ export async function tellSchedule(server: TemporalServer, row: ScheduleRow): Pr
   }
   if (known !== undefined) await forgetAtServer(server, row.name);
   try {
-    await server.client.schedule.create(description(row));
+    await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
     // A command, or the worker of another machine, was faster.
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
@@ -80,7 +80,7 @@ export async function tellSchedule(server: TemporalServer, row: ScheduleRow): Pr
 /** Deletes a schedule on the server; one that is not there is no fault. */
 export async function forgetAtServer(server: TemporalServer, name: string): Promise<void> {
   try {
-    await server.client.schedule.getHandle(scheduleId(name)).delete();
+    await server.client.schedule.getHandle(scheduleId(name, server.installation)).delete();
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }

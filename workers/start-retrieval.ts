@@ -2,8 +2,8 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import { snapshotOptions } from '../activities/set-options.js';
 import type { RetrievalRow } from '../catalog/retrievals.js';
 import type { Settings } from '../config/settings.js';
-import type { CopyInput, RetrievalInput } from '../workflows/messages.js';
-import { archiveQueue } from '../workflows/queues.js';
+import { retrievalWorkflowId, type CopyInput, type RetrievalInput } from '../workflows/messages.js';
+import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import type { TemporalServer } from './temporal-target.js';
 
@@ -28,8 +28,8 @@ export async function startRetrieval(
       : { id, kind, drive, options };
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {
-    workflowId: row.id,
-    taskQueue: archiveQueue,
+    workflowId: retrievalWorkflowId(id, server.installation),
+    taskQueue: queuesOf(server.installation).archive,
     args: [input],
     workflowIdConflictPolicy: onlyNew ? FAIL : USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,

@@ -1,11 +1,13 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
+import type { Catalog } from '../catalog/open-catalog.js';
 import { placesOf } from '../catalog/set-copies.js';
 import type { SetRow } from '../catalog/sets.js';
 import type { Settings } from '../config/settings.js';
 import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../workflows/messages.js';
-import { archiveQueue } from '../workflows/queues.js';
+import { queuesOf } from '../workflows/queues.js';
 import { detailsText, summaryText } from '../workflows/server-limits.js';
+import { rememberWorkflow, retireFormerWorkflow } from './former-workflow.js';
 import { startWhenReady } from './prepare-server.js';
 import type { TemporalServer } from './temporal-target.js';
 
@@ -16,12 +18,13 @@ export function newSetOptions(settings: Settings): SetOptions {
 
 /**
  * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every
- * step asks the catalog what is done already. One that is paused stays so.
+ * step asks the catalog what is done already. So is one that ran under another id. One that is paused stays so.
  *
  * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
  */
 export async function startSet(
   server: TemporalServer,
+  catalog: Catalog,
   set: SetRow,
   run: { retry: boolean; paused?: boolean; onlyNew?: boolean },
 ): Promise<void> {
@@ -38,11 +41,13 @@ export async function startSet(
     retry: run.retry,
     paused: run.paused ?? set.state === 'paused',
   };
+  const { installation } = server;
+  await retireFormerWorkflow(server, set);
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await startWhenReady(server, () =>
     server.client.workflow.start('backupSet', {
-      workflowId: backupWorkflowId(set.id),
-      taskQueue: archiveQueue,
+      workflowId: backupWorkflowId(set.id, installation),
+      taskQueue: queuesOf(installation).archive,
       args: [input],
       workflowIdConflictPolicy: run.onlyNew === true ? FAIL : USE_EXISTING,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
@@ -52,7 +57,8 @@ export async function startSet(
           .map(({ pool, drive }) => `- drive: ${drive}, pool: ${pool}`)
           .join('\n')}\n- sources: ${sources.join(', ')}`,
       ),
-      typedSearchAttributes: firstAttributes({ ...input, sources }),
+      typedSearchAttributes: firstAttributes({ ...input, sources, installation }),
     }),
   );
+  await rememberWorkflow(server, catalog, set);
 }

@@ -15,7 +15,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
-import { backupWorkflowId } from '../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../workflows/messages.js';
 import { startRetrieval } from './start-retrieval.js';
 import { startSet } from './start-set.js';
 import type { TemporalServer } from './temporal-target.js';
@@ -129,14 +129,18 @@ async function allUnfinished(deps: TakeUpDeps): Promise<Unfinished[]> {
       const { id } = set;
       return {
         id,
-        workflowId: backupWorkflowId(id),
+        workflowId: backupWorkflowId(id, server.installation),
         createdAt: set.created_at,
         before: () => setTakenUp(catalog, id, Date.now()),
         hasEnded: async () => finalSetStates.includes((await setNamed(catalog, id)).state),
         // As it is now: somebody may have paused it since.
         start: async () => {
           const now = await setNamed(catalog, id);
-          await startSet(server, now, { retry: false, paused: now.state === 'paused', onlyNew: true });
+          await startSet(server, catalog, now, {
+            retry: false,
+            paused: now.state === 'paused',
+            onlyNew: true,
+          });
         },
         note: (stage, _times, why) => recordTakingUp(catalog, id, stage, why),
       };
@@ -146,7 +150,7 @@ async function allUnfinished(deps: TakeUpDeps): Promise<Unfinished[]> {
       const recent = row.taken_up_at !== null && Date.now() - row.taken_up_at < 86_400_000;
       return {
         id,
-        workflowId: id,
+        workflowId: retrievalWorkflowId(id, server.installation),
         createdAt: row.created_at,
         before: async () => ({ times: recent ? row.taken_up : 0, at: row.taken_up_at, leftAlone: false }),
         hasEnded: async () => finalRetrievalStates.includes((await retrievalNamed(catalog, id)).state),

@@ -1,13 +1,13 @@
 import { Worker } from '@temporalio/worker';
 import { driveActivities, driveHostActivities } from '../activities/index.js';
-import { openCatalog } from '../catalog/open-catalog.js';
+import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
 import { openDrive } from '../tape/drive.js';
 import { lockDrive } from '../tape/drive-lock.js';
 import { prepareOwnTape } from '../tape/label-tape.js';
-import { driveHostQueue, driveQueue } from '../workflows/queues.js';
-import type { TemporalTarget } from './temporal-target.js';
+import { queuesOf } from '../workflows/queues.js';
+import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { connectWorker, installRuntime, runWorkers, workerOptions } from './worker-process.js';
 
 /** Waits for archives and tapes at once, over all sets of this drive. */
@@ -26,6 +26,9 @@ export async function runTapeWorker(
   const lock = lockDrive(settings, driveSettings, 'tape worker');
   try {
     const catalog = await openCatalog(settings.CATALOG_URL);
+    const installation = await shortInstallationId(catalog, settings);
+    const queues = queuesOf(installation);
+    const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
     const drive = openDrive(driveSettings);
     await prepareOwnTape(drive, lock, catalog, settings.TAPE_POOL);
     // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
@@ -36,17 +39,19 @@ export async function runTapeWorker(
       const { namespace } = target;
       const slot = await Worker.create({
         ...workerOptions,
+        identity,
         connection,
         namespace,
-        taskQueue: driveQueue(driveSettings.name),
+        taskQueue: queues.drive(driveSettings.name),
         activities: driveActivities(deps),
         maxConcurrentActivityTaskExecutions: 1,
       });
       const waiting = await Worker.create({
         ...workerOptions,
+        identity,
         connection,
         namespace,
-        taskQueue: driveHostQueue(driveSettings.name),
+        taskQueue: queues.driveHost(driveSettings.name),
         activities: driveHostActivities(deps),
         maxConcurrentActivityTaskExecutions: waitingSlots,
       });

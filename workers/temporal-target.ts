@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Client, ConnectionOptions } from '@temporalio/client';
 import { TapeflowFailure, describeError, usageFailure } from '../config/failures.js';
@@ -15,11 +16,18 @@ export interface TemporalTarget {
 /** A server that a process is connected to. */
 export interface TemporalServer {
   target: TemporalTarget;
+  /** Short id of this installation: it is in the name of everything of ours on the server. */
+  installation: string;
   client: Client;
 }
 
 /** Milliseconds until a connection that does not come is given up. */
 const connectTimeoutMs = 10_000;
+
+/** Who a process of ours says it is at the server, for people: `role` is what it does there. */
+export function identityOf(installation: string, role: string): string {
+  return `tapeflow-${installation} ${role} at ${os.hostname()}, pid ${process.pid}`;
+}
 
 /** True when the settings name an own server, by address or by a profile of `@temporalio/envconfig`. */
 export function usesOwnServer(settings: Settings, env: NodeJS.ProcessEnv): boolean {

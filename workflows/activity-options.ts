@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import type { Duration } from '@temporalio/common';
 import type { SetOptions } from '../activities/set-options.js';
-import { archiveQueue, compressQueue, driveHostQueue, driveQueue } from './queues.js';
+import { ownQueues } from './own-installation.js';
 
 /** Longer than any archive takes; a dead attempt is found by its missing heartbeat, not by this. */
 const anyArchive = '14 days';
@@ -12,7 +12,7 @@ const hopeless = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArc
 /** A step in a drive's slot for whose answer a person waits: told at once, never tried again behind their back. */
 export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {
   return {
-    taskQueue: driveQueue(drive),
+    taskQueue: ownQueues().drive(drive),
     startToCloseTimeout,
     heartbeatTimeout: '1 minute',
     retry: { maximumAttempts: 1 },
@@ -28,6 +28,7 @@ export function activityOptions(
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
   drive: string,
 ) {
+  const queues = ownQueues();
   const heartbeatTimeout = options.heartbeatSeconds * 1000;
   const retry = {
     // A cut-off attempt gives up on its own at heartbeat timeout + 5 s; catalog tokens fence it until then.
@@ -43,14 +44,14 @@ export function activityOptions(
   return {
     /** Catalog steps: short. Tried for ever: without the catalog a set can neither go on nor end. */
     bookkeeping: {
-      taskQueue: archiveQueue,
+      taskQueue: queues.archive,
       startToCloseTimeout: '10 minutes',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
     },
     /** The set's end. A cancellation waits for it, since it may be written down already. */
     finish: {
-      taskQueue: archiveQueue,
+      taskQueue: queues.archive,
       startToCloseTimeout: '30 days',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
@@ -58,7 +59,7 @@ export function activityOptions(
     },
     /** Long-lived: the walk of the sources, and the wait for its next group. Tried for ever; both resume. */
     scan: {
-      taskQueue: archiveQueue,
+      taskQueue: queues.archive,
       startToCloseTimeout: '30 days',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
@@ -66,7 +67,7 @@ export function activityOptions(
     },
     /** Stage 1. May wait for room in staging for days: a wait is not a failure, and its heartbeat goes on. */
     compress: {
-      taskQueue: compressQueue,
+      taskQueue: queues.compress,
       startToCloseTimeout: anyArchive,
       heartbeatTimeout,
       retry,
@@ -74,7 +75,7 @@ export function activityOptions(
     },
     /** Stage 2. On one file system it is a rename; across two it copies, at the pace of the slower. */
     promote: {
-      taskQueue: archiveQueue,
+      taskQueue: queues.archive,
       startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry,
@@ -85,7 +86,7 @@ export function activityOptions(
      * time-out is longer, because a catalog that is out of reach is waited for within an attempt.
      */
     waitForFinal: {
-      taskQueue: driveHostQueue(drive),
+      taskQueue: queues.driveHost(drive),
       startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry: { ...retry, maximumAttempts: Math.max(options.retryAttempts, 10) },
@@ -95,7 +96,7 @@ export function activityOptions(
      * there. A retry comes no sooner than a cut-off attempt can go on writing (measured: 5 s past its heartbeat timeout).
      */
     drive: {
-      taskQueue: driveQueue(drive),
+      taskQueue: queues.drive(drive),
       startToCloseTimeout: anyArchive,
       heartbeatTimeout,
       retry: { ...retry, initialInterval: options.tapeRetrySeconds * 1000, maximumInterval: 5 * 60_000 },
@@ -103,14 +104,14 @@ export function activityOptions(
     },
     /** What a retrieval asks of the drive's host besides: short catalog steps, and the end of a restore. Tried for ever. */
     host: {
-      taskQueue: driveHostQueue(drive),
+      taskQueue: queues.driveHost(drive),
       startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
     },
     /** Reads one archive from the tape, in the drive's slot. */
     read: {
-      taskQueue: driveQueue(drive),
+      taskQueue: queues.drive(drive),
       startToCloseTimeout: anyArchive,
       heartbeatTimeout,
       retry,
@@ -118,7 +119,7 @@ export function activityOptions(
     },
     /** Waits for a person: a year, at the cost of one activity. */
     watchTape: {
-      taskQueue: driveHostQueue(drive),
+      taskQueue: queues.driveHost(drive),
       startToCloseTimeout: '365 days',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },

@@ -54,6 +54,7 @@ export const searchAttributes = {
   pool: defineSearchAttributeKey('TapeflowPool', SearchAttributeType.KEYWORD),
   drive: defineSearchAttributeKey('TapeflowDrive', SearchAttributeType.KEYWORD),
   phase: defineSearchAttributeKey('TapeflowPhase', SearchAttributeType.KEYWORD),
+  installation: defineSearchAttributeKey('TapeflowInstallation', SearchAttributeType.KEYWORD),
 } as const;
 
 /** The search attributes with which a set's workflow begins, whoever starts it. */
@@ -62,6 +63,7 @@ export function firstAttributes(set: {
   sources: readonly string[];
   pool: string;
   drive: string;
+  installation: string;
 }) {
   return [
     { key: searchAttributes.set, value: searchText(set.setId) },
@@ -69,15 +71,21 @@ export function firstAttributes(set: {
     { key: searchAttributes.pool, value: searchText(set.pool) },
     { key: searchAttributes.drive, value: searchText(set.drive) },
     { key: searchAttributes.phase, value: 'scanning' },
+    { key: searchAttributes.installation, value: set.installation },
   ];
 }
 
-/** Workflow id of a set. */
-export function backupWorkflowId(setId: string): string {
-  return `backup-${setId}`;
+/** Workflow id of a set of an installation, by its short id. */
+export function backupWorkflowId(setId: string, installation: string): string {
+  return `backup-${setId}-${installation}`;
 }
 
-/** What a restore or a verify starts with; its workflow id is its own id. */
+/** Workflow id of a restore, a verify or a copy. */
+export function retrievalWorkflowId(id: string, installation: string): string {
+  return `${id}-${installation}`;
+}
+
+/** What a restore or a verify starts with. */
 export interface RetrievalInput {
   id: string;
   kind: 'restore' | 'verify';
@@ -85,7 +93,7 @@ export interface RetrievalInput {
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
 }
 
-/** What a copy from tape to tape starts with; its workflow id is its own id. */
+/** What a copy from tape to tape starts with. */
 export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
   /** The drive that writes; it may be the one that reads. */
   toDrive: string;

@@ -13,7 +13,7 @@ import type { ArchiveActivities } from '../activities/index.js';
 import type { ScheduleCall, ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
 import { backupSet } from './backup-set.js';
 import { backupWorkflowId, firstAttributes } from './messages.js';
-import { archiveQueue } from './queues.js';
+import { ownInstallation, ownQueues } from './own-installation.js';
 import { summaryText } from './server-limits.js';
 
 /** What a run of a schedule has done. */
@@ -32,7 +32,7 @@ export interface ScheduledRun extends SettledSet {
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
   const steps = {
-    taskQueue: archiveQueue,
+    taskQueue: ownQueues().archive,
     heartbeatTimeout: '1 minute',
     // Tried for ever: without the catalog there is nothing else to do.
     retry: { maximumInterval: '1 minute' },
@@ -65,11 +65,12 @@ export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Pro
 
 /** Starts a set's workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
 async function start(name: string, set: ScheduledSet): Promise<void> {
+  const installation = ownInstallation();
   const { setId, sources, pool, drive, places, scanned, paused, options } = set;
   try {
     await CancellationScope.nonCancellable(() =>
       startChild(backupSet, {
-        workflowId: backupWorkflowId(setId),
+        workflowId: backupWorkflowId(setId, installation),
         args: [
           {
             ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
@@ -79,7 +80,7 @@ async function start(name: string, set: ScheduledSet): Promise<void> {
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
-        typedSearchAttributes: firstAttributes({ setId, sources, pool, drive }),
+        typedSearchAttributes: firstAttributes({ setId, sources, pool, drive, installation }),
       }),
     );
   } catch (error) {

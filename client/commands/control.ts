@@ -20,6 +20,7 @@ import {
   type Server,
   type Session,
 } from '../session.js';
+import { retireFormerWorkflow } from '../../workers/former-workflow.js';
 import { endStuck, troubleOf } from '../set-health.js';
 import { beginSet } from '../begin-set.js';
 
@@ -212,7 +213,7 @@ const cancelTimeoutMs = 60_000;
 export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
   if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
-  else await cancelUnfinished(session, setId, discard);
+  else await cancelUnfinished(session, set, discard);
   const summary = await summarizeSet(await session.catalog(), setId);
   if (summary.status !== 'cancelled') {
     // Its end was written down before the command came to it.
@@ -241,13 +242,15 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
   await forgetErased(await session.catalog());
 }
 
-async function cancelUnfinished(session: Session, setId: string, discard: boolean): Promise<void> {
+async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<void> {
+  const { id: setId } = set;
   const catalog = await session.catalog();
   const server = (await findServer(session)) ?? (await connectServer(session));
   try {
     await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {
-      // The server has lost the set, so nobody else works on it.
+      // The server has lost the set, or nobody serves the queues under which it ran, so nobody else works on it.
+      await retireFormerWorkflow(server, set);
       if (discard) await releaseStaging(catalog, session.settings, setId);
       await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
       // Unless a worker has just taken it up, before it could see that it was cancelled.

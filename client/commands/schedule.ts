@@ -247,7 +247,9 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
   await withServer(session, async (server) => {
     await tellSchedule(server, row);
-    await server.client.schedule.getHandle(scheduleId(row.name)).trigger(ScheduleOverlapPolicy.SKIP);
+    await server.client.schedule
+      .getHandle(scheduleId(row.name, server.installation))
+      .trigger(ScheduleOverlapPolicy.SKIP);
     await server.lease?.stay();
   });
   tell(session, row.name, 'has been told to run now');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openCatalog } from '../../catalog/open-catalog.js';
+import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets.js';
 import { newSetOptions, startSet } from '../../workers/start-set.js';
 import { projectDir } from '../../config/project-dir.js';
@@ -9,7 +9,7 @@ import { loadSettings } from '../../config/settings.js';
 import { ownServer } from '../../workers/temporal-target.js';
 import type { BackupSetInput } from '../../workflows/messages.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
-import { archiveQueue } from '../../workflows/queues.js';
+import { queuesOf } from '../../workflows/queues.js';
 import { Installation } from '../support/installation.js';
 import { OwnServer } from '../support/own-server.js';
 import { beginSet, needsStrace, setId } from '../support/own-set.js';
@@ -144,8 +144,11 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
   const { client } = server.environment;
   const target = ownServer(settings, { ...installation.env, ...server.env });
   // Registers the search attributes, as the first `backup` on a server does.
-  await startSet({ target, client }, set, { retry: false });
-  await client.workflow.getHandle(backupWorkflowId(setId)).terminate('another version takes over');
+  const shortId = await shortInstallationId(catalog, settings);
+  await startSet({ target, client, installation: shortId }, catalog, set, { retry: false });
+  await client.workflow
+    .getHandle(backupWorkflowId(setId, installation.shortId))
+    .terminate('another version takes over');
   await catalog.destroy();
   const input: BackupSetInput = {
     setId,
@@ -158,8 +161,8 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
     paused: false,
   };
   await client.workflow.start('backupSet', {
-    workflowId: backupWorkflowId(setId),
-    taskQueue: archiveQueue,
+    workflowId: backupWorkflowId(setId, installation.shortId),
+    taskQueue: queuesOf(installation.shortId).archive,
     args: [broken(input)],
   });
   await server.worker(['archive']);
@@ -218,7 +221,7 @@ test('an update with wrong arguments fails, and the set goes on', async (t) => {
   const server = await OwnServer.start(t, installation);
   await server.worker(['archive']);
   await beginSet({ installation, server, source });
-  const handle = server.environment.client.workflow.getHandle(backupWorkflowId(setId));
+  const handle = server.environment.client.workflow.getHandle(backupWorkflowId(setId, installation.shortId));
   await assert.rejects(handle.executeUpdate('cancel', { args: [] }));
   await server.worker(['tape', '--drive', 'lto1']);
   const watched = await installation.run(['watch', setId], server.env);

@@ -27,7 +27,7 @@ async function historyLength(installation: Installation, setId: string): Promise
   try {
     const { workflowExecutionInfo } = await connection.workflowService.describeWorkflowExecution({
       namespace: 'default',
-      execution: { workflowId: `backup-${setId}` },
+      execution: { workflowId: `backup-${setId}-${installation.shortId}` },
     } satisfies temporal.api.workflowservice.v1.IDescribeWorkflowExecutionRequest);
     return Number(workflowExecutionInfo?.historyLength ?? 0);
   } finally {

@@ -162,7 +162,9 @@ test('groups keep the limit, go to tape in order, hold every file once, and the 
   const { client, close } = await connectClient(installation);
   try {
     const runs: number[] = [];
-    for await (const run of client.workflow.list({ query: `WorkflowId = 'backup-${setId}'` }))
+    for await (const run of client.workflow.list({
+      query: `WorkflowId = 'backup-${setId}-${installation.shortId}'`,
+    }))
       runs.push(run.historyLength ?? 0);
     assert.ok(runs.length >= 2, `${runs.length} runs`);
     assert.ok(

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { openZstd } from '../../archive/zstd.js';
 import { Installation } from '../support/installation.js';
+import { queuesOf } from '../../workflows/queues.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
 test('sets, status, ls, find, trace and doctor tell the same story of a set', async (t) => {
@@ -112,14 +113,9 @@ test('doctor with a server that runs checks its version, clock and workers', asy
     doctor.stdout,
     /Temporal: embedded server 1\.\d+\.\d+ at 127\.0\.0\.1:\d+, namespace default, UI http/,
   );
-  for (const queue of [
-    'tapeflow-archive',
-    'tapeflow-compress',
-    'tapeflow-drive-lto1',
-    'tapeflow-drive-lto1-host',
-  ]) {
-    assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: a worker serves it`));
-  }
+  const queues = queuesOf(installation.shortId);
+  for (const queue of [queues.archive, queues.compress, queues.drive('lto1'), queues.driveHost('lto1')])
+    assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: served by \\w+ worker .*at .*, pid \\d+`));
   assert.match(doctor.stdout, /ok +clock/);
   assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 0);
   await installation.run(['down']);

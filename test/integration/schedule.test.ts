@@ -84,7 +84,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const address = readHostFile(installation.dataDir)?.address ?? '';
   const connection = await Connection.connect({ address });
   const schedules = new ScheduleClient({ connection });
-  const handle = schedules.getHandle(scheduleId('nightly'));
+  const handle = schedules.getHandle(scheduleId('nightly', installation.shortId));
   assert.equal((await handle.describe()).state.paused, true);
   await run(['schedule', 'resume', 'nightly']);
   await handle.pause('somebody else');
@@ -97,7 +97,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
 
   // One of version 0.1 is known to the server alone: it is taken over once, and later ones are not.
   await schedules.create({
-    scheduleId: scheduleId('weekly'),
+    scheduleId: 'tapeflow-weekly',
     memo: { cron: '0 3 * * 6', backup: `backup ${source}` },
     spec: { cronExpressions: ['0 3 * * 6'], timezone: 'Europe/Berlin' },
     state: { paused: true },
@@ -115,13 +115,14 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const catalog = new Database(path.join(installation.dataDir, 'catalog.db'));
   assert.equal(catalog.prepare("delete from meta where key = 'schedules_imported'").run().changes, 1);
   catalog.close();
-  const weekly = schedules.getHandle(scheduleId('weekly'));
+  const weekly = schedules.getHandle(scheduleId('weekly', installation.shortId));
   await waitFor(
     async () => (await weekly.describe().catch(() => undefined))?.memo?.['made'] !== undefined,
     'it to be taken over',
   );
   assert.match(await run(['schedule', 'list']), /weekly +0 3 \* \* 6 +paused.*backup /);
   assert.equal((await weekly.describe()).state.paused, true);
+  await assert.rejects(schedules.getHandle('tapeflow-weekly').describe(), 'its former id is gone');
   await run(['schedule', 'remove', 'weekly']);
   await connection.close();
 

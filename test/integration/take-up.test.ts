@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
 import { Installation } from '../support/installation.js';
 import { OwnServer } from '../support/own-server.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
@@ -30,7 +30,7 @@ test('what the server has ended or forgotten goes on by itself; what was cancell
     const [set] = installation.query<{ id: string }>('select id from sets order by id desc limit 1');
     return set?.id ?? '';
   };
-  const handle = (id: string) => client.workflow.getHandle(backupWorkflowId(id));
+  const handle = (id: string) => client.workflow.getHandle(backupWorkflowId(id, installation.shortId));
   const state = (id: string) =>
     installation.query<{ state: string }>('select state from sets where id = ?', id)[0]?.state;
   const events = (id: string) =>
@@ -70,7 +70,7 @@ test('what the server has ended or forgotten goes on by itself; what was cancell
   const forgotten = await begin();
   // Longer ago than a command takes to start what it has just made.
   edit('update sets set created_at = created_at - 120000 where id = ?', forgotten);
-  const execution = { workflowId: backupWorkflowId(forgotten), runId: '' };
+  const execution = { workflowId: backupWorkflowId(forgotten, installation.shortId), runId: '' };
   await client.workflowService.deleteWorkflowExecution({
     namespace: 'default',
     workflowExecution: execution,
@@ -113,7 +113,7 @@ test('a verify whose workflow somebody has ended goes on by itself, and its comm
   const row = () =>
     installation.query<{ id: string; taken_up: number }>('select id, taken_up from retrievals')[0];
   const id = (await waitFor(() => row()?.id, 'the verify')) as string;
-  const handle = server.environment.client.workflow.getHandle(id);
+  const handle = server.environment.client.workflow.getHandle(retrievalWorkflowId(id, installation.shortId));
   await waitFor(
     () =>
       handle.terminate('somebody else').then(

@@ -24,6 +24,17 @@ export interface Running {
   ended: Promise<Finished>;
 }
 
+/** The short id of the installation that a catalog's file belongs to. */
+export function shortIdIn(catalogFile: string): string {
+  const database = new Database(catalogFile, { readonly: true, fileMustExist: true });
+  try {
+    const id = database.prepare(`select value from meta where key = 'installation'`).pluck().get() as string;
+    return id.slice(0, 8);
+  } finally {
+    database.close();
+  }
+}
+
 let cli: Promise<string> | undefined;
 
 /** The Temporal CLI, obtained once for all tests of this project. */
@@ -59,6 +70,11 @@ export class Installation {
 
   get dataDir(): string {
     return this.env['TAPEFLOW_DATA_DIR'] ?? path.join(this.root, 'data');
+  }
+
+  /** What names at the server bear of this installation; known once a command has opened the catalog for a server. */
+  get shortId(): string {
+    return shortIdIn(this.env['CATALOG_URL'] ?? path.join(this.dataDir, 'catalog.db'));
   }
 
   get stagingDir(): string {

@@ -11,7 +11,7 @@ import { choosePorts, startServer, type ServerPorts } from '../../embedded/tempo
 import { backupWorkflowId } from '../../workflows/messages.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim, type Operation } from './fault-shim.js';
-import { cleanEnv, temporalCli } from './installation.js';
+import { cleanEnv, shortIdIn, temporalCli } from './installation.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
 import { noise, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
@@ -292,7 +292,9 @@ export class KillLane {
   private async closed(setId: string): Promise<void> {
     await waitFor(() => this.hasEnded(setId), `the end of set ${setId}`, recoverMs);
     this.connection ??= Connection.lazy({ address: this.env['TEMPORAL_ADDRESS'] ?? '' });
-    const handle = new Client({ connection: this.connection }).workflow.getHandle(backupWorkflowId(setId));
+    const handle = new Client({ connection: this.connection }).workflow.getHandle(
+      backupWorkflowId(setId, shortIdIn(this.places.catalog)),
+    );
     await waitFor(
       async () => {
         try {

@@ -62,10 +62,11 @@ export class LiveSets {
     const config = path.join(root, 'tapeflow.config.json');
     const drives = { lto1: { path: tapes[0] }, lto2: { path: tapes[1] } };
     writeFileSync(config, JSON.stringify({ drives }));
-    const alone = await WorkflowsAlone.start((end) => t.after(end));
+    const alone = await WorkflowsAlone.start((end) => t.after(end), 'live');
     const env = {
       TEMPORAL_ADDRESS: alone.environment.address,
       TAPEFLOW_CONFIG: config,
+      TAPEFLOW_INSTALLATION: 'live',
       TAPEFLOW_DATA_DIR: path.join(root, 'data'),
       BACKUP_COMPRESS_DIR: path.join(root, 'staging'),
       TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),
@@ -174,7 +175,7 @@ export class LiveSets {
       ...(copies === 2 ? { places } : {}),
     };
     const { set } = await openSet(this.catalog, wanted, { fresh: true });
-    await startSet(this.server, set, { retry: false });
+    await startSet(this.server, this.catalog, set, { retry: false });
     return set.id;
   }
 

@@ -62,7 +62,9 @@ export class OwnServer {
 
   /** Attempt of a pending activity of a set, by its type; undefined while there is none. */
   async attemptOf(setId: string, activity: string): Promise<number | undefined> {
-    const handle = this.environment.client.workflow.getHandle(backupWorkflowId(setId));
+    const handle = this.environment.client.workflow.getHandle(
+      backupWorkflowId(setId, this.installation.shortId),
+    );
     const { raw } = await handle.describe();
     const pending = raw.pendingActivities?.find((one) => one.activityType?.name === activity);
     return pending === undefined ? undefined : (pending.attempt ?? 1);

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
 import { Installation, temporalCli } from './installation.js';
 import { IoFaults } from './io-faults.js';
 import { OwnServer } from './own-server.js';
@@ -142,7 +142,8 @@ export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
 };
 
 function retrievalOf({ installation }: OwnSet): string {
-  return installation.query<{ id: string }>('select id from retrievals')[0]?.id ?? '';
+  const [row] = installation.query<{ id: string }>('select id from retrievals');
+  return retrievalWorkflowId(row?.id ?? '', installation.shortId);
 }
 
 async function ownSetOfTwoDrives(t: TestContext): Promise<OwnSet> {
@@ -177,7 +178,7 @@ export async function recordHistories(t: TestContext, story: string, prefix: str
   if (set === undefined) throw new Error(`no story ${story}`);
   await setCompletes(set);
   const { client, address } = set.server.environment;
-  const workflowId = set.workflowId ?? backupWorkflowId(setId);
+  const workflowId = set.workflowId ?? backupWorkflowId(setId, set.installation.shortId);
   await client.workflow.getHandle(workflowId).result();
   const runs: { id: string; began: number }[] = [];
   await waitFor(async () => {

@@ -27,7 +27,13 @@ test('sources become a search attribute that the server takes, however many and 
   for (const sources of [many, many.slice(0, 15), ['/a', '/b'], ['\u0001'.repeat(4000)]]) {
     const list = searchList(sources);
     assert.ok(list.length > 0 && payload(list) <= 2048, `${payload(list)} bytes`);
-    for (const { value } of firstAttributes({ setId: '2026-11_000001', sources, pool: 'p', drive: 'd' }))
+    for (const { value } of firstAttributes({
+      setId: '2026-11_000001',
+      sources,
+      pool: 'p',
+      drive: 'd',
+      installation: 'i',
+    }))
       assert.ok(payload(value) <= 2048);
   }
   assert.deepEqual(searchList(['/a', '/b']), ['/a', '/b']);

@@ -39,7 +39,7 @@ test('a set that the server refuses is failed and says why; one whose server is 
       if (answer !== undefined) throw answer;
     };
     const target = { address: 'x:7233', embedded: true };
-    const server = { target, client: { workflow: { start } } } as unknown as Server;
+    const server = { target, installation: 'i', client: { workflow: { start } } } as unknown as Server;
     const told = await beginSet(session, server, set, { retry: false }).then(
       () => 'begun',
       (error: unknown) => describeError(error),
