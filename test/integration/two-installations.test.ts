@@ -76,12 +76,15 @@ test('two installations on one server keep to their own sets, and sets of the ve
   await t.test('doctor says who serves each queue, and names a stranger', async () => {
     assert.match(await a.run(['doctor', '--workers', 'archive']), /served by archive worker at .*, pid \d+/);
     const ended = new AbortController();
-    const stranger = client.connection.withAbortSignal(ended.signal, () =>
+    const poll = () =>
       client.workflowService.pollActivityTaskQueue({
         namespace: 'default',
         taskQueue: { name: queuesOf(b.installation.shortId).compress },
         identity: 'somebody',
-      }),
+      });
+    // The server takes no long poll without a deadline.
+    const stranger = client.connection.withAbortSignal(ended.signal, () =>
+      client.connection.withDeadline(Date.now() + 120_000, poll),
     );
     const gone = assert.rejects(stranger);
     await waitFor(async () => {
