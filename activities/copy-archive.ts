@@ -86,7 +86,11 @@ async function giveUpOrGoOn(
   damage: string | null,
 ): Promise<void> {
   if ((await goOnWithOther(catalog, row, damage)) !== undefined) return;
-  await recordFailed(catalog, row, why);
+  const restore =
+    damage === null
+      ? ''
+      : ` No copy of group ${row.group_no} is whole, so that it is not copied; \`tapeflow restore ${row.set_id} --target DIR\` brings back each file that one of them holds whole.`;
+  await recordFailed(catalog, row, `${why}${restore}`);
 }
 
 async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {

@@ -1,12 +1,13 @@
 import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
-import { moveTape } from '../catalog/tape-states.js';
+import { moveTape, sealTape } from '../catalog/tape-states.js';
 import { loseUnsynced, type UnsyncedCopy } from '../catalog/tapes.js';
-import { TapeflowFailure, describeError } from '../config/failures.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../tape/ltfs.js';
 import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
 import { writeFoundNoSpace } from '../tape/tape-demand.js';
+import { protectionAdvice, untilMounted, writeErrorReason } from '../tape/write-protection.js';
 import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type DriveDeps } from './deps.js';
 
@@ -61,12 +62,19 @@ async function judge(
     );
   }
   if (!isMediumError(error) && !isTapeFull(error)) return error;
-  const why = describeError(error).replace(/\.$/, '');
-  await distrust(deps, tape, `${bytes === undefined ? 'its sync' : 'a write on it'} failed: ${why}`);
+  const protection = await deps.drive.writeProtection().catch(() => undefined);
+  const forGood = protection?.forGood === true;
+  const isReadOnly = systemErrorCode(error) === 'EROFS';
+  const why = `${describeError(error).replace(/\.$/, '')}${forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilMounted}` : ''}`;
+  const reason = writeErrorReason(bytes === undefined ? 'sync' : 'write', why);
+  if (forGood) await sealTape(deps.catalog, tape.row.uuid, reason);
+  await distrust(deps, tape, reason);
   return tapeNotReady(
     'suspect',
     `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} failed: ${why}; what its last sync did not cover is written again.`,
-    `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
+    forGood
+      ? protectionAdvice(protection, tape.row)
+      : `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
   );
 }
 

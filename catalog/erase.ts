@@ -153,7 +153,7 @@ export async function finishErase(
     await moveTape(tx, tape.uuid, 'relabel');
     return tx
       .updateTable('tapes')
-      .set({ ...label, erased_to: null, labelled_at: now, seen_at: now })
+      .set({ ...label, erased_to: null, read_only: 0, labelled_at: now, seen_at: now })
       .where('uuid', '=', tape.uuid)
       .returningAll()
       .executeTakeFirstOrThrow();

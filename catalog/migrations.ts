@@ -402,6 +402,14 @@ async function workflowIds(db: Kysely<unknown>): Promise<void> {
   await sql`update sets set workflow_id = 'backup-' || id`.execute(db);
 }
 
+/** Which cartridges LTFS has made read-only for good: no word of a person makes one of those take writes. */
+async function readOnlyTapes(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('tapes')
+    .addColumn('read_only', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -420,4 +428,5 @@ export const migrations: Record<string, Migration> = {
   '0014_asked_sets': { up: askedSets },
   '0016_damaged_members': { up: damagedMembers },
   '0017_tape_states': { up: tapeStates },
+  '0023_read_only_tapes': { up: readOnlyTapes },
 };

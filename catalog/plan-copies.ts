@@ -27,7 +27,10 @@ interface Chosen {
   to: { copyNo: number; pool: string };
 }
 
-/** Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool. */
+/**
+ * Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool: of a tape to
+ * other tapes, also of its own pool, so that it can be retired.
+ */
 export async function planCopies(
   db: Catalog,
   what: { setId: string } | { tape: string },
@@ -38,8 +41,10 @@ export async function planCopies(
   const chosen: Chosen[] = [];
   for (const { setId, group } of await groupsOf(db, what)) {
     const copies = await copiesOf(db, setId, group);
-    const good = copies.filter(isGood);
-    if (good.some((copy) => copy.pool === pool)) {
+    const there = copies.filter(
+      (copy) => isGood(copy) && copy.pool === pool && !('tape' in what && copy.tape_uuid === what.tape),
+    );
+    if (there.length > 0) {
       plan.there += 1;
       continue;
     }

@@ -160,6 +160,8 @@ export interface TapesTable {
   seen_at: number;
   /** Of a tape in the state `erasing`: the UUID that its new label will have. */
   erased_to: Generated<string | null>;
+  /** 1: LTFS has made the cartridge read-only for good after an error of its medium; only formatting mends that. */
+  read_only: Generated<number>;
 }
 
 export interface CopiesTable {

@@ -26,7 +26,7 @@ const moves: Record<TapeStep, Partial<Record<TapeState, TapeState | 'back'>>> = 
   fill: { usable: 'full', full: 'full' },
   regain: { full: 'usable' },
   distrust: { usable: 'suspect', full: 'suspect', suspect: 'suspect' },
-  // The only way out of `suspect`: what was not proven is said by a person.
+  // The only way out of `suspect`: what was not proven is said by a person. Never of a cartridge that is `read_only`.
   trust: { suspect: 'usable', full: 'usable' },
   lose: { usable: 'lost', full: 'lost', suspect: 'lost', foreign: 'lost', erasing: 'lost' },
   find: { lost: 'back' },
@@ -95,7 +95,8 @@ export async function moveTape(
   for (;;) {
     const row = await tapeByUuid(db, uuid);
     const next = row === undefined ? undefined : afterStep(standingOf(row), step, why);
-    if (row === undefined || next === undefined) return undefined;
+    if (row === undefined || next === undefined || (step === 'trust' && row.read_only === 1))
+      return undefined;
     // Another process may have moved it since it was read: then it is looked at anew.
     const moved = await db
       .updateTable('tapes')
@@ -103,8 +104,20 @@ export async function moveTape(
       .where('uuid', '=', uuid)
       .where('state', '=', row.state)
       .where('before', 'is', row.before)
+      .where('read_only', '=', row.read_only)
       .returningAll()
       .executeTakeFirst();
     if (moved !== undefined) return moved;
   }
+}
+
+/** A cartridge that LTFS has made read-only for good: it is suspect for that reason, and no `trust` makes it usable. */
+export async function sealTape(db: Catalog, uuid: string, why: string): Promise<TapeRow | undefined> {
+  await db.updateTable('tapes').set({ read_only: 1 }).where('uuid', '=', uuid).execute();
+  return (await moveTape(db, uuid, 'distrust', why)) ?? tapeByUuid(db, uuid);
+}
+
+/** A look at the cartridge has shown that it takes writes again: what it is apart from that stays. */
+export async function unsealTape(db: Catalog, uuid: string): Promise<void> {
+  await db.updateTable('tapes').set({ read_only: 0 }).where('uuid', '=', uuid).execute();
 }

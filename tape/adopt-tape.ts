@@ -7,6 +7,7 @@ import { confirmMedium, type Drive, type Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { labelFileName, readLabel, writeLabel } from './label.js';
 import { lookAt } from './loaded-tape.js';
+import { copyOffAdvice } from './write-protection.js';
 
 /**
  * Makes the tape in a drive one of this installation: its label says so first, since every write asks the label. The
@@ -27,8 +28,10 @@ export async function adoptTape(
   const protection = await drive.writeProtection();
   if (protection !== undefined)
     throw refused(
-      `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection}.`,
-      'Open its write protection; until then it is read.',
+      `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection.why}.`,
+      protection.forGood
+        ? `It is read all the same. ${copyOffAdvice(tape)}`
+        : 'Open its write protection; until then it is read.',
     );
   const installation = await installationId(catalog);
   lock.check();

@@ -4,6 +4,7 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../config/failu
 import type { DriveSettings } from '../config/settings.js';
 import { fsyncFolder } from '../staging/durable-file.js';
 import { ltfsDrive } from './ltfs.js';
+import type { WriteProtection } from './write-protection.js';
 
 /** What is in the drive now, as far as the file system tells. */
 export interface Medium {
@@ -32,7 +33,7 @@ export interface Drive {
   /** Bytes that must stay free besides what is written. */
   reserve(capacity: number): number;
   /** Why the tape takes no writes; undefined when it does. */
-  writeProtection(): Promise<string | undefined>;
+  writeProtection(): Promise<WriteProtection | undefined>;
   /** Makes everything written before survive a power cut; returns what it did, for the log. */
   sync(folders: string[]): Promise<string>;
 }
@@ -106,7 +107,7 @@ function directoryDrive(settings: DriveSettings): Drive {
         await access(settings.path, constants.W_OK);
         return undefined;
       } catch (error) {
-        return describeError(error);
+        return { why: describeError(error), forGood: false };
       }
     },
     async sync(folders) {

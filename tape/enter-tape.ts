@@ -59,6 +59,7 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
     labelled_at: timeOf(label.labelled, now),
     seen_at: now,
     erased_to: null,
+    read_only: 0,
   };
   await insertTape(catalog, row);
   return row;

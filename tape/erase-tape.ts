@@ -62,7 +62,10 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   // Also of an LTFS tape that takes no writes since one has failed: formatting is what mends it.
   const protection = isToFormat ? undefined : await drive.writeProtection();
   if (protection !== undefined) {
-    throw refused(`The tape ${known.name} cannot be erased: ${protection}.`, 'Open its write protection.');
+    throw refused(
+      `The tape ${known.name} cannot be erased: ${protection.why}.`,
+      'Open its write protection.',
+    );
   }
   if (!isFormatted && !begun && !wish.evenUnexpired) await refuseUnknown(drive, catalog, known);
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));

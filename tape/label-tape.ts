@@ -57,8 +57,8 @@ async function labelHeld(
   const protection = await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(
-      `The tape in drive ${driveName} cannot be written: ${protection}.`,
-      'Open its write protection.',
+      `The tape in drive ${driveName} cannot be written: ${protection.why}.`,
+      protection.forGood ? 'Load another tape.' : 'Open its write protection.',
     );
   }
   const space = await drive.space();
@@ -102,6 +102,7 @@ async function labelHeld(
     seen_at: at,
     before: null,
     erased_to: null,
+    read_only: 0,
   };
   await insertTape(catalog, row);
   return row;

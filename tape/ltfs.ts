@@ -5,6 +5,7 @@ import { fsyncFolder } from '../staging/durable-file.js';
 import { onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
 import { missingMount } from './mount.js';
+import type { WriteProtection } from './write-protection.js';
 
 /** What the reference LTFS keeps back for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
 const writePoolBytes = 50_000_000;
@@ -95,19 +96,26 @@ export function ltfsDrive(settings: DriveSettings): Drive {
   };
 }
 
+/**
+ * A permanent write error of the data partition, of the index partition, or of both. It is noted on the cartridge itself, and
+ * another mount does not lift it.
+ */
+const permanentError = 0x20 | 0x40 | 0x80;
+
 /** Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set counts. */
 const lockReasons: readonly [number, string][] = [
+  [permanentError, 'LTFS had a write error on it and has made it read-only for good'],
   [0x04 | 0x08 | 0x10, 'its write protection is set'],
-  [0x20 | 0x40 | 0x80, 'LTFS had a write error on it and has made it read-only'],
   [0x01 | 0x02, 'the volume is locked'],
 ];
 
 /** Why a volume lock state (`0x00000000`, in some versions `0`) forbids writing; undefined when it does not. */
-export function describeLockState(state: string): string | undefined {
+export function describeLockState(state: string): WriteProtection | undefined {
   const bits = Number(state);
   if (bits === 0) return undefined;
   const reason = lockReasons.find(([mask]) => (bits & mask) !== 0)?.[1];
-  return `${reason ?? 'it is locked'} (volume lock state ${state})`;
+  const why = `${reason ?? 'it is locked'} (volume lock state ${state})`;
+  return { why, forGood: (bits & permanentError) !== 0 };
 }
 
 /** An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's cache. */

@@ -5,8 +5,8 @@ import { archiveOf, bytesWithManifest, groupOf, mostArchiveBytes } from '../cata
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets, setNamed } from '../catalog/sets.js';
 import { copyText, placesOf } from '../catalog/set-copies.js';
-import { moveTape } from '../catalog/tape-states.js';
-import { holdsOtherCopy, tapeByUuid, wasBegunOn } from '../catalog/tapes.js';
+import { moveTape, sealTape, unsealTape } from '../catalog/tape-states.js';
+import { holdsOtherCopy, tapeByUuid, wasBegunOn, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
@@ -14,6 +14,7 @@ import { archiveNames, manifestName } from '../staging/paths.js';
 import { tapeNotReady, type Drive } from './drive.js';
 import { halfErased, identifyTape, lookAt, requireOwn, type LoadedTape } from './loaded-tape.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
+import { protectionAdvice, type WriteProtection } from './write-protection.js';
 
 /** What a tape must be to take the next archive, or to be synced. */
 export interface TapeDemand {
@@ -95,6 +96,15 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
       `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${demand.pool}.`,
     );
   }
+  const protection = await lookAt(drive, () => drive.writeProtection());
+  await noteSeal(catalog, row, protection);
+  if (protection?.forGood === true) {
+    throw tapeNotReady(
+      'suspect',
+      `The tape ${row.name} is only read from now on: ${protection.why}.`,
+      protectionAdvice(protection, { name: row.name, pool: demand.pool }),
+    );
+  }
   if (row.state === 'suspect') {
     throw tapeNotReady(
       'suspect',
@@ -102,12 +112,11 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
       `Load another tape of pool ${demand.pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
     );
   }
-  const protection = await lookAt(drive, () => drive.writeProtection());
   if (protection !== undefined) {
     throw tapeNotReady(
       'write_protected',
-      `The tape ${row.name} cannot be written: ${protection}.`,
-      `Open its write protection and mount it again, or load another tape of pool ${demand.pool}.`,
+      `The tape ${row.name} cannot be written: ${protection.why}.`,
+      protectionAdvice(protection, row),
     );
   }
   await rememberSeenSets(catalog, await setsOnTape(drive.settings.path));
@@ -116,6 +125,19 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
     await requireFreeNames(drive, catalog, tape, demand.setId, demand.next.group);
   }
   return tape;
+}
+
+/**
+ * Notes what the cartridge in a drive says of itself: that LTFS has made it read-only for good, so that no command makes it
+ * usable while it is on its shelf, or that this is over.
+ */
+export async function noteSeal(
+  catalog: Catalog,
+  { uuid, read_only: noted }: Pick<TapeRow, 'uuid' | 'read_only'>,
+  protection: WriteProtection | undefined,
+): Promise<void> {
+  if (protection?.forGood === true && noted === 0) await sealTape(catalog, uuid, protection.why);
+  if (protection === undefined && noted === 1) await unsealTape(catalog, uuid);
 }
 
 /** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */

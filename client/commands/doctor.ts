@@ -12,7 +12,7 @@ import type { DriveSettings, SettingName, Settings } from '../../config/settings
 import { formatBytes } from '../../config/sizes.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
 import { openDrive } from '../../tape/drive.js';
-import { tapeAdvice } from './tape.js';
+import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
 import type { Check, Level } from '../disk-checks.js';
@@ -240,8 +240,8 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
     return {
       what,
       level: bad ? 'trouble' : 'ok',
-      finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
-      advice: bad ? tapeAdvice(row) : undefined,
+      finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
+      advice: bad ? tapeAdvice(row, protection) : undefined,
     };
   } catch (error) {
     if (error instanceof TapeflowFailure && settings.ours && error.details['reason'] === 'not_mounted') {

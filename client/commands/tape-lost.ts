@@ -5,7 +5,8 @@ import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
 import { numberRanges } from '../../config/number-ranges.js';
 import { inSession, type Session } from '../session.js';
-import { namedTape, tapeAdvice } from './tape.js';
+import { tapeAdvice } from '../tape-advice.js';
+import { namedTape } from './tape.js';
 
 /** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
 export function addTapeLost(tape: Command): void {

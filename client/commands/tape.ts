@@ -1,13 +1,10 @@
 import type { Command } from 'commander';
-import { distrust } from '../../activities/on-medium.js';
 import { installationId } from '../../catalog/open-catalog.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type TapeKeeping } from '../../catalog/tape-keeping.js';
 import { archivesOnTapes } from '../../catalog/lost-tapes.js';
-import { moveTape } from '../../catalog/tape-states.js';
 import { listTapes, tapeByName, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
-import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { openDrive } from '../../tape/drive.js';
@@ -17,11 +14,13 @@ import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';
 import { formatTime, tableLines } from '../table.js';
+import { tapeAdvice } from '../tape-advice.js';
 import { keepingObject, keepingText } from '../keeping-text.js';
 import { addTapeCatalog } from './tape-catalog.js';
 import { addTapeCopy } from './tape-copy.js';
 import { addTapeErase } from './tape-erase.js';
 import { addTapeLost } from './tape-lost.js';
+import { addTapeTrust } from './tape-trust.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -53,20 +52,7 @@ export function addTape(program: Command): void {
   addTapeErase(tape);
   addTapeCopy(tape);
   addTapeLost(tape);
-  tape
-    .command('trust')
-    .description('use a tape again that was marked as suspect or full')
-    .argument('<name>', 'the tape')
-    .action((name: string, _options, command: Command) =>
-      inSession(command, (session) => trust(session, name)),
-    );
-  tape
-    .command('distrust')
-    .description('write what no index sync has covered on a tape again elsewhere, and write to it no more')
-    .argument('<name>', 'the tape')
-    .action((name: string, _options, command: Command) =>
-      inSession(command, (session) => distrustTape(session, name)),
-    );
+  addTapeTrust(tape);
 }
 
 interface LabelFlags {
@@ -168,7 +154,8 @@ async function status(session: Session, driveName: string): Promise<void> {
         drive: driveName,
         path: drive.settings.path,
         ...tapeObject(loaded.row),
-        writeProtection: protection ?? null,
+        writeProtection: protection?.why ?? null,
+        readOnlyForGood: protection?.forGood === true,
       });
       return;
     }
@@ -177,10 +164,11 @@ async function status(session: Session, driveName: string): Promise<void> {
       `Drive ${driveName} (${drive.settings.kind}, ${drive.settings.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
     );
     session.print(
-      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection}`}`,
+      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
     );
     if (row.reason !== null) session.print(`  ${row.reason}`);
-    if (row.state !== 'usable' || protection !== undefined) session.print(`  → ${tapeAdvice(row)}`);
+    if (row.state !== 'usable' || protection !== undefined)
+      session.print(`  → ${tapeAdvice(row, protection)}`);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     if (!session.json)
@@ -199,50 +187,8 @@ async function status(session: Session, driveName: string): Promise<void> {
   }
 }
 
-/** What to do with a tape that takes no writes. */
-export function tapeAdvice({ name, pool, state }: TapeRow): string {
-  const another = `Load another tape of pool ${pool}`;
-  if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
-  if (state === 'erasing') return `\`tapeflow tape erase ${name} --yes\` ends its erasing.`;
-  if (state === 'lost') return `${another}, or, if it is back, \`tapeflow tape found ${name}\`.`;
-  if (state === 'full' || state === 'foreign') return `${another}.`;
-  return `Open its write protection and mount it again, or load another tape of pool ${pool}.`;
-}
-
 export async function namedTape(session: Session, name: string): Promise<TapeRow> {
   const row = await tapeByName(await session.catalog(), name);
   if (row !== undefined) return row;
   throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
-}
-
-/** What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being erased. */
-async function ownTape(session: Session, name: string): Promise<TapeRow> {
-  const row = await namedTape(session, name);
-  if (row.state === 'erasing')
-    throw usageFailure('TapeErasing', `The erasing of tape ${name} has begun.`, tapeAdvice(row));
-  if (row.state !== 'foreign') return row;
-  throw usageFailure(
-    'ForeignTape',
-    `The tape ${name} belongs to another installation: it is read, and never written to.`,
-  );
-}
-
-async function trust(session: Session, name: string): Promise<void> {
-  const row = await ownTape(session, name);
-  if (row.state === 'lost')
-    throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
-  await moveTape(await session.catalog(), row.uuid, 'trust');
-  if (!session.json) session.print(`The tape ${name} is used again.`);
-  else session.emit(tapeObject(await namedTape(session, name)));
-}
-
-async function distrustTape(session: Session, name: string): Promise<void> {
-  const row = await ownTape(session, name);
-  const logger = createLogger(session.settings, 'client');
-  await distrust({ catalog: await session.catalog(), logger }, { row }, 'distrusted by a command');
-  if (!session.json)
-    session.print(
-      `The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`,
-    );
-  else session.emit(tapeObject(await namedTape(session, name)));
 }

@@ -67,8 +67,10 @@ for (const [what, path_] of [
 }
 
 for (const [what, faults] of Object.entries({
-  'a write that fails': { write: { errno: 'EIO', path: '_000002.tar', after_bytes: 50_000 } },
-  'a tape that turned read-only': { write: { errno: 'EROFS', path: '_000002.tar', read_only: true } },
+  'a write that fails': {
+    write: { errno: 'EIO', path: '_000002.tar', after_bytes: 50_000, read_only: false },
+  },
+  'a tape that turned read-only': { write: { errno: 'EROFS', path: '_000002.tar', read_only: 'mounted' } },
   'an fsync that fails': { fsync: { errno: 'EIO', path: '_000002.tar' } },
   'a close that fails': { flush: { errno: 'EIO', path: '_000002.tar' } },
   'a rename that fails': { rename: { errno: 'EIO', path: '_000002.tar' } },
@@ -84,7 +86,13 @@ for (const [what, faults] of Object.entries({
     ltfs.faults({});
     const row = await steps.tape('LTO1');
     assert.equal(row.state, 'suspect');
-    assert.match(row.reason ?? '', /^a write on it failed: .*\((EIO|EROFS)\)$/);
+    const readOnly = what === 'a tape that turned read-only';
+    assert.match(
+      row.reason ?? '',
+      readOnly
+        ? /^a write on it failed: .*\(EROFS\); .* only after it was unmounted and mounted again$/
+        : /^a write on it failed: .*\(EIO\)$/,
+    );
     assert.equal(await steps.copy(1), 'lost');
     assert.ok((await steps.events()).some((event) => event.stage === 'lost' && event.group_no === 1));
     assert.deepEqual(await steps.sync(tape, [1]), { committed: [], lost: [1] });
@@ -92,9 +100,16 @@ for (const [what, faults] of Object.entries({
     assert.ok(steps.isStaged(1) && steps.isStaged(2), 'nothing is released before it is committed');
     assert.match(await steps.watch({ group: 1 }), /LTO1 is not trusted any more: a write on it failed/);
 
-    await steps.trust(tape);
-    if (what === 'a tape that turned read-only' || what === 'a write that fails') {
-      assert.match(await steps.watch({ group: 1 }), /LTFS had a write error on it and has made it read-only/);
+    const reminders = (await steps.trust(tape)).join(' ');
+    assert.match(reminders, /likely to have more: `tapeflow tape copy LTO1 --pool default` copies off/);
+    assert.equal(/Unmount it and mount it again/.test(reminders), readOnly);
+    if (readOnly) {
+      await refused(steps.write(1), /only after it was unmounted and mounted again/);
+      assert.match(
+        await steps.watch({ group: 1 }),
+        /only after it was unmounted and mounted again\. Load another/,
+      );
+      await steps.trust(tape);
       await ltfs.eject();
       await ltfs.load();
     }
@@ -109,6 +124,83 @@ for (const [what, faults] of Object.entries({
     assert.ok(steps.isWhole(1) && steps.isWhole(2));
   });
 }
+
+test('a cartridge that LTFS has made read-only for good is read, and never asked for again, whatever a person says', async (t) => {
+  const drive = await loaded(t);
+  if (drive === undefined) return;
+  const { ltfs, steps } = drive;
+  for (const group of [1, 2, 3]) await steps.stage(group);
+  const { tape } = await steps.write(1);
+  assert.deepEqual(await steps.sync(tape, [1]), { committed: [1], lost: [] });
+  await steps.write(2, tape);
+  ltfs.faults({ write: { errno: 'EIO', path: '_000003.tar', after_bytes: 50_000 } });
+  const another =
+    /read-only for good .*Load another tape of pool default\. `tapeflow tape copy LTO1 --pool default`/;
+  await refused(steps.write(3, tape), another);
+  ltfs.faults({});
+  assert.equal(await steps.copy(2), 'lost', 'what no sync covered is written again');
+  const saysWhy = /^a write on it failed: .*\(EIO\); LTFS had a write error .* read-only for good/;
+  const given = async () => {
+    const { state, reason, read_only: readOnly } = await steps.tape('LTO1');
+    assert.deepEqual([state, readOnly], ['suspect', 1]);
+    assert.match(reason ?? '', saysWhy);
+  };
+  await given();
+  const asksForAnother = async (what: string) => {
+    const said = await steps.watch({ group: 2 });
+    assert.match(said, /LTO1 is only read from now on: LTFS had a write error/, what);
+    assert.match(said, another, what);
+    assert.doesNotMatch(said, /write protection|tape trust/, what);
+    await refused(steps.write(2), another, what);
+  };
+  const isRefused = (what: string) =>
+    assert.rejects(
+      steps.trust(tape),
+      {
+        code: 'ReadOnlyTape',
+        message: /LTO1 is only read from now on/,
+        advice: /tape copy LTO1 --pool default/,
+      },
+      what,
+    );
+  await asksForAnother('mounted');
+  await isRefused('in its drive');
+  await given();
+  await ltfs.eject();
+  await isRefused('on its shelf');
+  await ltfs.load();
+  await asksForAnother('mounted again');
+  await given();
+  assert.ok(steps.isWhole(1), 'it is read');
+
+  // One that an earlier version trusts: its own word counts.
+  const { catalog } = steps.deps;
+  const usable = { state: 'usable', reason: null, read_only: 0 } as const;
+  await catalog.updateTable('tapes').set(usable).execute();
+  await refused(steps.write(2), another);
+  assert.equal((await steps.tape('LTO1')).state, 'suspect');
+  await catalog
+    .updateTable('tapes')
+    .set({ ...usable, state: 'suspect' })
+    .execute();
+  await isRefused('a look at the drive tells');
+
+  const bad = ltfs.store;
+  await ltfs.eject();
+  ltfs.store = tempFolder(t);
+  await ltfs.load();
+  const second = await steps.label('LTO2');
+  for (const group of [2, 3]) await steps.write(group);
+  assert.deepEqual(await steps.sync(second.uuid, [2, 3]), { committed: [2, 3], lost: [] });
+
+  // Formatting lifts it; then a person may say that it is good.
+  await ltfs.eject();
+  rmSync(path.join(bad, 'permanent-write-error'));
+  ltfs.store = bad;
+  await ltfs.load();
+  await steps.trust(tape);
+  assert.deepEqual([(await steps.tape('LTO1')).state, (await steps.tape('LTO1')).read_only], ['usable', 0]);
+});
 
 test('an index sync that fails commits and releases nothing; the archives are written again', async (t) => {
   const drive = await loaded(t);

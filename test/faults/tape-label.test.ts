@@ -170,9 +170,17 @@ test('an archive that would fit but for the reserve is not begun on the tape; a 
 test('the lock state of the reference LTFS is a hexadecimal number, of older versions a digit', () => {
   assert.equal(describeLockState('0x00000000'), undefined);
   assert.equal(describeLockState('0'), undefined);
-  assert.match(describeLockState('0x00000060') ?? '', /had a write error on it/);
-  assert.match(describeLockState('0x00000001') ?? '', /is locked/);
-  assert.match(describeLockState('?') ?? '', /is locked \(volume lock state \?\)/);
+  assert.match(describeLockState('0x00000060')?.why ?? '', /had a write error on it .* for good/);
+  assert.match(describeLockState('0x00000001')?.why ?? '', /is locked/);
+  assert.match(describeLockState('?')?.why ?? '', /is locked \(volume lock state \?\)/);
+  const lasting = [0x20, 0x40, 0x80, 0x60, 0x24].map(
+    (bits) => describeLockState(`0x${bits.toString(16)}`)?.forGood,
+  );
+  assert.deepEqual(lasting, [true, true, true, true, true]);
+  const others = [0x01, 0x02, 0x04, 0x08, 0x10].map(
+    (bits) => describeLockState(`0x${bits.toString(16)}`)?.forGood,
+  );
+  assert.deepEqual(others, [false, false, false, false, false]);
 });
 
 test('a drive whose tape cannot be looked at waits for a person instead of failing the group', async (t) => {

@@ -14,13 +14,13 @@ import { writeToTape } from '../../activities/write-to-tape.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { eventsOf } from '../../catalog/events.js';
 import { openSet } from '../../catalog/sets.js';
-import { moveTape } from '../../catalog/tape-states.js';
-import { copyOf, tapeByName } from '../../catalog/tapes.js';
+import { copyOf, tapeByName, tapeByUuid } from '../../catalog/tapes.js';
 import { loadSettings } from '../../config/settings.js';
 import { archiveName, finalDir, manifestName } from '../../staging/paths.js';
 import { lockDrive } from '../../tape/drive-lock.js';
 import { openDrive } from '../../tape/drive.js';
 import { labelTape } from '../../tape/label-tape.js';
+import { trustTape } from '../../tape/trust-tape.js';
 import { noise, tempFolder } from './trees.js';
 
 /** Failures are what these tests provoke. */
@@ -124,7 +124,11 @@ export async function driveSteps(
       if (row === undefined) throw new Error(`no tape ${name}`);
       return row;
     },
-    trust: async (uuid: string) => moveTape(catalog, uuid, 'trust'),
+    /** `tape trust`: what it has to say. */
+    async trust(uuid: string): Promise<string[]> {
+      const row = await tapeByUuid(catalog, uuid);
+      return row === undefined ? [] : trustTape(catalog, settings.drives, row);
+    },
     distrust: async (name: string) => {
       const row = await tapeByName(catalog, name);
       if (row !== undefined) await distrust(deps, { row }, 'distrusted by a command');

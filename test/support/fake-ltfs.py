@@ -22,7 +22,8 @@ statfs getattr getxattr sync. `open` covers creation too, `sync` the index write
   after_bytes  write only: strikes the request that would take the bytes written (to such paths) past this
   ranges       read only: strikes requests for any of these bytes of a file, [[from, to], ...], `to` not included
   delay_ms     wait before the operation
-  read_only    turn the volume read-only as well; default: true for EIO of write, else false
+  read_only    turn the volume read-only as well, for good: its lock state is that of a permanent write error, on this mount and
+               every later one; 'mounted': until it is unmounted, with a lock state of 0. Default: true for EIO of write
 
 `STORE/ops.log` gets one JSON line per finished modifying operation (and per injected error): op, path, pid of the caller,
 t (CLOCK_MONOTONIC, seconds), error if any, and what the operation is about (offset, len, stored, to, size, generation).
@@ -180,7 +181,11 @@ class Cartridge(Operations):
         self.faults = Faults(os.path.join(store, 'faults.json'))
         self.mutex = threading.RLock()
         self.handles, self.next_handle = {}, 1
+        self.error_path = os.path.join(store, 'permanent-write-error')  # the cartridge's own memory
         self.lock_state = PHYSICAL_WP if write_protected else UNLOCKED
+        if os.path.exists(self.error_path):
+            self.lock_state = PERM_WRITE_ERROR_DP
+        self.read_only = False  # since an error, and only until the unmount
         self.mounted = False
         if not os.path.exists(self.index_path):
             if write_protected:
@@ -229,7 +234,7 @@ class Cartridge(Operations):
     def unmounted(self):
         """Write the index at a clean unmount; after a write error it stays as it was."""
         with self.operation('unmount', '/') as entry:
-            if self.dirty and self.lock_state == UNLOCKED:
+            if self.dirty and not self.takes_no_writes():
                 self.inject('sync', '/')
                 self.write_index()
             entry['generation'] = self.index['generation']
@@ -238,6 +243,10 @@ class Cartridge(Operations):
         """A number not used before for 'uid' or 'data'."""
         self.index['next_' + what] += 1
         return self.index['next_' + what] - 1
+
+    def takes_no_writes(self):
+        """The volume is read-only."""
+        return self.write_protected or self.read_only or self.lock_state != UNLOCKED
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
@@ -248,8 +257,12 @@ class Cartridge(Operations):
         if 'delay_ms' in fault:
             time.sleep(fault['delay_ms'] / 1000)
         if 'errno' in fault:
-            if fault.get('read_only', op == 'write' and fault['errno'] == 'EIO'):
+            read_only = fault.get('read_only', op == 'write' and fault['errno'] == 'EIO')
+            if read_only == 'mounted':
+                self.read_only = True
+            elif read_only:
                 self.lock_state = PERM_WRITE_ERROR_DP
+                open(self.error_path, 'w', encoding='utf-8').close()
             error = OSError(getattr(errno, fault['errno']), 'injected')
             error.injected = True
             raise error
@@ -260,7 +273,7 @@ class Cartridge(Operations):
         entry = {'op': op, 'path': path, 'pid': fuse_get_context()[2] if self.mounted else 0, **about}
         entry['pid'] = entry['pid'] or (handle.pid if handle else 0)
         try:
-            if modifies and (self.write_protected or self.lock_state != UNLOCKED):
+            if modifies and self.takes_no_writes():
                 fail(errno.EROFS)
             if op == 'create':
                 self.inject('open', path)
@@ -509,7 +522,7 @@ class Cartridge(Operations):
             node.readonly, node.ctime = not mode & 0o222, time.time_ns()
 
     def chown(self, path, uid, gid):
-        if self.write_protected or self.lock_state != UNLOCKED:
+        if self.takes_no_writes():
             fail(errno.EROFS)
 
     def utimens(self, path, mtime, fi=None):

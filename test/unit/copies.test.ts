@@ -16,6 +16,7 @@ import {
   type PlannedArchive,
 } from '../../catalog/retrievals.js';
 import { summarizeSet } from '../../catalog/sets.js';
+import { sealTape } from '../../catalog/tape-states.js';
 import { tapeByName } from '../../catalog/tapes.js';
 import { plannedBackup, type BackupFlags } from '../../client/commands/backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -169,12 +170,43 @@ test('what is copied later is compared while it is read, fits the staging budget
   assert.deepEqual([again.archives, again.there], [[], 2]);
 });
 
+test('what is on a tape is copied off to another one of its own pool, so that it can be retired', async (t) => {
+  const { catalog, deps, setId, copy, drive } = await copiedSet(t);
+  const a1 = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail();
+  const off = () => planCopies(catalog, { tape: a1.uuid }, a1.pool, undefined);
+  await sealTape(catalog, a1.uuid, 'it is only read');
+  const { archives } = await off();
+  assert.deepEqual(
+    archives.map(({ group, tape, to }) => [group, tape, to]),
+    [1, 2].map((group) => [group, a1.uuid, { copyNo: 2, pool: 'default' }]),
+  );
+  assert.deepEqual(
+    (await planCopies(catalog, { setId }, a1.pool, undefined)).there,
+    2,
+    'of a set it is there',
+  );
+  drive.load('A2');
+  await labelTape(deps.drive, deps.lock, catalog, { name: 'A2', pool: 'default', force: false });
+  assert.equal((await summarizeRetrieval(catalog, await copy(archives, 'A1', 'A2'))).status, 'completed');
+  const again = await off();
+  assert.deepEqual([again.archives, again.there], [[], 2]);
+  await loseTape(catalog, a1);
+  assert.deepEqual((await summarizeSet(catalog, setId)).lostGroups, []);
+});
+
 test('a damaged source is not copied: it is marked, and the copy says so', async (t) => {
   const { catalog, setId, copy, archive } = await copiedSet(t);
   flipBit(archive('A1', 1), 700_000);
   const { archives } = await planCopies(catalog, { setId }, 'B', undefined);
   const summary = await summarizeRetrieval(catalog, await copy(archives, 'A1', 'B1'));
   assert.deepEqual([summary.status, summary.problems], ['incomplete', 1]);
+  const [problem] = await catalog.selectFrom('retrieval_problems').select('reason').execute();
+  assert.match(
+    problem?.reason ?? '',
+    new RegExp(
+      `is not the one that was written .* No copy of group 1 is whole, .* \`tapeflow restore ${setId} --target`,
+    ),
+  );
   assert.deepEqual(
     await catalog
       .selectFrom('copies')

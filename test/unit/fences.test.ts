@@ -111,7 +111,14 @@ test('a parked group stays parked, with its reason, when its old attempts come b
 
 test('the beginning of another copy does not hide that a group has lost its archive', async (t) => {
   const { catalog, setId } = await withGroup(t);
-  const rest = { volume: null, state: 'usable', reason: null, before: null, erased_to: null } as const;
+  const rest = {
+    volume: null,
+    state: 'usable',
+    reason: null,
+    before: null,
+    erased_to: null,
+    read_only: 0,
+  } as const;
   const tape = {
     ...rest,
     uuid: 'u',

@@ -49,6 +49,7 @@ async function tapeNamed(catalog: Catalog, name: string, pool = 'default') {
     reason: null,
     before: null,
     erased_to: null,
+    read_only: 0,
     ...zeros,
   } as const;
   await insertTape(catalog, { uuid: `uuid of ${name}`, name, pool, ...rest });
