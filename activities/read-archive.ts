@@ -3,7 +3,6 @@ import path from 'node:path';
 import { decodeBlocks } from '../archive/block-reader.js';
 import { fromBytes, toBytes, toText } from '../archive/byte-string.js';
 import { formatOf } from '../archive/format.js';
-import { memberNameOfText, namesAbove } from '../archive/member-name.js';
 import type { Overwrite, WantedMember } from '../archive/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
@@ -27,7 +26,6 @@ import {
   type RetrievalRow,
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
-import { setNamed } from '../catalog/sets.js';
 import { copyOf, tapeByUuid } from '../catalog/tapes.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
@@ -38,6 +36,7 @@ import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { asAttempt, type Attempt } from './attempt.js';
 import type { DriveDeps } from './deps.js';
+import { lookAtTarget } from './look-at-target.js';
 import { requireTarget, targetFailure } from './restore-target.js';
 import { requireZstdHere } from './zstd-here.js';
 
@@ -59,7 +58,10 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
     if (row === undefined) return;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
-    if (retrieval.target !== null) await requireTarget(retrieval.target);
+    if (retrieval.target !== null) {
+      await requireTarget(retrieval.target);
+      await lookAtTarget(deps, attempt, retrieval, retrieval.target);
+    }
     if (!(await isOnTape(catalog, row))) {
       await attempt.commit(() => recordLost(deps, row));
       return;
@@ -189,7 +191,6 @@ async function readMembers(
     target: retrieval.target,
     overwrite: retrieval.overwrite as Overwrite,
     owners: process.getuid?.() === 0,
-    undescribed: retrieval.target === null ? [] : await foldersAboveSources(deps, subjectOf(retrieval, row)),
     job: { name: retrieval.id, token: attempt.token },
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, missed, problems),
@@ -289,16 +290,6 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     offset: file.tar_offset ?? 0,
     linkOffset,
   };
-}
-
-/** Names of the folders above a set's sources; they are no members of any archive. */
-async function foldersAboveSources(
-  { catalog }: Pick<DriveDeps, 'catalog'>,
-  setId: string,
-): Promise<string[]> {
-  const sources = JSON.parse((await setNamed(catalog, setId)).sources) as string[];
-  const names = sources.map((source) => memberNameOfText(source, process.platform));
-  return [...new Set(names.flatMap((name) => [...namesAbove(name)]))];
 }
 
 /** What the system says of one file of a tape; any other error of it concerns more, such as a mount that has died. */

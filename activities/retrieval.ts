@@ -4,6 +4,7 @@ import { fromBytes } from '../archive/byte-string.js';
 import { timeSetter } from '../archive/set-times.js';
 import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
 import { TargetTree } from '../archive/target-tree.js';
+import { existingAt, forgetExisting } from '../catalog/existing-entries.js';
 import { unreserveForCopy } from '../catalog/copy-staging.js';
 import { recordEndProblems, recordFailed, triedOf, type RetrievalProblem } from '../catalog/read-results.js';
 import {
@@ -129,9 +130,13 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
   return asAttempt(async (attempt) => {
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, id);
-    if (retrieval.kind === 'restore' && retrieval.target !== null && retrieval.finished_at === null) {
-      const problems = await treeProblems(deps, retrieval, retrieval.target, attempt);
+    const { kind, target, looked, finished_at: finishedAt } = retrieval;
+    let isWhole = false;
+    // Where nobody has looked, nothing was restored either.
+    if (kind === 'restore' && target !== null && looked !== null && finishedAt === null) {
+      const problems = await treeProblems(deps, retrieval, target, attempt);
       await recordEndProblems(catalog, id, problems);
+      isWhole = problems.length === 0;
     }
     if (retrieval.kind === 'copy') {
       await unreserveForCopy(catalog, id);
@@ -140,6 +145,7 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
     const before = await summarizeRetrieval(catalog, id);
     const state = before.problems > 0 || before.failed > 0 ? 'incomplete' : 'completed';
     await recordRetrieval(catalog, id, state, null);
+    if (isWhole) await forgetExisting(catalog, id);
     return summarizeRetrieval(catalog, id);
   });
 }
@@ -176,21 +182,28 @@ async function finishTree(
   const owners = process.getuid?.() === 0;
   const times = timeSetter(settings.COMPRESSION_CODEC);
   const selection = selectionOf(retrieval);
-  const tree = new TargetTree(target, [], { name: retrieval.id, token });
+  const tree = new TargetTree(target, { name: retrieval.id, token });
   try {
     const { subject: setId } = retrieval;
     for await (const page of selectedHardLinks(catalog, setId, selection)) {
       check();
       for (const row of page) {
         const isWhole = row.state === 'packed' || row.state === 'unchanged';
-        if (row.hard_link_of !== null && row.type === 'file' && isWhole)
-          joinHardLink(tree, fromBytes(row.path), fromBytes(row.hard_link_of));
+        if (row.hard_link_of === null || row.type !== 'file' || !isWhole) continue;
+        const [name, of] = [row.path, row.hard_link_of];
+        const before = {
+          name: await existingAt(catalog, retrieval, name),
+          of: await existingAt(catalog, retrieval, of),
+        };
+        joinHardLink(tree, fromBytes(name), fromBytes(of), before);
       }
       await yieldNow();
     }
     for await (const page of selectedFolders(catalog, setId, selection)) {
       check();
       for (const row of page) {
+        // What was there before stays as it is.
+        if ((await existingAt(catalog, retrieval, row.path)) !== undefined) continue;
         const member = {
           name: fromBytes(row.path),
           mtimeS: row.mtime_s,

@@ -46,17 +46,25 @@ export function finishFolder(
   }
 }
 
+/** Inodes that were at the two places before the restore; undefined where nothing was. */
+export interface Before {
+  name: string | undefined;
+  of: string | undefined;
+}
+
 /**
  * Makes a file that was restored from its own archive the same file as another one again, as they were when they were
- * backed up. Both must be there with the same size and time; else nothing is done.
+ * backed up. Both must be there, as this restore has made them, with the same size, time, mode and owner; else nothing is done.
  */
-export function joinHardLink(tree: TargetTree, name: string, of: string): void {
+export function joinHardLink(tree: TargetTree, name: string, of: string, before?: Before): void {
   try {
     const path = tree.existing(name);
     const other = tree.existing(of);
     const [mine, theirs] = [lookAtPath(path), lookAtPath(other)];
     if (mine?.isFile() !== true || theirs?.isFile() !== true || mine.ino === theirs.ino) return;
+    if (String(mine.ino) === before?.name || String(theirs.ino) === before?.of) return;
     if (mine.size !== theirs.size || mine.mtimeNs !== theirs.mtimeNs) return;
+    if (mine.mode !== theirs.mode || mine.uid !== theirs.uid || mine.gid !== theirs.gid) return;
     const part = tree.partBeside(path);
     linkSync(other, part);
     try {

@@ -94,12 +94,10 @@ export class MemberPlacer {
     const existing = this.tree.existing(of);
     const there = place.folder.made ? undefined : lookAtPath(path);
     if (there !== undefined) {
-      const first = lookAtPath(existing);
-      if (there.ino === first?.ino) return 'same';
+      if (there.ino === lookAtPath(existing)?.ino) return 'same';
       if (isSameFile(path, member, there)) {
-        // Restored by itself before: it becomes a link, where that changes nothing else of it.
-        const isAlike = there.mode === first?.mode && there.uid === first.uid && there.gid === first.gid;
-        if (isAlike) joinHardLink(this.tree, member.name, of);
+        // Restored by itself before: it becomes a link, where that changes nothing else of it, and it may be replaced.
+        if (this.options.overwrite === 'always') joinHardLink(this.tree, member.name, of);
         return 'same';
       }
       const kept = this.mayReplace(member, there);

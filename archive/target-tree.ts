@@ -17,10 +17,11 @@ export class RestoreProblem extends Error {}
 
 /** Folders that are kept open at once. */
 const mostOpen = 64;
-/** Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. */
-const privateMode = 0o700;
-/** Mode of folders that no member describes, less the umask. */
-const plainMode = 0o777;
+/**
+ * Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. A folder that
+ * no member describes, above a source, keeps it.
+ */
+export const privateMode = 0o700;
 
 /** A folder of the target that is open, and what is known of it. */
 export interface OpenFolder {
@@ -54,20 +55,15 @@ export class TargetTree {
   private readonly rootPath: string;
   private parts = 0;
 
-  private readonly undescribed: ReadonlySet<string>;
-
   /**
    * @param target an existing folder; it may be reached through symbolic links itself.
-   * @param undescribed names of folders that stay as they are made.
    * @param job what made the files that are not whole yet, and the attempt of it that runs now: those that an earlier
    *   attempt has left in a folder are removed when it is opened first.
    */
   constructor(
     target: string,
-    undescribed: readonly string[],
     private readonly job: { name: string; token: string },
   ) {
-    this.undescribed = new Set(undescribed);
     this.rootPath = fromText(target);
     const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
     this.root = { fd, made: false, holds: 0, isLeft: false };
@@ -100,6 +96,17 @@ export class TargetTree {
     return this.child(this.folder(above, false), above, last);
   }
 
+  /** What is at an entry's place; undefined when nothing is, or what stands above it is no folder. Makes nothing. */
+  lookAt(name: string): BigIntStats | undefined {
+    try {
+      return lookAtPath(this.existing(name));
+    } catch (error) {
+      if (error instanceof RestoreProblem || (error as NodeJS.ErrnoException).code === 'ENOENT')
+        return undefined;
+      throw error;
+    }
+  }
+
   /** Opens a folder of the target, and makes it and those above it where they are missing. */
   folder(name: string, make = true): OpenFolder {
     if (name === '') return this.root;
@@ -112,7 +119,7 @@ export class TargetTree {
     }
     const { above, last } = splitName(name);
     const path = this.child(this.folder(above, make), above, last);
-    const made = make && makeFolder(path, this.undescribed.has(name) ? plainMode : privateMode);
+    const made = make && makeFolder(path);
     const folder = { fd: this.openFolder(path), made, holds: 0, isLeft: false };
     try {
       if (!made && make) this.removeStaleParts(path, folder, name);
@@ -198,9 +205,9 @@ function splitName(name: string): { above: string; last: string } {
   return { above: plain.slice(0, Math.max(slash, 0)), last: plain.slice(slash + 1) };
 }
 
-function makeFolder(path: Buffer, mode: number): boolean {
+function makeFolder(path: Buffer): boolean {
   try {
-    mkdirSync(path, mode);
+    mkdirSync(path, privateMode);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

@@ -39,8 +39,6 @@ export interface UnpackOptions {
   overwrite: Overwrite;
   /** Sets owners too; only root may. */
   owners: boolean;
-  /** Folders above the sources, which no member describes: they are made for everybody, all others for their owner alone. */
-  undescribed: readonly string[];
   /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
   job: { name: string; token: string };
   /** Blocks that are read ahead. */

@@ -68,7 +68,7 @@ export class Unpacker {
         : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
     try {
       this.tree = onSideSync('target', () =>
-        target === null ? undefined : new TargetTree(target, options.undescribed, options.job),
+        target === null ? undefined : new TargetTree(target, options.job),
       );
     } catch (error) {
       this.source.close();

@@ -120,7 +120,6 @@ async function unpack(archive: string, target: string | null, file: string): Pro
     target,
     overwrite: 'never',
     owners: process.getuid?.() === 0,
-    undescribed: [],
     job: { name: 'bench', token: 'bench' },
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),
     pages: pages(),

@@ -410,6 +410,24 @@ async function readOnlyTapes(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/**
+ * What was in the target before a restore: it stays as it is. Restores from before this step have changed it already, and
+ * go on as they began.
+ */
+async function existingEntries(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('retrievals').addColumn('looked', 'text').execute();
+  await sql`update retrievals set looked = ''`.execute(db);
+  await db.schema
+    .createTable('retrieval_existing')
+    .addColumn('retrieval_id', 'text', (c) => c.notNull())
+    .addColumn('look', 'text', (c) => c.notNull())
+    .addColumn('path', bytes, (c) => c.notNull())
+    .addColumn('ino', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('retrieval_existing_key', ['retrieval_id', 'look', 'path'])
+    .modifyEnd(sql`without rowid`)
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -428,5 +446,6 @@ export const migrations: Record<string, Migration> = {
   '0014_asked_sets': { up: askedSets },
   '0016_damaged_members': { up: damagedMembers },
   '0017_tape_states': { up: tapeStates },
+  '0018_existing_entries': { up: existingEntries },
   '0023_read_only_tapes': { up: readOnlyTapes },
 };

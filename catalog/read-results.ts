@@ -302,7 +302,7 @@ export async function insertProblems(
 }
 
 /** Number under which problems are noted that the end of a retrieval has found: they are of no archive. */
-const ofTheEnd = 0;
+export const ofTheEnd = 0;
 
 /** Records what the last step of a retrieval has found, in place of what an earlier attempt of it has recorded. */
 export async function recordEndProblems(

@@ -71,6 +71,7 @@ export async function insertRetrieval(
       fresh: 0,
       taken_up: 0,
       taken_up_at: null,
+      looked: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

@@ -270,6 +270,8 @@ export interface RetrievalsTable {
   /** How often workers have taken it up by themselves since an archive of it was read, and when last. */
   taken_up: Generated<number>;
   taken_up_at: Generated<number | null>;
+  /** Which look at the target counts (`RetrievalExistingTable`); null before the first archive is read, '' when none is needed. */
+  looked: Generated<string | null>;
 }
 
 /** The archives of a retrieval, in the order of reading. */
@@ -308,6 +310,15 @@ export interface RetrievalProblemsTable {
   reason: string;
   /** 1: the archive is damaged there, and another copy of it may have the member. */
   damaged: Generated<number>;
+}
+
+/** Folders, and files with several names, that a restore has found in its target: they are not its own. */
+export interface RetrievalExistingTable {
+  retrieval_id: string;
+  /** The attempt that looked. */
+  look: string;
+  path: Bytes;
+  ino: string;
 }
 
 /** Set folders seen on tapes whose number must never be given again, even after the catalog was lost. */
@@ -350,5 +361,6 @@ export interface Tables {
   retrievals: RetrievalsTable;
   retrieval_archives: RetrievalArchivesTable;
   retrieval_problems: RetrievalProblemsTable;
+  retrieval_existing: RetrievalExistingTable;
   schedules: SchedulesTable;
 }

@@ -120,7 +120,10 @@ async function* filesInRange(
   }
 }
 
-/** Folders of a selection, those above its names too, children before their parents; in pages. */
+/**
+ * Folders of a selection, those above its names too, children before their parents; in pages. With globs it is every folder,
+ * since any may be above a file that they match.
+ */
 export async function* selectedFolders(
   db: Catalog,
   setId: string,
@@ -142,7 +145,9 @@ export async function* selectedFolders(
     const page = await query.execute();
     const last = page.at(-1);
     if (last === undefined) return;
-    yield page.filter((row) => wanted(fromBytes(row.path)) || above.has(fromBytes(row.path)));
+    yield page.filter(
+      (row) => selection.globs.length > 0 || wanted(fromBytes(row.path)) || above.has(fromBytes(row.path)),
+    );
     if (page.length < filePageSize) return;
     before = last.path;
   }

@@ -1,9 +1,7 @@
-import { accessSync, constants, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import { fromText, toBytes } from '../../archive/byte-string.js';
-import { memberNameOfText } from '../../archive/member-name.js';
-import { lookAtPath } from '../../archive/target-tree.js';
+import { isFreshTarget } from '../../archive/fresh-target.js';
 import { planRestore } from '../../catalog/plan-retrieval.js';
 import { doubtOf } from '../../catalog/rebuilt-sets.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
@@ -37,7 +35,11 @@ export function addRestore(program: Command): void {
     .requiredOption('--target <folder>', 'folder to restore into; made when it does not exist')
     .option('--include <glob>', 'only this file or folder, or what matches; may be given again', repeat, [])
     .option('--path <path>', 'with `latest`: the newest set that holds this file or folder')
-    .option('--overwrite <when>', 'replace what is in the target already: never, if-newer or always', 'never')
+    .option(
+      '--overwrite <when>',
+      'replace files and links that are in the target already: never, if-newer or always; a folder that is there keeps its mode, owner and time unless always',
+      'never',
+    )
     .option('--drive <name>', 'drive to read with', 'lto1')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
@@ -65,7 +67,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
-    fresh: Number(isFresh(target, set.sources)),
+    fresh: Number(isFreshTarget(target, JSON.parse(set.sources) as string[])),
   };
   const doubt = doubtOf(set);
   if (doubt !== undefined) session.say(doubt);
@@ -127,24 +129,6 @@ async function setToRestore(
   throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
     advice: '`tapeflow find GLOB` looks in all of them.',
   });
-}
-
-/**
- * True when nothing of a set can be at the target: nothing is at the places of its sources. A new file system's own
- * `lost+found` is nothing.
- *
- * @param sources JSON of their paths; a set that was read from a tape may have none.
- */
-function isFresh(target: string, sources: string): boolean {
-  const names = (JSON.parse(sources) as string[]).map((source) => memberNameOfText(source, process.platform));
-  try {
-    if (names.length === 0 || names.includes(''))
-      return readdirSync(target).every((entry) => entry === 'lost+found');
-    return names.every((name) => lookAtPath(toBytes(`${fromText(target)}/${name}`)) === undefined);
-  } catch {
-    // A file in the place of a folder above a source, say: the restore tells what is the matter.
-    return false;
-  }
 }
 
 /**

@@ -93,10 +93,16 @@ function stepsOn(deps: DriveDeps, around: Around) {
     around(() => runOnce(body), catalog);
 
   async function retrieve(
-    wanted: { kind: 'restore' | 'verify'; subject: string; target: string | null; selection: Selection },
+    wanted: {
+      kind: 'restore' | 'verify';
+      subject: string;
+      target: string | null;
+      selection: Selection;
+      overwrite: string;
+    },
     plan: { archives: PlannedArchive[]; problems: Parameters<typeof insertRetrieval>[3] },
   ) {
-    const row = { ...wanted, drive: 'lto1', overwrite: 'never', selection: JSON.stringify(wanted.selection) };
+    const row = { ...wanted, drive: 'lto1', selection: JSON.stringify(wanted.selection) };
     const { id } = await insertRetrieval(catalog, row, plan.archives, plan.problems);
     for (const { no } of await pendingArchives(catalog, id, 10_000))
       await attempt(() => readArchive(deps, { id, no }));
@@ -133,13 +139,18 @@ function stepsOn(deps: DriveDeps, around: Around) {
       return summarizeSet(catalog, set.id);
     },
     /** Restores what is wanted of a set into a folder. */
-    async restore(setId: string, target: string, selection: Selection = { names: [], globs: [] }) {
-      const wanted = { kind: 'restore', subject: setId, target, selection } as const;
+    async restore(
+      setId: string,
+      target: string,
+      selection: Selection = { names: [], globs: [] },
+      overwrite = 'never',
+    ) {
+      const wanted = { kind: 'restore', subject: setId, target, selection, overwrite } as const;
       return retrieve(wanted, await planRestore(catalog, setId, selection));
     },
     async verify(setId: string) {
       const selection: Selection = { names: [], globs: [] };
-      const wanted = { kind: 'verify', subject: setId, target: null, selection } as const;
+      const wanted = { kind: 'verify', subject: setId, target: null, selection, overwrite: 'never' } as const;
       return retrieve(wanted, { archives: await planVerify(catalog, { setId }, 100), problems: [] });
     },
   };

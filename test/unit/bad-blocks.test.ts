@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
@@ -346,7 +346,7 @@ test('a source that fails while it is compressed on to a tape costs its file, an
   assert.equal((await catalog.selectFrom('tapes').select('state').executeTakeFirstOrThrow()).state, 'usable');
 });
 
-test('a second name of a file that is in the target with the same content is there already', async (t) => {
+test('a second name of a file that is in the target with the same content is there already, and stays as it is', async (t) => {
   const sets = await setsInProcess(t);
   const source = tempFolder(t);
   writeTree(source, { a: noise(5000, 'a') });
@@ -355,7 +355,10 @@ test('a second name of a file that is in the target with the same content is the
   const target = tempFolder(t);
   const only = { names: [path.join(source, 'b').slice(1)], globs: [] };
   assert.equal((await sets.restore(setId, target, only)).status, 'completed');
+  const there = statSync(path.join(target, source, 'b')).ino;
   const all = await sets.restore(setId, target);
   assert.deepEqual([all.status, all.problems], ['completed', []]);
+  assert.equal(statSync(path.join(target, source, 'b')).ino, there);
+  assert.equal((await sets.restore(setId, target, undefined, 'always')).status, 'completed');
   assertSameTree(path.join(target, source), source, { folderTimes: false, nearTimes: true });
 });

@@ -119,7 +119,6 @@ async function take(
         target,
         overwrite: 'never',
         owners: false,
-        undescribed: [],
         inFlight: 4,
       },
       ...{ index: indexed ? index : undefined, job: { name: 'j', token: 't' } },
@@ -471,7 +470,6 @@ test(
     const more = {
       overwrite: 'never',
       owners: false,
-      undescribed: [],
       job: { name: 'j', token: 't' },
       inFlight: 1,
     } as const;
