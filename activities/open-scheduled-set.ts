@@ -6,11 +6,18 @@ import {
   type ScheduleRow,
 } from '../catalog/schedules.js';
 import { placesOf, type CopyPlace } from '../catalog/set-copies.js';
-import { openSet, setNamed, unfinishedLike, type NewSet, type SetRow } from '../catalog/sets.js';
+import {
+  openSet,
+  rememberSeenSets,
+  setNamed,
+  unfinishedLike,
+  type NewSet,
+  type SetRow,
+} from '../catalog/sets.js';
 import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { requireSources } from '../source/require-sources.js';
-import { rememberSetsInDrives } from '../tape/tape-demand.js';
+import { setsInDrives } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import { snapshotOptions, setOptions, type SetOptions } from './set-options.js';
@@ -139,7 +146,7 @@ async function openOnce(
   // What a person's `backup` would be refused is refused here too.
   const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
   if (!wasMade) await requireSources(backup.sources, backup.excludes);
-  await rememberSetsInDrives(catalog, settings.drives);
+  await rememberSeenSets(catalog, await setsInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
   const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
   const isMade = same.some(({ set }) => set.made_by === madeBy);

@@ -1,9 +1,8 @@
-import { realpathSync } from 'node:fs';
-import path from 'node:path';
 import type { ScanProgress } from '../source/scan.js';
 import { scanInThread } from '../source/scan.js';
 import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
+import { truePath } from '../config/true-path.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 import { setOptions } from './set-options.js';
@@ -49,16 +48,5 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
  */
 export function ownFolders({ settings }: Pick<Deps, 'settings'>): string[] {
   const { TAPEFLOW_DATA_DIR: data, BACKUP_COMPRESS_DIR: staging, drives } = settings;
-  return [data, staging, ...drives.map((drive) => drive.path)].map(truePath);
-}
-
-/** A path without links; what does not exist yet is taken as it is written. */
-function truePath(folder: string): string {
-  const absolute = path.resolve(folder);
-  const parent = path.dirname(absolute);
-  try {
-    return realpathSync(absolute);
-  } catch {
-    return parent === absolute ? absolute : path.join(truePath(parent), path.basename(absolute));
-  }
+  return [data, staging, ...drives.map((drive) => drive.path)].map((folder) => truePath(folder));
 }

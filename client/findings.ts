@@ -1,9 +1,7 @@
 import type { SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { driveNamed } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
-import { openDrive } from '../tape/drive.js';
-import { identifyTape } from '../tape/loaded-tape.js';
+import type { DriveLook } from './drive-looks.js';
 import { pendingSteps, type PendingStep } from './pending-steps.js';
 import { findServer, type Session } from './session.js';
 import { troubleOf, type SetTrouble } from './set-health.js';
@@ -58,18 +56,15 @@ export function waitAdvice(set: SetRow, outlook: Outlook): string {
   return waiting === undefined ? 'It is being worked on.' : `${waiting.activity} waits for a free worker.`;
 }
 
-/** Which tape is in the set's drive. */
-export async function driveFinding(session: Session, set: SetRow): Promise<Finding> {
-  const question = `Drive ${set.drive} mounted?`;
-  try {
-    const drive = openDrive(driveNamed(session.settings, set.drive));
-    const { row } = await identifyTape(drive, await session.catalog());
-    return {
-      question,
-      answer: `yes, with tape ${row.name} of pool ${row.pool} (${row.state}, ${formatBytes(row.free)} free)`,
-    };
-  } catch (error) {
-    if (!(error instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(error)}` };
-    return { question, answer: `no: ${error.message}`, advice: error.advice };
+/** Which tape is in a drive of the set. */
+export function driveFinding({ drive, loaded }: DriveLook): Finding {
+  const question = `Drive ${drive} mounted?`;
+  if ('failure' in loaded) {
+    const { failure } = loaded;
+    if (!(failure instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(failure)}` };
+    const told = failure.details['reason'] === 'silent' ? 'not known' : 'no';
+    return { question, answer: `${told}: ${failure.message}`, advice: failure.advice };
   }
+  const { name, pool, state, free } = loaded.row;
+  return { question, answer: `yes, with tape ${name} of pool ${pool} (${state}, ${formatBytes(free)} free)` };
 }

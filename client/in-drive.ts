@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { driveNamed } from '../config/settings.js';
+import { askDrive, unlessSilent } from '../tape/ask-drive.js';
 import { lockDrive, type DriveLock } from '../tape/drive-lock.js';
 import { openDrive, type Drive } from '../tape/drive.js';
 import { queuesOf } from '../workflows/queues.js';
@@ -50,6 +51,8 @@ export async function inDrive<Result>(
     }
   }
   try {
+    // A drive that hangs would hang this command too, and be left locked.
+    await askDrive(session.settings, driveSettings, (drive) => drive.medium()).catch(unlessSilent);
     return await step.here(openDrive(driveSettings), lock);
   } finally {
     lock.release();

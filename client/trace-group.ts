@@ -5,12 +5,10 @@ import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../catalog/g
 import { allCopiesOf, placesOf } from '../catalog/set-copies.js';
 import { setNamed, type SetRow } from '../catalog/sets.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
-import { driveNamed } from '../config/settings.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
-import { openDrive } from '../tape/drive.js';
-import { identifyTape } from '../tape/loaded-tape.js';
+import { lookAtDrives, type DriveLook } from './drive-looks.js';
 import {
   driveFinding,
   outlookOf,
@@ -115,8 +113,11 @@ async function groupFindings(
       advice: group.state === 'queued' ? (set.reason ?? 'It waits for the archives before it.') : undefined,
     },
   ];
-  findings.push(...(await copyFindings(session, set, group, archive, failed ?? waitAdvice(set, outlook))));
-  findings.push(await driveFinding(session, set));
+  const looks = await lookAtDrives(session, set, archive?.name);
+  findings.push(
+    ...(await copyFindings(session, set, group, { archive, looks }, failed ?? waitAdvice(set, outlook))),
+  );
+  findings.push(...looks.map(driveFinding));
   return findings;
 }
 
@@ -125,7 +126,7 @@ async function copyFindings(
   session: Session,
   set: SetRow,
   group: GroupRow,
-  archive: ArchiveRow | undefined,
+  { archive, looks }: { archive: ArchiveRow | undefined; looks: readonly DriveLook[] },
   advice: string,
 ): Promise<Finding[]> {
   const catalog = await session.catalog();
@@ -144,7 +145,7 @@ async function copyFindings(
     }
     const tape = await tapeByUuid(catalog, copy.tape_uuid);
     const name = tape?.name ?? copy.tape_uuid;
-    const loaded = tape === undefined ? '' : await onLoadedTape(session, set, tape, archive);
+    const loaded = tape === undefined ? '' : onLoadedTape(looks, tape, archive);
     const damage = copy.damage === null ? '' : `; BUT it is damaged: ${copy.damage}`;
     findings.push({
       question,
@@ -174,22 +175,11 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
   return undefined;
 }
 
-/** What the disk says, when the tape is in the drive. */
-async function onLoadedTape(
-  session: Session,
-  set: SetRow,
-  tape: TapeRow,
-  archive: ArchiveRow | undefined,
-): Promise<string> {
-  try {
-    const drive = openDrive(driveNamed(session.settings, set.drive));
-    const loaded = await identifyTape(drive, await session.catalog());
-    if (loaded.row.uuid !== tape.uuid || archive === undefined) return '';
-    const file = path.join(drive.settings.path, set.id, archive.name);
-    const size = await sizeOf(file);
-    if (size === archive.size) return `; ${file} is there with its size`;
-    return `; BUT ${file} ${size === undefined ? 'is not there' : `has ${size} instead of ${archive.size} bytes`}`;
-  } catch {
-    return '';
-  }
+/** What the tape itself says, when it is in a drive of the set. */
+function onLoadedTape(looks: readonly DriveLook[], tape: TapeRow, archive: ArchiveRow | undefined): string {
+  const look = looks.find(({ loaded }) => 'row' in loaded && loaded.row.uuid === tape.uuid);
+  if (look === undefined || archive === undefined) return '';
+  const { archiveFile: file = '', archiveBytes: size } = look;
+  if (size === archive.size) return `; ${file} is there with its size`;
+  return `; BUT ${file} ${size === undefined ? 'is not there' : `has ${size} instead of ${archive.size} bytes`}`;
 }

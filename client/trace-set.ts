@@ -13,6 +13,7 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
+import { lookAtDrives } from './drive-looks.js';
 import { anotherCopy } from './keeping-text.js';
 import type { Session } from './session.js';
 import { formatTime } from './table.js';
@@ -96,7 +97,7 @@ async function setFindings(
       answer: `${onTape} of ${groups} archives are written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
       advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
     },
-    await driveFinding(session, set),
+    ...(await lookAtDrives(session, set)).map(driveFinding),
   ];
   if (summary.failedGroups.length > 0) {
     findings.push({

@@ -140,6 +140,11 @@ export const settingsSchema = z.object({
   RETRY_SECONDS: seconds.default(1),
   /** Tries of one step before its group is parked as failed. */
   RETRY_ATTEMPTS: whole(1, 1000).default(5),
+  /**
+   * Seconds within which a drive answers, also while it seeks: one that is silent for longer is said to be so. Nothing is given
+   * up for it. Commands that look at a drive wait for 15 of them at most.
+   */
+  DRIVE_ANSWER_SECONDS: seconds.default(60),
   /** Written bytes after which the tape's index is synced; half of the staging budget, or a whole drain, when not given. */
   TAPE_SYNC_BYTES: size.optional(),
   /** Age of the oldest written archive after which the tape's index is synced. */

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import {
   describeHolder,
@@ -11,6 +10,7 @@ import {
 import { TapeflowFailure } from '../config/failures.js';
 import { holderOfVersionBefore, requireLockFolder } from '../config/lock-folder.js';
 import type { Settings, DriveSettings } from '../config/settings.js';
+import { truePath } from '../config/true-path.js';
 import type { Medium } from './drive.js';
 
 /** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
@@ -99,9 +99,5 @@ function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): Tapeflo
 /** One key for every way to write a path; Windows' drive letters in upper case. */
 export function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
   if (platform === 'win32') return path.win32.resolve(drivePath).toUpperCase();
-  try {
-    return realpathSync(drivePath);
-  } catch {
-    return path.resolve(drivePath);
-  }
+  return truePath(drivePath);
 }

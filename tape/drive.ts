@@ -1,8 +1,10 @@
 import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
+import { access, readdir, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
-import { fsyncFolder } from '../staging/durable-file.js';
+import { fsyncFolder, sizeOf } from '../staging/durable-file.js';
+import { readLabel, type TapeLabel } from './label.js';
 import { ltfsDrive } from './ltfs.js';
 import type { WriteProtection } from './write-protection.js';
 
@@ -28,6 +30,12 @@ export interface Drive {
   readonly settings: DriveSettings;
   /** Looks whether a tape is mounted. Never makes the path. */
   medium(): Promise<Medium>;
+  /** The label of the tape; undefined when it has none. */
+  label(): Promise<TapeLabel | undefined>;
+  /** Bytes of a file of the tape, by its path from the root; undefined when there is none. */
+  sizeOf(file: string): Promise<number | undefined>;
+  /** Names at the root of the tape. */
+  names(): Promise<string[]>;
   /** Asks the drive; once per archive, because it is slow on some. */
   space(): Promise<Space>;
   /** Bytes that must stay free besides what is written. */
@@ -77,10 +85,20 @@ export function openDrive(settings: DriveSettings): Drive {
   return settings.kind === 'ltfs' ? ltfsDrive(settings) : directoryDrive(settings);
 }
 
+/** What is read of the files of a tape, whatever the drive's kind is. */
+export function filesOf({ path: root }: DriveSettings): Pick<Drive, 'label' | 'sizeOf' | 'names'> {
+  return {
+    label: () => readLabel(root),
+    sizeOf: (file) => sizeOf(path.join(root, file)),
+    names: () => readdir(root),
+  };
+}
+
 /** A folder on any disk that serves as a tape: an fsync makes its bytes durable. */
 function directoryDrive(settings: DriveSettings): Drive {
   return {
     settings,
+    ...filesOf(settings),
     async medium() {
       try {
         const stats = await stat(settings.path, { bigint: true });
@@ -118,8 +136,8 @@ function directoryDrive(settings: DriveSettings): Drive {
 }
 
 /** Size and free bytes of the file system at a path. */
-export async function spaceOf(path: string): Promise<Space> {
-  const { bsize, blocks, bavail } = await statfs(path);
+export async function spaceOf(folder: string): Promise<Space> {
+  const { bsize, blocks, bavail } = await statfs(folder);
   return { capacity: blocks * bsize, free: bavail * bsize };
 }
 

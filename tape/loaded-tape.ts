@@ -2,9 +2,8 @@ import path from 'node:path';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
-import { labelFileName, readLabel, type TapeLabel } from './label.js';
+import { labelFileName, type TapeLabel } from './label.js';
 
 /** A tape in a drive that the catalog knows. */
 export interface LoadedTape {
@@ -53,7 +52,7 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
 async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape> {
   const { name } = drive.settings;
   const medium = await lookAt(drive, () => drive.medium());
-  const label = await lookAt(drive, () => readLabel(drive.settings.path));
+  const label = await lookAt(drive, () => drive.label());
   if (label === undefined) {
     throw tapeNotReady(
       'unlabelled',
@@ -126,8 +125,7 @@ export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {
 async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow): Promise<void> {
   const last = await lastCommittedOn(catalog, row.uuid);
   if (last === undefined) return;
-  const file = path.join(drive.settings.path, last.set_id, last.name);
-  const size = await lookAt(drive, () => sizeOf(file));
+  const size = await lookAt(drive, () => drive.sizeOf(path.join(last.set_id, last.name)));
   if (size === last.size) return;
   const found = size === undefined ? 'is not there' : `has ${size} bytes instead of ${last.size}`;
   throw tapeNotReady(

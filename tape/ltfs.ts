@@ -2,7 +2,7 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../config/failu
 import type { DriveSettings } from '../config/settings.js';
 import { sideOf } from '../config/sides.js';
 import { fsyncFolder } from '../staging/durable-file.js';
-import { onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
+import { filesOf, onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
 import { missingMount } from './mount.js';
 import type { WriteProtection } from './write-protection.js';
@@ -42,6 +42,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
   };
   return {
     settings,
+    ...filesOf(settings),
     async medium() {
       const missing = await missingMount(where);
       if (missing === 'dead') throw ltfsDied();

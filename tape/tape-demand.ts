@@ -8,9 +8,10 @@ import { copyText, placesOf } from '../catalog/set-copies.js';
 import { moveTape, sealTape, unsealTape } from '../catalog/tape-states.js';
 import { holdsOtherCopy, tapeByUuid, wasBegunOn, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
-import type { DriveSettings } from '../config/settings.js';
+import type { Settings } from '../config/settings.js';
 import { formatBytes } from '../config/sizes.js';
 import { archiveNames, manifestName } from '../staging/paths.js';
+import { askDrive } from './ask-drive.js';
 import { tapeNotReady, type Drive } from './drive.js';
 import { halfErased, identifyTape, lookAt, requireOwn, type LoadedTape } from './loaded-tape.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
@@ -230,12 +231,15 @@ async function entryAt(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Numbers found on the tapes in some drives are never given again, also after the catalog was lost. */
-export async function rememberSetsInDrives(
-  catalog: Catalog,
-  drives: readonly Pick<DriveSettings, 'path'>[],
-): Promise<void> {
-  for (const { path: mount } of drives) await rememberSeenSets(catalog, await setsOnTape(mount));
+/**
+ * Numbers of sets found on the tapes in some drives; for `rememberSeenSets`, so that they are never given again, also after
+ * the catalog was lost. A drive that does not answer is passed by: what its tape has already is refused when it is written to.
+ */
+export async function setsInDrives(settings: Settings): Promise<string[]> {
+  const names = await Promise.all(
+    settings.drives.map((drive) => askDrive(settings, drive, (asked) => asked.names()).catch(() => [])),
+  );
+  return names.flat().filter(isSetId);
 }
 
 /** Set folders at the root of a tape; none when it cannot be listed. */

@@ -2,9 +2,9 @@ import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ownFolders } from '../../activities/scan-sources.js';
 import { requireZstdHere } from '../../activities/zstd-here.js';
-import { rememberSetsInDrives } from '../../tape/tape-demand.js';
+import { setsInDrives } from '../../tape/tape-demand.js';
 import { type CopyPlace } from '../../catalog/set-copies.js';
-import { openSet, requireSetId, type OpenedSet, type SetRow } from '../../catalog/sets.js';
+import { openSet, rememberSeenSets, requireSetId, type OpenedSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { requireSources } from '../../source/require-sources.js';
@@ -183,11 +183,12 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
     await requireZstdHere(settings.COMPRESSION_CODEC);
   const catalog = await session.catalog();
+  const seen = setsInDrives(settings);
   const server = await connectServer(session);
   try {
     // Before there is a set: a server that is not as it must be leaves none behind.
     await prepareServer(server);
-    await rememberSetsInDrives(catalog, settings.drives);
+    await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
       catalog,
       { ...planned, id: flags.set, options: newSetOptions(settings) },

@@ -11,7 +11,7 @@ import type { Retention } from '../../config/retention.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
-import { openDrive } from '../../tape/drive.js';
+import { askDrive } from '../../tape/ask-drive.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
@@ -232,10 +232,12 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
   const what = `drive ${settings.name}`;
   const where = `${settings.kind} ${settings.path}`;
   if (!catalogWorks) return { what, level: 'note', finding: `${where}: not looked at without a catalog` };
-  const drive = openDrive(settings);
   try {
-    const { row } = await identifyTape(drive, await session.catalog());
-    const protection = await drive.writeProtection();
+    const catalog = await session.catalog();
+    const { row, protection } = await askDrive(session.settings, settings, async (drive) => ({
+      row: (await identifyTape(drive, catalog)).row,
+      protection: await drive.writeProtection(),
+    }));
     const bad = protection !== undefined || row.state !== 'usable';
     return {
       what,

@@ -10,10 +10,10 @@ import { newestSetWith, setNamed, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
-import { loadedTapeId } from '../../tape/label.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { memberNamesOf, requireGlob, shownPath } from '../names.js';
 import { inSession, userPath, type Session } from '../session.js';
+import { tapeInDrive } from '../drive-looks.js';
 
 interface RestoreFlags {
   target: string;
@@ -72,7 +72,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const doubt = doubtOf(set);
   if (doubt !== undefined) session.say(doubt);
   const unfinished = await unfinishedLike(catalog, wanted);
-  const loaded = unfinished === undefined ? await loadedTapeId(drive.path) : undefined;
+  const loaded = unfinished === undefined ? await tapeInDrive(session, drive.name) : undefined;
   const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { RebuiltSet } from '../../catalog/rebuilt-sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
+import { askDrive, unlessSilent } from '../../tape/ask-drive.js';
 import { lockDrive } from '../../tape/drive-lock.js';
 import { openDrive } from '../../tape/drive.js';
 import { readCatalog, type CatalogReading } from '../../tape/read-catalog.js';
@@ -39,6 +40,7 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   const catalog = await session.catalog();
   const lock = lockDrive(settings, driveSettings, 'tape catalog');
   try {
+    await askDrive(settings, driveSettings, (drive) => drive.medium()).catch(unlessSilent);
     const reading = await readCatalog({
       drive: openDrive(driveSettings),
       lock,

@@ -6,9 +6,9 @@ import { findSet, setWithFiles } from '../../catalog/sets.js';
 import { tapeByName } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { loadedTapeId } from '../../tape/label.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { inSession, type Session } from '../session.js';
+import { tapeInDrive } from '../drive-looks.js';
 
 interface CopyFlags {
   pool: string;
@@ -49,7 +49,7 @@ async function copyTape(session: Session, subject: string, flags: CopyFlags): Pr
     await runRetrieval(session, unfinished, { attached: true });
     return;
   }
-  const plan = await planCopies(catalog, what, flags.pool, await loadedTapeId(drive.path));
+  const plan = await planCopies(catalog, what, flags.pool, await tapeInDrive(session, drive.name));
   if (plan.archives.length === 0) {
     const [problem] = plan.problems;
     if (problem !== undefined) throw new TapeflowFailure('NothingToCopy', problem.reason);

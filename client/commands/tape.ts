@@ -7,7 +7,7 @@ import { listTapes, tapeByName, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
-import { openDrive } from '../../tape/drive.js';
+import { askDrive } from '../../tape/ask-drive.js';
 import { labelTape, type LabelRequest } from '../../tape/label-tape.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { exitCodes } from '../exit-codes.js';
@@ -145,14 +145,16 @@ export function tapeObject(row: TapeRow): object {
 async function status(session: Session, driveName: string): Promise<void> {
   const catalog = await session.catalog();
   await installationId(catalog);
-  const drive = openDrive(driveNamed(session.settings, driveName));
+  const drive = driveNamed(session.settings, driveName);
   try {
-    const loaded = await identifyTape(drive, catalog);
-    const protection = await drive.writeProtection();
+    const { loaded, protection } = await askDrive(session.settings, drive, async (asked) => ({
+      loaded: await identifyTape(asked, catalog),
+      protection: await asked.writeProtection(),
+    }));
     if (session.json) {
       session.emit({
         drive: driveName,
-        path: drive.settings.path,
+        path: drive.path,
         ...tapeObject(loaded.row),
         writeProtection: protection?.why ?? null,
         readOnlyForGood: protection?.forGood === true,
@@ -161,7 +163,7 @@ async function status(session: Session, driveName: string): Promise<void> {
     }
     const { row, space } = loaded;
     session.print(
-      `Drive ${driveName} (${drive.settings.kind}, ${drive.settings.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
+      `Drive ${driveName} (${drive.kind}, ${drive.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
     );
     session.print(
       `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
@@ -179,7 +181,7 @@ async function status(session: Session, driveName: string): Promise<void> {
       );
     session.emit({
       drive: driveName,
-      path: drive.settings.path,
+      path: drive.path,
       trouble: error.sentence,
       reason: error.details['reason'] ?? null,
     });

@@ -9,10 +9,10 @@ import {
 } from '../../catalog/retrievals.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { loadedTapeId } from '../../tape/label.js';
 import { exitCodes } from '../exit-codes.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { inSession, type Session } from '../session.js';
+import { tapeInDrive } from '../drive-looks.js';
 import { subjectOf } from './tape-copy.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
@@ -61,7 +61,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
   }
   const verified = await readBack(session, subject, flags);
   if (!['completed', 'incomplete'].includes((await retrievalNamed(catalog, verified)).state)) return;
-  const plan = await planRepair(catalog, what, await loadedTapeId(drive.path));
+  const plan = await planRepair(catalog, what, await tapeInDrive(session, drive.name));
   if (plan.archives.length > 0) {
     const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
     await runRetrieval(session, repair, { attached: false });

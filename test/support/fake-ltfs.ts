@@ -76,6 +76,15 @@ export class FakeLtfs {
     await exit;
   }
 
+  /** SIGSTOP to the ltfs process: the drive hangs, and answers nothing until `goOn`. */
+  hang(): void {
+    this.process?.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.process?.kill('SIGCONT');
+  }
+
   /** A clean unmount: the index is written. */
   async eject(): Promise<void> {
     const child = this.process;

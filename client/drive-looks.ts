@@ -1,0 +1,52 @@
+import path from 'node:path';
+import { placesOf } from '../catalog/set-copies.js';
+import type { SetRow } from '../catalog/sets.js';
+import { describeError } from '../config/failures.js';
+import { driveNamed } from '../config/settings.js';
+import { askDrive } from '../tape/ask-drive.js';
+import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
+import type { Session } from './session.js';
+
+/** What a look at one drive of a set shows. */
+export interface DriveLook {
+  drive: string;
+  /** The tape in it, or why none can be told. */
+  loaded: LoadedTape | { failure: unknown };
+  /** Bytes of the archive that was asked for on that tape; undefined when it is not there. */
+  archiveBytes: number | undefined;
+  /** Where that archive is, or should be. */
+  archiveFile: string | undefined;
+}
+
+/** Looks at every drive of a set, and at an archive on their tapes. None is waited for without a limit. */
+export async function lookAtDrives(session: Session, set: SetRow, archive?: string): Promise<DriveLook[]> {
+  const catalog = await session.catalog();
+  const names = [...new Set(placesOf(set).map((place) => place.drive))];
+  return Promise.all(
+    names.map(async (drive): Promise<DriveLook> => {
+      try {
+        const settings = driveNamed(session.settings, drive);
+        return await askDrive(session.settings, settings, async (asked) => {
+          const loaded = await identifyTape(asked, catalog);
+          const file = archive === undefined ? undefined : path.join(set.id, archive);
+          const archiveBytes = file === undefined ? undefined : await asked.sizeOf(file);
+          const archiveFile = file === undefined ? undefined : path.join(settings.path, file);
+          return { drive, loaded, archiveBytes, archiveFile };
+        });
+      } catch (failure) {
+        return { drive, loaded: { failure }, archiveBytes: undefined, archiveFile: undefined };
+      }
+    }),
+  );
+}
+
+/** UUID of the tape in a drive, by its label alone; undefined, and said, when the drive does not answer. */
+export async function tapeInDrive(session: Session, driveName: string): Promise<string | undefined> {
+  try {
+    const { settings } = session;
+    return (await askDrive(settings, driveNamed(settings, driveName), (drive) => drive.label()))?.uuid;
+  } catch (error) {
+    session.say(`Which tape is in drive ${driveName} is not known: ${describeError(error)}`);
+    return undefined;
+  }
+}
