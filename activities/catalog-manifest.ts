@@ -10,6 +10,7 @@ import { encodeHeaders, paddedBytes } from '../archive/tar-header.js';
 import { filesOfGroup, type PlannedRow } from '../catalog/files.js';
 import type { ArchiveRow } from '../catalog/groups.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
+import { isRebuilt } from '../catalog/rebuilt-sets.js';
 import { setNamed } from '../catalog/sets.js';
 import { keptMember } from './pack-group.js';
 
@@ -47,6 +48,7 @@ export async function writeCatalogManifest(
           sources: JSON.parse(set.sources) as string[],
           ...{ hostname: '', mode: set.mode, base: set.base_id ?? undefined, platform: process.platform },
           rebuilt: archive.manifest_sha256 === '' ? true : undefined,
+          endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,
         }),
       ),
     );

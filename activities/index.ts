@@ -2,6 +2,7 @@ import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
 import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
+import { copiesWithoutMark, markEnd } from './end-marks.js';
 import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
@@ -47,6 +48,7 @@ export function archiveActivities(deps: Deps) {
     parkFailedGroup: (ref: GroupRef, stage: string, reason: string) =>
       parkFailedGroup(deps, ref, stage, reason),
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
+    copiesWithoutMark: (setId: string) => copiesWithoutMark(deps, setId),
     finishSet: (setId: string, problem?: string) => finishSet(deps, setId, problem),
     cancelSet: (setId: string, discard: boolean) => cancelSet(deps, setId, discard),
   };
@@ -64,6 +66,7 @@ export function driveActivities(deps: DriveDeps) {
     compressToTape: (ref: GroupRef, wanted?: string) => compressToTape(deps, ref, wanted),
     syncTape: (setId: string, tape: string, groups: number[], copyNo?: number) =>
       syncTape(deps, setId, tape, groups, copyNo),
+    markEnd: (setId: string, copyNo: number) => markEnd(deps, setId, copyNo),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
     fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
     storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),

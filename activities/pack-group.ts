@@ -83,6 +83,7 @@ export async function packGroup(
       mode: set.mode,
       base: set.base_id ?? undefined,
       platform: process.platform,
+      endMark: true,
     },
     signal: paths.signal,
     alreadySkipped: found,

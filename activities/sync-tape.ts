@@ -11,6 +11,7 @@ import { identifyTape, requireOwn, type LoadedTape } from '../tape/loaded-tape.j
 import { tapeFolder } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps } from './deps.js';
+import { noteMarks, writeEndMarks, type WrittenMark } from './end-marks.js';
 import { onMedium, writeAgain } from './on-medium.js';
 
 export interface SyncResult {
@@ -94,13 +95,16 @@ async function syncHeld(
 ): Promise<void> {
   const { catalog, drive, settings } = deps;
   attempt.report({ step: 'syncing', groups: pending.length });
-  if (process.platform === 'win32' && drive.settings.kind === 'ltfs') {
-    await indexPeriod(settings.TAPE_SYNC_INTERVAL, attempt);
-  }
   const began = performance.now();
   let look: Look;
+  let marks: WrittenMark[] = [];
   try {
-    look = await onMedium(deps, attempt, loaded, undefined, () => syncAndLook(deps, pending));
+    look = await onMedium(deps, attempt, loaded, undefined, async () => {
+      marks = await writeEndMarks(deps, loaded, new Set(pending.map((copy) => copy.set_id)), attempt);
+      if (process.platform === 'win32' && drive.settings.kind === 'ltfs')
+        await indexPeriod(settings.TAPE_SYNC_INTERVAL, attempt);
+      return syncAndLook(deps, pending);
+    });
   } catch (error) {
     // The tape is suspect now, and its unsynced copies are set back: that is what this step had to find out.
     if (error instanceof TapeflowFailure && error.details['reason'] === 'suspect') return;
@@ -109,6 +113,7 @@ async function syncHeld(
   const ms = performance.now() - began;
   const { there, missing, detail } = look;
   attempt.throwIfCancelled();
+  await noteMarks(deps, loaded, marks);
   for (const copy of missing) {
     const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
     await writeAgain(deps, loaded.row.uuid, reason, copy);

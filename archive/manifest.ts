@@ -27,6 +27,8 @@ export interface ManifestHeader {
   platform: string;
   /** It was made from the archive alone, and does not tell what only a scan knows. */
   rebuilt?: boolean | undefined;
+  /** Its set writes an end mark: without one on any of its tapes, nothing tells that it has ended. */
+  endMark?: boolean | undefined;
 }
 
 /** The last line: without it the manifest is not whole. */

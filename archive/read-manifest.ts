@@ -32,6 +32,7 @@ const headerSchema = z.object({
   base: setId.optional(),
   platform: z.string(),
   rebuilt: z.boolean().optional(),
+  endMark: z.boolean().optional(),
 });
 
 const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];

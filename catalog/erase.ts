@@ -149,6 +149,7 @@ export async function finishErase(
 ): Promise<TapeRow> {
   return catalog.transaction().execute(async (tx) => {
     await tx.deleteFrom('copies').where('tape_uuid', '=', tape.uuid).execute();
+    await tx.deleteFrom('end_marks').where('tape_uuid', '=', tape.uuid).execute();
     const now = Date.now();
     await moveTape(tx, tape.uuid, 'relabel');
     return tx
@@ -211,9 +212,10 @@ export async function forgetErased(catalog: Catalog): Promise<void> {
     while (await forgetFiles(catalog, id));
     await catalog.transaction().execute(async (tx) => {
       if (!(await isExpired(tx, id))) return;
-      for (const table of ['copies', 'archives', 'groups'] as const)
+      for (const table of ['copies', 'archives', 'groups', 'end_marks'] as const)
         await tx.deleteFrom(table).where('set_id', '=', id).execute();
-      await tx.updateTable('sets').set({ options: rebuiltOptions }).where('id', '=', id).execute();
+      const forgotten = { options: rebuiltOptions, end_marked: 0, end_facts: null };
+      await tx.updateTable('sets').set(forgotten).where('id', '=', id).execute();
     });
   }
 }

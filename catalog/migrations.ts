@@ -428,6 +428,26 @@ async function existingEntries(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
+/**
+ * What tells that a set has ended, on which tapes that stands, and what a set that was read from tapes knows of it; and how
+ * large a tape must be for what was skipped for its size.
+ */
+async function setEnds(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('end_marks')
+    .addColumn('set_id', 'text', (c) => c.notNull())
+    .addColumn('tape_uuid', 'text', (c) => c.notNull())
+    .addColumn('facts', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('end_marks_key', ['set_id', 'tape_uuid'])
+    .execute();
+  await db.schema.alterTable('sets').addColumn('end_facts', 'text').execute();
+  await db.schema
+    .alterTable('sets')
+    .addColumn('end_marked', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await db.schema.alterTable('groups').addColumn('needs', integer).execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -447,5 +467,6 @@ export const migrations: Record<string, Migration> = {
   '0016_damaged_members': { up: damagedMembers },
   '0017_tape_states': { up: tapeStates },
   '0018_existing_entries': { up: existingEntries },
+  '0019_set_ends': { up: setEnds },
   '0023_read_only_tapes': { up: readOnlyTapes },
 };

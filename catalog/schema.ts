@@ -100,6 +100,9 @@ export interface SetsTable {
   erased_at: Generated<number | null>;
   /** Id of the workflow that was started for it last; null: none yet. */
   workflow_id: Generated<string | null>;
+  /** Of a set that was read from tapes: 1 when its manifests say that it writes an end mark, and the `SetEnd` of that, as JSON. */
+  end_marked: Generated<number>;
+  end_facts: Generated<string | null>;
 }
 
 export interface GroupsTable {
@@ -120,6 +123,8 @@ export interface GroupsTable {
   /** Bytes of staging that this group holds or is promised. */
   reserved: number;
   reason: string | null;
+  /** Of a skipped one: bytes that a tape must have room for to take its archive, which no tape of its pool has. */
+  needs: Generated<number | null>;
 }
 
 export interface ArchivesTable {
@@ -326,6 +331,13 @@ export interface SeenSetsTable {
   set_id: string;
 }
 
+/** End marks of sets that are on tapes, durably: the `SetEnd` that each tells, as JSON. */
+export interface EndMarksTable {
+  set_id: string;
+  tape_uuid: string;
+  facts: string;
+}
+
 /** Backups at set times. Times are milliseconds since 1970. */
 export interface SchedulesTable {
   name: string;
@@ -358,6 +370,7 @@ export interface Tables {
   file_names: FileNamesTable;
   events: EventsTable;
   seen_sets: SeenSetsTable;
+  end_marks: EndMarksTable;
   retrievals: RetrievalsTable;
   retrieval_archives: RetrievalArchivesTable;
   retrieval_problems: RetrievalProblemsTable;

@@ -18,6 +18,11 @@ export function manifestName(setId: string, group: number): string {
   return `backup_${setId}_${String(group).padStart(6, '0')}${manifestEnding}`;
 }
 
+/** Name of the file on a tape that tells that a set has ended, and of how many groups. */
+export function endMarkName(setId: string): string {
+  return `backup_${setId}.end.json`;
+}
+
 /** What the name of an archive or of a manifest says; undefined for any other name. */
 export function parseArchiveName(
   name: string,

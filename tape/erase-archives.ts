@@ -3,7 +3,8 @@ import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId } from '../catalog/sets.js';
 import { wasBegunOn, type TapeRow } from '../catalog/tapes.js';
-import { parseArchiveName } from '../staging/paths.js';
+import { isPartOf } from '../staging/durable-file.js';
+import { endMarkName, parseArchiveName } from '../staging/paths.js';
 
 /**
  * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
@@ -52,7 +53,7 @@ export interface Deleted {
 }
 
 /**
- * Deletes every archive, manifest and `.part` of one below the root of a tape, and the folders of sets that are empty then.
+ * Deletes every archive, manifest, end mark and `.part` of one below the root of a tape, and the folders of sets that are empty then.
  * Everything else is left.
  *
  * @param confirm called before each deletion; throws to stop.
@@ -81,7 +82,8 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
   return deleted;
 }
 
-/** True for the name of an archive of the set, of its manifest, or of incomplete bytes of one of them. */
+/** True for the name of an archive of the set, of its manifest, of its end mark, or of incomplete bytes of one of them. */
 function isOurs(name: string, setId: string): boolean {
+  if (name === endMarkName(setId) || isPartOf(name, endMarkName(setId))) return true;
   return parseArchiveName(name.replace(/(\.(?:gz|zst|tar))\..+\.part$/, '$1'))?.setId === setId;
 }

@@ -1,10 +1,10 @@
-import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { systemErrorCode, type TapeflowFailure } from '../config/failures.js';
+import type { TapeflowFailure } from '../config/failures.js';
 import { fsyncFolder } from '../staging/durable-file.js';
 import { tapeNotReady } from './drive.js';
+import { NotSmallFile, readSmallFile } from './small-file.js';
 
 /** The label's file at the root of a tape. */
 export const labelFileName = 'tapeflow-label.json';
@@ -32,26 +32,14 @@ export type TapeLabel = z.output<typeof labelSchema>;
  */
 export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
   const file = path.join(mountPoint, labelFileName);
-  let text: string;
+  let text: string | undefined;
   try {
-    // A pipe in the label's place must not keep its reader for ever.
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    const handle = await open(file, flags);
-    try {
-      if (!(await handle.stat()).isFile()) throw damaged(file, 'it is no ordinary file');
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(mostLabelBytes + 1));
-      if (bytesRead > mostLabelBytes) throw damaged(file, 'it is too long');
-      text = buffer.toString('utf8', 0, bytesRead);
-    } finally {
-      await handle.close();
-    }
+    text = await readSmallFile(file, mostLabelBytes);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    // ENXIO: a socket.
-    if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
-      throw damaged(file, 'it is no ordinary file');
+    if (error instanceof NotSmallFile) throw damaged(file, error.message);
     throw error;
   }
+  if (text === undefined) return undefined;
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -2,16 +2,21 @@ import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { forgetErased } from '../catalog/erase.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { settleRebuiltSet, type RebuiltSet } from '../catalog/rebuilt-sets.js';
+import { CatalogConflict } from '../catalog/rebuilt-sets.js';
+import { enterEnd } from '../catalog/set-end.js';
+import { settleRebuiltSet, type RebuiltSet } from '../catalog/settle-rebuilt.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import type { TapeRow } from '../catalog/tapes.js';
 import { describeError } from '../config/failures.js';
+import { sideOf } from '../config/sides.js';
 import { archiveNames, manifestName, parseArchiveName } from '../staging/paths.js';
 import { adoptTape } from './adopt-tape.js';
-import type { Drive, Medium } from './drive.js';
+import { confirmMedium, type Drive, type Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { enterTape } from './enter-tape.js';
+import { readEndMark } from './end-mark.js';
 import { lookAt } from './loaded-tape.js';
+import { isMountDeath } from './ltfs.js';
 import { takeArchive, type ArchiveReport, type TakeContext } from './take-archive.js';
 
 export interface CatalogReading {
@@ -73,6 +78,11 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
       if (report.trouble !== null) reading.troubles.push(report.trouble);
       options.onArchive(report);
     });
+    const wrong = await takeEnd(options, medium, tape, setId);
+    if (wrong !== undefined) {
+      reading.troubles.push(wrong);
+      options.say(wrong);
+    }
     const settled = await settleRebuiltSet(catalog, setId);
     if (settled !== undefined) reading.sets.push(settled);
   }
@@ -80,6 +90,28 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
   if (options.adopt === true && tape.state === 'foreign' && reading.troubles.length === 0)
     reading.tape = await adoptTape(drive, options.lock, catalog, tape, medium);
   return reading;
+}
+
+/** Takes the end mark of a set on the tape, if it has one; returns what is wrong with it, as a sentence. */
+async function takeEnd(
+  { drive, catalog }: ReadOptions,
+  medium: Medium,
+  tape: TapeRow,
+  setId: string,
+): Promise<string | undefined> {
+  try {
+    const found = await readEndMark(drive.settings.path, setId);
+    if (found === undefined) return undefined;
+    if ('wrong' in found) return `The end mark of the set ${setId} is no good: ${found.wrong}.`;
+    await confirmMedium(drive.settings, medium);
+    await enterEnd(catalog, setId, tape.uuid, found.mark);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CatalogConflict) return error.message;
+    await confirmMedium(drive.settings, medium);
+    if (isMountDeath(error) || sideOf(error) !== 'tape') throw error;
+    return `The end mark of the set ${setId} cannot be read: ${describeError(error)}.`;
+  }
 }
 
 /** Archives with a good manifest first: it says which set this is, which an archive alone does not. */

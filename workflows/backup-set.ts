@@ -9,6 +9,7 @@ import {
   TemporalFailure,
 } from '@temporalio/workflow';
 import type { SetSummary } from '../catalog/sets.js';
+import { markEnds } from './end-marks.js';
 import { feedGroups } from './group-feed.js';
 import { cursorAfter } from './lanes.js';
 import {
@@ -47,7 +48,10 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     await work.run(() => Promise.race([backUp(run), run.broken]));
     await condition(allHandlersFinished);
     // A command may have ended it at the last moment: then the end finds its scope cancelled.
-    if (!run.draining || work.consideredCancelled) summary = await work.run(() => finish(run));
+    if (!run.draining || work.consideredCancelled) {
+      await work.run(() => markEnds(run));
+      summary = await work.run(() => finish(run));
+    }
   } catch (error) {
     // Nothing of this set may go on working when its end is written down.
     work.cancel();

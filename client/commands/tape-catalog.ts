@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { RebuiltSet } from '../../catalog/rebuilt-sets.js';
+import type { RebuiltSet } from '../../catalog/settle-rebuilt.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { askDrive, unlessSilent } from '../../tape/ask-drive.js';
@@ -99,16 +99,21 @@ function printReading(session: Session, reading: CatalogReading): void {
     session.print(`  ${troubles.length} archives or folders are damaged, or were left out: see above.`);
 }
 
-function setLine({ setId, state, groups, missing, damaged, partial }: RebuiltSet): string {
+function setLine({ setId, state, groups, missing, ended, damaged, partial }: RebuiltSet): string {
   const faults = [
     ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
     ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
     ...(partial.length > 0
       ? [`${shown(partial)} without a manifest: what of it earlier sets hold is not known`]
       : []),
+    ...(ended === false
+      ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
+      : []),
   ];
   if (faults.length > 0) return `${setId}: ${groups} groups; ${faults.join('; ')}`;
-  return `${setId}: ${state.replaceAll('_', ' ')}, as far as tapes tell: ${groups} groups, none missing between`;
+  const words = state.replaceAll('_', ' ');
+  if (ended === true) return `${setId}: ${words}: ${groups} groups, which are all`;
+  return `${setId}: ${words}, as far as tapes tell: ${groups} groups, none missing between`;
 }
 
 function shown(numbers: readonly (number | string)[]): string {

@@ -7,6 +7,7 @@ import { labelFileName } from '../../tape/label.js';
 import { driveSteps, type DriveSteps } from '../support/drive-steps.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { mountPoint, tempFolder } from '../support/trees.js';
+import { endMarkOn } from '../support/two-tapes.js';
 import { waitFor } from '../support/wait-for.js';
 
 async function loaded(t: TestContext): Promise<{ ltfs: FakeLtfs; steps: DriveSteps } | undefined> {
@@ -201,6 +202,38 @@ test('a cartridge that LTFS has made read-only for good is read, and never asked
   await steps.trust(tape);
   assert.deepEqual([(await steps.tape('LTO1')).state, (await steps.tape('LTO1')).read_only], ['usable', 0]);
 });
+
+for (const [op, errno, suspect] of [
+  ['fsync', 'EIO', true],
+  ['write', 'ENOSPC', false],
+] as const) {
+  test(`the ${op} of the end mark that fails with ${errno} ${suspect ? 'is one of the tape, and nothing is committed' : 'costs the mark alone'}`, async (t) => {
+    const drive = await loaded(t);
+    if (drive === undefined) return;
+    const { ltfs, steps } = drive;
+    const { setId, deps } = steps;
+    for (const group of [1, 2]) await steps.stage(group);
+    await deps.catalog.updateTable('sets').set({ scanned: 1 }).where('id', '=', setId).execute();
+    const { tape } = await steps.write(1);
+    ltfs.faults({ [op]: { errno, path: '.end.json' } });
+    const synced = await steps.sync(tape, [1]);
+    assert.deepEqual(synced, suspect ? { committed: [], lost: [1] } : { committed: [1], lost: [] });
+    assert.equal((await steps.tape('LTO1')).state, suspect ? 'suspect' : 'usable');
+    ltfs.faults({});
+    if (suspect) await steps.trust(tape);
+    for (const group of [1, 2]) await steps.write(group);
+    assert.deepEqual(await steps.sync(tape, [1, 2]), { committed: [1, 2], lost: [] });
+    assert.equal(endMarkOn(ltfs.mount, setId).groups, 2);
+
+    await steps.stage(3);
+    await steps.write(3);
+    await ltfs.kill();
+    ltfs.unmount();
+    await ltfs.load();
+    assert.equal(endMarkOn(ltfs.mount, setId).groups, 2, 'it is durable with the sync of its archives');
+    assert.equal(partIn(path.join(ltfs.mount, setId)), undefined);
+  });
+}
 
 test('an index sync that fails commits and releases nothing; the archives are written again', async (t) => {
   const drive = await loaded(t);

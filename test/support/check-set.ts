@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { endMarkName } from '../../staging/paths.js';
 import { describeTree, listTar, untar } from './trees.js';
 
 /** Where an installation has its parts. */
@@ -98,7 +99,10 @@ function checkTape(database: Database.Database, places: Places, setId: string): 
     wanted.set(archive.name, archive);
     wanted.set(archive.manifest_name, { size: archive.manifest_size, sha256: archive.manifest_sha256 });
   }
-  const there = namesIn(folder);
+  const mark = endMarkName(setId);
+  const there = namesIn(folder).filter((name) => name !== mark);
+  if (markedGroups(path.join(folder, mark)) !== archives.length)
+    problems.push({ kind: 'lost', what: `the end mark does not tell of ${archives.length} groups` });
   for (const name of namesIn(places.tape)) {
     if (name.endsWith('.part')) problems.push({ kind: 'unclean', what: `${name} was left on the tape` });
   }
@@ -159,6 +163,15 @@ function checkStaging(places: Places): Problem[] {
       return { kind: 'unclean', what: `${folder} was left, with ${namesIn(folder).join(', ') || 'nothing'}` };
     }),
   );
+}
+
+/** Groups that an end mark tells of; undefined when there is none that is whole. */
+function markedGroups(file: string): number | undefined {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as { groups: number }).groups;
+  } catch {
+    return undefined;
+  }
 }
 
 function namesIn(folder: string): string[] {

@@ -81,8 +81,9 @@ export async function setsInProcess(
     t.after(() => fresh.destroy());
     const scratch = path.join(root, 'scratch.part');
     const quiet = { say: () => undefined, onArchive: () => undefined };
-    const reading = await readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
-    return { ...stepsOn({ ...deps, catalog: fresh }, around), reading };
+    const readAgain = () => readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
+    const reading = await readAgain();
+    return { ...stepsOn({ ...deps, catalog: fresh }, around), reading, readAgain };
   }
 }
 
@@ -110,33 +111,54 @@ function stepsOn(deps: DriveDeps, around: Around) {
     return { status, archives: plan.archives, problems: await problemsOf(catalog, id, 1000) };
   }
 
+  /** Opens a set and scans its source; returns its id. */
+  async function begin(
+    source: string,
+    mode: string,
+    excludes: string[] = [],
+    more: Partial<Settings> = {},
+  ): Promise<string> {
+    const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
+    const options = snapshotOptions({ ...settings, ...more });
+    const { set } = await openSet(catalog, { ...wanted, sources: [source], options }, { fresh: false });
+    await attempt(() => scanSources(deps, set.id));
+    return set.id;
+  }
+
+  async function groupsOf(setId: string): Promise<number[]> {
+    const groups = await catalog
+      .selectFrom('groups')
+      .select('no')
+      .where('set_id', '=', setId)
+      .orderBy('no')
+      .execute();
+    return groups.map(({ no }) => no);
+  }
+
+  /** Takes a group from its files to the tape, and releases it. */
+  async function store(setId: string, group: number): Promise<void> {
+    const ref = { setId, group };
+    await attempt(() => compressGroup(deps, ref));
+    await attempt(() => promoteArchive(deps, ref));
+    await attempt(() => waitForFinal(deps, ref));
+    const { tape } = await attempt(() => writeToTape(deps, ref));
+    await attempt(() => syncTape(deps, setId, tape, [group]));
+    await attempt(() => releaseArchives(deps, setId, [group]));
+  }
+
   return {
     catalog,
     deps,
     attempt,
+    begin,
+    groupsOf,
+    store,
     /** Backs a source up, and returns what the set's summary says. */
     async backUp(source: string, mode: string, excludes: string[] = [], more: Partial<Settings> = {}) {
-      const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
-      const options = snapshotOptions({ ...settings, ...more });
-      const { set } = await openSet(catalog, { ...wanted, sources: [source], options }, { fresh: false });
-      await attempt(() => scanSources(deps, set.id));
-      const groups = await catalog
-        .selectFrom('groups')
-        .select('no')
-        .where('set_id', '=', set.id)
-        .orderBy('no')
-        .execute();
-      for (const { no: group } of groups) {
-        const ref = { setId: set.id, group };
-        await attempt(() => compressGroup(deps, ref));
-        await attempt(() => promoteArchive(deps, ref));
-        await attempt(() => waitForFinal(deps, ref));
-        const { tape } = await attempt(() => writeToTape(deps, ref));
-        await attempt(() => syncTape(deps, set.id, tape, [group]));
-        await attempt(() => releaseArchives(deps, set.id, [group]));
-      }
-      await attempt(() => finishSet(deps, set.id));
-      return summarizeSet(catalog, set.id);
+      const setId = await begin(source, mode, excludes, more);
+      for (const group of await groupsOf(setId)) await store(setId, group);
+      await attempt(() => finishSet(deps, setId));
+      return summarizeSet(catalog, setId);
     },
     /** Restores what is wanted of a set into a folder. */
     async restore(

@@ -2,18 +2,31 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { endMarkName } from '../../staging/paths.js';
 import { Installation } from './installation.js';
 import { tempFolder } from './trees.js';
 
-/** Names of the files that a set has on a tape, in order. */
+/** Names of the archives and manifests that a set has on a tape, in order. */
 export function namesOf(tape: string, setId: string): string[] {
-  return readdirSync(path.join(tape, setId)).sort();
+  return readdirSync(path.join(tape, setId))
+    .filter((name) => name !== endMarkName(setId))
+    .sort();
+}
+
+/** What the end mark of a set on a tape tells. */
+export function endMarkOn(tape: string, setId: string) {
+  return JSON.parse(readFileSync(path.join(tape, setId, endMarkName(setId)), 'utf8')) as {
+    groups: number;
+    entries: number;
+    without: [number, number][];
+  };
 }
 
 /** Both tapes hold the same files of the set, byte for byte, as many archives as said, each with its manifest. */
 export function assertSameOnBoth(tapes: readonly string[], setId: string, archives: number): void {
   const [first = '', ...others] = tapes;
   const names = namesOf(first, setId);
+  for (const tape of tapes) assert.equal(endMarkOn(tape, setId).groups, archives);
   assert.equal(names.length, archives * 2, names.join(', '));
   for (const other of others) {
     assert.deepEqual(namesOf(other, setId), names);
