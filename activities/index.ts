@@ -6,6 +6,7 @@ import { copiesWithoutMark, markEnd } from './end-marks.js';
 import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
+import { readLoadedTape } from './read-tape.js';
 import {
   finishRetrieval,
   giveUpArchive,
@@ -72,6 +73,7 @@ export function driveActivities(deps: DriveDeps) {
     storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
     syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
     labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
+    readLoadedTape: (request: { adopt: boolean }) => readLoadedTape(deps, request),
     eraseLoadedTape: (wish: EraseWish) => eraseLoadedTape(deps, wish),
   };
 }

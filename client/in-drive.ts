@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { TimeoutFailure } from '@temporalio/common';
+import type { LockHolder } from '../config/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { driveNamed } from '../config/settings.js';
 import { askDrive, unlessSilent } from '../tape/ask-drive.js';
@@ -21,7 +23,7 @@ export interface DriveStep<Result> {
   refused: string;
 }
 
-/** Runs a step by this process if the drive is free; else by the worker that has it, in its slot. */
+/** Runs a step by this process if the drive is free; else by the worker of this installation that has it, in its slot. */
 export async function inDrive<Result>(
   session: Session,
   driveName: string,
@@ -32,9 +34,10 @@ export async function inDrive<Result>(
   try {
     lock = lockDrive(session.settings, driveSettings, step.role);
   } catch (error) {
-    if (!(error instanceof TapeflowFailure) || error.code !== 'DriveBusy') throw error;
+    if (!(error instanceof TapeflowFailure) || !isHeldByOurs(session, error)) throw error;
     const server = await findServer(session);
     if (server === undefined) throw error;
+    session.say(`The worker of drive ${driveName} does it, as soon as it is not writing or reading.`);
     try {
       return (await server.client.workflow.execute(step.workflow, {
         workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`,
@@ -45,6 +48,12 @@ export async function inDrive<Result>(
     } catch (failure) {
       let cause: unknown = failure;
       while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
+      if (cause instanceof TimeoutFailure)
+        throw new TapeflowFailure(
+          step.refused,
+          `The worker of drive ${driveName} has ended in the middle of \`${step.role}\`.`,
+          { cause: failure, advice: 'Run the same command again: it goes on where it was.' },
+        );
       throw new TapeflowFailure(step.refused, describeError(cause), { cause: failure });
     } finally {
       await server.close();
@@ -57,4 +66,15 @@ export async function inDrive<Result>(
   } finally {
     lock.release();
   }
+}
+
+/**
+ * True when a drive is in use by a process that serves this installation's steps. Another command ends by itself, and a worker
+ * of another data folder would never hear of the step.
+ */
+function isHeldByOurs({ settings }: Session, error: TapeflowFailure): boolean {
+  if (error.code !== 'DriveBusy') return false;
+  const holder = error.details['holder'] as LockHolder | undefined;
+  if (holder === undefined) return true;
+  return holder.role === 'tape worker' && holder.dataDir === settings.TAPEFLOW_DATA_DIR;
 }

@@ -47,7 +47,8 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   }
   const taken = tryLock(driveFile, { role, dataDir });
   if (!('lock' in taken)) {
-    throw driveBusy(drive, describeHolder(taken.heldBy));
+    const { heldBy } = taken;
+    throw driveBusy(drive, describeHolder(heldBy), heldBy === undefined ? {} : { holder: heldBy });
   }
   const driveLock = taken.lock;
   let medium: { file: string; lock: ExclusiveLock } | undefined;
@@ -82,8 +83,13 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   };
 }
 
-function driveBusy(drive: DriveSettings, holder: string): TapeflowFailure {
+function driveBusy(
+  drive: DriveSettings,
+  holder: string,
+  details: { holder?: LockHolder } = {},
+): TapeflowFailure {
   return new TapeflowFailure('DriveBusy', `The drive ${drive.name} (${drive.path}) is in use by ${holder}.`, {
+    details,
     advice: 'One process writes to a drive at a time: use that one, or stop it first.',
   });
 }

@@ -69,7 +69,7 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
       label.installation === (await installationId(catalog))
         ? `The tape ${label.name} in drive ${name} was labelled by this installation, but its catalog does not know it.`
         : `The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
-      `\`tapeflow tape catalog\` reads what it holds; ${adoptAdvice}.`,
+      `\`tapeflow tape catalog${driveFlag(name)}\` reads what it holds; ${adoptAdvice(name)}.`,
     );
   }
   if (medium.volume !== null && row.volume !== null && medium.volume !== row.volume) {
@@ -101,13 +101,19 @@ export async function requireOwn(
   throw tapeNotReady(
     'foreign',
     `The tape ${row.name} in drive ${drive.settings.name} belongs to another installation: it is read, and never written to.`,
-    `Load a tape of your own${ofPool}; ${adoptAdvice}.`,
+    `Load a tape of your own${ofPool}; ${adoptAdvice(drive.settings.name)}.`,
   );
 }
 
 /** What makes a tape ours that no catalog of ours knows. */
-export const adoptAdvice =
-  'if that installation is gone, or the tape is your own and its catalog was lost, `tapeflow tape catalog --adopt` makes it one of this';
+export function adoptAdvice(drive: string): string {
+  return `if that installation is gone, or the tape is your own and its catalog was lost, \`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`;
+}
+
+/** What a command needs besides to mean that drive. */
+function driveFlag(drive: string): string {
+  return drive === 'lto1' ? '' : ` --drive ${drive}`;
+}
 
 /** A tape whose erasing was begun and not ended: it takes no writes, and what is left on it counts for nothing. */
 export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {

@@ -9,6 +9,7 @@ import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import type { TapeRow } from '../catalog/tapes.js';
 import { describeError } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
+import type { DriveSettings, Settings } from '../config/settings.js';
 import { archiveNames, manifestName, parseArchiveName } from '../staging/paths.js';
 import { adoptTape } from './adopt-tape.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';
@@ -40,6 +41,11 @@ export interface ReadOptions {
   onArchive(report: ArchiveReport): void;
   /** Make a tape of another installation one of this, if everything on it was read: the next archive comes after the last. */
   adopt?: boolean;
+}
+
+/** The file for `scratch`: of the drive, which one process has at a time. */
+export function scratchFile(settings: Settings, { name }: DriveSettings): string {
+  return path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${name}.part`);
 }
 
 /**

@@ -1,10 +1,10 @@
+import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { moveTape } from '../catalog/tape-states.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
-import type { DriveSettings } from '../config/settings.js';
-import { openDrive } from './drive.js';
-import { loadedTapeId } from './label.js';
+import type { DriveSettings, Settings } from '../config/settings.js';
+import { askDrive } from './ask-drive.js';
 import { noteSeal } from './tape-demand.js';
 import { copyOffAdvice, isWriteError, untilMounted } from './write-protection.js';
 
@@ -15,10 +15,11 @@ import { copyOffAdvice, isWriteError, untilMounted } from './write-protection.js
  */
 export async function trustTape(
   catalog: Catalog,
-  drives: readonly DriveSettings[],
+  settings: Pick<Settings, 'drives' | 'DRIVE_ANSWER_SECONDS'>,
   tape: TapeRow,
 ): Promise<string[]> {
-  for (const settings of drives) await lookInDrive(catalog, settings, tape.uuid);
+  for (const drive of settings.drives)
+    if (drive.kind === 'ltfs') await lookInDrive(catalog, settings, drive, tape);
   await moveTape(catalog, tape.uuid, 'trust');
   const now = (await tapeByUuid(catalog, tape.uuid)) ?? tape;
   if (now.read_only === 1) {
@@ -31,15 +32,20 @@ export async function trustTape(
   return remindersOf(tape);
 }
 
-async function lookInDrive(catalog: Catalog, settings: DriveSettings, uuid: string): Promise<void> {
-  if (settings.kind !== 'ltfs' || (await loadedTapeId(settings.path)) !== uuid) return;
-  const row = await tapeByUuid(catalog, uuid);
-  if (row === undefined) return;
+async function lookInDrive(
+  catalog: Catalog,
+  settings: Pick<Settings, 'DRIVE_ANSWER_SECONDS'>,
+  drive: DriveSettings,
+  tape: TapeRow,
+): Promise<void> {
   try {
-    await noteSeal(catalog, row, await openDrive(settings).writeProtection());
+    await askDrive(settings, drive, async (asked) => {
+      if ((await asked.label())?.uuid === tape.uuid)
+        await noteSeal(catalog, tape, await asked.writeProtection());
+    });
   } catch (error) {
-    // A drive that does not answer says nothing of the tape.
-    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    // One that has no tape, does not answer, or cannot be read says nothing of the tape.
+    if (isCatalogOutOfReach(error)) throw error;
   }
 }
 

@@ -243,7 +243,7 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
       what,
       level: bad ? 'trouble' : 'ok',
       finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
-      advice: bad ? tapeAdvice(row, protection) : undefined,
+      advice: bad ? tapeAdvice(row, protection, settings.name) : undefined,
     };
   } catch (error) {
     if (error instanceof TapeflowFailure && settings.ours && error.details['reason'] === 'not_mounted') {

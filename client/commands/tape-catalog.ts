@@ -1,14 +1,12 @@
-import path from 'node:path';
 import type { Command } from 'commander';
 import type { RebuiltSet } from '../../catalog/settle-rebuilt.js';
+import type { WorkerReading } from '../../activities/read-tape.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { askDrive, unlessSilent } from '../../tape/ask-drive.js';
-import { lockDrive } from '../../tape/drive-lock.js';
-import { openDrive } from '../../tape/drive.js';
-import { readCatalog, type CatalogReading } from '../../tape/read-catalog.js';
+import { readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
 import type { ArchiveReport } from '../../tape/take-archive.js';
 import { exitCodes } from '../exit-codes.js';
+import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';
 import { tapeObject } from './tape.js';
 
@@ -38,27 +36,39 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   const { settings } = session;
   const driveSettings = driveNamed(settings, flags.drive);
   const catalog = await session.catalog();
-  const lock = lockDrive(settings, driveSettings, 'tape catalog');
+  const adopt = flags.adopt === true;
   try {
-    await askDrive(settings, driveSettings, (drive) => drive.medium()).catch(unlessSilent);
-    const reading = await readCatalog({
-      drive: openDrive(driveSettings),
-      lock,
-      catalog,
-      scratch: path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${driveSettings.name}.part`),
-      say: (sentence) => session.say(sentence),
-      onArchive: (report) => printArchive(session, report),
-      adopt: flags.adopt === true,
+    const reading = await inDrive<CatalogReading | WorkerReading>(session, driveSettings.name, {
+      role: 'tape catalog',
+      here: (drive, lock) =>
+        readCatalog({
+          ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, driveSettings) },
+          say: (sentence) => session.say(sentence),
+          onArchive: (report) => printArchive(session, report),
+        }),
+      workflow: 'readLoadedTape',
+      args: [{ adopt }],
+      summary: `read the tape in drive ${driveSettings.name} into the catalog`,
+      refused: 'TapeNotRead',
     });
-    printReading(session, reading);
+    if ('reports' in reading) printReports(session, reading);
+    printReading(session, reading, adopt);
     if (reading.troubles.length > 0) process.exitCode = exitCodes.failure;
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     const { code, message, advice } = error;
     throw new TapeflowFailure(code, message, advice === undefined ? {} : { advice });
-  } finally {
-    lock.release();
   }
+}
+
+/** What the drive's worker has told when it was done. */
+function printReports(session: Session, { said, reports, more }: WorkerReading): void {
+  for (const sentence of said) session.say(sentence);
+  for (const report of reports) printArchive(session, report);
+  if (more > 0)
+    session.say(
+      `${more.toLocaleString('en')} more archives were read than one message of the worker can tell of.`,
+    );
 }
 
 const outcomeWords: Record<ArchiveReport['outcome'], string> = {
@@ -80,7 +90,7 @@ function printArchive(session: Session, report: ArchiveReport): void {
   if (trouble !== null) session.print(`  ${trouble}`);
 }
 
-function printReading(session: Session, reading: CatalogReading): void {
+function printReading(session: Session, reading: CatalogReading, adopt: boolean): void {
   const { tape, sets, counts, troubles } = reading;
   if (session.json) {
     session.emit({ tape: tapeObject(tape), sets, ...counts, troubles });
@@ -88,7 +98,7 @@ function printReading(session: Session, reading: CatalogReading): void {
   }
   const foreign =
     tape.state === 'foreign'
-      ? '; another installation has labelled it, so it is only read (if that one is gone and the tape is whole, --adopt makes it one of this)'
+      ? `; another installation has labelled it, so it is only read (${adopt ? 'it is not made one of this, since not all on it could be read' : 'if that one is gone and the tape is whole, --adopt makes it one of this'})`
       : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(

@@ -42,7 +42,7 @@ async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   if (row.state === 'lost')
     throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
-  const reminders = await trustTape(await session.catalog(), session.settings.drives, row);
+  const reminders = await trustTape(await session.catalog(), session.settings, row);
   if (session.json) {
     session.emit({ ...tapeObject(await namedTape(session, name)), reminders });
     return;

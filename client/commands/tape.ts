@@ -170,7 +170,7 @@ async function status(session: Session, driveName: string): Promise<void> {
     );
     if (row.reason !== null) session.print(`  ${row.reason}`);
     if (row.state !== 'usable' || protection !== undefined)
-      session.print(`  → ${tapeAdvice(row, protection)}`);
+      session.print(`  → ${tapeAdvice(row, protection, driveName)}`);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     if (!session.json)

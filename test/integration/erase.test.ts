@@ -16,6 +16,8 @@ import { isRebuilt } from '../../catalog/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets.js';
 import { tapeByName } from '../../catalog/tapes.js';
 import { eraseTape } from '../../tape/erase-tape.js';
+import { loadSettings } from '../../config/settings.js';
+import { lockDrive } from '../../tape/drive-lock.js';
 import { labelFileName } from '../../tape/label.js';
 import { readCatalog } from '../../tape/read-catalog.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
@@ -77,6 +79,22 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
   const full = await backedUp(installation, source);
   const next = await backedUp(installation, source, '--mode', 'incremental');
   const before = labelOf(tape);
+
+  // What another data folder's process has, no worker of this one can do: that is told, and not waited for.
+  const elsewhere = loadSettings(
+    { ...installation.env, TAPEFLOW_DATA_DIR: tempFolder(t), TAPE_PATH: source },
+    source,
+  );
+  const [theirs] = elsewhere.drives;
+  const held = lockDrive(elsewhere, theirs ?? assert.fail(), 'tape worker');
+  const busy = await installation.run(['tape', 'label', 'T9'], { TAPE_PATH: source });
+  held.release();
+  assert.match(
+    busy.stderr,
+    new RegExp(`The drive lto1 .* is in use by pid ${process.pid} \\(tape worker\\)`),
+  );
+  assert.equal(busy.code, 1);
+  assert.deepEqual(labelOf(tape), before);
 
   const told = await installation.run(['tape', 'erase', 'T1']);
   assert.equal(told.code, 2);

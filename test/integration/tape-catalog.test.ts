@@ -309,7 +309,13 @@ test('a tape of another installation is read and never written to, and its numbe
 
   const listing = readdirSync(tape);
   const backup = installation.start(['backup', source, '--json'], env);
-  await waitFor(() => /is read, and never written to/.test(backup.output()), 'the backup to wait');
+  await waitFor(
+    () =>
+      /is read, and never written to\. Load a tape of your own of pool default; .* `tapeflow tape catalog --adopt` makes it one of this/.test(
+        backup.output(),
+      ),
+    'the backup to wait, and to name what helps',
+  );
   const ids = (
     new Database(catalogFile(env.TAPEFLOW_DATA_DIR), { readonly: true })
       .prepare('select id from sets order by id')
@@ -318,18 +324,26 @@ test('a tape of another installation is read and never written to, and its numbe
   assert.equal(ids.length, 2);
   assert.notEqual(ids[1], setId);
   assert.deepEqual(readdirSync(tape), listing);
-  backup.child.kill('SIGINT');
-  await backup.ended;
+  const status = await installation.run(['tape', 'status'], env);
+  assert.match(status.stdout, /→ Load another tape of pool default; .* `tapeflow tape catalog --adopt`/);
 
+  // The waiting set's worker has the drive: it does these.
   const [archive = ''] = archivesOn(tape, setId);
   const manifest = readFileSync(manifestOf(archive));
   truncateSync(manifestOf(archive), 10);
   const damaged = await installation.json<Reading>(['tape', 'catalog', '--adopt'], env);
   assert.equal(damaged.tape.state, 'foreign', 'one that is not whole is not adopted');
+  assert.equal(damaged.troubles.length, 1);
   writeFileSync(manifestOf(archive), manifest);
-  assert.equal((await installation.json<Reading>(['tape', 'catalog', '--adopt'], env)).tape.state, 'usable');
-  const { status, tapes } = await installation.json(['backup', source], env);
-  assert.deepEqual([status, tapes], ['completed', [row.name]], 'adopted, it takes the set that has waited');
+  const adopting = await installation.run(['tape', 'catalog', '--adopt'], env);
+  assert.equal(adopting.code, 0, adopting.stderr);
+  assert.match(adopting.stderr, /The worker of drive lto1 does it/);
+  assert.match(adopting.stdout, new RegExp(`^${setId} group 1: known$`, 'm'));
+  assert.match(adopting.stdout, /^The tape TAPE01, pool default, is in the catalog\.$/m);
+  const ended = await backup.ended;
+  assert.equal(ended.code, 0, ended.stderr);
+  const result = JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as { tapes: string[] };
+  assert.deepEqual(result.tapes, [row.name], 'adopted, it takes the set that has waited');
   assert.equal((await installation.run(['verify', setId], env)).code, 0, 'and what it held is as it was');
 });
 

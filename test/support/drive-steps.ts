@@ -127,7 +127,7 @@ export async function driveSteps(
     /** `tape trust`: what it has to say. */
     async trust(uuid: string): Promise<string[]> {
       const row = await tapeByUuid(catalog, uuid);
-      return row === undefined ? [] : trustTape(catalog, settings.drives, row);
+      return row === undefined ? [] : trustTape(catalog, settings, row);
     },
     distrust: async (name: string) => {
       const row = await tapeByName(catalog, name);
