@@ -1,4 +1,3 @@
-import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { moveTape } from '../catalog/tape-states.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
@@ -38,15 +37,11 @@ async function lookInDrive(
   drive: DriveSettings,
   tape: TapeRow,
 ): Promise<void> {
-  try {
-    await askDrive(settings, drive, async (asked) => {
-      if ((await asked.label())?.uuid === tape.uuid)
-        await noteSeal(catalog, tape, await asked.writeProtection());
-    });
-  } catch (error) {
-    // One that has no tape, does not answer, or cannot be read says nothing of the tape.
-    if (isCatalogOutOfReach(error)) throw error;
-  }
+  const look = await askDrive(settings, drive, async (asked) =>
+    (await asked.label())?.uuid === tape.uuid ? { protection: await asked.writeProtection() } : undefined,
+  ).catch(() => undefined);
+  // A drive that has no tape, does not answer, or cannot be read says nothing of this one.
+  if (look !== undefined) await noteSeal(catalog, tape, look.protection);
 }
 
 /** Of a tape with a volume id, a real one: an error of a folder is its disk's. */
