@@ -15,6 +15,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { selectionOf, type RetrievalRow } from '../catalog/retrievals.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
+import { ownEntries } from '../config/own-folders.js';
 import { onSide } from '../config/sides.js';
 import type { Attempt } from './attempt.js';
 import type { Deps } from './deps.js';
@@ -25,7 +26,7 @@ import type { Deps } from './deps.js';
  * nothing has to be noted with `--overwrite always`, or where nothing of the set is there.
  */
 export async function lookAtTarget(
-  { catalog }: Pick<Deps, 'catalog'>,
+  { catalog, settings }: Pick<Deps, 'catalog' | 'settings'>,
   attempt: Attempt,
   retrieval: RetrievalRow,
   target: string,
@@ -35,7 +36,7 @@ export async function lookAtTarget(
   const sources = JSON.parse((await setNamed(catalog, subject)).sources) as string[];
   if (overwrite === 'always' || isFreshTarget(target, sources)) return endLook(catalog, id, '');
   await onSide('target', async () => {
-    const tree = new TargetTree(target, { name: id, token: attempt.token });
+    const tree = new TargetTree(target, { name: id, token: attempt.token }, ownEntries(settings));
     try {
       const found = await new Look(catalog, attempt, retrieval, tree).run();
       await endLook(catalog, id, found === 0 ? '' : attempt.token);

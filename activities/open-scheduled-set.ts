@@ -145,7 +145,7 @@ async function openOnce(
   const backup = backupOf(schedule);
   // What a person's `backup` would be refused is refused here too.
   const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
-  if (!wasMade) await requireSources(backup.sources, backup.excludes);
+  if (!wasMade) await requireSources(settings, backup.sources, backup.excludes);
   await rememberSeenSets(catalog, await setsInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
   const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);

@@ -28,6 +28,7 @@ import {
 import { selectedFiles } from '../catalog/selected-files.js';
 import { copyOf, tapeByUuid } from '../catalog/tapes.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
@@ -59,7 +60,7 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
     const retrieval = await retrievalNamed(catalog, ref.id);
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
     if (retrieval.target !== null) {
-      await requireTarget(retrieval.target);
+      await requireTarget(deps.settings, retrieval.target);
       await lookAtTarget(deps, attempt, retrieval, retrieval.target);
     }
     if (!(await isOnTape(catalog, row))) {
@@ -191,6 +192,7 @@ async function readMembers(
     target: retrieval.target,
     overwrite: retrieval.overwrite as Overwrite,
     owners: process.getuid?.() === 0,
+    own: ownEntries(settings),
     job: { name: retrieval.id, token: attempt.token },
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, missed, problems),

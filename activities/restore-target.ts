@@ -1,17 +1,23 @@
 import { stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { ownFolderAround } from '../config/own-folders.js';
+import type { Settings } from '../config/settings.js';
 import { sided } from '../config/sides.js';
 
 /** What time or a person mends while a restore waits: there is no room, or the disk takes no writes. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-/** The target is not there, or no folder: it was taken away, or belongs to another machine. */
-const gone = new Set(['ENOENT', 'ENOTDIR']);
+/** The target is not there, or no folder: it was taken away, somebody put a link in its place, or it is on another machine. */
+const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** Throws when the folder that is restored into is not there on this machine. */
-export async function requireTarget(target: string): Promise<void> {
+/** Throws when the folder that is restored into is not there on this machine, or is ours. */
+export async function requireTarget(settings: Settings, target: string): Promise<void> {
   try {
-    if ((await stat(target)).isDirectory()) return;
+    const isFolder = (await stat(target)).isDirectory();
+    const own = isFolder ? ownFolderAround(settings, target) : undefined;
+    if (own !== undefined) throw unusable(target, `it lies in ${own.path}, which is ${own.what} of tapeflow`);
+    if (isFolder) return;
   } catch (error) {
+    if (error instanceof TapeflowFailure) throw error;
     throw targetFailure(target, sided('target', error));
   }
   throw unusable(target, 'it is no folder');

@@ -22,6 +22,7 @@ import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { syncFileSystem } from '../staging/page-cache.js';
 import { spaceOf } from '../tape/drive.js';
@@ -182,7 +183,7 @@ async function finishTree(
   const owners = process.getuid?.() === 0;
   const times = timeSetter(settings.COMPRESSION_CODEC);
   const selection = selectionOf(retrieval);
-  const tree = new TargetTree(target, { name: retrieval.id, token });
+  const tree = new TargetTree(target, { name: retrieval.id, token }, ownEntries(settings));
   try {
     const { subject: setId } = retrieval;
     for await (const page of selectedHardLinks(catalog, setId, selection)) {

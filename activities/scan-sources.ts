@@ -2,7 +2,7 @@ import type { ScanProgress } from '../source/scan.js';
 import { scanInThread } from '../source/scan.js';
 import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
-import { truePath } from '../config/true-path.js';
+import { ownEntries, ownFolders } from '../config/own-folders.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 import { setOptions } from './set-options.js';
@@ -21,7 +21,8 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         setId,
         sources: JSON.parse(set.sources) as string[],
         excludes: JSON.parse(set.excludes) as string[],
-        ownFolders: ownFolders(deps),
+        ownFolders: ownFolders(settings).map((folder) => folder.path),
+        ownEntries: ownEntries(settings),
         limits: {
           groupBytes: options.groupBytes,
           groupFiles: options.groupFiles,
@@ -40,13 +41,4 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
     logger.info({ setId, ...last }, 'scanned');
     return last;
   });
-}
-
-/**
- * Folders that are never backed up: the data folder, staging, and every drive's tape; links resolved, since the walk
- * meets them by their true paths.
- */
-export function ownFolders({ settings }: Pick<Deps, 'settings'>): string[] {
-  const { TAPEFLOW_DATA_DIR: data, BACKUP_COMPRESS_DIR: staging, drives } = settings;
-  return [data, staging, ...drives.map((drive) => drive.path)].map((folder) => truePath(folder));
 }

@@ -35,6 +35,7 @@ export function finishFolder(
     return isAbsent(error) ? undefined : `cannot be finished: ${messageOf(error)}`;
   }
   try {
+    tree.requireNotOurs(tree.existing(member.name), fd);
     if (owners) fchownSync(fd, member.uid, member.gid);
     fchmodSync(fd, member.mode);
     times.open(fd, member);

@@ -146,6 +146,7 @@ export class MemberPlacer {
     there: ReturnType<typeof lookAtPath>,
   ): Unpacked['outcome'] | undefined {
     if (there === undefined) return undefined;
+    this.tree.requireOther(there);
     if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
     if (this.options.overwrite === 'always') return undefined;
     if (this.options.overwrite === 'never')

@@ -1,14 +1,17 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   unlinkSync,
   type BigIntStats,
 } from 'node:fs';
+import { ownEntry } from '../config/own-folders.js';
 import { fromText, toBytes } from './byte-string.js';
 import { writeAll } from './output-file.js';
 
@@ -56,17 +59,26 @@ export class TargetTree {
   private parts = 0;
 
   /**
-   * @param target an existing folder; it may be reached through symbolic links itself.
+   * @param target an existing folder, by its true path: one that a symbolic link leads elsewhere now is refused (`ELOOP`).
    * @param job what made the files that are not whole yet, and the attempt of it that runs now: those that an earlier
    *   attempt has left in a folder are removed when it is opened first.
+   * @param own what of ours nothing is put into: see `ownEntries`.
    */
   constructor(
     target: string,
     private readonly job: { name: string; token: string },
+    private readonly own: Record<string, string>,
   ) {
     this.rootPath = fromText(target);
     const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
     this.root = { fd, made: false, holds: 0, isLeft: false };
+    try {
+      requireTruePath(fd, target);
+      this.requireNotOurs(target, fd);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
   }
 
   /** The place of an entry, whose folder exists or is made now. `name`: a member name. */
@@ -122,6 +134,7 @@ export class TargetTree {
     const made = make && makeFolder(path);
     const folder = { fd: this.openFolder(path), made, holds: 0, isLeft: false };
     try {
+      if (!made) this.requireNotOurs(path, folder.fd);
       if (!made && make) this.removeStaleParts(path, folder, name);
     } catch (error) {
       closeFd(folder.fd);
@@ -134,6 +147,20 @@ export class TargetTree {
       leave(left);
     }
     return folder;
+  }
+
+  /** Throws `RestoreProblem` for what is ours; `fd` of an open folder, or -1. */
+  requireNotOurs(path: Buffer | string, fd: number): void {
+    this.requireOther(fd < 0 ? lstatSync(path, { bigint: true }) : fstatSync(fd, { bigint: true }));
+  }
+
+  /** The same for what was looked at. */
+  requireOther(there: BigIntStats): void {
+    const what = ownEntry(this.own, there);
+    if (what !== undefined)
+      throw new RestoreProblem(
+        `${what} of tapeflow is in its place, or above it, and nothing is restored there`,
+      );
   }
 
   /** Those that are held are closed when they are released. */
@@ -197,6 +224,14 @@ export class TargetTree {
 
 const notAFolder =
   'a file or symbolic link of the target stands in the place of a folder above it, and is never followed';
+
+/** Somebody who can write above the target could have put a link in its place since it was named. */
+function requireTruePath(fd: number, target: string): void {
+  if (process.platform !== 'linux' || readlinkSync(`/proc/self/fd/${fd}`) === target) return;
+  throw Object.assign(new Error(`ELOOP: a symbolic link leads elsewhere, open '${target}'`), {
+    ...{ code: 'ELOOP', path: target },
+  });
+}
 
 /** A member name's folder, empty at the top, and its last part. */
 function splitName(name: string): { above: string; last: string } {

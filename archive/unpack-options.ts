@@ -39,6 +39,8 @@ export interface UnpackOptions {
   overwrite: Overwrite;
   /** Sets owners too; only root may. */
   owners: boolean;
+  /** What of ours must not be restored into or replaced: see `ownEntries`. */
+  own: Record<string, string>;
   /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
   job: { name: string; token: string };
   /** Blocks that are read ahead. */

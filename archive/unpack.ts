@@ -68,7 +68,7 @@ export class Unpacker {
         : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
     try {
       this.tree = onSideSync('target', () =>
-        target === null ? undefined : new TargetTree(target, options.job),
+        target === null ? undefined : new TargetTree(target, options.job, options.own),
       );
     } catch (error) {
       this.source.close();
@@ -293,6 +293,7 @@ const onlyThis: Record<string, string> = {
   EILSEQ: 'the file system of the target refuses this name',
   EINVAL: 'the file system of the target refuses this name or its times',
   ENOTDIR: 'something that is no folder stands in its way',
+  ELOOP: 'a symbolic link stands in its way',
   ENOENT: 'a folder above it went away',
   EEXIST: 'something else is in its place',
   EISDIR: 'a folder of the target is in its place',

@@ -120,6 +120,7 @@ async function unpack(archive: string, target: string | null, file: string): Pro
     target,
     overwrite: 'never',
     owners: process.getuid?.() === 0,
+    own: {},
     job: { name: 'bench', token: 'bench' },
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),
     pages: pages(),

@@ -2,18 +2,25 @@ import { lstat } from 'node:fs/promises';
 import { fromText } from '../archive/byte-string.js';
 import { memberNameOf } from '../archive/member-name.js';
 import { describeError, systemErrorCode, usageFailure } from '../config/failures.js';
+import { ownFolderAround } from '../config/own-folders.js';
+import type { Settings } from '../config/settings.js';
 import { globFilter } from './globs.js';
 
 /**
- * Refuses sources of which one is gone or cannot be looked at, and excludes that take all of them: such a set would complete
+ * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of them: such a set would complete
  * with nothing in it.
  */
-export async function requireSources(sources: readonly string[], excludes: readonly string[]): Promise<void> {
+export async function requireSources(
+  settings: Settings,
+  sources: readonly string[],
+  excludes: readonly string[],
+): Promise<void> {
   const excluded = globFilter(excludes);
   let left = 0;
   for (const source of sources) {
     const name = memberNameOf(fromText(source), process.platform);
     const isFolder = await isFolderThere(source);
+    requireNotOurs(settings, source);
     // The root of the file system is walked whatever the excludes say.
     if (name === '' || name === '/' || !excluded(isFolder ? `${name}/` : name)) left += 1;
   }
@@ -22,6 +29,16 @@ export async function requireSources(sources: readonly string[], excludes: reado
     'AllExcluded',
     `The excludes take all of the sources: ${excludes.join(' ')}.`,
     'Nothing was started; leave one of them out.',
+  );
+}
+
+function requireNotOurs(settings: Settings, source: string): void {
+  const own = ownFolderAround(settings, source);
+  if (own === undefined) return;
+  throw usageFailure(
+    'SourceIsOurs',
+    `The source ${source} lies in ${own.path}, which is ${own.what} of tapeflow.`,
+    'Give other sources, or move that folder with the settings. A folder above it can be a source: what is ours is left out.',
   );
 }
 

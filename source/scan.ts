@@ -15,6 +15,7 @@ export interface ScanJob {
   sources: string[];
   excludes: string[];
   ownFolders: string[];
+  ownEntries?: Record<string, string>;
   limits: PlanLimits;
   stopFlag: SharedArrayBuffer;
 }

@@ -4,6 +4,7 @@ import { memberNameOf } from '../archive/member-name.js';
 import { fromText, toBytes, toText } from '../archive/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { ownEntry } from '../config/own-folders.js';
 import { statsOf, type EntryStats } from './entry-stats.js';
 import { folderNames } from './folder-names.js';
 import { globFilter } from './globs.js';
@@ -25,8 +26,10 @@ export interface WalkOptions {
   sources: string[];
   /** Gitignore-style globs, anchored at the root of the file system. */
   excludes: string[];
-  /** Absolute paths of folders that are ours (data, staging, tapes): never walked into. */
+  /** Absolute paths of folders that are ours (data, staging, locks, tapes): never walked into. */
   ownFolders: string[];
+  /** The same by what the system calls them, whatever leads there: see `ownEntries` in config/own-folders.ts. */
+  ownEntries?: Record<string, string>;
   /** Only entries after this member name are given. */
   after: string | undefined;
   /** Called for each of our own folders, and each pseudo file system, that lies in a source. */
@@ -136,11 +139,17 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
   yield* ordered(listing, isRoot ? '' : name, walker);
 }
 
-function whyLeftOut({ stats }: WalkedEntry, where: Buffer, { own, pseudo }: Walker): string | undefined {
+function whyLeftOut(
+  { stats }: WalkedEntry,
+  where: Buffer,
+  { own, ownEntries = {}, pseudo }: Walker,
+): string | undefined {
   if (own.size > 0) {
     const text = where.toString('utf8');
     if (own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) return 'belongs to tapeflow';
   }
+  // Through a bind mount.
+  if (stats !== undefined && ownEntry(ownEntries, stats) !== undefined) return 'belongs to tapeflow';
   // A file system is asked for once, when the walk comes to its device.
   const dev = stats?.dev ?? 0;
   let is = pseudo.get(dev);

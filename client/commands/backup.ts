@@ -1,6 +1,5 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ownFolders } from '../../activities/scan-sources.js';
 import { requireZstdHere } from '../../activities/zstd-here.js';
 import { setsInDrives } from '../../tape/tape-demand.js';
 import { type CopyPlace } from '../../catalog/set-copies.js';
@@ -8,7 +7,7 @@ import { openSet, rememberSeenSets, requireSetId, type OpenedSet, type SetRow } 
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { requireSources } from '../../source/require-sources.js';
-import { isInside, outermost } from '../../source/walk.js';
+import { outermost } from '../../source/walk.js';
 import { prepareServer } from '../../workers/prepare-server.js';
 import { newSetOptions } from '../../workers/start-set.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
@@ -91,7 +90,7 @@ export function plannedBackup(
   paths: readonly string[],
   flags: BackupFlags,
 ): PlannedBackup {
-  const sources = resolveSources(settings, paths);
+  const sources = resolveSources(paths);
   if (flags.set !== undefined) requireSetId(flags.set);
   if (flags.set !== undefined && flags.new === true)
     throw usageFailure(
@@ -178,7 +177,7 @@ function requirePoolName(pool: string): void {
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
   const planned = plannedBackup(settings, paths, flags);
-  await requireSources(planned.sources, planned.excludes);
+  await requireSources(settings, planned.sources, planned.excludes);
   // With an own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
     await requireZstdHere(settings.COMPRESSION_CODEC);
@@ -253,10 +252,9 @@ function announceDetached(session: Session, set: SetRow, attached: boolean, { le
 
 /**
  * The sources as the scan takes them: absolute, links resolved, none inside another. A usage failure names the first
- * that is missing or lies inside a folder of ours.
+ * that is missing.
  */
-export function resolveSources(settings: Settings, given: readonly string[]): string[] {
-  const own = ownFolders({ settings });
+export function resolveSources(given: readonly string[]): string[] {
   const sources = given.map((text) => {
     const asked = userPath(text);
     refuseInvalidText(asked);
@@ -276,15 +274,6 @@ export function resolveSources(settings: Settings, given: readonly string[]): st
           : `The source ${asked} cannot be read: ${describeError(error)}.`,
         'Nothing was started.',
       );
-    }
-    for (const folder of own) {
-      if (isInside(real, folder)) {
-        throw usageFailure(
-          'SourceIsOurs',
-          `The source ${asked} lies in ${folder}, which belongs to tapeflow (data, staging or tape).`,
-          'Give other sources, or move that folder with the settings.',
-        );
-      }
     }
     return real;
   });

@@ -8,7 +8,8 @@ import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalo
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { newestSetWith, setNamed, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
-import { driveNamed } from '../../config/settings.js';
+import { ownFolderAround } from '../../config/own-folders.js';
+import { driveNamed, type Settings } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { memberNamesOf, requireGlob, shownPath } from '../names.js';
@@ -59,7 +60,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const selection = selectionFrom(flags);
   const setId = await setToRestore(catalog, setName, flags);
   const set = await setNamed(catalog, setId);
-  const target = openTarget(flags.target);
+  const target = openTarget(session.settings, flags.target);
   const wanted: NewRetrieval = {
     kind: 'restore',
     subject: setId,
@@ -141,7 +142,7 @@ function makeFolders(folder: string): void {
     missing.unshift(at);
   for (const made of missing) {
     try {
-      mkdirSync(made);
+      mkdirSync(made, 0o700);
     } catch (error) {
       if (systemErrorCode(error) !== 'EEXIST') throw error;
     }
@@ -149,8 +150,15 @@ function makeFolders(folder: string): void {
 }
 
 /** The target by its true path, made when it is missing; a usage failure says why it cannot be used. */
-function openTarget(given: string): string {
+function openTarget(settings: Settings, given: string): string {
   const asked = userPath(given);
+  const own = ownFolderAround(settings, asked);
+  if (own !== undefined)
+    throw usageFailure(
+      'TargetIsOurs',
+      `The target ${asked} lies in ${own.path}, which is ${own.what} of tapeflow.`,
+      'Nothing was restored; give another folder.',
+    );
   try {
     makeFolders(asked);
     const target = realpathSync(asked);

@@ -166,7 +166,7 @@ async function parseBackup(session: Session, words: string[]): Promise<Scheduled
     );
   }
   const planned = plannedBackup(session.settings, paths, flags);
-  await requireSources(planned.sources, planned.excludes);
+  await requireSources(session.settings, planned.sources, planned.excludes);
   return planned;
 }
 

@@ -25,9 +25,13 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     {
       args: ['backup', path.join(installation.stagingDir, 'final', 'x')],
       code: 2,
-      says: /lies in .*staging, which belongs to tapeflow/,
+      says: /lies in .*staging, which is the staging folder of tapeflow/,
     },
-    { args: ['backup', path.join(installation.dataDir, 'inside')], code: 2, says: /belongs to tapeflow/ },
+    {
+      args: ['backup', path.join(installation.dataDir, 'inside')],
+      code: 2,
+      says: /the data folder of tapeflow/,
+    },
     {
       args: ['backup', source, '--set', 'tomorrow'],
       code: 2,

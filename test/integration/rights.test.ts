@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
 import { tempFolder } from '../support/trees.js';
 
-test('all that is made is for its user alone, and what is restored has the modes of the backup', async (t) => {
+test('all that is made is for its user alone, and what is restored has the modes of the backup, and goes into no folder of ours', async (t) => {
   const source = path.join(tempFolder(t), 'source');
   mkdirSync(source);
   writeFileSync(path.join(source, 'open'), 'for everybody');
@@ -35,6 +35,12 @@ test('all that is made is for its user alone, and what is restored has the modes
   assert.equal(statSync(path.join(restored, 'open')).mode & 0o777, 0o644);
   assert.equal(statSync(restored).mode & 0o777, 0o755);
   assert.equal(statSync(path.dirname(restored)).mode & 0o777, 0o700, 'of a folder above, nothing is known');
+  for (const own of [path.join(installation.tapeDir, setId), installation.stagingDir, installation.dataDir]) {
+    const { code, stderr } = await installation.run(['restore', setId, '--target', path.join(own, 'new')]);
+    assert.equal(code, 2);
+    assert.match(stderr, /lies in .*which is the (tape|staging|data) folder .*Nothing was restored/);
+    assert.equal(lstatSync(path.join(own, 'new'), { throwIfNoEntry: false }), undefined);
+  }
   for (const args of [
     ['backup', ''],
     ['restore', setId, '--target', ''],

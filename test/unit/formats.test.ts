@@ -120,6 +120,7 @@ async function take(
         overwrite: 'never',
         owners: false,
         inFlight: 4,
+        own: {},
       },
       ...{ index: indexed ? index : undefined, job: { name: 'j', token: 't' } },
     },
@@ -470,6 +471,7 @@ test(
     const more = {
       overwrite: 'never',
       owners: false,
+      own: {},
       job: { name: 'j', token: 't' },
       inFlight: 1,
     } as const;

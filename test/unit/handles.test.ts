@@ -88,6 +88,7 @@ test('an archive whose device fails while it is opened for reading leaves no fil
     target,
     overwrite: 'never',
     owners: false,
+    own: {},
     job: { name: 'restore-000001', token: 't' },
     inFlight: 2,
     pages: (async function* () {
