@@ -2,39 +2,145 @@ import type { Command } from 'commander';
 
 type AddCommands = (program: Command) => void;
 
-/** The files of commands, in the order of the help, each with the names that it adds. */
-const files: { names: string[]; load: () => Promise<AddCommands> }[] = [
-  { names: ['backup'], load: async () => (await import('./commands/backup.js')).addBackup },
-  { names: ['restore'], load: async () => (await import('./commands/restore.js')).addRestore },
-  { names: ['verify'], load: async () => (await import('./commands/verify.js')).addVerify },
-  { names: ['up', 'down'], load: async () => (await import('./commands/up.js')).addUp },
-  { names: ['sets'], load: async () => (await import('./commands/sets.js')).addSets },
-  { names: ['status'], load: async () => (await import('./commands/status.js')).addStatus },
-  { names: ['watch'], load: async () => (await import('./commands/watch.js')).addWatch },
+interface CommandFile {
+  /** The commands that the file adds, as the help shows them, with their descriptions. */
+  commands: Record<string, string>;
+  load: () => Promise<AddCommands>;
+  /** True for what only tapeflow itself runs. */
+  hidden?: true;
+}
+
+/** The files of commands, in the order of the help. */
+const files: CommandFile[] = [
   {
-    names: ['pause', 'resume', 'cancel', 'retry'],
+    commands: { 'backup <path...>': 'back up files and folders to tape' },
+    load: async () => (await import('./commands/backup.js')).addBackup,
+  },
+  {
+    commands: { 'restore <set>': 'bring files back from tape' },
+    load: async () => (await import('./commands/restore.js')).addRestore,
+  },
+  {
+    commands: {
+      'verify <set-or-tape>': 'read what is on tape back from the medium, and compare every hash',
+    },
+    load: async () => (await import('./commands/verify.js')).addVerify,
+  },
+  {
+    commands: {
+      up: 'run server, UI and workers on this machine until Ctrl-C; interrupted sets go on',
+      down: 'stop the server and workers that `backup --detach` has left running',
+    },
+    load: async () => (await import('./commands/up.js')).addUp,
+  },
+  {
+    commands: { sets: 'list the backup sets' },
+    load: async () => (await import('./commands/sets.js')).addSets,
+  },
+  {
+    commands: {
+      'status [set]': 'show what a set, a restore, a verify or a copy has done, and what it waits for',
+    },
+    load: async () => (await import('./commands/status.js')).addStatus,
+  },
+  {
+    commands: { 'watch [set]': 'follow a set to its end (Ctrl-C ends only the watching)' },
+    load: async () => (await import('./commands/watch.js')).addWatch,
+  },
+  {
+    commands: {
+      'pause <set>': 'begin nothing new; what is being written is written to its end',
+      'resume <set>':
+        'go on after `pause`, look at the drive again at once, or take up a set that the server has lost',
+      'cancel <set>':
+        'end a set (what is on tape and in staging stays, unless --discard), a restore, a verify or a copy',
+      'retry <set>': 'try the failed groups of a set again',
+    },
     load: async () => (await import('./commands/control.js')).addControl,
   },
-  { names: ['trace'], load: async () => (await import('./commands/trace.js')).addTrace },
-  { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).addDoctor },
-  { names: ['find'], load: async () => (await import('./commands/find.js')).addFind },
-  { names: ['ls'], load: async () => (await import('./commands/ls.js')).addLs },
-  { names: ['diff'], load: async () => (await import('./commands/diff.js')).addDiff },
-  { names: ['tape'], load: async () => (await import('./commands/tape.js')).addTape },
-  { names: ['schedule'], load: async () => (await import('./commands/schedule.js')).addSchedule },
-  { names: ['worker'], load: async () => (await import('./commands/worker.js')).addWorker },
-  { names: ['host'], load: async () => (await import('./commands/host.js')).addHost },
+  {
+    commands: {
+      'trace <set|archive|file>':
+        'where is a set, an archive or a source file: in final? queued? on tape? and what to do',
+    },
+    load: async () => (await import('./commands/trace.js')).addTrace,
+  },
+  {
+    commands: { doctor: 'print the settings in force, check this installation, and say what to do' },
+    load: async () => (await import('./commands/doctor.js')).addDoctor,
+  },
+  {
+    commands: { 'find <glob>': 'find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`' },
+    load: async () => (await import('./commands/find.js')).addFind,
+  },
+  {
+    commands: { 'ls <set> [path]': 'list all that a set holds, or what is at a path: of a folder one level' },
+    load: async () => (await import('./commands/ls.js')).addLs,
+  },
+  {
+    commands: {
+      'diff <set-a> <set-b>': 'list what a set has more (+), less (-) and other (M) than an earlier one',
+    },
+    load: async () => (await import('./commands/diff.js')).addDiff,
+  },
+  {
+    commands: { 'tape <command>': 'label and list tapes' },
+    load: async () => (await import('./commands/tape.js')).addTape,
+  },
+  {
+    commands: { 'schedule <command>': 'backups at set times' },
+    load: async () => (await import('./commands/schedule.js')).addSchedule,
+  },
+  {
+    commands: { 'worker <command>': 'run one worker (`up` runs all that this machine needs)' },
+    load: async () => (await import('./commands/worker.js')).addWorker,
+  },
+  {
+    commands: { host: '' },
+    load: async () => (await import('./commands/host.js')).addHost,
+    hidden: true,
+  },
 ];
 
 /**
- * Adds the command that is asked for, or, for the help and for a name that is none, all of them. Loading every command
- * takes longer than most commands do.
+ * Adds the command that is asked for. For the help, the version and a name that is none it adds all of them without what they
+ * do: loading them takes longer than most commands.
  *
  * @param args what stands after `tapeflow`.
  */
 export async function loadCommands(program: Command, args: readonly string[]): Promise<void> {
-  // The options before a command take no value, so the first word is the command.
-  const asked = args.find((arg) => !arg.startsWith('-'));
-  const found = files.filter(({ names }) => asked !== undefined && names.includes(asked));
-  for (const { load } of found.length > 0 ? found : files) (await load())(program);
+  const words = wordsOf(args);
+  // `tapeflow help backup` is about `backup`.
+  const asked = words[0] === 'help' ? words[1] : words[0];
+  const found = files.filter(({ commands }) =>
+    Object.keys(commands).some((shown) => nameIn(shown) === asked),
+  );
+  for (const { load } of found) (await load())(program);
+  const shown = (found.length > 0 ? found : files).flatMap(({ commands, hidden }) =>
+    hidden === true ? [] : Object.entries(commands),
+  );
+  for (const [nameAndArguments, description] of shown) {
+    const loaded = program.commands.find((command) => command.name() === nameIn(nameAndArguments));
+    (loaded ?? program.command(nameAndArguments)).description(description);
+  }
+}
+
+/** The command that the arguments are for, as far as it is loaded; the program itself where they name none. */
+export function askedCommand(program: Command, args: readonly string[]): Command {
+  let command = program;
+  for (const word of wordsOf(args)) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) break;
+    command = next;
+  }
+  return command;
+}
+
+/** The options before a command take no value, so the first words are the command. */
+function wordsOf(args: readonly string[]): string[] {
+  return args.filter((arg) => !arg.startsWith('-'));
+}
+
+function nameIn(nameAndArguments: string): string {
+  return nameAndArguments.split(' ', 1)[0] ?? '';
 }

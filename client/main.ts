@@ -4,11 +4,16 @@ import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '.
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
-import { loadCommands } from './load-commands.js';
+import { askedCommand, loadCommands } from './load-commands.js';
+import { bannerNote, requireOwnFlags } from './npm-flags.js';
+import { sayAside } from './say.js';
 
 // What is backed up may not be for everybody: catalog, logs, staging, tapes and all that is made here is for this user
 // alone. Workers and servers inherit it; a restore sets the modes of what it brings back by itself.
 process.umask(0o077);
+
+const args = process.argv.slice(2);
+const asksJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json');
 
 const program = new Command('tapeflow')
   .description('Backs up to LTO tape: plain tar archives, one durable workflow per backup set.')
@@ -16,9 +21,13 @@ const program = new Command('tapeflow')
   .option('--json', 'print JSON: one object on each line')
   .exitOverride()
   .showHelpAfterError('(`tapeflow help` lists the commands)')
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')) });
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')),
+    // What is wrong with the arguments is told as any other error is.
+    ...(asksJson ? { writeErr: () => undefined } : {}),
+  });
 
-await loadCommands(program, process.argv.slice(2));
+await loadCommands(program, args);
 inheritJson(program);
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
@@ -29,6 +38,9 @@ process.stdout.on('error', (error) => {
 });
 
 try {
+  requireOwnFlags(askedCommand(program, args), args, process.env);
+  const note = asksJson ? bannerNote(process.env) : undefined;
+  if (note !== undefined) sayAside(note, true);
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
@@ -56,16 +68,31 @@ function requireNoEmpty(command: Command): void {
   );
 }
 
-/** Prints what went wrong as one sentence, and returns the exit code. */
+/** Prints what went wrong as one sentence, or with `--json` as one object, and returns the exit code. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-  const failure = catalogFailure(error, 'of this installation');
-  if (failure instanceof TapeflowFailure) {
-    process.stderr.write(`tapeflow: ${visible(failure.sentence)}\n`);
-    return failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    if (asksJson) sayError('WrongUsage', usageSentence(error), exitCodes.usage);
+    return exitCodes.usage;
   }
-  process.stderr.write(`tapeflow: ${visible(describeError(error))}\n`);
-  if (process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
+  const failure = catalogFailure(error, 'of this installation');
+  const isOurs = failure instanceof TapeflowFailure;
+  const exitCode = isOurs && failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
+  if (asksJson && isOurs) sayError(failure.code, failure.message, exitCode, failure.advice);
+  else if (asksJson) sayError(systemErrorCode(error) ?? 'Unexpected', describeError(error), exitCode);
+  else process.stderr.write(`tapeflow: ${visible(isOurs ? failure.sentence : describeError(failure))}\n`);
+  if (!isOurs && !asksJson && process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);
-  return exitCodes.failure;
+  return exitCode;
+}
+
+/** Without a command there is nothing but the help, which `--json` does not print. */
+function usageSentence({ code, message }: CommanderError): string {
+  return code === 'commander.help'
+    ? 'Name a command.'
+    : message.replace(/^error: /, '').replaceAll('\n', ' ');
+}
+
+function sayError(code: string, message: string, exitCode: number, advice: string | null = null): void {
+  process.stderr.write(`${JSON.stringify({ error: { code, message, advice, exitCode } })}\n`);
 }

@@ -18,6 +18,7 @@ import {
 } from '../workers/temporal-target.js';
 import { answerWithinMs } from '../workers/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/messages.js';
+import { sayAside } from './say.js';
 
 /** What one command works with: settings, how to print, and what it has to close at its end. */
 export interface Session {
@@ -27,7 +28,7 @@ export interface Session {
   print(line: string): void;
   /** Prints one JSON object on a line, with `--json`. */
   emit(object: unknown): void;
-  /** Tells a person something on stderr. */
+  /** Tells something on stderr that is no result: a line for people, with `--json` an object with a `note`. */
   say(sentence: string): void;
   catalog(): Promise<Catalog>;
   close(): Promise<void>;
@@ -44,7 +45,7 @@ export function openSession(command: Command): Session {
     // Names of sources, tapes and folders may hold what a terminal would obey.
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
-    say: (sentence) => void process.stderr.write(`${visible(sentence)}\n`),
+    say: (sentence) => sayAside(sentence, json === true),
     catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR)),
     async close() {
       await (await catalog)?.destroy();

@@ -6,16 +6,19 @@ import { archiveFormats } from '../archive/format.js';
 import { parseDuration } from './durations.js';
 import { usageFailure } from './failures.js';
 import type { Retention, Retentions } from './retention.js';
+import { firstProblem, nearestName } from './setting-problems.js';
 import { parseSize } from './sizes.js';
+
+const sizeWanted = 'must be a size such as 12GiB, 500MB or 1048576';
 
 /** A whole number of bytes from `least` on, written as `12GiB`, `500MB` or plain bytes. */
 const sizeFrom = (least: 0 | 1) =>
-  z.union([z.string(), z.number()]).transform((value, context) => {
+  z.union([z.string(), z.number()], { error: sizeWanted }).transform((value, context) => {
     const bytes = parseSize(String(value));
     if (bytes !== undefined && bytes >= least) return bytes;
     context.issues.push({
       code: 'custom',
-      message: 'must be a size such as 12GiB, 500MB or 1048576',
+      message: sizeWanted,
       input: value,
     });
     return z.NEVER;
@@ -51,13 +54,15 @@ const retention = z
     return z.NEVER;
   });
 
-const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
-  const text = String(value).toLowerCase();
-  if (['true', '1', 'yes', 'on'].includes(text)) return true;
-  if (['false', '0', 'no', 'off', ''].includes(text)) return false;
-  context.issues.push({ code: 'custom', message: 'must be true or false', input: value });
-  return z.NEVER;
-});
+const flag = z
+  .union([z.boolean(), z.string()], { error: 'must be true or false' })
+  .transform((value, context) => {
+    const text = String(value).toLowerCase();
+    if (['true', '1', 'yes', 'on'].includes(text)) return true;
+    if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+    context.issues.push({ code: 'custom', message: 'must be true or false', input: value });
+    return z.NEVER;
+  });
 
 const text = z.string().min(1, 'must not be empty');
 const plainName = z
@@ -201,19 +206,11 @@ const configFileName = 'tapeflow.config.json';
 /** Names another file in the place of the project's. */
 const configFileVariable = 'TAPEFLOW_CONFIG';
 
+const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
+const poolSchema = z.strictObject({ retention });
 const configFileSchema = z.object({
-  drives: z
-    .record(plainName, z.strictObject({ path: text, kind: driveKind.default('directory') }))
-    .optional(),
-  pools: z
-    .record(
-      plainName,
-      z.strictObject(
-        { retention },
-        { error: (issue) => (issue.code === 'unrecognized_keys' ? 'may only have a retention' : undefined) },
-      ),
-    )
-    .optional(),
+  drives: z.record(plainName, driveSchema).optional(),
+  pools: z.record(plainName, poolSchema).optional(),
 });
 
 /** Variables that begin with `TAPEFLOW_` but are no settings: set by our own scripts and tests. */
@@ -281,13 +278,17 @@ function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileN
   }
 }
 
-/** Names that share the most leading letters or parts; a hint, not a guess to act on. */
+/** The nearest name, or those that share most of its parts; a hint, not a guess to act on. */
 function didYouMean(name: string, known: Set<string>): string {
+  const nearest = nearestName(name, known);
+  if (nearest !== undefined) return `Did you mean ${nearest}?`;
   const parts = new Set(name.toUpperCase().split('_'));
   const near = [...known].filter((other) => other.split('_').filter((part) => parts.has(part)).length >= 2);
   return near.length > 0
     ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
-    : '`tapeflow doctor` lists every setting.';
+    : known.size < 5
+      ? `There may be: ${[...known].join(', ')}.`
+      : '`tapeflow doctor` lists every setting.';
 }
 
 /**
@@ -315,18 +316,20 @@ export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settin
   }
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const name = String(issue?.path[0]);
-    throw wrongSetting(
-      name,
-      origins[name] ?? 'default',
-      `is ${JSON.stringify(given[name])}: it ${issue?.message ?? 'is wrong'}`,
-    );
+    const { name, problem } = firstProblem(parsed.error, given, () => []);
+    throw wrongSetting(name, origins[name] ?? 'default', problem);
   }
   const parsedFile = configFileSchema.safeParse(file);
   if (!parsedFile.success) {
-    const issue = parsedFile.error.issues[0];
-    throw wrongSetting(issue?.path.join('.') ?? 'drives', fileName, issue?.message ?? 'is wrong');
+    const { name, problem, unknown, known } = firstProblem(parsedFile.error, file, ([place]) =>
+      Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),
+    );
+    if (!unknown) throw wrongSetting(name, fileName, problem);
+    throw usageFailure(
+      'UnknownSetting',
+      `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+      didYouMean(name.split('.').at(-1) ?? '', new Set(known)),
+    );
   }
   origins['drives'] = parsedFile.data.drives === undefined ? 'default' : fileName;
   origins['pools'] = parsedFile.data.pools === undefined ? 'default' : fileName;

@@ -42,7 +42,6 @@ export function addBackup(program: Command): void {
 export function backupArguments(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
   return command
-    .description('back up files and folders to tape')
     .argument('<path...>', 'files and folders')
     .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
     .option(

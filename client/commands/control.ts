@@ -26,30 +26,23 @@ import { beginSet } from '../begin-set.js';
 
 /** `pause`, `resume`, `cancel`, `retry` of a set. */
 export function addControl(program: Command): void {
-  const add = (name: string, description: string) =>
-    program.command(name).description(description).argument('<set>', 'the set');
-  add('pause', 'begin nothing new; what is being written is written to its end').action(
-    (setId: string, _options, command: Command) => inSession(command, (session) => pause(session, setId)),
+  const add = (name: string) => program.command(name).argument('<set>', 'the set');
+  add('pause').action((setId: string, _options, command: Command) =>
+    inSession(command, (session) => pause(session, setId)),
   );
-  add(
-    'resume',
-    'go on after `pause`, look at the drive again at once, or take up a set that the server has lost',
-  )
+  add('resume')
     .option('--detach', 'return at once, and leave server and workers running')
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => resume(session, setId, detach === true)),
     );
-  add(
-    'cancel',
-    'end a set (what is on tape and in staging stays, unless --discard), a restore, a verify or a copy',
-  )
+  add('cancel')
     .option('--discard', 'delete what is staged and not on tape yet')
     .action((setId: string, { discard }: { discard?: boolean }, command: Command) =>
       inSession(command, (session) =>
         isRetrievalId(setId) ? cancelRetrieval(session, setId) : cancel(session, setId, discard === true),
       ),
     );
-  add('retry', 'try the failed groups of a set again')
+  add('retry')
     .option('--detach', 'return at once, and leave server and workers running')
     .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
       inSession(command, (session) => retry(session, setId, detach === true)),

@@ -11,7 +11,6 @@ import { formatTime } from '../table.js';
 export function addDiff(program: Command): void {
   program
     .command('diff')
-    .description('list what a set has more (+), less (-) and other (M) than an earlier one')
     .argument('<set-a>', 'the earlier set')
     .argument('<set-b>', 'the later set')
     .action((before: string, after: string, _options, command: Command) =>

@@ -29,7 +29,6 @@ const oldestNode = '20.3.0';
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('print the settings in force, check this installation, and say what to do')
     .option(
       '--workers [role]',
       'only check that workers serve their queues: archive, or the name of a drive (for health checks)',

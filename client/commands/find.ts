@@ -14,7 +14,6 @@ import { exitCodes } from '../exit-codes.js';
 export function addFind(program: Command): void {
   program
     .command('find')
-    .description('find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`')
     .argument('<glob>', 'gitignore rules: without a slash it matches a name at any depth')
     .option('--set <id>', 'only in this set')
     .option('--newer-than <time>', 'changed after a date, or within a time such as 36h or 7d')

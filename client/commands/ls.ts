@@ -20,7 +20,6 @@ interface LsFlags {
 export function addLs(program: Command): void {
   program
     .command('ls')
-    .description('list all that a set holds, or what is at a path: of a folder one level')
     .argument('<set>', 'the set')
     .argument('[path]', 'a file or folder of the sources')
     .option('-r, --recursive', 'of a folder all that is below it')

@@ -31,7 +31,6 @@ export function addRestore(program: Command): void {
   const repeat = (value: string, before: string[]) => [...before, value];
   program
     .command('restore')
-    .description('bring files back from tape')
     .argument('<set>', 'the set, or `latest` with --path')
     .requiredOption('--target <folder>', 'folder to restore into; made when it does not exist')
     .option('--include <glob>', 'only this file or folder, or what matches; may be given again', repeat, [])

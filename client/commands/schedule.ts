@@ -30,7 +30,7 @@ const commandShown = 60;
 
 /** `schedule add|list|pause|resume|run|remove`: backups at set times. The catalog has them, and the server runs them. */
 export function addSchedule(program: Command): void {
-  const schedule = program.command('schedule').description('backups at set times');
+  const schedule = program.command('schedule');
   schedule
     .command('add')
     .description("such as: schedule add nightly --cron '30 2 * * *' -- backup /srv --mode incremental")

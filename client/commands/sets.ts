@@ -9,10 +9,7 @@ import { formatTime, tableLines } from '../table.js';
 
 /** `sets`: a line for each. */
 export function addSets(program: Command): void {
-  program
-    .command('sets')
-    .description('list the backup sets')
-    .action((_options, command: Command) => inSession(command, printSets));
+  program.command('sets').action((_options, command: Command) => inSession(command, printSets));
 }
 
 async function printSets(session: Session): Promise<void> {

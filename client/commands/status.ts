@@ -18,7 +18,6 @@ import { troubleOf } from '../set-health.js';
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('show what a set, a restore, a verify or a copy has done, and what it waits for')
     .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
     .action((id: string | undefined, _options, command: Command) =>
       inSession(command, async (session) => {

@@ -26,7 +26,7 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** `tape label|list|status|catalog|erase|trust|distrust`. */
 export function addTape(program: Command): void {
-  const tape = program.command('tape').description('label and list tapes');
+  const tape = program.command('tape');
   tape
     .command('label')
     .description('label the tape in a drive; erases nothing')

@@ -14,7 +14,6 @@ import { traceSet } from '../trace-set.js';
 export function addTrace(program: Command): void {
   program
     .command('trace')
-    .description('where is a set, an archive or a source file: in final? queued? on tape? and what to do')
     .argument('<set|archive|file>', 'a set id, the name of an archive, or the path of a source file')
     .action((what: string, _options, command: Command) =>
       inSession(command, (session) => trace(session, what)),

@@ -14,14 +14,8 @@ import { troubledSets } from '../set-health.js';
 
 /** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
 export function addUp(program: Command): void {
-  program
-    .command('up')
-    .description('run server, UI and workers on this machine until Ctrl-C; interrupted sets go on')
-    .action((_options, command: Command) => inSession(command, up));
-  program
-    .command('down')
-    .description('stop the server and workers that `backup --detach` has left running')
-    .action((_options, command: Command) => inSession(command, down));
+  program.command('up').action((_options, command: Command) => inSession(command, up));
+  program.command('down').action((_options, command: Command) => inSession(command, down));
 }
 
 async function up(session: Session): Promise<void> {

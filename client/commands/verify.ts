@@ -19,7 +19,6 @@ import { subjectOf } from './tape-copy.js';
 export function addVerify(program: Command): void {
   program
     .command('verify')
-    .description('read what is on tape back from the medium, and compare every hash')
     .argument('<set-or-tape>', 'a set, or a tape by its name')
     .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
     .option('--drive <name>', 'drive to read with', 'lto1')

@@ -9,7 +9,6 @@ import { connectServer, findServer, inSession, type Session } from '../session.j
 export function addWatch(program: Command): void {
   program
     .command('watch')
-    .description('follow a set to its end (Ctrl-C ends only the watching)')
     .argument('[set]', 'the set (default: the unfinished one)')
     .action((setId: string | undefined, _options, command: Command) =>
       inSession(command, async (session) => watch(session, await wantedSet(session, setId))),

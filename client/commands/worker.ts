@@ -14,9 +14,7 @@ const lastWordsMs = 1000;
 
 /** `worker archive`, `worker tape --drive NAME`: one worker, until a signal. `up` runs all of them. */
 export function addWorker(program: Command): void {
-  const worker = program
-    .command('worker')
-    .description('run one worker (`up` runs all that this machine needs)');
+  const worker = program.command('worker');
   worker
     .command('archive')
     .description('scans, compresses and moves')

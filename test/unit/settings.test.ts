@@ -97,21 +97,34 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
   for (const [content, message] of [
     ['{', /cannot be read as JSON/],
     ['[]', /must hold one JSON object/],
-    ['{"MAX_GROUP_SIZ": 1}', /unknown setting "MAX_GROUP_SIZ"/],
-    ['{"drives": {"a b": {"path": "/x"}}}', /drives/],
+    ['{"MAX_GROUP_SIZ": 1}', /unknown setting "MAX_GROUP_SIZ"\. Did you mean MAX_GROUP_SIZE\?$/],
+    ['{"drive": {}}', /unknown setting "drive"\. Did you mean drives\?$/],
+    ['{"TAPEPATH": "/x"}', /unknown setting "TAPEPATH"\. Did you mean TAPE_PATH\?$/],
+    ['{"NOTHING": 1}', /unknown setting "NOTHING"\. `tapeflow doctor` lists every setting\.$/],
+    ['{"drives": {"a b": {"path": "/x"}}}', /drives\.a b .* has a name that is wrong: it must be letters/],
+    // The wrong name is told, and not the right one that is missing for it.
+    ['{"drives": {"lto1": {"pth": "/x"}}}', /unknown setting "drives\.lto1\.pth"\. Did you mean path\?$/],
+    ['{"drives": {"lto1": {}}}', /drives\.lto1\.path .* is missing/],
+    ['{"drives": {"lto1": {"path": 5}}}', /drives\.lto1\.path .* is 5: it must be text/],
+    ['{"drives": []}', /drives .* is \[\]: it must be a JSON object/],
+    ['{"MAX_GROUP_SIZE": null}', /MAX_GROUP_SIZE .* is null: it must be a size/],
+    ['{"COMPRESSION_LEVEL": {}}', /COMPRESSION_LEVEL .* is \{\}: it must be a whole number/],
     [
       '{"pools": {"daily": {"retention": "soon"}}}',
       /The setting pools.daily.retention .* must be a duration/,
     ],
-    ['{"pools": {"daily": {}}}', /The setting pools.daily.retention .* must be a duration/],
-    ['{"pools": {"daily": {"retention": "1d", "x": 1}}}', /pools.daily .* may only have a retention/],
+    ['{"pools": {"daily": {}}}', /The setting pools.daily.retention .* is missing/],
+    [
+      '{"pools": {"daily": {"retention": "1d", "x": 1}}}',
+      /unknown setting "pools\.daily\.x"\. There may be: retention\.$/,
+    ],
   ] as const) {
     const other = path.join(dir, 'other');
     mkdirSync(other, { recursive: true });
     writeFileSync(path.join(other, 'tapeflow.config.json'), content);
     assert.throws(
       () => loadSettings({}, other),
-      (error) => error instanceof TapeflowFailure && message.test(error.message),
+      (error) => error instanceof TapeflowFailure && message.test(error.sentence),
     );
   }
 });

@@ -1,0 +1,67 @@
+import type { Command, Option } from 'commander';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { usageFailure } from '../config/failures.js';
+
+/** Scripts of `package.json` that run a command. */
+const scripts = ['backup', 'tapeflow'];
+
+/** True where `npm run` of this project has started the process. */
+function isRunByNpm(env: NodeJS.ProcessEnv): boolean {
+  return env['npm_package_name'] === 'tapeflow' && scripts.includes(env['npm_lifecycle_event'] ?? '');
+}
+
+/**
+ * Refuses a command whose options npm took for its own: of `npm run backup /srv --detach` it passes `/srv` only, and tells the
+ * option to nobody but the environment.
+ */
+export function requireOwnFlags(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): void {
+  if (!isRunByNpm(env)) return;
+  const swallowed = command.options.filter((option) => !isGiven(option, args) && isAtNpm(option, env));
+  if (swallowed.length === 0) return;
+  const flags = swallowed.map(({ long, short }) => long ?? short).join(' and ');
+  const script = env['npm_lifecycle_event'] ?? '';
+  throw usageFailure(
+    'FlagsAtNpm',
+    `npm has kept ${flags} for itself.`,
+    `Write \`--\` before what is meant for tapeflow: \`npm run ${script} -- …\`.`,
+  );
+}
+
+/** What is said when npm's own lines stand on stdout before the JSON; undefined: they do not. */
+export function bannerNote(env: NodeJS.ProcessEnv): string | undefined {
+  if (!isRunByNpm(env) || env['npm_config_loglevel'] === 'silent') return undefined;
+  return `npm's own lines stand before this JSON: \`npm run -s ${env['npm_lifecycle_event'] ?? ''} -- …\` leaves them out.`;
+}
+
+function isGiven({ long, short }: Option, args: readonly string[]): boolean {
+  return args.some((arg) => arg === short || (long != null && (arg === long || arg.startsWith(`${long}=`))));
+}
+
+/** True when npm has got the option on its command line: it is in npm's settings, and none of its files has it. */
+function isAtNpm({ long, short, negate }: Option, env: NodeJS.ProcessEnv): boolean {
+  return [long, short].some((flag) => {
+    const key = flag?.replace(/^--?(no-)?/, '');
+    if (key === undefined) return false;
+    const value = env[`npm_config_${key.replaceAll('-', '_')}`];
+    // npm says `false` by an empty value.
+    if (value === undefined || (value === '') !== (negate && flag === long)) return false;
+    return !isInNpmFiles(key, env);
+  });
+}
+
+function isInNpmFiles(key: string, env: NodeJS.ProcessEnv): boolean {
+  const {
+    npm_config_userconfig: ofUser,
+    npm_config_globalconfig: ofAll,
+    npm_config_local_prefix: project,
+  } = env;
+  const files = [ofUser, ofAll, project === undefined ? undefined : path.join(project, '.npmrc')];
+  return files.some((file) => {
+    if (file === undefined || !existsSync(file)) return false;
+    const names = readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.split('=', 1)[0]?.trim());
+    return names.includes(key);
+  });
+}
