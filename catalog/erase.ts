@@ -20,6 +20,8 @@ export interface EraseWish {
   retentions: Retentions;
   /** Also what has not expired, or what living sets build on. */
   evenUnexpired: boolean;
+  /** The tape was formatted before: what is in the drive is it, empty and without a label. */
+  formatted?: boolean;
 }
 
 /**

@@ -368,6 +368,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .select('tapes.name')
     .distinct()
     .where('copies.set_id', '=', setId)
+    .where('copies.state', 'in', ['writing', 'written', 'committed'])
     .orderBy('tapes.name')
     .execute();
   const failed = await db

@@ -5,10 +5,11 @@ import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { isPartOf, removeParts } from '../staging/durable-file.js';
+import { removeParts } from '../staging/durable-file.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
 import { deleteArchives, unknownArchives } from './erase-archives.js';
+import { formattedAdvice, mayBeFormatted, rootOf } from './formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from './label.js';
 import { identifyTape, lookAt } from './loaded-tape.js';
 
@@ -36,7 +37,8 @@ export interface EraseContext {
  * goes on when it is called again. Throws `TapeInUse` or `TapeNeeded` when the tape may not be erased.
  *
  * On LTFS deleting gives no room back. There the catalog is changed, nothing is deleted, and `FormatTape` says what a person
- * has to do; called again with the tape formatted, it writes the new label.
+ * has to do; called again with the tape formatted, it writes the new label. So it does for one that was formatted before, when
+ * the wish says so.
  */
 export async function eraseTape(context: EraseContext, wish: EraseWish): Promise<Erased> {
   const medium = await context.drive.medium();
@@ -56,7 +58,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
     requireVolume(context, medium, label);
     return { tape: await finish(context, known, label), archives: 0, left: await rootOf(drive) };
   }
-  const isFormatted = begun && label === undefined && (await isFresh(drive, medium, known));
+  const isFormatted = label === undefined && (await wasFormatted(drive, medium, known, wish));
   if (!isFormatted) await requireThisTape(context, known, label);
   const isToFormat = !isFormatted && settings.kind === 'ltfs';
   // Also of an LTFS tape that takes no writes since one has failed: formatting is what mends it.
@@ -82,6 +84,32 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   return { tape: await finish(context, tape, relabelled), archives, left: [...left, ...others] };
 }
 
+/**
+ * True when the medium, which has no label, is the named tape, formatted since: its erasing was begun for that on LTFS, or a
+ * person says so. Without such a word an empty one is refused, since it may be any new tape.
+ */
+async function wasFormatted(
+  drive: Drive,
+  medium: Medium,
+  tape: TapeRow,
+  { formatted }: EraseWish,
+): Promise<boolean> {
+  const mayBe = await lookAt(drive, () => mayBeFormatted(drive, medium, tape));
+  const wasBegun = tape.state === 'erasing' && drive.settings.kind === 'ltfs';
+  if (mayBe && (formatted === true || wasBegun)) return true;
+  const { name } = drive.settings;
+  if (mayBe)
+    throw refused(
+      `The tape in drive ${name} is empty and has no label.`,
+      `${formattedAdvice(tape.name)}; else load ${tape.name}.`,
+    );
+  if (formatted !== true) return false;
+  throw refused(
+    `The tape in drive ${name} was not formatted since it was ${tape.name}: it is not empty, or has the same volume id.`,
+    `Load ${tape.name}.`,
+  );
+}
+
 /** The tape in the drive must be the named one, by label and volume id, and by its newest archive. */
 async function requireThisTape(
   { drive, catalog }: EraseContext,
@@ -102,20 +130,6 @@ function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel
   throw refused(
     `The tape in drive ${drive.settings.name} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${label.volume}.`,
     'The label was copied: load the true tape.',
-  );
-}
-
-/** An LTFS tape that was formatted since the catalog has given up what it held: empty, with another volume id. */
-async function isFresh(drive: Drive, medium: Medium, tape: TapeRow): Promise<boolean> {
-  if (drive.settings.kind !== 'ltfs') return false;
-  if (medium.volume !== null && medium.volume === tape.volume) return false;
-  return (await rootOf(drive)).length === 0;
-}
-
-/** What is at the root of a tape besides its label. */
-async function rootOf({ settings }: Drive): Promise<string[]> {
-  return (await readdir(settings.path)).filter(
-    (name) => name !== labelFileName && !isPartOf(name, labelFileName) && name !== 'lost+found',
   );
 }
 

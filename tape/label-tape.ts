@@ -13,6 +13,7 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
 import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
+import { formattedAdvice, mayBeFormatted } from './formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from './label.js';
 import { halfErased } from './loaded-tape.js';
 
@@ -42,16 +43,12 @@ async function labelHeld(
   drive: Drive,
   lock: DriveLock,
   catalog: Catalog,
-  { volume }: Medium,
+  medium: Medium,
   request: LabelRequest,
 ): Promise<TapeRow> {
   const { path, name: driveName } = drive.settings;
-  if ((await tapeByName(catalog, request.name)) !== undefined) {
-    throw refused(
-      `There is a tape ${request.name} already.`,
-      'Choose another name; `tapeflow tape list` shows them.',
-    );
-  }
+  const { volume } = medium;
+  await refuseTakenName(drive, catalog, medium, request.name);
   const begun = await begunLabel(drive, catalog, request);
   if (begun === undefined) await refuseUsedTape(drive, catalog, request);
   const protection = await drive.writeProtection();
@@ -106,6 +103,17 @@ async function labelHeld(
   };
   await insertTape(catalog, row);
   return row;
+}
+
+async function refuseTakenName(drive: Drive, catalog: Catalog, medium: Medium, name: string): Promise<void> {
+  const known = await tapeByName(catalog, name);
+  if (known === undefined) return;
+  const label = await readLabel(drive.settings.path).catch(() => null);
+  const mayBeIt = label === undefined && (await mayBeFormatted(drive, medium, known));
+  throw refused(
+    `There is a tape ${name} already.`,
+    `${mayBeIt ? `${formattedAdvice(name)}; else choose` : 'Choose'} another name; \`tapeflow tape list\` shows them.`,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { TapeflowFailure } from '../config/failures.js';
@@ -64,14 +64,20 @@ function damaged(file: string, why: string): TapeflowFailure {
 export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tapeflowLabel'>): Promise<void> {
   const file = path.join(mountPoint, labelFileName);
   const part = `${file}.${label.uuid}.part`;
-  const handle = await open(part, 'wx', 0o644);
   try {
-    await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(part, 'wx', 0o644);
+    try {
+      await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(part, file);
+  } catch (error) {
+    // A full tape takes a name and no bytes: it must not stay there.
+    await rm(part, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(part, file);
   await fsyncFolder(mountPoint);
 }
 

@@ -135,7 +135,7 @@ function progressLines(summary: SetSummary): string[] {
   return [
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || 'no tape yet'}`,
+    `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || (summary.lostGroups.length > 0 ? 'no tape any more' : 'no tape yet')}`,
     ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,

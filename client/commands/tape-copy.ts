@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { planCopies } from '../../catalog/plan-copies.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../catalog/retrievals.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
+import { lostGroupsOf } from '../../catalog/lost-tapes.js';
 import { findSet, setWithFiles } from '../../catalog/sets.js';
-import { tapeByName } from '../../catalog/tapes.js';
+import { tapeByName, tapeByUuid } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { runRetrieval } from '../follow-retrieval.js';
@@ -54,7 +55,7 @@ async function copyTape(session: Session, subject: string, flags: CopyFlags): Pr
     const [problem] = plan.problems;
     if (problem !== undefined) throw new TapeflowFailure('NothingToCopy', problem.reason);
     const there = plan.there > 0;
-    if (!there) throw new TapeflowFailure('NothingToCopy', `${subject} has no archive on tape.`);
+    if (!there) throw await nothingOnTape(catalog, 'NothingToCopy', subject, what);
     const sentence = `All ${plan.there} archives of ${subject} are on tapes of pool ${flags.pool} already.`;
     if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there: plan.there });
     else session.print(sentence);
@@ -77,4 +78,29 @@ export async function subjectOf(
     `There is no set and no tape ${name} in the catalog.`,
     '`tapeflow sets` and `tapeflow tape list` list them.',
   );
+}
+
+/** The failure of what has no archive on a tape that counts, with the reason. */
+export async function nothingOnTape(
+  catalog: Catalog,
+  code: string,
+  name: string,
+  what: { setId: string } | { tape: string },
+): Promise<TapeflowFailure> {
+  const failure = (message: string, advice?: string) =>
+    new TapeflowFailure(code, message, advice === undefined ? {} : { advice });
+  const row = 'tape' in what ? await tapeByUuid(catalog, what.tape) : undefined;
+  if (row?.state === 'lost')
+    return failure(
+      `The tape ${name} is marked as lost, and nothing on it counts.`,
+      `If it is back, \`tapeflow tape found ${name}\`.`,
+    );
+  if (row?.state === 'erasing')
+    return failure(`The erasing of tape ${name} has begun, and nothing on it counts.`);
+  if ('setId' in what && (await lostGroupsOf(catalog, what.setId)).length > 0)
+    return failure(
+      `Every tape that held the set ${name} is marked as lost.`,
+      'If one is back, `tapeflow tape found NAME`.',
+    );
+  return failure(`${name} has no archive on tape.`);
 }

@@ -3,11 +3,11 @@ import { eraseContext } from '../../activities/erase-tape.js';
 import { forgetErased, requireErasable } from '../../catalog/erase.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from '../../catalog/tape-keeping.js';
+import { TapeflowFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { eraseTape, type Erased } from '../../tape/erase-tape.js';
-import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { expiryText, keepingObject, keepingText } from '../keeping-text.js';
 import { inSession, type Session } from '../session.js';
@@ -17,6 +17,7 @@ interface EraseFlags {
   drive: string;
   yes?: boolean;
   evenUnexpired?: boolean;
+  formatted?: boolean;
 }
 
 /** `tape erase NAME`: what would be lost; with `--yes` it is. */
@@ -28,6 +29,10 @@ export function addTapeErase(tape: Command): void {
     .option('--drive <name>', 'the drive that it is in', 'lto1')
     .option('--yes', 'erase it')
     .option('--even-unexpired', 'also what has not expired, or what other sets build on')
+    .option(
+      '--formatted',
+      'the tape was formatted before: the empty one in the drive, without a label, is it',
+    )
     .action((name: string, flags: EraseFlags, command: Command) =>
       inSession(command, (session) => erase(session, name, flags)),
     );
@@ -40,16 +45,22 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   const catalog = await session.catalog();
   const now = Date.now();
   const kept = await keepingOf(catalog, row, await Keeping.of(catalog, settings.retentions), now);
+  const evenUnexpired = flags.evenUnexpired === true;
   if (flags.yes !== true) {
-    if (session.json) session.emit({ ...tapeObject(row), ...keepingObject(kept), erased: false });
+    const refusal = refusalOf(kept, evenUnexpired, now);
+    if (session.json)
+      session.emit({ ...tapeObject(row), ...keepingObject(kept), erased: false, refused: refusal ?? null });
     else for (const line of lossLines(kept, now)) session.print(line);
-    session.say(`Nothing was erased: \`tapeflow tape erase ${name} --yes\` does it.`);
-    process.exitCode = exitCodes.usage;
+    session.say(
+      refusal === undefined
+        ? `Nothing was erased: \`${eraseCommand(name, flags)}\` does it.`
+        : `Nothing was erased, and \`${eraseCommand(name, flags)}\` would be refused: ${refusal}`,
+    );
     return;
   }
-  const evenUnexpired = flags.evenUnexpired === true;
   if (row.state !== 'erasing') requireErasable(kept, evenUnexpired, now);
-  const wish = { tape: row.uuid, retentions: settings.retentions, evenUnexpired };
+  const formatted = flags.formatted === true;
+  const wish = { tape: row.uuid, retentions: settings.retentions, evenUnexpired, formatted };
   const logger = createLogger(settings, 'client');
   const erased = await inDrive<Erased>(session, driveName, {
     role: 'tape erase',
@@ -64,6 +75,28 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
     refused: 'EraseRefused',
   }).finally(() => forgetErased(catalog));
   printErased(session, erased);
+}
+
+/** Why the tape would not be erased, as far as the catalog knows; undefined when it would. */
+function refusalOf(kept: TapeKeeping, evenUnexpired: boolean, now: number): string | undefined {
+  if (kept.tape.state === 'erasing') return undefined;
+  try {
+    requireErasable(kept, evenUnexpired, now);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TapeflowFailure) return error.sentence;
+    throw error;
+  }
+}
+
+/** The command that would erase what was only looked at. */
+function eraseCommand(name: string, { drive, evenUnexpired, formatted }: EraseFlags): string {
+  const flags = [
+    ...(drive === 'lto1' ? [] : [`--drive ${drive}`]),
+    ...(evenUnexpired === true ? ['--even-unexpired'] : []),
+    ...(formatted === true ? ['--formatted'] : []),
+  ];
+  return ['tapeflow tape erase', name, '--yes', ...flags].join(' ');
 }
 
 /** What erasing a tape would lose, as far as the catalog knows. */

@@ -33,11 +33,10 @@ async function lost(session: Session, name: string, yes: boolean): Promise<void>
   if (tape.state === 'lost') throw usageFailure('LostAlready', `The tape ${name} is marked as lost already.`);
   const gone = await heldOnlyBy(catalog, tape);
   if (!yes) {
-    throw usageFailure(
-      'NotConfirmed',
-      `Marking the tape ${name} as lost ${textOf(gone, 'would leave')}.`,
-      'Add --yes to do it; nothing was changed.',
-    );
+    if (session.json) session.emit({ name, state: tape.state, lost: gone });
+    else session.print(`Marking the tape ${name} as lost ${textOf(gone, 'would leave')}.`);
+    session.say(`Nothing was changed: \`tapeflow tape lost ${name} --yes\` does it.`);
+    return;
   }
   // What no sync has covered on it is written again by the sets that run.
   const logger = createLogger(session.settings, 'client');

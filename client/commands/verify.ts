@@ -7,13 +7,14 @@ import {
   unfinishedLike,
   type NewRetrieval,
 } from '../../catalog/retrievals.js';
-import { TapeflowFailure, usageFailure } from '../../config/failures.js';
+import { tapeByUuid } from '../../catalog/tapes.js';
+import { usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { exitCodes } from '../exit-codes.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { inSession, type Session } from '../session.js';
 import { tapeInDrive } from '../drive-looks.js';
-import { subjectOf } from './tape-copy.js';
+import { nothingOnTape, subjectOf } from './tape-copy.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
@@ -58,8 +59,13 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     await runRetrieval(session, unfinished, { attached: true });
     return;
   }
-  const verified = await readBack(session, subject, flags);
-  if (!['completed', 'incomplete'].includes((await retrievalNamed(catalog, verified)).state)) return;
+  // What was on a lost tape is made anew from other copies, and cannot be read back first.
+  const isLost = 'tape' in what && (await tapeByUuid(catalog, what.tape))?.state === 'lost';
+  const verified = isLost ? undefined : await readBack(session, subject, flags);
+  if (verified !== undefined) {
+    const { state } = await retrievalNamed(catalog, verified);
+    if (!['completed', 'incomplete'].includes(state)) return;
+  }
   const plan = await planRepair(catalog, what, await tapeInDrive(session, drive.name));
   if (plan.archives.length > 0) {
     const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
@@ -67,6 +73,10 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     return;
   }
   for (const { reason } of plan.problems) session.say(reason);
+  if (isLost && plan.problems.length === 0)
+    session.say(
+      `Nothing is to be written: what was on tape ${subject} has a whole copy on another of its pool.`,
+    );
   if (plan.problems.length > 0) process.exitCode = exitCodes.failure;
 }
 
@@ -93,7 +103,7 @@ async function readBack(session: Session, subject: string, flags: VerifyFlags): 
   const unfinished = await unfinishedLike(catalog, wanted);
   const archives = unfinished === undefined ? await planVerify(catalog, what, percent) : [];
   if (unfinished === undefined && archives.length === 0)
-    throw new TapeflowFailure('NothingToVerify', `${subject} has no archive on tape.`);
+    throw await nothingOnTape(catalog, 'NothingToVerify', subject, what);
   const retrieval = unfinished ?? (await insertRetrieval(catalog, wanted, archives, []));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
   return retrieval.id;

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writ
 import path from 'node:path';
 import { test } from 'node:test';
 import { labelFileName } from '../../tape/label.js';
+import { labelTape } from '../../tape/label-tape.js';
 import { describeLockState } from '../../tape/ltfs.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
@@ -165,6 +166,20 @@ test('an archive that would fit but for the reserve is not begun on the tape; a 
   await steps.stage(2, 100_000);
   await steps.write(2);
   assert.ok(steps.isWhole(2));
+});
+
+test('a label that finds no room leaves nothing on the tape', async (t) => {
+  const disk = SmallDisk.make(t, 1_000_000);
+  if (disk === undefined) return;
+  const { deps } = await driveSteps(t, disk.folder);
+  disk.fill();
+  const before = readdirSync(disk.folder);
+  const label = () =>
+    labelTape(deps.drive, deps.lock, deps.catalog, { name: 'T1', pool: 'default', force: true });
+  await assert.rejects(label, { code: 'LabelNotWritten', message: /no space left/ });
+  assert.deepEqual(readdirSync(disk.folder), before);
+  disk.makeRoom();
+  await label();
 });
 
 test('the lock state of the reference LTFS is a hexadecimal number, of older versions a digit', () => {

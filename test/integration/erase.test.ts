@@ -97,11 +97,18 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
   assert.deepEqual(labelOf(tape), before);
 
   const told = await installation.run(['tape', 'erase', 'T1']);
-  assert.equal(told.code, 2);
+  assert.equal(told.code, 0, 'nothing was asked that is wrong');
   assert.match(told.stdout, /Tape T1, pool default, usable: for ever/);
   assert.match(told.stdout, new RegExp(`${full}: 1 archive, 4 entries, .* nothing of the set would be left`));
   assert.match(told.stdout, new RegExp(`set ${next}, which has not expired, builds on it`));
-  assert.match(told.stderr, /Nothing was erased: `tapeflow tape erase T1 --yes` does it/);
+  assert.match(
+    told.stderr,
+    new RegExp(
+      `Nothing was erased, and \`tapeflow tape erase T1 --yes\` would be refused: The tape T1 is not recyclable: .* ${full}, .*--even-unexpired\` erases it`,
+    ),
+  );
+  const evenSo = await installation.run(['tape', 'erase', 'T1', '--even-unexpired']);
+  assert.match(evenSo.stderr, /Nothing was erased: `tapeflow tape erase T1 --yes --even-unexpired` does it/);
   const needed = await installation.run(['tape', 'erase', 'T1', '--yes']);
   assert.equal(needed.code, 1);
   assert.match(
@@ -110,6 +117,8 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
   );
   assert.equal((await installation.json<Listed>(['tape', 'list'])).keptForEver, true);
   const { sets } = await recyclable(installation);
+  const could = await installation.run(['tape', 'erase', 'T1'], short);
+  assert.match(could.stderr, /Nothing was erased: `tapeflow tape erase T1 --yes` does it/);
   assert.deepEqual(
     sets.map((set) => set.setId),
     [full, next],

@@ -132,15 +132,25 @@ test('a damaged archive is read from the other copy in the middle of a restore, 
     { copy_no: 3, state: 'committed', damage: 0 },
   ]);
 
-  assert.match((await installation.run(['tape', 'lost', 'A1'])).stderr, /every set restorable.*Add --yes/);
+  const preview = await installation.run(['tape', 'lost', 'A1']);
+  assert.match(preview.stdout, /would leave every set restorable/);
+  assert.match(preview.stderr, /Nothing was changed: `tapeflow tape lost A1 --yes` does it/);
+  assert.equal(preview.code, 0);
   assert.equal((await installation.run(['tape', 'lost', 'B1', '--yes'])).code, 0);
   const alone = await installation.run(['tape', 'lost', 'A1']);
-  assert.match(
-    alone.stderr,
-    /would leave no copy of groups 1–2 of set .*Add --yes to do it; nothing was changed/,
-  );
+  assert.match(alone.stdout, /would leave no copy of groups 1–2 of set /);
+  const tapesOf = async () => (await installation.json<{ tapes: string[] }>(['status', setId])).tapes;
+  assert.deepEqual(await tapesOf(), ['A1'], 'a lost tape holds nothing of the set');
+  const refused = await installation.run(['verify', 'B1']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /The tape B1 is marked as lost, .*`tapeflow tape found B1`/);
   assert.equal((await installation.run(['tape', 'lost', 'A1', '--yes'])).code, 0);
   assert.match((await installation.run(['sets'])).stdout, /completed, 2 of 2 groups LOST/);
+  assert.deepEqual(await tapesOf(), []);
+  assert.match(
+    (await installation.run(['verify', setId])).stderr,
+    /Every tape that held the set .* is marked as lost/,
+  );
   assert.match(
     (await installation.run(['status', setId])).stdout,
     /2 of 2 groups were on lost tapes only: 1–2/,

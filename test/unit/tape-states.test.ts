@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
@@ -10,13 +10,14 @@ import { isSetId } from '../../catalog/sets.js';
 import type { TapeState } from '../../catalog/schema.js';
 import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tape-states.js';
 import { forgetArchive, groupOf } from '../../catalog/groups.js';
-import { beginCopy } from '../../catalog/tapes.js';
+import { beginCopy, type TapeRow } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { eraseTape } from '../../tape/erase-tape.js';
 import { labelFileName } from '../../tape/label.js';
 import { labelTape } from '../../tape/label-tape.js';
 import { readCatalog } from '../../tape/read-catalog.js';
 import { driveSteps } from '../support/drive-steps.js';
+import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -106,10 +107,11 @@ async function loaded(t: TestContext) {
         ...{ drive, lock, catalog, adopt, scratch: path.join(tempFolder(t), 'scratch') },
         ...{ say: () => undefined, onArchive: () => undefined },
       }),
-    erase: (evenUnexpired = true) =>
+    label: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: false }),
+    erase: (evenUnexpired = true, formatted = false) =>
       eraseTape(
         { drive, lock, catalog, guard: () => undefined, loseUnsynced },
-        { tape: row.uuid, retentions, evenUnexpired },
+        { tape: row.uuid, retentions, evenUnexpired, formatted },
       ),
     relabel: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: true }),
     async lose() {
@@ -199,6 +201,65 @@ test('whose a tape is its label says, at every write, sync and erasing, whatever
   await assert.rejects(steps.write(2), code('foreign', /tape catalog --adopt/));
   await assert.rejects(erase(), code('ForeignTape', /never written to or erased/));
   assert.deepEqual(readdirSync(path.join(tape, steps.setId)), before);
+});
+
+test('a tape that was formatted before it was erased gets its label again when a person says that it is the one', async (t) => {
+  const { tape, steps, row, catalog, erase, label, state } = await loaded(t);
+  await steps.stage(1);
+  await steps.write(1);
+  await steps.sync(row.uuid, [1]);
+  const formatted = (evenUnexpired = true) => erase(evenUnexpired, true);
+  await assert.rejects(formatted(), code('TapeInUse', /is unfinished, writes to it/));
+  await catalog.updateTable('sets').set({ state: 'completed' }).execute();
+  await assert.rejects(label('T2'), code('LabelRefused', /is labelled T1/), 'it has its label still');
+  for (const name of readdirSync(tape)) rmSync(path.join(tape, name), { recursive: true });
+
+  await assert.rejects(label('T1'), code('LabelRefused', /T1 already\. .*tape erase T1 --yes --formatted/));
+  await assert.rejects(
+    erase(),
+    code('EraseRefused', /is empty and has no label\. .*--yes --formatted.*else load T1/),
+  );
+  await assert.rejects(formatted(false), code('TapeNeeded', /has not expired/));
+  writeFileSync(path.join(tape, 'mine'), 'x');
+  await assert.rejects(
+    formatted(),
+    code('EraseRefused', /was not formatted since it was T1: it is not empty/),
+  );
+  await assert.rejects(label('T1'), code('LabelRefused', /T1 already\. Choose another name/));
+  assert.deepEqual([await steps.copy(1), await state()], ['committed', 'usable'], 'nothing was given up');
+  rmSync(path.join(tape, 'mine'));
+
+  const { tape: again } = await formatted();
+  assert.deepEqual([again.name, again.state, again.uuid === row.uuid], ['T1', 'usable', false]);
+  assert.equal(
+    (JSON.parse(readFileSync(path.join(tape, labelFileName), 'utf8')) as TapeRow).uuid,
+    again.uuid,
+  );
+  assert.equal(await steps.copy(1), undefined);
+  await steps.stage(2);
+  await steps.write(2);
+});
+
+test('an LTFS tape that was formatted has another volume id; one that was only emptied is not taken for it', async (t) => {
+  const ltfs = await FakeLtfs.make(t);
+  if (ltfs === undefined) return;
+  const steps = await driveSteps(t, ltfs.mount, 'ltfs');
+  const row = await steps.label('LTO1');
+  const { catalog, drive, lock } = steps.deps;
+  const retentions = { pools: {}, otherwise: null };
+  const erase = (wish: object) =>
+    eraseTape(
+      { drive, lock, catalog, guard: () => undefined, loseUnsynced: async () => undefined },
+      { tape: row.uuid, retentions, evenUnexpired: true, ...wish },
+    );
+  rmSync(path.join(ltfs.mount, labelFileName));
+  await assert.rejects(erase({ formatted: true }), code('EraseRefused', /or has the same volume id/));
+  await ltfs.eject();
+  ltfs.store = tempFolder(t);
+  await ltfs.load();
+  await assert.rejects(erase({}), code('EraseRefused', /is empty and has no label/));
+  const { tape } = await erase({ formatted: true });
+  assert.deepEqual([tape.name, tape.state, tape.volume === row.volume], ['LTO1', 'usable', false]);
 });
 
 test('a tape that is adopted says so in its label, and is written to', async (t) => {
