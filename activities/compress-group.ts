@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import { commitCompressed } from '../catalog/files.js';
+import { staleAttempt } from '../catalog/attempt-tokens.js';
 import {
   archiveOf,
   type ArchiveRow,
@@ -11,7 +12,6 @@ import {
   type GroupRow,
   mostArchiveBytes,
   reserveAndBegin,
-  staleAttempt,
   whileOwned,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';

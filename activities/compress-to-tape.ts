@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { commitCompressed, skipGroup } from '../catalog/files.js';
+import { staleAttempt } from '../catalog/attempt-tokens.js';
 import {
   archiveOf,
   beginCompressing,
@@ -7,7 +8,6 @@ import {
   forgetArchive,
   groupOf,
   type GroupRow,
-  staleAttempt,
 } from '../catalog/groups.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';

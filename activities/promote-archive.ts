@@ -1,12 +1,12 @@
 import { renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { staleAttempt } from '../catalog/attempt-tokens.js';
 import {
   advanceGroup,
   archiveOf,
   forgetArchive,
   groupOf,
-  staleAttempt,
   whileOwned,
   type ArchiveRow,
 } from '../catalog/groups.js';

@@ -1,11 +1,6 @@
 import path from 'node:path';
-import {
-  archiveOf,
-  bytesWithManifest,
-  forgetArchive,
-  staleAttempt,
-  type ArchiveRow,
-} from '../catalog/groups.js';
+import { staleAttempt } from '../catalog/attempt-tokens.js';
+import { archiveOf, bytesWithManifest, forgetArchive, type ArchiveRow } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { beginCopy, copyOf, recordWritten, tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
+import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
 import { stagedByCopies, stagedBySets } from './copy-staging.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from './open-catalog.js';
@@ -114,18 +115,6 @@ export async function beginCompressing(
   return catalog.transaction().execute((tx) => begin(tx, setId, no, { token }));
 }
 
-/** True when the first token is that of a later attempt of the same step. */
-function isLaterAttempt(token: string, than: string): boolean {
-  const [later, earlier] = [stepOf(token), stepOf(than)];
-  return later.step === earlier.step && later.attempt > earlier.attempt;
-}
-
-/** The step and the attempt that a token names; see `Attempt.token`. One of another form is a step of its own. */
-function stepOf(token: string): { step: string; attempt: number } {
-  const [, step = token, attempt = 0] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(token) ?? [];
-  return { step, attempt: Number(attempt) };
-}
-
 async function begin(
   tx: Catalog,
   setId: string,
@@ -161,16 +150,6 @@ export async function requireCompressing(
 ): Promise<void> {
   const row = await groupOf(db, setId, no);
   if (row.token !== token || row.state !== 'compressing') throw staleAttempt(setId, no);
-}
-
-/**
- * What an attempt fails with when another has the group. Transient: of a stale attempt the server takes no result, and
- * a valid one, from which a stale one took the group as it woke up, has to try again.
- */
-export function staleAttempt(setId: string, no: number): TapeflowFailure {
-  return new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`, {
-    kind: 'transient',
-  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
+import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { copyText, placesOf, settleAfterCommit, settleGroup } from './set-copies.js';
@@ -66,7 +67,7 @@ export async function copyOf(
 /** How the event of a copy's beginning names its tape. */
 const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct ? ', direct' : ''}`;
 
-/** Begins a copy for one attempt, in place of any that is not committed. */
+/** Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has begun it. */
 export async function beginCopy(
   catalog: Catalog,
   copy: {
@@ -83,6 +84,8 @@ export async function beginCopy(
   const detail = begunOn(copy.tape.name, copy.direct);
   await catalog.transaction().execute(async (tx) => {
     await requireWritable(tx, copy.tape);
+    const begun = await copyOf(tx, copy.setId, copy.group, copy.copyNo);
+    if (isLaterAttempt(begun?.token ?? '', copy.token)) throw staleAttempt(copy.setId, copy.group);
     const row = {
       ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
       ...{ written_at: null, committed_at: null, verified_at: null, damage: null },

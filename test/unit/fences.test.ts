@@ -12,13 +12,14 @@ import {
   whileOwned,
 } from '../../catalog/groups.js';
 import { settleGroup } from '../../catalog/set-copies.js';
-import { beginCopy, insertTape } from '../../catalog/tapes.js';
+import { beginCopy, copyOf, insertTape, recordWritten } from '../../catalog/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import type { GroupState } from '../../catalog/schema.js';
+import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';
 
 const wanted = { sources: ['/s'], excludes: [], pool: 'default', drive: 'lto1', mode: 'full' };
@@ -133,6 +134,25 @@ test('the beginning of another copy does not hide that a group has lost its arch
   await beginCopy(catalog, { setId, group: 1, copyNo: 1, tape, token: 'x', direct: false });
   assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');
   assert.ok(await beginCompressing(catalog, setId, 1, 'new'));
+});
+
+test('a write that was begun in a stopped process takes no copy from the attempt that came after it', async (t) => {
+  const steps = await driveSteps(t, tempFolder(t));
+  const tape = await steps.label('T1');
+  await steps.stage(1);
+  const { catalog } = steps.deps;
+  const group = { setId: steps.setId, group: 1, copyNo: 1 };
+  const begin = (token: string) => beginCopy(catalog, { ...group, tape, token, direct: false });
+  const token = async () => (await copyOf(catalog, steps.setId, 1))?.token;
+  await begin('run-7-2');
+  await assert.rejects(begin('run-7-1'), { code: 'StaleAttempt', kind: 'transient' });
+  await assert.rejects(begin('run-7-1.3'), { code: 'StaleAttempt' });
+  assert.equal(await token(), 'run-7-2');
+  for (const later of ['run-7-2.2', 'run-7-10', 'again-7-1', 'again-8-1']) {
+    await begin(later);
+    assert.equal(await token(), later);
+  }
+  assert.ok(await recordWritten(catalog, { ...group, token: 'again-8-1' }, { ms: 1, bytes: 1, detail: '' }));
 });
 
 test('a set that has ended is not opened again by a late word of a stale step', async (t) => {
