@@ -133,7 +133,7 @@ async function readCopy(
     const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
     found.problems.push({ path: null, reason, damaged: true });
     found.damages.push(reason);
-    counts.failed = (missed?.size ?? row.members) - counts.restored - counts.same - counts.kept;
+    counts.failed += Math.max(0, (missed?.size ?? row.members) - sumOf(counts));
     isLost = true;
   }
   const [first] = found.damages;
@@ -145,6 +145,11 @@ async function readCopy(
     ...{ counts, problems: found.problems, damage, isLost, lacksManifest: found.lacksManifest },
     ms: performance.now() - began,
   };
+}
+
+/** Entries that something has become of. */
+function sumOf({ restored, same, kept, failed }: MemberCounts): number {
+  return restored + same + kept + failed;
 }
 
 /** What is found while a copy is read. */
@@ -206,6 +211,12 @@ async function readMembers(
     },
     onProgress: report,
   });
+  const expected = missed?.size ?? row.members;
+  const came = sumOf(counts);
+  if (came !== expected) {
+    const reason = `Of ${archive.name}, ${expected} entries were planned and the catalog lists ${came}: it does not fit to itself.`;
+    problems.push({ path: null, reason });
+  }
   if (!verify) return;
   for (const unreadable of facts.unreadable) {
     const reason = `The archive ${file}: ${unreadable}.`;

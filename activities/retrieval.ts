@@ -144,11 +144,24 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
       await removeCopyStaging(deps.settings.BACKUP_COMPRESS_DIR, id);
     }
     const before = await summarizeRetrieval(catalog, id);
-    const state = before.problems > 0 || before.failed > 0 ? 'incomplete' : 'completed';
-    await recordRetrieval(catalog, id, state, null);
+    const wrong = whatDoesNotAddUp(before);
+    const hasAll = before.problems === 0 && before.failed === 0;
+    const state = wrong !== null ? 'failed' : hasAll ? 'completed' : 'incomplete';
+    await recordRetrieval(catalog, id, state, wrong);
     if (isWhole) await forgetExisting(catalog, id);
     return summarizeRetrieval(catalog, id);
   });
+}
+
+/** Every entry that was planned has become something; else the catalog is damaged, and nothing it says is a success. */
+function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
+  const { members, restored, same, kept, failed, kind } = summary;
+  if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
+  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
+  return (
+    `the entries do not add up: ${members} were planned, but ${restored} ${done}, ${same} there already, ${kept} kept and ` +
+    `${failed} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
+  );
 }
 
 /** Finishes the tree; a target that fails, or is gone, is a problem of its own: nothing is to be waited for. */

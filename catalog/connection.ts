@@ -2,12 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import type { CompiledQuery, DatabaseConnection, QueryExecutorProvider, QueryResult } from 'kysely';
 import { isCatalogBusy } from './catalog-failure.js';
+import { countCommit, noteNewest } from './generation.js';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 export const busyTimeoutMs = 10_000;
 const betweenTriesMs = 30;
+/** Milliseconds between two notes beside the catalog of how far it has come. */
+const noteEveryMs = 30_000;
+/** Begins a transaction with its write lock. */
+export const beginImmediate = 'begin immediate';
 /** Prepared statements that are kept: the program has about a hundred, but a list of values makes one for each length. */
 const mostStatements = 200;
+
+/** Who this installation is: in the catalog, not in its files' names. */
+export const installationSql = `select value from meta where key = 'installation'`;
 
 /**
  * The catalog's connection to SQLite. Statements are prepared once: that costs more than most of them take.
@@ -18,13 +26,24 @@ const mostStatements = 200;
 export class CatalogConnection implements DatabaseConnection {
   private readonly statements = new Map<string, Database.Statement>();
   private refusedSince: number | undefined;
+  private readonly changes: Database.Statement;
+  private changesBefore = 0;
+  /** Of the newest commit, where that is not noted yet. */
+  private unnoted: number | undefined;
+  private notedAt = -Infinity;
 
-  constructor(private readonly database: Database.Database) {}
+  constructor(private readonly database: Database.Database) {
+    this.changes = database.prepare('select total_changes()').pluck();
+  }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     for (;;) {
       try {
-        const result = this.execute<Row>(this.prepared(sql), parameters);
+        const statement = this.prepared(sql);
+        const isAlone = !statement.readonly && sql !== beginImmediate && !this.database.inTransaction;
+        const result = isAlone
+          ? this.inTransaction(() => this.execute<Row>(statement, parameters))
+          : this.execute<Row>(statement, parameters);
         this.refusedSince = undefined;
         return result;
       } catch (error) {
@@ -33,6 +52,44 @@ export class CatalogConnection implements DatabaseConnection {
         if (performance.now() - this.refusedSince > busyTimeoutMs) throw error;
         await sleep(betweenTriesMs);
       }
+    }
+  }
+
+  /** To be called when a transaction has begun. */
+  begun(): void {
+    this.changesBefore = this.changes.get() as number;
+  }
+
+  /** Commits the transaction, and counts it when it has changed anything: see `generation.ts`. */
+  commit(): void {
+    const generation = this.changes.get() === this.changesBefore ? undefined : countCommit(this.database);
+    this.database.exec('commit');
+    if (generation === undefined) return;
+    this.unnoted = generation;
+    if (performance.now() - this.notedAt > noteEveryMs) this.note();
+  }
+
+  /** Notes beside the catalog how far it has come, where that is not done yet. */
+  note(): void {
+    if (this.unnoted === undefined) return;
+    const installation = this.database.prepare(installationSql).pluck().get() as string | undefined;
+    if (installation === undefined) return;
+    noteNewest(this.database.name, this.unnoted, installation);
+    this.unnoted = undefined;
+    this.notedAt = performance.now();
+  }
+
+  /** Runs a statement that stands alone in a transaction, so that its commit is counted too. */
+  private inTransaction<Result>(run: () => Result): Result {
+    this.database.exec(beginImmediate);
+    try {
+      this.begun();
+      const result = run();
+      this.commit();
+      return result;
+    } catch (error) {
+      if (this.database.inTransaction) this.database.exec('rollback');
+      throw error;
     }
   }
 

@@ -13,9 +13,11 @@ import {
 } from 'kysely';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { catalogFailure } from './catalog-failure.js';
-import { CatalogConnection, busyTimeoutMs } from './connection.js';
+import { CatalogConnection, beginImmediate, busyTimeoutMs, installationSql } from './connection.js';
+import { countCommit, forgetNewest, generationOf, requireNewest, requireOwnLog } from './generation.js';
 import { migrations } from './migrations.js';
 import type { Tables } from './schema.js';
+import { endedUncleanly, requireSound } from './unclean-end.js';
 
 /** The catalog: one database that several processes of this installation use at once. */
 export type Catalog = Kysely<Tables>;
@@ -45,12 +47,22 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+    await connection.executeQuery(CompiledQuery.raw(beginImmediate));
+    this.connection.begun();
+  }
+
+  override async commitTransaction(): Promise<void> {
+    this.connection.commit();
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // A full or failing disk has rolled it back already; an error of this rollback would hide that one.
     if (this.database.inTransaction) await super.rollbackTransaction(connection);
+  }
+
+  override async destroy(): Promise<void> {
+    if (this.database.open) this.connection.note();
+    await super.destroy();
   }
 }
 
@@ -64,28 +76,46 @@ class ImmediateDialect extends SqliteDialect {
 }
 
 /**
- * Opens the catalog and brings its schema up to date.
+ * Opens the catalog, checks it, and brings its schema up to date.
  *
  * @param file absolute path of the SQLite file; made when missing, its folder never: that may be a mount which is away,
  * and an empty catalog below it would make a running set look unknown.
  * @param dataDir the data folder, which is made at its first use.
  */
 export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {
+  let database: Database.Database | undefined;
   try {
     if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
     requireFolder(path.dirname(file));
-    const database = new Database(file, { timeout: busyTimeoutMs });
-    database.pragma('journal_mode = WAL');
+    if (!existsSync(file)) forgetNewest(file);
+    requireOwnLog(file);
+    const isUnclean = endedUncleanly(file);
+    database = new Database(file, { timeout: busyTimeoutMs });
+    requireLog(database, file);
     // FULL: a commit survives a power cut. A staged archive is deleted on the strength of one.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
+    if (isUnclean) requireSound(database, file);
     const catalog = new Kysely<Tables>({ dialect: new ImmediateDialect(database) });
     await migrate(catalog, database);
+    requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
     database.pragma(`busy_timeout = ${blockingMs}`);
     return catalog;
   } catch (error) {
+    database?.close();
     throw catalogFailure(error, file);
   }
+}
+
+/** Turns the log on (WAL), with which others read while one writes. A file system without shared memory refuses it silently. */
+function requireLog(database: Database.Database, file: string): void {
+  const mode = database.pragma('journal_mode = WAL', { simple: true }) as string;
+  if (mode === 'wal') return;
+  throw new TapeflowFailure(
+    'CatalogUnusable',
+    `The file system of the catalog ${file} cannot do what SQLite needs: shared memory and locks (journal mode ${mode}).`,
+    { advice: 'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.' },
+  );
 }
 
 function requireFolder(folder: string): void {
@@ -108,6 +138,7 @@ async function migrate(catalog: Catalog, database: Database.Database): Promise<v
       const { error } = await migrator.migrateToLatest();
       if (error !== undefined) throw error instanceof Error ? error : new Error(describeError(error));
     }
+    countCommit(database);
     database.exec('commit');
   } catch (error) {
     if (database.inTransaction) database.exec('rollback');

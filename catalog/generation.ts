@@ -1,0 +1,202 @@
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import type Database from 'better-sqlite3';
+import { TapeflowFailure } from '../config/failures.js';
+
+/**
+ * The catalog counts its commits, in SQLite's `user_version`: a number of 32 bits in the first page of the file, which stands
+ * in the log (`-wal`) too, so that both can be compared before SQLite puts them together. It begins anew after 2^32 commits.
+ */
+const generationAt = 60;
+const headerBytes = 100;
+const logHeaderBytes = 32;
+const frameHeaderBytes = 24;
+/** Frames of a log that are looked at for its first change of the first page: that is in the first commit of a log. */
+const mostFramesRead = 2000;
+
+/** What is written down beside the catalog, so that an older one in its place is noticed. */
+interface NewestSeen {
+  generation: number;
+  installation: string;
+  at: string;
+}
+
+/** Counts a commit, in the transaction that is to be committed, and returns its number. */
+export function countCommit(database: Database.Database): number {
+  const next = (generationOf(database) + 1) | 0;
+  database.exec(`pragma user_version = ${next}`);
+  return next;
+}
+
+/** The number of the newest commit. */
+export function generationOf(database: Database.Database): number {
+  return database.pragma('user_version', { simple: true }) as number;
+}
+
+/** True when one number comes before another; they begin anew at some time. */
+export function isBefore(one: number, other: number): boolean {
+  return ((one - other) | 0) < 0;
+}
+
+/**
+ * Looks whether a catalog and the log beside it belong together: the log's first commit follows upon one that the file has,
+ * and the file has none that the log lacks. Else an older copy of one of them was put back, and SQLite, which compares
+ * nothing, would make a damaged catalog of both. Reads a few bytes, and may run beside writers. Throws `CatalogMixed`.
+ */
+export function requireOwnLog(file: string): void {
+  const log = readLog(`${file}-wal`);
+  if (log?.first === undefined) return;
+  const inFile = generationInFile(file);
+  if (inFile === undefined) return;
+  // The log's first commit is one more than what the file had then; the file may have got more of the log since.
+  if (isBefore(inFile, log.first - 1)) throw mixed(file, inFile, `begins behind change ${log.first - 1}`);
+  if (!isBefore(log.first, inFile)) return;
+  const last = log.newest(inFile);
+  // A log that was begun anew meanwhile is that of a living writer.
+  if (last === undefined || !isBefore(last, inFile) || readLog(`${file}-wal`)?.salts !== log.salts) return;
+  throw mixed(file, inFile, `ends with change ${last}`);
+}
+
+function mixed(file: string, inFile: number, log: string): TapeflowFailure {
+  return new TapeflowFailure(
+    'CatalogMixed',
+    `The catalog ${file} and the log of its changes ${file}-wal are not of the same time: the file is at change ${inFile}, and the log ${log}. An older copy was put in the place of one of them.`,
+    {
+      advice:
+        'Nothing was changed. `tapeflow catalog restore FILE` puts a copy back as it should be, and `tapeflow tape catalog` reads from the tapes what is newer.',
+    },
+  );
+}
+
+/** The number of the newest commit that a catalog's file has by itself; undefined where it is no SQLite file. */
+export function generationInFile(file: string): number | undefined {
+  const header = readAt(file, 0, headerBytes);
+  if (header?.length !== headerBytes || header.toString('latin1', 0, 15) !== 'SQLite format 3')
+    return undefined;
+  return header.readInt32BE(generationAt);
+}
+
+interface Log {
+  /** Of its present use: SQLite writes a log again from its beginning. */
+  salts: string;
+  /** Number of the first commit in it; undefined where that cannot be told. */
+  first: number | undefined;
+  /** Number of its newest commit, or of one that is not before `known`; undefined where there is none. */
+  newest(known: number): number | undefined;
+}
+
+/** A log that has any commits; undefined else. */
+function readLog(file: string): Log | undefined {
+  const header = readAt(file, 0, logHeaderBytes);
+  if (header?.length !== logHeaderBytes) return undefined;
+  const salts = header.toString('hex', 16, 24);
+  const frameBytes = frameHeaderBytes + header.readUInt32BE(8);
+  const at = (frame: number, fd: number): number | undefined => {
+    const bytes = Buffer.alloc(frameHeaderBytes + generationAt + 4);
+    if (readSync(fd, bytes, 0, bytes.length, logHeaderBytes + frame * frameBytes) < bytes.length)
+      return undefined;
+    if (bytes.toString('hex', 8, 16) !== salts || bytes.readUInt32BE(0) !== 1) return undefined;
+    return bytes.readInt32BE(frameHeaderBytes + generationAt);
+  };
+  const search = (from: (frames: number) => Iterable<number>, isFound: (generation: number) => boolean) => {
+    const fd = openedForReading(file);
+    if (fd === undefined) return undefined;
+    try {
+      let found: number | undefined;
+      for (const frame of from(Math.floor((fstatSync(fd).size - logHeaderBytes) / frameBytes))) {
+        const generation = at(frame, fd);
+        if (generation === undefined) continue;
+        found ??= generation;
+        if (isFound(generation)) return generation;
+      }
+      return found;
+    } finally {
+      closeSync(fd);
+    }
+  };
+  return {
+    salts,
+    first: search(
+      (frames) => upTo(Math.min(frames, mostFramesRead)),
+      () => true,
+    ),
+    newest: (known) => search(downFrom, (generation) => !isBefore(generation, known)),
+  };
+}
+
+function* upTo(count: number): Generator<number> {
+  for (let number = 0; number < count; number += 1) yield number;
+}
+
+function* downFrom(count: number): Generator<number> {
+  for (let number = count - 1; number >= 0; number -= 1) yield number;
+}
+
+/** Bytes of a file, fewer at its end; undefined where there is none. */
+function readAt(file: string, at: number, length: number): Buffer | undefined {
+  const fd = openedForReading(file);
+  if (fd === undefined) return undefined;
+  try {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(fd, bytes, 0, length, at));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openedForReading(file: string): number | undefined {
+  try {
+    return openSync(file, 'r');
+  } catch {
+    return undefined;
+  }
+}
+
+const newestFile = (file: string) => `${file}-newest.json`;
+
+/**
+ * Writes down beside the catalog how far it has come. It is told after a commit that is durable, so it is never ahead; where it
+ * cannot be written, an older catalog is only noticed later.
+ */
+export function noteNewest(file: string, generation: number, installation: string): void {
+  const part = `${newestFile(file)}.${process.pid}.part`;
+  const seen: NewestSeen = { generation, installation, at: new Date().toISOString() };
+  try {
+    writeFileSync(part, JSON.stringify(seen), { mode: 0o600 });
+    renameSync(part, newestFile(file));
+  } catch {
+    rmSync(part, { force: true });
+  }
+}
+
+/** Forgets how far the catalog has come: another is put in its place. */
+export function forgetNewest(file: string): void {
+  rmSync(newestFile(file), { force: true });
+}
+
+/** Throws `CatalogOlder` when a catalog of the same installation that had come further was in this one's place. */
+export function requireNewest(file: string, generation: number, installation: string | undefined): void {
+  let seen: Partial<NewestSeen>;
+  try {
+    seen = JSON.parse(readFileSync(newestFile(file), 'utf8')) as Partial<NewestSeen>;
+  } catch {
+    return;
+  }
+  if (seen.installation !== installation || typeof seen.generation !== 'number') return;
+  if (!isBefore(generation, seen.generation)) return;
+  throw new TapeflowFailure(
+    'CatalogOlder',
+    `The catalog ${file} is an older one (change ${generation}) than was in its place (change ${seen.generation}, ${seen.at ?? 'some time ago'}): what was backed up since is not in it.`,
+    {
+      advice: `If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
+    },
+  );
+}

@@ -1,0 +1,34 @@
+import { readFileSync, statSync } from 'node:fs';
+import type Database from 'better-sqlite3';
+import { TapeflowFailure } from '../config/failures.js';
+
+/**
+ * True when the catalog was left by processes that were killed, or by a power cut: there is a log of changes, which the last to
+ * close it takes away, and nobody has the catalog open. Only Linux can tell (by its list of locks: who has the catalog open holds
+ * one); elsewhere it is false, and `doctor` checks.
+ */
+export function endedUncleanly(file: string): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    if (statSync(`${file}-wal`).size === 0) return false;
+    // By the number alone: some file systems tell another device than the list does.
+    const inode = new RegExp(`:${statSync(file, { bigint: true }).ino} `);
+    return !inode.test(readFileSync('/proc/locks', 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Reads the whole catalog and checks its structure: about a second for each GB. Throws `CatalogDamaged`. */
+export function requireSound(database: Database.Database, file: string): void {
+  const verdict = database.pragma('quick_check(1)', { simple: true }) as string;
+  if (verdict === 'ok') return;
+  throw new TapeflowFailure(
+    'CatalogDamaged',
+    `The catalog ${file} is damaged: ${verdict.split('\n').join(' ')}.`,
+    {
+      advice:
+        'Put a copy back with `tapeflow catalog restore FILE`, or see "The catalog is lost" in docs/recovery.md.',
+    },
+  );
+}
