@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fstatSync,
   openSync,
   readFileSync,
@@ -23,7 +24,7 @@ const frameHeaderBytes = 24;
 const mostFramesRead = 2000;
 
 /** What is written down beside the catalog, so that an older one in its place is noticed. */
-interface NewestSeen {
+export interface NewestSeen {
   generation: number;
   installation: string;
   at: string;
@@ -182,21 +183,46 @@ export function forgetNewest(file: string): void {
   rmSync(newestFile(file), { force: true });
 }
 
+/** How far the catalog had come when that was last written down; undefined where nothing was. */
+export function newestSeen(file: string): NewestSeen | undefined {
+  try {
+    const seen = JSON.parse(readFileSync(newestFile(file), 'utf8')) as Partial<NewestSeen>;
+    const { generation, installation, at } = seen;
+    if (typeof generation !== 'number' || typeof installation !== 'string') return undefined;
+    return { generation, installation, at: String(at) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Throws `CatalogOlder` when a catalog of the same installation that had come further was in this one's place. */
 export function requireNewest(file: string, generation: number, installation: string | undefined): void {
-  let seen: Partial<NewestSeen>;
-  try {
-    seen = JSON.parse(readFileSync(newestFile(file), 'utf8')) as Partial<NewestSeen>;
-  } catch {
-    return;
-  }
-  if (seen.installation !== installation || typeof seen.generation !== 'number') return;
+  const seen = newestSeen(file);
+  if (seen === undefined || seen.installation !== installation) return;
   if (!isBefore(generation, seen.generation)) return;
   throw new TapeflowFailure(
     'CatalogOlder',
-    `The catalog ${file} is an older one (change ${generation}) than was in its place (change ${seen.generation}, ${seen.at ?? 'some time ago'}): what was backed up since is not in it.`,
+    `The catalog ${file} is an older one (change ${generation}) than was in its place (change ${seen.generation}, ${seen.at}): what was backed up since is not in it.`,
     {
       advice: `If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
+    },
+  );
+}
+
+/** Stands beside the catalog while a copy is put in its place. */
+export function restoringFile(file: string): string {
+  return `${file}-restoring`;
+}
+
+/** Throws `CatalogRestoring` while a copy is being put in the catalog's place, or when that was killed. */
+export function requireNotRestoring(file: string): void {
+  if (!existsSync(restoringFile(file))) return;
+  throw new TapeflowFailure(
+    'CatalogRestoring',
+    `A copy was being put in the place of the catalog ${file}, and that has not ended.`,
+    {
+      kind: 'transient',
+      advice: 'If no `tapeflow catalog restore` runs, run it again with the same file: it begins anew.',
     },
   );
 }

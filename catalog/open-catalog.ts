@@ -14,7 +14,14 @@ import {
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { catalogFailure } from './catalog-failure.js';
 import { CatalogConnection, beginImmediate, busyTimeoutMs, installationSql } from './connection.js';
-import { countCommit, forgetNewest, generationOf, requireNewest, requireOwnLog } from './generation.js';
+import {
+  countCommit,
+  forgetNewest,
+  generationOf,
+  requireNotRestoring,
+  requireNewest,
+  requireOwnLog,
+} from './generation.js';
 import { migrations } from './migrations.js';
 import type { Tables } from './schema.js';
 import { endedUncleanly, requireSound } from './unclean-end.js';
@@ -87,6 +94,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
   try {
     if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
     requireFolder(path.dirname(file));
+    requireNotRestoring(file);
     if (!existsSync(file)) forgetNewest(file);
     requireOwnLog(file);
     const isUnclean = endedUncleanly(file);

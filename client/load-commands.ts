@@ -92,6 +92,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/schedule.js')).addSchedule,
   },
   {
+    commands: { 'catalog <command>': 'copies of the catalog, and putting one back' },
+    load: async () => (await import('./commands/catalog.js')).addCatalog,
+  },
+  {
     commands: { 'worker <command>': 'run one worker (`up` runs all that this machine needs)' },
     load: async () => (await import('./commands/worker.js')).addWorker,
   },

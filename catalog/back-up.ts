@@ -1,0 +1,166 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import Database from 'better-sqlite3';
+import { TapeflowFailure, usageFailure } from '../config/failures.js';
+import { installationSql } from './connection.js';
+import { generationInFile, generationOf, requireOwnLog } from './generation.js';
+
+/** What a copy of a catalog is. */
+export interface CatalogFacts {
+  /** Sets in it, and the id of the newest one. */
+  sets: number;
+  newest: string | null;
+  installation: string | undefined;
+  generation: number;
+  bytes: number;
+}
+
+const nothingDone = 'Nothing was changed.';
+
+/**
+ * Writes a copy of a catalog that others may be using: all of it at one instant, checked, on the disk, for its user alone,
+ * and only then under its name. An earlier copy of that name is replaced; any other file is left alone.
+ *
+ * @param file the catalog. @param to absolute path of the copy.
+ */
+export function backUpCatalog(file: string, to: string): CatalogFacts {
+  requireReplaceable(file, to);
+  const part = partOf(to);
+  try {
+    closeSync(openSync(part, 'wx', 0o600));
+    const database = new Database(file, { readonly: true, fileMustExist: true });
+    try {
+      database.prepare('vacuum into ?').run(part);
+    } finally {
+      database.close();
+    }
+    const facts = checkedFacts(part);
+    syncFile(part);
+    renameSync(part, to);
+    syncFolder(path.dirname(to));
+    return facts;
+  } finally {
+    for (const ending of ['', '-journal', '-wal', '-shm']) rmSync(part + ending, { force: true });
+  }
+}
+
+function requireReplaceable(file: string, to: string): void {
+  const there = lstatSync(to, { throwIfNoEntry: false });
+  if (!existsSync(path.dirname(to)))
+    throw usageFailure('WrongFile', `The folder ${path.dirname(to)} does not exist.`, nothingDone);
+  if (there === undefined) return;
+  if (isSameFile(file, to)) throw usageFailure('WrongFile', `${to} is the catalog itself.`, nothingDone);
+  if (!there.isFile() || !isCatalog(to))
+    throw usageFailure('WrongFile', `${to} is there already, and is no catalog.`, nothingDone);
+}
+
+/** True when both names are of one file. */
+export function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((name) => statSync(name, { bigint: true, throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+/** A file for incomplete bytes beside another, which only this process uses. */
+export function partOf(file: string): string {
+  return `${file}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
+}
+
+/** True for a catalog of tapeflow, of any version. The file is only read. */
+export function isCatalog(file: string): boolean {
+  if (generationInFile(file) === undefined) return false;
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { readonly: true, fileMustExist: true });
+    const tables = `select count(*) from sqlite_master where type = 'table' and name in ('kysely_migration', 'meta', 'sets', 'copies')`;
+    return database.prepare(tables).pluck().get() === 4;
+  } catch {
+    return false;
+  } finally {
+    database?.close();
+  }
+}
+
+/** What a catalog's file holds, after all of it was checked. Throws `CatalogDamaged`. */
+export function checkedFacts(file: string): CatalogFacts {
+  const database = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    const verdict = database.pragma('integrity_check(1)', { simple: true }) as string;
+    if (verdict !== 'ok')
+      throw new TapeflowFailure(
+        'CatalogDamaged',
+        `The catalog is damaged: ${verdict.replaceAll('\n', ' ')}.`,
+        {
+          advice: nothingDone,
+        },
+      );
+    return factsOf(database, file);
+  } finally {
+    database.close();
+  }
+}
+
+function factsOf(database: Database.Database, file: string): CatalogFacts {
+  const one = (sql: string) => database.prepare(sql).pluck().get();
+  return {
+    sets: one('select count(*) from sets') as number,
+    newest: one('select max(id) from sets') as string | null,
+    installation: one(installationSql) as string | undefined,
+    generation: generationOf(database),
+    bytes: statSync(file).size,
+  };
+}
+
+/** The same of a catalog that may be damaged, or none; undefined then. */
+export function factsIfReadable(file: string): CatalogFacts | undefined {
+  let database: Database.Database | undefined;
+  try {
+    requireOwnLog(file);
+    database = new Database(file, { readonly: true, fileMustExist: true });
+    return factsOf(database, file);
+  } catch {
+    return undefined;
+  } finally {
+    database?.close();
+  }
+}
+
+/** A copy of a catalog's file under another name, with its log if there is one; for this user alone. */
+export function copyWithLog(from: string, to: string): void {
+  for (const ending of ['', '-wal']) {
+    if (!existsSync(from + ending)) continue;
+    copyFileSync(from + ending, to + ending, constants.COPYFILE_EXCL);
+    chmodSync(to + ending, 0o600);
+  }
+}
+
+export function syncFile(file: string): void {
+  const fd = openSync(file, 'r+');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,212 @@
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { TapeflowFailure, systemErrorCode, usageFailure } from '../config/failures.js';
+import {
+  checkedFacts,
+  copyWithLog,
+  factsIfReadable,
+  isCatalog,
+  isSameFile,
+  partOf,
+  syncFile,
+  syncFolder,
+  type CatalogFacts,
+} from './back-up.js';
+import {
+  forgetNewest,
+  isBefore,
+  newestSeen,
+  noteNewest,
+  requireOwnLog,
+  restoringFile,
+} from './generation.js';
+import { openCatalog, type Catalog } from './open-catalog.js';
+import { finalRetrievalStates, recordRetrieval } from './retrievals.js';
+import { finalSetStates } from './schema.js';
+import { recordSetState } from './sets.js';
+
+/** What came of putting a copy in the catalog's place. */
+export interface PutBack extends CatalogFacts {
+  /** Where the catalog is now that was in its place; undefined: there was none. */
+  replaced: string | undefined;
+  /** Ids of sets, restores, verifies and copies that were unfinished when the copy was made, and are given up. */
+  givenUp: string[];
+  /** The catalog that was there had come further, or nobody knows. */
+  isOlder: boolean;
+}
+
+const nothingDone = 'Nothing was changed.';
+
+/**
+ * Puts a copy in the catalog's place: checked whole, with what is known of the numbers of newer sets, and with the replaced one
+ * kept beside it. What the copy takes for unfinished is given up if the catalog had come further since: its old state says
+ * nothing of what is on the tapes. Killed at any instant, it leaves the old catalog, the new one, or one that nobody opens until
+ * this is called again. Throws usage failures for a file that will not do, and `CatalogInUse`.
+ *
+ * @param from the copy, which stays as it is. The catalog itself will do: an older one that was put there is taken then.
+ * @param options `foreign`: also the catalog of another installation.
+ */
+export async function putBackCatalog(
+  file: string,
+  from: string,
+  options: { foreign: boolean; now?: Date },
+): Promise<PutBack> {
+  requireCopy(from);
+  const before = isSameFile(file, from) ? undefined : factsIfReadable(file);
+  const seen = newestSeen(file);
+  const part = partOf(file);
+  try {
+    requireClosed(file);
+    copyWithLog(from, part);
+    const facts = checkedFacts(part);
+    const installation = before?.installation ?? seen?.installation;
+    const isForeign = installation !== undefined && facts.installation !== installation;
+    if (isForeign && !options.foreign)
+      throw usageFailure(
+        'OtherInstallation',
+        `${from} is the catalog of another installation (${facts.installation ?? 'one without tapes'}).`,
+        `${nothingDone} \`--other-installation\` puts it here all the same.`,
+      );
+    const known = [before?.generation, seen?.generation].filter((number) => number !== undefined);
+    const isOlder =
+      isForeign || known.length === 0 || known.some((number) => isBefore(facts.generation, number));
+    const givenUp = await settle(part, before === undefined ? [] : setIdsOf(file), isOlder);
+    const replaced = replace(file, part, options.now ?? new Date());
+    return { ...facts, replaced, givenUp, isOlder };
+  } finally {
+    for (const ending of ['', '-wal', '-shm', '-journal', '-newest.json'])
+      rmSync(part + ending, { force: true });
+  }
+}
+
+function requireCopy(from: string): void {
+  if (!existsSync(from)) throw usageFailure('NoSuchFile', `There is no file ${from}.`, nothingDone);
+  requireOwnLog(from);
+  if (!isCatalog(from))
+    throw usageFailure(
+      'WrongFile',
+      `${from} is no catalog of tapeflow, or too damaged to be read.`,
+      nothingDone,
+    );
+}
+
+/** Nobody may have the catalog open. One that is damaged cannot be asked, and is not closed by that either. */
+function requireClosed(file: string): void {
+  if (!existsSync(file)) return;
+  try {
+    requireOwnLog(file);
+  } catch {
+    return;
+  }
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { timeout: 0, fileMustExist: true });
+    // In this mode SQLite refuses when another connection is open, whatever that does.
+    database.pragma('locking_mode = exclusive');
+    database.exec('begin exclusive; rollback');
+  } catch (error) {
+    const code = systemErrorCode(error) ?? '';
+    if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) return;
+    throw new TapeflowFailure('CatalogInUse', `The catalog ${file} is in use.`, {
+      advice: `${nothingDone} End the workers first (\`tapeflow down\`, and those that were started by themselves).`,
+      cause: error,
+    });
+  } finally {
+    database?.close();
+  }
+}
+
+/** Ids of sets that a catalog knows of; none where it cannot be read. */
+function setIdsOf(file: string): string[] {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file, { readonly: true, fileMustExist: true });
+    return database
+      .prepare('select id from sets union select set_id from seen_sets')
+      .pluck()
+      .all() as string[];
+  } catch {
+    return [];
+  } finally {
+    database?.close();
+  }
+}
+
+/** Makes a copy fit for use, before it has the catalog's name: its schema, numbers that are taken, what is given up. */
+async function settle(part: string, takenIds: readonly string[], isOlder: boolean): Promise<string[]> {
+  const catalog = await openCatalog(part);
+  try {
+    for (const id of takenIds)
+      await catalog
+        .insertInto('seen_sets')
+        .values({ set_id: id })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    return isOlder ? await giveUpUnfinished(catalog) : [];
+  } finally {
+    await catalog.destroy();
+  }
+}
+
+async function giveUpUnfinished(catalog: Catalog): Promise<string[]> {
+  const reason = (more: string) =>
+    `an older copy of the catalog was put back, and what became of it since is not known${more}`;
+  const sets = await catalog
+    .selectFrom('sets')
+    .select('id')
+    .where('state', 'not in', finalSetStates)
+    .execute();
+  for (const { id } of sets)
+    await recordSetState(catalog, id, 'failed', reason('; `tapeflow tape catalog` reads it from its tapes'));
+  const retrievals = await catalog
+    .selectFrom('retrievals')
+    .select('id')
+    .where('state', 'not in', finalRetrievalStates)
+    .execute();
+  for (const { id } of retrievals) await recordRetrieval(catalog, id, 'failed', reason(''));
+  return [...sets, ...retrievals].map(({ id }) => id);
+}
+
+/** Puts a settled copy in the catalog's place, and keeps what was there under another name, with its log. */
+function replace(file: string, part: string, now: Date): string | undefined {
+  const folder = path.dirname(file);
+  const stamp = now
+    .toISOString()
+    .replace(/\.\d+Z$/, '')
+    .replace(/[-:]/g, '');
+  const aside = `${file}.replaced-${stamp}`;
+  const facts = checkedFacts(part);
+  syncFile(part);
+  // From here to the end nobody opens the catalog: a file and a log that are not of one time may be there.
+  writeFileSync(restoringFile(file), JSON.stringify({ aside, at: now.toISOString() }), { mode: 0o600 });
+  syncFolder(folder);
+  try {
+    requireClosed(file);
+  } catch (error) {
+    rmSync(restoringFile(file), { force: true });
+    throw error;
+  }
+  const isReplaced = existsSync(file);
+  for (const ending of ['', '-wal']) if (existsSync(file + ending)) keep(file + ending, aside + ending);
+  syncFolder(folder);
+  for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true });
+  renameSync(part, file);
+  forgetNewest(file);
+  if (facts.installation !== undefined) noteNewest(file, facts.generation, facts.installation);
+  syncFolder(folder);
+  rmSync(restoringFile(file), { force: true });
+  syncFolder(folder);
+  return isReplaced ? aside : undefined;
+}
+
+/** Gives a file a second name; where the file system has no such names, a copy. */
+function keep(file: string, aside: string): void {
+  try {
+    linkSync(file, aside);
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') throw error;
+    copyFileSync(file, aside);
+    syncFile(aside);
+  }
+}
