@@ -24,6 +24,10 @@ test('a restore and a verify of which the catalog lists fewer entries than were 
   );
   assert.match(restored.problems[0]?.reason ?? '', /4 entries were planned and the catalog lists 0/);
   assert.equal((await verify(setId)).status, 'failed');
-  const damaged = await catalog.selectFrom('copies').select('damage').where('damage', 'is not', null).execute();
+  const damaged = await catalog
+    .selectFrom('copies')
+    .select('damage')
+    .where('damage', 'is not', null)
+    .execute();
   assert.deepEqual(damaged, [], 'the tape is not blamed');
 });
