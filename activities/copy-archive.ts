@@ -30,7 +30,7 @@ import { writeCatalogManifest } from './catalog-manifest.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
-import { asStagingAttempt } from './staging-condition.js';
+import { lackOfSpace, stagingIsFull } from './staging-condition.js';
 import { commitWritten } from './sync-tape.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from './write-to-tape.js';
 
@@ -42,17 +42,17 @@ export type Fetched = 'staged' | 'full' | 'gone';
 
 /**
  * Reads an archive that is to be copied, and its manifest, from the tape in the drive into staging, and compares their
- * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Fails with
- * `TapeNotReady` when a person has to act first.
+ * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Never waits for room:
+ * what would make it may need this very slot of the drive. Fails with `TapeNotReady` when a person has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asStagingAttempt(deps, async (attempt) => {
-    const { catalog, drive } = deps;
+  return asAttempt(async (attempt) => {
+    const { catalog, drive, settings, logger } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
-    const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
-    if (await isStaged(folder, archive)) return 'staged';
+    const folder = copyDir(settings.BACKUP_COMPRESS_DIR, ref.id);
+    if (await onSide('staging', () => isStaged(folder, archive))) return 'staged';
     // Only its sync is missing.
     if ((await earlierWrite(catalog, copyRefOf(row), archive)) !== undefined) return 'staged';
     if (!(await isOnTape(catalog, row))) {
@@ -66,9 +66,21 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     }
     const tape = await onSide('tape', () => requireForReading(drive, catalog, row.tape_uuid));
     const bytes = bytesWithManifest(archive);
-    if (!(await reserveForCopy(catalog, { ...ref, bytes }, deps.settings.STAGING_MAX_BYTES))) return 'full';
-    await makeFolder(folder);
-    const damage = await copyFiles(deps, attempt, row, archive, folder, tape);
+    if (!(await reserveForCopy(catalog, { ...ref, bytes }, settings.STAGING_MAX_BYTES))) return 'full';
+    let damage: string | undefined;
+    try {
+      damage = await onSide('staging', async () => {
+        await makeFolder(folder);
+        return copyFiles(deps, attempt, row, archive, folder, tape);
+      });
+    } catch (error) {
+      const why = stagingIsFull(error, settings.BACKUP_COMPRESS_DIR);
+      if (why === undefined) throw error;
+      attempt.throwIfCancelled();
+      logger.warn({ retrieval: ref.id, setId: row.set_id, group: row.group_no }, `waiting for room: ${why}`);
+      await leaveRoom(deps, ref, folder, archive, attempt);
+      return 'full';
+    }
     attempt.throwIfCancelled();
     if (damage === undefined) return 'staged';
     await unreserveForCopy(catalog, ref.id, ref.no);
@@ -76,6 +88,21 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     await giveUpOrGoOn(deps, row, damage, damage);
     return 'gone';
   });
+}
+
+/** Gives back what an archive has of staging that found no room for all of it. */
+async function leaveRoom(
+  { catalog }: DriveDeps,
+  { id, no }: RetrievalRef,
+  folder: string,
+  archive: ArchiveRow,
+  attempt: Attempt,
+): Promise<void> {
+  const { name, manifest_name: manifest } = archive;
+  const files = [name, manifest, partName(name, attempt.token), partName(manifest, attempt.token)];
+  // A disk that takes no writes deletes nothing either.
+  for (const file of files) await removeFile(path.join(folder, file)).catch(() => false);
+  await unreserveForCopy(catalog, id, no);
 }
 
 /** Another copy is read later, or the archive has failed. */
@@ -312,7 +339,7 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
   });
 }
 
-/** Waits until staging, which others hold, has room for an archive that is to be copied. */
+/** Waits until staging, by its budget and its disk, has room for an archive that is to be copied. */
 export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
@@ -322,14 +349,35 @@ export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<voi
       if (row === undefined || !(await isOnTape(catalog, row))) return;
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
       const bytes = bytesWithManifest(archive);
-      if (await reserveForCopy(catalog, { ...ref, bytes }, budget)) return;
+      const lack = await lackForCopy(deps, row, bytes);
+      if (lack === undefined && (await reserveForCopy(catalog, { ...ref, bytes }, budget))) return;
       attempt.report({
-        step: 'waiting for staging',
-        why: `the staging budget of ${formatBytes(budget)} is taken`,
+        ...{ step: 'waiting for staging', why: `the staging budget of ${formatBytes(budget)} is taken` },
+        ...lack,
       });
       await pause(attempt, lookEveryMs);
     }
   });
+}
+
+/** Why the disk of staging has no room for an archive; undefined when it has. */
+async function lackForCopy(
+  { settings }: DriveDeps,
+  { retrieval_id: id, set_id: setId, group_no: group }: RetrievalArchiveRow,
+  bytes: number,
+): Promise<{ why: string; stuck: boolean } | undefined> {
+  const root = settings.BACKUP_COMPRESS_DIR;
+  const folder = copyDir(root, id);
+  try {
+    return await onSide('staging', async () => {
+      await makeFolder(folder);
+      return lackOfSpace(folder, { setId, group }, bytes);
+    });
+  } catch (error) {
+    const why = stagingIsFull(error, root);
+    if (why === undefined) throw error;
+    return { why, stuck: true };
+  }
 }
 
 /** Deletes what a copy has staged. */

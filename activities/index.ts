@@ -7,6 +7,7 @@ import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
 import { readLoadedTape } from './read-tape.js';
+import type { TargetLack } from './restore-target.js';
 import {
   finishRetrieval,
   giveUpArchive,
@@ -85,7 +86,7 @@ export function driveHostActivities(deps: DriveDeps) {
     watchTape: (wish: TapeWish) => watchTape(deps, wish),
     nextArchives: (id: string) => nextArchives(deps, id),
     giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
-    watchForRetrieval: (ref: RetrievalRef) => watchForRetrieval(deps, ref),
+    watchForRetrieval: (ref: RetrievalRef, lack?: TargetLack) => watchForRetrieval(deps, ref, lack),
     watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
     waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
     recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>

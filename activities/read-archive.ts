@@ -315,7 +315,7 @@ async function throwIfNotTheArchives(
   { target }: RetrievalRow,
   error: unknown,
 ): Promise<void> {
-  if (target !== null && sideOf(error) === 'target') throw targetFailure(target, error);
+  if (target !== null && sideOf(error) === 'target') throw await targetFailure(target, error);
   if (!(error instanceof ArchiveUnreadable) && sideOf(error) !== 'tape') throw error;
   await confirmMedium(drive.settings, tape.medium);
   if (error instanceof ArchiveUnreadable || ofOneFile.has(systemErrorCode(error) ?? '')) return;

@@ -1,8 +1,9 @@
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { ownFolderAround } from '../config/own-folders.js';
 import type { Settings } from '../config/settings.js';
 import { sided } from '../config/sides.js';
+import { hasGrown, holds, roomAt, type Room } from '../staging/room.js';
 
 /** What time or a person mends while a restore waits: there is no room, or the disk takes no writes. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
@@ -18,22 +19,60 @@ export async function requireTarget(settings: Settings, target: string): Promise
     if (isFolder) return;
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
-    throw targetFailure(target, sided('target', error));
+    throw await targetFailure(target, sided('target', error));
   }
   throw unusable(target, 'it is no folder');
+}
+
+/** Why a target took no more, and what its file system had left then. */
+export interface TargetLack {
+  code: string;
+  room: Room;
+}
+
+async function lackAt(target: string, code: string): Promise<TargetLack | undefined> {
+  try {
+    return { code, room: await roomAt(target) };
+  } catch {
+    // It went away meanwhile: the next try says so.
+    return undefined;
+  }
+}
+
+/**
+ * Whether it is worth trying again: the target takes writes, and has room for all that is to come, of bytes and of files, or
+ * more than it had: a part of it may be there already. A quota cannot be asked, and nothing of a target that is gone.
+ */
+export async function mayTakeMore(
+  target: string,
+  lack: TargetLack,
+  need: { bytes: number; inodes: number },
+): Promise<boolean> {
+  try {
+    await access(target, constants.W_OK);
+    if (lack.code !== 'ENOSPC') return true;
+    const room = await roomAt(target);
+    return holds(room, need) || hasGrown(room, lack.room);
+  } catch (error) {
+    return systemErrorCode(error) !== 'EROFS';
+  }
 }
 
 /**
  * What an error of the target means. Nothing of it is said of a tape: with `TargetNotReady` the restore waits, with
  * `TargetUnusable` it ends, and `TargetFailed` is tried again a few times before it does.
  */
-export function targetFailure(target: string, error: unknown): TapeflowFailure {
+export async function targetFailure(target: string, error: unknown): Promise<TapeflowFailure> {
   const code = systemErrorCode(error) ?? '';
   if (waitedFor.has(code)) {
     return new TapeflowFailure(
       'TargetNotReady',
       `The target ${target} takes no more: ${describeError(error)}.`,
-      { kind: 'person', advice: 'The restore goes on by itself when there is room.' },
+      {
+        kind: 'person',
+        advice: 'The restore goes on by itself when there is room.',
+        details: { lack: await lackAt(target, code) },
+      },
     );
   }
   if (gone.has(code)) return unusable(target, describeError(error));

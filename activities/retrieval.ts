@@ -1,5 +1,4 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
-import { access, constants } from 'node:fs/promises';
 import { fromBytes } from '../archive/byte-string.js';
 import { timeSetter } from '../archive/set-times.js';
 import { finishFolder, joinHardLink } from '../archive/finish-tree.js';
@@ -25,13 +24,13 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { syncFileSystem } from '../staging/page-cache.js';
-import { spaceOf } from '../tape/drive.js';
 import { loadedTapeId } from '../tape/label.js';
 import { requireForReading } from '../tape/loaded-tape.js';
 import { asAttempt, pause, type Attempt } from './attempt.js';
 import { removeCopyStaging } from './copy-archive.js';
 import type { Deps, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
+import { mayTakeMore, type TargetLack } from './restore-target.js';
 
 /** Archives that the workflow is told of at once. */
 const pageSize = 50;
@@ -77,23 +76,24 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
 /**
  * Waits, for days if it must, until the archive's tape is in the drive, or another one that holds a good copy of it, and the
  * target takes files. Only reads.
+ *
+ * @param lack what the target had when it took no more; without it only the tape is waited for.
  */
-export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
+export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef, lack?: TargetLack): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, drive } = deps;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;
-    const freeBefore = await freeBytes(retrieval);
     for (;;) {
       if (!(await isOnTape(catalog, row))) return;
       if (retrieval.kind !== 'verify' && (await takeLoaded(deps, row))) return;
       try {
         await requireForReading(drive, catalog, row.tape_uuid);
-        const free = await freeBytes(retrieval);
-        // Room for all of it, or more than there was: a part of it may be restored already.
-        if (free >= row.bytes || free > freeBefore) return;
-        attempt.report({ step: 'waiting for room', why: `${retrieval.target ?? ''} is full` });
+        const { target } = retrieval;
+        if (target === null || lack === undefined) return;
+        if (await mayTakeMore(target, lack, { bytes: row.bytes, inodes: row.members })) return;
+        attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
       } catch (error) {
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
@@ -113,17 +113,6 @@ async function takeLoaded({ catalog, drive }: DriveDeps, row: RetrievalArchiveRo
   if (other === undefined) return false;
   await readInstead(catalog, row, other);
   return true;
-}
-
-/** Bytes free at the target; none while it takes no writes. */
-async function freeBytes({ target }: RetrievalRow): Promise<number> {
-  if (target === null) return Infinity;
-  try {
-    await access(target, constants.W_OK);
-    return (await spaceOf(target)).free;
-  } catch {
-    return 0;
-  }
 }
 
 /** The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded. */

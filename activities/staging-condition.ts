@@ -1,6 +1,8 @@
+import { access, constants } from 'node:fs/promises';
+import { systemErrorCode } from '../config/failures.js';
 import { SideError, onSide } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
-import { spaceOf } from '../tape/drive.js';
+import { holds, roomAt } from '../staging/room.js';
 import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
 
@@ -9,14 +11,15 @@ const roomEveryMs = 1000;
 
 /** Conditions of an activity that writes to staging: its disk is full or read-only, or the catalog is out of reach. */
 function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
-  const root = settings.BACKUP_COMPRESS_DIR;
-  return (error) => {
-    if (!(error instanceof SideError) || error.side !== 'staging') return catalogCondition(error);
-    const { code, path: where = root } = error;
-    if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
-    if (code === 'EROFS') return `staging is read-only (${where})`;
-    return undefined;
-  };
+  return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? catalogCondition(error);
+}
+
+/** Why staging takes no more, when that is what an error says. */
+export function stagingIsFull(error: unknown, root: string): string | undefined {
+  if (!(error instanceof SideError) || error.side !== 'staging') return undefined;
+  const { code, path: where = root } = error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
+  return code === 'EROFS' ? `staging is read-only (${where})` : undefined;
 }
 
 /**
@@ -51,14 +54,29 @@ export async function waitForSpace(
   }
 }
 
-/** Says that a folder's disk has fewer free bytes than a group needs; undefined when it has enough. */
+/** Files that a disk must have room for before an archive is put there: its own, their parts, and the folders above. */
+const inodesNeeded = 16;
+
+/**
+ * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files; undefined
+ * when it has enough.
+ */
 export async function lackOfSpace(
   folder: string,
   ref: GroupRef,
   need: number,
 ): Promise<{ why: string; stuck: boolean } | undefined> {
-  const { free } = await spaceOf(folder);
-  if (free >= need) return undefined;
-  const why = `staging's disk at ${folder} has ${formatBytes(free)} free, and group ${ref.group} may need ${formatBytes(need)}`;
-  return { why, stuck: true };
+  const room = await roomAt(folder);
+  if (room.bytes < need) {
+    const why = `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, and group ${ref.group} may need ${formatBytes(need)}`;
+    return { why, stuck: true };
+  }
+  if (!holds(room, { bytes: need, inodes: inodesNeeded }))
+    return { why: `staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
+  try {
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    if (systemErrorCode(error) === 'EROFS') return { why: `staging is read-only (${folder})`, stuck: true };
+  }
+  return undefined;
 }

@@ -18,13 +18,13 @@ export async function startRetrieval(
   row: RetrievalRow,
   onlyNew = false,
 ): Promise<void> {
-  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes } =
+  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
     snapshotOptions(settings);
   const { id, kind, drive } = row;
   const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
   const input: RetrievalInput | CopyInput =
     kind === 'copy'
-      ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes }
+      ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds }
       : { id, kind, drive, options };
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {

@@ -1,50 +1,14 @@
-import {
-  condition,
-  continueAsNew,
-  isCancellation,
-  proxyActivities,
-  setCurrentDetails,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
+import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
-import { activityOptions } from './activity-options.js';
+import { isLongRun } from './back-off.js';
+import { newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
 import type { CopyInput } from './messages.js';
-import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
-import { summaryText } from './server-limits.js';
+import { untilCancelled } from './retrieval-steps.js';
 import { failureReason, failureType, outlivingWorkers } from './set-run.js';
 
-/** In the drives' queues copies come after backups (3) and restores (1). */
-const priority = { priorityKey: 5 };
 /** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
 const mostDamages = 5;
-
-/** What a run of the workflow knows. */
-interface CopyRun {
-  input: CopyInput;
-  activities: ReturnType<typeof copyActivities>;
-  /** Staged and not written yet, in the order of reading. */
-  staged: NextArchive[];
-  /** Written and not synced yet, with the tape's UUID. */
-  unsynced: Map<number, { next: NextArchive; tape: string; bytes: number }>;
-  reader: 'reading' | 'full' | 'ended';
-  storing: boolean;
-  /** Times that the staged bytes of an archive were lost. */
-  damages: Map<number, number>;
-}
-
-function copyActivities({ options, drive, toDrive }: CopyInput) {
-  const source = activityOptions(options, drive);
-  const target = activityOptions(options, toDrive);
-  return {
-    host: proxyActivities<DriveHostActivities>(source.host),
-    from: proxyActivities<DriveActivities>({ ...source.read, priority }),
-    to: proxyActivities<DriveActivities>({ ...target.drive, priority }),
-    fromHost: proxyActivities<DriveHostActivities>(source.watchTape),
-    toHost: proxyActivities<DriveHostActivities>(target.watchTape),
-  };
-}
 
 /**
  * A copy of archives from tape to tape, through staging. With two drives one reads while the other writes; with one it
@@ -52,16 +16,13 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
  */
 export async function copyArchives(input: CopyInput): Promise<RetrievalSummary> {
   const { id } = input;
-  const run: CopyRun = {
-    ...{ input, activities: copyActivities(input), staged: [], unsynced: new Map() },
-    ...{ reader: 'ended', storing: false, damages: new Map() },
-  };
+  const run = newCopyRun(input);
   const { host } = run.activities;
   return untilCancelled(host, id, async () => {
     for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
       run.reader = 'reading';
       await Promise.all([fetchAll(run, page), storeAll(run)]);
-      if (workflowInfo().historyLength > eventsPerRun) return continueAsNew<typeof copyArchives>(input);
+      if (run.leaving || isLongRun()) return continueAsNew<typeof copyArchives>(input);
     }
     return host.finishRetrieval(id);
   });
@@ -69,7 +30,7 @@ export async function copyArchives(input: CopyInput): Promise<RetrievalSummary> 
 
 async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<void> {
   for (const next of page) {
-    while (!(await fetchOne(run, next))) {
+    while (!run.leaving && !(await fetchOne(run, next))) {
       // Its tape, or room for it, was waited for.
     }
   }
@@ -78,22 +39,22 @@ async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<voi
 
 /** Reads one archive into staging; false when it is to be tried again. */
 async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
-  const { id } = run.input;
   const { from, fromHost, host } = run.activities;
-  const ref = { id, no: next.no };
+  const ref = { id: run.input.id, no: next.no };
   const summary = `${next.setId} group ${next.group}: read`;
-  setCurrentDetails(`**${id}** · reading group ${next.group} of set ${next.setId}`);
+  tellStep(run, 'reading', next);
   try {
     const fetched = await outlivingWorkers(() => from.fetchArchive.executeWithOptions({ summary }, [ref]));
-    if (fetched === 'staged') run.staged.push(next);
     if (fetched === 'full') await waitForRoom(run, next.no);
+    else run.backOff.reading.reset();
+    if (fetched === 'staged') run.staged.push(next);
     return fetched !== 'full';
   } catch (error) {
     if (isCancellation(error)) throw error;
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
-      await waitForPerson(host, id, reason, (why) =>
-        fromHost.watchForRetrieval.executeWithOptions({ summary: summaryText(why) }, [ref]),
+      await waitForTape(run, 'reading', reason, (why) =>
+        fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]),
       );
       return false;
     }
@@ -102,54 +63,76 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
   }
 }
 
-/** Waits until what is staged has been written; when nothing is, others hold staging, and they are waited for. */
+/**
+ * Waits until what is staged has been written; when nothing is, others hold staging, or its disk is full, and that is waited
+ * for.
+ */
 async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   const holdsNone = () => run.staged.length === 0 && run.unsynced.size === 0 && !run.storing;
   run.reader = 'full';
-  if (holdsNone())
+  await condition(() => holdsNone() || run.leaving);
+  await waiting(run, async () => {
+    await run.backOff.reading.pause('staging was full all the same: again in a while');
     await outlivingWorkers(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
-  else await condition(holdsNone);
+  });
   run.reader = 'reading';
 }
 
-/** Writes what is staged, one archive at a time, and syncs: by bytes, before the tape is changed, and at the end. */
+/** Writes what is staged, one archive at a time, and syncs: by bytes, by age, before the tape is changed, and at the end. */
 async function storeAll(run: CopyRun): Promise<void> {
-  const { drive, toDrive, syncBytes } = run.input;
+  const { drive, toDrive } = run.input;
   const { staged, unsynced } = run;
   const mayStore = () => staged.length > 0 && (drive !== toDrive || run.reader !== 'reading');
-  const mustSync = () => {
-    let bytes = 0;
-    for (const written of unsynced.values()) bytes += written.bytes;
-    return bytes >= syncBytes || (bytes > 0 && staged.length === 0 && run.reader !== 'reading');
-  };
-  const ended = () => run.reader === 'ended' && staged.length === 0 && unsynced.size === 0;
+  const ended = () => run.leaving || (run.reader === 'ended' && staged.length === 0 && unsynced.size === 0);
+  const hasWork = () => mayStore() || mustSync(run) || ended();
   for (;;) {
-    await condition(() => mayStore() || mustSync() || ended());
-    if (mustSync()) {
+    if (unsynced.size === 0) await condition(hasWork);
+    else
+      await condition(hasWork, Math.max(agesAt(run) - Date.now(), 1), {
+        summary: 'until the next sync by age',
+      });
+    if (ended()) return;
+    if (mustSync(run)) {
       await sync(run);
       continue;
     }
-    if (ended()) return;
+    const next = mayStore() ? staged.shift() : undefined;
+    if (next === undefined) continue;
     run.storing = true;
-    const next = staged.shift();
-    if (next !== undefined) await storeOne(run, next);
+    await storeOne(run, next);
     run.storing = false;
   }
 }
 
+/** When what is written has waited for its sync for long enough, in milliseconds. */
+function agesAt({ input, unsyncedSince }: CopyRun): number {
+  return unsyncedSince + input.syncSeconds * 1000;
+}
+
+function mustSync(run: CopyRun): boolean {
+  const { staged, unsynced, reader, input } = run;
+  if (unsynced.size === 0) return false;
+  let bytes = 0;
+  for (const written of unsynced.values()) bytes += written.bytes;
+  if (bytes >= input.syncBytes || Date.now() >= agesAt(run)) return true;
+  return staged.length === 0 && reader !== 'reading';
+}
+
 async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
-  const { id } = run.input;
   const { to, toHost, host } = run.activities;
   const { unsynced, damages } = run;
-  const ref = { id, no: next.no };
+  const ref = { id: run.input.id, no: next.no };
   const wanted = [...unsynced.values()].at(-1)?.tape;
   const summary = `${next.setId} group ${next.group}: write`;
-  setCurrentDetails(`**${id}** · writing group ${next.group} of set ${next.setId}`);
+  tellStep(run, 'writing', next);
   try {
     const written = await outlivingWorkers(() =>
       to.storeArchive.executeWithOptions({ summary }, [ref, wanted]),
     );
-    if (written !== null) unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
+    run.backOff.storing.reset();
+    if (written === null) return;
+    if (unsynced.size === 0) run.unsyncedSince = Date.now();
+    unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
     const reason = failureReason(error);
@@ -159,8 +142,8 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
       run.staged.unshift(next);
       if (unsynced.size > 0) await sync(run);
       else
-        await waitForPerson(host, id, reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: summaryText(why) }, [ref]),
+        await waitForTape(run, 'storing', reason, (why) =>
+          toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
         );
     } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
       // It is still to be read, and comes with the next page.
@@ -173,10 +156,15 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
 async function sync(run: CopyRun): Promise<void> {
   const { id } = run.input;
   const { to, toHost, host } = run.activities;
+  const { syncing } = run.backOff;
   for (const tape of new Set([...run.unsynced.values()].map((written) => written.tape))) {
     const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
     try {
       const { lost } = await outlivingWorkers(() => to.syncCopies(id, tape, nos));
+      // A tape that forgets what is written to it may do so again and again.
+      if (lost.length > 0)
+        await waiting(run, () => syncing.pause('the tape has lost what was written: again in a while'));
+      else syncing.reset();
       for (const no of lost) {
         const copy = run.unsynced.get(no);
         if (copy !== undefined) run.staged.push(copy.next);
@@ -186,8 +174,8 @@ async function sync(run: CopyRun): Promise<void> {
       const reason = failureReason(error);
       const [no = 0] = nos;
       if (failureType(error) === 'TapeNotReady') {
-        await waitForPerson(host, id, reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: summaryText(why) }, [{ id, no }, tape]),
+        await waitForTape(run, 'syncing', reason, (why) =>
+          toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
         );
         continue;
       }

@@ -99,4 +99,6 @@ export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
   toDrive: string;
   /** Written bytes after which the tape is synced. */
   syncBytes: number;
+  /** Seconds after which it is, in any case. */
+  syncSeconds: number;
 }

@@ -5,23 +5,27 @@ import {
   type proxyActivities,
 } from '@temporalio/workflow';
 import type { DriveHostActivities } from '../activities/index.js';
+import type { BackOff } from './back-off.js';
+import { summaryText } from './server-limits.js';
 import { outlivingWorkers } from './set-run.js';
-
-/** Events after which the run of a retrieval continues as new: all that it knows is in the catalog. */
-export const eventsPerRun = 3000;
 
 type Host = ReturnType<typeof proxyActivities<DriveHostActivities>>;
 
-/** Waits for a person, at no cost: one activity watches the drive. */
+/**
+ * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is not there
+ * all the same, the next wait begins with a pause.
+ */
 export async function waitForPerson(
   host: Host,
   id: string,
   reason: string,
+  backOff: BackOff,
   watch: (summary: string) => Promise<void>,
 ): Promise<void> {
   setCurrentDetails(`**${id}** · waiting: ${reason}`);
   await host.recordRetrievalState(id, 'waiting_for_tape', reason);
-  await outlivingWorkers(() => watch(reason.slice(0, 180)));
+  await backOff.pause(`again in a while: ${reason}`);
+  await outlivingWorkers(() => watch(summaryText(reason)));
   await host.recordRetrievalState(id, 'running', null);
 }
 

@@ -1,18 +1,13 @@
-import {
-  continueAsNew,
-  isCancellation,
-  proxyActivities,
-  setCurrentDetails,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { continueAsNew, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
 import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
+import type { TargetLack } from '../activities/restore-target.js';
+import { BackOff, isLongRun } from './back-off.js';
 import type { RetrievalInput } from './messages.js';
-import { eventsPerRun, untilCancelled, waitForPerson } from './retrieval-steps.js';
-import { summaryText } from './server-limits.js';
-import { failureReason, failureType, outlivingWorkers } from './set-run.js';
+import { untilCancelled, waitForPerson } from './retrieval-steps.js';
+import { failureDetails, failureReason, failureType, outlivingWorkers } from './set-run.js';
 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
@@ -31,38 +26,44 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
   });
   const watching = proxyActivities<DriveHostActivities>(policies.watchTape);
   /**
-   * Reads one archive, however often its tape or its target has to be waited for. False when the target cannot be used: then
-   * no other archive needs to be read either.
+   * Reads one archive, however often its tape or its target has to be waited for; `long`: the next run does. `unusable`: no
+   * other archive needs to be read either, since the target takes none.
    */
-  const readOne = async ({ no, setId, group }: NextArchive): Promise<boolean> => {
-    for (;;) {
+  const readOne = async ({ no, setId, group }: NextArchive): Promise<'done' | 'long' | 'unusable'> => {
+    const backOff = new BackOff();
+    while (!isLongRun()) {
       setCurrentDetails(`**${id}** · reading group ${group} of set ${setId} (archive ${no})`);
       try {
         const summary = `${setId} group ${group}: ${kind}`;
         await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
-        return true;
+        return 'done';
       } catch (error) {
         if (isCancellation(error)) throw error;
         const reason = failureReason(error);
         const type = failureType(error) ?? '';
         if (['TargetUnusable', 'TargetFailed'].includes(type)) {
           await host.recordRetrievalState(id, 'failed', reason);
-          return false;
+          return 'unusable';
         }
         if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
           await host.giveUpArchive({ id, no }, reason);
-          return true;
+          return 'done';
         }
-        await waitForPerson(host, id, reason, (why) =>
-          watching.watchForRetrieval.executeWithOptions({ summary: summaryText(why) }, [{ id, no }]),
+        const lack = failureDetails(error)['lack'] as TargetLack | undefined;
+        await waitForPerson(host, id, reason, backOff, (summary) =>
+          watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack]),
         );
       }
     }
+    return 'long';
   };
   return untilCancelled(host, id, async () => {
     for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
-      for (const next of page) if (!(await readOne(next))) return host.finishRetrieval(id);
-      if (workflowInfo().historyLength > eventsPerRun) return continueAsNew<typeof retrieveArchives>(input);
+      for (const next of page) {
+        const read = await readOne(next);
+        if (read === 'long') return continueAsNew<typeof retrieveArchives>(input);
+        if (read === 'unusable') return host.finishRetrieval(id);
+      }
     }
     return host.finishRetrieval(id);
   });

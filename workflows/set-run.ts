@@ -254,6 +254,15 @@ export function failureType(error: unknown): string | undefined {
     : undefined;
 }
 
+/** The facts that a step gave with its failure. */
+export function failureDetails(error: unknown): Record<string, unknown> {
+  const details: unknown =
+    error instanceof ActivityFailure && error.cause instanceof ApplicationFailure
+      ? error.cause.details?.[0]
+      : undefined;
+  return typeof details === 'object' && details !== null ? { ...details } : {};
+}
+
 /** The sentence inside an activity's failure. */
 export function failureReason(error: unknown): string {
   if (error instanceof ActivityFailure) return failureReason(error.cause);

@@ -23,9 +23,9 @@ export class SmallDisk {
     this.filler = path.join(folder, 'other-data');
   }
 
-  /** Undefined, and the test skipped, where this process may not mount. */
-  static make(t: TestContext, bytes: number): SmallDisk | undefined {
-    return SmallDisk.mount(t, bytes, () => mountPoint(t));
+  /** @param options more of the mount's, such as `,nr_inodes=20`. Undefined, and the test skipped, where this process may not mount. */
+  static make(t: TestContext, bytes: number, options = ''): SmallDisk | undefined {
+    return SmallDisk.mount(t, bytes, () => mountPoint(t), options);
   }
 
   /** The same, mounted on a folder of that name in a new folder on the ordinary disk. */
@@ -56,13 +56,18 @@ export class SmallDisk {
     return new SmallDisk(folder);
   }
 
-  private static mount(t: TestContext, bytes: number, where: () => string): SmallDisk | undefined {
+  private static mount(
+    t: TestContext,
+    bytes: number,
+    where: () => string,
+    options = '',
+  ): SmallDisk | undefined {
     if (process.platform !== 'linux' || process.getuid?.() !== 0) {
       t.skip('mounting a small file system needs root on Linux');
       return undefined;
     }
     const folder = where();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}${options}`, 'tmpfs', folder]);
     return new SmallDisk(folder);
   }
 

@@ -33,13 +33,16 @@ export class WorkflowsAlone {
     this.queues = queuesOf(installation);
   }
 
+  /** @param more arguments of the server. */
   static async start(
     after: (end: () => Promise<void>) => void,
     installation = 'alone',
+    more: readonly string[] = [],
   ): Promise<WorkflowsAlone> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const executable = { type: 'existing-path', path: await temporalCli() } as const;
     const extraArgs = attributes.flatMap((one) => ['--search-attribute', `Tapeflow${one}`]);
+    extraArgs.push(...more);
     const environment = await TestWorkflowEnvironment.createLocal({ server: { executable, extraArgs } });
     after(() => environment.teardown());
     return new WorkflowsAlone(environment, installation);

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { waitFor } from '../support/wait-for.js';
+import { WorkflowsAlone } from '../support/workflows-alone.js';
+
+/** Events after which the server of these tests suggests to continue as new. */
+const suggestedEvents = 80;
+const ends: (() => Promise<void>)[] = [];
+let alone: WorkflowsAlone;
+before(async () => {
+  const limit = `limit.historyCount.suggestContinueAsNew=${suggestedEvents}`;
+  alone = await WorkflowsAlone.start((end) => ends.push(end), 'alone', ['--dynamic-config-value', limit]);
+});
+after(async () => {
+  for (const end of ends) await end();
+});
+
+const options = { heartbeatSeconds: 5, retrySeconds: 0.01, tapeRetrySeconds: 0.01, retryAttempts: 2 };
+const archive = { no: 1, setId: '2026-11_000001', group: 1 };
+
+function notReady(type: string, details: object = {}): ApplicationFailure {
+  return ApplicationFailure.create({
+    type,
+    message: 'It takes no more.',
+    nonRetryable: true,
+    details: [details],
+  });
+}
+
+/** Events of every run of a workflow, and the pauses in seconds that it has made, run by run. */
+async function runsOf(workflowId: string): Promise<{ events: number; pauses: number[] }[]> {
+  const { client } = alone.environment;
+  const runs: { events: number; pauses: number[] }[] = [];
+  const found: { runId: string; startTime: Date }[] = [];
+  for await (const run of client.workflow.list({ query: `WorkflowId = "${workflowId}"` })) found.push(run);
+  found.sort((one, other) => one.startTime.getTime() - other.startTime.getTime());
+  for (const { runId } of found) {
+    const events = (await client.workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+    const pauses = events.flatMap(({ timerStartedEventAttributes: timer }) =>
+      timer == null ? [] : [Number(timer.startToFireTimeout?.seconds ?? 0)],
+    );
+    runs.push({ events: events.length, pauses });
+  }
+  return runs;
+}
+
+/** Waits until a loop has gone on in a second run; that the first one paused longer and longer, and how long it was. */
+async function assertsPauses(workflowId: string, pauses: number[]): Promise<void> {
+  const seen = async () => (await runsOf(workflowId)).length >= 2;
+  await waitFor(seen, `${workflowId} to continue as new`);
+  const [first] = await runsOf(workflowId);
+  const made = first?.pauses.filter((seconds) => seconds < copy.syncSeconds);
+  assert.deepEqual(made?.slice(0, pauses.length), pauses);
+  assert.ok((first?.events ?? Infinity) < suggestedEvents + 40, `${first?.events} events`);
+}
+
+/** A retrieval whose steps go well, but those that a test gives. */
+async function serve(t: TestContext, steps: Record<string, (...args: never[]) => unknown>): Promise<void> {
+  await alone.serveArchive(t, { none: () => undefined });
+  await alone.serveDrive(t, 'lto1', {
+    nextArchives: () => [archive],
+    recordRetrievalState: () => undefined,
+    watchForRetrieval: () => undefined,
+    watchForCopy: () => undefined,
+    waitForCopyRoom: () => undefined,
+    fetchArchive: () => 'staged',
+    giveUpArchive: () => undefined,
+    finishRetrieval: () => ({ status: 'completed' }),
+    ...steps,
+  });
+}
+
+const copy = { drive: 'lto1', toDrive: 'lto1', options, syncBytes: 1e12, syncSeconds: 600 };
+
+test('a restore whose target takes no more, by nothing that can be asked, pauses longer each time, continues as new, and then ends', async (t) => {
+  let full = true;
+  const lacks: unknown[] = [];
+  await serve(t, {
+    readArchive: () => {
+      if (full) throw notReady('TargetNotReady', { lack: { code: 'EDQUOT' } });
+    },
+    watchForRetrieval: (_ref: object, lack: object) => void lacks.push(lack),
+    nextArchives: () => (full || lacks.length === 0 ? [archive] : []),
+  });
+  const input = { id: 'restore-1', kind: 'restore', drive: 'lto1', options };
+  const handle = await alone.begin(t, 'retrieveArchives', 'restore-1', input);
+  await assertsPauses('restore-1', [1, 2]);
+  assert.deepEqual(lacks[0], { code: 'EDQUOT' }, 'the wait knows what was short');
+  full = false;
+  assert.deepEqual(await handle.result(), { status: 'completed' });
+});
+
+for (const [what, steps] of Object.entries({
+  'finds staging full': { fetchArchive: () => 'full' },
+  'cannot read its tape': {
+    fetchArchive: () => {
+      throw notReady('TapeNotReady');
+    },
+  },
+  'cannot write to its tape': {
+    storeArchive: () => {
+      throw notReady('TapeNotReady');
+    },
+  },
+  'has its tape forget what it wrote': {
+    storeArchive: () => ({ tape: 'uuid', tapeName: 'B1', bytes: 1 }),
+    syncCopies: () => ({ committed: [], lost: [1] }),
+  },
+} satisfies Record<string, Record<string, () => unknown>>)) {
+  test(`a copy that ${what} again and again pauses longer each time, and continues as new`, async (t) => {
+    const id = `copy-${what.replaceAll(' ', '-')}`;
+    await serve(t, steps);
+    await alone.begin(t, 'copyArchives', id, { id, ...copy });
+    await assertsPauses(id, [1]);
+  });
+}
+
+test('a copy syncs what has waited for long enough, also while its reading half waits for a tape', async (t) => {
+  const synced: number[][] = [];
+  let fetches = 0;
+  await serve(t, {
+    nextArchives: () => [1, 2].map((no) => ({ ...archive, no, group: no })),
+    fetchArchive: () => {
+      fetches += 1;
+      if (fetches > 1) throw notReady('TapeNotReady');
+      return 'staged';
+    },
+    watchForRetrieval: () => Context.current().cancelled,
+  });
+  await alone.serveDrive(t, 'lto2', {
+    storeArchive: () => ({ tape: 'uuid', tapeName: 'B1', bytes: 1 }),
+    syncCopies: (_id: string, _tape: string, nos: number[]) => {
+      synced.push(nos);
+      return { committed: nos, lost: [] };
+    },
+  });
+  const input = { id: 'copy-by-age', ...copy, toDrive: 'lto2', syncSeconds: 1 };
+  await alone.begin(t, 'copyArchives', 'copy-by-age', input);
+  await waitFor(() => synced.length > 0, 'a sync by age');
+  assert.deepEqual(synced, [[1]]);
+});

@@ -1,0 +1,41 @@
+import { sleep, workflowInfo } from '@temporalio/workflow';
+import { summaryText } from './server-limits.js';
+
+/** Milliseconds of the first pause, of which each further one is twice as long, and of the longest. */
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+
+/**
+ * The pauses of a loop that waits for a condition and then tries again. What is waited for may be there by all that can be
+ * asked, and the step fail all the same, as at a quota: without pauses such a loop would fill the history at full speed.
+ */
+export class BackOff {
+  private turns = 0;
+
+  /** Before a turn of the loop: the first one comes at once, the others after 1 s, 2 s, 4 s and so on, up to a minute. */
+  async pause(why: string): Promise<void> {
+    const turn = this.turns;
+    this.turns += 1;
+    if (turn === 0) return;
+    await sleep(Math.min(firstPauseMs * 2 ** (turn - 1), longestPauseMs), {
+      summary: summaryText(why),
+    });
+  }
+
+  /** The step has succeeded. */
+  reset(): void {
+    this.turns = 0;
+  }
+}
+
+/**
+ * Events after which a run leaves the rest to a next one, with an empty history. The server suggests it at 4,096, and ends a
+ * workflow at 51,200; until the window of a set is drained each of its groups adds up to 16.
+ */
+const eventsPerRun = 3000;
+
+/** True when the run should end and continue as new. Every loop looks at this in each turn. */
+export function isLongRun(): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return historyLength > eventsPerRun || continueAsNewSuggested;
+}
