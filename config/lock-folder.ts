@@ -1,7 +1,8 @@
-import { lstatSync, mkdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { TapeflowFailure, describeError } from './failures.js';
+import { systemLocksOn } from './system-locks.js';
 
 const docs = 'see "Sharing a machine or a drive" in docs/operations.md';
 
@@ -67,20 +68,7 @@ const folderBefore = '/tmp/tapeflow-locks';
  * @param name of the lock's file.
  */
 export function holderOfVersionBefore(name: string, folder = folderBefore): number | undefined {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const { ino, dev } = lstatSync(path.join(folder, name), { bigint: true });
-    const [major, minor] = [(dev >> 8n) & 0xfffn, (dev & 0xffn) | ((dev >> 12n) & 0xfff00n)];
-    const hex = (part: bigint) => part.toString(16).padStart(2, '0');
-    const wanted = `${hex(major)}:${hex(minor)}:${ino}`;
-    for (const line of readFileSync('/proc/locks', 'utf8').split('\n')) {
-      const [, , , access, pid, file] = line.trim().split(/\s+/);
-      if (file !== wanted || access !== 'WRITE') continue;
-      const { uid } = statSync(`/proc/${pid}`);
-      if (uid === 0 || uid === process.getuid?.()) return Number(pid);
-    }
-  } catch {
-    // No such file, or a process that has just ended.
-  }
-  return undefined;
+  const file = lstatSync(path.join(folder, name), { bigint: true, throwIfNoEntry: false });
+  if (file === undefined) return undefined;
+  return systemLocksOn(file).find(({ uid }) => uid === 0 || uid === process.getuid?.())?.pid;
 }

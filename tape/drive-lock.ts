@@ -12,12 +12,14 @@ import { holderOfVersionBefore, requireLockFolder } from '../config/lock-folder.
 import type { Settings, DriveSettings } from '../config/settings.js';
 import { truePath } from '../config/true-path.js';
 import type { Medium } from './drive.js';
+import { lockFolder } from './folder-lock.js';
 
 /** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
 export interface DriveLock {
   /**
-   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer. Throws `TapeBusy`,
-   * naming the other drive, when that one is at work; never waits.
+   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer, and under that of the drive's
+   * folder, so that users with lock folders of their own have. Throws `TapeBusy`, naming the other, when that one is at work;
+   * never waits.
    */
   hold<Result>(medium: Medium, work: () => Promise<Result>): Promise<Result>;
   /** Throws `LockLost` when a lock's file was removed or replaced. */
@@ -64,7 +66,14 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       if (!('lock' in result)) throw tapeBusy(drive, result.heldBy);
       medium = { file: mediumFile, lock: result.lock };
       try {
-        return await work();
+        // Users with lock folders of their own do not see each other's locks, but all see the drive's folder.
+        const folder = await lockFolder(drive.path);
+        if (!('release' in folder)) throw heldElsewhere(drive, folder.heldBy);
+        try {
+          return await work();
+        } finally {
+          await folder.release();
+        }
       } finally {
         medium = undefined;
         result.lock.release();
@@ -99,6 +108,17 @@ function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): Tapeflo
     'TapeBusy',
     `The tape in drive ${drive.name} (${drive.path}) is in use by ${describeHolder(holder)}: two paths lead to one tape.`,
     { advice: 'Give each drive a path of its own, or let that one end.' },
+  );
+}
+
+function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
+  return new TapeflowFailure(
+    'TapeBusy',
+    `The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
+    {
+      advice:
+        'It goes on when that one has written; users who share a drive give TAPEFLOW_LOCK_DIR the same folder of a group.',
+    },
   );
 }
 

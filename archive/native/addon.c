@@ -8,6 +8,7 @@ NAPI_MODULE_INIT() {
   ready = ready && init_folder(env, exports);
   ready = ready && init_write_files(env, exports);
   ready = ready && init_set_times(env, exports);
+  ready = ready && init_lock_file(env, exports);
   if (!ready) napi_throw_error(env, NULL, "the addon could not be set up");
   return exports;
 }

@@ -12,6 +12,7 @@ int init_read_files(napi_env env, napi_value exports);
 int init_folder(napi_env env, napi_value exports);
 int init_write_files(napi_env env, napi_value exports);
 int init_set_times(napi_env env, napi_value exports);
+int init_lock_file(napi_env env, napi_value exports);
 
 /* values.c: what the parts share. Both return 0 on failure. */
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -7,17 +9,22 @@ import {
   mkdirSync,
   readFileSync,
   rmdirSync,
+  readdirSync,
+  readlinkSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { tryLock } from '../../config/exclusive-lock.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { holderOfVersionBefore, requireLockFolder } from '../../config/lock-folder.js';
-import { defaultLockDir } from '../../config/settings.js';
+import { defaultLockDir, loadSettings } from '../../config/settings.js';
+import { lockDrive } from '../../tape/drive-lock.js';
+import { lockByProgram, lockFolder } from '../../tape/folder-lock.js';
 import { tempFolder } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
 
 const holder = { role: 'test', dataDir: '/data' };
 const failsWith = (code: string, words: RegExp) => (error: TapeflowFailure) =>
@@ -102,4 +109,98 @@ test('the default lock folder is one that another user cannot write to', () => {
   assert.equal(defaultLockDir('linux', {}, 0), '/run/tapeflow-locks');
   assert.equal(defaultLockDir('linux', { XDG_RUNTIME_DIR: '/elsewhere' }, 1000), '/tmp/tapeflow-locks-1000');
   assert.equal(defaultLockDir('win32', {}), 'C:\\ProgramData\\tapeflow\\locks');
+});
+
+/** Holds the lock of a folder as another program, or another user, would. */
+async function heldBy(t: TestContext, folder: string, uid?: number): Promise<ChildProcess> {
+  const child = spawn('flock', ['-x', folder, 'sh', '-c', 'echo held; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+    detached: true,
+  });
+  const end = () => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, 'SIGKILL');
+  };
+  t.after(end);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  return child;
+}
+
+test('users with lock folders of their own exclude each other on a drive while one writes, and only so long', async (t) => {
+  const drivePath = tempFolder(t);
+  const lockOf = (user: string) => {
+    const root = tempFolder(t);
+    const env = {
+      TAPEFLOW_DATA_DIR: root,
+      TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),
+      TAPE_PATH: drivePath,
+    };
+    const settings = loadSettings(env, root);
+    const lock = lockDrive(settings, settings.drives[0] ?? assert.fail(), user);
+    t.after(() => lock.release());
+    return lock;
+  };
+  const [mine, theirs] = [lockOf('mine'), lockOf('theirs')];
+  const medium = { key: '1:2', volume: null };
+  const isOpen = () =>
+    readdirSync('/proc/self/fd').some((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === drivePath;
+      } catch {
+        return false;
+      }
+    });
+  const isHeld = failsWith(
+    'TapeBusy',
+    /is being written to by (another process|pid \d+ of user .*), who has another/,
+  );
+  await mine.hold(medium, async () => {
+    await assert.rejects(
+      theirs.hold(medium, () => Promise.resolve()),
+      isHeld,
+    );
+  });
+  assert.equal(await theirs.hold(medium, () => Promise.resolve('written')), 'written');
+  await assert.rejects(
+    mine.hold(medium, () => Promise.reject(new Error('of the work'))),
+    /of the work/,
+  );
+  if (process.platform === 'linux') assert.ok(!isOpen(), 'nothing keeps the tape from being unmounted');
+  const other = await heldBy(t, drivePath);
+  await assert.rejects(
+    mine.hold(medium, () => Promise.resolve()),
+    failsWith('TapeBusy', /by pid \d+ of user /),
+  );
+  process.kill(-(other.pid ?? assert.fail()), 'SIGKILL');
+  await waitFor(async () => 'release' in (await released(drivePath)), 'the lock to be free');
+});
+
+/** Asks for the lock of a folder, and gives it back. */
+async function released(folder: string) {
+  const taken = await lockFolder(folder);
+  if ('release' in taken) await taken.release();
+  return taken;
+}
+
+test('the lock of a folder is the same with the native addon and without it', async (t) => {
+  const folder = tempFolder(t);
+  const taken = await lockFolder(folder, lockByProgram);
+  assert.ok('release' in taken);
+  assert.ok('heldBy' in (await lockFolder(folder)));
+  assert.ok('heldBy' in (await lockFolder(folder, lockByProgram)));
+  await taken.release();
+  assert.ok('release' in (await released(folder)));
+  assert.ok('release' in (await lockFolder(folder, () => Promise.resolve('unable'))));
+});
+
+test('a user who cannot write to a drive holds up nobody who can', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root for another user');
+  const folder = tempFolder(t);
+  chmodSync(folder, 0o755);
+  await heldBy(t, folder, 12_345);
+  assert.ok('release' in (await released(folder)));
+  chmodSync(folder, 0o777);
+  const taken = await lockFolder(folder);
+  assert.ok('heldBy' in taken && /pid \d+ of user uid 12345/.test(taken.heldBy));
 });
