@@ -7,6 +7,7 @@ import { openCatalog, shortInstallationId, type Catalog } from '../catalog/open-
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
+import { replaceFormerHost } from '../embedded/former-host.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
 import {
   embeddedServer,
@@ -31,6 +32,8 @@ export interface Session {
   /** Tells something on stderr that is no result: a line for people, with `--json` an object with a `note`. */
   say(sentence: string): void;
   catalog(): Promise<Catalog>;
+  /** Replaces an embedded server and workers of an older version; before the catalog is brought up to date for this one. */
+  settleHost(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,14 +42,19 @@ export function openSession(command: Command): Session {
   const { json } = command.optsWithGlobals<{ json?: boolean }>();
   const settings = loadSettings(process.env, projectDir);
   let catalog: Promise<Catalog> | undefined;
+  let settled: Promise<void> | undefined;
+  const say = (sentence: string) => sayAside(sentence, json === true);
+  const settleHost = () => (settled ??= replaceFormerHost(settings, say));
   return {
     settings,
     json: json === true,
     // Names of sources, tapes and folders may hold what a terminal would obey.
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
-    say: (sentence) => sayAside(sentence, json === true),
-    catalog: () => (catalog ??= openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR)),
+    say,
+    settleHost,
+    catalog: () =>
+      (catalog ??= settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR))),
     async close() {
       await (await catalog)?.destroy();
     },
@@ -83,6 +91,7 @@ export async function connectServer(session: Session): Promise<Server> {
   const { settings } = session;
   if (usesOwnServer(settings, process.env))
     return connect(session, ownServer(settings, process.env), undefined);
+  await session.settleHost();
   const lease = await takeLease(settings, (sentence) => session.say(sentence));
   return connect(session, embeddedServer(lease.host.address), lease);
 }
@@ -92,6 +101,7 @@ export async function findServer(session: Session): Promise<Server | undefined> 
   const { settings } = session;
   if (usesOwnServer(settings, process.env))
     return connect(session, ownServer(settings, process.env), undefined);
+  await session.settleHost();
   const lease = await joinHost(settings);
   return lease === undefined ? undefined : connect(session, embeddedServer(lease.host.address), lease);
 }

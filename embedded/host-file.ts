@@ -17,7 +17,8 @@ export interface HostFile {
   token: string;
   /** Whether it stays after its last client. */
   sticky: boolean;
-  version: string;
+  /** Version of tapeflow that it runs with; version 0.1 did not tell. */
+  program?: string;
 }
 
 function hostFile(dataDir: string): string {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeHolder, tryLock } from '../config/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
+import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings.js';
 import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
 import { obtainCli, realSources } from './obtain-cli.js';
@@ -149,7 +150,7 @@ class RunningHost {
       controlPort: port,
       token: randomBytes(16).toString('hex'),
       sticky: this.sticky,
-      version: process.version,
+      program: projectVersion,
     };
     writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
     setTimeout(() => {

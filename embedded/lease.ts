@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
 import { readHostFile, type HostFile } from './host-file.js';
+import { isAlive } from './temporal-server.js';
 
 /** What a host says of its workers. */
 export interface WorkerReport {
@@ -158,8 +159,15 @@ function readsSticky(host: HostFile): boolean {
   return host.sticky;
 }
 
+/** Ends a host in order, with its workers and its server; resolves when its process has gone. */
+export async function stopHost(lease: Lease): Promise<void> {
+  await command(lease.host, 'stop');
+  await lease.release();
+  while (isAlive(lease.host.pid)) await sleep(100);
+}
+
 /** Sends one command to a host and waits for its answer or its end. */
-export function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
+function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');
     socket.once('error', (error) =>

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from '../config/failures.js';
 import { endFormerWorkflows } from './former-workflow.js';
+import { prepareServer } from './prepare-server.js';
 import { tellSchedules } from './schedules.js';
 import { takeUp, type TakeUpDeps } from './take-up.js';
 
@@ -32,6 +33,8 @@ export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
       await sleep(wait, undefined, { signal });
       await outlast('what a version before has left', endFormer);
       await outlast('schedules', async () => {
+        // Their sets bear search attributes that a namespace of a version before does not have.
+        await prepareServer(server);
         const told = await tellSchedules(server, catalog);
         if (told.length > 0) logger.info({ schedules: told }, 'the server was told of schedules');
       });

@@ -59,12 +59,11 @@ export async function requireNamespace(
 }
 
 /**
- * Tells an own server of our search attributes, when it does not know them, and waits until it says that it does. The embedded
- * one is started with them.
+ * Tells the server of our search attributes, when it does not know them, and waits until it says that it does. The embedded
+ * one is started with them, but learns so only those of a namespace that it makes: one of a version before has fewer.
  */
 export async function prepareServer(server: TemporalServer): Promise<void> {
   const { client, target } = server;
-  if (target.embedded) return;
   const { namespace } = target;
   const wanted = Object.fromEntries(
     Object.values(searchAttributes).map((attribute) => [

@@ -6,7 +6,7 @@ import { listSets, unfinishedSets } from '../../catalog/sets.js';
 import { createLogger } from '../../config/logger.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { startHost, type Host } from '../../embedded/host.js';
-import { command as tellHost, joinHost, type Lease } from '../../embedded/lease.js';
+import { joinHost, stopHost, type Lease } from '../../embedded/lease.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { EventPrinter } from '../events.js';
 import { inSession, type Session } from '../session.js';
@@ -31,6 +31,7 @@ async function up(session: Session): Promise<void> {
     );
   }
   if (settings.COMPRESSION === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
+  await session.settleHost();
   const running = await joinHost(settings);
   if (running !== undefined) await joined(session, running);
   else await hosted(session);
@@ -125,18 +126,6 @@ async function down(session: Session): Promise<void> {
     session.print('No server of this data folder runs.');
     return;
   }
-  const { pid } = lease.host;
-  await tellHost(lease.host, 'stop');
-  await lease.release();
-  while (isAlive(pid)) await sleep(100);
+  await stopHost(lease);
   session.print('Server and workers have stopped.');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

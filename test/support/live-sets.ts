@@ -244,6 +244,7 @@ function sessionOf(settings: Settings, catalog: Catalog, lines: string[]): Sessi
   return {
     ...{ settings, json: false, print: note, say: note, emit },
     catalog: async () => catalog,
+    settleHost: async () => undefined,
     close: async () => undefined,
   };
 }
