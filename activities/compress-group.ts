@@ -16,12 +16,14 @@ import {
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
+import { setLimit } from '../tape/tape-limit.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
 import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { beginPacking } from './first-archive.js';
+import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
 import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
@@ -30,27 +32,60 @@ import { setNamed } from '../catalog/sets.js';
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in the
  * catalog, and only then named. A group that is further on already is left as it is.
+ *
+ * @returns `skipped` for a group that makes no archive, since no tape would take it.
  */
-export function compressGroup(deps: Deps, ref: GroupRef): Promise<void> {
+export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | undefined> {
   return asStagingAttempt(deps, async (attempt) => {
-    const { catalog, settings } = deps;
-    const group = await groupOf(catalog, ref.setId, ref.group);
-    const archive = await archiveOf(catalog, ref.setId, ref.group);
-    if (archive !== undefined && group.state !== 'compressed') return;
-    if (archive !== undefined && (await nameCompressed(deps, archive))) return;
-    if (archive !== undefined) {
-      const reason = 'its staged archive is gone';
-      // Promoted by another attempt meanwhile: then nothing is gone.
-      if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return;
-      logStage(deps, 'lost', ref, { archive: archive.name });
+    for (;;) {
+      const result = await compressOnce(deps, ref, attempt);
+      if (result === 'done') return undefined;
+      if (result === 'skipped') return result;
     }
-    const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-    await makeFolder(folder);
-    if (!(await beginWithRoom(deps, ref, group, attempt, folder))) return;
-    const options = setOptions(await setNamed(catalog, ref.setId));
-    await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
-    await packAndName(deps, ref, group, attempt, options);
   });
+}
+
+/** `smaller`: its archive was too large for any tape, and it has lost files since. */
+async function compressOnce(
+  deps: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+): Promise<'done' | 'skipped' | 'smaller'> {
+  const { catalog, settings } = deps;
+  const group = await groupOf(catalog, ref.setId, ref.group);
+  if (group.state === 'skipped') return 'skipped';
+  const archive = await archiveOf(catalog, ref.setId, ref.group);
+  if (archive !== undefined && group.state !== 'compressed') return 'done';
+  if (archive !== undefined && (await nameCompressed(deps, archive))) return 'done';
+  if (archive !== undefined) {
+    const reason = 'its staged archive is gone';
+    // Promoted by another attempt meanwhile: then nothing is gone.
+    if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return 'done';
+    logStage(deps, 'lost', ref, { archive: archive.name });
+  }
+  const needs = await hopelessBytes(deps, ref, group);
+  if (needs !== undefined) return makeSmaller(deps, ref, needs);
+  const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+  await makeFolder(folder);
+  if (!(await beginWithRoom(deps, ref, group, attempt, folder))) return 'done';
+  const options = setOptions(await setNamed(catalog, ref.setId));
+  await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
+  return packAndName(deps, ref, group, attempt, options);
+}
+
+/**
+ * Bytes of a group that neither staging nor any tape takes as it is: of such a one it is not tried how far it compresses.
+ * Undefined for every other.
+ */
+async function hopelessBytes(
+  { catalog, settings }: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+): Promise<number | undefined> {
+  const bytes = mostArchiveBytes(group);
+  if (bytes <= settings.STAGING_MAX_BYTES) return undefined;
+  const limit = await setLimit(catalog, await setNamed(catalog, ref.setId));
+  return limit !== undefined && bytes > limit.bytes ? bytes : undefined;
 }
 
 /**
@@ -80,7 +115,7 @@ async function packAndName(
   group: GroupRow,
   attempt: Attempt,
   { compression, groupBytes }: SetOptions,
-): Promise<void> {
+): Promise<'done' | 'skipped' | 'smaller'> {
   const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
   const name = archiveName(ref.setId, ref.group, compression);
   const archivePath = path.join(folder, partName(name, attempt.token));
@@ -113,6 +148,12 @@ async function packAndName(
   const ms = performance.now() - began;
   const detail = `${archive.members} files, ${packed.skipped} skipped`;
   const reserved = bytesWithManifest(archive);
+  const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
+  if (limit !== undefined && reserved > limit.bytes) {
+    await removeFile(archivePath);
+    await removeFile(manifestPath);
+    return makeSmaller(deps, ref, reserved);
+  }
   await attempt.commit(() => commitCompressed(deps.catalog, archive, packed.files, { reserved, ms, detail }));
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
   logStage(deps, 'compressed', ref, {
@@ -121,6 +162,7 @@ async function packAndName(
     ms,
     files: archive.members,
   });
+  return 'done';
 }
 
 /** An error of the device under staging names no file: this says where it was. */

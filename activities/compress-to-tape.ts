@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { commitCompressed, skipGroup } from '../catalog/files.js';
+import { commitCompressed } from '../catalog/files.js';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
 import {
   archiveOf,
@@ -18,9 +18,11 @@ import { archiveName, manifestName, partName } from '../staging/paths.js';
 import { confirmMedium } from '../tape/drive.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import { isTooLarge } from '../tape/tape-limit.js';
 import { openTapeFolder } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import { makeSmaller } from './make-smaller.js';
 import { leastGrowth, packGroup } from './pack-group.js';
 import { onMedium } from './on-medium.js';
 import { setOptions } from './set-options.js';
@@ -40,16 +42,16 @@ export function compressToTape(
 ): Promise<WrittenArchive | null> {
   return asAttempt(async (attempt) => {
     const { catalog, lock } = deps;
-    const group = await groupOf(catalog, ref.setId, ref.group);
-    if (group.state === 'skipped') return null;
+    if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
     const copy = await copyOf(catalog, ref.setId, ref.group);
     const before = await archiveOf(catalog, ref.setId, ref.group);
     if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
       return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
     }
     if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
-    const tape = await roomyTape(deps, ref, group, wanted);
+    const tape = await roomyTape(deps, ref, wanted);
     if (tape === undefined) return null;
+    const group = await groupOf(catalog, ref.setId, ref.group);
     return lock.hold(tape.medium, async () => {
       if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
         throw staleAttempt(ref.setId, ref.group);
@@ -59,32 +61,20 @@ export function compressToTape(
   }, driveCondition);
 }
 
-/** The tape in the drive if the group fits; undefined when the group is larger than any such tape: then it is skipped. */
+/** The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it. */
 async function roomyTape(
   deps: DriveDeps,
   ref: GroupRef,
-  group: GroupRow,
   wanted: string | undefined,
 ): Promise<LoadedTape | undefined> {
-  const demand = await tapeDemand(deps.catalog, { ...ref, copyNo: 1 }, wanted);
-  const needBytes = demand.next?.bytes ?? 0;
-  try {
-    return await requireTape(deps.drive, deps.catalog, demand);
-  } catch (error) {
-    const capacity =
-      error instanceof TapeflowFailure && error.details['reason'] === 'full'
-        ? error.details['capacity']
-        : undefined;
-    if (
-      typeof capacity !== 'number' ||
-      group.entries > 1 ||
-      needBytes + deps.drive.reserve(capacity) <= capacity
-    )
-      throw error;
-    const reason = `the file is larger than the tape (${group.bytes} of ${capacity} bytes)`;
-    await skipGroup(deps.catalog, ref.setId, ref.group, reason);
-    logStage(deps, 'failed', ref, { reason });
-    return undefined;
+  for (;;) {
+    const demand = await tapeDemand(deps.catalog, { ...ref, copyNo: 1 }, wanted);
+    try {
+      return await requireTape(deps.drive, deps.catalog, demand);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+    }
+    if ((await makeSmaller(deps, ref, demand.next?.bytes ?? 0)) === 'skipped') return undefined;
   }
 }
 

@@ -24,6 +24,7 @@ import { confirmMedium } from '../tape/drive.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
 import { requireTape, type TapeDemand } from '../tape/tape-demand.js';
+import { isTooLarge, requireFits } from '../tape/tape-limit.js';
 import { examineManifest } from '../archive/examine-manifest.js';
 import { hashOf } from '../tape/hash-file.js';
 import { writeCatalogManifest } from './catalog-manifest.js';
@@ -64,8 +65,16 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
       );
       return 'gone';
     }
-    const tape = await onSide('tape', () => requireForReading(drive, catalog, row.tape_uuid));
     const bytes = bytesWithManifest(archive);
+    try {
+      const what = `The archive of group ${row.group_no} of set ${row.set_id}`;
+      await requireFits(catalog, row.to_pool ?? '', what, bytes);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      await recordFailed(catalog, row, error.sentence);
+      return 'gone';
+    }
+    const tape = await onSide('tape', () => requireForReading(drive, catalog, row.tape_uuid));
     if (!(await reserveForCopy(catalog, { ...ref, bytes }, settings.STAGING_MAX_BYTES))) return 'full';
     let damage: string | undefined;
     try {
@@ -247,12 +256,20 @@ export function storeArchive(
     const copy = copyRefOf(row);
     const earlier = await earlierWrite(catalog, copy, archive);
     if (earlier !== undefined) return earlier;
-    const tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
     const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
     const lose = async () => {
       await removeStaged(folder, archive);
       await unreserveForCopy(catalog, ref.id, ref.no);
     };
+    let tape: LoadedTape;
+    try {
+      tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      await lose();
+      await recordFailed(catalog, row, error.sentence);
+      return null;
+    }
     const manifest = await onSide('staging', () => stagedManifest(folder, archive));
     const staged = { folder, lose, manifest };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
@@ -330,6 +347,7 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
         await requireTape(drive, catalog, wanted === undefined ? demand : { ...demand, next: undefined });
         return;
       } catch (error) {
+        if (isTooLarge(error)) return;
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
         attempt.report({ step: 'waiting for tape', why: error.sentence });

@@ -3,6 +3,7 @@ import { scanInThread } from '../source/scan.js';
 import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
 import { ownEntries, ownFolders } from '../config/own-folders.js';
+import { setLimit } from '../tape/tape-limit.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 import { setOptions } from './set-options.js';
@@ -29,6 +30,7 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
           // Compressed on to a tape, it would be on that one only: with several copies a file of any size is staged.
           stagingBytes: placesOf(set).length > 1 ? Number.MAX_SAFE_INTEGER : options.stagingBytes,
           direct: set.direct === 1,
+          tapeBytes: (await setLimit(catalog, set))?.bytes ?? Number.MAX_SAFE_INTEGER,
         },
       },
       attempt.signal,

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
+import { takeUpSkipped } from '../catalog/leave-out.js';
 import { committedCopiesOf } from '../catalog/set-copies.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
@@ -7,6 +8,7 @@ import { finalSetStates, type GroupState, type SetState } from '../catalog/schem
 import type { Settings } from '../config/settings.js';
 import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
+import { setLimit } from '../tape/tape-limit.js';
 import { asAttempt, pause } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { asStagingAttempt } from './staging-condition.js';
@@ -92,10 +94,17 @@ export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason
   });
 }
 
-/** Puts parked groups back into the queue: how many, and the first of them. Begins none: the set's feed does. */
+/**
+ * Puts parked groups back into the queue, and those that were skipped for their size if a tape takes them now: how many, and
+ * the first of them. Begins none: the set's feed does.
+ */
 export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: number; first: number }> {
   return asAttempt(async () => {
-    const numbers = await unparkGroups(deps.catalog, setId);
+    const { catalog } = deps;
+    const parked = await unparkGroups(catalog, setId);
+    const limit = await setLimit(catalog, await setNamed(catalog, setId));
+    const taken = await takeUpSkipped(catalog, setId, limit?.bytes ?? 0);
+    const numbers = [...parked, ...taken].sort((a, b) => a - b);
     return { groups: numbers.length, first: numbers[0] ?? 0 };
   });
 }

@@ -6,6 +6,7 @@ import { recyclableTapes } from '../catalog/tape-keeping.js';
 import { tapeByUuid } from '../catalog/tapes.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
+import { isTooLarge } from '../tape/tape-limit.js';
 import { requireTape, tapeDemand, type TapeDemand } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
@@ -36,7 +37,7 @@ export interface TapeWish {
  * Watches the drive, for days if it must, until a tape that the set may write is in it. Holds no slot of the drive and
  * only reads. While it waits, the set's reason in the catalog says what is in the drive now.
  *
- * @returns the tape's name; empty when the wanted tape is not trusted any more and need not come.
+ * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the archive.
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
   return asAttempt(async (attempt) => {
@@ -50,6 +51,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         const demand = await tapeDemand(catalog, wish, wish.wanted, wish.because);
         return (await suitableTape(deps, wish, demand)).row.name;
       } catch (error) {
+        if (isTooLarge(error)) return '';
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
         if (wish.wanted === undefined && look % looksPerAdvice === 0)
           advice = await recyclableAdvice(deps, wish);

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
 import { archiveOf, bytesWithManifest, forgetArchive, type ArchiveRow } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { beginCopy, copyOf, recordWritten, tapeByUuid } from '../catalog/tapes.js';
+import { beginCopy, copyOf, recordWritten, tapeByUuid, tapesOfGroup } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import { UnreadableSource, removeFile } from '../staging/durable-file.js';
@@ -11,6 +11,7 @@ import { confirmMedium, tapeNotReady } from '../tape/drive.js';
 import { isTapeFull } from '../tape/ltfs.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
+import { isTooLarge } from '../tape/tape-limit.js';
 import {
   openTapeFolder,
   writeFileToTape,
@@ -19,6 +20,7 @@ import {
 } from '../tape/write-archive.js';
 import { asAttempt, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type CopyRef, type DriveDeps, type GroupRef } from './deps.js';
+import { makeSmaller } from './make-smaller.js';
 import { onMedium } from './on-medium.js';
 
 export interface WrittenArchive {
@@ -52,7 +54,9 @@ export function writeToTape(
     const earlier = await earlierWrite(catalog, copy, archive);
     if (earlier !== undefined) return earlier;
     const demand = await tapeDemand(catalog, copy, wanted, because);
-    const tape = await requireTape(drive, catalog, demand);
+    const tape = await requireTape(drive, catalog, demand).catch(async (error: unknown) => {
+      throw isTooLarge(error) ? await takeBackTooLarge(deps, copy, archive, error) : error;
+    });
     const staged: StagedArchive = {
       folder: finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId),
       async lose(reason) {
@@ -61,6 +65,32 @@ export function writeToTape(
     };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   }, driveCondition);
+}
+
+/**
+ * What a write fails with whose archive no tape takes: the archive is forgotten, and the group made smaller; then it is compressed
+ * again, if anything is left of it. One of which another copy is on tape stays as it is: its own copy cannot be made.
+ */
+async function takeBackTooLarge(
+  deps: DriveDeps,
+  { setId, group, copyNo }: Required<CopyRef>,
+  archive: ArchiveRow,
+  tooLarge: TapeflowFailure,
+): Promise<TapeflowFailure> {
+  const { catalog, settings } = deps;
+  const [other] = await tapesOfGroup(catalog, setId, group);
+  if (other !== undefined) {
+    return new TapeflowFailure(tooLarge.code, `${tooLarge.message} Tape ${other} holds it.`, {
+      advice: `Label a larger tape, then \`tapeflow retry ${setId}\` makes copy ${copyNo} too.`,
+    });
+  }
+  const { message } = tooLarge;
+  if (!(await forgetArchive(catalog, archive, message))) return staleAttempt(setId, group);
+  const folder = finalDir(settings.BACKUP_COMPRESS_DIR, setId);
+  // Before it is skipped: a group that makes no archive is never looked at again.
+  for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
+  await makeSmaller(deps, { setId, group }, bytesWithManifest(archive));
+  return new TapeflowFailure('StagedArchiveDamaged', `${message} It is made anew without what is too large.`);
 }
 
 /** What an earlier attempt has written of a copy; undefined when that is to be done. */

@@ -25,6 +25,7 @@ const limits = {
   groupFiles: 50_000,
   stagingBytes: 36 * 1024 ** 3,
   direct: false,
+  tapeBytes: Number.MAX_SAFE_INTEGER,
 };
 
 const newSet = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };

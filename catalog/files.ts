@@ -1,7 +1,7 @@
 import { sql, type Insertable, type Selectable } from 'kysely';
 import { executeMany } from './connection.js';
 import { recordEvents } from './events.js';
-import { beforeCompressed, groupOf, requireCompressing } from './groups.js';
+import { beforeCompressed, groupOf, requireCompressing, type GroupRow } from './groups.js';
 import type { Catalog } from './open-catalog.js';
 import type { ArchivesTable, FilesTable } from './schema.js';
 import { toBytes } from '../archive/byte-string.js';
@@ -181,21 +181,34 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
 export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);
-    if (!beforeCompressed.includes(group.state)) return;
-    await tx
-      .updateTable('files')
-      .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })
-      .where('set_id', '=', setId)
-      .where('path', '>=', group.first_path)
-      .where('path', '<=', group.last_path)
-      .where('state', '!=', 'unchanged')
-      .execute();
-    await tx
-      .updateTable('groups')
-      .set({ state: 'skipped', reason, reserved: 0 })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .execute();
-    await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
+    if (beforeCompressed.includes(group.state)) await skipGroupIn(tx, group, reason, null);
   });
+}
+
+/**
+ * The same in the caller's transaction, of a group that has no archive.
+ *
+ * @param needs bytes that a tape must have room for to take it, where no tape of its pool has.
+ */
+export async function skipGroupIn(
+  tx: Catalog,
+  { set_id: setId, no, first_path: first, last_path: last }: GroupRow,
+  reason: string,
+  needs: number | null,
+): Promise<void> {
+  await tx
+    .updateTable('files')
+    .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })
+    .where('set_id', '=', setId)
+    .where('path', '>=', first)
+    .where('path', '<=', last)
+    .where('state', '!=', 'unchanged')
+    .execute();
+  await tx
+    .updateTable('groups')
+    .set({ state: 'skipped', reason, reserved: 0, needs })
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .execute();
+  await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
 }

@@ -1,5 +1,6 @@
 import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
+import { mostArchiveBytes } from '../catalog/groups.js';
 import { FileBatch } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
@@ -14,6 +15,8 @@ export interface PlanLimits {
   stagingBytes: number;
   /** True when every group goes directly to the tape. */
   direct: boolean;
+  /** Bytes of the largest archive that a tape takes, as far as is known: a file above it is alone in its group. */
+  tapeBytes: number;
 }
 
 /** Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB. */
@@ -138,11 +141,17 @@ export class GroupPlanner {
     else if (inode !== undefined) this.inodes.add(inode);
     this.counted.entries += 1;
     this.counted.bytes += bytes;
-    if (bytes > this.limits.groupBytes) this.close();
+    if (bytes > this.limits.groupBytes || this.isLargerThanTape(bytes, 1)) this.close();
   }
 
   private isTooMuch(open: NewGroup, bytes: number): boolean {
-    return open.bytes + bytes > this.limits.groupBytes || open.entries >= this.limits.groupFiles;
+    if (open.entries >= this.limits.groupFiles) return true;
+    const sum = open.bytes + bytes;
+    return sum > this.limits.groupBytes || this.isLargerThanTape(sum, open.entries + 1);
+  }
+
+  private isLargerThanTape(bytes: number, entries: number): boolean {
+    return mostArchiveBytes({ bytes, entries }) > this.limits.tapeBytes;
   }
 
   private begin(path: Uint8Array): NewGroup {

@@ -10,6 +10,11 @@ import type { WriteProtection } from './write-protection.js';
 /** What the reference LTFS keeps back for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
 const writePoolBytes = 50_000_000;
 
+/** Bytes of an LTFS tape that must stay free besides what is written. */
+export function ltfsReserve(capacity: number): number {
+  return Math.max(onePercent(capacity), writePoolBytes);
+}
+
 /** Extended attributes of the mount's root, as the LTFS format specification (2.4, annex C) names them. */
 const attributes = {
   volume: 'user.ltfs.volumeUUID',
@@ -67,7 +72,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
         );
       }
     },
-    reserve: (capacity) => Math.max(onePercent(capacity), writePoolBytes),
+    reserve: ltfsReserve,
     async writeProtection() {
       if (process.platform === 'win32') return undefined;
       return describeLockState(await read(attributes.lockState));

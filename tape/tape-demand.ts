@@ -14,6 +14,7 @@ import { archiveNames, manifestName } from '../staging/paths.js';
 import { askDrive } from './ask-drive.js';
 import { tapeNotReady, type Drive } from './drive.js';
 import { halfErased, identifyTape, lookAt, requireOwn, type LoadedTape } from './loaded-tape.js';
+import { requireFits } from './tape-limit.js';
 import { folderTaken, tapeFolder } from './write-archive.js';
 import { protectionAdvice, type WriteProtection } from './write-protection.js';
 
@@ -60,9 +61,12 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
     demand.wanted === undefined
       ? undefined
       : ((await tapeByUuid(catalog, demand.wanted))?.name ?? demand.wanted);
-  const tape = await identifyTape(drive, catalog).catch((error: unknown) => {
+  const tape = await identifyTape(drive, catalog).catch(async (error: unknown) => {
+    await requireTapeExists(catalog, demand);
     throw withDemand(error, demand, wanted);
   });
+  // After a look at what is in the drive, which may be a larger tape than any that was known.
+  await requireTapeExists(catalog, demand);
   const { row } = tape;
   await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
   if (row.state === 'erasing') throw halfErased(drive, row);
@@ -139,6 +143,12 @@ export async function noteSeal(
 ): Promise<void> {
   if (protection?.forGood === true && noted === 0) await sealTape(catalog, uuid, protection.why);
   if (protection === undefined && noted === 1) await unsealTape(catalog, uuid);
+}
+
+/** Throws `ArchiveTooLarge` when no tape that is known could ever take what is next. */
+async function requireTapeExists(catalog: Catalog, { pool, next }: TapeDemand): Promise<void> {
+  if (next !== undefined)
+    await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
 }
 
 /** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */

@@ -43,6 +43,10 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
   tell(run);
   const staged = stageGroup(run, group)
     .then((bytes) => {
+      if (bytes === 'skipped') {
+        run.staged.delete(group.group);
+        return;
+      }
       run.staged.set(group.group, stagingOf(group, bytes));
       makeReady(run, group);
     })
@@ -61,19 +65,21 @@ function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
 
 /**
  * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
- * @returns what `waitForFinal` does.
+ * @returns what `waitForFinal` does; `skipped` for a group that makes no archive.
  */
-async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null> {
+async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped'> {
   const ref = { setId: run.input.setId, group: group.group };
   for (let compressions = 1; ; compressions += 1) {
     run.compressing += 1;
     try {
-      await outlivingWorkers(() =>
+      const skipped = await outlivingWorkers(() =>
         run.activities.compress.compressGroup.executeWithOptions(
           { summary: `group ${ref.group}: compress` },
           [ref],
         ),
       );
+      // Earlier versions return null.
+      if (skipped === 'skipped') return skipped;
     } finally {
       run.compressing -= 1;
     }

@@ -4,10 +4,12 @@ import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelledReason, releaseStaging } from '../../activities/set-state.js';
 import { forgetErased } from '../../catalog/erase.js';
+import { skippedForSize } from '../../catalog/leave-out.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
 import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
+import { setLimit, tooLargeText } from '../../tape/tape-limit.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
 import { followSet } from '../follow.js';
 import { cancelRetrieval, isRetrievalId } from '../follow-retrieval.js';
@@ -143,12 +145,7 @@ export async function retry(session: Session, setId: string, detach: boolean): P
   const set = await setNamed(await session.catalog(), setId);
   requireWholeSet(set);
   requireOwnSet(set);
-  if (set.state === 'completed' || set.state === 'completed_with_skips') {
-    throw usageFailure(
-      'NothingToRetry',
-      `The set ${setId} has no failed groups: it is ${set.state.replaceAll('_', ' ')}.`,
-    );
-  }
+  if (set.state === 'completed' || set.state === 'completed_with_skips') await requireFitNow(session, set);
   await withServer(session, async (server) => {
     await endIfStuck(server, setId);
     if (finalSetStates.includes(set.state)) await untilClosed(server, setId);
@@ -165,6 +162,22 @@ export async function retry(session: Session, setId: string, detach: boolean): P
     }
     await goOn(session, server, set, detach);
   });
+}
+
+/** A set that is complete has something to do only where a file was too large for every tape, and a larger one has come. */
+async function requireFitNow(session: Session, set: SetRow): Promise<void> {
+  const catalog = await session.catalog();
+  const limit = await setLimit(catalog, set);
+  const { groups, needs } = await skippedForSize(catalog, set.id, limit?.bytes ?? 0);
+  if (groups.length > 0) return;
+  const state = set.state.replaceAll('_', ' ');
+  throw usageFailure(
+    'NothingToRetry',
+    `The set ${set.id} has no failed groups: it is ${state}.`,
+    needs === undefined || limit === undefined
+      ? undefined
+      : `A file of it is ${tooLargeText(needs, limit)}: label a larger one first.`,
+  );
 }
 
 /** Milliseconds that the workflow of a set whose end is written down may take to close. */

@@ -135,10 +135,10 @@ function stepsOn(deps: DriveDeps, around: Around) {
     return groups.map(({ no }) => no);
   }
 
-  /** Takes a group from its files to the tape, and releases it. */
+  /** Takes a group from its files to the tape, and releases it; one that makes no archive is left at that. */
   async function store(setId: string, group: number): Promise<void> {
     const ref = { setId, group };
-    await attempt(() => compressGroup(deps, ref));
+    if ((await attempt(() => compressGroup(deps, ref))) === 'skipped') return;
     await attempt(() => promoteArchive(deps, ref));
     await attempt(() => waitForFinal(deps, ref));
     const { tape } = await attempt(() => writeToTape(deps, ref));

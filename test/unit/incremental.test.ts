@@ -25,7 +25,7 @@ import { GroupPlanner } from '../../source/plan.js';
 import type { WalkedEntry } from '../../source/walk.js';
 import { tempFolder } from '../support/trees.js';
 
-const limits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false };
+const limits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false, tapeBytes: 1e12 };
 const everything = { names: [], globs: [] };
 /** Seconds since 1970 of what the files are from. */
 const longAgo = 1e9;

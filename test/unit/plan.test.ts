@@ -19,7 +19,13 @@ import { directWriter } from '../../source/write-batch.js';
 import { ThreadWriter } from '../../source/write-in-thread.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
-const limits: PlanLimits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false };
+const limits: PlanLimits = {
+  groupBytes: 1000,
+  groupFiles: 1000,
+  stagingBytes: 3000,
+  direct: false,
+  tapeBytes: 1e12,
+};
 
 const noLister = openNativeLister() === null ? 'the native addon was not built' : false;
 /** With the addon, where it was built, and without. */

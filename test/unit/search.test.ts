@@ -39,7 +39,7 @@ async function catalogOf(t: TestContext, groupFiles: number): Promise<{ catalog:
   const ids: string[] = [];
   for (const source of ['/a', '/b']) {
     const { set } = await openSet(catalog, newSet(source), { fresh: false });
-    const limits = { groupBytes: 1000, groupFiles, stagingBytes: 1000, direct: false };
+    const limits = { groupBytes: 1000, groupFiles, stagingBytes: 1000, direct: false, tapeBytes: 1e12 };
     const { planner } = await GroupPlanner.resume(catalog, set.id, limits);
     for (const name of names) await planner.add(entry(name));
     await planner.finish([]);
@@ -89,7 +89,7 @@ for (const groupFiles of [1, 3, 100]) {
 test('files are found by their base names while their group is still open, and again once it is closed', async (t) => {
   const { catalog, ids } = await catalogOf(t, 100);
   const { set } = await openSet(catalog, newSet('/c'), { fresh: false });
-  const limits = { groupBytes: 1000, groupFiles: 5, stagingBytes: 1000, direct: false };
+  const limits = { groupBytes: 1000, groupFiles: 5, stagingBytes: 1000, direct: false, tapeBytes: 1e12 };
   const { planner } = await GroupPlanner.resume(catalog, set.id, limits);
   for (const name of names.slice(0, 8)) await planner.add(entry(name));
   await planner.flush();
@@ -212,7 +212,7 @@ test('one level of a folder is its own row and its entries, and folders above a 
   assert.deepEqual(await level(id, 'usr/'), []);
   // Folders of more entries than a page has, and sources below folders that are none.
   const { set } = await openSet(catalog, newSet('/srv'), { fresh: false });
-  const limits = { groupBytes: 1e9, groupFiles: 1e6, stagingBytes: 1e9, direct: false };
+  const limits = { groupBytes: 1e9, groupFiles: 1e6, stagingBytes: 1e9, direct: false, tapeBytes: 1e12 };
   const { planner } = await GroupPlanner.resume(catalog, set.id, limits);
   const many = (folder: string) => Array.from({ length: 1500 }, (_, i) => `${folder}${10_000 + i}`);
   for (const name of ['srv/a/b/', ...many('srv/a/b/'), 'srv/a/c', 'srv/d/', ...many('srv/d/')])
