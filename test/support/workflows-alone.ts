@@ -74,8 +74,9 @@ export class WorkflowsAlone {
 
   /** Serves the queues of an archive worker. */
   async serveArchive(t: TestContext, activities: Activities): Promise<void> {
-    await this.serve(t, this.queues.archive, activities, { workflows: true });
-    await this.serve(t, this.queues.compress, activities);
+    const steps = { copiesWithoutMark: () => [], ...activities };
+    await this.serve(t, this.queues.archive, steps, { workflows: true });
+    await this.serve(t, this.queues.compress, steps);
   }
 
   /** Serves the queues of a drive. */
