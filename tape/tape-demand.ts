@@ -147,8 +147,7 @@ export async function noteSeal(
 
 /** Throws `ArchiveTooLarge` when no tape that is known could ever take what is next. */
 async function requireTapeExists(catalog: Catalog, { pool, next }: TapeDemand): Promise<void> {
-  if (next !== undefined)
-    await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
+  if (next !== undefined) await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
 }
 
 /** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */

@@ -307,7 +307,11 @@ test(
     const isEndless = lstatSync(endless).size > 1e18;
     assert.equal(result.status, isEndless ? 'completed_with_skips' : 'completed');
     const skipped = await installation.run(['ls', result.setId, '--skipped']);
-    if (isEndless) assert.match(skipped.stdout, /^\S*zz-endless: the file is larger than any tape of pool default \(.*`tapeflow retry \S+`\n$/);
+    if (isEndless)
+      assert.match(
+        skipped.stdout,
+        /^\S*zz-endless: the file is larger than any tape of pool default \(.*`tapeflow retry \S+`\n$/,
+      );
     untar(archivesOn(installation.tapeDir, result.setId), target);
     execFileSync('rm', [endless]);
     // Beyond the year 275,760 there is no date; the time is the last that there is.
