@@ -16,6 +16,7 @@ import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { startRetrieval } from '../workers/start-retrieval.js';
 import { workflowTrouble } from '../workers/workflow-trouble.js';
 import { retrievalWorkflowId } from '../workflows/messages.js';
+import { counted, shownNumber } from './counts.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
@@ -91,13 +92,13 @@ async function announce(session: Session, row: RetrievalRow, attached: boolean):
   session.print(`${what} (${row.id})${attached ? ' goes on' : ''}`);
   session.print('Tapes, in the order of reading:');
   for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
-    session.print(`  ${name}: ${archives} ${archives === 1 ? 'archive' : 'archives'}, ${formatBytes(bytes)}`);
+    session.print(`  ${name}: ${counted(archives, 'archive')}, ${formatBytes(bytes)}`);
 }
 
 function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {
   if (archivesDone === 0) return;
   session.print(
-    `Read ${archivesDone} of ${archives} archives, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
+    `Read ${shownNumber(archivesDone)} of ${counted(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
   );
 }
 
@@ -116,17 +117,19 @@ export async function printRetrieval(session: Session, summary: RetrievalSummary
   session.print('');
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   const more = [
-    ...(same > 0 ? [`${same} there already`] : []),
-    ...(kept > 0 ? [`${kept} kept, because what is there is not older`] : []),
-    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(same > 0 ? [`${shownNumber(same)} there already`] : []),
+    ...(kept > 0 ? [`${shownNumber(kept)} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [`${shownNumber(failed)} failed`] : []),
   ];
   session.print(
-    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${restored.toLocaleString('en')} ${done}${more.map((part) => `, ${part}`).join('')}`,
+    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${shownNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
   );
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
     session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
   if (problems > problemsShown)
-    session.print(`  … and ${problems - problemsShown} more: \`tapeflow status ${id} --json\` lists all.`);
+    session.print(
+      `  … and ${shownNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
+    );
 }
 
 function hostLost(id: string): TapeflowFailure {

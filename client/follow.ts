@@ -194,7 +194,9 @@ export async function printSummary(
     session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
   }
   if (summary.copies.length > 1) {
-    const counts = summary.copies.map(({ pool, archives: on }) => `${on} in pool ${pool}`);
+    const counts = summary.copies.map(
+      ({ pool, archives: on }) => `${counted(on, 'archive')} in pool ${pool}`,
+    );
     session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
   }
   for (const name of new Set(summary.copies.map((copy) => copy.drive))) {

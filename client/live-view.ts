@@ -1,7 +1,9 @@
 import { visible } from '../archive/byte-string.js';
 import type { SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
+import { counted, shownNumber } from './counts.js';
 import type { PendingStep } from './pending-steps.js';
+import { cutTo } from './table.js';
 
 /** What the live display remembers between two pictures. */
 export interface LiveView {
@@ -13,7 +15,8 @@ export interface LiveView {
   budget: number;
 }
 
-const barWidth = 24;
+/** Characters of a bar, on a terminal of 100 columns and on a narrower one. */
+const barWidths = { wide: 24, narrow: 14 };
 
 /** The lines of the live display, cut to the terminal's width. */
 export function liveLines(
@@ -22,39 +25,41 @@ export function liveLines(
   view: LiveView,
   columns = 80,
 ): string[] {
+  const bar = barOf(columns < 100 ? barWidths.narrow : barWidths.wide);
   const lines = [
     `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     ...scanLines(summary, steps),
-    ...compressLines(steps),
+    ...compressLines(steps, bar),
     ...stuckLines(steps),
     `  staging   ${bar(summary.stagedBytes, view.budget)} ${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
-    ...driveLines(summary, steps),
-    ...totalLines(summary, view),
+    ...driveLines(summary, steps, bar),
+    ...totalLines(summary, view, bar),
   ];
-  return lines.map(visible).map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
+  return lines.map((line) => cutTo(visible(line), columns));
 }
 
 function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const scan = steps.find((step) => step.activity === 'scanSources');
   const { entries, bytes } = scan?.details ?? {};
   const soFar =
-    entries === undefined ? '' : `${entries.toLocaleString('en')} entries, ${formatBytes(bytes ?? 0)}, `;
-  const groups = `${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}`;
+    entries === undefined ? '' : `${counted(entries, 'entry', 'entries')}, ${formatBytes(bytes ?? 0)}, `;
+  const groups = counted(summary.groups, 'group');
   return [
     `  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`,
   ];
 }
 
-function compressLines(steps: readonly PendingStep[]): string[] {
+function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
   return steps
     .filter((step) => step.activity === 'compressGroup' && step.started)
     .slice(0, 8)
     .map(({ details, attempt, lastFailure }) => {
-      const name = `  compress  group ${details.group ?? '…'}`;
+      // Until its first heartbeat a step does not say which group it has.
+      const name = `  compress  ${details.group === undefined ? 'the next group' : `group ${details.group}`}`;
       const again = attempt > 1 ? `  (attempt ${attempt}: ${lastFailure ?? ''})` : '';
       if (details.why !== undefined) return `${name}: waiting, ${details.why}${again}`;
       const { bytesIn = 0, bytesTotal } = details;
-      if (bytesTotal === undefined) return `${name}: begins${again}`;
+      if (bytesTotal === undefined) return `${name} begins${again}`;
       return `${name} ${bar(bytesIn, bytesTotal)} ${formatBytes(bytesIn)} of ${formatBytes(bytesTotal)}${again}`;
     });
 }
@@ -72,43 +77,50 @@ export function stepName({ activity, details }: PendingStep): string {
   return `${activity}${details.group === undefined ? '' : ` of group ${details.group}`}`;
 }
 
-function driveLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
+function driveLines(summary: SetSummary, steps: readonly PendingStep[], bar: Bar): string[] {
   const { queued = 0, written = 0, writing = 0 } = summary.stages;
-  const waiting = `${queued} queued, ${written} to be synced`;
+  const waiting = `  queue     ${counted(queued, 'archive')} to be written, ${shownNumber(written)} to be synced`;
   const writes = steps.filter(
     (step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started,
   );
   const drives = [...new Set(summary.copies.map((copy) => copy.drive))];
   const name = `  drive     ${drives.join(', ')}`;
-  if (writes.length === 0) return [`${name}: ${writing > 0 ? 'writing' : 'idle'} (${waiting})`];
-  return writes.flatMap((write) => writeLine(name, waiting, write));
+  if (writes.length === 0) return [`${name}: ${writing > 0 ? 'writing' : 'idle'}`, waiting];
+  return [...writes.map((write) => writeLine(name, write, bar)), waiting];
 }
 
-function writeLine(name: string, waiting: string, write: PendingStep): string[] {
+function writeLine(name: string, write: PendingStep, bar: Bar): string {
   const { step, group, bytesOut = 0, bytesTotal = 0, seconds } = write.details;
-  if (write.activity === 'syncTape') return [`${name}: syncing the index (${waiting})`];
+  if (write.activity === 'syncTape') return `${name}: syncing the index`;
+  if (group === undefined) return `${name}: begins to write`;
   const speed =
-    seconds === undefined || seconds < 0.5 ? '' : ` ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
+    seconds === undefined || seconds < 0.5 ? '' : `, ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
   const again = write.attempt > 1 ? `, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
-  return [
-    `${name}: ${step ?? 'writing'} group ${group ?? '…'} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed} (${waiting}${again})`,
-  ];
+  return `${name}: ${step ?? 'writing'} group ${group} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed}${again}`;
 }
 
-function totalLines(summary: SetSummary, view: LiveView): string[] {
+function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {
   view.bytesAtBegin ??= summary.bytesIn;
   const seconds = (performance.now() - view.began) / 1000;
   const speed = (summary.bytesIn - view.bytesAtBegin) / Math.max(seconds, 0.001);
   const left = summary.plannedBytes - summary.bytesIn;
-  const eta = summary.scanned && speed > 0 && left > 0 ? `, about ${formatSeconds(left / speed)} left` : '';
+  const rate = speed > 0 ? `, ${formatBytes(speed)}/s` : '';
+  const eta = summary.scanned && speed > 0 && left > 0 ? `, ${formatSeconds(left / speed)} left` : '';
   const done = `${formatBytes(summary.bytesIn)} of ${formatBytes(summary.plannedBytes)}`;
-  const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
+  const skipped = summary.skipped > 0 ? `, ${shownNumber(summary.skipped)} skipped` : '';
+  const archives = `${shownNumber(summary.archives)} of ${counted(summary.groups, 'archive')}`;
   return [
-    `  total     ${bar(summary.bytesIn, summary.plannedBytes)} ${done} on tape in ${summary.archives} of ${summary.groups} archives (${formatBytes(summary.bytesOut)})${skipped}${eta}`,
+    `  total     ${bar(summary.bytesIn, summary.plannedBytes)} ${done}${rate}${eta}`,
+    `  on tape   ${archives}, ${formatBytes(summary.bytesOut)}${skipped}`,
   ];
 }
 
-function bar(part: number, whole: number): string {
-  const filled = whole > 0 ? Math.min(barWidth, Math.floor((part / whole) * barWidth)) : 0;
-  return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
+/** Shows a part of a whole. */
+type Bar = (part: number, whole: number) => string;
+
+function barOf(width: number): Bar {
+  return (part, whole) => {
+    const filled = whole > 0 ? Math.min(width, Math.floor((part / whole) * width)) : 0;
+    return `[${'█'.repeat(filled)}${'·'.repeat(width - filled)}]`;
+  };
 }

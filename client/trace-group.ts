@@ -8,6 +8,7 @@ import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
+import { counted } from './counts.js';
 import { lookAtDrives, type DriveLook } from './drive-looks.js';
 import {
   driveFinding,
@@ -69,7 +70,7 @@ export async function traceGroup(
     session.print(`${shownPath(file.path)} in set ${setId}: ${what}`);
   }
   session.print(
-    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${group.entries} entries, ${formatBytes(group.bytes)}`,
+    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${counted(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
   );
   if (archive !== undefined) {
     session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);

@@ -5,6 +5,7 @@ import { finalSetStates } from '../catalog/schema.js';
 import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { finalDir } from '../staging/paths.js';
 import { numberRanges } from '../config/number-ranges.js';
+import { counted, shownNumber } from './counts.js';
 import {
   driveFinding,
   outlookOf,
@@ -77,8 +78,8 @@ async function setFindings(
       question: 'Moved to final?',
       answer:
         notInFinal.length === 0
-          ? `all ${groups} groups planned so far are`
-          : `${notInFinal.length} of ${groups} groups are not yet: ${numberRanges(notInFinal)}`,
+          ? `yes, all of ${counted(groups, 'group')} planned so far`
+          : `not yet ${shownNumber(notInFinal.length)} of ${counted(groups, 'group')}: ${numberRanges(notInFinal)}`,
       advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
     },
     {
@@ -94,7 +95,7 @@ async function setFindings(
     },
     {
       question: 'On tape?',
-      answer: `${onTape} of ${groups} archives are written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
+      answer: `${shownNumber(onTape)} of ${counted(groups, 'archive is', 'archives are')} written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
       advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
     },
     ...(await lookAtDrives(session, set)).map(driveFinding),
@@ -112,7 +113,7 @@ async function setFindings(
   if (summary.skipped > 0) {
     findings.push({
       question: 'Skipped files?',
-      answer: `${summary.skipped} entries are not in the backup`,
+      answer: `not in the backup: ${counted(summary.skipped, 'entry', 'entries')}`,
       advice: `\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
     });
   }

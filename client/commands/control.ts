@@ -11,6 +11,7 @@ import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catal
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/tape-limit.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
+import { counted } from '../counts.js';
 import { followSet } from '../follow.js';
 import { cancelRetrieval, isRetrievalId } from '../follow-retrieval.js';
 import {
@@ -153,8 +154,7 @@ export async function retry(session: Session, setId: string, detach: boolean): P
       const groups = await update(session, server, setId, (handle) =>
         handle.executeUpdate(retryFailedUpdate),
       );
-      const found =
-        groups === 0 ? 'no failed groups' : groups === 1 ? 'one failed group' : `${groups} failed groups`;
+      const found = groups === 0 ? 'no failed groups' : counted(groups, 'failed group');
       const sentence = `Set ${setId} has ${found} to try again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
       if (!session.json) session.print(sentence);
     } else {
@@ -231,7 +231,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     session,
     setId,
     summary.status,
-    `Set ${setId} is cancelled; ${summary.archives} archives are on tape. ${staged}`,
+    `Set ${setId} is cancelled; ${counted(summary.archives, 'archive is', 'archives are')} on tape. ${staged}`,
   );
 }
 

@@ -12,6 +12,7 @@ import type { DriveSettings, SettingName, Settings } from '../../config/settings
 import { formatBytes } from '../../config/sizes.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
 import { askDrive } from '../../tape/ask-drive.js';
+import { counted } from '../counts.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
@@ -210,7 +211,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
         (await checkWriteLock(catalog, settings)) ?? {
           what,
           level: 'ok',
-          finding: `${settings.CATALOG_URL}, ${sets} sets`,
+          finding: `${settings.CATALOG_URL}, ${counted(sets, 'set')}`,
         }
       );
     } finally {

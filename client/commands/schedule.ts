@@ -21,7 +21,7 @@ import { prepareServer } from '../../workers/prepare-server.js';
 import { scheduleId } from '../../workers/schedule-id.js';
 import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../workers/schedules.js';
 import { connectServer, findServer, inSession, type Server, type Session } from '../session.js';
-import { formatTime, tableLines } from '../table.js';
+import { formatTime, printTable } from '../table.js';
 import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -202,7 +202,7 @@ async function list(session: Session): Promise<void> {
     }
     if (session.json) return;
     if (rows.length === 1) session.print('There are no schedules.');
-    else for (const line of tableLines(rows)) session.print(line);
+    else printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
     for (const trouble of troubles) session.print(trouble);
     if (rows.length > 1 && server === undefined)
       session.print('No server runs, so nothing runs by itself until `tapeflow up`.');

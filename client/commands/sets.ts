@@ -5,7 +5,10 @@ import { formatBytes } from '../../config/sizes.js';
 import { resultObject } from '../follow.js';
 import { isoTime } from '../keeping-text.js';
 import { inSession, type Session } from '../session.js';
-import { formatTime, tableLines } from '../table.js';
+import { formatTime, printTable } from '../table.js';
+
+/** Columns that a narrow terminal leaves out, the first first. */
+const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES'];
 
 /** `sets`: a line for each. */
 export function addSets(program: Command): void {
@@ -58,7 +61,7 @@ async function printSets(session: Session): Promise<void> {
   }
   if (session.json) return;
   if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
-  else for (const line of tableLines(rows)) session.print(line);
+  else printTable(session, rows, leftOutFirst);
 }
 
 /** The state of a set, and what it has lost. */

@@ -5,6 +5,7 @@ import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } fro
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { numberRanges } from '../../config/number-ranges.js';
+import { counted, shownNumber } from '../counts.js';
 import { entryListsObject, printEntryLists } from '../entry-lists.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
@@ -116,7 +117,7 @@ function statusLines(summary: SetSummary): string[] {
   return [
     head,
     `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; ${summary.unchanged} unchanged files are held by earlier sets`}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; earlier sets hold ${counted(summary.unchanged, 'unchanged file')}`}`,
     ...(summary.status === 'expired'
       ? [`  on tape:   nothing any more. ${anotherCopy}`]
       : progressLines(summary)),
@@ -129,20 +130,20 @@ function progressLines(summary: SetSummary): string[] {
       ? []
       : summary.copies.map(
           ({ pool, drive, archives }, index) =>
-            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${archives} of ${summary.groups} archives are committed`,
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${shownNumber(archives)} of ${counted(summary.groups, 'archive is', 'archives are')} committed`,
         );
-  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${groups} ${stage}`);
+  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${shownNumber(groups)} ${stage}`);
   return [
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${summary.groups} ${summary.groups === 1 ? 'group' : 'groups'}, ${formatBytes(summary.plannedBytes)}`,
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${counted(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${summary.archives} ${summary.archives === 1 ? 'archive' : 'archives'}, ${summary.files} ${summary.files === 1 ? 'entry' : 'entries'}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || (summary.lostGroups.length > 0 ? 'no tape any more' : 'no tape yet')}`,
+    `  on tape:   ${counted(summary.archives, 'archive')}, ${counted(summary.files, 'entry', 'entries')}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || (summary.lostGroups.length > 0 ? 'no tape any more' : 'no tape yet')}`,
     ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...(summary.lostGroups.length === 0
       ? []
       : [
-          `  LOST:      ${summary.lostGroups.length} of ${summary.groups} groups were on lost tapes only: ${numberRanges(summary.lostGroups)}`,
+          `  LOST:      ${shownNumber(summary.lostGroups.length)} of ${counted(summary.groups, 'group was', 'groups were')} on lost tapes only: ${numberRanges(summary.lostGroups)}`,
         ]),
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
     ...summary.failedGroups

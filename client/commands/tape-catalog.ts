@@ -5,6 +5,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
 import type { ArchiveReport } from '../../tape/take-archive.js';
+import { counted, shownNumber } from '../counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';
@@ -67,7 +68,7 @@ function printReports(session: Session, { said, reports, more }: WorkerReading):
   for (const report of reports) printArchive(session, report);
   if (more > 0)
     session.say(
-      `${more.toLocaleString('en')} more archives were read than one message of the worker can tell of.`,
+      `${counted(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
     );
 }
 
@@ -85,7 +86,7 @@ function printArchive(session: Session, report: ArchiveReport): void {
     return;
   }
   const from = fromArchive ? ' from the archive itself' : '';
-  const what = outcome === 'added' ? `${entries.toLocaleString('en')} entries${from}, ` : '';
+  const what = outcome === 'added' ? `${counted(entries, 'entry', 'entries')}${from}, ` : '';
   session.print(`${setId} group ${group}: ${what}${outcomeWords[outcome]}`);
   if (trouble !== null) session.print(`  ${trouble}`);
 }
@@ -102,11 +103,13 @@ function printReading(session: Session, reading: CatalogReading, adopt: boolean)
       : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
-    `  ${counts.added} archives added, ${counts.copy} copies added, ${counts.known} known already, ${counts.refused} left out`,
+    `  ${counted(counts.added, 'archive')} added, ${counted(counts.copy, 'copy', 'copies')} added, ${shownNumber(counts.known)} known already, ${shownNumber(counts.refused)} left out`,
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
-    session.print(`  ${troubles.length} archives or folders are damaged, or were left out: see above.`);
+    session.print(
+      `  Damaged, or left out: ${counted(troubles.length, 'archive or folder', 'archives or folders')}; see above.`,
+    );
 }
 
 function setLine({ setId, state, groups, missing, ended, damaged, partial }: RebuiltSet): string {
@@ -120,10 +123,11 @@ function setLine({ setId, state, groups, missing, ended, damaged, partial }: Reb
       ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
       : []),
   ];
-  if (faults.length > 0) return `${setId}: ${groups} groups; ${faults.join('; ')}`;
+  if (faults.length > 0) return `${setId}: ${counted(groups, 'group')}; ${faults.join('; ')}`;
   const words = state.replaceAll('_', ' ');
-  if (ended === true) return `${setId}: ${words}: ${groups} groups, which are all`;
-  return `${setId}: ${words}, as far as tapes tell: ${groups} groups, none missing between`;
+  if (ended === true)
+    return `${setId}: ${words}: ${counted(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
+  return `${setId}: ${words}, as far as tapes tell: ${counted(groups, 'group')}, none missing between`;
 }
 
 function shown(numbers: readonly (number | string)[]): string {

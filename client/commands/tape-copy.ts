@@ -7,6 +7,7 @@ import { findSet, setWithFiles } from '../../catalog/sets.js';
 import { tapeByName, tapeByUuid } from '../../catalog/tapes.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
+import { shownNumber } from '../counts.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { inSession, type Session } from '../session.js';
 import { tapeInDrive } from '../drive-looks.js';
@@ -56,7 +57,7 @@ async function copyTape(session: Session, subject: string, flags: CopyFlags): Pr
     if (problem !== undefined) throw new TapeflowFailure('NothingToCopy', problem.reason);
     const there = plan.there > 0;
     if (!there) throw await nothingOnTape(catalog, 'NothingToCopy', subject, what);
-    const sentence = `All ${plan.there} archives of ${subject} are on tapes of pool ${flags.pool} already.`;
+    const sentence = `${plan.there === 1 ? `The one archive of ${subject} is on a tape` : `All ${shownNumber(plan.there)} archives of ${subject} are on tapes`} of pool ${flags.pool} already.`;
     if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there: plan.there });
     else session.print(sentence);
     return;

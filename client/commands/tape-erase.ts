@@ -8,6 +8,7 @@ import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { eraseTape, type Erased } from '../../tape/erase-tape.js';
+import { counted } from '../counts.js';
 import { inDrive } from '../in-drive.js';
 import { expiryText, keepingObject, keepingText } from '../keeping-text.js';
 import { inSession, type Session } from '../session.js';
@@ -121,10 +122,10 @@ function setLines(set: SetOnTape, now: number): string[] {
       ? 'nothing is lost: every archive has another copy'
       : remaining === 0
         ? 'nothing of the set would be left'
-        : `the set would be incomplete: ${remaining} archives are on other tapes`;
+        : `the set would be incomplete: on other tapes it has ${counted(remaining, 'archive')}`;
   const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
   return [
-    `  ${setId}: ${archives} ${archives === 1 ? 'archive' : 'archives'}, ${members.toLocaleString('en')} ${members === 1 ? 'entry' : 'entries'}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
+    `  ${setId}: ${counted(archives, 'archive')}, ${counted(members, 'entry', 'entries')}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
     ...neededBy.map((id) => `    set ${id}, which has not expired, builds on it and would lose files`),
   ];
 }
@@ -135,7 +136,7 @@ function printErased(session: Session, { tape, archives, left }: Erased): void {
     return;
   }
   session.print(
-    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${archives} ${archives === 1 ? 'archive was' : 'archives were'} deleted, ${formatBytes(tape.free)} are free.`,
+    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${counted(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
   );
   if (left.length === 0) return;
   const shown = left.slice(0, 10).join(', ');

@@ -4,6 +4,7 @@ import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/l
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
 import { numberRanges } from '../../config/number-ranges.js';
+import { counted } from '../counts.js';
 import { inSession, type Session } from '../session.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { namedTape } from './tape.js';
@@ -64,7 +65,7 @@ async function found(session: Session, name: string): Promise<void> {
     return;
   }
   session.print(
-    `The tape ${name} counts again, with ${back.archives} archives on it; \`tapeflow verify ${name}\` looks at them.`,
+    `The tape ${name} counts again, with ${counted(back.archives, 'archive')} on it; \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
   );
   if (state === 'usable' || state === 'full') return;
   session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);

@@ -13,7 +13,7 @@ import { identifyTape } from '../../tape/loaded-tape.js';
 import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';
-import { formatTime, tableLines } from '../table.js';
+import { formatTime, printTable } from '../table.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { keepingObject, keepingText } from '../keeping-text.js';
 import { addTapeCatalog } from './tape-catalog.js';
@@ -124,7 +124,7 @@ async function list(session: Session): Promise<void> {
     kept.tape.reason ?? '',
   ]);
   const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
-  for (const line of tableLines([head, ...rows])) session.print(line);
+  printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
 }
 
 export function tapeObject(row: TapeRow): object {

@@ -29,8 +29,8 @@ interface State {
 const paused = /^Set \S+ is paused\. `tapeflow resume \S+` lets it go on\.$/;
 const goesOn = /^Set \S+ goes on\./;
 const nothingToRetry = /^Set \S+ has no failed groups to try again\./;
-const kept = /^Set \S+ is cancelled; \d archives are on tape\. What is staged is kept/;
-const deleted = /^Set \S+ is cancelled; \d archives are on tape\. What was staged is deleted\.$/;
+const kept = /^Set \S+ is cancelled; \d archives? (?:is|are) on tape\. What is staged is kept/;
+const deleted = /^Set \S+ is cancelled; \d archives? (?:is|are) on tape\. What was staged is deleted\.$/;
 const finishing = /it is finishing: all that it could store is on tape/;
 const ended = (state: string) => new RegExp(`^The set \\S+ has ended: it is ${state}\\.$`);
 const silent = /^$/;

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SetSummary } from '../../catalog/sets.js';
+import { liveLines } from '../../client/live-view.js';
+import type { PendingStep } from '../../client/pending-steps.js';
+import { fittedLines, tableLines } from '../../client/table.js';
+
+const terabyte = 1e12;
+
+test('a table has one line of the terminal for each row, names what it leaves out, and leaves out nothing in a pipe', () => {
+  const rows = [
+    ['SET', 'STATUS', 'SINCE', 'ENTRIES', 'EXPIRES', 'SOURCES'],
+    ['2026-11_000001', 'completed', '', 1_234_567, '2027-11-24 14:03:07', '/srv/data /home'],
+    ['2026-11_000002', 'waiting_for_tape', '2026-11_000001', 1, 'never', '/srv '.repeat(40)],
+  ];
+  const leaveOut = ['SINCE', 'EXPIRES'];
+  assert.deepEqual(fittedLines(rows, leaveOut, undefined), tableLines(rows));
+  assert.match(tableLines(rows)[1] ?? '', / 1,234,567 /);
+
+  for (const width of [80, 60, 132]) {
+    const lines = fittedLines(rows, leaveOut, width);
+    for (const line of lines.slice(0, 3)) assert.ok(line.length <= width, line);
+    assert.match(lines[2] ?? '', /^2026-11_000002 .*…$/);
+  }
+  // One column is enough to leave out at 80 characters.
+  const at80 = fittedLines(rows, leaveOut, 80);
+  assert.equal(at80[0]?.includes('SINCE'), false);
+  assert.match(at80[0] ?? '', /EXPIRES/);
+  assert.match(at80[3] ?? '', /^Left out for want of room: SINCE\./);
+  assert.match(fittedLines(rows, leaveOut, 60).at(-1) ?? '', /: SINCE, EXPIRES\./);
+  assert.equal(fittedLines(rows, leaveOut, 132).length, 3, 'with room for all nothing is left out');
+});
+
+test('the live display fits 80 columns and says speed and time left of a set of terabytes', () => {
+  const summary = {
+    ...{
+      setId: '2026-11_000001',
+      status: 'running',
+      reason: null,
+      groups: 1234,
+      plannedBytes: 12.34 * terabyte,
+    },
+    ...{ bytesIn: 1.23 * terabyte, bytesOut: 1.11 * terabyte, archives: 123, skipped: 1234, scanned: true },
+    ...{ stagedBytes: 33e9, stages: { queued: 12, written: 3 }, copies: [{ drive: 'lto1' }] },
+  } as unknown as SetSummary;
+  const step = (activity: string, details: PendingStep['details']): PendingStep => ({
+    ...{ activity, started: true, attempt: 1, lastFailure: undefined, details },
+  });
+  const steps = [
+    step('compressGroup', { group: 1234, bytesIn: 11e9, bytesTotal: 12e9 }),
+    step('compressGroup', {}),
+    step('writeToTape', { group: 1230, bytesOut: 11.22e9, bytesTotal: 12e9, seconds: 40 }),
+  ];
+  const view = { began: performance.now() - 3_600_000, bytesAtBegin: 0, budget: 36e9 };
+  const lines = liveLines(summary, steps, view, 80);
+  for (const line of lines) assert.ok(line.length <= 80 && !line.endsWith('…'), line);
+  const text = lines.join('\n');
+  assert.match(text, /total .* 1\.23 TB of 12\.34 TB, 34\d(\.\d+)? MB\/s, 9 h \d\d min left$/m);
+  assert.match(text, /on tape +123 of 1,234 archives, 1\.11 TB, 1,234 skipped$/m);
+  assert.match(text, /compress +the next group begins$/m);
+  assert.match(text, /drive +lto1: writing group 1230 .* 11\.22 GB, 281 MB\/s$/m);
+  assert.match(text, /queue +12 archives to be written, 3 to be synced$/m);
+  assert.doesNotMatch(text, /group …/);
+});
