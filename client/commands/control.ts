@@ -59,13 +59,28 @@ async function unfinished(session: Session, setId: string): Promise<SetRow> {
 }
 
 /** Tells the set's workflow something; with a server that is started for it when none runs. */
-async function withServer(session: Session, run: (server: Server) => Promise<void>): Promise<void> {
-  const server = await connectServer(session);
+async function withServer(
+  session: Session,
+  run: (server: Server) => Promise<void>,
+  connect = connectServer,
+): Promise<void> {
+  const server = await connect(session);
   try {
     await run(server);
   } finally {
     await server.close();
   }
+}
+
+/**
+ * The server for a command that does not follow the set, and says so when one has to be started. The catalog alone would not do:
+ * a server that is stopped has kept the set's workflow, which would go on as if nobody had said anything.
+ */
+async function serverToTell(session: Session): Promise<Server> {
+  const running = await findServer(session);
+  if (running !== undefined) return running;
+  session.say('No server runs: it is started to tell the set, and stopped again, which takes some seconds.');
+  return connectServer(session);
 }
 
 /** Runs an update of the set's workflow; its failures become sentences. */
@@ -114,8 +129,10 @@ async function endIfStuck(server: Server, setId: string): Promise<void> {
 
 export async function pause(session: Session, setId: string): Promise<void> {
   await unfinished(session, setId);
-  await withServer(session, (server) =>
-    update(session, server, setId, (handle) => handle.executeUpdate(pauseUpdate)),
+  await withServer(
+    session,
+    (server) => update(session, server, setId, (handle) => handle.executeUpdate(pauseUpdate)),
+    serverToTell,
   );
   // As the catalog has it: another command may have come in between.
   const { state } = await unfinished(session, setId);
@@ -251,7 +268,7 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
 async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<void> {
   const { id: setId } = set;
   const catalog = await session.catalog();
-  const server = (await findServer(session)) ?? (await connectServer(session));
+  const server = await serverToTell(session);
   try {
     await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {

@@ -14,6 +14,7 @@ import {
   type NewSchedule,
   type ScheduleRow,
 } from '../../catalog/schedules.js';
+import { isContainersUtc } from '../../config/container.js';
 import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
@@ -94,6 +95,10 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
       const at = next === undefined ? 'never' : `at ${formatTime(next.getTime())}`;
       const whose = flags.timeZone === undefined ? ', that of this machine' : '';
       session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
+      if (flags.timeZone === undefined && isContainersUtc(process.env, zone))
+        session.say(
+          `${zone} is what a container has where TZ is not set: give --time-zone if you mean another.`,
+        );
       if (server.lease !== undefined)
         session.print('Server and workers go on running; after a reboot `tapeflow up` starts them again.');
     }
