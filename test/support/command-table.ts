@@ -126,7 +126,7 @@ export const states: Record<string, State> = {
     },
     right: {
       ...atWork('running', 'failed'),
-      retry: [/^Set \S+ has one failed group to try again\./, 'running', 'completed'],
+      retry: [/^Set \S+ has 1 failed group to try again\./, 'running', 'completed'],
       ...ending,
     },
   },
