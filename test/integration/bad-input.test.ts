@@ -10,7 +10,7 @@ import { manyFiles, tempFolder } from '../support/trees.js';
 function isOneSentence(stderr: string): void {
   const lines = stderr.trim().split('\n');
   assert.equal(lines.length, 1, stderr);
-  assert.match(lines[0] ?? '', /^tapeflow: [A-Z"`].*[.)]$/);
+  assert.match(lines[0] ?? '', /^tapeflow: [A-Z"`].*[.)?]$/);
   assert.doesNotMatch(stderr, /\bat .*\.js:\d+/);
 }
 
