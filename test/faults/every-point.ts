@@ -1,5 +1,5 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets,commands] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets,commands,users] [--process archive,tape,client]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,11 +12,15 @@ import { targets, type Point } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
 import { RestoreLane } from '../support/restore-kill.js';
 import { SideFaults } from '../support/side-faults.js';
+import { printUserTable } from '../support/user-family.js';
 
 const { values: options } = parseArgs({
   options: {
     lanes: { type: 'string', default: '3' },
-    family: { type: 'string', default: 'staged,direct,labelling,embedded,restore,reading,targets,commands' },
+    family: {
+      type: 'string',
+      default: 'staged,direct,labelling,embedded,restore,reading,targets,commands,users',
+    },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
@@ -27,7 +31,9 @@ const { values: options } = parseArgs({
 
 const families = options.family.split(',');
 const commandsAreRight = !families.includes('commands') || (await printCommandTable());
-if (families.every((family) => family === 'commands')) process.exit(commandsAreRight ? 0 : 1);
+const usersAreRefused = !families.includes('users') || (await printUserTable());
+const tablesAreRight = commandsAreRight && usersAreRefused;
+if (families.every((family) => ['commands', 'users'].includes(family))) process.exit(tablesAreRight ? 0 : 1);
 
 const built = buildShim();
 if (!('library' in built)) {
@@ -166,4 +172,4 @@ try {
 }
 await (await restores)?.lane.close(false);
 await (await sides)?.close(false);
-process.exitCode = report.end((Date.now() - began) / 1000) && commandsAreRight ? 0 : 1;
+process.exitCode = report.end((Date.now() - began) / 1000) && tablesAreRight ? 0 : 1;
