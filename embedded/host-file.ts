@@ -42,7 +42,9 @@ export function readHostFile(dataDir: string): HostFile | undefined {
 /** Replaces the file at once, readable by its owner alone: it carries the token. */
 export function writeHostFile(dataDir: string, host: HostFile): void {
   const part = `${hostFile(dataDir)}.${process.pid}.part`;
-  writeFileSync(part, JSON.stringify(host), { mode: 0o600 });
+  rmSync(part, { force: true });
+  // Never through what stands there.
+  writeFileSync(part, JSON.stringify(host), { mode: 0o600, flag: 'wx' });
   renameSync(part, hostFile(dataDir));
 }
 

@@ -16,6 +16,7 @@ import { counted } from '../counts.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
+import { checkRights } from '../rights-check.js';
 import type { Check, Level } from '../disk-checks.js';
 import { exitCodes } from '../exit-codes.js';
 import { checkTemporal, checkWorkers } from '../server-checks.js';
@@ -107,6 +108,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   const checks: Check[] = [checkNode(), await checkCatalog(settings), await checkCompression(settings)];
   checks.push(...(await checkTemporal(session)));
   checks.push(...(await checkStaging(settings)), ...(await checkDataDisks(settings)));
+  checks.push(...checkRights(settings));
   const catalogWorks = checks[1]?.level !== 'trouble';
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
