@@ -146,7 +146,7 @@ async function packAndName(
   attempt.throwIfCancelled();
   const { archive } = packed;
   const ms = performance.now() - began;
-  const detail = `${archive.members} files, ${packed.skipped} skipped`;
+  const detail = `${archive.members} entries, ${packed.skipped} skipped`;
   const reserved = bytesWithManifest(archive);
   const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
   if (limit !== undefined && reserved > limit.bytes) {

@@ -136,7 +136,7 @@ async function packOnTape(
     attempt.throwIfCancelled();
     lock.check();
     const ms = performance.now() - began;
-    const detail = `${archive.members} files, ${packed.skipped} skipped`;
+    const detail = `${archive.members} entries, ${packed.skipped} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
     await attempt.commit(() =>
       beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),

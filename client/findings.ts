@@ -2,6 +2,7 @@ import type { SetRow } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import type { DriveLook } from './drive-looks.js';
+import { stepName } from './live-view.js';
 import { pendingSteps, type PendingStep } from './pending-steps.js';
 import { findServer, type Session } from './session.js';
 import { troubleOf, type SetTrouble } from './set-health.js';
@@ -51,9 +52,11 @@ export function waitAdvice(set: SetRow, outlook: Outlook): string {
   if (outlook.trouble !== undefined) return `${outlook.trouble.advice}`;
   const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
   if (stuck !== undefined)
-    return `${stuck.activity} was tried ${stuck.attempt} times; the last failure: ${stuck.lastFailure ?? ''}`;
+    return `The step ${stepName(stuck)} is at attempt ${stuck.attempt}; the last failure: ${stuck.lastFailure ?? ''}`;
   const waiting = outlook.steps.find((step) => !step.started);
-  return waiting === undefined ? 'It is being worked on.' : `${waiting.activity} waits for a free worker.`;
+  return waiting === undefined
+    ? 'It is being worked on.'
+    : `The step ${stepName(waiting)} waits for a free worker.`;
 }
 
 /** Which tape is in a drive of the set. */

@@ -72,9 +72,24 @@ function stuckLines(steps: readonly PendingStep[]): string[] {
     .map((step) => `  waiting   ${stepName(step)}: ${step.details.why ?? ''}`);
 }
 
+/** What an activity does, for people; the Temporal UI and `--json` have its name. Others are shown by that. */
+const stepWords: Record<string, string> = {
+  scanSources: 'scanning',
+  compressGroup: 'compressing',
+  promoteArchive: 'moving to final',
+  waitForFinal: 'looking into final',
+  writeToTape: 'writing to tape',
+  compressToTape: 'compressing on to the tape',
+  syncTape: 'syncing the tape',
+  watchTape: 'waiting for a tape',
+  releaseArchives: 'releasing staged archives',
+  finishSet: 'finishing',
+  cancelSet: 'cancelling',
+};
+
 /** The step in words, with its group if it has told one. */
-export function stepName({ activity, details }: PendingStep): string {
-  return `${activity}${details.group === undefined ? '' : ` of group ${details.group}`}`;
+export function stepName({ activity, details }: Pick<PendingStep, 'activity' | 'details'>): string {
+  return `${stepWords[activity] ?? activity}${details.group === undefined ? '' : ` (group ${details.group})`}`;
 }
 
 function driveLines(summary: SetSummary, steps: readonly PendingStep[], bar: Bar): string[] {

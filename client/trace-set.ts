@@ -16,6 +16,7 @@ import {
 } from './findings.js';
 import { lookAtDrives } from './drive-looks.js';
 import { anotherCopy } from './keeping-text.js';
+import { stepName } from './live-view.js';
 import type { Session } from './session.js';
 import { formatTime } from './table.js';
 
@@ -136,8 +137,7 @@ function workflowText(set: SetRow, outlook: Outlook): string {
   if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
   if (outlook.trouble !== undefined) return `${outlook.trouble.finding}. ${outlook.trouble.advice}`;
   const steps = outlook.steps.map(
-    (step) =>
-      `${step.activity}${step.details.group === undefined ? '' : ` ${step.details.group}`}${step.started ? '' : ' (waits for a worker)'}`,
+    (step) => `${stepName(step)}${step.started ? '' : ' (waits for a worker)'}`,
   );
   return `runs; under way: ${steps.join(', ') || 'nothing at this moment'}`;
 }
