@@ -49,6 +49,7 @@ test('the live display fits 80 columns and says speed and time left of a set of 
   const steps = [
     step('compressGroup', { group: 1234, bytesIn: 11e9, bytesTotal: 12e9 }),
     step('compressGroup', {}),
+    step('promoteArchive', { group: 7, stuck: true, why: 'its disk is full' }),
     step('writeToTape', { group: 1230, bytesOut: 11.22e9, bytesTotal: 12e9, seconds: 40 }),
   ];
   const view = { began: performance.now() - 3_600_000, bytesAtBegin: 0, budget: 36e9 };
@@ -60,5 +61,6 @@ test('the live display fits 80 columns and says speed and time left of a set of 
   assert.match(text, /compress +the next group begins$/m);
   assert.match(text, /drive +lto1: writing group 1230 .* 11\.22 GB, 281 MB\/s$/m);
   assert.match(text, /queue +12 archives to be written, 3 to be synced$/m);
+  assert.match(text, /waiting +moving to final \(group 7\): its disk is full$/m);
   assert.doesNotMatch(text, /group …/);
 });
