@@ -297,7 +297,7 @@ test('a reading that was killed in the middle is ended by the same command', asy
   assert.deepEqual(rowsOf(catalogFile(dataDir)), good);
 });
 
-test('a tape of another installation is read and never written to, and its numbers are not given again', async () => {
+test('a tape of another installation is read and never written to, and its numbers are not given again', async (t) => {
   const { installation, setId, source, tape, env } = await tapeWithSet();
   const { tape: row } = await installation.json<Reading>(['tape', 'catalog'], env);
   assert.equal(row.state, 'foreign');
@@ -309,6 +309,7 @@ test('a tape of another installation is read and never written to, and its numbe
 
   const listing = readdirSync(tape);
   const backup = installation.start(['backup', source, '--json'], env);
+  t.after(() => backup.child.kill('SIGKILL'));
   await waitFor(
     () =>
       /is read, and never written to\. Load a tape of your own of pool default; .* `tapeflow tape catalog --adopt` makes it one of this/.test(
