@@ -31,6 +31,8 @@ export interface TapeWish {
   because?: string | undefined;
   /** Other copies that the same drive writes, with their next groups: a tape for one of them will do too. */
   others?: { copyNo: number; group: number }[] | undefined;
+  /** It waits for a drive that somebody else has, and ends when that one has gone, whatever is in the drive then. */
+  held?: true | undefined;
 }
 
 /**
@@ -53,6 +55,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
       } catch (error) {
         if (isTooLarge(error)) return '';
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+        if (wish.held === true && error.details['reason'] !== 'drive_held') return '';
         if (wish.wanted === undefined && look % looksPerAdvice === 0)
           advice = await recyclableAdvice(deps, wish);
         const sentence = `${error.sentence}${advice}`;

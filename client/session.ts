@@ -81,6 +81,8 @@ export interface Server {
   target: TemporalTarget;
   /** Short id of this installation: it is in the name of everything of ours on the server. */
   installation: string;
+  /** True where workers look after what the server does not work on any more: `LOOK_AFTER_SECONDS` is not 0. */
+  isLookedAfter: boolean;
   client: Client;
   lease: Lease | undefined;
   close(): Promise<void>;
@@ -128,6 +130,7 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
   return {
     target,
     installation,
+    isLookedAfter: session.settings.LOOK_AFTER_SECONDS > 0,
     client,
     lease,
     async close() {

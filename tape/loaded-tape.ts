@@ -28,6 +28,9 @@ export async function identifyTape(drive: Drive, catalog: Catalog): Promise<Load
   return tape;
 }
 
+/** Reasons that say nothing of the tape which is in the drive: that it cannot be looked at. */
+const ofTheDrive = new Set(['not_mounted', 'not_ltfs', 'unreadable', 'silent', 'drive_held']);
+
 /** The tape in the drive, if it is the wanted one, for reading: a damaged or full one will do. Else `TapeNotReady`. */
 export async function requireForReading(drive: Drive, catalog: Catalog, wanted: string): Promise<LoadedTape> {
   const name = (await tapeByUuid(catalog, wanted))?.name ?? wanted;
@@ -37,8 +40,11 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     tape = await labelledTape(drive, catalog);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-    const { reason } = error.details;
-    throw tapeNotReady(typeof reason === 'string' ? reason : 'unreadable', error.message, load);
+    const { reason: told } = error.details;
+    const reason = typeof told === 'string' ? told : 'unreadable';
+    // Where no tape can be looked at, what helps is told too; what is said of another tape that is in the drive helps nobody here.
+    const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
+    throw tapeNotReady(reason, error.message, first + load);
   }
   if (tape.row.uuid === wanted) return tape;
   throw tapeNotReady(

@@ -157,6 +157,8 @@ function withDemand(
   wanted: string | undefined,
 ): unknown {
   if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
+  // Nobody can load a tape there now.
+  if (error.details['reason'] === 'drive_held') return error;
   const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
   const needs =
     wanted === undefined

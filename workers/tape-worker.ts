@@ -3,8 +3,7 @@ import { driveActivities, driveHostActivities } from '../activities/index.js';
 import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
-import { openDrive } from '../tape/drive.js';
-import { lockDrive } from '../tape/drive-lock.js';
+import { awaitDrive } from '../tape/awaited-drive.js';
 import { prepareOwnTape } from '../tape/label-tape.js';
 import { queuesOf } from '../workflows/queues.js';
 import { identityOf, type TemporalTarget } from './temporal-target.js';
@@ -14,8 +13,9 @@ import { connectWorker, installRuntime, runWorkers, workerOptions } from './work
 const waitingSlots = 200;
 
 /**
- * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. Throws `DriveBusy`, naming the
- * holder, while another process has the drive.
+ * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. While another
+ * installation has the drive, its steps say so and wait. Throws `DriveBusy`, naming the holder, where another worker of this one
+ * has it.
  */
 export async function runTapeWorker(
   settings: Settings,
@@ -23,14 +23,19 @@ export async function runTapeWorker(
   target: TemporalTarget,
   logger: Logger,
 ): Promise<void> {
-  const lock = lockDrive(settings, driveSettings, 'tape worker');
+  const catalog = await openCatalog(settings.CATALOG_URL);
+  const { drive, lock, heldBy } = await awaitDrive(settings, driveSettings, (free, held) =>
+    prepareOwnTape(free, held, catalog, settings.TAPE_POOL),
+  ).catch(async (error: unknown) => {
+    await catalog.destroy();
+    throw error;
+  });
+  const holder = heldBy();
+  if (holder !== undefined) logger.warn(`${holder} The worker waits for it.`);
   try {
-    const catalog = await openCatalog(settings.CATALOG_URL);
     const installation = await shortInstallationId(catalog, settings);
     const queues = queuesOf(installation);
     const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
-    const drive = openDrive(driveSettings);
-    await prepareOwnTape(drive, lock, catalog, settings.TAPE_POOL);
     // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
     installRuntime(logger);
     const connection = await connectWorker(target);

@@ -37,6 +37,8 @@ export interface Writer {
   impatient: boolean;
   /** Why it waits, when it does. */
   waitingFor: string | null;
+  /** It waits since somebody else has the drive. */
+  isHeld: boolean;
 }
 
 /** A writer for each drive of the set. */
@@ -54,7 +56,7 @@ export function newWriters(input: BackupSetInput): Writer[] {
     }
     const policies = activityOptions(input.options, drive);
     writers.push({
-      ...{ drive, lanes: [lane], lane, impatient: false, waitingFor: null },
+      ...{ drive, lanes: [lane], lane, impatient: false, waitingFor: null, isHeld: false },
       slot: proxyActivities<DriveActivities>(policies.drive),
       watching: proxyActivities<DriveHostActivities>(policies.watchTape),
       looking: proxyActivities<DriveHostActivities>(policies.waitForFinal),

@@ -207,7 +207,10 @@ export function progressOf(run: SetRun): SetProgress {
 
 function phaseOf(run: SetRun): SetProgress['phase'] {
   if (run.paused) return 'paused';
-  if (waitingFor(run) !== null) return 'waiting_for_tape';
+  if (waitingFor(run) !== null) {
+    const waiting = run.writers.filter((writer) => writer.waitingFor !== null);
+    return waiting.every((writer) => writer.isHeld) ? 'waiting_for_drive' : 'waiting_for_tape';
+  }
   if (run.draining) return 'draining';
   if (!run.scanned) return 'scanning';
   return run.fed ? 'finishing' : 'running';

@@ -1,23 +1,34 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
 import { summaryText } from './server-limits.js';
-import { noteState, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import {
+  failureDetails,
+  failureReason,
+  noteState,
+  outlivingWorkers,
+  tell,
+  track,
+  type SetRun,
+} from './set-run.js';
 
 /** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
 export async function waitForTape(
   run: SetRun,
   writer: Writer,
   lane: Lane,
-  reason: string,
+  error: unknown,
   what: { group: number } | { wanted: string },
 ): Promise<void> {
   const { setId } = run.input;
+  const reason = failureReason(error);
   writer.waitingFor = reason;
+  writer.isHeld = failureDetails(error)['reason'] === 'drive_held';
   const loads = run.tapeLoads;
   tell(run);
   await noteState(run);
   const scope = new CancellationScope();
-  const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what) };
+  const held = writer.isHeld ? { held: true as const } : {};
+  const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
   const watch = track(
     run,
     scope.run(() =>
@@ -38,6 +49,7 @@ export async function waitForTape(
     });
   } finally {
     writer.waitingFor = null;
+    writer.isHeld = false;
   }
   const other = 'group' in what ? laneWithWork(writer, lane) : undefined;
   if (other !== undefined) writer.lane = other;

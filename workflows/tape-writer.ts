@@ -13,7 +13,7 @@ import {
   type Lane,
   type Writer,
 } from './lanes.js';
-import { failureReason, failureType, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import { failureType, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
 import { waitForTape } from './tape-wait.js';
 
 /** Groups of which a compression takes less than a second or two, on a machine that is not busy. */
@@ -170,7 +170,7 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
     if (failureType(error) === 'TapeNotReady') {
       makeReadyIn(lane, group);
       lane.writing = undefined;
-      await changeTape(run, writer, lane, failureReason(error));
+      await changeTape(run, writer, lane, error);
     } else if (failureType(error) === 'StagedArchiveDamaged') {
       await compressAgain(run, group, error);
     } else {
@@ -195,7 +195,7 @@ async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): 
  * Before the tape in the drive is changed, what was written to it is synced. A person is asked for one only when the tape
  * in the drive is no good for any copy that has something to write.
  */
-async function changeTape(run: SetRun, writer: Writer, lane: Lane, reason: string): Promise<void> {
+async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknown): Promise<void> {
   if (lane.unsynced.size > 0) {
     await syncTapes(run, writer, lane);
     return;
@@ -204,7 +204,7 @@ async function changeTape(run: SetRun, writer: Writer, lane: Lane, reason: strin
   const other = laneInstead(run, writer, lane);
   const [next] = lane.ready;
   if (other !== undefined) writer.lane = other;
-  else if (next !== undefined) await waitForTape(run, writer, lane, reason, { group: next.group });
+  else if (next !== undefined) await waitForTape(run, writer, lane, error, { group: next.group });
 }
 
 /** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
@@ -224,7 +224,7 @@ async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void>
     } catch (error) {
       if (isCancellation(error)) throw error;
       if (failureType(error) === 'TapeNotReady')
-        await waitForTape(run, writer, lane, failureReason(error), { wanted: tape });
+        await waitForTape(run, writer, lane, error, { wanted: tape });
       else await parkUnsynced(run, lane, groups, error);
     }
   }

@@ -97,3 +97,33 @@ test('a drive whose tape worker is away holds up its own copy only', async (t) =
   await alone.begin(t, 'backupSet', 'first-drive-away', inputOf(places));
   await waitFor(() => written.length === 3, 'the second drive to write all groups');
 });
+
+test('a set tells in its phase whether it waits for a tape or for a drive that somebody else has', async (t) => {
+  let held = true;
+  let refused = 0;
+  const wishes: TapeWish[] = [];
+  await alone.serveArchive(t, archiveSteps(1));
+  await alone.serveDrive(t, 'lto1', {
+    waitForFinal: async () => 100,
+    writeToTape: async () => {
+      refused += 1;
+      throw ApplicationFailure.create({
+        ...{ type: 'TapeNotReady', message: 'no', nonRetryable: true },
+        details: [{ reason: held ? 'drive_held' : 'unlabelled' }],
+      });
+    },
+    watchTape: async (wish: TapeWish) => {
+      wishes.push(wish);
+      await waitFor(() => wish.held !== true || !held, 'the drive to be free');
+      if (wish.held === true) return '';
+      return new Promise<string>(() => undefined);
+    },
+  });
+  const set = await alone.begin(t, 'backupSet', 'phase-of-a-wait', inputOf([{ pool: 'A', drive: 'lto1' }]));
+  const phase = async () => (await set.query<{ phase: string }>('progress')).phase;
+  await waitFor(async () => (await phase()) === 'waiting_for_drive', 'the wait for the drive');
+  assert.deepEqual(wishes, [{ setId, group: 1, held: true }]);
+  held = false;
+  await waitFor(async () => (await phase()) === 'waiting_for_tape', 'the wait for a tape');
+  assert.equal(refused, 2);
+});
