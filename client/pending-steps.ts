@@ -40,16 +40,78 @@ export async function pendingSteps(server: Server, setId: string): Promise<Pendi
     const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
       setHandle(server, setId).describe(),
     );
-    return (raw.pendingActivities ?? []).map((pending) => ({
-      activity: pending.activityType?.name ?? '',
-      started: Number(pending.state) === startedState,
-      attempt: pending.attempt ?? 1,
-      lastFailure: pending.lastFailure?.message ?? undefined,
-      details: decode(pending.heartbeatDetails?.payloads?.[0]?.data),
-    }));
+    return (raw.pendingActivities ?? []).map((pending) => stepOf(pending, Date.now()));
   } catch {
     return [];
   }
+}
+
+type Timestamp = { seconds?: unknown; nanos?: unknown } | null;
+
+/** What the server tells of an activity, as far as it is used here. */
+export interface PendingActivity {
+  activityType?: { name?: string | null } | null;
+  state?: unknown;
+  attempt?: number | null;
+  lastFailure?: { message?: string | null } | null;
+  heartbeatDetails?: { payloads?: { data?: Uint8Array | null }[] | null } | null;
+  lastHeartbeatTime?: Timestamp;
+  lastStartedTime?: Timestamp;
+  scheduledTime?: Timestamp;
+  nextAttemptScheduleTime?: Timestamp;
+  activityOptions?: { heartbeatTimeout?: Timestamp } | null;
+}
+
+/** Milliseconds without a heartbeat, which comes every second, after which a worker counts as not heard of. */
+const unheardMs = 10_000;
+
+/** A step as the server tells of it at a time, in milliseconds since 1970; with what it waits for when nobody works on it. */
+export function stepOf(pending: PendingActivity, now: number): PendingStep {
+  const started = Number(pending.state) === startedState;
+  const details = decode(pending.heartbeatDetails?.payloads?.[0]?.data);
+  const step: PendingStep = {
+    activity: pending.activityType?.name ?? '',
+    started,
+    attempt: pending.attempt ?? 1,
+    lastFailure: pending.lastFailure?.message ?? undefined,
+    details,
+  };
+  const why = started ? unheard(pending, now) : waits(pending, now);
+  if (why !== undefined) step.details = { ...details, why, stuck: true };
+  else if (!started) {
+    // What an attempt that has ended waited for says nothing of the next one.
+    const { why: _why, stuck: _stuck, ...rest } = details;
+    step.details = rest;
+  }
+  return step;
+}
+
+/** A worker that was killed or stopped, or is cut off, says nothing any more: the server gives its attempt up after a while. */
+function unheard(pending: PendingActivity, now: number): string | undefined {
+  const since = Math.max(msOf(pending.lastHeartbeatTime) ?? 0, msOf(pending.lastStartedTime) ?? 0);
+  const timeout = msOf(pending.activityOptions?.heartbeatTimeout);
+  const limit = Math.min(unheardMs, (timeout ?? Infinity) / 2);
+  if (since === 0 || now - since <= limit) return undefined;
+  const next = timeout === undefined ? '' : `; after ${timeOf(since + timeout)} it is tried again`;
+  return `its worker has not been heard of since ${timeOf(since)}${next}`;
+}
+
+/** Why nobody works on a step: its next attempt is still to come, or no worker has taken it. */
+function waits(pending: PendingActivity, now: number): string | undefined {
+  const next = msOf(pending.nextAttemptScheduleTime) ?? msOf(pending.scheduledTime) ?? 0;
+  if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOf(next)}`;
+  if (next === 0 || now - next <= unheardMs) return undefined;
+  return `no worker has taken it since ${timeOf(next)}`;
+}
+
+function msOf(time: Timestamp | undefined): number | undefined {
+  if (time === null || time === undefined) return undefined;
+  return Number(time.seconds ?? 0) * 1000 + Number(time.nanos ?? 0) / 1e6;
+}
+
+/** The time of the day here, which is what somebody who waits looks at. */
+function timeOf(ms: number): string {
+  return new Date(ms).toLocaleTimeString('en-GB');
 }
 
 function decode(data: Uint8Array | null | undefined): StepDetails {

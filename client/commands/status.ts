@@ -87,7 +87,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
         continue;
       }
       for (const line of statusLines(summary)) session.print(line);
-      for (const step of steps.filter((one) => one.started)) {
+      for (const step of steps.filter((one) => one.started || one.details.why !== undefined)) {
         const { why } = step.details;
         session.print(
           `  now:       ${stepName(step)}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,

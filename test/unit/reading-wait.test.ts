@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import type { TapeflowFailure } from '../../config/failures.js';
+import { openDrive } from '../../tape/drive.js';
+import { requireForReading } from '../../tape/loaded-tape.js';
+import { tempFolder } from '../support/trees.js';
+
+test('whoever waits for a tape to be read is told how to mount it, and which one it is', async (t) => {
+  const root = tempFolder(t);
+  const catalog = await openCatalog(path.join(root, 'catalog.db'), root);
+  t.after(() => catalog.destroy());
+  const drive = openDrive({ name: 'lto2', path: root, kind: 'ltfs', ours: false });
+  await assert.rejects(requireForReading(drive, catalog, 'T7'), (error: TapeflowFailure) => {
+    assert.equal(
+      error.advice,
+      `Load a tape and mount it with LTFS at ${root}. Load the tape T7 into drive lto2.`,
+    );
+    return true;
+  });
+});
