@@ -13,7 +13,10 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
   const trouble = await workflowTrouble(server, backupWorkflowId(setId, server.installation));
   if (trouble === undefined) return undefined;
   const { runId: _, ...rest } = trouble;
-  const byItself = trouble.kind === 'stuck' || !server.isLookedAfter ? '' : 'Workers take it up by themselves within some minutes; ';
+  const byItself =
+    trouble.kind === 'stuck' || !server.isLookedAfter
+      ? ''
+      : 'Workers take it up by themselves within some minutes; ';
   return {
     ...rest,
     advice: `${byItself}\`tapeflow resume ${setId}\` takes it up again${byItself === '' ? ' from the catalog' : ' at once'}.`,
