@@ -1,5 +1,10 @@
 #!/usr/bin/env node
 'use strict';
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 3)) {
+  console.error(`tapeflow: it needs Node 20.3 or newer, and this is ${process.version}.`);
+  process.exit(1);
+}
 // The size of libuv's thread pool is read once, at its first use, so it is set before anything else is loaded.
 const os = require('node:os');
 const path = require('node:path');

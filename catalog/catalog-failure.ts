@@ -1,3 +1,6 @@
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
+import { wrongNode } from '../config/wrong-node.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 
 /** What a damaged or foreign catalog file looks like to SQLite. */
@@ -25,8 +28,35 @@ export function isCatalogOutOfReach(error: unknown): boolean {
   return outOfReach.has(primaryCode(error)) && systemErrorCode(error) !== 'SQLITE_READONLY_DBMOVED';
 }
 
+/** True when this user, or this connection, may not write to the catalog. */
+export function isCatalogReadOnly(error: unknown): boolean {
+  return primaryCode(error) === 'SQLITE_READONLY';
+}
+
+/** What the system calls the file systems of other machines (`statfs`), whose locks and shared memory may not work. */
+const networkFileSystems = new Map([
+  [0x6969, 'NFS'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB'],
+  [0x01021997, '9P'],
+]);
+
+/** The name of the network file system that a file is on; undefined where it is on none. */
+export function networkFileSystemOf(file: string): string | undefined {
+  try {
+    return networkFileSystems.get(statfsSync(path.dirname(file)).type);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What SQLite needs of a file system, and says when it does not get it. */
+const noSharedMemory = /^SQLITE_IOERR_(SHM\w+|LOCK|UNLOCK|RDLOCK|CHECKRESERVEDLOCK)$|^SQLITE_NOLFS$/;
+
 /** One sentence for a failure of the catalog's file; other errors come back as they are. */
 export function catalogFailure(error: unknown, file: string): unknown {
+  const otherNode = wrongNode(error);
+  if (otherNode !== undefined) return otherNode;
   const code = systemErrorCode(error) ?? '';
   const base = primaryCode(error);
   const failure = (name: string, message: string, advice: string) =>
@@ -40,6 +70,21 @@ export function catalogFailure(error: unknown, file: string): unknown {
       'CatalogDamaged',
       `The catalog ${file} is damaged (${code}).`,
       'Nothing was changed; see "The catalog is lost" in docs/recovery.md.',
+    );
+  }
+  const network = busy.has(base) || noSharedMemory.test(code) ? networkFileSystemOf(file) : undefined;
+  if (noSharedMemory.test(code)) {
+    return failure(
+      'CatalogUnusable',
+      `The file system of the catalog ${file}${network === undefined ? '' : ` (${network})`} cannot do what SQLite needs: shared memory and locks (${code}).`,
+      'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+    );
+  }
+  if (busy.has(base) && network !== undefined) {
+    return failure(
+      'CatalogBusy',
+      `The catalog ${file} is locked by another process, or its network file system (${network}) has no locks (${code}).`,
+      'End whatever holds it; if nothing does, put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
     );
   }
   if (busy.has(base)) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fchownSync, mkdirSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import Database from 'better-sqlite3';
@@ -68,8 +68,11 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   override async destroy(): Promise<void> {
-    if (this.database.open) this.connection.note();
+    const { open, readonly, memory, name } = this.database;
+    const isOurs = open && !readonly && !memory;
+    if (isOurs) this.connection.note();
     await super.destroy();
+    if (isOurs) leaveLog(name);
   }
 }
 
@@ -104,7 +107,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     if (isUnclean) requireSound(database, file);
-    const catalog = new Kysely<Tables>({ dialect: new ImmediateDialect(database) });
+    const catalog = catalogOn(database);
     await migrate(catalog, database);
     requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
     database.pragma(`busy_timeout = ${blockingMs}`);
@@ -112,6 +115,40 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
   } catch (error) {
     database?.close();
     throw catalogFailure(error, file);
+  }
+}
+
+/** A catalog on a connection that is open. */
+export function catalogOn(database: Database.Database): Catalog {
+  return new Kysely<Tables>({ dialect: new ImmediateDialect(database) });
+}
+
+/** A catalog in memory that holds nothing. */
+export async function emptyCatalog(): Promise<Catalog> {
+  const database = new Database(':memory:');
+  const catalog = catalogOn(database);
+  await migrate(catalog, database);
+  return catalog;
+}
+
+/**
+ * Leaves an empty log and an empty index of it behind, which SQLite takes away with the last connection: whoever may read the
+ * catalog but not write beside it needs them to open it. They are made only where there are none, with the catalog's rights.
+ */
+function leaveLog(file: string): void {
+  try {
+    const { mode, uid, gid } = statSync(file);
+    for (const ending of ['-wal', '-shm']) {
+      const fd = openSync(file + ending, 'wx', 0o600);
+      try {
+        if (process.getuid?.() === 0) fchownSync(fd, uid, gid);
+        fchmodSync(fd, mode & 0o777);
+      } finally {
+        closeSync(fd);
+      }
+    }
+  } catch {
+    // They are there, since another has the catalog open; or the disk takes nothing, and readers need an owner's command.
   }
 }
 
@@ -155,7 +192,7 @@ async function migrate(catalog: Catalog, database: Database.Database): Promise<v
 }
 
 /** True when every migration was applied. Throws `CatalogNewer` when the file knows more of them than this program. */
-function isUpToDate(database: Database.Database): boolean {
+export function isUpToDate(database: Database.Database): boolean {
   const known = Object.keys(migrations);
   const done = database.prepare(`select name from sqlite_master where name = 'kysely_migration'`).get();
   if (done === undefined) return false;

@@ -3,6 +3,7 @@ import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { visible } from '../archive/byte-string.js';
+import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
 import { openCatalog, shortInstallationId, type Catalog } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
@@ -38,7 +39,7 @@ export interface Session {
 }
 
 /** The session of a command; `--json` may stand before or after it. */
-export function openSession(command: Command): Session {
+export function openSession(command: Command, open = openForWork): Session {
   const { json } = command.optsWithGlobals<{ json?: boolean }>();
   const settings = loadSettings(process.env, projectDir);
   let catalog: Promise<Catalog> | undefined;
@@ -51,19 +52,48 @@ export function openSession(command: Command): Session {
     // Names of sources, tapes and folders may hold what a terminal would obey.
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
+<<<<<<< HEAD
     say,
     settleHost,
     catalog: () =>
       (catalog ??= settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR))),
+=======
+    say: (sentence) => sayAside(sentence, json === true),
+    catalog: () => (catalog ??= open(settings)),
+>>>>>>> e36fe1c (Reading commands need no right to write; another Node and a file system without locks are named)
     async close() {
       await (await catalog)?.destroy();
     },
   };
 }
 
+const openForWork = (settings: Settings) => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
+
+/** Runs a command that only reads the catalog: whoever may read its files can run it. */
+export async function inReadingSession(
+  command: Command,
+  run: (session: Session) => Promise<void>,
+): Promise<void> {
+  await inSession(command, run, ({ CATALOG_URL }) => openForReading(CATALOG_URL));
+}
+
+/** The same for one that also writes, where its user may. */
+export async function inModestSession(
+  command: Command,
+  run: (session: Session) => Promise<void>,
+): Promise<void> {
+  await inSession(command, run, (settings) =>
+    mayWrite(settings.CATALOG_URL) ? openForWork(settings) : openForReading(settings.CATALOG_URL),
+  );
+}
+
 /** Runs the work of a command in a session, which is closed at the end. */
-export async function inSession(command: Command, run: (session: Session) => Promise<void>): Promise<void> {
-  const session = openSession(command);
+export async function inSession(
+  command: Command,
+  run: (session: Session) => Promise<void>,
+  open?: (settings: Settings) => Promise<Catalog>,
+): Promise<void> {
+  const session = openSession(command, open);
   try {
     await run(session);
   } finally {

@@ -17,6 +17,7 @@ import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, describeError, systemErrorCode } from './failures.js';
+import { wrongNode } from './wrong-node.js';
 
 /** Who holds a lock: written beside it for people, never trusted for the locking itself. */
 export interface LockHolder {
@@ -66,6 +67,8 @@ export function tryLock(
     // What comes after the lock may fail too, and a lock that nobody was given would be held for ever.
     database?.close();
     if (error instanceof TapeflowFailure) throw error;
+    const otherNode = wrongNode(error);
+    if (otherNode !== undefined) throw otherNode;
     const code = systemErrorCode(error);
     if (code?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };
     throw unusable(code?.startsWith('SQLITE_') === true ? whyNot(code) : describeError(error), error);

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isCatalogReadOnly } from '../catalog/catalog-failure.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
@@ -89,7 +90,14 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   const { uuid, free, capacity, seen_at: seenAt } = row;
   const isNews =
     free !== space.free || capacity !== space.capacity || Math.abs(Date.now() - seenAt) > newsAfterMs;
-  if (isNews) await updateTape(catalog, uuid, space);
+  if (isNews) {
+    try {
+      await updateTape(catalog, uuid, space);
+    } catch (error) {
+      // A user who may only read looks too.
+      if (!isCatalogReadOnly(error)) throw error;
+    }
+  }
   return { row: { ...row, ...space }, label, medium, space };
 }
 

@@ -4,7 +4,7 @@ import { compareSets, type ChangedField, type EntryChange } from '../../catalog/
 import type { FileRow } from '../../catalog/files.js';
 import { setWithFiles } from '../../catalog/sets.js';
 import { jsonName, jsonPath, shownPath } from '../names.js';
-import { inSession, type Session } from '../session.js';
+import { inReadingSession, type Session } from '../session.js';
 import { formatTime } from '../table.js';
 
 /** `diff SETA SETB`: what was added, removed and changed between two sets. */
@@ -14,7 +14,7 @@ export function addDiff(program: Command): void {
     .argument('<set-a>', 'the earlier set')
     .argument('<set-b>', 'the later set')
     .action((before: string, after: string, _options, command: Command) =>
-      inSession(command, (session) => diff(session, before, after)),
+      inReadingSession(command, (session) => diff(session, before, after)),
     );
 }
 

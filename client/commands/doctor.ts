@@ -7,6 +7,7 @@ import { openCatalog } from '../../catalog/open-catalog.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../catalog/schedules.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { formatDuration } from '../../config/durations.js';
+import { wrongNode } from '../../config/wrong-node.js';
 import type { Retention } from '../../config/retention.js';
 import type { DriveSettings, SettingName, Settings } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -27,6 +28,7 @@ import { tableLines } from '../table.js';
 /** SQLite before this can corrupt a WAL database that several processes use (the WAL-reset bug). */
 const oldestSqlite = '3.51.3';
 const oldestNode = '20.3.0';
+const nodeCheck = 'Node';
 /** `doctor`: the settings in force with their origin, and what is wrong with this installation. */
 export function addDoctor(program: Command): void {
   program
@@ -105,7 +107,10 @@ function shownRetention(retention: Retention): string {
 
 async function checkAll(session: Session): Promise<Check[]> {
   const { settings } = session;
-  const checks: Check[] = [checkNode(), await checkCatalog(settings), await checkCompression(settings)];
+  const node = checkNode();
+  // Without its SQLite nothing else can be looked at.
+  if (node.finding.includes('does not load')) return [node];
+  const checks: Check[] = [node, await checkCatalog(settings), await checkCompression(settings)];
   checks.push(...(await checkTemporal(session)));
   checks.push(...(await checkStaging(settings)), ...(await checkDataDisks(settings)));
   checks.push(...checkRights(settings));
@@ -144,12 +149,19 @@ async function checkSchedules(session: Session): Promise<Check[]> {
 }
 
 function checkNode(): Check {
-  const sqlite = new Database(':memory:');
-  const version = sqlite.prepare('select sqlite_version()').pluck().get() as string;
-  sqlite.close();
+  let version: string;
+  try {
+    const sqlite = new Database(':memory:');
+    version = sqlite.prepare('select sqlite_version()').pluck().get() as string;
+    sqlite.close();
+  } catch (error) {
+    const failure = wrongNode(error);
+    if (failure === undefined) throw error;
+    return { what: nodeCheck, level: 'trouble', finding: failure.message, advice: failure.advice };
+  }
   const wrong = !isAtLeast(process.versions.node, oldestNode) || !isAtLeast(version, oldestSqlite);
   return {
-    what: 'Node',
+    what: nodeCheck,
     level: wrong ? 'trouble' : 'ok',
     finding: `${process.version} on ${process.platform}-${process.arch}, SQLite ${version}`,
     advice: wrong

@@ -4,7 +4,7 @@ import type { NameWish } from '../../catalog/file-names.js';
 import { filesBelow, filesNamed } from '../../catalog/search.js';
 import { setWithFiles } from '../../catalog/sets.js';
 import { globFilter } from '../../source/globs.js';
-import { inSession, type Session } from '../session.js';
+import { inReadingSession, type Session } from '../session.js';
 import { requireGlob } from '../names.js';
 import { rowFilter, type RowWish } from '../row-filter.js';
 import { RowPrinter } from '../row-printer.js';
@@ -21,7 +21,7 @@ export function addFind(program: Command): void {
     .option('--larger <size>', 'only files above a size such as 100MB')
     .option('--smaller <size>', 'only files below a size')
     .action((glob: string, flags: FindFlags, command: Command) =>
-      inSession(command, (session) => find(session, glob, flags)),
+      inReadingSession(command, (session) => find(session, glob, flags)),
     );
 }
 

@@ -8,7 +8,7 @@ import { setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { RowPrinter } from '../row-printer.js';
-import { inSession, type Session } from '../session.js';
+import { inReadingSession, type Session } from '../session.js';
 
 interface LsFlags {
   recursive?: true;
@@ -26,7 +26,7 @@ export function addLs(program: Command): void {
     .option('--skipped', 'only what is not, or not wholly, in the backup, with the reason')
     .option('--flagged', 'only what is stored, but changed meanwhile, with the reason')
     .action((setId: string, path: string | undefined, flags: LsFlags, command: Command) =>
-      inSession(command, (session) => ls(session, setId, path, flags)),
+      inReadingSession(command, (session) => ls(session, setId, path, flags)),
     );
 }
 

@@ -2,6 +2,7 @@ import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { Command, CommanderError } from 'commander';
 import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
+import { mayWrite } from '../../catalog/open-for-reading.js';
 import {
   insertSchedule,
   lastRunOf,
@@ -21,7 +22,14 @@ import { requireSources } from '../../source/require-sources.js';
 import { prepareServer } from '../../workers/prepare-server.js';
 import { scheduleId } from '../../workers/schedule-id.js';
 import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../workers/schedules.js';
-import { connectServer, findServer, inSession, type Server, type Session } from '../session.js';
+import {
+  connectServer,
+  findServer,
+  inModestSession,
+  inSession,
+  type Server,
+  type Session,
+} from '../session.js';
 import { formatTime, printTable } from '../table.js';
 import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';
 
@@ -46,7 +54,7 @@ export function addSchedule(program: Command): void {
   schedule
     .command('list')
     .description('list the schedules with their next runs, and how the last ones ended')
-    .action((_options, command: Command) => inSession(command, list));
+    .action((_options, command: Command) => inModestSession(command, list));
   const one = (
     name: string,
     description: string,
@@ -179,7 +187,8 @@ async function list(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const server = await findServer(session);
   try {
-    if (server !== undefined) await atServer(server, () => tellSchedules(server, catalog));
+    if (server !== undefined && mayWrite(session.settings.CATALOG_URL))
+      await atServer(server, () => tellSchedules(server, catalog));
     const rows: string[][] = [
       ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'BACKUP'],
     ];

@@ -4,7 +4,7 @@ import { listSets, summarizeSet, type SetRow, type SetSummary } from '../../cata
 import { formatBytes } from '../../config/sizes.js';
 import { resultObject } from '../follow.js';
 import { isoTime } from '../keeping-text.js';
-import { inSession, type Session } from '../session.js';
+import { inReadingSession, type Session } from '../session.js';
 import { formatTime, printTable } from '../table.js';
 
 /** Columns that a narrow terminal leaves out, the first first. */
@@ -12,7 +12,7 @@ const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MOD
 
 /** `sets`: a line for each. */
 export function addSets(program: Command): void {
-  program.command('sets').action((_options, command: Command) => inSession(command, printSets));
+  program.command('sets').action((_options, command: Command) => inReadingSession(command, printSets));
 }
 
 async function printSets(session: Session): Promise<void> {

@@ -12,7 +12,7 @@ import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { anotherCopy } from '../keeping-text.js';
 import { stepName } from '../live-view.js';
 import { pendingSteps } from '../pending-steps.js';
-import { findServer, inSession, type Server, type Session } from '../session.js';
+import { findServer, inReadingSession, type Server, type Session } from '../session.js';
 import { troubleOf } from '../set-health.js';
 
 /** `status [SET]`: all about one, or about each unfinished one. */
@@ -21,7 +21,7 @@ export function addStatus(program: Command): void {
     .command('status')
     .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
     .action((id: string | undefined, _options, command: Command) =>
-      inSession(command, async (session) => {
+      inReadingSession(command, async (session) => {
         if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
         if (id === undefined || !isRetrievalId(id)) await printStatus(session, id);
       }),

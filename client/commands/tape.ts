@@ -12,7 +12,7 @@ import { labelTape, type LabelRequest } from '../../tape/label-tape.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
-import { inSession, type Session } from '../session.js';
+import { inReadingSession, inSession, type Session } from '../session.js';
 import { formatTime, printTable } from '../table.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { keepingObject, keepingText } from '../keeping-text.js';
@@ -40,7 +40,7 @@ export function addTape(program: Command): void {
   tape
     .command('list')
     .description('list the tapes that the catalog knows')
-    .action((_options, command: Command) => inSession(command, list));
+    .action((_options, command: Command) => inReadingSession(command, list));
   tape
     .command('status')
     .description('look which tape is in a drive')

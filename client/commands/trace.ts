@@ -6,7 +6,7 @@ import { isSetId, setNamed } from '../../catalog/sets.js';
 import { usageFailure } from '../../config/failures.js';
 import { parseArchiveName } from '../../staging/paths.js';
 import { jsonPath, memberNamesOf, shownPath } from '../names.js';
-import { inSession, userPath, type Session } from '../session.js';
+import { inModestSession, userPath, type Session } from '../session.js';
 import { traceGroup } from '../trace-group.js';
 import { traceSet } from '../trace-set.js';
 
@@ -16,7 +16,7 @@ export function addTrace(program: Command): void {
     .command('trace')
     .argument('<set|archive|file>', 'a set id, the name of an archive, or the path of a source file')
     .action((what: string, _options, command: Command) =>
-      inSession(command, (session) => trace(session, what)),
+      inModestSession(command, (session) => trace(session, what)),
     );
 }
 

@@ -1,0 +1,64 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { catalogFailure } from './catalog-failure.js';
+import { busyTimeoutMs, installationSql } from './connection.js';
+import { generationOf, requireNewest, requireNotRestoring, requireOwnLog } from './generation.js';
+import { catalogOn, emptyCatalog, isUpToDate, openCatalog, type Catalog } from './open-catalog.js';
+
+/**
+ * Opens the catalog for a command that only reads: it writes nothing and makes nothing, so that whoever may read its files can run
+ * it, beside living workers or without any. Where there is no catalog yet it is an empty one. One of an older version is brought up
+ * to date if this user may write to it.
+ */
+export async function openForReading(file: string): Promise<Catalog> {
+  let database: Database.Database | undefined;
+  try {
+    if (!isThere(file)) return await emptyCatalog();
+    requireNotRestoring(file);
+    requireOwnLog(file);
+    database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });
+    if (isUpToDate(database)) {
+      requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
+      return catalogOn(database);
+    }
+  } catch (error) {
+    database?.close();
+    throw readingFailure(error, file);
+  }
+  database.close();
+  if (mayWrite(file)) return openCatalog(file);
+  throw new TapeflowFailure('CatalogOlder', `The catalog ${file} is of an older version of tapeflow.`, {
+    advice:
+      'This user may not change it: any command of its owner, such as `tapeflow sets`, brings it up to date.',
+  });
+}
+
+/** False only when there is no file, or no data folder yet; what may not be looked at is an error. */
+function isThere(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** True when this user may write to the catalog, and beside it. */
+export function mayWrite(file: string): boolean {
+  try {
+    for (const name of [file, path.dirname(file)]) accessSync(name, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readingFailure(error: unknown, file: string): unknown {
+  const code = systemErrorCode(error) ?? '';
+  if (!/^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) return catalogFailure(error, file);
+  return new TapeflowFailure(
+    'CatalogNotReadable',
+    `The catalog ${file} cannot be read by this user (${code}).`,
+    {
+      advice: `Its folder and ${path.basename(file)}, ${path.basename(file)}-wal and ${path.basename(file)}-shm must be readable; any command of its owner makes the last two when they are missing.`,
+      cause: error,
+    },
+  );
+}
