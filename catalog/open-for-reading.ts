@@ -12,7 +12,7 @@ import { catalogOn, emptyCatalog, isUpToDate, openCatalog, type Catalog } from '
  * it, beside living workers or without any. Where there is no catalog yet it is an empty one. One of an older version is brought up
  * to date if this user may write to it.
  */
-export async function openForReading(file: string): Promise<Catalog> {
+export async function openForReading(file: string, openForWork = () => openCatalog(file)): Promise<Catalog> {
   let database: Database.Database | undefined;
   try {
     if (!isThere(file)) return await emptyCatalog();
@@ -28,7 +28,7 @@ export async function openForReading(file: string): Promise<Catalog> {
     throw readingFailure(error, file);
   }
   database.close();
-  if (mayWrite(file)) return openCatalog(file);
+  if (mayWrite(file)) return openForWork();
   throw new TapeflowFailure('CatalogOlder', `The catalog ${file} is of an older version of tapeflow.`, {
     advice:
       'This user may not change it: any command of its owner, such as `tapeflow sets`, brings it up to date.',

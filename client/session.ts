@@ -52,29 +52,30 @@ export function openSession(command: Command, open = openForWork): Session {
     // Names of sources, tapes and folders may hold what a terminal would obey.
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
-<<<<<<< HEAD
     say,
     settleHost,
-    catalog: () =>
-      (catalog ??= settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR))),
-=======
-    say: (sentence) => sayAside(sentence, json === true),
-    catalog: () => (catalog ??= open(settings)),
->>>>>>> e36fe1c (Reading commands need no right to write; another Node and a file system without locks are named)
+    catalog: () => (catalog ??= open(settings, settleHost)),
     async close() {
       await (await catalog)?.destroy();
     },
   };
 }
 
-const openForWork = (settings: Settings) => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
+type Open = (settings: Settings, settleHost: () => Promise<void>) => Promise<Catalog>;
+
+const openForWork: Open = (settings, settleHost) =>
+  settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR));
+
+/** Writes nothing; a catalog of an older version is opened for work, where its user may. */
+const openToRead: Open = (settings, settleHost) =>
+  openForReading(settings.CATALOG_URL, () => openForWork(settings, settleHost));
 
 /** Runs a command that only reads the catalog: whoever may read its files can run it. */
 export async function inReadingSession(
   command: Command,
   run: (session: Session) => Promise<void>,
 ): Promise<void> {
-  await inSession(command, run, ({ CATALOG_URL }) => openForReading(CATALOG_URL));
+  await inSession(command, run, openToRead);
 }
 
 /** The same for one that also writes, where its user may. */
@@ -82,8 +83,8 @@ export async function inModestSession(
   command: Command,
   run: (session: Session) => Promise<void>,
 ): Promise<void> {
-  await inSession(command, run, (settings) =>
-    mayWrite(settings.CATALOG_URL) ? openForWork(settings) : openForReading(settings.CATALOG_URL),
+  await inSession(command, run, (settings, settleHost) =>
+    (mayWrite(settings.CATALOG_URL) ? openForWork : openToRead)(settings, settleHost),
   );
 }
 
@@ -91,7 +92,7 @@ export async function inModestSession(
 export async function inSession(
   command: Command,
   run: (session: Session) => Promise<void>,
-  open?: (settings: Settings) => Promise<Catalog>,
+  open?: Open,
 ): Promise<void> {
   const session = openSession(command, open);
   try {
