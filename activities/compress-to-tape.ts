@@ -105,6 +105,7 @@ async function packOnTape(
   logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
   const stop = new AbortController();
   let lost: unknown;
+  let confirming = false;
   const guard = setInterval(() => {
     const give = (error: unknown) => {
       lost = error;
@@ -113,7 +114,13 @@ async function packOnTape(
     try {
       attempt.throwIfCancelled();
       lock.check();
-      void confirm().catch(give);
+      // A drive that hangs would else take every thread of this process, one look after the other.
+      if (!confirming) {
+        confirming = true;
+        void confirm()
+          .catch(give)
+          .finally(() => (confirming = false));
+      }
     } catch (error) {
       give(error);
     }
