@@ -1,3 +1,4 @@
+import { claimActivities } from './claim-start.js';
 import { compressGroup } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
 import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
@@ -38,6 +39,7 @@ import type { LabelRequest } from '../tape/label-tape.js';
 /** Activities of the queue `tapeflow-archive`: short or waiting ones, next to the staging disk. */
 export function archiveActivities(deps: Deps) {
   return {
+    ...claimActivities(deps),
     scanSources: (setId: string) => scanSources(deps, setId),
     earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
     openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),

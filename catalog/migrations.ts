@@ -448,6 +448,31 @@ async function setEnds(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('groups').addColumn('needs', integer).execute();
 }
 
+/** Starts that were used, messages that were refused, and which runs of a schedule are due. */
+async function provenMessages(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('claimed_starts')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('at', integer, (c) => c.notNull())
+    .addColumn('workflow_id', 'text', (c) => c.notNull())
+    .addColumn('run_id', 'text', (c) => c.notNull())
+    .execute();
+  await schema.createIndex('claimed_starts_at').on('claimed_starts').column('at').execute();
+  await schema
+    .createTable('refusals')
+    .addColumn('kind', 'text', (c) => c.primaryKey())
+    .addColumn('times', integer, (c) => c.notNull())
+    .addColumn('first_at', integer, (c) => c.notNull())
+    .addColumn('last_at', integer, (c) => c.notNull())
+    .addColumn('what', 'text', (c) => c.notNull())
+    .addColumn('workflow_id', 'text', (c) => c.notNull())
+    .addColumn('run_id', 'text', (c) => c.notNull())
+    .execute();
+  await schema.alterTable('schedules').addColumn('due_at', integer).execute();
+  await schema.alterTable('schedules').addColumn('run_asked_at', integer).execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -469,4 +494,5 @@ export const migrations: Record<string, Migration> = {
   '0018_existing_entries': { up: existingEntries },
   '0019_set_ends': { up: setEnds },
   '0023_read_only_tapes': { up: readOnlyTapes },
+  '0025_proven_messages': { up: provenMessages },
 };

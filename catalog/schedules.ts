@@ -78,6 +78,11 @@ export async function pauseSchedule(db: Catalog, name: string, paused: boolean):
   await db.updateTable('schedules').set(set).where('name', '=', name).execute();
 }
 
+/** Notes that a command asks for a run now. */
+export async function askForRun(db: Catalog, name: string): Promise<void> {
+  await db.updateTable('schedules').set({ run_asked_at: Date.now() }).where('name', '=', name).execute();
+}
+
 /** Forgets a schedule; its sets stay. */
 export async function removeSchedule(db: Catalog, name: string): Promise<void> {
   await db.deleteFrom('schedules').where('name', '=', name).execute();

@@ -357,6 +357,30 @@ export interface SchedulesTable {
   run_set: Generated<string | null>;
   run_ended_at: Generated<number | null>;
   run_reason: Generated<string | null>;
+  /** When the last run that was begun was due. */
+  due_at: Generated<number | null>;
+  /** When a command asked for a run that has not begun yet. */
+  run_asked_at: Generated<number | null>;
+}
+
+/** Starts of workflows that were used: each counts once. */
+export interface ClaimedStartsTable {
+  id: string;
+  at: number;
+  workflow_id: string;
+  run_id: string;
+}
+
+/** Messages that came without a proof, a row for each kind. */
+export interface RefusalsTable {
+  kind: string;
+  times: number;
+  first_at: number;
+  last_at: number;
+  /** The last one. */
+  what: string;
+  workflow_id: string;
+  run_id: string;
 }
 
 export interface Tables {
@@ -376,4 +400,6 @@ export interface Tables {
   retrieval_problems: RetrievalProblemsTable;
   retrieval_existing: RetrievalExistingTable;
   schedules: SchedulesTable;
+  claimed_starts: ClaimedStartsTable;
+  refusals: RefusalsTable;
 }

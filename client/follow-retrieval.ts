@@ -14,8 +14,8 @@ import {
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { startRetrieval } from '../workers/start-retrieval.js';
-import { workflowTrouble } from '../workers/workflow-trouble.js';
-import { retrievalWorkflowId } from '../workflows/messages.js';
+import { answerWithinMs, workflowTrouble } from '../workers/workflow-trouble.js';
+import { cancelRetrievalUpdate, retrievalWorkflowId } from '../workflows/messages.js';
 import { counted, shownNumber } from './counts.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
@@ -164,9 +164,7 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
     throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
   const server = await findServer(session);
   try {
-    await server?.client.workflow.getHandle(retrievalWorkflowId(id, server.installation)).cancel();
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    if (server !== undefined) await cancelAtServer(server, id);
   } finally {
     await server?.close();
   }
@@ -176,6 +174,21 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
   const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });
   else session.print(`${id} is cancelled; what it has ${stays} stays.`);
+}
+
+/** Tells the workflow; one that no worker listens for is ended, since the catalog tells workers later that it is cancelled. */
+async function cancelAtServer(server: Server, id: string): Promise<void> {
+  const handle = server.client.workflow.getHandle(retrievalWorkflowId(id, server.installation));
+  try {
+    await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      handle.executeUpdate(cancelRetrievalUpdate),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return;
+    await handle.terminate('tapeflow: cancelled by a command').catch((failure: unknown) => {
+      if (!(failure instanceof WorkflowNotFoundError)) throw failure;
+    });
+  }
 }
 
 /** True for the id of a restore, a verify or a copy. */

@@ -9,6 +9,7 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { replaceFormerHost } from '../embedded/former-host.js';
+import { messageKey } from '../proof/key-file.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
 import {
   embeddedServer,
@@ -21,6 +22,7 @@ import {
 import { answerWithinMs } from '../workers/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/messages.js';
 import { sayAside } from './say.js';
+import { queuesOf } from '../workflows/queues.js';
 
 /** What one command works with: settings, how to print, and what it has to close at its end. */
 export interface Session {
@@ -142,9 +144,12 @@ export async function findServer(session: Session): Promise<Server | undefined> 
 async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
   // Loaded here, since it takes longer than what a command does that needs no server.
   const temporal = await import('@temporalio/client');
+  const { provingClient } = await import('../workers/proving-client.js');
   let installation: string;
+  let key: string;
   let connection: Connection;
   try {
+    key = messageKey(session.settings.TAPEFLOW_DATA_DIR);
     installation = await shortInstallationId(await session.catalog(), session.settings);
   } catch (error) {
     await lease?.release();
@@ -157,7 +162,7 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
     throw unreachable(target, error);
   }
   const identity = identityOf(installation, 'command');
-  const client = new temporal.Client({ connection, namespace: target.namespace, identity });
+  const client = provingClient(key, { connection, namespace: target.namespace, identity });
   return {
     target,
     installation,
@@ -182,7 +187,10 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
     const described = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
       setHandle(server, setId).describe(),
     );
-    return described.status.name === 'RUNNING';
+    // On another queue it is somebody else's, which a start ends.
+    return (
+      described.status.name === 'RUNNING' && described.taskQueue === queuesOf(server.installation).archive
+    );
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;
     throw new TapeflowFailure(

@@ -44,6 +44,28 @@ export function requireCron(text: string): string {
   return words.join(' ');
 }
 
+/** True when the minute of a time (milliseconds since 1970) is one of a cron expression that was checked, in its time zone. */
+export function cronMatches(cron: string, zone: string, at: number): boolean {
+  const parts = new Intl.DateTimeFormat('en-US', {
+    ...{ timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23' },
+    ...{ minute: 'numeric', hour: 'numeric', day: 'numeric', month: 'numeric', weekday: 'short' },
+  }).formatToParts(at);
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? '';
+  const weekday = weekdays.indexOf(part('weekday').toLowerCase());
+  const now = [
+    Number(part('minute')),
+    Number(part('hour')),
+    Number(part('day')),
+    Number(part('month')),
+    weekday,
+  ];
+  const words = cron.split(' ');
+  return fields.every((field, index) => {
+    const allowed = valuesOf(cron, field, words[index] ?? '');
+    return allowed.includes(now[index] ?? -1) || (field.most === 7 && weekday === 0 && allowed.includes(7));
+  });
+}
+
 /** The numbers that a field allows. */
 function valuesOf(cron: string, field: Field, text: string): number[] {
   const { name, least, most, names } = field;

@@ -1,14 +1,18 @@
-import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { archiveActivities, compressActivities } from '../activities/index.js';
 import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import { messageKey } from '../proof/key-file.js';
 import { queuesOf } from '../workflows/queues.js';
 import { startCaretaker } from './caretaker.js';
+import { refusalSinks, stepChecks } from './check-steps.js';
+import { provingClient } from './proving-client.js';
+import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
+  bundleWithKey,
   connectWorker,
   installRuntime,
   runWorkers,
@@ -29,6 +33,8 @@ export async function runArchiveWorker(
   const installation = await shortInstallationId(catalog, settings);
   const queues = queuesOf(installation);
   const identity = identityOf(installation, 'archive worker');
+  const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+  const refusals = new RefusalLog(catalog, logger);
   await lowerPool();
   // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
   installRuntime(logger);
@@ -36,10 +42,14 @@ export async function runArchiveWorker(
   try {
     const deps = { settings, catalog, logger };
     const { namespace } = target;
+    const interceptors = { activity: [stepChecks(key, refusals)] };
     const ordinary = await Worker.create({
       ...workerOptions,
       identity,
+      interceptors,
       ...workflowOptions,
+      workflowBundle: bundleWithKey(key),
+      sinks: refusalSinks(refusals),
       connection,
       namespace,
       taskQueue: queues.archive,
@@ -49,6 +59,7 @@ export async function runArchiveWorker(
     const compress = await Worker.create({
       ...workerOptions,
       identity,
+      interceptors,
       connection,
       namespace,
       taskQueue: queues.compress,
@@ -56,7 +67,7 @@ export async function runArchiveWorker(
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
     lowerNewThreads();
-    const client = new Client({ connection, namespace, identity });
+    const client = provingClient(key, { connection, namespace, identity });
     const caretaker = startCaretaker({ server: { target, installation, client }, settings, catalog, logger });
     try {
       await runWorkers([ordinary, compress], logger);
@@ -65,6 +76,7 @@ export async function runArchiveWorker(
     }
   } finally {
     await connection.close();
+    await refusals.close();
     await catalog.destroy();
   }
 }

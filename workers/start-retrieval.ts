@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { retrievalWorkflowId, type CopyInput, type RetrievalInput } from '../workflows/messages.js';
 import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
+import { endImpostor } from './end-impostor.js';
 import type { TemporalServer } from './temporal-target.js';
 
 /**
@@ -26,6 +27,7 @@ export async function startRetrieval(
     kind === 'copy'
       ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds }
       : { id, kind, drive, options };
+  await endImpostor(server, retrievalWorkflowId(id, server.installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {
     workflowId: retrievalWorkflowId(id, server.installation),

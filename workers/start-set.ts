@@ -7,6 +7,7 @@ import type { Settings } from '../config/settings.js';
 import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../workflows/messages.js';
 import { queuesOf } from '../workflows/queues.js';
 import { detailsText, summaryText } from '../workflows/server-limits.js';
+import { endImpostor } from './end-impostor.js';
 import { rememberWorkflow, retireFormerWorkflow } from './former-workflow.js';
 import { startWhenReady } from './prepare-server.js';
 import type { TemporalServer } from './temporal-target.js';
@@ -43,6 +44,7 @@ export async function startSet(
   };
   const { installation } = server;
   await retireFormerWorkflow(server, set);
+  await endImpostor(server, backupWorkflowId(set.id, installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await startWhenReady(server, () =>
     server.client.workflow.start('backupSet', {

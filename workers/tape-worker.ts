@@ -3,9 +3,12 @@ import { driveActivities, driveHostActivities } from '../activities/index.js';
 import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
+import { messageKey } from '../proof/key-file.js';
 import { awaitDrive } from '../tape/awaited-drive.js';
 import { prepareOwnTape } from '../tape/label-tape.js';
 import { queuesOf } from '../workflows/queues.js';
+import { stepChecks } from './check-steps.js';
+import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { connectWorker, installRuntime, runWorkers, workerOptions } from './worker-process.js';
 
@@ -36,15 +39,19 @@ export async function runTapeWorker(
     const installation = await shortInstallationId(catalog, settings);
     const queues = queuesOf(installation);
     const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
+    const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+    const refusals = new RefusalLog(catalog, logger);
     // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
     installRuntime(logger);
     const connection = await connectWorker(target);
     try {
       const deps = { settings, catalog, logger, drive, lock };
       const { namespace } = target;
+      const interceptors = { activity: [stepChecks(key, refusals)] };
       const slot = await Worker.create({
         ...workerOptions,
         identity,
+        interceptors,
         connection,
         namespace,
         taskQueue: queues.drive(driveSettings.name),
@@ -54,6 +61,7 @@ export async function runTapeWorker(
       const waiting = await Worker.create({
         ...workerOptions,
         identity,
+        interceptors,
         connection,
         namespace,
         taskQueue: queues.driveHost(driveSettings.name),
@@ -63,6 +71,7 @@ export async function runTapeWorker(
       await runWorkers([slot, waiting], logger);
     } finally {
       await connection.close();
+      await refusals.close();
       await catalog.destroy();
     }
   } finally {

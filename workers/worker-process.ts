@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -10,15 +11,25 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from '../config/logger.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { installationKey } from '../workflows/installation-key.js';
 import { requireNamespace } from './prepare-server.js';
 import { unreachable, type TemporalTarget } from './temporal-target.js';
 
 /** The workflows, bundled once when the project was built. */
 const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
+/** The workflows, with the key of the installation in them: they prove and check messages themselves. */
+export function bundleWithKey(key: string): { code: string } {
+  const parts = readFileSync(bundlePath, 'utf8').split(installationKey);
+  if (parts.length !== 2 || key.length !== installationKey.length)
+    throw new TapeflowFailure('WrongBundle', `${bundlePath} has no place for the key of the installation.`, {
+      advice: 'Build the project again (`npm run build`).',
+    });
+  return { code: parts.join(key) };
+}
+
 /** Options of the worker that runs workflows. */
 export const workflowOptions = {
-  workflowBundle: { codePath: bundlePath },
   // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for ever,
   // and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts anew.
   workflowFailureErrorTypes: { '*': ['Error'] },

@@ -1,6 +1,7 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { describeError } from '../config/failures.js';
+import { queuesOf } from '../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
 
 /** Why something unfinished gets nowhere, as its server says. */
@@ -39,6 +40,10 @@ export async function workflowTrouble(
     const reason = await lastFailure(server, description);
     const state = description.status.name.toLowerCase().replaceAll('_', ' ');
     const finding = `its workflow has ended (${state}${reason === undefined ? '' : `: ${reason}`})`;
+    return { kind: 'ended', finding, runId };
+  }
+  if (description.taskQueue !== queuesOf(server.installation).archive) {
+    const finding = `somebody else runs a workflow of its name, on the queue ${description.taskQueue}`;
     return { kind: 'ended', finding, runId };
   }
   const attempt = description.raw.pendingWorkflowTask?.attempt ?? 1;

@@ -57,9 +57,13 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
     if (!isCancellation(error)) return await endBroken(run, error);
-    summary = await endCancelled(run);
-    // Cancelled at the server and not by an update: then that is how the server wants it to end.
-    if (summary.status === 'cancelled' && run.cancel === undefined) throw error;
+    // No command has asked for it: in the catalog it stays unfinished, and so it is taken up again.
+    if (run.cancel === undefined)
+      throw ApplicationFailure.nonRetryable(
+        'it was interrupted, and no command had cancelled it',
+        'Interrupted',
+      );
+    summary = await endCancelled(run, run.cancel);
   }
   if (summary === undefined) {
     const { scanned, paused } = run;
@@ -193,11 +197,11 @@ async function retryFailed(run: SetRun): Promise<number> {
 }
 
 /** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */
-function endCancelled(run: SetRun): Promise<SetSummary> {
+function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<SetSummary> {
   return CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
     await run.noting;
-    return run.activities.bookkeeping.cancelSet(run.input.setId, run.cancel?.discard ?? false);
+    return run.activities.bookkeeping.cancelSet(run.input.setId, discard);
   });
 }
 

@@ -14,7 +14,7 @@ const mostDamages = 5;
  * A copy of archives from tape to tape, through staging. With two drives one reads while the other writes; with one it
  * reads until staging is full, then writes what it has read, so that its tapes are changed as seldom as staging allows.
  */
-export async function copyArchives(input: CopyInput): Promise<RetrievalSummary> {
+export async function copyArchives(input: CopyInput): Promise<RetrievalSummary | null> {
   const { id } = input;
   const run = newCopyRun(input);
   const { host } = run.activities;

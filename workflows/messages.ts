@@ -48,6 +48,9 @@ export const retryFailedUpdate = defineUpdate<number>('retryFailed');
 /** A person says that a tape was loaded: look at once. */
 export const tapeLoadedUpdate = defineUpdate<void>('tapeLoaded');
 
+/** Ends a restore, a verify or a copy; what it has done stays. */
+export const cancelRetrievalUpdate = defineUpdate<void>('cancel');
+
 /** Search attributes of a set; the embedded server knows them, an own one is told at the first `backup`. */
 export const searchAttributes = {
   set: defineSearchAttributeKey('TapeflowSet', SearchAttributeType.KEYWORD),

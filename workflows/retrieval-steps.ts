@@ -2,11 +2,13 @@ import {
   CancellationScope,
   isCancellation,
   setCurrentDetails,
+  setHandler,
   type proxyActivities,
 } from '@temporalio/workflow';
 import type { DriveHostActivities } from '../activities/index.js';
 import type { BackOff } from './back-off.js';
 import { summaryText } from './server-limits.js';
+import { cancelRetrievalUpdate } from './messages.js';
 import { outlivingWorkers } from './set-run.js';
 
 type Host = ReturnType<typeof proxyActivities<DriveHostActivities>>;
@@ -29,19 +31,19 @@ export async function waitForPerson(
   await host.recordRetrievalState(id, 'running', null);
 }
 
-/** Runs a retrieval, and writes down when it is cancelled. */
+/** Runs a retrieval until a command cancels it, and writes that down; null: it was cancelled. */
 export async function untilCancelled<Result>(
   host: Host,
   id: string,
   run: () => Promise<Result>,
-): Promise<Result> {
+): Promise<Result | null> {
+  const work = new CancellationScope();
+  setHandler(cancelRetrievalUpdate, () => work.cancel(), { validator: () => undefined });
   try {
-    return await run();
+    return await work.run(run);
   } catch (error) {
-    if (isCancellation(error))
-      await CancellationScope.nonCancellable(() =>
-        host.recordRetrievalState(id, 'cancelled', 'cancelled by a command'),
-      );
-    throw error;
+    if (!isCancellation(error) || !work.consideredCancelled) throw error;
+    await host.recordRetrievalState(id, 'cancelled', 'cancelled by a command');
+    return null;
   }
 }

@@ -16,7 +16,7 @@ const priorities = { restore: 1, verify: 5 } as const;
  * A restore or a verify: archive after archive in tape order, in the drive's slot. It waits for each tape by name, holds
  * the slot for one archive at a time, and goes on after any crash with the first archive that was not recorded as read.
  */
-export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary> {
+export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
   const { id, kind, drive, options } = input;
   const policies = activityOptions(options, drive);
   const host = proxyActivities<DriveHostActivities>(policies.host);

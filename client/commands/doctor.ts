@@ -20,6 +20,7 @@ import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js'
 import { checkRights } from '../rights-check.js';
 import type { Check, Level } from '../disk-checks.js';
 import { exitCodes } from '../exit-codes.js';
+import { checkProofs } from '../proof-checks.js';
 import { checkTemporal, checkWorkers } from '../server-checks.js';
 import { inSession, type Session } from '../session.js';
 import { troubledSets } from '../set-health.js';
@@ -115,6 +116,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   checks.push(...(await checkStaging(settings)), ...(await checkDataDisks(settings)));
   checks.push(...checkRights(settings));
   const catalogWorks = checks[1]?.level !== 'trouble';
+  checks.push(...(await checkProofs(session, catalogWorks)));
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {

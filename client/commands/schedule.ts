@@ -4,6 +4,7 @@ import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { mayWrite } from '../../catalog/open-for-reading.js';
 import {
+  askForRun,
   insertSchedule,
   lastRunOf,
   listSchedules,
@@ -261,6 +262,8 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
   await withServer(session, async (server) => {
     await tellSchedule(server, row);
+    // Without this the run would be taken for somebody else's.
+    await askForRun(await session.catalog(), row.name);
     await server.client.schedule
       .getHandle(scheduleId(row.name, server.installation))
       .trigger(ScheduleOverlapPolicy.SKIP);

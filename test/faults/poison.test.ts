@@ -141,7 +141,7 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
     },
     { fresh: false },
   );
-  const { client } = server.environment;
+  const { client } = server;
   const target = ownServer(settings, { ...installation.env, ...server.env });
   // Registers the search attributes, as the first `backup` on a server does.
   const shortId = await shortInstallationId(catalog, settings);
@@ -221,7 +221,7 @@ test('an update with wrong arguments fails, and the set goes on', async (t) => {
   const server = await OwnServer.start(t, installation);
   await server.worker(['archive']);
   await beginSet({ installation, server, source });
-  const handle = server.environment.client.workflow.getHandle(backupWorkflowId(setId, installation.shortId));
+  const handle = server.client.workflow.getHandle(backupWorkflowId(setId, installation.shortId));
   await assert.rejects(handle.executeUpdate('cancel', { args: [] }));
   await server.worker(['tape', '--drive', 'lto1']);
   const watched = await installation.run(['watch', setId], server.env);

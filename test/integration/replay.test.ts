@@ -6,13 +6,15 @@ import { gunzipSync } from 'node:zlib';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { projectDir, projectVersion } from '../../config/project-dir.js';
-import { recordHistories, stories } from '../support/record-histories.js';
+import { bundleWithKey } from '../../workers/worker-process.js';
+import { recordHistories, recordingKey, stories } from '../support/record-histories.js';
 
 // What the SDK tells of a replay is no one's to read here.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 const histories = path.join(projectDir, 'test', 'fixtures', 'histories');
-const workflowBundle = { codePath: path.join(projectDir, 'dist', 'workflow-bundle.js') };
+// The proofs in the histories are made with it.
+const workflowBundle = bundleWithKey(recordingKey);
 
 function readHistory(file: string): unknown {
   const bytes = readFileSync(path.join(histories, file));

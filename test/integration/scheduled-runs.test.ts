@@ -71,13 +71,13 @@ test('a broken set of yesterday is taken up and comes to its end before tonightâ
   assert.deepEqual(run.earlier, [{ setId: broken, status: 'completed', reason: null }]);
 });
 
-test('a run that is cancelled leaves its set alone, and one that has failed says why', async (t) => {
+test('a run that is ended leaves its set alone, and one that has failed says why', async (t) => {
   live().hold('writeToTape');
-  const cancelled = await begin(t);
+  const ended = await begin(t);
   await live().held('writeToTape');
   const [setId = ''] = await unfinished();
-  await cancelled.cancel();
-  await assert.rejects(cancelled.result());
+  await ended.terminate('by a test');
+  await assert.rejects(ended.result());
   assert.equal((await live().set(setId)).state, 'running');
   live().letGo();
   await live().comesTo(setId, 'completed');

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { projectDir } from '../../config/project-dir.js';
+import { keyFile } from '../../proof/key-file.js';
 import { obtainCli, realSources } from '../../embedded/obtain-cli.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { waitFor } from './wait-for.js';
@@ -66,6 +67,12 @@ export class Installation {
     });
     t.after(() => installation.destroy());
     return installation;
+  }
+
+  /** Gives it a key that is known, before its first command makes one. */
+  useKey(key: string): void {
+    mkdirSync(this.dataDir, { recursive: true });
+    writeFileSync(keyFile(this.dataDir), `${key}\n`, { mode: 0o600 });
   }
 
   get dataDir(): string {

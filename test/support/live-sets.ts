@@ -17,6 +17,7 @@ import { openSet, setNamed, type SetRow } from '../../catalog/sets.js';
 import { connectServer, type Server, type Session } from '../../client/session.js';
 import { startSet } from '../../workers/start-set.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
+import { messageKey } from '../../proof/key-file.js';
 import { lockDrive } from '../../tape/drive-lock.js';
 import { openDrive } from '../../tape/drive.js';
 import { labelTape } from '../../tape/label-tape.js';
@@ -62,12 +63,13 @@ export class LiveSets {
     const config = path.join(root, 'tapeflow.config.json');
     const drives = { lto1: { path: tapes[0] }, lto2: { path: tapes[1] } };
     writeFileSync(config, JSON.stringify({ drives }));
-    const alone = await WorkflowsAlone.start((end) => t.after(end), 'live');
+    const dataDir = path.join(root, 'data');
+    const alone = await WorkflowsAlone.start((end) => t.after(end), 'live', [], messageKey(dataDir));
     const env = {
       TEMPORAL_ADDRESS: alone.environment.address,
       TAPEFLOW_CONFIG: config,
       TAPEFLOW_INSTALLATION: 'live',
-      TAPEFLOW_DATA_DIR: path.join(root, 'data'),
+      TAPEFLOW_DATA_DIR: dataDir,
       BACKUP_COMPRESS_DIR: path.join(root, 'staging'),
       TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),
       HEARTBEAT_SECONDS: '5',
@@ -185,9 +187,13 @@ export class LiveSets {
 
   /** Waits until the catalog says that a set is in one of these states. */
   async comesTo(setId: string, ...states: string[]): Promise<void> {
-    await waitFor(
-      async () => states.includes((await this.set(setId)).state),
-      `${setId} to be ${states.join()}`,
+    const what = `${setId} to be ${states.join()}`;
+    await waitFor(async () => states.includes((await this.set(setId)).state), what).catch(
+      async (error: unknown) => {
+        const { state, reason } = await this.set(setId);
+        const refused = JSON.stringify(this.alone.refused);
+        throw new Error(`it is ${state} (${reason ?? ''}); refused: ${refused}`, { cause: error });
+      },
     );
   }
 

@@ -4,8 +4,11 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { projectDir } from '../../config/project-dir.js';
+import { messageKey } from '../../proof/key-file.js';
+import { provingClient } from '../../workers/proving-client.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
 import { temporalCli, type Installation, type Running } from './installation.js';
 import { waitFor } from './wait-for.js';
@@ -33,6 +36,12 @@ export class OwnServer {
 
   get env(): { TEMPORAL_ADDRESS: string } {
     return { TEMPORAL_ADDRESS: this.environment.address };
+  }
+
+  /** A client whose messages the workers obey; that of the environment is a stranger's. */
+  get client(): Client {
+    const { connection, namespace = 'default' } = this.environment;
+    return provingClient(messageKey(this.installation.dataDir), { connection, namespace });
   }
 
   /** Starts a worker process, and waits until it runs. */

@@ -16,6 +16,9 @@ import { waitFor } from './wait-for.js';
 /** A set, and the workflow whose histories are told if it is not the set's own. */
 type Story = OwnSet & { workflowId?: string };
 
+/** The key of every installation whose histories are recorded: they replay with no other. */
+export const recordingKey = 'c0'.repeat(32);
+
 /** Lets sets take every way through the workflows that a replay must know, one set for each. */
 export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
   plain: async (t) => {
@@ -149,12 +152,14 @@ function retrievalOf({ installation }: OwnSet): string {
 async function ownSetOfTwoDrives(t: TestContext): Promise<OwnSet> {
   const source = tempFolder(t);
   const { installation } = await twoDrives(t, { MAX_GROUP_SIZE: '100KB' });
+  installation.useKey(recordingKey);
   return { installation, source, server: await OwnServer.start(t, installation) };
 }
 
 async function ownSet(t: TestContext, env: Record<string, string>, serverArgs?: string[]): Promise<OwnSet> {
   const source = tempFolder(t);
   const installation = await Installation.make(t, env);
+  installation.useKey(recordingKey);
   return { installation, source, server: await OwnServer.start(t, installation, serverArgs) };
 }
 

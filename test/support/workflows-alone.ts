@@ -1,15 +1,18 @@
-import path from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { projectDir } from '../../config/project-dir.js';
+import { refusalSinks, stepChecks } from '../../workers/check-steps.js';
+import { provingClient } from '../../workers/proving-client.js';
+import { bundleWithKey } from '../../workers/worker-process.js';
 import { queuesOf, type Queues } from '../../workflows/queues.js';
 import { temporalCli } from './installation.js';
 
 /** Activities of a test's own, in the place of the real ones; those that it does not give never come. */
 type Activities = Record<string, (...args: never[]) => unknown>;
 
-const bundle = path.join(projectDir, 'dist', 'workflow-bundle.js');
+/** The key of these tests' installation. */
+const testKey = 'ab'.repeat(32);
 const attributes = [
   'Set=Keyword',
   'Source=KeywordList',
@@ -25,12 +28,19 @@ const attributes = [
  */
 export class WorkflowsAlone {
   readonly queues: Queues;
+  /** Whose messages are obeyed; that of the environment is a stranger's. */
+  readonly client: Client;
+  /** What was refused, in its order. */
+  readonly refused: { kind: string; what: string }[] = [];
 
   private constructor(
     readonly environment: TestWorkflowEnvironment,
     installation: string,
+    private readonly key: string,
   ) {
     this.queues = queuesOf(installation);
+    const { connection, namespace = 'default' } = environment;
+    this.client = provingClient(key, { connection, namespace });
   }
 
   /** @param more arguments of the server. */
@@ -38,6 +48,7 @@ export class WorkflowsAlone {
     after: (end: () => Promise<void>) => void,
     installation = 'alone',
     more: readonly string[] = [],
+    key = testKey,
   ): Promise<WorkflowsAlone> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const executable = { type: 'existing-path', path: await temporalCli() } as const;
@@ -45,7 +56,7 @@ export class WorkflowsAlone {
     extraArgs.push(...more);
     const environment = await TestWorkflowEnvironment.createLocal({ server: { executable, extraArgs } });
     after(() => environment.teardown());
-    return new WorkflowsAlone(environment, installation);
+    return new WorkflowsAlone(environment, installation, key);
   }
 
   /** Serves a queue until the test ends; `workflows`: runs them too. */
@@ -55,14 +66,18 @@ export class WorkflowsAlone {
     activities: Activities,
     { workflows = false } = {},
   ): Promise<void> {
+    const note = (kind: string, what: string) => void this.refused.push({ kind, what });
     const worker = await Worker.create({
       connection: this.environment.nativeConnection,
       taskQueue,
-      activities,
+      // Every start counts, unless the test looks at it.
+      activities: { claimStart: async () => null, ...activities },
+      interceptors: { activity: [stepChecks(this.key, { note })] },
+      sinks: refusalSinks({ note }),
       shutdownForceTime: '1s',
       maxHeartbeatThrottleInterval: '100ms',
       ...(workflows
-        ? { workflowBundle: { codePath: bundle }, workflowFailureErrorTypes: { '*': ['Error'] } }
+        ? { workflowBundle: bundleWithKey(this.key), workflowFailureErrorTypes: { '*': ['Error'] } }
         : {}),
     });
     const running = worker.run();
@@ -87,7 +102,7 @@ export class WorkflowsAlone {
 
   /** Starts a workflow; what is left of it when the test ends is terminated. */
   async begin(t: TestContext, workflow: string, workflowId: string, input: object) {
-    const handle = await this.environment.client.workflow.start(workflow, {
+    const handle = await this.client.workflow.start(workflow, {
       workflowId,
       taskQueue: this.queues.archive,
       args: [input],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import path from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { beginSet } from '../../client/begin-set.js';
 import type { Server, Session } from '../../client/session.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
@@ -39,7 +40,10 @@ test('a set that the server refuses is failed and says why; one whose server is 
       if (answer !== undefined) throw answer;
     };
     const target = { address: 'x:7233', embedded: true };
-    const server = { target, installation: 'i', client: { workflow: { start } } } as unknown as Server;
+    const describe = () => Promise.reject(new WorkflowNotFoundError('none', 'w', undefined));
+    const workflow = { start, getHandle: () => ({ describe }) };
+    const withDeadline = <Result>(_: number, run: () => Result) => run();
+    const server = { target, installation: 'i', client: { workflow, withDeadline } } as unknown as Server;
     const told = await beginSet(session, server, set, { retry: false }).then(
       () => 'begun',
       (error: unknown) => describeError(error),

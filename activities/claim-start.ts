@@ -1,0 +1,10 @@
+import { claimStart, type StartClaim } from '../catalog/claimed-starts.js';
+import { asAttempt } from './attempt.js';
+import type { Deps } from './deps.js';
+
+/** The step that every workflow begins with. */
+export function claimActivities({ catalog }: Pick<Deps, 'catalog'>) {
+  return { claimStart: (claim: StartClaim) => asAttempt(() => claimStart(catalog, claim)) };
+}
+
+export type ClaimActivities = ReturnType<typeof claimActivities>;

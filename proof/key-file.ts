@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
+
+/** Bytes of the key: as many as SHA-256 gives out. */
+const keyBytes = 32;
+
+/** The file of the key with which the messages of an installation are proven. */
+export function keyFile(dataDir: string): string {
+  return path.join(dataDir, 'message.key');
+}
+
+/**
+ * The key of the installation in a data folder, in hexadecimal digits. It is made where there is none.
+ *
+ * Throws `KeyExposed` when others may read the file, `KeyDamaged` when it holds something else, `NoKey` when it can neither be
+ * read nor made.
+ */
+export function messageKey(dataDir: string): string {
+  const known = readKey(dataDir);
+  if (known !== undefined) return known;
+  try {
+    makeKey(dataDir);
+  } catch (error) {
+    throw new TapeflowFailure(
+      'NoKey',
+      `The key of this installation cannot be made in ${keyFile(dataDir)}: ${describeError(error)}.`,
+      { cause: error },
+    );
+  }
+  const made = readKey(dataDir);
+  if (made !== undefined) return made;
+  throw new TapeflowFailure('NoKey', `${keyFile(dataDir)} was deleted the moment it was made.`);
+}
+
+/** The key; undefined: there is none yet. Throws as `messageKey` does. */
+export function readKey(dataDir: string): string | undefined {
+  const file = keyFile(dataDir);
+  let text: string;
+  let mode: number;
+  try {
+    const fd = openSync(file, 'r');
+    try {
+      mode = fstatSync(fd).mode;
+      text = readFileSync(fd, 'utf8').trim();
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw new TapeflowFailure(
+      'NoKey',
+      `The key of this installation cannot be read from ${file}: ${describeError(error)}.`,
+      {
+        advice: 'Run tapeflow as the user that its workers run as.',
+        cause: error,
+      },
+    );
+  }
+  // Windows has no such bits: there the data folder's own rights count.
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    throw new TapeflowFailure(
+      'KeyExposed',
+      `Others may read ${file} (mode ${(mode & 0o777).toString(8)}), the key that proves who gives commands.`,
+      { advice: `Delete it, since it may be known, and restart the workers: a new one is made.` },
+    );
+  }
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw new TapeflowFailure('KeyDamaged', `${file} holds no key: it is not ${keyBytes * 2} digits.`, {
+      advice: 'Delete it and restart the workers: a new one is made, and unfinished sets are taken up again.',
+    });
+  }
+  return text;
+}
+
+/** Writes a key under a name of its own first: whoever finds the key's file finds all of it, and only one is ever there. */
+function makeKey(dataDir: string): void {
+  mkdirSync(dataDir, { recursive: true });
+  const part = `${keyFile(dataDir)}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
+  const fd = openSync(part, 'wx', 0o600);
+  try {
+    writeFileSync(fd, `${randomBytes(keyBytes).toString('hex')}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  try {
+    linkSync(part, keyFile(dataDir));
+  } catch (error) {
+    // Another process of ours was faster.
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(part, { force: true });
+  }
+}

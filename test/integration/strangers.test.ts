@@ -1,0 +1,463 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, test, type TestContext } from 'node:test';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { pino } from 'pino';
+import { insertSchedule, askForRun, findSchedule } from '../../catalog/schedules.js';
+import type { Check } from '../../client/disk-checks.js';
+import { checkProofs } from '../../client/proof-checks.js';
+import { setHandle } from '../../client/session.js';
+import { keyFile } from '../../proof/key-file.js';
+import { proofHeader } from '../../proof/message-proof.js';
+import { RefusalLog } from '../../workers/refusal-log.js';
+import { startSet } from '../../workers/start-set.js';
+import { tellSchedule } from '../../workers/schedules.js';
+import { scheduleId } from '../../workers/schedule-id.js';
+import { workflowTrouble } from '../../workers/workflow-trouble.js';
+import { backupWorkflowId, pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { liveSetsOfFile } from '../support/live-sets.js';
+import { Stranger } from '../support/stranger.js';
+import { waitFor } from '../support/wait-for.js';
+
+const live = liveSetsOfFile();
+const namespace = 'default';
+const queue = queuesOf('live').archive;
+
+const ends: (() => unknown)[] = [];
+let come: Promise<Stranger> | undefined;
+/** The stranger, who comes with the first test. */
+const stranger = () =>
+  (come ??= Stranger.come({ after: (end) => void ends.push(end) }, live().server.target.address));
+after(() => ends.forEach((end) => end()));
+
+const payloads = (...args: unknown[]) => ({
+  payloads: args.map((arg) => defaultPayloadConverter.toPayload(arg)),
+});
+const header = (text: string) => ({ fields: { [proofHeader]: defaultPayloadConverter.toPayload(text) } });
+const proofIn = (given: { fields?: Record<string, never> | null } | null | undefined): string =>
+  defaultPayloadConverter.fromPayload(given?.fields?.[proofHeader] ?? assert.fail('it has no proof'));
+
+/** Starts a workflow as a stranger does; its run. */
+async function start(
+  type: string,
+  workflowId: string,
+  args: unknown[],
+  proof?: string,
+  on = queue,
+): Promise<string> {
+  const { runId } = await (
+    await stranger()
+  ).call('startWorkflowExecution', {
+    ...{ namespace, workflowId, requestId: randomUUID(), identity: 'somebody' },
+    workflowType: { name: type },
+    taskQueue: { name: on },
+    input: payloads(...args),
+    ...(proof === undefined ? {} : { header: header(proof) }),
+  });
+  return runId ?? '';
+}
+
+/** How a run has ended: the message of its failure. */
+async function endOf(workflowId: string, runId?: string): Promise<string> {
+  const handle = live().alone.client.workflow.getHandle(workflowId, runId, { followRuns: false });
+  return handle.result().then(
+    () => 'it has come to a good end',
+    (error: Error) => String(error.cause),
+  );
+}
+
+async function history(workflowId: string, runId?: string) {
+  const { history } = await live().server.client.workflowService.getWorkflowExecutionHistory({
+    namespace,
+    execution: { workflowId, ...(runId === undefined ? {} : { runId }) },
+  });
+  return history?.events ?? [];
+}
+
+async function update(
+  workflowId: string,
+  name: string,
+  id: string,
+  proof?: string,
+  runId = '',
+): Promise<unknown> {
+  const answer = await (
+    await stranger()
+  ).call('updateWorkflowExecution', {
+    ...{ namespace, workflowExecution: { workflowId, runId }, waitPolicy: { lifecycleStage: 3 } },
+    request: {
+      meta: { updateId: id, identity: 'somebody' },
+      input: { name, args: payloads(), ...(proof === undefined ? {} : { header: header(proof) }) },
+    },
+  });
+  return answer;
+}
+
+const refusals = (kind: string) => live().alone.refused.filter((one) => one.kind === kind).length;
+const noProof = /has no proof that it comes from this installation/;
+
+test('another user cannot read the key', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
+  await assert.rejects((await stranger()).read(keyFile(live().settings.TAPEFLOW_DATA_DIR)), /EACCES/);
+});
+
+test('every workflow that a stranger starts fails before its first step', async () => {
+  live().hold('scanSources');
+  const setId = await live().begin(1);
+  await live().held('scanSources');
+  const sets = async () => (await live().catalog.selectFrom('sets').selectAll().execute()).length;
+  const before = await sets();
+  const options = { heartbeatSeconds: 5, retrySeconds: 1, tapeRetrySeconds: 1, retryAttempts: 3 };
+  const id = 'restore-000001';
+  const wanted: [string, unknown[]][] = [
+    ['backupSet', [{ setId, pool: 'A', drive: 'lto1', options, cursor: 0, scanned: false, retry: true }]],
+    ['scheduledBackup', [{ name: 'nightly' }]],
+    ['retrieveArchives', [{ id, kind: 'restore', drive: 'lto1', options }]],
+    ['copyArchives', [{ id, drive: 'lto1', toDrive: 'lto2', options, syncBytes: 1 }]],
+    ['labelLoadedTape', ['lto1', { name: 'MINE', pool: 'A', force: true }]],
+    ['eraseLoadedTape', ['lto1', { name: 'A1', uuid: 'x', retentions: {} }]],
+  ];
+  const begun = refusals('start');
+  for (const [index, [type, args]] of wanted.entries()) {
+    const proof = index % 2 === 0 ? undefined : `command ${'A'.repeat(43)} ${Date.now()} x`;
+    const runId = await start(type, `mine-${type}`, args, proof);
+    assert.match(await endOf(`mine-${type}`, runId), noProof, type);
+    const steps = (await history(`mine-${type}`, runId)).filter(
+      (event) => event.activityTaskScheduledEventAttributes,
+    );
+    assert.equal(steps.length, 0, type);
+  }
+  assert.equal(refusals('start') - begun, wanted.length);
+  assert.equal(await sets(), before);
+  live().letGo();
+  await live().comesTo(setId, 'completed');
+});
+
+test('a start that was used is not obeyed again, under its own id or another, nor with other arguments', async () => {
+  const setId = await live().begin(1);
+  await live().comesTo(setId, 'completed');
+  const workflowId = backupWorkflowId(setId, 'live');
+  await live().server.client.workflow.getHandle(workflowId).result();
+  const started = (await history(workflowId))[0]?.workflowExecutionStartedEventAttributes;
+  const proof = proofIn(started?.header as never);
+  const [input] = (started?.input?.payloads ?? []).map((payload) =>
+    defaultPayloadConverter.fromPayload<object>(payload),
+  );
+  const events = async () => (await live().catalog.selectFrom('events').selectAll().execute()).length;
+  const before = await events();
+  assert.match(
+    await endOf(workflowId, await start('backupSet', workflowId, [input], proof)),
+    /it was used before/,
+  );
+  const other = `${workflowId}-2`;
+  assert.match(await endOf(other, await start('backupSet', other, [input], proof)), noProof);
+  const changed = { ...input, retry: true };
+  assert.match(await endOf(workflowId, await start('backupSet', workflowId, [changed], proof)), noProof);
+  assert.match(await endOf(workflowId, await start('copyArchives', workflowId, [input], proof)), noProof);
+  assert.equal(await events(), before, 'nothing was done');
+  assert.equal((await live().set(setId)).state, 'completed');
+});
+
+test('an update counts once, in its run alone', async () => {
+  live().hold('scanSources');
+  const setId = await live().begin(1);
+  await live().held('scanSources');
+  const handle = setHandle(live().server, setId);
+  const { workflowId } = handle;
+  const refusedBefore = refusals('update');
+  for (const name of ['pause', 'resume', 'cancel', 'retryFailed', 'tapeLoaded'])
+    await refuses(update(workflowId, name, randomUUID()));
+  assert.equal(refusals('update') - refusedBefore, 5);
+  await handle.executeUpdate(pauseUpdate);
+  const accepted = (await history(workflowId)).find(
+    (event) => event.workflowExecutionUpdateAcceptedEventAttributes,
+  );
+  const request = accepted?.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest;
+  const id = request?.meta?.updateId ?? '';
+  const proof = proofIn(request?.input?.header as never);
+  await handle.executeUpdate(resumeUpdate);
+  await update(workflowId, 'pause', id, proof).catch(() => undefined);
+  await refuses(update(workflowId, 'pause', randomUUID(), proof));
+  await refuses(update(workflowId, 'cancel', id + 'x', proof));
+  assert.equal((await live().set(setId)).state, 'scanning', 'it is not paused again');
+
+  await handle.terminate('by a test');
+  await startSet(live().server, live().catalog, await live().set(setId), { retry: false });
+  await live().held('scanSources');
+  await refuses(update(workflowId, 'pause', id, proof));
+  assert.equal((await live().set(setId)).state, 'scanning');
+  live().letGo();
+  await live().comesTo(setId, 'completed');
+});
+
+/** An update is refused: the server says so in its answer. */
+async function refuses(answer: Promise<unknown>): Promise<void> {
+  assert.match(JSON.stringify(await answer), noProof);
+}
+
+test('a cancellation at the server has no proof, so the set goes on; the operator is told', async () => {
+  live().hold('scanSources');
+  const setId = await live().begin(1);
+  await live().held('scanSources');
+  const before = refusals('cancel');
+  const workflowId = backupWorkflowId(setId, 'live');
+  await (
+    await stranger()
+  ).call('requestCancelWorkflowExecution', {
+    namespace,
+    workflowExecution: { workflowId },
+    requestId: randomUUID(),
+  });
+  await waitFor(() => refusals('cancel') > before, 'the operator to be told');
+  assert.equal((await live().set(setId)).state, 'scanning');
+  live().letGo();
+  await live().comesTo(setId, 'completed');
+});
+
+test('a schedule runs when it is due or asked for: what a stranger makes or triggers does nothing', async () => {
+  const { catalog, server, source } = live();
+  const backup = { sources: [source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full', direct: false };
+  const named = {
+    name: 'yearly',
+    cron: '17 3 29 2 *',
+    zone: 'UTC',
+    command: 'backup',
+    arguments: JSON.stringify(backup),
+  };
+  await insertSchedule(catalog, named, { replace: false });
+  await tellSchedule(server, (await findSchedule(catalog, 'yearly')) ?? assert.fail());
+  const ours = scheduleId('yearly', 'live');
+  const sets = async () => (await catalog.selectFrom('sets').select('id').execute()).length;
+  const before = await sets();
+  const runs = async (prefix: string) => {
+    const found: { workflowId: string; runId: string }[] = [];
+    for await (const { workflowId, runId } of server.client.workflow.list({
+      query: `WorkflowType = 'scheduledBackup'`,
+    }))
+      if (workflowId.startsWith(prefix)) found.push({ workflowId, runId });
+    return found;
+  };
+  const triggered = async (id: string, prefix: string): Promise<string> => {
+    const before = (await runs(prefix)).map(({ runId }) => runId);
+    await (
+      await stranger()
+    ).call('patchSchedule', {
+      namespace,
+      scheduleId: id,
+      patch: { triggerImmediately: {} },
+      requestId: randomUUID(),
+    });
+    const fresh = async () => (await runs(prefix)).find(({ runId }) => !before.includes(runId));
+    await waitFor(fresh, 'the run');
+    const { workflowId, runId } = (await fresh()) ?? assert.fail();
+    return endOf(workflowId, runId);
+  };
+  assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then, and no command has asked for it/);
+
+  const { schedule } = await server.client.workflowService.describeSchedule({ namespace, scheduleId: ours });
+  const genuine = schedule?.action?.startWorkflow ?? assert.fail();
+  const action = {
+    ...{ workflowId: 'mine', workflowType: { name: 'scheduledBackup' }, taskQueue: { name: queue } },
+    input: payloads({ name: 'yearly' }),
+  };
+  for (const [id, more] of [
+    ['bare', {}],
+    ['copied', { header: { fields: genuine.header?.fields } }],
+  ] as const) {
+    await (
+      await stranger()
+    ).call('createSchedule', {
+      ...{ namespace, scheduleId: id, requestId: randomUUID() },
+      schedule: { spec: {}, action: { startWorkflow: { ...action, workflowId: `mine-${id}`, ...more } } },
+    });
+    assert.match(await triggered(id, `mine-${id}`), noProof, id);
+  }
+  // A start of the stranger's own in the place of the server's, at a time that is due, but has passed.
+  const proof = proofIn(genuine.header as never);
+  const past = `scheduled-yearly-live-2024-02-29T03:17:00Z`;
+  assert.match(
+    await endOf(past, await start('scheduledBackup', past, [{ name: 'yearly' }], proof)),
+    /too old/,
+  );
+
+  assert.equal(await sets(), before, 'no set was made');
+  await askForRun(catalog, 'yearly');
+  await server.client.schedule.getHandle(ours).trigger();
+  await waitFor(
+    async () => (await findSchedule(catalog, 'yearly'))?.run_set != null,
+    'the run that was asked for',
+  );
+  const { run_set: setId } = (await findSchedule(catalog, 'yearly')) ?? assert.fail();
+  await live().comesTo(setId ?? '', 'completed');
+  assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then/, 'once');
+});
+
+/** The first task of a workflow that our workers do not get, and what a false worker makes of it: a step. */
+async function falseWorker(
+  t: TestContext,
+  type: string,
+  args: unknown[],
+  proof: string | undefined,
+  runOn = queue,
+) {
+  const taskQueue = `mine-${randomUUID()}`;
+  const workflowId = `false-${randomUUID()}`;
+  await (
+    await stranger()
+  ).call('startWorkflowExecution', {
+    ...{
+      namespace,
+      workflowId,
+      requestId: randomUUID(),
+      workflowType: { name: 'x' },
+      taskQueue: { name: taskQueue },
+    },
+  });
+  t.after(() =>
+    live()
+      .alone.client.workflow.getHandle(workflowId)
+      .terminate()
+      .catch(() => undefined),
+  );
+  const { taskToken } = await (
+    await stranger()
+  ).call('pollWorkflowTaskQueue', {
+    namespace,
+    taskQueue: { name: taskQueue },
+  });
+  await (
+    await stranger()
+  ).call('respondWorkflowTaskCompleted', {
+    ...{ namespace, taskToken: Buffer.from(taskToken ?? '', 'base64') },
+    commands: [
+      {
+        // COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
+        commandType: 1,
+        scheduleActivityTaskCommandAttributes: {
+          ...{ activityId: '2', activityType: { name: type }, taskQueue: { name: runOn } },
+          input: payloads(...args),
+          ...{ startToCloseTimeout: { seconds: 60 }, scheduleToCloseTimeout: { seconds: 600 } },
+          ...(proof === undefined ? {} : { header: header(proof) }),
+        },
+      },
+    ],
+  });
+  const failure = async () =>
+    (await history(workflowId)).find((event) => event.activityTaskFailedEventAttributes)
+      ?.activityTaskFailedEventAttributes;
+  await waitFor(failure, 'the step to fail');
+  return (await failure())?.failure?.message ?? '';
+}
+
+test('a false workflow worker’s steps are not run, whatever proof they carry', async (t) => {
+  const setId = await live().begin(1);
+  await live().comesTo(setId, 'completed');
+  await live().server.client.workflow.getHandle(backupWorkflowId(setId, 'live')).result();
+  live().hold('finishSet');
+  const victim = await live().begin(1);
+  await live().held('finishSet');
+  const before = refusals('step');
+  assert.match(await falseWorker(t, 'cancelSet', [victim, true], undefined), noProof);
+  const events = await history(backupWorkflowId(setId, 'live'));
+  const scheduled = events.find(
+    (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'finishSet',
+  )?.activityTaskScheduledEventAttributes;
+  const proof = proofIn(scheduled?.header as never);
+  // Everything as it was, but in another run.
+  assert.match(await falseWorker(t, 'finishSet', [setId], proof), noProof);
+  assert.equal(refusals('step') - before, 2);
+  live().letGo();
+  await live().comesTo(victim, 'completed');
+});
+
+test('an answer or a failure that a stranger gives to a step ends the run, and the set is as it was', async () => {
+  for (const method of ['respondActivityTaskCompletedById', 'respondActivityTaskFailedById'] as const) {
+    live().hold('scanSources');
+    const setId = await live().begin(1);
+    await live().held('scanSources');
+    const workflowId = backupWorkflowId(setId, 'live');
+    const described = await live().server.client.workflow.getHandle(workflowId).describe();
+    const pending = described.raw.pendingActivities?.find(
+      ({ activityType }) => activityType?.name === 'scanSources',
+    );
+    const failure = {
+      message: 'the disk is broken',
+      applicationFailureInfo: { type: 'SourceFailed', nonRetryable: true },
+    };
+    await (
+      await stranger()
+    ).call(method, {
+      ...{
+        namespace,
+        workflowId,
+        runId: described.runId,
+        activityId: pending?.activityId,
+        identity: 'somebody',
+      },
+      ...(method === 'respondActivityTaskCompletedById' ? { result: payloads(null) } : { failure }),
+    });
+    assert.match(await endOf(workflowId, described.runId), noProof, method);
+    assert.equal(
+      (await live().set(setId)).state,
+      'scanning',
+      'it is unfinished, and so it is taken up again',
+    );
+    live().letGo();
+    await startSet(live().server, live().catalog, await live().set(setId), { retry: false });
+    await live().comesTo(setId, 'completed');
+  }
+});
+
+test('a workflow that a stranger puts in the place of a set’s is ended, and the set goes on', async () => {
+  live().hold('scanSources');
+  const setId = await live().begin(1);
+  await live().held('scanSources');
+  const workflowId = backupWorkflowId(setId, 'live');
+  const workflowExecution = { workflowId };
+  await (await stranger()).call('terminateWorkflowExecution', { namespace, workflowExecution });
+  await start('backupSet', workflowId, [{}], undefined, 'mine');
+  const { server, catalog } = live();
+  assert.match(
+    (await workflowTrouble(server, workflowId))?.finding ?? '',
+    /somebody else runs a workflow of its name/,
+  );
+  live().letGo();
+  await startSet(server, catalog, await live().set(setId), { retry: false, onlyNew: true });
+  await live().comesTo(setId, 'completed');
+});
+
+test('doctor tells of the key, of what was refused, and who has sent it', async () => {
+  const { catalog, settings, alone } = live();
+  const runId = await start('scheduledBackup', 'mine-told', [{ name: 'x' }]);
+  assert.match(await endOf('mine-told', runId), noProof);
+  const log = new RefusalLog(catalog, pino({ level: 'silent' }));
+  for (let time = 1; time <= 1000; time += 1)
+    log.note('start', alone.refused.at(-1)?.what ?? '', { workflowId: 'mine-told', runId });
+  await log.close();
+  const told: Check[] = [];
+  await live().command(async (session) => void told.push(...(await checkProofs(session, true))));
+  const [key, refused] = told;
+  assert.equal(key?.level, 'ok');
+  assert.match(key?.finding ?? '', new RegExp(keyFile(settings.TAPEFLOW_DATA_DIR)));
+  assert.equal(refused?.level, 'trouble');
+  assert.match(
+    refused?.finding ?? '',
+    /^The start of scheduledBackup mine-told was not obeyed.*1000 so far\); who sent it calls themselves somebody\b/,
+  );
+});
+
+test('what is asked of a run that somebody else’s messages came to is still done', async () => {
+  const setId = await live().begin(2);
+  const workflowId = backupWorkflowId(setId, 'live');
+  await update(workflowId, 'cancel', 'x').catch(() => undefined);
+  await (
+    await stranger()
+  ).call('signalWorkflowExecution', {
+    namespace,
+    workflowExecution: { workflowId },
+    signalName: 'cancel',
+    requestId: randomUUID(),
+  });
+  await live().comesTo(setId, 'completed');
+  assert.equal(await live().committed(setId), 6);
+});

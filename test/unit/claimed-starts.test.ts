@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import { claimStart } from '../../catalog/claimed-starts.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import { askForRun, insertSchedule } from '../../catalog/schedules.js';
+import { cronMatches } from '../../config/cron.js';
+import { tempFolder } from '../support/trees.js';
+
+const dayMs = 86_400_000;
+
+test('a time is one of a cron expression in its zone, by all five fields', () => {
+  const at = (text: string) => Date.parse(text);
+  assert.ok(cronMatches('30 2 * * *', 'UTC', at('2026-11-28T02:30:00Z')));
+  assert.ok(!cronMatches('30 2 * * *', 'UTC', at('2026-11-28T02:31:00Z')));
+  assert.ok(cronMatches('30 2 * * *', 'Europe/Berlin', at('2026-11-28T01:30:00Z')), 'in winter');
+  assert.ok(cronMatches('30 2 * * *', 'Europe/Berlin', at('2026-07-28T00:30:00Z')), 'in summer');
+  assert.ok(cronMatches('*/15 0 * * sat', 'UTC', at('2026-11-28T00:45:00Z')));
+  assert.ok(!cronMatches('*/15 0 * * fri', 'UTC', at('2026-11-28T00:45:00Z')));
+  assert.ok(cronMatches('0 0 29 nov 7', 'UTC', at('2026-11-29T00:00:00Z')), 'Sunday is 7 too');
+  assert.ok(!cronMatches('0 0 28 11 7', 'UTC', at('2026-11-28T00:00:00Z')), 'day and weekday');
+});
+
+test('a start counts for one run, and a scheduled one at its times, in their order', async (t) => {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
+  t.after(() => catalog.destroy());
+  const now = Date.now();
+  const claim = { workflowId: 'w', runId: 'r1', at: now, once: 'a' };
+  assert.equal(await claimStart(catalog, claim), null);
+  assert.equal(await claimStart(catalog, claim), null, 'the step was repeated');
+  assert.equal(await claimStart(catalog, { ...claim, runId: 'r2' }), 'it was used before');
+  assert.equal(await claimStart(catalog, { ...claim, once: 'b', at: now - 31 * dayMs }), 'it is too old');
+  assert.equal(
+    await claimStart(catalog, { ...claim, once: 'c', at: now + dayMs }),
+    'it is of a time to come',
+  );
+  // What is forgotten is too old to count again.
+  const later = now + 29 * dayMs;
+  assert.equal(await claimStart(catalog, { ...claim, once: 'd', at: later }, later), null);
+  assert.equal(await claimStart(catalog, { ...claim, runId: 'r2' }, later), 'it was used before');
+  const muchLater = now + 40 * dayMs;
+  assert.equal(await claimStart(catalog, { ...claim, once: 'e', at: muchLater }, muchLater), null);
+  assert.equal(await claimStart(catalog, { ...claim, runId: 'r2' }, muchLater), 'it is too old');
+
+  const schedule = { name: 'hourly', cron: '0 * * * *', zone: 'UTC', command: 'backup', arguments: '{}' };
+  const hourMs = 3_600_000;
+  const hour = Math.ceil(now / hourMs) * hourMs;
+  const run = (at: number, name = 'hourly') => ({
+    workflowId: `s-${at}`,
+    runId: `r${at}`,
+    at,
+    schedule: name,
+  });
+  await insertSchedule(catalog, schedule, { replace: false });
+  const at = (time: number, name?: string) => claimStart(catalog, run(time, name), time + 1000);
+  assert.match((await at(hour - hourMs)) ?? '', /that time has passed/, 'before it was made');
+  assert.equal(await at(hour + hourMs), null);
+  assert.equal(await at(hour + hourMs), null, 'the step was repeated');
+  assert.match((await at(hour)) ?? '', /that time has passed/, 'another is filled in');
+  assert.match((await at(hour + hourMs + 60_000)) ?? '', /not due then/);
+  assert.match((await at(hour + 2 * hourMs, 'other')) ?? '', /no such schedule/);
+  await askForRun(catalog, 'hourly');
+  await catalog
+    .updateTable('schedules')
+    .set({ run_asked_at: hour + hourMs + 120_500 })
+    .execute();
+  assert.equal(await at(hour + hourMs + 120_000), null, 'a command has asked');
+  assert.match((await at(hour + hourMs + 121_000)) ?? '', /not due then/, 'for one run');
+  assert.equal(await at(hour + 2 * hourMs), null);
+});

@@ -1,0 +1,13 @@
+/** A run of a schedule, as the server names it: when it was due, in milliseconds since 1970, and the id before that. */
+export interface DueRun {
+  scheduleWorkflowId: string;
+  at: number;
+}
+
+/** What the id of a run of a schedule says; undefined for any other id. */
+export function scheduledRun(workflowId: string): DueRun | undefined {
+  const [, scheduleWorkflowId = '', time = ''] =
+    /^(.+)-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/.exec(workflowId) ?? [];
+  const at = Date.parse(time);
+  return Number.isNaN(at) ? undefined : { scheduleWorkflowId, at };
+}
