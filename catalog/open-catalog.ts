@@ -175,7 +175,12 @@ function requireFolder(folder: string): void {
 /** Brings the schema up to date in one transaction: a crash leaves it as it was, and a second process waits. */
 async function migrate(catalog: Catalog, database: Database.Database): Promise<void> {
   if (isUpToDate(database)) return;
-  const migrator = new Migrator({ db: catalog, provider: { getMigrations: async () => migrations } });
+  const migrator = new Migrator({
+    db: catalog,
+    provider: { getMigrations: async () => migrations },
+    // Each stands for itself: a catalog of a version in development may have a later one before an earlier.
+    allowUnorderedMigrations: true,
+  });
   // Kysely begins no transaction for DDL on SQLite, so this one holds all that it does on the connection.
   database.exec('begin immediate');
   try {
