@@ -12,7 +12,7 @@ import type { ArchiveRow } from '../catalog/groups.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { isRebuilt } from '../catalog/rebuilt-sets.js';
 import { setNamed } from '../catalog/sets.js';
-import { keptMember } from './pack-group.js';
+import { inodeTime, keptMember } from './pack-group.js';
 
 const level = 6;
 const inFlight = 2;
@@ -112,6 +112,7 @@ function memberOf(row: PlannedRow): PackedMember | undefined {
     mtimeS: row.mtime_s,
     mtimeNs: row.mtime_ns,
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
     offset: row.tar_offset,
     contentOffset: null,
     flags: row.state === 'packed' ? [] : ['padded'],

@@ -2,6 +2,7 @@ import os from 'node:os';
 import { packInThread, type PackOptions, type PackProgress } from '../archive/pack-in-thread.js';
 import {
   flagReason,
+  type InodeTime,
   type KeptMember,
   type PackedMember,
   type PlannedMember,
@@ -158,7 +159,13 @@ function plannedMember(row: PlannedRow): PlannedMember | undefined {
     nlink: row.nlink,
     linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
   };
+}
+
+/** The inode's time of change; of a row from a tape that did not tell it, undefined. */
+export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
+  return s === 0 && ns === 0 ? undefined : [s, ns];
 }
 
 /** What a manifest says of an entry that an earlier archive holds. */
@@ -173,6 +180,7 @@ export function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
     mtimeNs: row.mtime_ns,
     linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
   };
 }
 

@@ -60,6 +60,7 @@ export function memberLine(member: PackedMember): string {
   let line = `{${field('name', name)},"type":"${member.type}","size":${member.size},"mode":${member.mode}`;
   line += `,"uid":${member.uid},"gid":${member.gid},"dev":"${member.dev}","ino":"${member.ino}"`;
   line += `,"nlink":${member.nlink},"offset":${member.offset},"mtime":[${member.mtimeS},${member.mtimeNs}]`;
+  if (member.ctime !== undefined) line += `,"ctime":[${member.ctime[0]},${member.ctime[1]}]`;
   if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   if (sha256 !== null) line += `,"sha256":"${sha256}"`;
@@ -73,6 +74,7 @@ export function keptLine(kept: KeptMember): string {
   let line = `{${field('kept', name)},"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
   line += `,"size":${kept.size},"mode":${kept.mode},"uid":${kept.uid},"gid":${kept.gid},"dev":"${kept.dev}"`;
   line += `,"ino":"${kept.ino}","nlink":${kept.nlink},"mtime":[${kept.mtimeS},${kept.mtimeNs}]`;
+  if (kept.ctime !== undefined) line += `,"ctime":[${kept.ctime[0]},${kept.ctime[1]}]`;
   if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   if (sha256 !== null) line += `,"sha256":"${sha256}"`;

@@ -12,7 +12,7 @@ export interface PlannedMessage {
   kept: string;
 }
 
-const plannedNumbers = 7;
+const plannedNumbers = 9;
 const plannedTexts = 6;
 
 export function encodePlanned(entries: readonly (PlannedMember | KeptMember)[]): PlannedMessage {
@@ -32,6 +32,8 @@ export function encodePlanned(entries: readonly (PlannedMember | KeptMember)[]):
     numbers[at + 4] = entry.uid;
     numbers[at + 5] = entry.gid;
     numbers[at + 6] = entry.nlink;
+    numbers[at + 7] = entry.ctime?.[0] ?? NaN;
+    numbers[at + 8] = entry.ctime?.[1] ?? 0;
     at += plannedNumbers;
     texts.push(entry.name, entry.type, entry.dev, entry.ino, entry.linkTarget ?? '', entry.hardLinkOf ?? '');
   }
@@ -58,6 +60,7 @@ export function decodePlanned({ numbers, texts, kept }: PlannedMessage): (Planne
       nlink: number(n + 6),
       linkTarget: text(i + 4) || null,
       hardLinkOf: text(i + 5) || null,
+      ctime: Number.isNaN(number(n + 7)) ? undefined : [number(n + 7), number(n + 8)],
     });
   }
   const held = JSON.parse(kept) as [number, KeptMember][];

@@ -1,3 +1,9 @@
+/**
+ * When an inode was changed last, as the scan saw it: seconds since 1970, rounded down, and the nanoseconds on top. By it the
+ * next set knows what has changed, also after the catalog was lost; no restore brings it back. Undefined: not known.
+ */
+export type InodeTime = readonly [number, number];
+
 /** One entry that the plan wants in an archive. All names are byte strings (see byte-string.ts). */
 export interface PlannedMember {
   /** Full path without its leading `/`; folders end in `/`. */
@@ -17,6 +23,7 @@ export interface PlannedMember {
   linkTarget: string | null;
   /** A path in an earlier archive that is the same file; its content is stored here again. */
   hardLinkOf: string | null;
+  ctime: InodeTime | undefined;
 }
 
 /**
@@ -42,6 +49,8 @@ export interface PackedMember {
   /** Target of a symbolic link, or the member that a `link` is the same file as. */
   linkTarget: string | null;
   hardLinkOf: string | null;
+  /** In a manifest, and on the way to one; see `InodeTime`. */
+  ctime?: InodeTime | undefined;
   /** SHA-256 of the content in hex; null for what has none. */
   sha256: string | null;
   /** Byte of the uncompressed archive where the member's first header begins. */

@@ -399,6 +399,7 @@ export class Packer {
       linkTarget: kind.linkTarget,
       // Another file has taken the place of the one that the scan saw: it is no link to the earlier path.
       hardLinkOf: kind.type !== 'link' && isSameInode(facts, entry) ? entry.hardLinkOf : null,
+      ctime: entry.ctime,
       sha256: null,
       offset: this.tar.position,
       contentOffset: null,

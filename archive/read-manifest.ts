@@ -37,12 +37,15 @@ const headerSchema = z.object({
 
 const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
 
+const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
+
 /** What both a stored entry and one that an earlier archive holds have. */
 const entryFields = {
   ...nameFields('target'),
   ...nameFields('hardLinkOf'),
   size: z.number().int().nonnegative(),
-  mtime: z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]),
+  mtime: timeFields,
+  ctime: timeFields.optional(),
   mode: z.number().int().nonnegative(),
   uid: z.number().int().nonnegative(),
   gid: z.number().int().nonnegative(),
@@ -192,6 +195,7 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
     ...{ name, type, size, mode, uid, gid, dev, ino, nlink, offset, flags },
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
+    ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
     linkTarget,
     hardLinkOf,
     sha256: fields.sha256 ?? null,
@@ -209,6 +213,7 @@ function keptOf(fields: z.output<typeof keptSchema>, number: number): KeptMember
     ...{ name, set, group, offset, size, mode, uid, gid, dev, ino, nlink, linkTarget, hardLinkOf },
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
+    ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
     sha256: fields.sha256 ?? null,
   };
 }

@@ -10,7 +10,21 @@ export type FileRow = Selectable<FilesTable>;
 
 /** What packing has to know of an entry: reading a whole row takes nearly twice as long. */
 const plannedColumns = [
-  ...(['path', 'type', 'size', 'mtime_s', 'mtime_ns', 'mode', 'uid', 'gid', 'dev', 'ino', 'nlink'] as const),
+  ...([
+    'path',
+    'type',
+    'size',
+    'mtime_s',
+    'mtime_ns',
+    'ctime_s',
+    'ctime_ns',
+    'mode',
+    'uid',
+    'gid',
+    'dev',
+    'ino',
+    'nlink',
+  ] as const),
   ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
   // Of those that an earlier set holds, which the manifest lists.
   ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),

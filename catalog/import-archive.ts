@@ -156,7 +156,7 @@ async function importFiles(tx: Catalog, { setId, group, manifestPath }: FoundArc
   await flush();
 }
 
-/** As the scan and the commit of a packed archive write it, but for the inode's time of change, which no tape holds. */
+/** As the scan and the commit of a packed archive write it; manifests of version 0.1 did not tell the inode's time of change. */
 function memberRow(setId: string, group: number, member: PackedMember): NewFile {
   const path = toBytes(member.name);
   return {
@@ -167,8 +167,8 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     size: member.size,
     mtime_s: boundedSeconds(member.mtimeS),
     mtime_ns: member.mtimeNs,
-    ctime_s: 0,
-    ctime_ns: 0,
+    ctime_s: boundedSeconds(member.ctime?.[0] ?? 0),
+    ctime_ns: member.ctime?.[1] ?? 0,
     mode: member.mode & 0o7777,
     uid: member.uid,
     gid: member.gid,

@@ -53,7 +53,7 @@ const unknowable = {
   ],
   groups: ['token', 'direct'],
   archives: ['token', 'created_at'],
-  files: ['ctime_s', 'ctime_ns'],
+  files: [],
   copies: ['token', 'written_at', 'committed_at'],
 };
 

@@ -17,6 +17,7 @@ export function* plannedBelow(root: string): Generator<PlannedMember> {
       dev: String(stats.dev),
       ino: String(stats.ino),
       nlink: stats.nlink,
+      ctime: [stats.ctimeS, stats.ctimeNs],
     };
   }
 }

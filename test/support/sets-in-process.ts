@@ -77,13 +77,15 @@ export async function setsInProcess(
 
   /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
   async function rebuilt() {
-    const fresh = await openCatalog(path.join(tempFolder(t), 'catalog.db'), settings.TAPEFLOW_DATA_DIR);
+    const file = path.join(tempFolder(t), 'catalog.db');
+    const fresh = await openCatalog(file, settings.TAPEFLOW_DATA_DIR);
     t.after(() => fresh.destroy());
     const scratch = path.join(root, 'scratch.part');
     const quiet = { say: () => undefined, onArchive: () => undefined };
     const readAgain = () => readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
     const reading = await readAgain();
-    return { ...stepsOn({ ...deps, catalog: fresh }, around), reading, readAgain };
+    const own = { ...deps, catalog: fresh, settings: { ...settings, CATALOG_URL: file } };
+    return { ...stepsOn(own, around), reading, readAgain };
   }
 }
 

@@ -47,7 +47,8 @@ function planOf(root: string): PlannedMember[] {
     const { size, mtimeS, mtimeNs, mode, uid, gid, nlink } = stats;
     const owner = { mode, uid, gid, nlink };
     const inode = { dev: String(stats.dev), ino: String(stats.ino) };
-    return [{ name, type, size, mtimeS, mtimeNs, ...owner, ...inode, linkTarget, hardLinkOf: null }];
+    const ctime = [stats.ctimeS, stats.ctimeNs] as const;
+    return [{ name, type, size, mtimeS, mtimeNs, ...owner, ...inode, linkTarget, hardLinkOf: null, ctime }];
   });
 }
 

@@ -372,6 +372,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   const kept = (name: string, linkTarget: string | null): KeptMember => ({
     ...{ name, set: '2026-11_000001', group: 3, offset: 512, size: 5, mtimeS: 1, mtimeNs: 2, mode: 0o644 },
     ...{ uid: 1, gid: 2, dev: '1', ino: '9', nlink: 2, linkTarget, hardLinkOf: null, sha256: 'a'.repeat(64) },
+    ctime: [3, 4],
   });
   const members = [kept('x/a', null), kept('x/\xff', 'x/a')];
   assert.deepEqual(await packer.add(members), { packed: [], skipped: [] });
