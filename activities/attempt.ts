@@ -129,11 +129,30 @@ export async function asAttempt<Result>(
       body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),
     );
   } catch (error) {
+    if (isShutDown(signal) && isCounted(info.retryPolicy?.maximumAttempts)) throw endedByShutdown();
     throwIfAborted();
     throw toApplicationFailure(error);
   } finally {
     clearInterval(timer);
   }
+}
+
+function isShutDown({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
+}
+
+/** Of a step that is tried a few times only, an attempt that a shutdown ends must not be one of them. */
+function isCounted(attempts = 0): boolean {
+  return attempts > 1 && Number.isFinite(attempts);
+}
+
+/** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */
+function endedByShutdown(): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'WorkerShutdown',
+    message: 'Its worker was shut down.',
+    nonRetryable: true,
+  });
 }
 
 const typeOfSide: Record<Side, string> = {

@@ -7,6 +7,7 @@ import {
   archiveOf,
   type ArchiveRow,
   bytesWithManifest,
+  fitsBudget,
   forgetArchive,
   groupOf,
   type GroupRow,
@@ -15,32 +16,41 @@ import {
   whileOwned,
 } from '../catalog/groups.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { sideOf } from '../config/sides.js';
+import { onSide, sideOf } from '../config/sides.js';
 import { setLimit } from '../tape/tape-limit.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
 import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
-import type { Attempt } from './attempt.js';
+import { asAttempt, type Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
 import { beginPacking } from './first-archive.js';
 import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
-import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
+import { lackOfSpace, lackOrFull, stagingIsFull, waitForSpace, type Lack } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
 
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in the
  * catalog, and only then named. A group that is further on already is left as it is.
  *
- * @returns `skipped` for a group that makes no archive, since no tape would take it.
+ * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room for it:
+ *   that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and released at once.
  */
-export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | undefined> {
-  return asStagingAttempt(deps, async (attempt) => {
-    for (;;) {
-      const result = await compressOnce(deps, ref, attempt);
-      if (result === 'done') return undefined;
-      if (result === 'skipped') return result;
+export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
+  return asAttempt(async (attempt) => {
+    try {
+      for (;;) {
+        const result = await onSide('staging', () => compressOnce(deps, ref, attempt));
+        if (result === 'done') return undefined;
+        if (result !== 'smaller') return result;
+      }
+    } catch (error) {
+      const why = stagingIsFull(error, deps.settings.BACKUP_COMPRESS_DIR);
+      if (why === undefined) throw error;
+      attempt.throwIfCancelled();
+      deps.logger.warn({ setId: ref.setId, group: ref.group }, `no room: ${why}`);
+      return 'full';
     }
   });
 }
@@ -50,8 +60,8 @@ async function compressOnce(
   deps: Deps,
   ref: GroupRef,
   attempt: Attempt,
-): Promise<'done' | 'skipped' | 'smaller'> {
-  const { catalog, settings } = deps;
+): Promise<'done' | 'skipped' | 'smaller' | 'full'> {
+  const { catalog } = deps;
   const group = await groupOf(catalog, ref.setId, ref.group);
   if (group.state === 'skipped') return 'skipped';
   const archive = await archiveOf(catalog, ref.setId, ref.group);
@@ -65,9 +75,8 @@ async function compressOnce(
   }
   const needs = await hopelessBytes(deps, ref, group);
   if (needs !== undefined) return makeSmaller(deps, ref, needs);
-  const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  await makeFolder(folder);
-  if (!(await beginWithRoom(deps, ref, group, attempt, folder))) return 'done';
+  const begun = await beginWithRoom(deps, ref, group, attempt);
+  if (begun !== 'begun') return begun;
   const options = setOptions(await setNamed(catalog, ref.setId));
   await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
   return packAndName(deps, ref, group, attempt, options);
@@ -216,31 +225,43 @@ async function renamePart(part: string, name: string): Promise<boolean> {
   }
 }
 
-/**
- * Waits until the group's bytes fit the disk and the staging budget; then takes it, and the promise to it is written in the
- * catalog.
- * @returns false when it is further on already.
- */
+/** Takes the group if its bytes fit the disk and the staging budget, and the promise to it is written in the catalog. */
 async function beginWithRoom(
   deps: Deps,
   ref: GroupRef,
   group: GroupRow,
   attempt: Attempt,
-  folder: string,
-): Promise<boolean> {
+): Promise<'begun' | 'full' | 'done'> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
   const need = Math.min(mostArchiveBytes(group), budget);
-  const { token } = attempt;
-  let begun = false as boolean;
-  await waitForSpace(deps, ref, attempt, async () => {
-    const lack = await lackOfSpace(folder, ref, need);
-    if (lack !== undefined) return lack;
-    attempt.throwIfCancelled();
-    const taken = await reserveAndBegin(catalog, { ...ref, token }, need, budget);
-    begun = taken === 'begun';
-    if (taken !== 'full') return undefined;
-    return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
+  if ((await lackOfDisk(deps, ref, need)) !== undefined) return 'full';
+  attempt.throwIfCancelled();
+  return reserveAndBegin(catalog, { ...ref, token: attempt.token }, need, budget);
+}
+
+/** Why the disk has no room for a group; undefined when it has. */
+async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Promise<Lack | undefined> {
+  const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+    await makeFolder(folder);
+    return lackOfSpace(folder, ref, need);
   });
-  return begun;
+}
+
+/**
+ * Waits until staging, by its budget and its disk, has room for a group that is to be compressed. Only looks, and holds no
+ * place of a compression.
+ */
+export function waitForRoom(deps: Deps, ref: GroupRef): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, settings } = deps;
+    const budget = settings.STAGING_MAX_BYTES;
+    const need = Math.min(mostArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
+    await waitForSpace(deps, ref, attempt, async () => {
+      const lack = await lackOfDisk(deps, ref, need);
+      if (lack !== undefined || (await fitsBudget(catalog, ref, need, budget))) return lack;
+      return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
+    });
+  });
 }

@@ -31,7 +31,7 @@ import { writeCatalogManifest } from './catalog-manifest.js';
 import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
 import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
-import { lackOfSpace, stagingIsFull } from './staging-condition.js';
+import { lackOfSpace, lackOrFull, stagingIsFull, type Lack } from './staging-condition.js';
 import { commitWritten } from './sync-tape.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from './write-to-tape.js';
 
@@ -383,19 +383,12 @@ async function lackForCopy(
   { settings }: DriveDeps,
   { retrieval_id: id, set_id: setId, group_no: group }: RetrievalArchiveRow,
   bytes: number,
-): Promise<{ why: string; stuck: boolean } | undefined> {
-  const root = settings.BACKUP_COMPRESS_DIR;
-  const folder = copyDir(root, id);
-  try {
-    return await onSide('staging', async () => {
-      await makeFolder(folder);
-      return lackOfSpace(folder, { setId, group }, bytes);
-    });
-  } catch (error) {
-    const why = stagingIsFull(error, root);
-    if (why === undefined) throw error;
-    return { why, stuck: true };
-  }
+): Promise<Lack | undefined> {
+  const folder = copyDir(settings.BACKUP_COMPRESS_DIR, id);
+  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+    await makeFolder(folder);
+    return lackOfSpace(folder, { setId, group }, bytes);
+  });
 }
 
 /** Deletes what a copy has staged. */

@@ -1,5 +1,5 @@
 import { claimActivities } from './claim-start.js';
-import { compressGroup } from './compress-group.js';
+import { compressGroup, waitForRoom } from './compress-group.js';
 import { compressToTape } from './compress-to-tape.js';
 import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
@@ -44,6 +44,7 @@ export function archiveActivities(deps: Deps) {
     earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
     openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
+    waitForRoom: (ref: GroupRef) => waitForRoom(deps, ref),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),

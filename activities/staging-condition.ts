@@ -42,7 +42,7 @@ export async function waitForSpace(
   deps: Deps,
   ref: GroupRef,
   attempt: Attempt,
-  lacks: () => Promise<{ why: string; stuck: boolean } | undefined>,
+  lacks: () => Promise<Lack | undefined>,
 ): Promise<void> {
   for (let waited = 0; ; waited += 1) {
     const lack = await lacks();
@@ -54,6 +54,26 @@ export async function waitForSpace(
   }
 }
 
+/** Why there is no room, and whether only a person can make it. */
+export interface Lack {
+  why: string;
+  stuck: boolean;
+}
+
+/** What a look at the room of staging says, also where making its folder finds it full or read-only. */
+export async function lackOrFull(
+  root: string,
+  look: () => Promise<Lack | undefined>,
+): Promise<Lack | undefined> {
+  try {
+    return await onSide('staging', look);
+  } catch (error) {
+    const why = stagingIsFull(error, root);
+    if (why === undefined) throw error;
+    return { why, stuck: true };
+  }
+}
+
 /** Files that a disk must have room for before an archive is put there: its own, their parts, and the folders above. */
 const inodesNeeded = 16;
 
@@ -61,11 +81,7 @@ const inodesNeeded = 16;
  * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files; undefined
  * when it has enough.
  */
-export async function lackOfSpace(
-  folder: string,
-  ref: GroupRef,
-  need: number,
-): Promise<{ why: string; stuck: boolean } | undefined> {
+export async function lackOfSpace(folder: string, ref: GroupRef, need: number): Promise<Lack | undefined> {
   const room = await roomAt(folder);
   if (room.bytes < need) {
     const why = `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, and group ${ref.group} may need ${formatBytes(need)}`;

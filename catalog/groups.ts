@@ -85,6 +85,16 @@ export async function closedGroups(
   return { groups, scanned: set.scanned === 1 };
 }
 
+/** True when so many bytes of a group fit the budget beside all that others hold of it. */
+export async function fitsBudget(
+  db: Catalog,
+  ref: { setId: string; group: number },
+  bytes: number,
+  budget: number,
+): Promise<boolean> {
+  return (await stagedBySets(db, ref)) + (await stagedByCopies(db)) + bytes <= budget;
+}
+
 /**
  * Takes the group for one attempt, as `beginCompressing` does, and promises it staging, if that fits the budget: the sum
  * over all groups of unfinished sets, and over unfinished copies from tape to tape. Parked and cancelled archives do not
@@ -99,8 +109,7 @@ export async function reserveAndBegin(
   budget: number,
 ): Promise<'begun' | 'full' | 'done'> {
   return catalog.transaction().execute(async (tx) => {
-    const others = (await stagedBySets(tx, { setId, group })) + (await stagedByCopies(tx));
-    if (others + bytes > budget) return 'full';
+    if (!(await fitsBudget(tx, { setId, group }, bytes, budget))) return 'full';
     return (await begin(tx, setId, group, { token, reserved: bytes })) ? 'begun' : 'done';
   });
 }

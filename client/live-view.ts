@@ -49,9 +49,12 @@ function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[]
   ];
 }
 
+/** Steps of a group that is to be compressed: the wait for room in staging is one of its own. */
+const compressing = new Set(['compressGroup', 'waitForRoom']);
+
 function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
   return steps
-    .filter((step) => step.activity === 'compressGroup' && step.started)
+    .filter((step) => compressing.has(step.activity) && step.started)
     .slice(0, 8)
     .map(({ details, attempt, lastFailure }) => {
       // Until its first heartbeat a step does not say which group it has.
@@ -67,7 +70,7 @@ function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
 /** Other steps that wait for a person or for time, such as a move to a disk that is full. */
 function stuckLines(steps: readonly PendingStep[]): string[] {
   return steps
-    .filter((step) => step.activity !== 'compressGroup' && step.started && step.details.stuck === true)
+    .filter((step) => !compressing.has(step.activity) && step.started && step.details.stuck === true)
     .slice(0, 4)
     .map((step) => `  waiting   ${stepName(step)}: ${step.details.why ?? ''}`);
 }
@@ -76,6 +79,7 @@ function stuckLines(steps: readonly PendingStep[]): string[] {
 const stepWords: Record<string, string> = {
   scanSources: 'scanning',
   compressGroup: 'compressing',
+  waitForRoom: 'waiting for room in staging',
   promoteArchive: 'moving to final',
   waitForFinal: 'looking into final',
   writeToTape: 'writing to tape',

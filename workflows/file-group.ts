@@ -1,6 +1,7 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { waitInFinal } from './final-wait.js';
+import { BackOff } from './back-off.js';
 import { makeReady, type Lane } from './lanes.js';
 import {
   failureReason,
@@ -72,14 +73,7 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
   for (let compressions = 1; ; compressions += 1) {
     run.compressing += 1;
     try {
-      const skipped = await outlivingWorkers(() =>
-        run.activities.compress.compressGroup.executeWithOptions(
-          { summary: `group ${ref.group}: compress` },
-          [ref],
-        ),
-      );
-      // Earlier versions return null.
-      if (skipped === 'skipped') return skipped;
+      if ((await compress(run, ref)) === 'skipped') return 'skipped';
     } finally {
       run.compressing -= 1;
     }
@@ -87,6 +81,35 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
       return await promoteAndWait(run, ref);
     } catch (error) {
       if (failureType(error) !== 'StagedArchiveDamaged' || compressions >= mostCompressions) throw error;
+    }
+  }
+}
+
+/**
+ * Stage 1. While staging has no room the group is `roomless`: what is short is what counts, so the drives sync and release
+ * what they have at once.
+ */
+async function compress(run: SetRun, ref: { setId: string; group: number }): Promise<'skipped' | undefined> {
+  const { group } = ref;
+  const backOff = new BackOff();
+  const once = () =>
+    outlivingWorkers(() =>
+      run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${group}: compress` }, [
+        ref,
+      ]),
+    );
+  for (;;) {
+    const compressed = await once();
+    // Earlier versions return null.
+    if (compressed !== 'full') return compressed ?? undefined;
+    run.roomless.add(group);
+    try {
+      await backOff.pause(`group ${group}: staging was full all the same`);
+      await run.activities.scan.waitForRoom.executeWithOptions({ summary: `group ${group}: wait for room` }, [
+        ref,
+      ]);
+    } finally {
+      run.roomless.delete(group);
     }
   }
 }

@@ -94,7 +94,8 @@ export function readyBytes(run: SetRun, lane: Lane): number {
 
 /** Nothing more comes to the drives, unless a tape takes what is staged. */
 function isExhausted(run: SetRun): boolean {
-  return run.staging.size === 0 && run.releasing === 0 && (run.fed || run.shortOfStaging);
+  const { staging, roomless, releasing, fed, shortOfStaging } = run;
+  return staging.size === roomless.size && releasing === 0 && (fed || shortOfStaging || roomless.size > 0);
 }
 
 /**

@@ -12,6 +12,7 @@ import type { ArchiveActivities, CompressActivities } from '../activities/index.
 import type { PlannedGroup } from '../activities/set-state.js';
 import type { SetState } from '../catalog/schema.js';
 import { activityOptions } from './activity-options.js';
+import { BackOff } from './back-off.js';
 import { allLanes, newWriters, readyBytes, type Lane, type Writer } from './lanes.js';
 import { searchAttributes, type BackupSetInput, type SetProgress } from './messages.js';
 
@@ -48,6 +49,8 @@ export interface SetRun {
   tasks: Set<Promise<unknown>>;
   /** Releases under way. */
   releasing: number;
+  /** Groups that wait for room in staging before they can be compressed. */
+  roomless: Set<number>;
   /** The next group waits for staging that only a sync and a release can free. */
   shortOfStaging: boolean;
   scanned: boolean;
@@ -94,6 +97,7 @@ export function newRun(input: BackupSetInput): SetRun {
     damages: new Map(),
     tasks: new Set(),
     releasing: 0,
+    roomless: new Set(),
     shortOfStaging: false,
     scanned: input.scanned,
     paused: input.paused,
@@ -277,15 +281,19 @@ const mostDeaths = 20;
 
 /**
  * Runs a step, and again when its attempts ended with dead workers. Those say nothing about the step itself: a day of
- * crashes must not park a healthy group.
+ * crashes must not park a healthy group, and any number of orderly shutdowns is no failure.
  */
 export async function outlivingWorkers<Result>(step: () => Promise<Result>): Promise<Result> {
-  for (let deaths = 0; ; deaths += 1) {
+  const backOff = new BackOff();
+  for (let deaths = 0; ;) {
     try {
       return await step();
     } catch (error) {
       const died = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-      if (!died || deaths >= mostDeaths) throw error;
+      if (!died && failureType(error) !== 'WorkerShutdown') throw error;
+      if (died) deaths += 1;
+      if (deaths > mostDeaths) throw error;
+      await backOff.pause('its worker has ended: again in a while');
     }
   }
 }

@@ -57,8 +57,8 @@ async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
     const first = lane.ready[0];
     if (first === undefined || run.paused) return undefined;
     for (const group of run.staging.values()) {
-      const isSmall = group.bytes <= smallGroupBytes;
-      if (group.group < first.group && isSmall && !lane.overtaken.has(group.group)) return group.group;
+      const comesSoon = group.bytes <= smallGroupBytes && !run.roomless.has(group.group);
+      if (group.group < first.group && comesSoon && !lane.overtaken.has(group.group)) return group.group;
     }
     return undefined;
   };
@@ -126,7 +126,8 @@ function mayWrite(run: SetRun, lane: Lane): boolean {
   if (!(drainBytes > 0) || lane.streaming || run.fed) return true;
   // Compressed on to the tape, it has nothing to gather; and compressions under way may yet bring what is missing.
   if (lane.ready[0]?.direct === true || readyBytes(run, lane) >= drainBytes) return true;
-  return run.staging.size === 0 && run.next !== undefined && isShort(run, run.next);
+  if (run.staging.size > run.roomless.size) return false;
+  return run.roomless.size > 0 || (run.next !== undefined && isShort(run, run.next));
 }
 
 function mustSync(run: SetRun, lane: Lane): boolean {
@@ -138,7 +139,7 @@ function mustSync(run: SetRun, lane: Lane): boolean {
   for (const written of lane.unsynced.values()) bytes += written.bytes;
   if (bytes >= syncBytes || Date.now() - lane.unsyncedSince >= syncSeconds * 1000) return true;
   if (lane.ready.length > 0 && !run.paused) return false;
-  return run.paused || run.shortOfStaging || run.staging.size === 0;
+  return run.paused || run.shortOfStaging || run.roomless.size > 0 || run.staging.size === 0;
 }
 
 async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: PlannedGroup): Promise<void> {

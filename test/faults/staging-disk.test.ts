@@ -46,7 +46,10 @@ for (const [kind, makeDisk] of [
     const setId = onlySet(installation);
     await waitsBecause(installation, setId, /staging's disk at .* has .* free, and group 1 may need/);
     assert.equal(partBytes(temp), 0, 'the part that found no room is deleted');
-    await waitFor(() => backup.output().includes('waits, compressing (group 1)'), 'the client to say so');
+    await waitFor(
+      () => backup.output().includes('waits, waiting for room in staging (group 1)'),
+      'the client to say so',
+    );
     const doctor = await installation.run(['doctor']);
     assert.match(doctor.stdout, /note +staging: .* free.*\n.*large groups will wait for room/);
     disk.makeRoom();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PlannedGroup } from '../../activities/set-state.js';
+import { asAttempt, pause } from '../../activities/attempt.js';
 import { snapshotOptions } from '../../activities/set-options.js';
 import type { TapeWish } from '../../activities/watch-tape.js';
 import { loadSettings } from '../../config/settings.js';
@@ -126,4 +127,61 @@ test('a set tells in its phase whether it waits for a tape or for a drive that s
   held = false;
   await waitFor(async () => (await phase()) === 'waiting_for_tape', 'the wait for a tape');
   assert.equal(refused, 2);
+});
+
+test('a group that finds no room in staging makes the drive sync and release what it has at once, and waits for no age', async (t) => {
+  let released = false;
+  let waits = 0;
+  await alone.serveArchive(
+    t,
+    archiveSteps(2, {
+      compressGroup: async ({ group }: { group: number }) => (group === 1 || released ? undefined : 'full'),
+      waitForRoom: async () => {
+        waits += 1;
+        await waitFor(() => released, 'the first archive to be released');
+      },
+      releaseArchives: async () => void (released = true),
+    }),
+  );
+  await alone.serveDrive(t, 'lto1', {
+    waitForFinal: async () => 100,
+    writeToTape: async () => ({ tape: 'uuid-a', tapeName: '', bytes: 100 }),
+    syncTape: async (_id: string, _tape: string, groups: number[]) => ({ committed: groups, lost: [] }),
+  });
+  // By age it would come after an hour.
+  const input = inputOf([{ pool: 'A', drive: 'lto1' }], { syncSeconds: 3600 });
+  const handle = await alone.begin(t, 'backupSet', 'roomless', input);
+  assert.deepEqual(await handle.result(), { setId, status: 'completed' });
+  assert.equal(waits, 1);
+});
+
+test('any number of orderly shutdowns under a step is no failed attempt of it', async (t) => {
+  const parked: unknown[] = [];
+  let begun = 0;
+  const compressGroup = () =>
+    asAttempt(async (attempt) => {
+      begun += 1;
+      if (begun <= 3) await pause(attempt, 60_000);
+    });
+  const { archive, compress } = alone.queues;
+  const steps = archiveSteps(1, {
+    parkFailedGroup: async (...args: unknown[]) => void parked.push(args),
+    copiesWithoutMark: async () => [],
+  });
+  await alone.serve(t, archive, steps, { workflows: true });
+  await alone.serveDrive(t, 'lto1', {
+    waitForFinal: async () => 100,
+    writeToTape: async () => ({ tape: 'uuid-a', tapeName: '', bytes: 100 }),
+    syncTape: async (_id: string, _tape: string, groups: number[]) => ({ committed: groups, lost: [] }),
+  });
+  const input = inputOf([{ pool: 'A', drive: 'lto1' }], { retryAttempts: 2 });
+  const handle = await alone.begin(t, 'backupSet', 'shut-down', input);
+  for (let downs = 1; downs <= 3; downs += 1) {
+    const stop = await alone.serve(t, compress, { compressGroup });
+    await waitFor(() => begun === downs, 'the step to begin');
+    await stop();
+  }
+  await alone.serve(t, compress, { compressGroup });
+  await handle.result();
+  assert.deepEqual(parked, []);
 });

@@ -59,13 +59,13 @@ export class WorkflowsAlone {
     return new WorkflowsAlone(environment, installation, key);
   }
 
-  /** Serves a queue until the test ends; `workflows`: runs them too. */
+  /** Serves a queue until the test ends, or until the call that is returned shuts the worker down; `workflows`: runs them too. */
   async serve(
     t: TestContext,
     taskQueue: string,
     activities: Activities,
     { workflows = false } = {},
-  ): Promise<void> {
+  ): Promise<() => Promise<void>> {
     const note = (kind: string, what: string) => void this.refused.push({ kind, what });
     const worker = await Worker.create({
       connection: this.environment.nativeConnection,
@@ -81,10 +81,12 @@ export class WorkflowsAlone {
         : {}),
     });
     const running = worker.run();
-    t.after(async () => {
-      worker.shutdown();
+    const stop = async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
       await running.catch(() => undefined);
-    });
+    };
+    t.after(stop);
+    return stop;
   }
 
   /** Serves the queues of an archive worker. */
