@@ -141,9 +141,9 @@ function isShutDown({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
 }
 
-/** Of a step that is tried a few times only, an attempt that a shutdown ends must not be one of them. */
+/** Of a step that is tried once or a few times, an attempt that a shutdown ends must not be one of them. */
 function isCounted(attempts = 0): boolean {
-  return attempts > 1 && Number.isFinite(attempts);
+  return attempts > 0 && Number.isFinite(attempts);
 }
 
 /** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */

@@ -33,7 +33,9 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
           const result = await next(input);
           return { result, proof: prover.prove('answer', step, result) };
         } catch (error) {
-          if (cancellationSignal.aborted || error instanceof CancelledFailure) throw error;
+          // An aborted step may still fail with an answer of its own: that its worker was shut down.
+          const isOwn = error instanceof ApplicationFailure;
+          if (!isOwn && (cancellationSignal.aborted || error instanceof CancelledFailure)) throw error;
           throw proven(prover, step, error);
         }
       },
