@@ -36,21 +36,29 @@ export async function baseFor(
   const [newest] = candidates;
   if (newest === undefined) return { id: undefined, note: undefined };
   const bases = new Map(sets.map(({ id, base_id: base }) => [id, base]));
-  const lacking = await Promise.all(pools.map((pool) => setsNotWhollyIn(db, sources, pool)));
-  const isIn = (id: string, lacks: ReadonlySet<string>) => {
-    for (let one: string | null | undefined = id; one != null; one = bases.get(one))
-      if (lacks.has(one)) return false;
+  const chains = pools.map((pool) => new WholeChains(db, bases, pool));
+  // A pool that lacked one is asked first for the next: where it has none of them, the others are not read for all.
+  let asked = chains;
+  const inAll = await first(candidates, async ({ id }) => {
+    for (const chain of asked) {
+      if (await chain.has(id)) continue;
+      asked = [chain, ...asked.filter((other) => other !== chain)];
+      return false;
+    }
     return true;
-  };
+  });
   const poolText = `${pools.length === 1 ? 'pool' : 'pools'} ${pools.join(' and ')}`;
-  const inAll = candidates.find(({ id }) => lacking.every((lacks) => isIn(id, lacks)));
   if (inAll !== undefined) {
     const note = `Set ${newest.id} is newer, but it or a set that it builds on is not wholly in ${poolText}.`;
     return { id: inAll.id, note: inAll === newest ? undefined : note };
   }
-  const inOne = candidates.find(({ id }) => lacking.some((lacks) => isIn(id, lacks)));
+  const inOne = await first(candidates, async ({ id }) => {
+    for (const chain of chains) if (await chain.has(id)) return true;
+    return false;
+  });
   if (inOne !== undefined) {
-    const without = pools.filter((_pool, at) => !isIn(inOne.id, lacking[at] ?? new Set()));
+    const without: string[] = [];
+    for (const chain of chains) if (!(await chain.has(inOne.id))) without.push(chain.pool);
     const note = `The tapes of pool ${without.join(' or ')} alone cannot restore it: set ${inOne.id}, on which it builds, is not wholly there.`;
     return { id: inOne.id, note };
   }
@@ -60,21 +68,51 @@ export async function baseFor(
   };
 }
 
+/** The first of some sets for which something is true; those after it are not asked. */
+async function first<T>(sets: readonly T[], isTrue: (set: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const set of sets) if (await isTrue(set)) return set;
+  return undefined;
+}
+
 /**
- * Ids of the sets of these sources of which an archive is on tapes of other pools only. One that is on no tape at all is not
- * counted: its files are stored again.
+ * Tells which sets are, with all that they build on, wholly in a pool. Copies are read of the sets that are asked for and of
+ * what those build on, each once: the years before them cost nothing.
  */
-async function setsNotWhollyIn(db: Catalog, sources: string, pool: string): Promise<Set<string>> {
-  const rows = await db
-    .selectFrom('copies')
-    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
-    .select(['copies.set_id'])
-    .where('copies.state', '=', 'committed')
-    .where('copies.set_id', 'in', (eb) =>
-      eb.selectFrom('sets').select('sets.id').where('sources', '=', sources),
-    )
-    .groupBy(['copies.set_id', 'copies.group_no'])
-    .having((eb) => eb.fn.sum(eb.case().when('tapes.pool', '=', pool).then(1).else(0).end()), '=', 0)
-    .execute();
-  return new Set(rows.map((row) => row.set_id));
+class WholeChains {
+  private readonly known = new Map<string, boolean>();
+
+  /** @param bases what each set builds on. */
+  constructor(
+    private readonly db: Catalog,
+    private readonly bases: ReadonlyMap<string, string | null>,
+    readonly pool: string,
+  ) {}
+
+  async has(id: string): Promise<boolean> {
+    const asked: string[] = [];
+    let is = true;
+    for (let one: string | null | undefined = id; one != null; one = this.bases.get(one)) {
+      const known = this.known.get(one);
+      is = known ?? (await this.isWhole(one));
+      asked.push(one);
+      if (known !== undefined || !is) break;
+    }
+    for (const one of asked) this.known.set(one, is);
+    return is;
+  }
+
+  /** False when an archive of a set is on tapes of other pools only. One that is on no tape at all is not counted: its files are stored again. */
+  private async isWhole(setId: string): Promise<boolean> {
+    const lacking = await this.db
+      .selectFrom('copies')
+      .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+      .select('copies.group_no')
+      .where('copies.set_id', '=', setId)
+      .where('copies.state', '=', 'committed')
+      .groupBy('copies.group_no')
+      .having((eb) => eb.fn.sum(eb.case().when('tapes.pool', '=', this.pool).then(1).else(0).end()), '=', 0)
+      .limit(1)
+      .executeTakeFirst();
+    return lacking === undefined;
+  }
 }
