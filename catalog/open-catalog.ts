@@ -163,7 +163,8 @@ function requireLog(database: Database.Database, file: string): void {
   );
 }
 
-function requireFolder(folder: string): void {
+/** Throws `CatalogUnusable` where the folder of a catalog does not exist: it may be a mount that is away. */
+export function requireFolder(folder: string): void {
   if (existsSync(folder)) return;
   throw new TapeflowFailure('CatalogUnusable', `The folder ${folder} of the catalog does not exist.`, {
     kind: 'transient',

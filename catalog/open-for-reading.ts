@@ -5,17 +5,33 @@ import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { catalogFailure } from './catalog-failure.js';
 import { busyTimeoutMs, installationSql } from './connection.js';
 import { generationOf, requireNewest, requireNotRestoring, requireOwnLog } from './generation.js';
-import { catalogOn, emptyCatalog, isUpToDate, openCatalog, type Catalog } from './open-catalog.js';
+import {
+  catalogOn,
+  emptyCatalog,
+  isUpToDate,
+  openCatalog,
+  requireFolder,
+  type Catalog,
+} from './open-catalog.js';
 
 /**
  * Opens the catalog for a command that only reads: it writes nothing and makes nothing, so that whoever may read its files can run
- * it, beside living workers or without any. Where there is no catalog yet it is an empty one. One of an older version is brought up
+ * it, beside living workers or without any. Where there is no catalog yet it is an empty one; but a folder other than the data folder
+ * may be a mount that is away. One of an older version is brought up
  * to date if this user may write to it.
  */
-export async function openForReading(file: string, openForWork = () => openCatalog(file)): Promise<Catalog> {
+export async function openForReading(
+  file: string,
+  dataDir: string,
+  openForWork = () => openCatalog(file),
+): Promise<Catalog> {
   let database: Database.Database | undefined;
   try {
-    if (!isThere(file)) return await emptyCatalog();
+    if (!isThere(file)) {
+      const folder = path.dirname(file);
+      if (folder !== dataDir) requireFolder(folder);
+      return await emptyCatalog();
+    }
     requireNotRestoring(file);
     requireOwnLog(file);
     database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });

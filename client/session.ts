@@ -70,7 +70,7 @@ const openForWork: Open = (settings, settleHost) =>
 
 /** Writes nothing; a catalog of an older version is opened for work, where its user may. */
 const openToRead: Open = (settings, settleHost) =>
-  openForReading(settings.CATALOG_URL, () => openForWork(settings, settleHost));
+  openForReading(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR, () => openForWork(settings, settleHost));
 
 /** Runs a command that only reads the catalog: whoever may read its files can run it. */
 export async function inReadingSession(

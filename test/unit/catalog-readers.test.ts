@@ -83,7 +83,7 @@ test(
     await catalog.destroy();
     assert.match(asReader('sets').stdout, new RegExp(id), 'when all have closed it');
     const script = `import('${path.join(projectDir, 'dist/catalog/open-for-reading.js')}').then(async ({ openForReading }) => {
-    const catalog = await openForReading(process.argv[1]);
+    const catalog = await openForReading(process.argv[1], '/');
     console.log(await catalog.selectFrom('sets').select('id').execute()) })`;
     const ids = ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups'];
     const read = spawnSync(
@@ -123,7 +123,7 @@ test(
 
 test('a command that only reads makes no folder and no catalog', async (t) => {
   const folder = path.join(tempFolder(t), 'data');
-  const catalog = await openForReading(path.join(folder, 'catalog.db'));
+  const catalog = await openForReading(path.join(folder, 'catalog.db'), folder);
   assert.deepEqual(await listSets(catalog), []);
   await catalog.destroy();
   assert.equal(statSync(folder, { throwIfNoEntry: false }), undefined);
