@@ -29,6 +29,7 @@ import {
   noteState,
   progressOf,
   tell,
+  tellOfStaging,
   tellPhase,
   track,
   type SetRun,
@@ -86,6 +87,7 @@ async function backUp(run: SetRun): Promise<void> {
   const { setId, retry, cursor } = run.input;
   if (retry) await run.activities.bookkeeping.retryParkedGroups(setId);
   tell(run);
+  void track(run, tellOfStaging(run));
   if (cursor === 0) await noteState(run);
   const scanning = new CancellationScope();
   // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.

@@ -23,7 +23,14 @@ export interface BackupSetInput {
 /** What a set is doing now. Bytes are bytes. */
 export interface SetProgress {
   phase:
-    'scanning' | 'running' | 'waiting_for_tape' | 'waiting_for_drive' | 'paused' | 'draining' | 'finishing';
+    | 'scanning'
+    | 'running'
+    | 'waiting_for_tape'
+    | 'waiting_for_drive'
+    | 'short_of_staging'
+    | 'paused'
+    | 'draining'
+    | 'finishing';
   /** Why it waits, when it does. */
   reason: string | null;
   cursor: number;

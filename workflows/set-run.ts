@@ -2,6 +2,7 @@ import {
   ActivityFailure,
   ApplicationFailure,
   TimeoutFailure,
+  condition,
   isCancellation,
   proxyActivities,
   setCurrentDetails,
@@ -198,7 +199,7 @@ export async function allStopped(run: SetRun): Promise<void> {
 export function progressOf(run: SetRun): SetProgress {
   return {
     phase: phaseOf(run),
-    reason: waitingFor(run),
+    reason: waitingFor(run) ?? (isShortOfStaging(run) ? noRoom(run) : null),
     cursor: run.cursor,
     staging: [...run.staging.keys()],
     ready: numbersIn(run, readyIn),
@@ -209,15 +210,38 @@ export function progressOf(run: SetRun): SetProgress {
   };
 }
 
+const numbersOf = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';
+
 function phaseOf(run: SetRun): SetProgress['phase'] {
   if (run.paused) return 'paused';
   if (waitingFor(run) !== null) {
     const waiting = run.writers.filter((writer) => writer.waitingFor !== null);
     return waiting.every((writer) => writer.isHeld) ? 'waiting_for_drive' : 'waiting_for_tape';
   }
+  if (isShortOfStaging(run)) return 'short_of_staging';
   if (run.draining) return 'draining';
   if (!run.scanned) return 'scanning';
   return run.fed ? 'finishing' : 'running';
+}
+
+/** Nothing goes on to a tape before staging has room for the groups that wait for it: neither a drive nor a release is at work. */
+function isShortOfStaging(run: SetRun): boolean {
+  if (run.roomless.size === 0 || run.roomless.size < run.staging.size || run.releasing > 0) return false;
+  return allLanes(run).every(
+    (lane) => lane.ready.length === 0 && lane.writing === undefined && lane.unsynced.size === 0,
+  );
+}
+
+function noRoom({ roomless }: SetRun): string {
+  return `staging has no room for ${roomless.size === 1 ? 'group' : 'groups'} ${numbersOf(roomless)}`;
+}
+
+/** Tells when the set begins to wait for nothing but room in staging, and when it no longer does. */
+export async function tellOfStaging(run: SetRun): Promise<void> {
+  for (let short = false; !run.over; short = !short) {
+    await condition(() => run.over || isShortOfStaging(run) !== short);
+    tell(run);
+  }
 }
 
 /** The phase as a search attribute: what the set does, or the state in which it has ended. */
@@ -231,16 +255,15 @@ export function tell(run: SetRun): void {
   const phase = phaseOf(run);
   tellPhase(phase);
   const { drainBytes } = run.input.options;
-  const waits = waitingFor(run);
-  const numbers = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';
+  const { reason: waits } = progressOf(run);
   const atDrives = run.writers.flatMap(({ drive, lanes }) =>
     lanes.flatMap((lane) => {
       const gathers = drainBytes > 0 && !lane.streaming && !run.fed;
       const gathered = gathers ? ` (${readyBytes(run, lane)} bytes; it begins at ${drainBytes})` : '';
       return [
-        `- waiting for drive ${drive}, pool ${lane.pool}: ${numbers(readyIn(lane))}${gathered}`,
-        `- being written: ${numbers(writingIn(lane))}`,
-        `- written, waiting for the next sync: ${numbers(unsyncedIn(lane))}`,
+        `- waiting for drive ${drive}, pool ${lane.pool}: ${numbersOf(readyIn(lane))}${gathered}`,
+        `- being written: ${numbersOf(writingIn(lane))}`,
+        `- written, waiting for the next sync: ${numbersOf(unsyncedIn(lane))}`,
       ];
     }),
   );
@@ -248,7 +271,8 @@ export function tell(run: SetRun): void {
     [
       `**Set ${run.input.setId}** · ${phase}${waits === null ? '' : `: ${waits}`}`,
       `- groups begun so far: ${run.cursor}`,
-      `- being compressed or moved: ${numbers(run.staging.keys())}`,
+      `- being compressed or moved: ${numbersOf([...run.staging.keys()].filter((group) => !run.roomless.has(group)))}`,
+      ...(run.roomless.size === 0 ? [] : [`- waiting for room in staging: ${numbersOf(run.roomless)}`]),
       ...atDrives,
     ].join('\n'),
   );

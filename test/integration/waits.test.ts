@@ -156,6 +156,40 @@ test('a group that finds no room in staging makes the drive sync and release wha
   assert.equal(waits, 1);
 });
 
+test('a set for whose next group staging has no room, and of which nothing else goes on, tells so in its phase', async (t) => {
+  let room = false;
+  let seen = false;
+  await alone.serveArchive(
+    t,
+    archiveSteps(1, {
+      compressGroup: async () => (room ? undefined : 'full'),
+      waitForRoom: () => waitFor(() => room, 'room in staging'),
+    }),
+  );
+  await alone.serveDrive(t, 'lto1', {
+    waitForFinal: async () => 100,
+    writeToTape: async () => {
+      await waitFor(() => seen, 'the test to look');
+      return { tape: 'uuid-a', tapeName: '', bytes: 100 };
+    },
+    syncTape: async (_id: string, _tape: string, groups: number[]) => ({ committed: groups, lost: [] }),
+  });
+  const set = await alone.begin(t, 'backupSet', 'phase-of-room', inputOf([{ pool: 'A', drive: 'lto1' }]));
+  const progress = () => set.query<{ phase: string; reason: string | null }>('progress');
+  const searched = async () => (await set.describe()).searchAttributes['TapeflowPhase']?.[0];
+  await waitFor(async () => (await searched()) === 'short_of_staging', 'the wait for staging');
+  const { phase, reason } = await progress();
+  assert.deepEqual(
+    { phase, reason },
+    { phase: 'short_of_staging', reason: 'staging has no room for group 1' },
+  );
+  room = true;
+  await waitFor(async () => (await searched()) === 'finishing', 'the group to go on');
+  assert.equal((await progress()).reason, null);
+  seen = true;
+  await set.result();
+});
+
 test('any number of orderly shutdowns under a step is no failed attempt of it', async (t) => {
   const parked: unknown[] = [];
   let underWay = 0;
