@@ -1,11 +1,13 @@
 import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
+import { letGroupRead } from '../config/shared-group.js';
 import { onSideSync, type Side } from '../config/sides.js';
 
 export type OutputSide = Exclude<Side, 'source' | 'target'>;
 
 /**
  * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
- * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide.
+ * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide; on a tape by the group that
+ * may read there.
  */
 export class OutputFile {
   private fd: number | undefined;
@@ -17,6 +19,7 @@ export class OutputFile {
   ) {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
     this.fd = onSideSync(side, () => openSync(path, flags, 0o600));
+    if (side === 'tape') letGroupRead(this.fd);
   }
 
   /** Writes all of a chunk. */

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { groupOfThisProcess, type SharedGroup } from '../config/shared-group.js';
 import { SideError, type Side } from '../config/sides.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { decodePacked, encodePlanned, type PackedMessage, type PlannedMessage } from './member-message.js';
@@ -9,6 +10,7 @@ export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 /** What the thread is given; plain data. */
 export interface PackJob extends PackOptions {
   stopFlag: SharedArrayBuffer;
+  sharedGroup: SharedGroup | undefined;
 }
 
 /** To the thread: a job, a page of its entries, or its end with those that were never to be packed. */
@@ -117,7 +119,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
       });
       thread.once('error', reject);
       thread.once('exit', () => reject(new Error('the packing thread ended early')));
-      send({ job: { ...options, stopFlag } });
+      send({ job: { ...options, stopFlag, sharedGroup: groupOfThisProcess() } });
     });
   } finally {
     signal.removeEventListener('abort', stop);

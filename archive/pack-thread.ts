@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { shareWith } from '../config/shared-group.js';
 import { sideOf, sided } from '../config/sides.js';
 import { Packer, type PackOutcome } from './pack.js';
 import type { KeptMember, PlannedMember, SkippedMember } from './member.js';
@@ -26,6 +27,7 @@ function ask(): Promise<PackCommand> {
 
 async function pack(job: PackJob): Promise<PackOutcome> {
   const stop = new Int32Array(job.stopFlag);
+  shareWith(job.sharedGroup);
   const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {

@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import Database from 'better-sqlite3';
+import { letGroupRead } from '../config/shared-group.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { installationSql } from './connection.js';
 import { generationInFile, generationOf, requireOwnLog } from './generation.js';
@@ -146,9 +147,11 @@ export function copyWithLog(from: string, to: string): void {
   }
 }
 
-export function syncFile(file: string): void {
+/** Makes a file durable; `isShared`: with the rights that the catalog has. */
+export function syncFile(file: string, isShared = false): void {
   const fd = openSync(file, 'r+');
   try {
+    if (isShared) letGroupRead(fd);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { TapeflowFailure } from '../config/failures.js';
+import { makeReadableFile } from '../config/shared-group.js';
 
 /**
  * The catalog counts its commits, in SQLite's `user_version`: a number of 32 bits in the first page of the file, which stands
@@ -171,6 +172,7 @@ export function noteNewest(file: string, generation: number, installation: strin
   const part = `${newestFile(file)}.${process.pid}.part`;
   const seen: NewestSeen = { generation, installation, at: new Date().toISOString() };
   try {
+    makeReadableFile(part);
     writeFileSync(part, JSON.stringify(seen), { mode: 0o600 });
     renameSync(part, newestFile(file));
   } catch {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fchmodSync, fchownSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fchownSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import Database from 'better-sqlite3';
@@ -12,6 +12,7 @@ import {
   type Driver,
 } from 'kysely';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { catalogFailure } from './catalog-failure.js';
 import { CatalogConnection, beginImmediate, busyTimeoutMs, installationSql } from './connection.js';
 import {
@@ -95,12 +96,13 @@ class ImmediateDialect extends SqliteDialect {
 export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {
   let database: Database.Database | undefined;
   try {
-    if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
+    if (dataDir !== undefined) makeReadableFolders(dataDir);
     requireFolder(path.dirname(file));
     requireNotRestoring(file);
     if (!existsSync(file)) forgetNewest(file);
     requireOwnLog(file);
     const isUnclean = endedUncleanly(file);
+    makeReadableFile(file);
     database = new Database(file, { timeout: busyTimeoutMs });
     requireLog(database, file);
     // FULL: a commit survives a power cut. A staged archive is deleted on the strength of one.
@@ -141,7 +143,7 @@ function leaveLog(file: string): void {
     for (const ending of ['-wal', '-shm']) {
       const fd = openSync(file + ending, 'wx', 0o600);
       try {
-        if (process.getuid?.() === 0) fchownSync(fd, uid, gid);
+        fchownSync(fd, process.getuid?.() === 0 ? uid : -1, gid);
         fchmodSync(fd, mode & 0o777);
       } finally {
         closeSync(fd);

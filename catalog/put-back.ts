@@ -177,7 +177,7 @@ function replace(file: string, part: string, now: Date): string | undefined {
     .replace(/[-:]/g, '');
   const aside = `${file}.replaced-${stamp}`;
   const facts = checkedFacts(part);
-  syncFile(part);
+  syncFile(part, true);
   // From here to the end nobody opens the catalog: a file and a log that are not of one time may be there.
   writeFileSync(restoringFile(file), JSON.stringify({ aside, at: now.toISOString() }), { mode: 0o600 });
   syncFolder(folder);

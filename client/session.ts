@@ -6,8 +6,8 @@ import { visible } from '../archive/byte-string.js';
 import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
 import { openCatalog, shortInstallationId, type Catalog } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { projectDir } from '../config/project-dir.js';
-import { loadSettings, type Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings.js';
+import { settingsInForce } from '../config/settings-in-force.js';
 import { replaceFormerHost } from '../embedded/former-host.js';
 import { messageKey } from '../proof/key-file.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
@@ -43,7 +43,7 @@ export interface Session {
 /** The session of a command; `--json` may stand before or after it. */
 export function openSession(command: Command, open = openForWork): Session {
   const { json } = command.optsWithGlobals<{ json?: boolean }>();
-  const settings = loadSettings(process.env, projectDir);
+  const settings = settingsInForce();
   let catalog: Promise<Catalog> | undefined;
   let settled: Promise<void> | undefined;
   const say = (sentence: string) => sayAside(sentence, json === true);

@@ -6,7 +6,6 @@ import {
   fstatSync,
   lstatSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -17,6 +16,7 @@ import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, describeError, systemErrorCode } from './failures.js';
+import { makeReadableFolders } from './shared-group.js';
 import { wrongNode } from './wrong-node.js';
 
 /** Who holds a lock: written beside it for people, never trusted for the locking itself. */
@@ -54,7 +54,7 @@ export function tryLock(
   let database: Database.Database | undefined;
   let locked: BigIntStats;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeReadableFolders(path.dirname(file));
     const strange = prepareFile(file);
     if (strange !== undefined) throw unusable(strange);
     database = new Database(file, { timeout: 0 });

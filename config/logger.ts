@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { pino, type Logger, type StreamEntry } from 'pino';
 import pretty from 'pino-pretty';
 import { systemErrorCode } from './failures.js';
 import type { Settings } from './settings.js';
+import { makeReadableFile, makeReadableFolders } from './shared-group.js';
 
 export type { Logger } from 'pino';
 
@@ -40,7 +40,8 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
 /** The file's stream; undefined when its disk takes no new file now: then this process has no log there. */
 function openLogFile(file: string) {
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeReadableFolders(path.dirname(file));
+    makeReadableFile(file);
     const options = { dest: file, append: true, sync: true, maxLength: mostUnwrittenBytes };
     const stream = pino.destination(options);
     // Without a listener, a full disk under the log would end the process. The lines are written when it has room again.

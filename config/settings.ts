@@ -7,6 +7,7 @@ import { parseDuration } from './durations.js';
 import { usageFailure } from './failures.js';
 import type { Retention, Retentions } from './retention.js';
 import { firstProblem, nearestName } from './setting-problems.js';
+import { groupNamed, isMember, type SharedGroup } from './shared-group.js';
 import { parseSize } from './sizes.js';
 
 const sizeWanted = 'must be a size such as 12GiB, 500MB or 1048576';
@@ -122,6 +123,8 @@ export const settingsSchema = z.object({
     .optional(),
   /** Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a drive. */
   TAPEFLOW_LOCK_DIR: text.optional(),
+  /** A group of this machine whose members may read catalog, logs and tape folders, and nothing else. */
+  TAPEFLOW_SHARED_GROUP: text.optional(),
   /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
   CATALOG_URL: text.optional(),
   /** An own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`. */
@@ -194,6 +197,8 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   TAPE_SYNC_BYTES: number;
   CATALOG_URL: string;
   TAPEFLOW_LOCK_DIR: string;
+  /** The group of `TAPEFLOW_SHARED_GROUP`. */
+  sharedGroup?: SharedGroup;
   drives: DriveSettings[];
   retentions: Retentions;
   /** Folder of the project; relative settings start here. */
@@ -416,11 +421,34 @@ function complete(
         ? path.join(dataDir, 'catalog.db')
         : absolute(values.CATALOG_URL.replace(/^file:(\/\/)?/, '')),
     ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
+    ...sharedGroup(values, origins),
     drives: all,
     retentions: { pools: {}, otherwise: values.POOL_RETENTION },
     projectDir,
     origins: origins,
   };
+}
+
+function sharedGroup(
+  { TAPEFLOW_SHARED_GROUP: name }: SettingValues,
+  origins: Record<string, string>,
+): { sharedGroup?: SharedGroup } {
+  if (name === undefined) return {};
+  const wrong = (problem: string) =>
+    wrongSetting('TAPEFLOW_SHARED_GROUP', origins['TAPEFLOW_SHARED_GROUP'] ?? 'default', problem);
+  if (process.platform === 'win32')
+    throw wrong(
+      'has no meaning on Windows: give others the right to read with the rights of the data folder',
+    );
+  const group = groupNamed(name);
+  if (group === undefined)
+    throw wrong(`names the group ${JSON.stringify(name)}, which this machine does not know`);
+  if (!isMember(group)) {
+    throw wrong(
+      `names the group ${JSON.stringify(name)}, in which this user is not: \`usermod -aG\` adds it, from the next login on`,
+    );
+  }
+  return { sharedGroup: group };
 }
 
 /** Levels of each format that has some. `0` stores, in gzip's form. */

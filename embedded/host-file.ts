@@ -21,7 +21,8 @@ export interface HostFile {
   program?: string;
 }
 
-function hostFile(dataDir: string): string {
+/** Where it stands. */
+export function hostFile(dataDir: string): string {
   return path.join(dataDir, 'host.json');
 }
 

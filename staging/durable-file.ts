@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/p
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { isOfTheMedium, readAgain } from '../config/read-again.js';
+import { letGroupReadHandle } from '../config/shared-group.js';
 import { SideError, onSide, sided, type Side } from '../config/sides.js';
 
 /** Bytes of one read and write of a copy: what an LTFS drive streams well, and two of them are in memory. */
@@ -24,14 +25,17 @@ export async function fsyncFolder(folder: string): Promise<void> {
 
 /**
  * Makes a folder and its parents, each of them durable. One by one: Node's `recursive` says ENOENT, not EROFS, when the
- * disk is read-only.
+ * disk is read-only. For this user alone, unless `make` makes them otherwise.
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makeFolder(
+  folder: string,
+  make: (missing: string) => Promise<unknown> = (missing) => mkdir(missing, { mode: 0o700 }),
+): Promise<void> {
   const missing: string[] = [];
   for (let at = folder; (await sizeOf(at)) === undefined; at = path.dirname(at)) missing.unshift(at);
   for (const made of missing) {
     try {
-      await mkdir(made);
+      await make(made);
     } catch (error) {
       if (systemErrorCode(error) !== 'EEXIST') throw error;
     }
@@ -148,8 +152,9 @@ export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   });
   try {
     return await onSide(sides.to, async () => {
-      const target = await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+      const target = await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
       try {
+        if (sides.to === 'tape') await letGroupReadHandle(target);
         await options.opened?.().catch(async (error: unknown) => {
           await rm(to, { force: true }).catch(() => undefined);
           throw error;

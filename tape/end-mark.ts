@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { SetEnd } from '../catalog/set-end.js';
 import { systemErrorCode } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
+import { letGroupReadHandle } from '../config/shared-group.js';
 import { publish, removeParts } from '../staging/durable-file.js';
 import { endMarkName, partName } from '../staging/paths.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
@@ -96,8 +97,9 @@ export async function writeEndMark(end: SetEnd, writing: MarkWriting): Promise<b
     await removeParts(folder, name);
     const part = path.join(folder, partName(name, token));
     try {
-      const handle = await open(part, 'wx', 0o644);
+      const handle = await open(part, 'wx', 0o600);
       try {
+        await letGroupReadHandle(handle);
         await confirm();
         await handle.writeFile(`${JSON.stringify(mark)}\n`);
         await handle.sync();

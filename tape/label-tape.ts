@@ -10,6 +10,7 @@ import {
   type TapeRow,
 } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { makeReadableFolder } from '../config/shared-group.js';
 import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
 import type { Drive, Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
@@ -34,7 +35,7 @@ export async function labelTape(
   catalog: Catalog,
   request: LabelRequest,
 ): Promise<TapeRow> {
-  if (drive.settings.ours) await makeFolder(drive.settings.path);
+  if (drive.settings.ours) await makeFolder(drive.settings.path, makeReadableFolder);
   const medium = await drive.medium();
   return lock.hold(medium, () => labelHeld(drive, lock, catalog, medium, request));
 }
@@ -200,7 +201,7 @@ export async function prepareOwnTape(
   pool: string,
 ): Promise<void> {
   if (!drive.settings.ours || (await listTapes(catalog)).length > 0) return;
-  await makeFolder(drive.settings.path);
+  await makeFolder(drive.settings.path, makeReadableFolder);
   const request = { name: 'TAPE01', pool, force: false };
   const label = await readLabel(drive.settings.path);
   if (label !== undefined && (await begunLabel(drive, catalog, request)) === undefined) return;

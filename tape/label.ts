@@ -2,6 +2,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { TapeflowFailure } from '../config/failures.js';
+import { letGroupReadHandle } from '../config/shared-group.js';
 import { fsyncFolder } from '../staging/durable-file.js';
 import { tapeNotReady } from './drive.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
@@ -65,8 +66,9 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
   const file = path.join(mountPoint, labelFileName);
   const part = `${file}.${label.uuid}.part`;
   try {
-    const handle = await open(part, 'wx', 0o644);
+    const handle = await open(part, 'wx', 0o600);
     try {
+      await letGroupReadHandle(handle);
       await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
       await handle.sync();
     } finally {

@@ -1,6 +1,7 @@
-import { lstat, mkdir, rmdir } from 'node:fs/promises';
+import { lstat, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
+import { makeReadableFolder } from '../config/shared-group.js';
 import { onSide } from '../config/sides.js';
 import {
   copyHashed,
@@ -49,7 +50,7 @@ export async function makeTapeFolder(
 ): Promise<string> {
   const folder = tapeFolder(mountPoint, setId);
   try {
-    await mkdir(folder);
+    await makeReadableFolder(folder);
   } catch (error) {
     if (systemErrorCode(error) !== 'EEXIST') throw error;
     if (!(await lstat(folder)).isDirectory()) throw folderTaken(folder);

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
-import { projectDir } from '../../config/project-dir.js';
-import { loadSettings } from '../../config/settings.js';
+import { settingsInForce } from '../../config/settings-in-force.js';
 import { startHost } from '../../embedded/host.js';
 import type { HostMessage } from '../../embedded/lease.js';
 
@@ -13,7 +12,7 @@ export function addHost(program: Command): void {
       if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
     };
     try {
-      const settings = loadSettings(process.env, projectDir);
+      const settings = settingsInForce();
       const logger = createLogger(settings, 'host');
       const host = await startHost(settings, logger, {
         sticky: false,
