@@ -80,7 +80,7 @@ test('two drives write both copies at once, each at its own pace, and only what 
   faults.none();
   const { code, stdout } = await installation.run(['watch', setId]);
   assert.equal(code, 0, stdout);
-  assert.match(stdout, /2 copies: 4 in pool A, 4 in pool B/);
+  assert.match(stdout, /2 copies: 4 archives in pool A, 4 archives in pool B/);
   assertSameOnBoth(tapes, setId, 4);
   assert.deepEqual(staged(installation), []);
   untar(archivesOn(tapes[1], setId), target);

@@ -35,7 +35,7 @@ test('sets of every format, also mixed in one chain, are backed up, verified, re
     [whole, '.tar'],
   ] as const;
   for (const [setId, ending] of endings) {
-    const names = readdirSync(path.join(sets.tapeDir, setId)).filter((name) => !name.endsWith('.jsonl.gz'));
+    const names = readdirSync(path.join(sets.tapeDir, setId)).filter((name) => name.includes('.tar'));
     assert.equal(names[0], `backup_${setId}_000001${ending}`);
     assert.equal((await sets.verify(setId)).status, 'completed', ending);
   }
