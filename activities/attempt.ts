@@ -2,6 +2,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { SideError, type Side } from '../config/sides.js';
+import type { DriveDeps } from './deps.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
@@ -72,6 +73,20 @@ class Lease {
   }
 }
 
+/** What a step asks, such as a drive, and the milliseconds without an answer after which its heartbeat says so. */
+export interface Asked {
+  who: string;
+  answersWithinMs: number;
+}
+
+/** The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like work. */
+export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
+  return {
+    who: `the drive ${drive.settings.name}${also}`,
+    answersWithinMs: settings.DRIVE_ANSWER_SECONDS * 1000,
+  };
+}
+
 /**
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
@@ -80,14 +95,21 @@ class Lease {
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,
   condition: Condition = catalogCondition,
+  asks?: Asked,
 ): Promise<Result> {
   const context = Context.current();
   const { info, cancellationSignal: signal } = context;
   let details: object | undefined;
+  let waiting = false;
   const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
+  let heard = Date.now();
   const beat = () => {
     lease.renew();
-    context.heartbeat(details);
+    // What waits for a person, or for time, asks nobody, and has its own reason.
+    const silent = asks !== undefined && !waiting && Date.now() - heard >= asks.answersWithinMs;
+    const since = new Date(heard).toLocaleTimeString('en-GB');
+    const why = `${asks?.who} has not answered since ${since}: it is busy with a long step, or hangs`;
+    context.heartbeat(silent ? { ...details, why, stuck: true } : details);
   };
   const timer = setInterval(beat, heartbeatEveryMs);
   const throwIfAborted = () => {
@@ -105,8 +127,11 @@ export async function asAttempt<Result>(
           context.log.warn(`waiting: ${why}`, { error: describeError(error) });
         const before = details;
         details = { ...before, step: 'waiting', why, stuck: true };
+        waiting = true;
         await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
         details = before;
+        waiting = false;
+        heard = Date.now();
       }
     }
   };
@@ -119,6 +144,7 @@ export async function asAttempt<Result>(
     },
     report(next) {
       details = next;
+      heard = Date.now();
     },
     commit: (step) => outlast(catalogCondition, step),
   };

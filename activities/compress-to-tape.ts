@@ -20,7 +20,7 @@ import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { isTooLarge } from '../tape/tape-limit.js';
 import { openTapeFolder } from '../tape/write-archive.js';
-import { asAttempt, driveCondition, type Attempt } from './attempt.js';
+import { asAttempt, asked, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps, type GroupRef } from './deps.js';
 import { makeSmaller } from './make-smaller.js';
 import { leastGrowth, packGroup } from './pack-group.js';
@@ -40,25 +40,30 @@ export function compressToTape(
   ref: GroupRef,
   wanted?: string,
 ): Promise<WrittenArchive | null> {
-  return asAttempt(async (attempt) => {
-    const { catalog, lock } = deps;
-    if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
-    const copy = await copyOf(catalog, ref.setId, ref.group);
-    const before = await archiveOf(catalog, ref.setId, ref.group);
-    if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
-      return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
-    }
-    if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
-    const tape = await roomyTape(deps, ref, wanted);
-    if (tape === undefined) return null;
-    const group = await groupOf(catalog, ref.setId, ref.group);
-    return lock.hold(tape.medium, async () => {
-      if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-        throw staleAttempt(ref.setId, ref.group);
+  return asAttempt(
+    async (attempt) => {
+      const { catalog, lock } = deps;
+      if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
+      const copy = await copyOf(catalog, ref.setId, ref.group);
+      const before = await archiveOf(catalog, ref.setId, ref.group);
+      if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
+        return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
       }
-      return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
-    });
-  }, driveCondition);
+      if (before !== undefined)
+        await forgetArchive(catalog, before, 'its attempt ended before it was written');
+      const tape = await roomyTape(deps, ref, wanted);
+      if (tape === undefined) return null;
+      const group = await groupOf(catalog, ref.setId, ref.group);
+      return lock.hold(tape.medium, async () => {
+        if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
+          throw staleAttempt(ref.setId, ref.group);
+        }
+        return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
+      });
+    },
+    driveCondition,
+    asked(deps, ', or a source,'),
+  );
 }
 
 /** The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it. */

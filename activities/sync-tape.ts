@@ -9,7 +9,7 @@ import { sizeOf } from '../staging/durable-file.js';
 import { tapeNotReady } from '../tape/drive.js';
 import { identifyTape, requireOwn, type LoadedTape } from '../tape/loaded-tape.js';
 import { tapeFolder } from '../tape/write-archive.js';
-import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
+import { asAttempt, asked, driveCondition, pause, type Attempt } from './attempt.js';
 import { logStage, type DriveDeps } from './deps.js';
 import { noteMarks, writeEndMarks, type WrittenMark } from './end-marks.js';
 import { onMedium, writeAgain } from './on-medium.js';
@@ -37,22 +37,26 @@ export function syncTape(
   groups: number[],
   copyNo = 1,
 ): Promise<SyncResult> {
-  return asAttempt(async (attempt) => {
-    const { catalog, lock } = deps;
-    await commitWritten(deps, tape, await writtenCopies(catalog, tape, setId), attempt);
-    const committed: number[] = [];
-    const lost: number[] = [];
-    const whole: number[] = [];
-    const several = placesOf(await setNamed(catalog, setId)).length > 1;
-    for (const group of groups) {
-      const copy = await copyOf(catalog, setId, group, copyNo);
-      (copy?.state === 'committed' ? committed : lost).push(group);
-      const { state } = await groupOf(catalog, setId, group);
-      if (state === 'committed' || state === 'released') whole.push(group);
-    }
-    lock.check();
-    return several ? { committed, lost, whole } : { committed, lost };
-  }, driveCondition);
+  return asAttempt(
+    async (attempt) => {
+      const { catalog, lock } = deps;
+      await commitWritten(deps, tape, await writtenCopies(catalog, tape, setId), attempt);
+      const committed: number[] = [];
+      const lost: number[] = [];
+      const whole: number[] = [];
+      const several = placesOf(await setNamed(catalog, setId)).length > 1;
+      for (const group of groups) {
+        const copy = await copyOf(catalog, setId, group, copyNo);
+        (copy?.state === 'committed' ? committed : lost).push(group);
+        const { state } = await groupOf(catalog, setId, group);
+        if (state === 'committed' || state === 'released') whole.push(group);
+      }
+      lock.check();
+      return several ? { committed, lost, whole } : { committed, lost };
+    },
+    driveCondition,
+    asked(deps),
+  );
 }
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
@@ -166,5 +170,8 @@ async function syncAndSee({ drive, lock }: DriveDeps, pending: Pending): Promise
  */
 async function indexPeriod(interval: number, attempt: Attempt): Promise<void> {
   const began = performance.now();
-  while (performance.now() < began + interval * 1000) await pause(attempt, 1000);
+  while (performance.now() < began + interval * 1000) {
+    attempt.report({ step: 'waiting for the index' });
+    await pause(attempt, 1000);
+  }
 }

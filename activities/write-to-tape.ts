@@ -18,7 +18,7 @@ import {
   type StagedFile,
   type WriteOptions,
 } from '../tape/write-archive.js';
-import { asAttempt, driveCondition, type Attempt } from './attempt.js';
+import { asAttempt, asked, driveCondition, type Attempt } from './attempt.js';
 import { logStage, type CopyRef, type DriveDeps, type GroupRef } from './deps.js';
 import { makeSmaller } from './make-smaller.js';
 import { onMedium } from './on-medium.js';
@@ -44,27 +44,31 @@ export function writeToTape(
   wanted?: string,
   because?: string,
 ): Promise<WrittenArchive> {
-  return asAttempt(async (attempt) => {
-    const { catalog, drive, lock } = deps;
-    const archive = await archiveOf(catalog, ref.setId, ref.group);
-    if (archive === undefined) {
-      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
-    }
-    const copy = { ...ref, copyNo };
-    const earlier = await earlierWrite(catalog, copy, archive);
-    if (earlier !== undefined) return earlier;
-    const demand = await tapeDemand(catalog, copy, wanted, because);
-    const tape = await requireTape(drive, catalog, demand).catch(async (error: unknown) => {
-      throw isTooLarge(error) ? await takeBackTooLarge(deps, copy, archive, error) : error;
-    });
-    const staged: StagedArchive = {
-      folder: finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId),
-      async lose(reason) {
-        if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
-      },
-    };
-    return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
-  }, driveCondition);
+  return asAttempt(
+    async (attempt) => {
+      const { catalog, drive, lock } = deps;
+      const archive = await archiveOf(catalog, ref.setId, ref.group);
+      if (archive === undefined) {
+        throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+      }
+      const copy = { ...ref, copyNo };
+      const earlier = await earlierWrite(catalog, copy, archive);
+      if (earlier !== undefined) return earlier;
+      const demand = await tapeDemand(catalog, copy, wanted, because);
+      const tape = await requireTape(drive, catalog, demand).catch(async (error: unknown) => {
+        throw isTooLarge(error) ? await takeBackTooLarge(deps, copy, archive, error) : error;
+      });
+      const staged: StagedArchive = {
+        folder: finalDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId),
+        async lose(reason) {
+          if (!(await forgetArchive(catalog, archive, reason))) throw staleAttempt(ref.setId, ref.group);
+        },
+      };
+      return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
+    },
+    driveCondition,
+    asked(deps, ', or staging,'),
+  );
 }
 
 /**
