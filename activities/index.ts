@@ -16,10 +16,12 @@ import {
   recordRetrievalState,
   watchForRetrieval,
 } from './retrieval.js';
-import { earlierSets, openScheduledSet, settleSets, type ScheduleCall } from './open-scheduled-set.js';
+import { openScheduledReading, settleReading } from './open-scheduled-reading.js';
+import { earlierSets, openScheduledSet, settleSets } from './open-scheduled-set.js';
 import { promoteArchive } from './promote-archive.js';
 import { releaseArchives } from './release-archives.js';
 import { scanSources } from './scan-sources.js';
+import type { ScheduleCall } from './scheduled-work.js';
 import {
   cancelSet,
   finishSet,
@@ -44,6 +46,8 @@ export function archiveActivities(deps: Deps) {
     earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
     openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
+    openScheduledReading: (call: ScheduleCall) => openScheduledReading(deps, call),
+    settleReading: (id: string) => settleReading(deps, id),
     waitForRoom: (ref: GroupRef) => waitForRoom(deps, ref),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),

@@ -1,6 +1,6 @@
 import {
   recordRun,
-  recordRunFailure,
+  recordRunEnd,
   recordRunSet,
   scheduleNamed,
   type ScheduleRow,
@@ -20,28 +20,8 @@ import { requireSources } from '../source/require-sources.js';
 import { setsInDrives } from '../tape/tape-demand.js';
 import { asAttempt, pause } from './attempt.js';
 import type { Deps } from './deps.js';
+import { scheduledWork, type ScheduleCall, type ScheduledBackup } from './scheduled-work.js';
 import { snapshotOptions, setOptions, type SetOptions } from './set-options.js';
-
-/** What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made. */
-export interface ScheduledBackup {
-  /** Absolute paths, links resolved, none inside another. */
-  sources: string[];
-  excludes: string[];
-  drive: string;
-  pool: string;
-  /** Where each copy goes, if there are several. */
-  places?: CopyPlace[] | undefined;
-  mode: string;
-  direct: boolean;
-}
-
-/** One run of a schedule. */
-export interface ScheduleCall {
-  /** Name of the schedule; what it backs up stands in the catalog. */
-  name: string;
-  /** When the run began, in milliseconds since 1970. */
-  runAt: number;
-}
 
 /** A set that a run of a schedule starts. */
 export interface ScheduledSet {
@@ -77,8 +57,10 @@ function wantedBy(
   return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
 }
 
-function backupOf(schedule: ScheduleRow): ScheduledBackup {
-  return JSON.parse(schedule.arguments) as ScheduledBackup;
+function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
+  const work = scheduledWork(text);
+  if (!('kind' in work)) return work;
+  throw new TapeflowFailure('OtherSchedule', `The schedule ${name} backs nothing up.`);
 }
 
 function scheduledSet(set: SetRow): ScheduledSet {
@@ -127,7 +109,7 @@ export function openScheduledSet(
       return opened;
     } catch (error) {
       if (error instanceof TapeflowFailure && error.kind !== 'transient') {
-        await recordRunFailure(catalog, name, runAt, error.sentence);
+        await recordRunEnd(catalog, name, runAt, error.sentence);
         logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
       }
       throw error;

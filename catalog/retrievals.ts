@@ -1,4 +1,5 @@
 import { sql, type Insertable, type Selectable } from 'kysely';
+import { fromBytes, toText } from '../archive/byte-string.js';
 import { usageFailure } from '../config/failures.js';
 import { selectionSchema, type Selection } from '../source/selection.js';
 import type { Catalog } from './open-catalog.js';
@@ -262,4 +263,15 @@ export async function problemsOf(
     .orderBy('id')
     .limit(limit)
     .execute();
+}
+
+/** Why a retrieval waits or has failed; of an incomplete one the first that could not be had. */
+export async function reasonOf(
+  db: Catalog,
+  { id, state, reason }: Pick<RetrievalRow, 'id' | 'state' | 'reason'>,
+): Promise<string | null> {
+  if (reason !== null || state !== 'incomplete') return reason;
+  const [problem] = await problemsOf(db, id, 1);
+  if (problem === undefined) return null;
+  return problem.path === null ? problem.reason : `/${toText(fromBytes(problem.path))}: ${problem.reason}`;
 }

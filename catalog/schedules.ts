@@ -1,8 +1,9 @@
 import type { Selectable } from 'kysely';
 import { usageFailure } from '../config/failures.js';
 import type { Catalog } from './open-catalog.js';
-import { finalSetStates, type SchedulesTable, type SetState } from './schema.js';
-import { findSet } from './sets.js';
+import { finalRetrievalStates, reasonOf, retrievalNamed } from './retrievals.js';
+import { finalSetStates, type RetrievalState, type SchedulesTable, type SetState } from './schema.js';
+import { findSet, isSetId } from './sets.js';
 
 export type ScheduleRow = Selectable<SchedulesTable>;
 
@@ -88,9 +89,18 @@ export async function removeSchedule(db: Catalog, name: string): Promise<void> {
   await db.deleteFrom('schedules').where('name', '=', name).execute();
 }
 
-/** Notes that a run has begun; a repeated step of the same run changes nothing. */
-export async function recordRun(db: Catalog, name: string, runAt: number): Promise<void> {
-  const begun = { run_at: runAt, run_set: null, run_ended_at: null, run_reason: null };
+/**
+ * Notes that a run has begun; a repeated step of the same run changes nothing.
+ *
+ * @param made what it goes on with, if an earlier run has left that.
+ */
+export async function recordRun(
+  db: Catalog,
+  name: string,
+  runAt: number,
+  made: string | null = null,
+): Promise<void> {
+  const begun = { run_at: runAt, run_set: made, run_ended_at: null, run_reason: null };
   await db
     .updateTable('schedules')
     .set(begun)
@@ -99,23 +109,23 @@ export async function recordRun(db: Catalog, name: string, runAt: number): Promi
     .execute();
 }
 
-/** Notes the set that the run of that beginning makes. */
-export async function recordRunSet(db: Catalog, name: string, runAt: number, setId: string): Promise<void> {
-  const made = { run_set: setId, run_ended_at: null, run_reason: null };
+/** Notes the set, verify or copy that the run of that beginning makes. */
+export async function recordRunSet(db: Catalog, name: string, runAt: number, id: string): Promise<void> {
+  const made = { run_set: id, run_ended_at: null, run_reason: null };
   await db.updateTable('schedules').set(made).where('name', '=', name).where('run_at', '=', runAt).execute();
 }
 
-/** Notes why the run of that beginning made no set. */
-export async function recordRunFailure(
+/** Notes that the run of that beginning ended and made nothing: why, or null where nothing was to be done. */
+export async function recordRunEnd(
   db: Catalog,
   name: string,
   runAt: number,
-  reason: string,
+  reason: string | null,
 ): Promise<void> {
-  const failed = { run_ended_at: Date.now(), run_reason: reason };
+  const ended = { run_ended_at: Date.now(), run_reason: reason };
   await db
     .updateTable('schedules')
-    .set(failed)
+    .set(ended)
     .where('name', '=', name)
     .where('run_at', '=', runAt)
     .where('run_set', 'is', null)
@@ -126,28 +136,37 @@ export async function recordRunFailure(
 export interface LastRun {
   startedAt: number;
   endedAt: number | null;
-  setId: string | null;
-  /** That of its set; `failed` for one that made none, `running` for one that has not yet. */
-  state: SetState;
+  /** Its set, verify or copy; null: it made none. */
+  id: string | null;
+  /** That of what it made; without that `failed`, `running` where it has not yet, `completed` where nothing was to be done. */
+  state: SetState | RetrievalState;
   reason: string | null;
 }
 
 /** The last run; undefined: it has not run yet. */
 export async function lastRunOf(db: Catalog, row: ScheduleRow): Promise<LastRun | undefined> {
-  const { run_at: startedAt, run_set: setId } = row;
+  const { run_at: startedAt, run_set: id, run_ended_at: endedAt, run_reason: reason } = row;
   if (startedAt === null) return undefined;
-  const set = setId === null ? undefined : await findSet(db, setId);
+  const set = id === null || !isSetId(id) ? undefined : await findSet(db, id);
   if (set !== undefined)
-    return { startedAt, setId, endedAt: set.finished_at, state: set.state, reason: set.reason };
-  const state = row.run_reason === null ? 'running' : 'failed';
-  return { startedAt, setId, endedAt: row.run_ended_at, state, reason: row.run_reason };
+    return { startedAt, id, endedAt: set.finished_at, state: set.state, reason: set.reason };
+  if (id !== null && !isSetId(id)) {
+    const read = await retrievalNamed(db, id);
+    return { startedAt, id, endedAt: read.finished_at, state: read.state, reason: await reasonOf(db, read) };
+  }
+  const state = reason !== null ? 'failed' : endedAt !== null ? 'completed' : 'running';
+  return { startedAt, id, endedAt, state, reason };
 }
+
+/** What has expired was a success. */
+const successes: readonly LastRun['state'][] = ['completed', 'completed_with_skips', 'expired'];
+const ends: readonly LastRun['state'][] = [...finalSetStates, ...finalRetrievalStates];
 
 /** A sentence's end for a schedule whose last run has ended without a success; undefined where nothing is to be said. */
 export function runTrouble(run: LastRun | undefined): string | undefined {
-  if (run === undefined || !finalSetStates.includes(run.state)) return undefined;
-  // What has expired was a success.
-  if (['completed', 'completed_with_skips', 'expired'].includes(run.state)) return undefined;
-  const of = run.setId === null ? '' : `, set ${run.setId},`;
-  return `its last run${of} ${run.state === 'failed' ? 'failed' : 'was cancelled'}: ${run.reason ?? 'no reason is known'}`;
+  if (run === undefined || !ends.includes(run.state) || successes.includes(run.state)) return undefined;
+  const { id, state } = run;
+  const of = id === null ? '' : isSetId(id) ? `, set ${id},` : `, ${id},`;
+  const how = { failed: 'failed', incomplete: 'ended incomplete' }[state as string] ?? 'was cancelled';
+  return `its last run${of} ${how}: ${run.reason ?? 'no reason is known'}`;
 }

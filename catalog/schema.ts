@@ -338,7 +338,7 @@ export interface EndMarksTable {
   facts: string;
 }
 
-/** Backups at set times. Times are milliseconds since 1970. */
+/** Backups, verifies and copies at set times. Times are milliseconds since 1970. */
 export interface SchedulesTable {
   name: string;
   /** Five fields: minute, hour, day, month, weekday. */
@@ -347,12 +347,12 @@ export interface SchedulesTable {
   zone: string;
   /** The command as it was given, for people. */
   command: string;
-  /** JSON of what it means (`ScheduledBackup`), with absolute paths. */
+  /** JSON of what it means (`ScheduledBackup` or `ScheduledReading`), with absolute paths. */
   arguments: string;
   /** 1: it does not run by itself. */
   paused: Generated<number>;
   created_at: number;
-  /** The last run: when it began; its set; its end and what went wrong, where it made none. */
+  /** The last run: when it began; its set, verify or copy; where it made none its end, and what went wrong, if anything. */
   run_at: Generated<number | null>;
   run_set: Generated<string | null>;
   run_ended_at: Generated<number | null>;

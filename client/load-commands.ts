@@ -22,7 +22,7 @@ const files: CommandFile[] = [
   },
   {
     commands: {
-      'verify <set-or-tape>': 'read what is on tape back from the medium, and compare every hash',
+      'verify [set-or-tape]': 'read what is on tape back from the medium, and compare every hash',
     },
     load: async () => (await import('./commands/verify.js')).addVerify,
   },
@@ -88,7 +88,7 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/tape.js')).addTape,
   },
   {
-    commands: { 'schedule <command>': 'backups at set times' },
+    commands: { 'schedule <command>': 'backups, checks and copies of tapes at set times' },
     load: async () => (await import('./commands/schedule.js')).addSchedule,
   },
   {

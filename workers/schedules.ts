@@ -4,6 +4,7 @@ import {
   ScheduleOverlapPolicy,
   type ScheduleDescription,
 } from '@temporalio/client';
+import { scheduledWork } from '../activities/scheduled-work.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { findSchedule, listSchedules, type ScheduleRow } from '../catalog/schedules.js';
 import { queuesOf } from '../workflows/queues.js';
@@ -29,7 +30,7 @@ function description(row: ScheduleRow, installation: string) {
     state: { paused: row.paused === 1 },
     action: {
       type: 'startWorkflow' as const,
-      workflowType: 'scheduledBackup',
+      workflowType: 'kind' in scheduledWork(row.arguments) ? 'scheduledReading' : 'scheduledBackup',
       workflowId: `scheduled-${name}-${installation}`,
       taskQueue: queuesOf(installation).archive,
       args: [{ name }],

@@ -1,8 +1,8 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
-import { snapshotOptions } from '../activities/set-options.js';
+import { retrievalStart } from '../activities/retrieval-input.js';
 import type { RetrievalRow } from '../catalog/retrievals.js';
 import type { Settings } from '../config/settings.js';
-import { retrievalWorkflowId, type CopyInput, type RetrievalInput } from '../workflows/messages.js';
+import { retrievalWorkflowId } from '../workflows/messages.js';
 import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import { endImpostor } from './end-impostor.js';
@@ -19,24 +19,16 @@ export async function startRetrieval(
   row: RetrievalRow,
   onlyNew = false,
 ): Promise<void> {
-  const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
-    snapshotOptions(settings);
-  const { id, kind, drive } = row;
-  const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
-  const input: RetrievalInput | CopyInput =
-    kind === 'copy'
-      ? { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds }
-      : { id, kind, drive, options };
+  const { id } = row;
+  const { workflow, input, summary } = retrievalStart(settings, row);
   await endImpostor(server, retrievalWorkflowId(id, server.installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
-  await server.client.workflow.start(kind === 'copy' ? 'copyArchives' : 'retrieveArchives', {
+  await server.client.workflow.start(workflow, {
     workflowId: retrievalWorkflowId(id, server.installation),
     taskQueue: queuesOf(server.installation).archive,
     args: [input],
     workflowIdConflictPolicy: onlyNew ? FAIL : USE_EXISTING,
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    staticSummary: summaryText(
-      kind === 'restore' ? `${row.subject} → ${row.target ?? ''}` : `${kind} ${row.subject}`,
-    ),
+    staticSummary: summaryText(summary),
   });
 }

@@ -10,10 +10,12 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveActivities } from '../activities/index.js';
-import type { ScheduleCall, ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
+import type { ScheduledSet, SettledSet } from '../activities/open-scheduled-set.js';
+import type { ScheduleCall } from '../activities/scheduled-work.js';
 import { backupSet } from './backup-set.js';
 import { backupWorkflowId, firstAttributes } from './messages.js';
 import { ownInstallation, ownQueues } from './own-installation.js';
+import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from './server-limits.js';
 
 /** What a run of a schedule has done. */
@@ -31,19 +33,10 @@ export interface ScheduledRun extends SettledSet {
  */
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
-  const steps = {
-    taskQueue: ownQueues().archive,
-    heartbeatTimeout: '1 minute',
-    // Tried for ever: without the catalog there is nothing else to do.
-    retry: { maximumInterval: '1 minute' },
-  } as const;
-  const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>({
-    ...steps,
-    startToCloseTimeout: '10 minutes',
-  });
+  const steps = scheduledSteps(ownQueues());
+  const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>(steps.short);
   const { settleSets } = proxyActivities<ArchiveActivities>({
-    ...steps,
-    startToCloseTimeout: '30 days',
+    ...steps.long,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   });
   const before = await earlierSets(call);

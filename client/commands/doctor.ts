@@ -132,14 +132,18 @@ async function checkAll(session: Session): Promise<Check[]> {
   return checks;
 }
 
-/** Schedules whose last run has made no backup. */
+/** Schedules whose last run has had no success. */
 async function checkSchedules(session: Session): Promise<Check[]> {
   const catalog = await session.catalog();
   const checks: Check[] = [];
   for (const row of await listSchedules(catalog)) {
-    const trouble = runTrouble(await lastRunOf(catalog, row));
+    const last = await lastRunOf(catalog, row);
+    const trouble = runTrouble(last);
     if (trouble === undefined) continue;
-    const advice = `\`tapeflow schedule run ${row.name}\` runs it again.`;
+    const advice =
+      last?.state === 'incomplete'
+        ? `\`tapeflow status ${last.id ?? ''}\` tells all that is wrong.`
+        : `\`tapeflow schedule run ${row.name}\` runs it again.`;
     checks.push({
       what: `schedule ${row.name}`,
       level: 'trouble',

@@ -1,6 +1,6 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
-import { Command, CommanderError } from 'commander';
-import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
+import type { Command } from 'commander';
+import { scheduledWork } from '../../activities/scheduled-work.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { mayWrite } from '../../catalog/open-for-reading.js';
 import {
@@ -16,13 +16,14 @@ import {
   type NewSchedule,
   type ScheduleRow,
 } from '../../catalog/schedules.js';
+import { isSetId } from '../../catalog/sets.js';
 import { isContainersUtc } from '../../config/container.js';
 import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
-import { requireSources } from '../../source/require-sources.js';
 import { prepareServer } from '../../workers/prepare-server.js';
 import { scheduleId } from '../../workers/schedule-id.js';
 import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../workers/schedules.js';
+import { parseScheduled } from '../scheduled-command.js';
 import {
   connectServer,
   findServer,
@@ -32,25 +33,24 @@ import {
   type Session,
 } from '../session.js';
 import { formatTime, printTable } from '../table.js';
-import { backupArguments, plannedBackup, type BackupFlags } from './backup.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** Characters of a schedule's command that the list shows; `--json` has all of them. */
 const commandShown = 60;
 
-/** `schedule add|list|pause|resume|run|remove`: backups at set times. The catalog has them, and the server runs them. */
+/** `schedule add|list|pause|resume|run|remove`: backups, verifies and copies at set times. The catalog has them, and the server runs them. */
 export function addSchedule(program: Command): void {
   const schedule = program.command('schedule');
   schedule
     .command('add')
     .description("such as: schedule add nightly --cron '30 2 * * *' -- backup /srv --mode incremental")
     .argument('<name>', 'name of the schedule')
-    .argument('<backup...>', 'after `--`: the backup command to run')
+    .argument('<command...>', 'after `--`: the `backup`, `verify` or `tape copy` to run')
     .requiredOption('--cron <expression>', 'minute, hour, day, month, weekday')
     .option('--time-zone <name>', 'of those, such as Europe/Berlin (default: that of this machine)')
     .option('--replace', 'take the place of a schedule of that name')
-    .action((name: string, backup: string[], flags: AddFlags, command: Command) =>
-      inSession(command, (session) => add(session, name, backup, flags)),
+    .action((name: string, words: string[], flags: AddFlags, command: Command) =>
+      inSession(command, (session) => add(session, name, words, flags)),
     );
   schedule
     .command('list')
@@ -73,7 +73,7 @@ export function addSchedule(program: Command): void {
   one('pause', 'run it no more until `resume`', pause);
   one('resume', 'let it run again', resume);
   one('run', 'run it now, unless it runs already', runNow);
-  one('remove', 'delete it; sets that it has made stay', remove);
+  one('remove', 'delete it; what it has made stays', remove);
 }
 
 interface AddFlags {
@@ -92,8 +92,8 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
   }
   const cron = requireCron(flags.cron);
   const zone = requireTimeZone(flags.timeZone);
-  const backup = await parseBackup(session, words);
-  const wanted = { name, cron, zone, command: words.join(' '), arguments: JSON.stringify(backup) };
+  const work = await parseScheduled(session, words);
+  const wanted = { name, cron, zone, command: words.join(' '), arguments: JSON.stringify(work) };
   await withServer(session, async (server) => {
     await prepareServer(server);
     const row = await makeSchedule(await session.catalog(), server, wanted, flags.replace === true);
@@ -147,43 +147,6 @@ function requireTimeZone(given: string | undefined): string {
   }
 }
 
-/** The words after `--`, as the command `backup` takes them; checked now, so that no night is lost to a typing error. */
-async function parseBackup(session: Session, words: string[]): Promise<ScheduledBackup> {
-  const [verb, ...rest] = words;
-  if (verb !== 'backup')
-    throw usageFailure(
-      'WrongSchedule',
-      'What a schedule runs begins with `backup`.',
-      'Such as: -- backup /srv',
-    );
-  let found: { paths: string[]; flags: BackupFlags } | undefined;
-  const parser = backupArguments(new Command('backup'))
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
-    .action((paths: string[], flags: BackupFlags) => void (found = { paths, flags }));
-  try {
-    parser.parse(rest, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw usageFailure(
-      'WrongSchedule',
-      `The backup of the schedule is wrong: ${error.message.replace(/^error: /, '')}.`,
-    );
-  }
-  if (found === undefined) throw usageFailure('WrongSchedule', 'The backup of the schedule names no path.');
-  const { paths, flags } = found;
-  if (flags.set !== undefined || flags.new === true || flags.detach === true) {
-    throw usageFailure(
-      'WrongSchedule',
-      'A schedule makes a set of its own each time.',
-      'Leave --set, --new and --detach out.',
-    );
-  }
-  const planned = plannedBackup(session.settings, paths, flags);
-  await requireSources(session.settings, planned.sources, planned.excludes);
-  return planned;
-}
-
 async function list(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const server = await findServer(session);
@@ -191,7 +154,7 @@ async function list(session: Session): Promise<void> {
     if (server !== undefined && mayWrite(session.settings.CATALOG_URL))
       await atServer(server, () => tellSchedules(server, catalog));
     const rows: string[][] = [
-      ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'BACKUP'],
+      ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'COMMAND'],
     ];
     const troubles: string[] = [];
     for (const row of await listSchedules(catalog)) {
@@ -204,7 +167,8 @@ async function list(session: Session): Promise<void> {
       if (trouble !== undefined) troubles.push(`Schedule ${name} has no success: ${trouble}`);
       if (session.json)
         session.emit({
-          ...{ name, cron, zone, backup: command, paused: row.paused === 1 },
+          ...{ name, cron, zone, command, paused: row.paused === 1 },
+          ...('kind' in scheduledWork(row.arguments) ? {} : { backup: command }),
           next: next?.toISOString() ?? null,
           last: last === undefined ? null : lastRunJson(last),
         });
@@ -227,15 +191,15 @@ async function list(session: Session): Promise<void> {
 }
 
 /** How a run ended, in few words. */
-function endOf({ state, setId }: LastRun): string {
-  const set = setId === null ? '' : ` (${setId})`;
-  return `${state.replaceAll('_', ' ')}${set}`;
+function endOf({ state, id }: LastRun): string {
+  return `${state.replaceAll('_', ' ')}${id === null ? '' : ` (${id})`}`;
 }
 
 function lastRunJson(run: LastRun) {
-  const { startedAt, endedAt, setId, state, reason } = run;
+  const { startedAt, endedAt, id, state, reason } = run;
+  const setId = id !== null && isSetId(id) ? id : null;
   const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
-  return { started: time(startedAt), ended: time(endedAt), setId, status: state, reason };
+  return { started: time(startedAt), ended: time(endedAt), id, setId, status: state, reason };
 }
 
 async function pause(session: Session, row: ScheduleRow): Promise<void> {

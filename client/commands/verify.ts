@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { openVerify, type Reading } from '../../catalog/open-reading.js';
 import { planRepair } from '../../catalog/plan-copies.js';
-import { planVerify } from '../../catalog/plan-retrieval.js';
+import { nameOfSubject, subjectOf } from '../../catalog/reading-subject.js';
 import {
   insertRetrieval,
   retrievalNamed,
@@ -9,35 +10,55 @@ import {
 } from '../../catalog/retrievals.js';
 import { tapeByUuid } from '../../catalog/tapes.js';
 import { usageFailure } from '../../config/failures.js';
-import { driveNamed } from '../../config/settings.js';
+import { driveNamed, type Settings } from '../../config/settings.js';
+import { tapeInDrive } from '../drive-looks.js';
 import { exitCodes } from '../exit-codes.js';
 import { runRetrieval } from '../follow-retrieval.js';
+import { latestOption, subjectWish } from '../reading-wish.js';
 import { inSession, type Session } from '../session.js';
-import { tapeInDrive } from '../drive-looks.js';
-import { nothingOnTape, subjectOf } from './tape-copy.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
-  program
-    .command('verify')
-    .argument('<set-or-tape>', 'a set, or a tape by its name')
+  verifyArguments(program.command('verify')).action(
+    (subject: string | undefined, flags: VerifyFlags, command: Command) =>
+      inSession(command, async (session) => {
+        const wish = subjectWish(subject, flags.latest);
+        await verify(session, await nameOfSubject(await session.catalog(), wish), flags);
+      }),
+  );
+}
+
+/** Gives a command the arguments and options of `verify`; a schedule takes the same. */
+export function verifyArguments(command: Command): Command {
+  return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
     .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
     .option('--drive <name>', 'drive to read with', 'lto1')
     .option(
       '--repair',
       'then write what is damaged, or was on a lost tape, anew from another copy, to a tape of the same pool',
     )
-    .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)')
-    .action((subject: string, flags: VerifyFlags, command: Command) =>
-      inSession(command, (session) => verify(session, subject, flags)),
-    );
+    .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)');
 }
 
-interface VerifyFlags {
+/** What `verify` is given besides its subject. */
+export interface VerifyFlags {
+  latest: string[];
   sample: string;
   drive: string;
   repair?: true;
   toDrive?: string;
+}
+
+/** Checks what a `verify` is given; a usage failure says what is wrong. */
+export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<Reading, { kind: 'verify' }> {
+  const percent = Number(flags.sample.replace(/%$/, ''));
+  if (!(percent > 0 && percent <= 100))
+    throw usageFailure(
+      'WrongSample',
+      `--sample cannot be ${flags.sample}.`,
+      'It is a part in percent, such as 5.',
+    );
+  return { kind: 'verify', drive: driveNamed(settings, flags.drive).name, percent };
 }
 
 async function verify(session: Session, subject: string, flags: VerifyFlags): Promise<void> {
@@ -82,29 +103,8 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
 
 /** Reads back and compares, and returns the id of that. */
 async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
-  const percent = Number(flags.sample.replace(/%$/, ''));
-  if (!(percent > 0 && percent <= 100))
-    throw usageFailure(
-      'WrongSample',
-      `--sample cannot be ${flags.sample}.`,
-      'It is a part in percent, such as 5.',
-    );
-  const drive = driveNamed(session.settings, flags.drive);
-  const catalog = await session.catalog();
-  const what = await subjectOf(catalog, subject);
-  const wanted: NewRetrieval = {
-    kind: 'verify',
-    subject,
-    drive: drive.name,
-    target: null,
-    overwrite: 'never',
-    selection: '{}',
-  };
-  const unfinished = await unfinishedLike(catalog, wanted);
-  const archives = unfinished === undefined ? await planVerify(catalog, what, percent) : [];
-  if (unfinished === undefined && archives.length === 0)
-    throw await nothingOnTape(catalog, 'NothingToVerify', subject, what);
-  const retrieval = unfinished ?? (await insertRetrieval(catalog, wanted, archives, []));
-  await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
-  return retrieval.id;
+  const wanted = plannedVerify(session.settings, flags);
+  const opened = await openVerify(await session.catalog(), subject, wanted);
+  await runRetrieval(session, opened.row, opened);
+  return opened.row.id;
 }

@@ -60,6 +60,20 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   await waitFor(() => states().length === 2 && states()[1]?.state === 'completed', 'the second set');
   assert.match(await run(['schedule', 'list']), new RegExp(`completed \\(${states()[1]?.id ?? ''}\\)`));
 
+  // What reads the tapes is scheduled in the same way.
+  const latest = ['--latest', source];
+  await run(['schedule', 'add', 'check', '--cron', '0 6 * * 0', '--', 'verify', ...latest, '--sample', '50']);
+  await run(['schedule', 'run', 'check']);
+  const verified = () =>
+    installation.query(`select 1 from retrievals where kind = 'verify' and state = 'completed'`);
+  await waitFor(() => verified().length === 1, 'the verify');
+  assert.match(
+    await run(['schedule', 'list']),
+    /check +0 6 \* \* 0 +on .*completed \(verify-000001\) +verify --latest /,
+  );
+  assert.match(await run(['verify', ...latest]), new RegExp(`Verify of ${states()[1]?.id ?? ''}`));
+  await run(['schedule', 'remove', 'check']);
+
   // A source that is gone: refused as by hand, and told.
   renameSync(source, `${source}.away`);
   await run(['schedule', 'run', 'nightly']);
@@ -137,7 +151,10 @@ test('a schedule that is wrong is refused with the reason, before any night is l
   const installation = await Installation.make(t);
   const cases: [string[], RegExp][] = [
     [['add', 'x y', '--cron', '* * * * *', '--', 'backup', source], /no name of a schedule/],
-    [['add', 'x', '--cron', '* * * * *', '--', 'restore', source], /begins with `backup`/],
+    [
+      ['add', 'x', '--cron', '* * * * *', '--', 'restore', source],
+      /begins with `backup`, `verify` or `tape copy`/,
+    ],
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', '/no/such/source'], /does not exist/],
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--no-such'], /unknown option '--no-such'/],
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--set', '2026-01_000001'], /Leave --set/],
@@ -148,6 +165,14 @@ test('a schedule that is wrong is refused with the reason, before any night is l
       /no time zone/,
     ],
     [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--exclude', '*'], /excludes take all/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'TAPE09'], /no set and no tape TAPE09/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'verify'], /Name a set or a tape, or give --latest/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'verify', '--latest', source], /no completed set of/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--sample', '0'], /--sample cannot be 0/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--repair'], /Leave --repair out/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T'], /--pool <name>' not specified/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T', '--pool', 'B', '--drive', 'x'], /x/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'label', 'T'], /begins with `backup`/],
     [['run', 'nothing'], /There is no schedule nothing/],
   ];
   for (const [args, message] of cases) {

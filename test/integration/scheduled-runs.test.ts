@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { ScheduledBackup } from '../../activities/open-scheduled-set.js';
-import { insertSchedule } from '../../catalog/schedules.js';
+import type { ScheduledBackup, ScheduledReading } from '../../activities/scheduled-work.js';
+import { retrievalNamed, summarizeRetrieval } from '../../catalog/retrievals.js';
+import { insertSchedule, lastRunOf, runTrouble, scheduleNamed } from '../../catalog/schedules.js';
 import { setHandle } from '../../client/session.js';
 import type { ScheduledRun } from '../../workflows/scheduled-backup.js';
+import type { SettledReading } from '../../activities/open-scheduled-reading.js';
 import { liveSetsOfFile } from '../support/live-sets.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -15,21 +19,29 @@ function rootMessage(error: Error): string {
 }
 
 let runs = 0;
+const cron = { cron: '30 2 * * *', zone: 'UTC', command: 'as asked' };
+
+/** Makes a schedule, and lets it run. */
+async function schedule(t: TestContext, name: string, work: ScheduledBackup | ScheduledReading) {
+  await insertSchedule(
+    live().catalog,
+    { name, ...cron, arguments: JSON.stringify(work) },
+    { replace: false },
+  );
+  return runOf(t, name, 'kind' in work ? 'scheduledReading' : 'scheduledBackup');
+}
+
+/** One more run of a schedule. */
+function runOf(t: TestContext, name: string, workflow: string) {
+  return live().alone.begin(t, workflow, `scheduled-run-${(runs += 1)}`, { name });
+}
+
 async function begin(t: TestContext, more: Partial<ScheduledBackup> = {}) {
   const backup: ScheduledBackup = {
     ...{ sources: [live().source], excludes: [], pool: 'A', drive: 'lto1', mode: 'full' },
     ...{ direct: false, ...more },
   };
-  const name = `nightly-${(runs += 1)}`;
-  const schedule = {
-    name,
-    cron: '30 2 * * *',
-    zone: 'UTC',
-    command: 'backup',
-    arguments: JSON.stringify(backup),
-  };
-  await insertSchedule(live().catalog, schedule, { replace: false });
-  return live().alone.begin(t, 'scheduledBackup', `scheduled-${runs}`, { name });
+  return schedule(t, `nightly-${runs}`, backup);
 }
 const resultOf = async (run: ReturnType<typeof begin>) => (await (await run).result()) as ScheduledRun;
 const unfinished = async () => {
@@ -108,4 +120,70 @@ test('no more sets pile up than those of a week', async (t) => {
   live().load('lto1');
   for (const id of waiting) await live().comesTo(id, 'completed');
   await waitFor(async () => (await unfinished()).length === 0, 'all to be done');
+});
+
+const lastRun = async (name: string) => lastRunOf(live().catalog, await scheduleNamed(live().catalog, name));
+const readingOf = async (run: ReturnType<typeof runOf>) =>
+  (await (await run).result()) as SettledReading | null;
+const verifyLatest = (): ScheduledReading => ({
+  ...{ kind: 'verify', drive: 'lto1', percent: 100, subject: { latest: [live().source] } },
+});
+
+test('a verify of the newest set follows it from run to run, and damage fails the run with the reason', async (t) => {
+  const set = await resultOf(begin(t));
+  const first = await readingOf(schedule(t, 'check', verifyLatest()));
+  assert.equal(first?.status, 'completed');
+  const { subject, archives } = await summarizeRetrieval(live().catalog, first.id);
+  assert.deepEqual([subject, archives], [set.setId, 3]);
+  const newer = await resultOf(begin(t));
+  const folder = path.join(live().settings.drives[0]?.path ?? '', newer.setId);
+  const file = path.join(folder, readdirSync(folder).find((name) => name.includes('.tar')) ?? '');
+  const bytes = readFileSync(file);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+  writeFileSync(file, bytes);
+  await assert.rejects((await runOf(t, 'check', 'scheduledReading')).result(), (error: Error) =>
+    /^verify-\d+ has ended incomplete: ./.test(rootMessage(error)),
+  );
+  const last = await lastRun('check');
+  assert.match(runTrouble(last) ?? '', /^its last run, verify-\d+, ended incomplete: \S+/);
+  assert.equal((await retrievalNamed(live().catalog, last?.id ?? '')).subject, newer.setId);
+});
+
+test('a copy goes on with what waits for a tape, is begun once, and a run with nothing to copy is a success', async (t) => {
+  const { setId } = await resultOf(begin(t));
+  live().unload('lto1');
+  const copy: ScheduledReading = {
+    ...{ kind: 'copy', drive: 'lto1', toDrive: 'lto2', pool: 'B', subject: { latest: [live().source] } },
+  };
+  const first = await readingOf(schedule(t, 'offsite', copy));
+  assert.equal(first?.status, 'waiting_for_tape');
+  assert.equal(runTrouble(await lastRun('offsite')), undefined, 'who waits has not failed');
+  const second = await readingOf(runOf(t, 'offsite', 'scheduledReading'));
+  assert.equal(second?.id, first.id);
+  live().load('lto1');
+  await waitFor(async () => (await lastRun('offsite'))?.state === 'completed', 'the copy to be done');
+  assert.equal(await live().committed(setId), 6, 'each of its archives is on a tape of both pools');
+  assert.equal(await readingOf(runOf(t, 'offsite', 'scheduledReading')), null);
+  const last = await lastRun('offsite');
+  assert.deepEqual([last?.state, last?.id, last?.reason], ['completed', null, null]);
+});
+
+test('a run of a verify that is ended leaves it alone; one without a set, or of another kind, fails with a sentence', async (t) => {
+  await resultOf(begin(t));
+  live().hold('readArchive');
+  const ended = await schedule(t, 'ended', verifyLatest());
+  await live().held('readArchive');
+  await ended.terminate('by a test');
+  live().letGo();
+  await waitFor(async () => (await lastRun('ended'))?.state === 'completed', 'the verify to come to its end');
+
+  const none: ScheduledReading = { ...verifyLatest(), subject: { latest: ['/none'] } };
+  await assert.rejects((await schedule(t, 'none', none)).result());
+  assert.match(
+    runTrouble(await lastRun('none')) ?? '',
+    /its last run failed: There is no completed set of \/none/,
+  );
+  await assert.rejects((await runOf(t, 'none', 'scheduledBackup')).result(), (error: Error) =>
+    /The schedule none backs nothing up/.test(rootMessage(error)),
+  );
 });

@@ -1,0 +1,48 @@
+import { realpathSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { SubjectWish } from '../catalog/reading-subject.js';
+import { usageFailure } from '../config/failures.js';
+import { outermost } from '../source/walk.js';
+import { userPath } from './session.js';
+
+/** Gives a command that reads from tape the option `--latest`. */
+export function latestOption(command: Command): Command {
+  const repeat = (value: string, before: string[]) => [...before, value];
+  return command.option(
+    '--latest <path>',
+    'in its place: the newest completed set of this source; again for a set that has several',
+    repeat,
+    [],
+  );
+}
+
+/** What a command reads: the set or tape that is named, or the newest set of the sources that are. */
+export function subjectWish(name: string | undefined, latest: readonly string[]): SubjectWish {
+  if (name !== undefined && latest.length > 0)
+    throw usageFailure(
+      'SubjectAndLatest',
+      `${name} names what is read, and --latest asks for the newest set.`,
+      'Give one of them.',
+    );
+  if (name !== undefined) return { name };
+  if (latest.length > 0) return { latest: sourcesOf(latest) };
+  throw usageFailure(
+    'NoSubject',
+    'What is to be read is not said.',
+    'Name a set or a tape, or give --latest PATH for the newest set of a source.',
+  );
+}
+
+/** As the sets have them. A source may be gone by now, and its sets are there all the same. */
+function sourcesOf(given: readonly string[]): string[] {
+  return outermost(
+    given.map((text) => {
+      const asked = userPath(text);
+      try {
+        return realpathSync(asked);
+      } catch {
+        return asked;
+      }
+    }),
+  );
+}

@@ -1,0 +1,112 @@
+import { Command, CommanderError } from 'commander';
+import { scheduledWork, type ScheduledBackup, type ScheduledReading } from '../activities/scheduled-work.js';
+import { planVerify } from '../catalog/plan-retrieval.js';
+import { nameOfSubject, nothingOnTape, subjectOf, type SubjectWish } from '../catalog/reading-subject.js';
+import { listSchedules } from '../catalog/schedules.js';
+import { listSets } from '../catalog/sets.js';
+import { TapeflowFailure, usageFailure } from '../config/failures.js';
+import { requireSources } from '../source/require-sources.js';
+import { backupArguments, plannedBackup, type BackupFlags } from './commands/backup.js';
+import { copyArguments, plannedCopy, type CopyFlags } from './commands/tape-copy.js';
+import { plannedVerify, verifyArguments, type VerifyFlags } from './commands/verify.js';
+import { subjectWish } from './reading-wish.js';
+import type { Session } from './session.js';
+
+/**
+ * The words after `--` of `schedule add`, as the command that they name takes them; checked now, so that no night is lost to a
+ * typing error.
+ */
+export async function parseScheduled(
+  session: Session,
+  words: readonly string[],
+): Promise<ScheduledBackup | ScheduledReading> {
+  const { settings } = session;
+  const [first, ...rest] = words;
+  if (first === 'backup') {
+    const { given, flags } = parsed<string[], BackupFlags>('backup', backupArguments, rest);
+    if (flags.set !== undefined || flags.new === true || flags.detach === true) {
+      throw usageFailure(
+        'WrongSchedule',
+        'A schedule makes a set of its own each time.',
+        'Leave --set, --new and --detach out.',
+      );
+    }
+    const planned = plannedBackup(settings, given, flags);
+    await requireSources(settings, planned.sources, planned.excludes);
+    return planned;
+  }
+  if (first === 'verify') {
+    const { given, flags } = parsed<string | undefined, VerifyFlags>('verify', verifyArguments, rest);
+    if (flags.repair === true || flags.toDrive !== undefined)
+      throw usageFailure(
+        'WrongSchedule',
+        'A schedule reads back and tells what is damaged; it writes nothing anew.',
+        'Leave --repair out, and repair by hand.',
+      );
+    const verify = plannedVerify(settings, flags);
+    return { ...verify, subject: await checkedSubject(session, subjectWish(given, flags.latest), true) };
+  }
+  if (first === 'tape' && rest[0] === 'copy') {
+    const { given, flags } = parsed<string | undefined, CopyFlags>('tape copy', copyArguments, rest.slice(1));
+    const copy = plannedCopy(settings, flags);
+    return { ...copy, subject: await checkedSubject(session, subjectWish(given, flags.latest), false) };
+  }
+  throw usageFailure(
+    'WrongSchedule',
+    'What a schedule runs begins with `backup`, `verify` or `tape copy`.',
+    'Such as: -- backup /srv',
+  );
+}
+
+/** What a command's own parser makes of its words. */
+function parsed<Given, Flags>(
+  name: string,
+  withArguments: (command: Command) => Command,
+  words: readonly string[],
+): { given: Given; flags: Flags } {
+  let found: { given: Given; flags: Flags } | undefined;
+  const parser = withArguments(new Command(name))
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, writeOut: () => undefined, outputError: () => undefined })
+    .action((given: Given, flags: Flags) => void (found = { given, flags }));
+  try {
+    parser.parse([...words], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw usageFailure(
+      'WrongSchedule',
+      `The ${name} of the schedule is wrong: ${error.message.replace(/^error: /, '')}.`,
+    );
+  }
+  if (found === undefined) throw usageFailure('WrongSchedule', `The ${name} of the schedule does nothing.`);
+  return found;
+}
+
+/** What is named must be there; sources may have their first set later, if something says that they will. */
+async function checkedSubject(session: Session, wish: SubjectWish, isVerify: boolean): Promise<SubjectWish> {
+  const catalog = await session.catalog();
+  if ('latest' in wish) {
+    try {
+      await nameOfSubject(catalog, wish);
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.code !== 'NoSetOfSources') throw error;
+      if (!(await isBackedUp(session, wish.latest))) throw error;
+      session.say(`${error.message} Runs fail until there is one.`);
+    }
+    return wish;
+  }
+  const what = await subjectOf(catalog, wish.name);
+  if (isVerify && (await planVerify(catalog, what, 100)).length === 0)
+    throw await nothingOnTape(catalog, 'NothingToVerify', wish.name, what);
+  return wish;
+}
+
+/** True when a schedule backs exactly these sources up, or an unfinished set does. */
+async function isBackedUp(session: Session, sources: readonly string[]): Promise<boolean> {
+  const catalog = await session.catalog();
+  const text = JSON.stringify(sources);
+  const sets = await listSets(catalog);
+  if (sets.some((set) => set.sources === text)) return true;
+  const works = (await listSchedules(catalog)).map((row) => scheduledWork(row.arguments));
+  return works.some((work) => !('kind' in work) && JSON.stringify(work.sources) === text);
+}

@@ -1,0 +1,63 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  proxyActivities,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ArchiveActivities } from '../activities/index.js';
+import type { SettledReading } from '../activities/open-scheduled-reading.js';
+import type { RetrievalStart } from '../activities/retrieval-input.js';
+import type { ScheduleCall } from '../activities/scheduled-work.js';
+import { retrievalWorkflowId } from './messages.js';
+import { ownInstallation, ownQueues } from './own-installation.js';
+import { scheduledSteps } from './scheduled-run.js';
+import { summaryText } from './server-limits.js';
+
+/**
+ * One run of a schedule that reads tapes back, or copies them. It goes on with what an earlier run has left, or begins a
+ * verify or a copy of its own, and lasts until that has ended or waits for a person. Nothing that ends the run ends that.
+ *
+ * @returns null where nothing was to be done.
+ */
+export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Promise<SettledReading | null> {
+  const steps = scheduledSteps(ownQueues());
+  const { openScheduledReading } = proxyActivities<ArchiveActivities>(steps.short);
+  const { settleReading } = proxyActivities<ArchiveActivities>({
+    ...steps.long,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  });
+  const opened = await openScheduledReading({ name, runAt: workflowInfo().startTime.getTime() });
+  if (opened === null) return null;
+  await start(name, opened);
+  const run = await settleReading(opened.input.id);
+  const { id, status, reason } = run;
+  if (status === 'failed' || status === 'incomplete')
+    throw ApplicationFailure.nonRetryable(
+      `${id} ${status === 'failed' ? 'has failed' : 'has ended incomplete'}: ${reason ?? ''}`,
+      'ReadingFailed',
+      run,
+    );
+  return run;
+}
+
+/** Starts its workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
+async function start(name: string, { workflow, input, summary }: RetrievalStart): Promise<void> {
+  try {
+    await CancellationScope.nonCancellable(() =>
+      startChild(workflow, {
+        workflowId: retrievalWorkflowId(input.id, ownInstallation()),
+        args: [input],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        cancellationType: ChildWorkflowCancellationType.ABANDON,
+        staticSummary: summaryText(`schedule ${name}: ${summary}`),
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
