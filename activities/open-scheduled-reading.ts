@@ -88,7 +88,12 @@ async function openOne(
   // A drive that does not answer is no obstacle: the tape that is in it is only read first.
   const loaded = () =>
     askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).catch(() => undefined);
-  const opened = await openReading(catalog, await nameOfSubject(catalog, subject), wanted, loaded);
+  const opened = await openReading(
+    catalog,
+    await nameOfSubject(catalog, subject, wanted.kind),
+    wanted,
+    loaded,
+  );
   return 'row' in opened ? opened.row : undefined;
 }
 

@@ -13,10 +13,17 @@ export type SubjectWish =
   /** Absolute paths, as the sets have them. */
   | { latest: string[] };
 
-/** The name of what is wanted now; `NoSetOfSources` where the sources have no set yet. */
-export async function nameOfSubject(catalog: Catalog, wish: SubjectWish): Promise<string> {
+/**
+ * The name of what is wanted now; `NoSetOfSources` where the sources have no set yet. A verify reads a set's own archives, so
+ * for it one that has stored nothing, since nothing had changed, does not count; a copy takes what the set builds on too.
+ */
+export async function nameOfSubject(
+  catalog: Catalog,
+  wish: SubjectWish,
+  kind: 'verify' | 'copy',
+): Promise<string> {
   if ('name' in wish) return wish.name;
-  const newest = await newestCompletedSet(catalog, wish.latest);
+  const newest = await newestCompletedSet(catalog, wish.latest, kind === 'verify');
   if (newest !== undefined) return newest;
   throw usageFailure(
     'NoSetOfSources',
@@ -26,17 +33,24 @@ export async function nameOfSubject(catalog: Catalog, wish: SubjectWish): Promis
 }
 
 /** The newest set that was made of exactly these sources, has completed, and was not erased; undefined: none. */
-async function newestCompletedSet(db: Catalog, sources: readonly string[]): Promise<string | undefined> {
-  const row = await db
+async function newestCompletedSet(
+  db: Catalog,
+  sources: readonly string[],
+  withArchives: boolean,
+): Promise<string | undefined> {
+  let sets = db
     .selectFrom('sets')
     .select('id')
     .where('sources', '=', JSON.stringify(sources))
     .where('state', 'in', ['completed', 'completed_with_skips'])
     .where('erased_at', 'is', null)
     .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .executeTakeFirst();
-  return row?.id;
+    .orderBy('id', 'desc');
+  if (withArchives)
+    sets = sets.where(({ exists, selectFrom }) =>
+      exists(selectFrom('archives').select('archives.set_id').whereRef('archives.set_id', '=', 'sets.id')),
+    );
+  return (await sets.executeTakeFirst())?.id;
 }
 
 /** A set or a tape by its name; a usage failure when there is neither. */

@@ -44,12 +44,12 @@ export async function parseScheduled(
         'Leave --repair out, and repair by hand.',
       );
     const verify = plannedVerify(settings, flags);
-    return { ...verify, subject: await checkedSubject(session, subjectWish(given, flags.latest), true) };
+    return { ...verify, subject: await checkedSubject(session, subjectWish(given, flags.latest), 'verify') };
   }
   if (first === 'tape' && rest[0] === 'copy') {
     const { given, flags } = parsed<string | undefined, CopyFlags>('tape copy', copyArguments, rest.slice(1));
     const copy = plannedCopy(settings, flags);
-    return { ...copy, subject: await checkedSubject(session, subjectWish(given, flags.latest), false) };
+    return { ...copy, subject: await checkedSubject(session, subjectWish(given, flags.latest), 'copy') };
   }
   throw usageFailure(
     'WrongSchedule',
@@ -83,11 +83,15 @@ function parsed<Given, Flags>(
 }
 
 /** What is named must be there; sources may have their first set later, if something says that they will. */
-async function checkedSubject(session: Session, wish: SubjectWish, isVerify: boolean): Promise<SubjectWish> {
+async function checkedSubject(
+  session: Session,
+  wish: SubjectWish,
+  kind: 'verify' | 'copy',
+): Promise<SubjectWish> {
   const catalog = await session.catalog();
   if ('latest' in wish) {
     try {
-      await nameOfSubject(catalog, wish);
+      await nameOfSubject(catalog, wish, kind);
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'NoSetOfSources') throw error;
       if (!(await isBackedUp(session, wish.latest))) throw error;
@@ -96,7 +100,7 @@ async function checkedSubject(session: Session, wish: SubjectWish, isVerify: boo
     return wish;
   }
   const what = await subjectOf(catalog, wish.name);
-  if (isVerify && (await planVerify(catalog, what, 100)).length === 0)
+  if (kind === 'verify' && (await planVerify(catalog, what, 100)).length === 0)
     throw await nothingOnTape(catalog, 'NothingToVerify', wish.name, what);
   return wish;
 }

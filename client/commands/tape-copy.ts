@@ -52,7 +52,7 @@ async function copyTape(session: Session, given: string | undefined, flags: Copy
   const wish = subjectWish(given, flags.latest);
   const copy = plannedCopy(session.settings, flags);
   const catalog = await session.catalog();
-  const subject = await nameOfSubject(catalog, wish);
+  const subject = await nameOfSubject(catalog, wish, 'copy');
   const opened = await openReading(catalog, subject, copy, () => tapeInDrive(session, copy.drive));
   if ('row' in opened) {
     await runRetrieval(session, opened.row, opened);

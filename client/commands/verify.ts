@@ -23,7 +23,7 @@ export function addVerify(program: Command): void {
     (subject: string | undefined, flags: VerifyFlags, command: Command) =>
       inSession(command, async (session) => {
         const wish = subjectWish(subject, flags.latest);
-        await verify(session, await nameOfSubject(await session.catalog(), wish), flags);
+        await verify(session, await nameOfSubject(await session.catalog(), wish, 'verify'), flags);
       }),
   );
 }

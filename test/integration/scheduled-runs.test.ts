@@ -136,6 +136,8 @@ test('a verify of the newest set follows it from run to run, and damage fails th
   const { subject, archives } = await summarizeRetrieval(live().catalog, first.id);
   assert.deepEqual([subject, archives], [set.setId, 3]);
   const newer = await resultOf(begin(t));
+  const nothingNew = await resultOf(begin(t, { mode: 'incremental' }));
+  assert.equal(await live().committed(nothingNew.setId), 0, 'which verify passes by');
   const folder = path.join(live().settings.drives[0]?.path ?? '', newer.setId);
   const file = path.join(folder, readdirSync(folder).find((name) => name.includes('.tar')) ?? '');
   const bytes = readFileSync(file);
