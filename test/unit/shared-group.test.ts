@@ -4,7 +4,9 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } 
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkRights } from '../../client/rights-check.js';
-import { openCatalog } from '../../catalog/open-catalog.js';
+import { backUpCatalog } from '../../catalog/back-up.js';
+import { installationId, openCatalog } from '../../catalog/open-catalog.js';
+import { putBackCatalog } from '../../catalog/put-back.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings.js';
 import { groupNamed, shareWith } from '../../config/shared-group.js';
@@ -119,6 +121,28 @@ test('without the setting, modes do not hang on the umask of the process', async
   for (const name of readdirSync(data))
     assert.equal(statSync(path.join(data, name)).mode & 0o777, 0o600, name);
 });
+
+test(
+  'a copy that is put in the place of the catalog is the group’s too, and a copy beside it is not',
+  asRoot,
+  async (t) => {
+    const root = tempFolder(t);
+    const file = path.join(root, 'data', 'catalog.db');
+    const copy = path.join(root, 'copy.db');
+    shareWith({ name: 'g', gid: group });
+    t.after(() => shareWith(undefined));
+    const catalog = await openCatalog(file, path.dirname(file));
+    await installationId(catalog);
+    backUpCatalog(file, copy);
+    await catalog.destroy();
+    await putBackCatalog(file, copy, { foreign: false });
+    for (const ending of ['', '-newest.json']) {
+      const { mode, gid } = statSync(file + ending);
+      assert.deepEqual([mode & 0o777, gid], [0o640, group], ending);
+    }
+    assert.equal(statSync(copy).mode & 0o777, 0o600);
+  },
+);
 
 test(
   'an owner who is not root, and whose own group is another, gives what SQLite makes to the group',
