@@ -1,6 +1,6 @@
 import type { Insertable } from 'kysely';
 import { encodeBlocks } from '../archive/block-reader.js';
-import { toBytes } from '../archive/byte-string.js';
+import { toBytes, toText } from '../archive/byte-string.js';
 import { manifestEntries, type ManifestFacts } from '../archive/examine-manifest.js';
 import { boundedSeconds } from '../archive/file-time.js';
 import { formatBlockBytes, formatOf } from '../archive/format.js';
@@ -121,7 +121,11 @@ function hasPlausibleIndex({ header, end }: ManifestFacts): boolean {
   return blocks.every((bytes) => bytes <= 2 * blockBytes) && blocks.reduce((a, b) => a + b, 0) <= end.size;
 }
 
-async function importFiles(tx: Catalog, { setId, group, manifestPath }: FoundArchive): Promise<void> {
+async function importFiles(
+  tx: Catalog,
+  { setId, group, manifestPath, manifest }: FoundArchive,
+): Promise<void> {
+  const isFromArchive = manifest === null;
   let batch: NewFile[] = [];
   const flush = async () => {
     const [one] = batch;
@@ -149,7 +153,7 @@ async function importFiles(tx: Catalog, { setId, group, manifestPath }: FoundArc
     else if (entry.member.type !== 'link') batch.push(memberRow(setId, group, entry.member));
     else {
       await flush();
-      batch.push(await linkRow(tx, setId, group, entry.member));
+      batch.push(await linkRow(tx, { setId, group, isFromArchive }, entry.member));
     }
     if (batch.length >= batchRows) await flush();
   }
@@ -194,7 +198,11 @@ function keptRow(setId: string, group: number, kept: KeptMember): NewFile {
 }
 
 /** A further hard link: what it shares with the first is in the first's row. */
-async function linkRow(tx: Catalog, setId: string, group: number, member: PackedMember): Promise<NewFile> {
+async function linkRow(
+  tx: Catalog,
+  { setId, group, isFromArchive }: { setId: string; group: number; isFromArchive: boolean },
+  member: PackedMember,
+): Promise<NewFile> {
   const target = toBytes(member.linkTarget ?? '');
   const first = await tx
     .selectFrom('files')
@@ -204,6 +212,10 @@ async function linkRow(tx: Catalog, setId: string, group: number, member: Packed
     .where('group_no', '=', group)
     .where('type', '=', 'file')
     .executeTakeFirst();
+  if (first === undefined && isFromArchive) {
+    const reason = `it is a hard link to /${toText(member.linkTarget ?? '')}, which is lost with damage of the archive`;
+    return skippedRow(setId, group, { name: member.name, reason });
+  }
   if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');
   const row = { ...memberRow(setId, group, member), hard_link_of: first.hard_link_of };
   // The manifest has both; an archive alone has neither, nor how many links there are.

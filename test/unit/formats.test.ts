@@ -236,8 +236,8 @@ for (const format of formats) {
     assert.match(
       flipped.damage ?? '',
       format === 'none'
-        ? /there is no header at byte \d+\): what comes after .*\/b\/? is lost/
-        : /block 2 is damaged .*what comes after .*\/b\/? is lost/,
+        ? /there is no header at byte \d+\): what lies between .*\/b\/ and .*\/c\/ is lost$/
+        : /block 2 is damaged .*what lies between .*\/b\/ and .*\/c\/ is lost$/,
     );
     truncateSync(made.archive, first + Math.floor(second / 3));
     assert.ok((await rebuild(made, format)).damage !== undefined, 'cut short');
