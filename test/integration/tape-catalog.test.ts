@@ -244,7 +244,10 @@ test('of a damaged archive everything before the damage is taken, and a sentence
 
   const { code, stdout } = await installation.run(['tape', 'catalog'], env);
   assert.equal(code, 1);
-  assert.match(stdout, /_000001\.tar\.gz is damaged \(block \d+ is damaged .*\): (what (comes|lies) |nothing)/);
+  assert.match(
+    stdout,
+    /_000001\.tar\.gz is damaged \(block \d+ is damaged .*\): (what (comes|lies) |nothing)/,
+  );
   assert.match(stdout, /_000002\.tar\.gz has 300000 bytes instead of \d+/);
   assert.match(stdout, /_000003\.tar\.gz is not on the tape, .* \d+ entries, .* are lost there/);
   assert.match(stdout, /_000004\.tar\.gz is damaged/);
