@@ -113,6 +113,8 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     await migrate(catalog, database);
     requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
     database.pragma(`busy_timeout = ${blockingMs}`);
+    // Kysely closes only a database that it has used.
+    await catalog.executeQuery(CompiledQuery.raw('select 1'));
     return catalog;
   } catch (error) {
     database?.close();

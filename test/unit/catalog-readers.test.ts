@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
@@ -50,6 +59,7 @@ async function withGroup(t: TestContext) {
   return { root, data, file, asReader };
 }
 
+const linux = { skip: process.platform === 'linux' ? false : 'needs /proc' };
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root, to be two users' };
 
 test(
@@ -128,3 +138,26 @@ test('a command that only reads makes no folder and no catalog', async (t) => {
   await catalog.destroy();
   assert.equal(statSync(folder, { throwIfNoEntry: false }), undefined);
 });
+
+test(
+  'a catalog that was opened and closed at once is closed, and leaves a reader what it needs',
+  linux,
+  async (t) => {
+    const folder = tempFolder(t);
+    const file = path.join(folder, 'catalog.db');
+    await (await openCatalog(file)).destroy();
+    await (await openCatalog(file)).destroy();
+    const open = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    });
+    assert.deepEqual(
+      open.filter((name) => name.startsWith(folder)),
+      [],
+    );
+    assert.ok(existsSync(`${file}-wal`) && existsSync(`${file}-shm`));
+  },
+);

@@ -7,6 +7,7 @@ import type { Server, Session } from '../../client/session.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { openSet, setNamed } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
+import { searchAttributes } from '../../workflows/messages.js';
 import { tempFolder } from '../support/trees.js';
 
 /** An error of a gRPC call, in the one that the client makes of it. */
@@ -42,8 +43,15 @@ test('a set that the server refuses is failed and says why; one whose server is 
     const target = { address: 'x:7233', embedded: true };
     const describe = () => Promise.reject(new WorkflowNotFoundError('none', 'w', undefined));
     const workflow = { start, getHandle: () => ({ describe }) };
+    const customAttributes = Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2]));
+    const operatorService = { listSearchAttributes: async () => ({ customAttributes }) };
+    const connection = { operatorService };
     const withDeadline = <Result>(_: number, run: () => Result) => run();
-    const server = { target, installation: 'i', client: { workflow, withDeadline } } as unknown as Server;
+    const server = {
+      target,
+      installation: 'i',
+      client: { connection, workflow, withDeadline },
+    } as unknown as Server;
     const told = await beginSet(session, server, set, { retry: false }).then(
       () => 'begun',
       (error: unknown) => describeError(error),
