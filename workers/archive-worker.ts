@@ -12,12 +12,12 @@ import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
-  bundleWithKey,
   connectWorker,
   installRuntime,
   runWorkers,
   workerOptions,
   workflowOptions,
+  workflowsOf,
 } from './worker-process.js';
 
 /** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
@@ -48,7 +48,7 @@ export async function runArchiveWorker(
       identity,
       interceptors,
       ...workflowOptions,
-      workflowBundle: bundleWithKey(key),
+      workflowBundle: workflowsOf(installation, key),
       sinks: refusalSinks(refusals),
       connection,
       namespace,

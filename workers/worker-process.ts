@@ -11,21 +11,32 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from '../config/logger.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { installationKey } from '../workflows/installation-key.js';
+import { installationKey, ownInstallation } from '../workflows/own-installation.js';
 import { requireNamespace } from './prepare-server.js';
 import { unreachable, type TemporalTarget } from './temporal-target.js';
 
 /** The workflows, bundled once when the project was built. */
 const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
-/** The workflows, with the key of the installation in them: they prove and check messages themselves. */
-export function bundleWithKey(key: string): { code: string } {
-  const parts = readFileSync(bundlePath, 'utf8').split(installationKey);
-  if (parts.length !== 2 || key.length !== installationKey.length)
-    throw new TapeflowFailure('WrongBundle', `${bundlePath} has no place for the key of the installation.`, {
-      advice: 'Build the project again (`npm run build`).',
-    });
-  return { code: parts.join(key) };
+/** The workflows, with the key of the installation and its short id in them: they prove and check messages themselves. */
+export function workflowsOf(installation: string, key: string): { code: string } {
+  let code = readFileSync(bundlePath, 'utf8');
+  for (const [place, put] of [
+    [installationKey, key],
+    [ownInstallation, installation],
+  ] as const) {
+    const parts = code.split(place);
+    if (parts.length !== 2)
+      throw new TapeflowFailure(
+        'WrongBundle',
+        `${bundlePath} has no place for what is the installation's own.`,
+        {
+          advice: 'Build the project again (`npm run build`).',
+        },
+      );
+    code = parts.join(put);
+  }
+  return { code };
 }
 
 /** Options of the worker that runs workflows. */

@@ -12,7 +12,7 @@ const hopeless = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArc
 /** A step in a drive's slot for whose answer a person waits: told at once, never tried again behind their back. */
 export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {
   return {
-    taskQueue: ownQueues().drive(drive),
+    taskQueue: ownQueues.drive(drive),
     startToCloseTimeout,
     heartbeatTimeout: '1 minute',
     retry: { maximumAttempts: 1 },
@@ -28,7 +28,7 @@ export function activityOptions(
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
   drive: string,
 ) {
-  const queues = ownQueues();
+  const queues = ownQueues;
   const heartbeatTimeout = options.heartbeatSeconds * 1000;
   const retry = {
     // A cut-off attempt gives up on its own at heartbeat timeout + 5 s; catalog tokens fence it until then.

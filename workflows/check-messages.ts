@@ -6,6 +6,7 @@ import {
   type WorkflowInboundCallsInterceptor,
 } from '@temporalio/workflow';
 import type { StartClaim } from '../catalog/claimed-starts.js';
+import { ownQueues } from './own-installation.js';
 import { noteRefusal, refused } from './refusals.js';
 import { proofIn, type RunProof } from './run-proof.js';
 import { scheduledRun } from './scheduled-run.js';
@@ -47,9 +48,9 @@ function provenStart(
   run: RunProof,
   { args, headers }: WorkflowExecuteInput,
 ): StartClaim | 'claimed' | undefined {
-  const { workflowId, runId, workflowType, taskQueue, parent, continuedFromExecutionRunId } = workflowInfo();
+  const { workflowId, runId, workflowType, parent, continuedFromExecutionRunId } = workflowInfo();
   const { kind, proof = '', at = NaN, once = '' } = proofIn(headers) ?? {};
-  const names = { workflowType, taskQueue };
+  const names = { workflowType, taskQueue: ownQueues.archive };
   const claim = { workflowId, runId };
   if (kind === 'next') {
     if (continuedFromExecutionRunId === undefined) return undefined;

@@ -1,18 +1,13 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import { formerArchiveQueue, formerQueues, installationIn, queuesOf, type Queues } from './queues.js';
+import { queuesOf } from './queues.js';
 
-/** Short id of the installation that this workflow belongs to: its queue bears it, and only that one's workers poll it. */
-export function ownInstallation(): string {
-  const { taskQueue } = workflowInfo();
-  const installation = installationIn(taskQueue);
-  if (installation !== undefined) return installation;
-  throw ApplicationFailure.nonRetryable(
-    `The queue ${taskQueue} belongs to no installation of tapeflow.`,
-    'WrongQueue',
-  );
-}
+/**
+ * The key of the installation in hexadecimal digits: a worker puts it here, in its copy of the bundle, in the place of these
+ * letters. Workflow code has no other way to know something that no history may hold.
+ */
+export const installationKey = 'TAPEFLOW-INSTALLATION-KEY-IS-PUT-HERE-BY-THE-WORKER-THAT-RUNS-IT';
+
+/** Short id of the installation that this workflow belongs to; put here in the same way. */
+export const ownInstallation = 'TAPEFLOW-INSTALLATION-ID-IS-PUT-HERE-BY-THE-WORKER-THAT-RUNS-IT';
 
 /** The queues of this workflow's installation. */
-export function ownQueues(): Queues {
-  return workflowInfo().taskQueue === formerArchiveQueue ? formerQueues : queuesOf(ownInstallation());
-}
+export const ownQueues = queuesOf(ownInstallation);

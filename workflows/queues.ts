@@ -26,14 +26,6 @@ export function queuesOf(installation: string): Queues {
 /** The queue of workflows in versions whose names were alike in every installation. Nobody serves it any more. */
 export const formerArchiveQueue = 'tapeflow-archive';
 
-/** The queues beside that: a recorded history of those versions replays with them. */
-export const formerQueues: Queues = {
-  archive: formerArchiveQueue,
-  compress: 'tapeflow-compress',
-  drive: (name) => `tapeflow-drive-${name}`,
-  driveHost: (name) => `tapeflow-drive-${name}-host`,
-};
-
 /** The short id in the name of an installation's archive queue; undefined for any other queue. */
 export function installationIn(archiveQueue: string): string | undefined {
   return /^tapeflow-([^.]+)\.archive$/.exec(archiveQueue)?.[1];

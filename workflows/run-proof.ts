@@ -3,7 +3,7 @@ import { CancellationScope, proxyActivities, type Headers } from '@temporalio/wo
 import type { ClaimActivities } from '../activities/claim-start.js';
 import type { StartClaim } from '../catalog/claimed-starts.js';
 import { headerText, proofHeader, Prover, readHeader, type ProofHeader } from '../proof/message-proof.js';
-import { installationKey } from './installation-key.js';
+import { installationKey } from './own-installation.js';
 import { refused } from './refusals.js';
 
 const prover = new Prover(installationKey);

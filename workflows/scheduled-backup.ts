@@ -33,7 +33,7 @@ export interface ScheduledRun extends SettledSet {
  */
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
-  const steps = scheduledSteps(ownQueues());
+  const steps = scheduledSteps(ownQueues);
   const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>(steps.short);
   const { settleSets } = proxyActivities<ArchiveActivities>({
     ...steps.long,
@@ -58,12 +58,11 @@ export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Pro
 
 /** Starts a set's workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
 async function start(name: string, set: ScheduledSet): Promise<void> {
-  const installation = ownInstallation();
   const { setId, sources, pool, drive, places, scanned, paused, options } = set;
   try {
     await CancellationScope.nonCancellable(() =>
       startChild(backupSet, {
-        workflowId: backupWorkflowId(setId, installation),
+        workflowId: backupWorkflowId(setId, ownInstallation),
         args: [
           {
             ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
@@ -73,7 +72,13 @@ async function start(name: string, set: ScheduledSet): Promise<void> {
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
-        typedSearchAttributes: firstAttributes({ setId, sources, pool, drive, installation }),
+        typedSearchAttributes: firstAttributes({
+          setId,
+          sources,
+          pool,
+          drive,
+          installation: ownInstallation,
+        }),
       }),
     );
   } catch (error) {

@@ -25,7 +25,7 @@ import { summaryText } from './server-limits.js';
  * @returns null where nothing was to be done.
  */
 export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Promise<SettledReading | null> {
-  const steps = scheduledSteps(ownQueues());
+  const steps = scheduledSteps(ownQueues);
   const { openScheduledReading } = proxyActivities<ArchiveActivities>(steps.short);
   const { settleReading } = proxyActivities<ArchiveActivities>({
     ...steps.long,
@@ -50,7 +50,7 @@ async function start(name: string, { workflow, input, summary }: RetrievalStart)
   try {
     await CancellationScope.nonCancellable(() =>
       startChild(workflow, {
-        workflowId: retrievalWorkflowId(input.id, ownInstallation()),
+        workflowId: retrievalWorkflowId(input.id, ownInstallation),
         args: [input],
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,

@@ -6,6 +6,7 @@ import {
   type WorkflowOutboundCallsInterceptor,
 } from '@temporalio/workflow';
 import { noProof, type Step } from '../proof/message-proof.js';
+import { ownQueues } from './own-installation.js';
 import { refused } from './refusals.js';
 import { headerOf, type RunProof } from './run-proof.js';
 
@@ -28,7 +29,7 @@ export function stepProofs(run: RunProof): WorkflowOutboundCallsInterceptor {
     async scheduleActivity(input, next) {
       if (input.activityType !== claiming) await run.claimed;
       const step = stepOf(input);
-      const taskQueue = input.options.taskQueue ?? workflowInfo().taskQueue;
+      const taskQueue = input.options.taskQueue ?? ownQueues.archive;
       const proof = prover.prove('step', { ...step, taskQueue }, input.args);
       const headers = { ...input.headers, ...headerOf({ kind: 'step', proof }) };
       try {
@@ -45,13 +46,13 @@ export function stepProofs(run: RunProof): WorkflowOutboundCallsInterceptor {
     async startChildWorkflowExecution(input, next) {
       await run.claimed;
       const { workflowType, options } = input;
-      const { workflowId, runId, taskQueue } = workflowInfo();
+      const { workflowId, runId } = workflowInfo();
       const claim = { at: Date.now(), once: uuid4() };
       const place = {
         ...{ workflowType, ...claim },
         parent: { workflowId, runId },
         workflowId: options.workflowId,
-        taskQueue: options.taskQueue ?? taskQueue,
+        taskQueue: options.taskQueue ?? ownQueues.archive,
       };
       const proof = prover.prove('child', place, options.args);
       return next({
@@ -60,12 +61,12 @@ export function stepProofs(run: RunProof): WorkflowOutboundCallsInterceptor {
       });
     },
     async continueAsNew(input, next) {
-      const { workflowId, runId, taskQueue } = workflowInfo();
+      const { workflowId, runId } = workflowInfo();
       const { workflowType } = input.options;
       const place = {
         ...{ workflowId, workflowType },
         runBefore: runId,
-        taskQueue: input.options.taskQueue ?? taskQueue,
+        taskQueue: input.options.taskQueue ?? ownQueues.archive,
       };
       const proof = prover.prove('next', place, input.args);
       return next({ ...input, headers: { ...input.headers, ...headerOf({ kind: 'next', proof }) } });

@@ -4,7 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { refusalSinks, stepChecks } from '../../workers/check-steps.js';
 import { provingClient } from '../../workers/proving-client.js';
-import { bundleWithKey } from '../../workers/worker-process.js';
+import { workflowsOf } from '../../workers/worker-process.js';
 import { queuesOf, type Queues } from '../../workflows/queues.js';
 import { temporalCli } from './installation.js';
 
@@ -35,7 +35,7 @@ export class WorkflowsAlone {
 
   private constructor(
     readonly environment: TestWorkflowEnvironment,
-    installation: string,
+    private readonly installation: string,
     private readonly key: string,
   ) {
     this.queues = queuesOf(installation);
@@ -77,7 +77,10 @@ export class WorkflowsAlone {
       shutdownForceTime: '1s',
       maxHeartbeatThrottleInterval: '100ms',
       ...(workflows
-        ? { workflowBundle: bundleWithKey(this.key), workflowFailureErrorTypes: { '*': ['Error'] } }
+        ? {
+            workflowBundle: workflowsOf(this.installation, this.key),
+            workflowFailureErrorTypes: { '*': ['Error'] },
+          }
         : {}),
     });
     const running = worker.run();
