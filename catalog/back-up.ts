@@ -16,6 +16,7 @@ import { randomBytes } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { letGroupRead } from '../config/shared-group.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
+import { syncFolder } from '../config/sync-folder.js';
 import { installationSql } from './connection.js';
 import { generationInFile, generationOf, requireOwnLog } from './generation.js';
 
@@ -152,16 +153,6 @@ export function syncFile(file: string, isShared = false): void {
   const fd = openSync(file, 'r+');
   try {
     if (isShared) letGroupRead(fd);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-export function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(folder, 'r');
-  try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);

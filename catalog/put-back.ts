@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, linkSync, renameSync, rmSync, writeFileSync }
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, systemErrorCode, usageFailure } from '../config/failures.js';
+import { syncFolder } from '../config/sync-folder.js';
 import {
   checkedFacts,
   copyWithLog,
@@ -10,7 +11,6 @@ import {
   isSameFile,
   partOf,
   syncFile,
-  syncFolder,
   type CatalogFacts,
 } from './back-up.js';
 import {

@@ -1,9 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
+import { syncFolder } from '../config/sync-folder.js';
 
 /** Bytes of the key: as many as SHA-256 gives out. */
 const keyBytes = 32;
@@ -89,6 +98,7 @@ function makeKey(dataDir: string): void {
   }
   try {
     linkSync(part, keyFile(dataDir));
+    syncFolder(dataDir);
   } catch (error) {
     // Another process of ours was faster.
     if (systemErrorCode(error) !== 'EEXIST') throw error;
