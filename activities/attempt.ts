@@ -43,6 +43,8 @@ const heartbeatEveryMs = 1000;
 /** Milliseconds before a step that met a condition is tried again: as many as the tries so far, up to the second. */
 const conditionPauseMs = 1000;
 const mostConditionPauseMs = 5000;
+/** Milliseconds for which the reason of a wait still shows while the step is tried again: no display is to flicker. */
+const reasonStaysMs = 5000;
 /** Tries between two log lines about one condition: about a minute and a half. */
 const triesPerWarning = 20;
 
@@ -100,13 +102,17 @@ export async function asAttempt<Result>(
   const context = Context.current();
   const { info, cancellationSignal: signal } = context;
   let details: object | undefined;
-  let waiting = false;
+  let waited: { details: object; until: number } | undefined;
   const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
   let heard = Date.now();
   const beat = () => {
     lease.renew();
     // What waits for a person, or for time, asks nobody, and has its own reason.
-    const silent = asks !== undefined && !waiting && Date.now() - heard >= asks.answersWithinMs;
+    if (waited !== undefined && Date.now() < waited.until) {
+      context.heartbeat(waited.details);
+      return;
+    }
+    const silent = asks !== undefined && Date.now() - heard >= asks.answersWithinMs;
     const since = new Date(heard).toLocaleTimeString('en-GB');
     const why = `${asks?.who} has not answered since ${since}: it is busy with a long step, or hangs`;
     context.heartbeat(silent ? { ...details, why, stuck: true } : details);
@@ -125,13 +131,12 @@ export async function asAttempt<Result>(
         if (why === undefined || signal.aborted) throw error;
         if (round % triesPerWarning === 1)
           context.log.warn(`waiting: ${why}`, { error: describeError(error) });
-        const before = details;
-        details = { ...before, step: 'waiting', why, stuck: true };
-        waiting = true;
+        const wait = { details: { ...details, step: 'waiting', why, stuck: true }, until: Infinity };
+        waited = wait;
         await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
-        details = before;
-        waiting = false;
         heard = Date.now();
+        // What it waited for is mostly there still, as the next try finds after a moment.
+        wait.until = heard + reasonStaysMs;
       }
     }
   };
@@ -144,6 +149,7 @@ export async function asAttempt<Result>(
     },
     report(next) {
       details = next;
+      waited = undefined;
       heard = Date.now();
     },
     commit: (step) => outlast(catalogCondition, step),

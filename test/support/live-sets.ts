@@ -14,7 +14,7 @@ import { snapshotOptions } from '../../activities/set-options.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, setNamed, type SetRow } from '../../catalog/sets.js';
-import { connectServer, type Server, type Session } from '../../client/session.js';
+import { connectServer, setHandle, type Server, type Session } from '../../client/session.js';
 import { startSet } from '../../workers/start-set.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
 import { messageKey } from '../../proof/key-file.js';
@@ -192,7 +192,16 @@ export class LiveSets {
       async (error: unknown) => {
         const { state, reason } = await this.set(setId);
         const refused = JSON.stringify(this.alone.refused);
-        throw new Error(`it is ${state} (${reason ?? ''}); refused: ${refused}`, { cause: error });
+        const open = await setHandle(this.server, setId)
+          .describe()
+          .then(
+            ({ status, raw }) =>
+              `${status.name}, at work: ${(raw.pendingActivities ?? []).map((one) => `${one.activityType?.name} (attempt ${one.attempt})`).join()}`,
+            (failure: unknown) => String(failure),
+          );
+        throw new Error(`it is ${state} (${reason ?? ''}); workflow ${open}; refused: ${refused}`, {
+          cause: error,
+        });
       },
     );
   }
