@@ -19,6 +19,17 @@ export interface Check {
   advice?: string | undefined;
 }
 
+/** What a check that threw has found. */
+export function failedCheck(what: string, error: unknown): Check {
+  const failure = error instanceof TapeflowFailure ? error : undefined;
+  return {
+    what,
+    level: 'trouble',
+    finding: failure?.message ?? describeError(error),
+    advice: failure?.advice,
+  };
+}
+
 /** Free bytes below which the disks of the catalog and of the server's database count as nearly full. */
 const nearlyFullBytes = 100_000_000;
 

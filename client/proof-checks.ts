@@ -1,8 +1,7 @@
 import { listRefusals, type RefusalRow } from '../catalog/refusals.js';
-import { TapeflowFailure, describeError } from '../config/failures.js';
 import { keyFile, readKey } from '../proof/key-file.js';
 import { answerWithinMs } from '../workers/workflow-trouble.js';
-import type { Check } from './disk-checks.js';
+import { failedCheck, type Check } from './disk-checks.js';
 import { findServer, type Server, type Session } from './session.js';
 import { formatTime } from './table.js';
 
@@ -35,13 +34,7 @@ function checkKey({ settings }: Session): Check {
     if (key === undefined) return { what, level: 'note', finding: `${file} is made at its first use` };
     return { what, level: 'ok', finding: `${file} proves messages to workers, and only its user reads it` };
   } catch (error) {
-    const failure = error instanceof TapeflowFailure ? error : undefined;
-    return {
-      what,
-      level: 'trouble',
-      finding: failure?.message ?? describeError(error),
-      advice: failure?.advice,
-    };
+    return failedCheck(what, error);
   }
 }
 

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { isCatalogOutOfReach } from '../catalog/catalog-failure.js';
-import { TapeflowFailure, describeError } from '../config/failures.js';
+import { describeError } from '../config/failures.js';
 import type { Settings } from '../config/settings.js';
 import { oldestCli } from '../embedded/cli-release.js';
 import { readHostFile } from '../embedded/host-file.js';
 import { queuesOf } from '../workflows/queues.js';
-import type { Check } from './disk-checks.js';
+import { failedCheck, type Check } from './disk-checks.js';
 import { findServer, type Server, type Session } from './session.js';
 
 /** Milliseconds by which this machine's clock may differ from the server's. */
@@ -23,15 +23,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
   } catch (error) {
     if (isCatalogOutOfReach(error))
       return [{ what, level: 'note', finding: 'not looked at without a catalog' }];
-    const advice = error instanceof TapeflowFailure ? error.advice : undefined;
-    return [
-      {
-        what,
-        level: 'trouble',
-        finding: error instanceof TapeflowFailure ? error.message : describeError(error),
-        advice,
-      },
-    ];
+    return [failedCheck(what, error)];
   }
   if (server === undefined) {
     const stale = readHostFile(settings.TAPEFLOW_DATA_DIR);

@@ -1,6 +1,7 @@
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings.js';
+import { readHostFile } from './host-file.js';
 import { isAtLeast } from './obtain-cli.js';
 import { joinHost, stopHost, takeLease } from './lease.js';
 
@@ -10,13 +11,11 @@ import { joinHost, stopHost, takeLease } from './lease.js';
  * with the new ones. Does nothing where none run, or those of this version do. Throws `HostNewer` for those of a newer one.
  */
 export async function replaceFormerHost(settings: Settings, say: (sentence: string) => void): Promise<void> {
+  // A lease, let go at once, would end a host whose own command has not taken its lease yet.
+  if (readHostFile(settings.TAPEFLOW_DATA_DIR)?.program === projectVersion) return;
   const lease = await joinHost(settings);
   if (lease === undefined) return;
   const { pid, program, sticky } = lease.host;
-  if (program === projectVersion) {
-    await lease.release();
-    return;
-  }
   const its = program ?? 'a version before 0.2.0';
   if (program !== undefined && isAtLeast(program, projectVersion)) {
     await lease.release();

@@ -4,13 +4,13 @@ import {
   type ClientOptions,
   type ConnectionLike,
   type CreateScheduleInput,
-  type Headers,
   type ScheduleClientInterceptor,
   type WorkflowClientInterceptor,
   type WorkflowStartInput,
 } from '@temporalio/client';
-import { WorkflowNotFoundError, defaultPayloadConverter } from '@temporalio/common';
-import { headerText, proofHeader, Prover, type ProofHeader } from '../proof/message-proof.js';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { Prover } from '../proof/message-proof.js';
+import { headerOf } from '../proof/proof-header.js';
 
 /** Times that an update is sent to the next run of a workflow which has just continued as new. */
 const mostRuns = 5;
@@ -84,10 +84,6 @@ export function provingInterceptors(
     ],
     schedule: [{ create: (input, next) => next(provenSchedule(prover, input)) }],
   };
-}
-
-function headerOf(header: ProofHeader): Headers {
-  return { [proofHeader]: defaultPayloadConverter.toPayload(headerText(header)) };
 }
 
 function provenSchedule(prover: Prover, input: CreateScheduleInput): CreateScheduleInput {

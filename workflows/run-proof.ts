@@ -2,16 +2,11 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { CancellationScope, proxyActivities, type Headers } from '@temporalio/workflow';
 import type { ClaimActivities } from '../activities/claim-start.js';
 import type { StartClaim } from '../catalog/claimed-starts.js';
-import { headerText, proofHeader, Prover, readHeader, type ProofHeader } from '../proof/message-proof.js';
+import { proofHeader, Prover, readHeader, type ProofHeader } from '../proof/message-proof.js';
 import { installationKey } from './own-installation.js';
 import { refused } from './refusals.js';
 
 const prover = new Prover(installationKey);
-
-/** A header with a proof. */
-export function headerOf(header: ProofHeader): Headers {
-  return { [proofHeader]: defaultPayloadConverter.toPayload(headerText(header)) };
-}
 
 /** What the header of a message says; undefined where it has none, or nonsense. */
 export function proofIn(headers: Headers): ProofHeader | undefined {

@@ -1,12 +1,7 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ActivityCancellationType,
   ApplicationFailure,
-  CancellationScope,
-  ChildWorkflowCancellationType,
-  ParentClosePolicy,
   proxyActivities,
-  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveActivities } from '../activities/index.js';
@@ -15,6 +10,7 @@ import type { ScheduleCall } from '../activities/scheduled-work.js';
 import { backupSet } from './backup-set.js';
 import { backupWorkflowId, firstAttributes } from './messages.js';
 import { ownInstallation, ownQueues } from './own-installation.js';
+import { startOnItsOwn } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from './server-limits.js';
 
@@ -56,32 +52,20 @@ export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Pro
   return run;
 }
 
-/** Starts a set's workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
 async function start(name: string, set: ScheduledSet): Promise<void> {
   const { setId, sources, pool, drive, places, scanned, paused, options } = set;
-  try {
-    await CancellationScope.nonCancellable(() =>
-      startChild(backupSet, {
-        workflowId: backupWorkflowId(setId, ownInstallation),
-        args: [
-          {
-            ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
-            ...(places === undefined ? {} : { places }),
-          },
-        ],
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        cancellationType: ChildWorkflowCancellationType.ABANDON,
-        staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
-        typedSearchAttributes: firstAttributes({
-          setId,
-          sources,
-          pool,
-          drive,
-          installation: ownInstallation,
-        }),
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-  }
+  await startOnItsOwn(backupSet, {
+    workflowId: backupWorkflowId(setId, ownInstallation),
+    args: [
+      {
+        ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
+        ...(places === undefined ? {} : { places }),
+      },
+    ],
+    staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
+    typedSearchAttributes: firstAttributes({
+      ...{ setId, sources, pool, drive },
+      installation: ownInstallation,
+    }),
+  });
 }

@@ -1,12 +1,7 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ActivityCancellationType,
   ApplicationFailure,
-  CancellationScope,
-  ChildWorkflowCancellationType,
-  ParentClosePolicy,
   proxyActivities,
-  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveActivities } from '../activities/index.js';
@@ -15,6 +10,7 @@ import type { RetrievalStart } from '../activities/retrieval-input.js';
 import type { ScheduleCall } from '../activities/scheduled-work.js';
 import { retrievalWorkflowId } from './messages.js';
 import { ownInstallation, ownQueues } from './own-installation.js';
+import { startOnItsOwn } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from './server-limits.js';
 
@@ -45,19 +41,10 @@ export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Pr
   return run;
 }
 
-/** Starts its workflow, unless it runs. It is its own: whatever becomes of this run leaves it alone. */
 async function start(name: string, { workflow, input, summary }: RetrievalStart): Promise<void> {
-  try {
-    await CancellationScope.nonCancellable(() =>
-      startChild(workflow, {
-        workflowId: retrievalWorkflowId(input.id, ownInstallation),
-        args: [input],
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        cancellationType: ChildWorkflowCancellationType.ABANDON,
-        staticSummary: summaryText(`schedule ${name}: ${summary}`),
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-  }
+  await startOnItsOwn(workflow, {
+    workflowId: retrievalWorkflowId(input.id, ownInstallation),
+    args: [input],
+    staticSummary: summaryText(`schedule ${name}: ${summary}`),
+  });
 }

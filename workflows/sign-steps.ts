@@ -6,9 +6,10 @@ import {
   type WorkflowOutboundCallsInterceptor,
 } from '@temporalio/workflow';
 import { noProof, type Step } from '../proof/message-proof.js';
+import { headerOf } from '../proof/proof-header.js';
 import { ownQueues } from './own-installation.js';
 import { refused } from './refusals.js';
-import { headerOf, type RunProof } from './run-proof.js';
+import type { RunProof } from './run-proof.js';
 
 /** Name of the step that claims a start; all others wait for it. */
 const claiming = 'claimStart';

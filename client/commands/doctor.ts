@@ -16,7 +16,7 @@ import { askDrive } from '../../tape/ask-drive.js';
 import { counted } from '../counts.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
-import { checkDataDisks, checkStaging, checkWriteLock } from '../disk-checks.js';
+import { checkDataDisks, checkStaging, checkWriteLock, failedCheck } from '../disk-checks.js';
 import { checkRights } from '../rights-check.js';
 import type { Check, Level } from '../disk-checks.js';
 import { exitCodes } from '../exit-codes.js';
@@ -238,13 +238,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
       await catalog.destroy();
     }
   } catch (error) {
-    const advice = error instanceof TapeflowFailure ? error.advice : undefined;
-    return {
-      what,
-      level: 'trouble',
-      finding: error instanceof TapeflowFailure ? error.message : describeError(error),
-      advice,
-    };
+    return failedCheck(what, error);
   }
 }
 
@@ -269,12 +263,6 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
     if (error instanceof TapeflowFailure && settings.ours && error.details['reason'] === 'not_mounted') {
       return { what, level: 'note', finding: `${where}: is made and labelled at its first use` };
     }
-    const failure = error instanceof TapeflowFailure ? error : undefined;
-    return {
-      what,
-      level: 'trouble',
-      finding: failure?.message ?? describeError(error),
-      advice: failure?.advice,
-    };
+    return failedCheck(what, error);
   }
 }

@@ -19,6 +19,7 @@ import { lockDrive } from '../../tape/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState, setNamed } from '../../catalog/sets.js';
 import type { GroupState } from '../../catalog/schema.js';
+import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -112,24 +113,7 @@ test('a parked group stays parked, with its reason, when its old attempts come b
 
 test('the beginning of another copy does not hide that a group has lost its archive', async (t) => {
   const { catalog, setId } = await withGroup(t);
-  const rest = {
-    volume: null,
-    state: 'usable',
-    reason: null,
-    before: null,
-    erased_to: null,
-    read_only: 0,
-  } as const;
-  const tape = {
-    ...rest,
-    uuid: 'u',
-    name: 'T',
-    pool: 'default',
-    capacity: 0,
-    free: 0,
-    labelled_at: 0,
-    seen_at: 0,
-  };
+  const tape = tapeRow('u', 'T', 'default');
   await insertTape(catalog, tape);
   await beginCopy(catalog, { setId, group: 1, copyNo: 1, tape, token: 'x', direct: false });
   assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');

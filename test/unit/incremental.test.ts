@@ -23,6 +23,7 @@ import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/
 import { statsOf } from '../../source/entry-stats.js';
 import { GroupPlanner } from '../../source/plan.js';
 import type { WalkedEntry } from '../../source/walk.js';
+import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
 const limits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false, tapeBytes: 1e12 };
@@ -72,18 +73,9 @@ async function scan(catalog: Catalog, setId: string, entries: WalkedEntry[], sto
 
 /** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
 async function complete(catalog: Catalog, setId: string, state: SetState = 'completed'): Promise<void> {
-  const tape = {
-    uuid: 'T',
-    name: 'T',
-    pool: 'default',
-    volume: null,
-    state: 'usable',
-    reason: null,
-  } as const;
-  const zeros = { capacity: 0, free: 0, labelled_at: 0, seen_at: 0 };
   await catalog
     .insertInto('tapes')
-    .values({ ...tape, ...zeros })
+    .values(tapeRow('T', 'T', 'default'))
     .onConflict((on) => on.doNothing())
     .execute();
   await catalog

@@ -14,6 +14,7 @@ import { openSet, recordSetState, setNamed, setWithFiles } from '../../catalog/s
 import { keepingOf } from '../../catalog/tape-keeping.js';
 import { insertTape, tapeByName } from '../../catalog/tapes.js';
 import type { Retentions } from '../../config/retention.js';
+import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
 const day = 86_400;
@@ -42,17 +43,7 @@ interface SetFacts {
 async function tapeNamed(catalog: Catalog, name: string, pool = 'default') {
   const known = await tapeByName(catalog, name);
   if (known !== undefined) return known;
-  const zeros = { capacity: 0, free: 0, labelled_at: 0, seen_at: 0 };
-  const rest = {
-    volume: null,
-    state: 'usable',
-    reason: null,
-    before: null,
-    erased_to: null,
-    read_only: 0,
-    ...zeros,
-  } as const;
-  await insertTape(catalog, { uuid: `uuid of ${name}`, name, pool, ...rest });
+  await insertTape(catalog, tapeRow(`uuid of ${name}`, name, pool));
   return tapeNamed(catalog, name);
 }
 

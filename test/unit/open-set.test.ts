@@ -3,6 +3,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState, type NewSet } from '../../catalog/sets.js';
+import { insertTape } from '../../catalog/tapes.js';
+import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
 const wanted: NewSet = {
@@ -69,14 +71,7 @@ test('a run of a schedule gets one set, however often it asks', async (t) => {
 
 test('an incremental builds on what the tapes of its own pool restore, or says that it does not', async (t) => {
   const catalog = await newCatalog(t);
-  for (const pool of ['A', 'B'])
-    await catalog
-      .insertInto('tapes')
-      .values({
-        ...{ uuid: pool, name: `${pool}1`, pool, volume: null, state: 'usable', reason: null },
-        ...{ capacity: 1, free: 1, labelled_at: 0, seen_at: 0 },
-      })
-      .execute();
+  for (const pool of ['A', 'B']) await insertTape(catalog, tapeRow(pool, `${pool}1`, pool));
   let hour = 0;
   /** A completed set of one archive, with committed copies in these pools. */
   const completed = async (more: Partial<NewSet>, pools: string[]) => {

@@ -5,6 +5,8 @@ import { sql } from 'kysely';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { baseFor } from '../../catalog/set-base.js';
 import { openSet } from '../../catalog/sets.js';
+import { insertTape } from '../../catalog/tapes.js';
+import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
 interface MadeSet {
@@ -30,14 +32,7 @@ const wanted = { sources: ['/s'], excludes: [], pool: 'A', drive: 'lto1', mode: 
 async function addTapes(catalog: Catalog): Promise<void> {
   // Nothing here has to outlive a power cut.
   await sql`PRAGMA synchronous = OFF`.execute(catalog);
-  for (const pool of ['A', 'B'])
-    await catalog
-      .insertInto('tapes')
-      .values({
-        ...{ uuid: pool, name: `${pool}1`, pool, volume: null, state: 'usable', reason: null },
-        ...{ capacity: 1, free: 1, labelled_at: 0, seen_at: 0 },
-      })
-      .execute();
+  for (const pool of ['A', 'B']) await insertTape(catalog, tapeRow(pool, `${pool}1`, pool));
 }
 
 async function addSet(catalog: Catalog, at: number, made: Omit<MadeSet, 'id'>): Promise<MadeSet> {
