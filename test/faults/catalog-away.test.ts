@@ -52,31 +52,35 @@ test(
   },
 );
 
-test('a catalog whose disk is full: every step waits for room, also the commit after a compression', async (t) => {
-  const disk = SmallDisk.make(t, 32_000_000);
-  if (disk === undefined) return;
-  const source = sourceOf(t, 6);
-  const installation = await Installation.make(t, {
-    ...options,
-    CATALOG_URL: path.join(disk.folder, 'catalog.db'),
-  });
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => countEvents(installation, 'compressing') >= 1, 'the first compression');
-  disk.fill();
-  const setId = onlySet(installation);
-  await waitsBecause(installation, setId, /disk of the catalog .* is full/);
-  const doctor = await installation.run(['doctor']);
-  assert.equal(doctor.code, 1);
-  assert.match(doctor.stdout, /TROUBLE +catalog: the disk of .* is full\n.*Make room/);
-  const status = await installation.run(['status', setId]);
-  assert.match(status.stdout, /now: .*disk of the catalog .* is full/);
-  disk.makeRoom();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assert.equal(countEvents(installation, 'compressing'), 6, 'no compression was begun anew');
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'a catalog whose disk is full: every step waits for room, also the commit after a compression',
+  { skip: longTest },
+  async (t) => {
+    const disk = SmallDisk.make(t, 32_000_000);
+    if (disk === undefined) return;
+    const source = sourceOf(t, 6);
+    const installation = await Installation.make(t, {
+      ...options,
+      CATALOG_URL: path.join(disk.folder, 'catalog.db'),
+    });
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => countEvents(installation, 'compressing') >= 1, 'the first compression');
+    disk.fill();
+    const setId = onlySet(installation);
+    await waitsBecause(installation, setId, /disk of the catalog .* is full/);
+    const doctor = await installation.run(['doctor']);
+    assert.equal(doctor.code, 1);
+    assert.match(doctor.stdout, /TROUBLE +catalog: the disk of .* is full\n.*Make room/);
+    const status = await installation.run(['status', setId]);
+    assert.match(status.stdout, /now: .*disk of the catalog .* is full/);
+    disk.makeRoom();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assert.equal(countEvents(installation, 'compressing'), 6, 'no compression was begun anew');
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);
 
 test('a catalog whose disk fails: every step waits, and the tape is not blamed', async (t) => {
   const faults = IoFaults.make(t);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
 import { assertWholeOnTape, countEvents, onlySet } from '../support/set-state.js';
 import { SmallDisk } from '../support/small-disk.js';
-import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { noise, tempFolder, writeTree, longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
@@ -48,23 +48,27 @@ test('a clock that is set back by an hour in the middle of a set: no wait takes 
   assert.ok(seconds >= 0, `${seconds} s`);
 });
 
-test('a full disk under the logs takes no worker down; what was not written is written when it has room', async (t) => {
-  const disk = SmallDisk.make(t, 1_000_000);
-  if (disk === undefined) return;
-  const source = tempFolder(t);
-  for (let i = 0; i < 6; i += 1) writeTree(source, { [`f${i}`]: noise(700_000, `log ${i}`) });
-  const log = path.join(disk.folder, 'tapeflow.log');
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB', LOG_FILE: log });
-  await installation.run(['backup', source, '--detach']);
-  await waitFor(() => countEvents(installation, 'compressing') >= 1, 'the first compression');
-  const workers = [await installation.worker('archive'), await installation.worker('lto1')];
-  disk.fill();
-  const setId = onlySet(installation);
-  await waitFor(() => countEvents(installation, 'released') === 6, 'every group to be released');
-  assert.deepEqual([await installation.worker('archive'), await installation.worker('lto1')], workers);
-  disk.makeRoom();
-  await installation.run(['down']);
-  await installation.quiet();
-  assert.match(readFileSync(log, 'utf8'), /"stage":"released".*"group":6/);
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'a full disk under the logs takes no worker down; what was not written is written when it has room',
+  { skip: longTest },
+  async (t) => {
+    const disk = SmallDisk.make(t, 1_000_000);
+    if (disk === undefined) return;
+    const source = tempFolder(t);
+    for (let i = 0; i < 6; i += 1) writeTree(source, { [`f${i}`]: noise(700_000, `log ${i}`) });
+    const log = path.join(disk.folder, 'tapeflow.log');
+    const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB', LOG_FILE: log });
+    await installation.run(['backup', source, '--detach']);
+    await waitFor(() => countEvents(installation, 'compressing') >= 1, 'the first compression');
+    const workers = [await installation.worker('archive'), await installation.worker('lto1')];
+    disk.fill();
+    const setId = onlySet(installation);
+    await waitFor(() => countEvents(installation, 'released') === 6, 'every group to be released');
+    assert.deepEqual([await installation.worker('archive'), await installation.worker('lto1')], workers);
+    disk.makeRoom();
+    await installation.run(['down']);
+    await installation.quiet();
+    assert.match(readFileSync(log, 'utf8'), /"stage":"released".*"group":6/);
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);

@@ -16,6 +16,7 @@ import { beginSet, needsStrace, setId } from '../support/own-set.js';
 import {
   archivesOn,
   assertSameTree,
+  longTest,
   manyFiles,
   noise,
   tempFolder,
@@ -197,22 +198,26 @@ test('a workflow whose code throws ends at once; status, watch and doctor say wh
   await resumed(t, installation, server, source);
 });
 
-test('a workflow whose task the server refuses for ever is told as stuck, and resume starts it anew', async (t) => {
-  const { installation, server, source } = await brokenSet(t, (input) => ({
-    ...input,
-    options: { ...input.options, heartbeatSeconds: -1 },
-  }));
-  const told = await trouble(installation, server);
-  assert.equal(told?.kind, 'stuck');
-  assert.match(told?.finding ?? '', /makes no progress: its task was tried \d+ times, the last failure: ./);
-  const watched = await installation.run(['watch', setId], server.env);
-  assert.equal(watched.code, 1);
-  assert.match(watched.stderr, /is unfinished, but its workflow makes no progress: .*`tapeflow resume/s);
-  const paused = await installation.run(['pause', setId], server.env);
-  assert.equal(paused.code, 1);
-  assert.match(paused.stderr, /cannot hear a command/);
-  await resumed(t, installation, server, source);
-});
+test(
+  'a workflow whose task the server refuses for ever is told as stuck, and resume starts it anew',
+  { skip: longTest },
+  async (t) => {
+    const { installation, server, source } = await brokenSet(t, (input) => ({
+      ...input,
+      options: { ...input.options, heartbeatSeconds: -1 },
+    }));
+    const told = await trouble(installation, server);
+    assert.equal(told?.kind, 'stuck');
+    assert.match(told?.finding ?? '', /makes no progress: its task was tried \d+ times, the last failure: ./);
+    const watched = await installation.run(['watch', setId], server.env);
+    assert.equal(watched.code, 1);
+    assert.match(watched.stderr, /is unfinished, but its workflow makes no progress: .*`tapeflow resume/s);
+    const paused = await installation.run(['pause', setId], server.env);
+    assert.equal(paused.code, 1);
+    assert.match(paused.stderr, /cannot hear a command/);
+    await resumed(t, installation, server, source);
+  },
+);
 
 test('an update with wrong arguments fails, and the set goes on', async (t) => {
   const source = tempFolder(t);

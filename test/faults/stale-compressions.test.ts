@@ -117,7 +117,7 @@ test(
 
 test(
   'a compression that goes on while another compresses the group leaves that one alone, and publishes nothing',
-  { skip: needsStrace },
+  { skip: needsStrace || longTest },
   async (t) => {
     // Long enough that a busy machine does not take the second one's step away while it is held.
     const here = await scene(t, 10);

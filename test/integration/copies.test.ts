@@ -107,42 +107,46 @@ test('two drives write both copies at once, each at its own pace, and only what 
   await installation.run(['down']);
 });
 
-test('one drive fills staging, then asks once for a tape of the other pool; nothing is lost by a kill in between', async (t) => {
-  const source = tempFolder(t);
-  const target = tempFolder(t);
-  filesOfTwoMegabytes(source, 5, 'swap');
-  const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '6.5MB' });
-  const args = ['backup', source, ...bothPools];
-  const first = installation.start(args);
-  await waitsForTape(
-    installation,
-    'sets',
-    /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of 2, staging is full of what another tape has already\)\. Load a tape of pool B\./,
-  );
-  assert.deepEqual([committed(installation, 1), committed(installation, 2)], [3, 0]);
-  assert.equal(staged(installation).length, 3, 'nothing is released that is on one tape only');
-  process.kill((await installation.worker('lto1')) ?? 0, 'SIGKILL');
-  drive.load('B1');
-  await waitsForTape(installation, 'sets', /pool A next \(copy 1 of 2, nothing else is left to write\)/);
-  assert.deepEqual(
-    [committed(installation, 1), committed(installation, 2)],
-    [3, 5],
-    'it wrote all it had for B1',
-  );
-  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
-  await first.ended;
-  const second = installation.start(args);
-  await waitFor(() => second.output().includes('goes on'), 'the set to be taken up');
-  await waitsForTape(installation, 'sets', /pool A next/);
-  drive.load('A1');
-  const { code, stdout } = await second.ended;
-  assert.equal(code, 0, stdout);
-  const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
-  assertSameOnBoth([drive.at('A1'), drive.at('B1')], setId, 5);
-  assert.deepEqual(staged(installation), []);
-  untar(archivesOn(drive.at('B1'), setId), target);
-  assertSameTree(path.join(target, source), source, { folderTimes: false });
-});
+test(
+  'one drive fills staging, then asks once for a tape of the other pool; nothing is lost by a kill in between',
+  { skip: longTest },
+  async (t) => {
+    const source = tempFolder(t);
+    const target = tempFolder(t);
+    filesOfTwoMegabytes(source, 5, 'swap');
+    const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '6.5MB' });
+    const args = ['backup', source, ...bothPools];
+    const first = installation.start(args);
+    await waitsForTape(
+      installation,
+      'sets',
+      /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of 2, staging is full of what another tape has already\)\. Load a tape of pool B\./,
+    );
+    assert.deepEqual([committed(installation, 1), committed(installation, 2)], [3, 0]);
+    assert.equal(staged(installation).length, 3, 'nothing is released that is on one tape only');
+    process.kill((await installation.worker('lto1')) ?? 0, 'SIGKILL');
+    drive.load('B1');
+    await waitsForTape(installation, 'sets', /pool A next \(copy 1 of 2, nothing else is left to write\)/);
+    assert.deepEqual(
+      [committed(installation, 1), committed(installation, 2)],
+      [3, 5],
+      'it wrote all it had for B1',
+    );
+    for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+    await first.ended;
+    const second = installation.start(args);
+    await waitFor(() => second.output().includes('goes on'), 'the set to be taken up');
+    await waitsForTape(installation, 'sets', /pool A next/);
+    drive.load('A1');
+    const { code, stdout } = await second.ended;
+    assert.equal(code, 0, stdout);
+    const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
+    assertSameOnBoth([drive.at('A1'), drive.at('B1')], setId, 5);
+    assert.deepEqual(staged(installation), []);
+    untar(archivesOn(drive.at('B1'), setId), target);
+    assertSameTree(path.join(target, source), source, { folderTimes: false });
+  },
+);
 
 test(
   'a full tape of one copy is followed by the next of its pool, while the other copy goes on',

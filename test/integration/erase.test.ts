@@ -24,7 +24,15 @@ import { FakeLtfs } from '../support/fake-ltfs.js';
 import { buildShim, FaultShim } from '../support/fault-shim.js';
 import { Installation } from '../support/installation.js';
 import { setsInProcess } from '../support/sets-in-process.js';
-import { archivesOn, assertSameTree, noise, settled, tempFolder, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  noise,
+  settled,
+  tempFolder,
+  writeTree,
+  longTest,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const built = buildShim();
@@ -281,33 +289,37 @@ test('a copy of an expired set that turns up is read as of a set that is known f
   assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
 });
 
-test('an LTFS tape is given up first, and labelled anew when a person has formatted it', async (t) => {
-  const ltfs = await FakeLtfs.make(t);
-  if (ltfs === undefined) return;
-  const source = tempFolder(t);
-  writeTree(source, { a: 'a' });
-  const installation = await Installation.make(t, { TAPE_PATH: ltfs.mount, TAPE_KIND: 'ltfs' });
-  assert.equal((await installation.run(['tape', 'label', 'LTO001'])).code, 0);
-  const setId = await backedUp(installation, source);
-  await installation.quiet();
-  const erase = () => installation.run(['tape', 'erase', 'LTO001', '--yes', '--even-unexpired']);
-  for (const attempt of [1, 2]) {
-    const first = await erase();
-    assert.equal(first.code, 1, `attempt ${attempt}`);
-    assert.match(first.stderr, /Unmount .*, format the tape \(`mkltfs -f -d DEVICE`\), mount it, and run/);
-    assert.equal(archivesOn(ltfs.mount, setId).length, 1, 'deleting would free nothing');
-  }
-  await ltfs.eject();
-  ltfs.store = tempFolder(t);
-  await ltfs.load();
-  assert.equal(existsSync(path.join(ltfs.mount, labelFileName)), false);
-  const second = await erase();
-  assert.equal(second.code, 0, second.stderr);
-  assert.equal(labelOf(ltfs.mount).name, 'LTO001');
-  await ltfs.kill();
-  ltfs.unmount();
-  await ltfs.load();
-  assert.equal(labelOf(ltfs.mount).name, 'LTO001', 'its index was synced');
-  const [tape] = installation.query<{ state: string; uuid: string }>('select state, uuid from tapes');
-  assert.deepEqual(tape, { state: 'usable', uuid: labelOf(ltfs.mount).uuid });
-});
+test(
+  'an LTFS tape is given up first, and labelled anew when a person has formatted it',
+  { skip: longTest },
+  async (t) => {
+    const ltfs = await FakeLtfs.make(t);
+    if (ltfs === undefined) return;
+    const source = tempFolder(t);
+    writeTree(source, { a: 'a' });
+    const installation = await Installation.make(t, { TAPE_PATH: ltfs.mount, TAPE_KIND: 'ltfs' });
+    assert.equal((await installation.run(['tape', 'label', 'LTO001'])).code, 0);
+    const setId = await backedUp(installation, source);
+    await installation.quiet();
+    const erase = () => installation.run(['tape', 'erase', 'LTO001', '--yes', '--even-unexpired']);
+    for (const attempt of [1, 2]) {
+      const first = await erase();
+      assert.equal(first.code, 1, `attempt ${attempt}`);
+      assert.match(first.stderr, /Unmount .*, format the tape \(`mkltfs -f -d DEVICE`\), mount it, and run/);
+      assert.equal(archivesOn(ltfs.mount, setId).length, 1, 'deleting would free nothing');
+    }
+    await ltfs.eject();
+    ltfs.store = tempFolder(t);
+    await ltfs.load();
+    assert.equal(existsSync(path.join(ltfs.mount, labelFileName)), false);
+    const second = await erase();
+    assert.equal(second.code, 0, second.stderr);
+    assert.equal(labelOf(ltfs.mount).name, 'LTO001');
+    await ltfs.kill();
+    ltfs.unmount();
+    await ltfs.load();
+    assert.equal(labelOf(ltfs.mount).name, 'LTO001', 'its index was synced');
+    const [tape] = installation.query<{ state: string; uuid: string }>('select state, uuid from tapes');
+    assert.deepEqual(tape, { state: 'usable', uuid: labelOf(ltfs.mount).uuid });
+  },
+);
