@@ -1,6 +1,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { timeOfDay } from '../config/local-time.js';
 import { SideError, type Side } from '../config/sides.js';
 import type { DriveDeps } from './deps.js';
 
@@ -113,8 +114,7 @@ export async function asAttempt<Result>(
       return;
     }
     const silent = asks !== undefined && Date.now() - heard >= asks.answersWithinMs;
-    const since = new Date(heard).toLocaleTimeString('en-GB');
-    const why = `${asks?.who} has not answered since ${since}: it is busy with a long step, or hangs`;
+    const why = `${asks?.who} has not answered since ${timeOfDay(heard)}: it is busy with a long step, or hangs`;
     context.heartbeat(silent ? { ...details, why, stuck: true } : details);
   };
   const timer = setInterval(beat, heartbeatEveryMs);

@@ -15,6 +15,7 @@ import {
   reserveAndBegin,
   whileOwned,
 } from '../catalog/groups.js';
+import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { setLimit } from '../tape/tape-limit.js';
@@ -155,7 +156,7 @@ async function packAndName(
   attempt.throwIfCancelled();
   const { archive } = packed;
   const ms = performance.now() - began;
-  const detail = `${archive.members} entries, ${packed.skipped} skipped`;
+  const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
   const reserved = bytesWithManifest(archive);
   const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
   if (limit !== undefined && reserved > limit.bytes) {

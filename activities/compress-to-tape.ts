@@ -11,6 +11,7 @@ import {
 } from '../catalog/groups.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
+import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { publish, removeFile, sizeOf } from '../staging/durable-file.js';
@@ -148,7 +149,7 @@ async function packOnTape(
     attempt.throwIfCancelled();
     lock.check();
     const ms = performance.now() - began;
-    const detail = `${archive.members} entries, ${packed.skipped} skipped`;
+    const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
     await attempt.commit(() =>
       beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),

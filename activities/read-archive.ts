@@ -27,6 +27,7 @@ import {
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
 import { copyOf, tapeByUuid } from '../catalog/tapes.js';
+import { counted, shownNumber } from '../config/counts.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
@@ -214,7 +215,7 @@ async function readMembers(
   const expected = missed?.size ?? row.members;
   const came = sumOf(counts);
   if (came !== expected) {
-    const reason = `Of ${archive.name}, ${expected} entries were planned and the catalog lists ${came}: it does not fit to itself.`;
+    const reason = `Of ${archive.name}, ${counted(expected, 'entry was', 'entries were')} planned, but the catalog lists ${shownNumber(came)}: it contradicts itself.`;
     problems.push({ path: null, reason });
   }
   if (!verify) return;

@@ -20,6 +20,7 @@ import {
 import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
+import { shownNumber } from '../config/counts.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
@@ -148,8 +149,8 @@ function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   return (
-    `the entries do not add up: ${members} were planned, but ${restored} ${done}, ${same} there already, ${kept} kept and ` +
-    `${failed} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
+    `the entries do not add up: ${shownNumber(members)} were planned, but ${shownNumber(restored)} ${done}, ${shownNumber(same)} there already, ` +
+    `${shownNumber(kept)} kept and ${shownNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
   );
 }
 

@@ -3,6 +3,7 @@ import { groupOf } from '../catalog/groups.js';
 import { placesOf } from '../catalog/set-copies.js';
 import { setNamed } from '../catalog/sets.js';
 import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
+import { counted } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { sizeOf } from '../staging/durable-file.js';
@@ -83,7 +84,7 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
     const wanted = await tapeByUuid(catalog, tape);
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is wanted: ${pending.length} archives on it are not synced yet.`,
+      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is wanted: ${counted(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }

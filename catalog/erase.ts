@@ -1,3 +1,4 @@
+import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { Retentions } from '../config/retention.js';
 import { recordEvents } from './events.js';
@@ -98,10 +99,10 @@ function whyNeeded({ setId, expires, neededBy }: SetOnTape, now: number): string
 async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number): Promise<void> {
   const { setId, archives, elsewhere } = set;
   const lost = archives - elsewhere;
-  const detail = `${archives} archives on tape ${tape.name}${elsewhere > 0 ? `, of which ${elsewhere} are on another` : ''}`;
+  const detail = `${counted(archives, 'archive')} on tape ${tape.name}${elsewhere > 0 ? `, of which ${shownNumber(elsewhere)} ${elsewhere === 1 ? 'is' : 'are'} on another` : ''}`;
   await recordEvents(tx, [{ setId, group: null, stage: 'erased', bytes: set.bytes, detail }], now);
   if (lost === 0) return;
-  const some = lost === 1 ? 'one of its archives was' : `${lost} of its archives were`;
+  const some = lost === 1 ? 'one of its archives was' : `${shownNumber(lost)} of its archives were`;
   const what = set.remaining === 0 ? 'its archives were' : some;
   await tx
     .updateTable('sets')

@@ -6,6 +6,7 @@ import type { RetrievalProblem } from './read-results.js';
 import type { PlannedArchive } from './retrievals.js';
 import { selectedFiles } from './selected-files.js';
 import { setNamed } from './sets.js';
+import { counted } from '../config/counts.js';
 import { isEverything, type Selection } from '../source/selection.js';
 
 /** What a retrieval will read, and what it knows beforehand that it cannot have. */
@@ -217,7 +218,7 @@ async function missingGroups(
     // Released means that it was: its tape is erased since.
     const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
     const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
-    const reason = `Group ${group} of set ${setId} (${members} entries) is on no tape: ${why}.`;
+    const reason = `Group ${group} of set ${setId} (${counted(members, 'entry', 'entries')}) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;

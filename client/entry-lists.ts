@@ -1,7 +1,7 @@
 import { listedFiles, type ListKind, type ListedFile } from '../catalog/listed-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { SetSummary } from '../catalog/sets.js';
-import { counted } from './counts.js';
+import { counted } from '../config/counts.js';
 import { jsonPath, shownPath } from './names.js';
 import type { Session } from './session.js';
 

@@ -1,5 +1,6 @@
 import { eventsOf, type RecordedEvent } from '../catalog/events.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import { timeOfDay } from '../config/local-time.js';
 import { numberRanges } from '../config/number-ranges.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import type { Session } from './session.js';
@@ -58,7 +59,9 @@ export function eventLines(setId: string, events: readonly RecordedEvent[]): str
     if (first !== undefined) {
       const groups = numberRanges(synced.map((event) => event.group_no ?? 0));
       const bytes = synced.reduce((sum, event) => sum + (event.bytes ?? 0), 0);
-      lines.push(`${clock(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`);
+      lines.push(
+        `${timeOfDay(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`,
+      );
     }
     synced = [];
   };
@@ -70,7 +73,7 @@ export function eventLines(setId: string, events: readonly RecordedEvent[]): str
     if (event.stage === 'synced' || event.stage === 'released') continue;
     flush();
     const text = eventText(event);
-    if (text !== undefined) lines.push(`${clock(event.at)} ${setId} ${text}`);
+    if (text !== undefined) lines.push(`${timeOfDay(event.at)} ${setId} ${text}`);
   }
   flush();
   return lines;
@@ -97,8 +100,4 @@ function eventText(event: RecordedEvent): string | undefined {
     default:
       return undefined;
   }
-}
-
-function clock(ms: number): string {
-  return new Date(ms).toTimeString().slice(0, 8);
 }

@@ -16,7 +16,7 @@ import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { startRetrieval } from '../workers/start-retrieval.js';
 import { answerWithinMs, workflowTrouble } from '../workers/workflow-trouble.js';
 import { cancelRetrievalUpdate, retrievalWorkflowId } from '../workflows/messages.js';
-import { counted, shownNumber } from './counts.js';
+import { counted, shownNumber } from '../config/counts.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';

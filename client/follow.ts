@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
 import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
-import { counted } from './counts.js';
+import { counted } from '../config/counts.js';
 import { printEntryLists } from './entry-lists.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from './exit-codes.js';

@@ -1,6 +1,6 @@
+import { formatTime } from '../config/local-time.js';
 import type { Until } from '../catalog/keeping.js';
 import type { SetOnTape, TapeKeeping } from '../catalog/tape-keeping.js';
-import { formatTime } from './table.js';
 
 /** Until when a tape is needed, in some words for a table or a sentence. */
 export function keepingText(kept: TapeKeeping, now: number): string {

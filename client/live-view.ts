@@ -1,7 +1,7 @@
 import { visible } from '../archive/byte-string.js';
 import type { SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
-import { counted, shownNumber } from './counts.js';
+import { counted, shownNumber } from '../config/counts.js';
 import type { PendingStep } from './pending-steps.js';
 import { cutTo } from './table.js';
 

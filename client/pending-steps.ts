@@ -1,3 +1,4 @@
+import { timeOfDay } from '../config/local-time.js';
 import type { Server } from './session.js';
 import { setHandle } from './session.js';
 
@@ -92,26 +93,21 @@ function unheard(pending: PendingActivity, now: number): string | undefined {
   const timeout = msOf(pending.activityOptions?.heartbeatTimeout);
   const limit = Math.min(unheardMs, (timeout ?? Infinity) / 2);
   if (since === 0 || now - since <= limit) return undefined;
-  const next = timeout === undefined ? '' : `; after ${timeOf(since + timeout)} it is tried again`;
-  return `its worker has not been heard of since ${timeOf(since)}${next}`;
+  const next = timeout === undefined ? '' : `; after ${timeOfDay(since + timeout, now)} it is tried again`;
+  return `its worker has not been heard of since ${timeOfDay(since, now)}${next}`;
 }
 
 /** Why nobody works on a step: its next attempt is still to come, or no worker has taken it. */
 function waits(pending: PendingActivity, now: number): string | undefined {
   const next = msOf(pending.nextAttemptScheduleTime) ?? msOf(pending.scheduledTime) ?? 0;
-  if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOf(next)}`;
+  if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOfDay(next, now)}`;
   if (next === 0 || now - next <= unheardMs) return undefined;
-  return `no worker has taken it since ${timeOf(next)}`;
+  return `no worker has taken it since ${timeOfDay(next, now)}`;
 }
 
 function msOf(time: Timestamp | undefined): number | undefined {
   if (time === null || time === undefined) return undefined;
   return Number(time.seconds ?? 0) * 1000 + Number(time.nanos ?? 0) / 1e6;
-}
-
-/** The time of the day here, which is what somebody who waits looks at. */
-function timeOf(ms: number): string {
-  return new Date(ms).toLocaleTimeString('en-GB');
 }
 
 function decode(data: Uint8Array | null | undefined): StepDetails {

@@ -1,9 +1,9 @@
+import { formatTime } from '../config/local-time.js';
 import { listRefusals, type RefusalRow } from '../catalog/refusals.js';
 import { keyFile, readKey } from '../proof/key-file.js';
 import { answerWithinMs } from '../workers/workflow-trouble.js';
 import { failedCheck, type Check } from './disk-checks.js';
 import { findServer, type Server, type Session } from './session.js';
-import { formatTime } from './table.js';
 
 const dayMs = 86_400_000;
 /** How long a refused message is told of. */

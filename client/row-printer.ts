@@ -1,3 +1,4 @@
+import { formatTime } from '../config/local-time.js';
 import { fromBytes, toText } from '../archive/byte-string.js';
 import { holderOf, type FileRow } from '../catalog/files.js';
 import { archiveOf } from '../catalog/groups.js';
@@ -5,7 +6,6 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { tapesOfGroup } from '../catalog/tapes.js';
 import { jsonName, jsonPath, shownPath } from './names.js';
 import type { Session } from './session.js';
-import { formatTime } from './table.js';
 
 /** The archive that holds a file, and the tapes that it is on. */
 interface Place {

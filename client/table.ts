@@ -1,4 +1,4 @@
-import { shownNumber } from './counts.js';
+import { shownNumber } from '../config/counts.js';
 import type { Session } from './session.js';
 
 type Row = readonly (string | number)[];
@@ -66,12 +66,4 @@ function widthsOf(rows: readonly Row[]): number[] {
     }
   }
   return widths;
-}
-
-/** Local date and time for people: `2026-11-24 14:03:07`. */
-export function formatTime(ms: number): string {
-  const date = new Date(ms);
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

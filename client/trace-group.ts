@@ -6,9 +6,10 @@ import { allCopiesOf, placesOf } from '../catalog/set-copies.js';
 import { setNamed, type SetRow } from '../catalog/sets.js';
 import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
+import { formatTime } from '../config/local-time.js';
 import { sizeOf } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
-import { counted } from './counts.js';
+import { counted } from '../config/counts.js';
 import { lookAtDrives, type DriveLook } from './drive-looks.js';
 import {
   driveFinding,
@@ -20,7 +21,6 @@ import {
 } from './findings.js';
 import { jsonPath, shownPath } from './names.js';
 import type { Session } from './session.js';
-import { formatTime } from './table.js';
 
 /** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the one that was asked for. */
 export async function traceGroup(

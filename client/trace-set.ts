@@ -5,7 +5,8 @@ import { finalSetStates } from '../catalog/schema.js';
 import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
 import { finalDir } from '../staging/paths.js';
 import { numberRanges } from '../config/number-ranges.js';
-import { counted, shownNumber } from './counts.js';
+import { formatTime } from '../config/local-time.js';
+import { counted, shownNumber } from '../config/counts.js';
 import {
   driveFinding,
   outlookOf,
@@ -18,7 +19,6 @@ import { lookAtDrives } from './drive-looks.js';
 import { anotherCopy } from './keeping-text.js';
 import { stepName } from './live-view.js';
 import type { Session } from './session.js';
-import { formatTime } from './table.js';
 
 /** `trace SET`: how far its groups are, and what each of them waits for. */
 export async function traceSet(session: Session, setId: string): Promise<void> {

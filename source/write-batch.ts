@@ -3,6 +3,7 @@ import { recordEvents, type GroupEvent } from '../catalog/events.js';
 import { nameGroup } from '../catalog/group-names.js';
 import { insertPacked, type PackedFiles } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import { counted, shownNumber } from '../config/counts.js';
 import type { GroupsTable } from '../catalog/schema.js';
 
 export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
@@ -52,7 +53,7 @@ export async function writeBatch(catalog: Catalog, { setId, files, closed, open 
     group: group.no,
     stage: 'planned',
     bytes: group.bytes,
-    detail: `${group.entries} entries${group.unchanged === 0 ? '' : `, ${group.unchanged} of them unchanged`}`,
+    detail: `${counted(group.entries, 'entry', 'entries')}${group.unchanged === 0 ? '' : `, ${shownNumber(group.unchanged)} of them unchanged`}`,
   }));
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);

@@ -11,6 +11,7 @@ import { rebuildManifest } from '../archive/rebuild-manifest.js';
 import { archiveOf } from '../catalog/groups.js';
 import type { FoundArchive } from '../catalog/import-archive.js';
 import { CatalogConflict, timeOf } from '../catalog/rebuilt-sets.js';
+import { counted } from '../config/counts.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
@@ -210,7 +211,7 @@ function unknownHeader(set: string, group: number, archive: string, mtimeMs: num
 }
 
 function describeEntries({ entries, first, last }: ManifestFacts): string {
-  return `${entries} entries, /${toText(first)} to /${toText(last)},`;
+  return `${counted(entries, 'entry', 'entries')}, /${toText(first)} to /${toText(last)},`;
 }
 
 /** Size and time of an ordinary file; undefined when nothing, or something else, has the name. */

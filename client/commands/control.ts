@@ -11,7 +11,7 @@ import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catal
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/tape-limit.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
-import { counted } from '../counts.js';
+import { counted } from '../../config/counts.js';
 import { followSet } from '../follow.js';
 import { cancelRetrieval, isRetrievalId } from '../follow-retrieval.js';
 import {

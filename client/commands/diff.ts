@@ -3,9 +3,9 @@ import { fromBytes, toText } from '../../archive/byte-string.js';
 import { compareSets, type ChangedField, type EntryChange } from '../../catalog/compare-sets.js';
 import type { FileRow } from '../../catalog/files.js';
 import { setWithFiles } from '../../catalog/sets.js';
+import { formatTime } from '../../config/local-time.js';
 import { jsonName, jsonPath, shownPath } from '../names.js';
 import { inReadingSession, type Session } from '../session.js';
-import { formatTime } from '../table.js';
 
 /** `diff SETA SETB`: what was added, removed and changed between two sets. */
 export function addDiff(program: Command): void {

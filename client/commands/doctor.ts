@@ -13,7 +13,7 @@ import type { DriveSettings, SettingName, Settings } from '../../config/settings
 import { formatBytes } from '../../config/sizes.js';
 import { isAtLeast } from '../../embedded/obtain-cli.js';
 import { askDrive } from '../../tape/ask-drive.js';
-import { counted } from '../counts.js';
+import { counted } from '../../config/counts.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { identifyTape } from '../../tape/loaded-tape.js';
 import { checkDataDisks, checkStaging, checkWriteLock, failedCheck } from '../disk-checks.js';

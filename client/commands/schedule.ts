@@ -20,6 +20,7 @@ import { isSetId } from '../../catalog/sets.js';
 import { isContainersUtc } from '../../config/container.js';
 import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
+import { formatTime } from '../../config/local-time.js';
 import { prepareServer } from '../../workers/prepare-server.js';
 import { scheduleId } from '../../workers/schedule-id.js';
 import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../workers/schedules.js';
@@ -32,7 +33,7 @@ import {
   type Server,
   type Session,
 } from '../session.js';
-import { formatTime, printTable } from '../table.js';
+import { printTable } from '../table.js';
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** Characters of a schedule's command that the list shows; `--json` has all of them. */

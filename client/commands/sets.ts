@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import { Keeping } from '../../catalog/keeping.js';
 import { listSets, summarizeSet, type SetRow, type SetSummary } from '../../catalog/sets.js';
 import { formatBytes } from '../../config/sizes.js';
+import { formatTime } from '../../config/local-time.js';
 import { resultObject } from '../follow.js';
 import { isoTime } from '../keeping-text.js';
 import { inReadingSession, type Session } from '../session.js';
-import { formatTime, printTable } from '../table.js';
+import { printTable } from '../table.js';
 
 /** Columns that a narrow terminal leaves out, the first first. */
 const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES'];

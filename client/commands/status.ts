@@ -5,7 +5,7 @@ import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } fro
 import { describeError } from '../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { numberRanges } from '../../config/number-ranges.js';
-import { counted, shownNumber } from '../counts.js';
+import { counted, shownNumber } from '../../config/counts.js';
 import { entryListsObject, printEntryLists } from '../entry-lists.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';

@@ -5,7 +5,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
 import type { ArchiveReport } from '../../tape/take-archive.js';
-import { counted, shownNumber } from '../counts.js';
+import { counted, shownNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';

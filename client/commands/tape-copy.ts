@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { openReading, type Reading } from '../../catalog/open-reading.js';
 import { nameOfSubject } from '../../catalog/reading-subject.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
-import { shownNumber } from '../counts.js';
+import { shownNumber } from '../../config/counts.js';
 import { tapeInDrive } from '../drive-looks.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { latestOption, subjectWish } from '../reading-wish.js';

@@ -8,7 +8,7 @@ import { createLogger } from '../../config/logger.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { eraseTape, type Erased } from '../../tape/erase-tape.js';
-import { counted } from '../counts.js';
+import { counted } from '../../config/counts.js';
 import { inDrive } from '../in-drive.js';
 import { expiryText, keepingObject, keepingText } from '../keeping-text.js';
 import { inSession, type Session } from '../session.js';

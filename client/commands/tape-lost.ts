@@ -4,7 +4,7 @@ import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/l
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
 import { numberRanges } from '../../config/number-ranges.js';
-import { counted } from '../counts.js';
+import { counted } from '../../config/counts.js';
 import { inSession, type Session } from '../session.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { namedTape } from './tape.js';

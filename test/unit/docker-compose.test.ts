@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type AnySchemaObject, type ValidateFunction } from 'ajv';
 import { parse } from 'yaml';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings, settingsSchema } from '../../config/settings.js';
 
 interface Mount {
   type: string;
@@ -242,7 +242,28 @@ test(
       assert.equal(settings.TAPEFLOW_LOCK_DIR, '/locks');
       assert.deepEqual(settings.drives, [{ name: 'lto1', path: '/tape/lto1', kind: 'ltfs', ours: false }]);
       for (const [key] of given)
-        assert.ok(String(key) in settings.origins, `${String(key)} is no setting of tapeflow`);
+        assert.ok(
+          key === 'TZ' || String(key) in settings.origins,
+          `${String(key)} is no setting of tapeflow`,
+        );
     }
   },
 );
+
+test('every setting reaches the workers, but for those that mean nothing in a container', () => {
+  // The catalog and the logs are in the data folder, the server is a service of its own, and Windows has none of this.
+  const leftOut = ['CATALOG_URL', 'LOG_FILE', 'TEMPORAL_CLI_PATH', 'TAPE_SYNC_INTERVAL'];
+  for (const name of workers) {
+    const given = Object.keys(service(name).environment ?? {});
+    const missing = Object.keys(settingsSchema.shape).filter((setting) => !given.includes(setting));
+    assert.deepEqual(missing.sort(), leftOut.sort());
+    assert.equal(service(name).environment?.['TAPEFLOW_SHARED_GROUP'], null, 'as in the shell');
+    // Schedules are in local time.
+    assert.ok(given.includes('TZ'));
+  }
+});
+
+test('the image has the version of the program', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string };
+  assert.equal(service('archive-worker').image, `tapeflow:${version}`);
+});

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { timeOfDay } from '../../config/local-time.js';
 import { stepOf, type PendingActivity } from '../../client/pending-steps.js';
 
 const now = 1_700_000_000_000;
 const at = (ms: number) => ({ seconds: Math.floor((now + ms) / 1000), nanos: 0 });
-const clock = (ms: number) => new Date(now + ms).toLocaleTimeString('en-GB');
+const clock = (ms: number) => timeOfDay(now + ms, now);
 
 function pending(more: Partial<PendingActivity>): PendingActivity {
   return {
@@ -36,4 +37,10 @@ test('a step between two attempts says when the next comes, and one that no work
   const queued = { state: 1, scheduledTime: at(-60_000) };
   assert.equal(stepOf(pending(queued), now).details.why, `no worker has taken it since ${clock(-60_000)}`);
   assert.equal(stepOf(pending({ state: 1, scheduledTime: at(-1000) }), now).details.why, undefined);
+});
+
+test('a time of the day has its date only where that is another day', () => {
+  const noon = new Date(2026, 10, 24, 12, 3, 7).getTime();
+  assert.equal(timeOfDay(noon, noon + 3_600_000), '12:03:07');
+  assert.equal(timeOfDay(noon, noon + 86_400_000), '2026-11-24 12:03:07');
 });
