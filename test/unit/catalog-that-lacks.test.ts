@@ -22,7 +22,10 @@ test('a restore and a verify of which the catalog lists fewer entries than were 
     reason ?? '',
     /do not add up: 4 were planned, but 0 restored, 0 there already, 0 kept and 0 failed/,
   );
-  assert.match(restored.problems[0]?.reason ?? '', /4 entries were planned, but the catalog lists 0: it contradicts itself/);
+  assert.match(
+    restored.problems[0]?.reason ?? '',
+    /4 entries were planned, but the catalog lists 0: it contradicts itself/,
+  );
   assert.equal((await verify(setId)).status, 'failed');
   const damaged = await catalog
     .selectFrom('copies')
