@@ -1,13 +1,6 @@
 import { rm } from 'node:fs/promises';
-import {
-  archiveOf,
-  closedGroups,
-  forgetArchive,
-  mostArchiveBytes,
-  parkGroup,
-  unparkGroups,
-  type GroupRow,
-} from '../catalog/groups.js';
+import { discardStaged } from '../catalog/discard.js';
+import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
 import { takeUpSkipped } from '../catalog/leave-out.js';
 import { committedCopiesOf } from '../catalog/set-copies.js';
 import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
@@ -183,21 +176,11 @@ async function shortSummary(catalog: Catalog, setId: string): Promise<SetSummary
 }
 
 /**
- * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. Archives that
- * were on their way to `final/` are forgotten, or a later `retry` would wait for them there.
+ * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. The catalog is
+ * told first: killed in between, files are left that no archive of the catalog knows, and the same command deletes them.
  */
 export async function releaseStaging(catalog: Catalog, settings: Settings, setId: string): Promise<void> {
+  await discardStaged(catalog, setId);
   await rm(tempDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
   await rm(finalDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
-  const onTheirWay = await catalog
-    .selectFrom('groups')
-    .select(['no', 'state'])
-    .where('set_id', '=', setId)
-    .where('state', 'in', ['compressed', 'promoted'])
-    .execute();
-  for (const { no, state } of onTheirWay) {
-    const archive = await archiveOf(catalog, setId, no);
-    if (archive !== undefined) await forgetArchive(catalog, archive, 'it was discarded', { in: state });
-  }
-  await catalog.updateTable('groups').set({ reserved: 0 }).where('set_id', '=', setId).execute();
 }

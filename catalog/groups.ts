@@ -236,7 +236,8 @@ export async function releaseGroups(
   return released;
 }
 
-async function advance(
+/** The same in the caller's transaction. */
+export async function advance(
   tx: Catalog,
   setId: string,
   no: number,
@@ -325,38 +326,44 @@ export async function forgetArchive(
     if (options.in !== undefined && group.state !== options.in) return false;
     if ((await archiveOf(tx, setId, no))?.token !== archive.token) return false;
     await requireNoCommittedCopy(tx, setId, no, reason);
-    await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
-    // Kept, since it says that files of these names on that tape are ours to replace.
-    await tx
-      .updateTable('copies')
-      // What is on a lost tape that may be found again is another archive from here on.
-      .set({ state: 'lost', committed_at: null })
-      .where('set_id', '=', setId)
-      .where('group_no', '=', no)
-      .where('state', '!=', 'committed')
-      .execute();
-    // What packing has skipped is tried again; what the scan could not look at (never a plain file) stays skipped.
-    await tx
-      .updateTable('files')
-      .set({ state: 'planned', reason: null, sha256: null, tar_offset: null })
-      .where('set_id', '=', setId)
-      .where('path', '>=', group.first_path)
-      .where('path', '<=', group.last_path)
-      .where('type', '=', 'file')
-      // An earlier archive holds it.
-      .where('state', '!=', 'unchanged')
-      .execute();
-    // A parked one stays so, with its reason, until a person takes it up again.
-    const state = group.state === 'failed' ? 'failed' : 'planned';
-    await tx
-      .updateTable('groups')
-      .set({ state, token: null })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .execute();
-    await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
+    await forgetIn(tx, group, reason);
     return true;
   });
+}
+
+/** The same without a look, in the caller's transaction: of the group's archive no copy is committed. */
+export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Promise<void> {
+  const { set_id: setId, no } = group;
+  await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
+  // Kept, since it says that files of these names on that tape are ours to replace.
+  await tx
+    .updateTable('copies')
+    // What is on a lost tape that may be found again is another archive from here on.
+    .set({ state: 'lost', committed_at: null })
+    .where('set_id', '=', setId)
+    .where('group_no', '=', no)
+    .where('state', '!=', 'committed')
+    .execute();
+  // What packing has skipped is tried again; what the scan could not look at (never a plain file) stays skipped.
+  await tx
+    .updateTable('files')
+    .set({ state: 'planned', reason: null, sha256: null, tar_offset: null })
+    .where('set_id', '=', setId)
+    .where('path', '>=', group.first_path)
+    .where('path', '<=', group.last_path)
+    .where('type', '=', 'file')
+    // An earlier archive holds it.
+    .where('state', '!=', 'unchanged')
+    .execute();
+  // A parked one stays so, with its reason, until a person takes it up again.
+  const state = group.state === 'failed' ? 'failed' : 'planned';
+  await tx
+    .updateTable('groups')
+    .set({ state, token: null })
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .execute();
+  await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
 }
 
 async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, reason: string): Promise<void> {

@@ -35,6 +35,8 @@ test('cancel --discard that was killed in the middle of its deletions is ended b
   assert.equal(readdirSync(final).length, 5, 'one is deleted, the others are not');
   const { state } = installation.query<{ state: string }>('select state from sets')[0] ?? {};
   assert.notEqual(state, 'cancelled', 'the set does not say more than was done');
+  const archives = () => installation.query<{ count: number }>('select count(*) as count from archives');
+  assert.deepEqual(archives(), [{ count: 0 }], 'nor does the catalog know archives of which half is deleted');
 
   const again = await installation.run(['cancel', setId, '--discard']);
   assert.equal(again.code, 0, again.stderr);

@@ -18,12 +18,14 @@ type Right = readonly [says: RegExp, state: string, end: string, refused?: 'refu
 
 interface State {
   /** Brings new sets into the state, all at once. */
-  enter(live: LiveSets, ids: readonly string[]): Promise<void>;
+  enter(live: LiveSets, ids: readonly string[], copies: 1 | 2): Promise<void>;
   /** Before the sets begin. */
   before?(live: LiveSets): void | Promise<void>;
   /** Takes away what holds them. */
   leave?(live: LiveSets): void | Promise<void>;
   right: Record<CommandName, Right>;
+  /** Where sets of two copies do otherwise. */
+  rightOfTwo?: Partial<Record<CommandName, Right>>;
 }
 
 const paused = /^Set \S+ is paused\. `tapeflow resume \S+` lets it go on\.$/;
@@ -73,6 +75,11 @@ export const states: Record<string, State> = {
     },
     right: atWork('running'),
   },
+  syncing: {
+    before: (live) => live.hold('syncTape'),
+    enter: (live, ids, copies) => live.held('syncTape', copies * ids.length),
+    right: atWork('running'),
+  },
   paused: {
     before: (live) => live.hold('compressGroup'),
     enter: async (live, ids) => {
@@ -87,11 +94,15 @@ export const states: Record<string, State> = {
   },
   'waiting for a tape': {
     before: (live) => live.unload('lto1'),
-    enter: async (live, ids) => {
+    enter: async (live, ids, copies) => {
       for (const id of ids) await live.comesTo(id, 'waiting_for_tape');
+      // The other copy is on tape by then.
+      for (const id of ids) await live.comesToCommitted(id, 3 * (copies - 1));
     },
     leave: (live) => live.load('lto1'),
     right: atWork('waiting_for_tape|running'),
+    // Of archives of which the other copy is on tape, `tape copy` makes this one: they are never made anew.
+    rightOfTwo: { discard: [deleted, 'cancelled', 'failed'] },
   },
   'short of staging': {
     before: async (live) => {
@@ -129,6 +140,17 @@ export const states: Record<string, State> = {
       retry: [/^Set \S+ has 1 failed group to try again\./, 'running', 'completed'],
       ...ending,
     },
+  },
+  'draining for its next run': {
+    before: (live) => live.hold('nextGroups'),
+    enter: async (live, ids) => {
+      await parkOne(live, ids);
+      live.hold('compressGroup');
+      live.letGo('nextGroups');
+      await live.held('compressGroup', 2 * ids.length);
+      await Promise.all(ids.map((id) => live.drain(id)));
+    },
+    right: atWork('running'),
   },
   completed: {
     enter: async (live, ids) => {
@@ -223,9 +245,10 @@ export async function cellsOf(live: LiveSets, name: string, copies: 1 | 2): Prom
   await state.before?.(live);
   const ids: string[] = [];
   for (let at = 0; at < cells.length; at += 1) ids.push(await live.begin(copies));
-  await state.enter(live, ids);
+  await state.enter(live, ids, copies);
+  const right = { ...state.right, ...(copies === 2 ? state.rightOfTwo : {}) };
   const each = (act: (cell: Cell, id: string, right: Right) => Promise<void>) =>
-    Promise.all(cells.map((cell, at) => act(cell, ids[at] ?? '', state.right[cell.command])));
+    Promise.all(cells.map((cell, at) => act(cell, ids[at] ?? '', right[cell.command])));
   await each(async ({ command, problems }, id, [says, after, , refused]) => {
     const { said, failed } = await obey(live, command, id);
     // A second one finds the set as the first has left it, and says the same.
@@ -234,7 +257,7 @@ export async function cellsOf(live: LiveSets, name: string, copies: 1 | 2): Prom
     if (failed !== (refused !== undefined)) problems.push(failed ? 'it was refused' : 'it was not refused');
     const { state: now } = await live.set(id);
     if (!after.split('|').includes(now)) problems.push(`then the set was ${now}, not ${after}`);
-    if (command === 'discard' && !failed && staged(live, id)) problems.push('it left something in staging');
+    if (command === 'discard' && !failed) problems.push(...(await leftBehind(live, id)));
   });
   await state.leave?.(live);
   live.letGo();
@@ -254,7 +277,20 @@ export async function cellsOf(live: LiveSets, name: string, copies: 1 | 2): Prom
   return cells;
 }
 
-function staged({ settings }: LiveSets, id: string): boolean {
+/** What a discarded set has still: files in staging, or archives in the catalog of which it says that they are there. */
+async function leftBehind({ settings, catalog }: LiveSets, id: string): Promise<string[]> {
   const root = settings.BACKUP_COMPRESS_DIR;
-  return existsSync(tempDir(root, id)) || existsSync(finalDir(root, id));
+  const left = [tempDir(root, id), finalDir(root, id)].filter((folder) => existsSync(folder));
+  const groups = await catalog
+    .selectFrom('groups')
+    .select(['no', 'state', 'reserved'])
+    .where('set_id', '=', id)
+    .execute();
+  const still = groups.filter(
+    ({ state, reserved }) => reserved > 0 || !['open', 'planned', 'failed', 'released'].includes(state),
+  );
+  return [
+    ...left.map((folder) => `it left ${folder}`),
+    ...still.map(({ no, state, reserved }) => `group ${no} is ${state}, with ${reserved} bytes of staging`),
+  ];
 }

@@ -16,6 +16,7 @@ import type { CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, setNamed, type SetRow } from '../../catalog/sets.js';
 import { connectServer, setHandle, type Server, type Session } from '../../client/session.js';
 import { startSet } from '../../workers/start-set.js';
+import { progressQuery, retryFailedUpdate, tapeLoadedUpdate } from '../../workflows/messages.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
 import { messageKey } from '../../proof/key-file.js';
 import { lockDrive } from '../../tape/drive-lock.js';
@@ -35,6 +36,9 @@ interface Gate {
   /** Attempts that stand before it. */
   waiting: number;
 }
+
+/** Events after which the server suggests that a run ends: several times those of a whole set. */
+const eventsOfRun = 500;
 
 const places: [CopyPlace, CopyPlace] = [
   { pool: 'A', drive: 'lto1' },
@@ -64,7 +68,12 @@ export class LiveSets {
     const drives = { lto1: { path: tapes[0] }, lto2: { path: tapes[1] } };
     writeFileSync(config, JSON.stringify({ drives }));
     const dataDir = path.join(root, 'data');
-    const alone = await WorkflowsAlone.start((end) => t.after(end), 'live', [], messageKey(dataDir));
+    const alone = await WorkflowsAlone.start(
+      (end) => t.after(end),
+      'live',
+      ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${eventsOfRun}`],
+      messageKey(dataDir),
+    );
     const env = {
       TEMPORAL_ADDRESS: alone.environment.address,
       TAPEFLOW_CONFIG: config,
@@ -220,6 +229,24 @@ export class LiveSets {
       .where('state', '=', 'committed')
       .execute();
     return rows.length;
+  }
+
+  /** Waits until so many copies of a set's archives are committed. */
+  async comesToCommitted(setId: string, copies: number): Promise<void> {
+    await waitFor(async () => (await this.committed(setId)) >= copies, `${setId} to commit ${copies} copies`);
+  }
+
+  /**
+   * Brings a set of which groups are at work and one is parked to the end of its run: so many commands that its history is long, and
+   * a retry, which would begin that group. It ends what it has begun, and goes on in another run.
+   */
+  async drain(setId: string): Promise<void> {
+    const handle = setHandle(this.server, setId);
+    while ((await handle.describe()).historyLength <= eventsOfRun)
+      await Promise.all(Array.from({ length: 8 }, () => handle.executeUpdate(tapeLoadedUpdate)));
+    await handle.executeUpdate(retryFailedUpdate);
+    const phase = async () => (await handle.query(progressQuery)).phase;
+    await waitFor(async () => (await phase()) === 'draining', `${setId} to drain`);
   }
 
   /** Promises all of staging to a set that nobody runs; or gives it back. */
