@@ -17,7 +17,7 @@ import {
 } from '../catalog/groups.js';
 import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { onSide, sideOf } from '../config/sides.js';
+import { sideOf } from '../config/sides.js';
 import { setLimit } from '../tape/tape-limit.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
@@ -28,7 +28,8 @@ import { beginPacking } from './first-archive.js';
 import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from './set-options.js';
-import { lackOfSpace, lackOrFull, stagingIsFull, waitForSpace, type Lack } from './staging-condition.js';
+import { lackOfFinal } from './promote-archive.js';
+import { asRoomAttempt, lackOfSpace, lackOrFull, waitForSpace, type Lack } from './staging-condition.js';
 import { setNamed } from '../catalog/sets.js';
 
 /**
@@ -39,19 +40,11 @@ import { setNamed } from '../catalog/sets.js';
  *   that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and released at once.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
-  return asAttempt(async (attempt) => {
-    try {
-      for (;;) {
-        const result = await onSide('staging', () => compressOnce(deps, ref, attempt));
-        if (result === 'done') return undefined;
-        if (result !== 'smaller') return result;
-      }
-    } catch (error) {
-      const why = stagingIsFull(error, deps.settings.BACKUP_COMPRESS_DIR);
-      if (why === undefined) throw error;
-      attempt.throwIfCancelled();
-      deps.logger.warn({ setId: ref.setId, group: ref.group }, `no room: ${why}`);
-      return 'full';
+  return asRoomAttempt(deps, ref, async (attempt) => {
+    for (;;) {
+      const result = await compressOnce(deps, ref, attempt);
+      if (result === 'done') return undefined;
+      if (result !== 'smaller') return result;
     }
   });
 }
@@ -251,12 +244,16 @@ async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Prom
 }
 
 /**
- * Waits until staging, by its budget and its disk, has room for a group that is to be compressed. Only looks, and holds no
- * place of a compression.
+ * Waits until staging has room for a group: by its budget and its disk for one that is to be compressed, in `final/` for one
+ * that is to be moved there. Only looks, and holds no place of a compression.
  */
-export function waitForRoom(deps: Deps, ref: GroupRef): Promise<void> {
+export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' = 'temp'): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
+    if (place === 'final') {
+      await waitForSpace(deps, ref, attempt, () => lackOfFinal(deps, ref));
+      return;
+    }
     const budget = settings.STAGING_MAX_BYTES;
     const need = Math.min(mostArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
     await waitForSpace(deps, ref, attempt, async () => {

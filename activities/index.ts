@@ -48,7 +48,7 @@ export function archiveActivities(deps: Deps) {
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
     openScheduledReading: (call: ScheduleCall) => openScheduledReading(deps, call),
     settleReading: (id: string) => settleReading(deps, id),
-    waitForRoom: (ref: GroupRef) => waitForRoom(deps, ref),
+    waitForRoom: (ref: GroupRef, place?: 'temp' | 'final') => waitForRoom(deps, ref, place),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),

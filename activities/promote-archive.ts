@@ -24,11 +24,15 @@ import {
 import { finalDir, partName, tempDir } from '../staging/paths.js';
 import type { Attempt } from './attempt.js';
 import { logStage, type Deps, type GroupRef } from './deps.js';
-import { lackOfSpace, asStagingAttempt, waitForSpace } from './staging-condition.js';
+import { asRoomAttempt, lackOfSpace, lackOrFull, type Lack } from './staging-condition.js';
 
-/** Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`. */
-export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
-  return asStagingAttempt(deps, async (attempt) => {
+/**
+ * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
+ *
+ * @returns `full` when `final/` is on a disk of its own that has no room for them: as `compressGroup` does.
+ */
+export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | undefined> {
+  return asRoomAttempt(deps, ref, async (attempt) => {
     const { catalog, settings } = deps;
     const began = performance.now();
     const at = Date.now();
@@ -37,22 +41,20 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     if (archive === undefined) {
       throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
     }
-    if (group.state !== 'compressed') return;
+    if (group.state !== 'compressed') return undefined;
     logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
     const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     const to = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     await makeFolder(to);
-    const files = [
-      { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
-      { name: archive.name, size: archive.size, sha256: archive.sha256 },
-    ];
+    const files = filesOf(archive);
     const own = (act: () => void) => whileCompressed(deps, archive, act);
     const promoting = { stage: 'promoting', bytes: archive.size, at };
     const renamed = await renameAll(files, { from, to }, own);
     // What takes its time says so before; what is done at once costs one commit.
     if (!renamed) await recordEvents(catalog, [{ ...ref, ...promoting }]);
     for (const file of renamed ? [] : files) {
-      const reason = await moveFile(deps, ref, file, { from, to }, attempt, own);
+      const reason = await moveFile(ref, file, { from, to }, attempt, own);
+      if (reason === 'full') return 'full';
       if (reason === undefined) continue;
       if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) {
         throw staleAttempt(ref.setId, ref.group);
@@ -65,6 +67,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<void> {
     const events = renamed ? [promoting, promoted] : [promoted];
     await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
+    return undefined;
   });
 }
 
@@ -111,10 +114,10 @@ async function renameAll(
 
 /**
  * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
- * @returns why its bytes are not what was compressed; undefined when it was moved, by this attempt or an earlier one.
+ * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it was
+ *   moved, by this attempt or an earlier one.
  */
 async function moveFile(
-  deps: Deps,
   ref: GroupRef,
   file: Staged,
   folders: { from: string; to: string },
@@ -135,7 +138,7 @@ async function moveFile(
     if (systemErrorCode(error) !== 'EXDEV') throw error;
     await removeParts(folders.to, file.name);
     // Looked at first: a copy that is tried again and again would fill the disk to its brim for everybody.
-    await waitForSpace(deps, ref, attempt, () => lackOfSpace(folders.to, ref, file.size));
+    if ((await lackOfSpace(folders.to, ref, file.size)) !== undefined) return 'full';
     return copyAcross(ref, file, { from, to }, attempt, own);
   }
   await fsyncFolder(folders.to);
@@ -170,6 +173,27 @@ async function copyAcross(
   await fsyncFolder(path.dirname(to));
   await own(() => rmSync(from));
   return undefined;
+}
+
+/** Why `final/` has no room for what of a group is still to be moved there; undefined when it has, or nothing is. */
+export async function lackOfFinal({ catalog, settings }: Deps, ref: GroupRef): Promise<Lack | undefined> {
+  const archive = await archiveOf(catalog, ref.setId, ref.group);
+  if (archive === undefined) return undefined;
+  const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+    await makeFolder(folder);
+    let bytes = 0;
+    for (const { name, size } of filesOf(archive))
+      if ((await sizeOf(path.join(folder, name))) !== size) bytes += size;
+    return lackOfSpace(folder, ref, bytes);
+  });
+}
+
+function filesOf(archive: ArchiveRow): Staged[] {
+  return [
+    { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
+    { name: archive.name, size: archive.size, sha256: archive.sha256 },
+  ];
 }
 
 /** True when both of a group's files can be opened in `final/` with the sizes that the catalog has. */

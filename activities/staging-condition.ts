@@ -14,6 +14,28 @@ function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
   return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? catalogCondition(error);
 }
 
+/**
+ * Runs the body of an activity whose files are those of staging; `full`: a disk of staging takes no more. That is waited for by
+ * `waitForRoom`, so that the workflow knows of it, and what is written is synced and released at once.
+ */
+export function asRoomAttempt<Result>(
+  deps: Deps,
+  ref: GroupRef,
+  body: (attempt: Attempt) => Promise<Result>,
+): Promise<Result | 'full'> {
+  return asAttempt(async (attempt) => {
+    try {
+      return await onSide('staging', () => body(attempt));
+    } catch (error) {
+      const why = stagingIsFull(error, deps.settings.BACKUP_COMPRESS_DIR);
+      if (why === undefined) throw error;
+      attempt.throwIfCancelled();
+      deps.logger.warn({ setId: ref.setId, group: ref.group }, `no room: ${why}`);
+      return 'full';
+    }
+  });
+}
+
 /** Why staging takes no more, when that is what an error says. */
 export function stagingIsFull(error: unknown, root: string): string | undefined {
   if (!(error instanceof SideError) || error.side !== 'staging') return undefined;

@@ -2,8 +2,10 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { waitInFinal } from './final-wait.js';
 import { BackOff } from './back-off.js';
+import { unlessCalledOff } from './called-off.js';
 import { makeReady, type Lane } from './lanes.js';
 import {
+  drains,
   failureReason,
   failureType,
   lookAgainFrom,
@@ -18,6 +20,11 @@ import {
 const mostInWindow = 40;
 /** Times that a group is compressed because its staged bytes were lost, before it is parked. */
 export const mostCompressions = 5;
+
+interface Ref {
+  setId: string;
+  group: number;
+}
 
 /** True when the window or the staging budget has no room for a group. */
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
@@ -44,7 +51,8 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
   tell(run);
   const staged = stageGroup(run, group)
     .then((bytes) => {
-      if (bytes === 'skipped') {
+      if (bytes === 'left') run.left.add(group.group);
+      if (bytes === 'skipped' || bytes === 'left') {
         run.staged.delete(group.group);
         return;
       }
@@ -66,14 +74,16 @@ function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
 
 /**
  * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
- * @returns what `waitForFinal` does; `skipped` for a group that makes no archive.
+ * @returns what `waitForFinal` does; `skipped` for a group that makes no archive; `left` when a draining run leaves it to the
+ *   next, since there is no room for it now.
  */
-async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped'> {
+async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped' | 'left'> {
   const ref = { setId: run.input.setId, group: group.group };
   for (let compressions = 1; ; compressions += 1) {
     run.compressing += 1;
     try {
-      if ((await compress(run, ref)) === 'skipped') return 'skipped';
+      const compressed = await compress(run, ref);
+      if (compressed === 'skipped' || compressed === 'left') return compressed;
     } finally {
       run.compressing -= 1;
     }
@@ -85,43 +95,62 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
   }
 }
 
+/** Stage 1. */
+function compress(run: SetRun, ref: Ref) {
+  return withRoom(run, ref, 'temp', () =>
+    run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${ref.group}: compress` }, [
+      ref,
+    ]),
+  );
+}
+
 /**
- * Stage 1. While staging has no room the group is `roomless`: what is short is what counts, so the drives sync and release
- * what they have at once.
+ * Runs a step that writes to staging, as often as it finds no room there. While it waits for that the group is `roomless`:
+ * what is short is what counts, so the drives sync and release what they have at once.
+ *
+ * @returns what the step does; `left` when the run drains before there is room.
  */
-async function compress(run: SetRun, ref: { setId: string; group: number }): Promise<'skipped' | undefined> {
+async function withRoom<Result>(
+  run: SetRun,
+  ref: Ref,
+  place: 'temp' | 'final',
+  step: () => Promise<Result | 'full'>,
+): Promise<Result | 'left'> {
   const { group } = ref;
   const backOff = new BackOff();
-  const once = () =>
-    outlivingWorkers(() =>
-      run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${group}: compress` }, [
-        ref,
-      ]),
-    );
+  const wait = async () => {
+    await backOff.pause(`group ${group}: staging was full all the same`);
+    await run.activities.scan.waitForRoom.executeWithOptions({ summary: `group ${group}: wait for room` }, [
+      ref,
+      place,
+    ]);
+  };
   for (;;) {
-    const compressed = await once();
-    // Earlier versions return null.
-    if (compressed !== 'full') return compressed ?? undefined;
+    const result = await outlivingWorkers(step);
+    if (result !== 'full') return result;
+    if (drains(run)) return 'left';
     run.roomless.add(group);
     try {
-      await backOff.pause(`group ${group}: staging was full all the same`);
-      await run.activities.scan.waitForRoom.executeWithOptions({ summary: `group ${group}: wait for room` }, [
-        ref,
-      ]);
+      await unlessCalledOff(() => run.draining, wait);
     } finally {
       run.roomless.delete(group);
     }
+    if (run.draining) return 'left';
   }
 }
 
-/** Stages 2 and 3, started together; when one fails for good, the other need not go on. */
-async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }): Promise<number | null> {
+/** Stages 2 and 3, started together; when one fails for good, or is left to the next run, the other need not go on. */
+async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'left'> {
   return CancellationScope.cancellable(async () => {
-    const promote = outlivingWorkers(() =>
+    const stages = CancellationScope.current();
+    const promote = withRoom(run, ref, 'final', () =>
       run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [
         ref,
       ]),
     );
+    const leaving = promote.then((promoted) => {
+      if (promoted === 'left') stages.cancel();
+    });
     const look = () => waitInFinal(run, ref);
     // A promote may wait for room on its disk for days: then there is nothing to look for before its end.
     const wait = look().catch(async (error: unknown) => {
@@ -129,11 +158,10 @@ async function promoteAndWait(run: SetRun, ref: { setId: string; group: number }
       await promote;
       return look();
     });
-    const both = Promise.all([promote, wait]);
-    both.catch(() => CancellationScope.current().cancel());
-    await Promise.allSettled([promote, wait]);
-    await promote;
-    return wait;
+    const both = Promise.all([leaving, wait]);
+    both.catch(() => stages.cancel());
+    await Promise.allSettled([leaving, wait]);
+    return (await promote) === 'left' ? 'left' : wait;
   });
 }
 

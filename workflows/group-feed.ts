@@ -1,14 +1,9 @@
-import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import type { GroupPage, PlannedGroup } from '../activities/set-state.js';
+import { unlessCalledOff } from './called-off.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from './lanes.js';
-import { tell, type SetRun } from './set-run.js';
-
-/**
- * Events after which the run continues as new. The server suggests it at 4,096; until the window is drained each of its
- * groups adds up to 16.
- */
-const eventsPerRun = 3000;
+import { drains, tell, type SetRun } from './set-run.js';
 
 /**
  * The one place that begins groups: one after the other, as long as the window and the staging budget have room and nobody
@@ -16,15 +11,20 @@ const eventsPerRun = 3000;
  * back into the queue. It alone decides that the set is over, and nothing is begun after that.
  */
 export async function feedGroups(run: SetRun): Promise<void> {
-  do {
+  for (;;) {
     await feedToTheLast(run);
-    run.fed = run.lookAgainAfter === undefined;
-    await condition(() => run.lookAgainAfter !== undefined || isOver(run));
-    run.fed &&= run.lookAgainAfter === undefined;
-    // A run that drains leaves to the next what was put back: `cursorAfter`.
-  } while (run.lookAgainAfter !== undefined && !run.draining);
+    run.fed = !isCalledBack(run);
+    await condition(() => isCalledBack(run) || isOver(run));
+    if (isOver(run) && !isCalledBack(run)) break;
+    run.fed = false;
+  }
   run.over = true;
   tell(run);
+}
+
+/** Groups were put back into the queue. A run that drains leaves them to the next: `cursorAfter`. */
+function isCalledBack(run: SetRun): boolean {
+  return run.lookAgainAfter !== undefined && !run.draining;
 }
 
 /** A set that is paused stays so until it is resumed, also when nothing is left but to write its end down. */
@@ -36,46 +36,39 @@ function isOver(run: SetRun): boolean {
 async function feedToTheLast(run: SetRun): Promise<void> {
   if (run.lookAgainAfter !== undefined) run.cursor = Math.min(run.cursor, run.lookAgainAfter);
   run.lookAgainAfter = undefined;
-  const isCalledBack = () => run.lookAgainAfter !== undefined;
   for (let last = false; !last && !run.draining;) {
-    const page = await nextPage(run, isCalledBack);
-    if (page === undefined) return;
+    const page = await nextPage(run);
+    if (page === undefined) break;
     last = page.last;
     for (const group of page.groups) {
-      if (isCalledBack()) return;
-      run.draining ||= workflowInfo().historyLength > eventsPerRun || workflowInfo().continueAsNewSuggested;
-      if (run.draining) break;
+      if (isCalledBack(run)) return;
+      if (drains(run)) break;
       if (run.taken.has(group.group) || run.staging.has(group.group)) continue;
       run.next = group;
-      await condition(() => isCalledBack() || hasRoom(run, group));
+      await condition(() => isCalledBack(run) || run.draining || hasRoom(run, group));
       run.next = undefined;
-      run.shortOfStaging &&= !isCalledBack();
-      if (isCalledBack()) return;
+      run.shortOfStaging &&= !isCalledBack(run) && !run.draining;
+      if (isCalledBack(run)) return;
+      if (run.draining) break;
       run.cursor = group.group;
       run.taken.add(group.group);
       beginGroup(run, group);
     }
-    if (!last) run.draining ||= workflowInfo().historyLength > eventsPerRun;
+    if (!last) drains(run);
   }
-  await condition(() => isCalledBack() || run.staging.size === 0);
+  await condition(() => isCalledBack(run) || run.staging.size === 0);
 }
 
-/** The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile. */
-async function nextPage(run: SetRun, isCalledBack: () => boolean): Promise<GroupPage | undefined> {
-  const scope = new CancellationScope();
-  const look = scope.run(() =>
+/** The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile, or the run drains. */
+async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
+  const isCalledOff = () => isCalledBack(run) || run.draining;
+  const page = await unlessCalledOff(isCalledOff, () =>
     run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
       run.input.setId,
       run.cursor,
     ]),
   );
-  await Promise.race([look, condition(isCalledBack)]);
-  if (!isCalledBack()) return look;
-  scope.cancel();
-  await look.catch((error: unknown) => {
-    if (!isCancellation(error)) throw error;
-  });
-  return undefined;
+  return isCalledOff() ? undefined : page;
 }
 
 function hasRoom(run: SetRun, group: PlannedGroup): boolean {

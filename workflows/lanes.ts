@@ -2,6 +2,7 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
 import type { PlannedGroup } from '../activities/set-state.js';
 import { activityOptions } from './activity-options.js';
+import { BackOff } from './back-off.js';
 import type { BackupSetInput } from './messages.js';
 import type { SetRun } from './set-run.js';
 
@@ -39,6 +40,10 @@ export interface Writer {
   waitingFor: string | null;
   /** It waits since somebody else has the drive. */
   isHeld: boolean;
+  /** A draining run leaves its archives to the next one: the drive takes none of them now, or keeps none. */
+  leaves: boolean;
+  /** Pauses between the tries of what the drive refuses, or forgets, again and again. */
+  backOff: Record<'writing' | 'syncing', BackOff>;
 }
 
 /** A writer for each drive of the set. */
@@ -57,6 +62,7 @@ export function newWriters(input: BackupSetInput): Writer[] {
     const policies = activityOptions(input.options, drive);
     writers.push({
       ...{ drive, lanes: [lane], lane, impatient: false, waitingFor: null, isHeld: false },
+      ...{ leaves: false, backOff: { writing: new BackOff(), syncing: new BackOff() } },
       slot: proxyActivities<DriveActivities>(policies.drive),
       watching: proxyActivities<DriveHostActivities>(policies.watchTape),
       looking: proxyActivities<DriveHostActivities>(policies.waitForFinal),
@@ -148,17 +154,24 @@ export function reasonOfTurn(run: SetRun, writer: Writer): string | undefined {
 export function isDone(run: SetRun): boolean {
   if (!run.fed || run.staging.size > 0 || run.releasing > 0) return false;
   return run.writers.every((writer) =>
-    writer.lanes.every(
-      (lane) =>
-        lane.unsynced.size === 0 &&
-        lane.writing === undefined &&
-        (lane.ready.length === 0 || (run.draining && lane !== writer.lane)),
-    ),
+    writer.lanes.every((lane) => {
+      if (lane.writing !== undefined) return false;
+      if (writer.leaves) return true;
+      const isLeft = run.draining && lane !== writer.lane;
+      return lane.unsynced.size === 0 && (lane.ready.length === 0 || isLeft);
+    }),
   );
 }
 
-/** Where the next run begins: before the first group that a copy is left to, or that was put back into the queue. */
+/**
+ * Where the next run begins: before the first group that is left to it, or that was put back into the queue. What is written
+ * and not synced is left too: its write finds in the catalog on which tape it is.
+ */
 export function cursorAfter(run: SetRun): number {
-  const left = allLanes(run).flatMap((lane) => lane.ready.map((group) => group.group - 1));
-  return Math.min(run.cursor, run.lookAgainAfter ?? run.cursor, ...left);
+  const left = allLanes(run).flatMap(({ ready, unsynced }) => [
+    ...ready.map(({ group }) => group),
+    ...unsynced.keys(),
+  ]);
+  const before = [...left, ...run.left].map((group) => group - 1);
+  return Math.min(run.cursor, run.lookAgainAfter ?? run.cursor, ...before);
 }

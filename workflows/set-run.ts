@@ -13,7 +13,7 @@ import type { ArchiveActivities, CompressActivities } from '../activities/index.
 import type { PlannedGroup } from '../activities/set-state.js';
 import type { SetState } from '../catalog/schema.js';
 import { activityOptions } from './activity-options.js';
-import { BackOff } from './back-off.js';
+import { BackOff, isLongRun } from './back-off.js';
 import { allLanes, newWriters, readyBytes, type Lane, type Writer } from './lanes.js';
 import { searchAttributes, type BackupSetInput, type SetProgress } from './messages.js';
 
@@ -56,8 +56,10 @@ export interface SetRun {
   shortOfStaging: boolean;
   scanned: boolean;
   paused: boolean;
-  /** No further group is begun: the workflow ends its window and continues as new. */
+  /** No further group is begun: the workflow ends its window and continues as new. See `drains`. */
   draining: boolean;
+  /** Groups on their way to the drives that a draining run has left to the next, since they wait for something. */
+  left: Set<number>;
   /** Every group was begun and has come to the drive's queue, or was parked. */
   fed: boolean;
   /** Groups that this run has begun and has not parked since. */
@@ -103,6 +105,7 @@ export function newRun(input: BackupSetInput): SetRun {
     scanned: input.scanned,
     paused: input.paused,
     draining: false,
+    left: new Set(),
     fed: false,
     taken: new Set(),
     lookAgainAfter: undefined,
@@ -117,6 +120,15 @@ export function newRun(input: BackupSetInput): SetRun {
     break: breakRun,
     problem: undefined,
   };
+}
+
+/**
+ * True when the run leaves the rest to a next one: its history is long. Every loop of a set asks this in each turn; what waits
+ * then, for a tape or for room, is left as well, since the catalog knows of it.
+ */
+export function drains(run: SetRun): boolean {
+  run.draining ||= isLongRun();
+  return run.draining;
 }
 
 /** Why the set waits for a tape, in the first of its drives that does; null: it does not. */

@@ -1,7 +1,8 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { unlessCalledOff } from './called-off.js';
 import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
 import { summaryText } from './server-limits.js';
 import {
+  drains,
   failureDetails,
   failureReason,
   noteState,
@@ -11,7 +12,11 @@ import {
   type SetRun,
 } from './set-run.js';
 
-/** Waits for a person, at no cost: one activity watches the drive, and a command can end it. */
+/**
+ * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all that
+ * the watch can ask, and the step be refused all the same: then the next wait begins with a pause. A run that drains does
+ * not wait: what the drive has not taken is left to the next run.
+ */
 export async function waitForTape(
   run: SetRun,
   writer: Writer,
@@ -19,38 +24,37 @@ export async function waitForTape(
   error: unknown,
   what: { group: number } | { wanted: string },
 ): Promise<void> {
+  if (drains(run)) {
+    writer.leaves = true;
+    return;
+  }
   const { setId } = run.input;
   const reason = failureReason(error);
+  const backOff = writer.backOff['group' in what ? 'writing' : 'syncing'];
   writer.waitingFor = reason;
   writer.isHeld = failureDetails(error)['reason'] === 'drive_held';
   const loads = run.tapeLoads;
   tell(run);
   await noteState(run);
-  const scope = new CancellationScope();
   const held = writer.isHeld ? { held: true as const } : {};
   const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
-  const watch = track(
-    run,
-    scope.run(() =>
-      outlivingWorkers(() =>
-        writer.watching.watchTape.executeWithOptions({ summary: summaryText(reason) }, [wish]),
-      ),
-    ),
-  );
-  // The tape that is in the drive may get something to write meanwhile.
+  // The tape that is in the drive may get something to write meanwhile. The next write finds out for itself what is there.
   const goesOn = () =>
-    run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
+    run.draining || run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
+  const watch = async () => {
+    await backOff.pause(`again in a while: ${reason}`);
+    await outlivingWorkers(() =>
+      writer.watching.watchTape.executeWithOptions({ summary: summaryText(reason) }, [wish]),
+    );
+  };
   try {
-    await Promise.race([watch, condition(goesOn)]);
-    scope.cancel();
-    await watch.catch((error: unknown) => {
-      // Ended from here; the next write finds out for itself what is in the drive.
-      if (!goesOn() || !isCancellation(error)) throw error;
-    });
+    await track(run, unlessCalledOff(goesOn, watch));
   } finally {
     writer.waitingFor = null;
     writer.isHeld = false;
   }
+  if (run.tapeLoads !== loads) backOff.reset();
+  writer.leaves = run.draining;
   const other = 'group' in what ? laneWithWork(writer, lane) : undefined;
   if (other !== undefined) writer.lane = other;
   else for (const one of writer.lanes) one.refused = false;

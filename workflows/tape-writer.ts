@@ -13,7 +13,7 @@ import {
   type Lane,
   type Writer,
 } from './lanes.js';
-import { failureType, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import { drains, failureType, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
 import { waitForTape } from './tape-wait.js';
 
 /** Groups of which a compression takes less than a second or two, on a machine that is not busy. */
@@ -32,7 +32,7 @@ const gatherPatience = 3;
  * Where a drive writes several copies, it stays with the one whose tape is in it as long as there is something for that.
  */
 export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
-  for (;;) {
+  while (!writer.leaves) {
     writer.lane.streaming &&= writer.lane.ready.length > 0;
     await waitForWork(run, writer);
     const { lane } = writer;
@@ -163,6 +163,7 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
           ]),
     );
     writer.impatient = false;
+    writer.backOff.writing.reset();
     if (written === null) return;
     if (lane.unsynced.size === 0) lane.unsyncedSince = Date.now();
     lane.unsynced.set(group.group, { group, tape: written.tape, bytes: written.bytes });
@@ -212,6 +213,7 @@ async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknow
 async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void> {
   const tapes = new Set([...lane.unsynced.values()].map((written) => written.tape));
   for (const tape of tapes) {
+    if (writer.leaves) break;
     const written = [...lane.unsynced].filter(([, copy]) => copy.tape === tape);
     const groups = written.map(([number]) => number);
     try {
@@ -222,6 +224,8 @@ async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void>
         ),
       );
       settle(run, lane, result);
+      if (result.lost.length === 0) writer.backOff.syncing.reset();
+      else await pauseAfterLoss(run, writer);
     } catch (error) {
       if (isCancellation(error)) throw error;
       if (failureType(error) === 'TapeNotReady')
@@ -230,6 +234,13 @@ async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void>
     }
   }
   tell(run);
+}
+
+/** A tape that forgets what is written to it may do so again and again: each round takes longer, and the last is left. */
+async function pauseAfterLoss(run: SetRun, writer: Writer): Promise<void> {
+  writer.leaves = drains(run);
+  if (!writer.leaves)
+    await writer.backOff.syncing.pause('the tape has lost what was written: again in a while');
 }
 
 /** What became of written groups: those of which every copy is committed are released, lost ones written again. */

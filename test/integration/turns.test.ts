@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { asAttempt, pause } from '../../activities/attempt.js';
+import { snapshotOptions } from '../../activities/set-options.js';
+import { loadSettings } from '../../config/settings.js';
+import { FakeSet, serveSets } from '../support/fake-set.js';
 import { waitFor } from '../support/wait-for.js';
 import { WorkflowsAlone } from '../support/workflows-alone.js';
 
@@ -140,4 +144,113 @@ test('a copy syncs what has waited for long enough, also while its reading half 
   await alone.begin(t, 'copyArchives', 'copy-by-age', input);
   await waitFor(() => synced.length > 0, 'a sync by age');
   assert.deepEqual(synced, [[1]]);
+});
+
+const setOptions = {
+  ...snapshotOptions(loadSettings({}, '/nowhere')),
+  ...{ ...options, syncSeconds: 3600, parallelGroups: 3 },
+};
+
+/** Starts the set's workflow, which its scan has ended for already. */
+function beginSet(t: TestContext, { setId, drive }: FakeSet) {
+  const places = [{ pool: 'A', drive }];
+  const input = { setId, pool: 'A', drive, places, options: setOptions };
+  return alone.begin(t, 'backupSet', setId, {
+    ...input,
+    cursor: 0,
+    scanned: true,
+    retry: false,
+    paused: false,
+  });
+}
+
+/** A step that goes on until it is cancelled. */
+const forEver = () => asAttempt((attempt) => pause(attempt, 3_600_000));
+
+/** Sets of which something goes wrong again and again, until it is mended. */
+const sets = {
+  'whose drive refuses a tape that is good by every look': new FakeSet('2026-11_000001', {
+    groups: 1,
+    steps: (set) => ({
+      writeToTape: (ref) => {
+        if (!set.mended) throw notReady('TapeNotReady');
+        return set.write(ref);
+      },
+    }),
+  }),
+  'of which no sync succeeds, of a tape that is good by every look': new FakeSet('2026-11_000002', {
+    groups: 1,
+    steps: (set) => ({
+      syncTape: (_id, _tape, groups) => {
+        if (!set.mended) throw notReady('TapeNotReady');
+        return set.sync(groups);
+      },
+    }),
+  }),
+  'whose tape forgets what is written to it': new FakeSet('2026-11_000003', {
+    groups: 1,
+    steps: (set) => ({
+      syncTape: (_id, _tape, groups) => (set.mended ? set.sync(groups) : set.lose(groups)),
+    }),
+  }),
+  'that finds staging full, by nothing that can be asked, while its drive waits for a person': new FakeSet(
+    '2026-11_000004',
+    {
+      groups: 2,
+      steps: (set) => ({
+        compressGroup: ({ group }) => (group === 1 || set.mended ? undefined : 'full'),
+        writeToTape: (ref) => {
+          if (!set.mended) throw notReady('TapeNotReady');
+          return set.write(ref);
+        },
+        watchTape: forEver,
+      }),
+    },
+  ),
+  'that finds the disk of final full, by nothing that can be asked': new FakeSet('2026-11_000005', {
+    groups: 1,
+    steps: (set) => ({ promoteArchive: () => (set.mended ? undefined : 'full') }),
+  }),
+};
+
+test(
+  'a set in trouble pauses longer each time, continues as new, and goes on when it is mended:',
+  { concurrency: true },
+  async (t) => {
+    await serveSets(t, alone, Object.values(sets));
+    const tests = Object.entries(sets).map(async ([what, set]) => {
+      await t.test(`one ${what}`, async (t) => {
+        const handle = await beginSet(t, set);
+        await assertsPauses(set.setId, [1]);
+        set.mended = true;
+        assert.deepEqual(await handle.result(), { setId: set.setId, status: 'completed' });
+        assert.deepEqual(set.parked, []);
+      });
+    });
+    await Promise.all(tests);
+    const refusedSync = sets['of which no sync succeeds, of a tape that is good by every look'];
+    assert.equal(refusedSync.writes, 1, 'what is written is not written again by the next run');
+  },
+);
+
+test('a retry while a run drains for the next one loses no group that is being compressed', async (t) => {
+  let slow: 'compressing' | 'done' = 'compressing';
+  const set = new FakeSet('2026-11_000006', {
+    groups: 3,
+    steps: (set) => ({
+      compressGroup: async ({ group }) => {
+        if (group === 1) await waitFor(() => slow === 'done', 'the test to go on');
+        if (group === 3 && !set.mended) throw ApplicationFailure.nonRetryable('no', 'SourceFailed');
+        return group === 2 && !set.mended ? 'full' : undefined;
+      },
+    }),
+  });
+  await serveSets(t, alone, [set]);
+  const handle = await beginSet(t, set);
+  const progress = () => handle.query<{ phase: string }>('progress');
+  await waitFor(async () => (await progress()).phase === 'draining', 'the run to drain');
+  set.mended = true;
+  await handle.executeUpdate('retryFailed');
+  slow = 'done';
+  assert.deepEqual(await handle.result(), { setId: set.setId, status: 'completed' });
 });

@@ -1,0 +1,25 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+
+/**
+ * Waits for something until it is there, or until it is called off: then the wait is cancelled, and has ended when this returns.
+ *
+ * @returns what the wait brings; undefined when it was called off before that.
+ */
+export async function unlessCalledOff<Result>(
+  isCalledOff: () => boolean,
+  wait: () => Promise<Result>,
+): Promise<Result | undefined> {
+  const scope = new CancellationScope();
+  const waiting = scope.run(wait);
+  const calledOff = scope.run(() => condition(isCalledOff));
+  try {
+    await Promise.race([waiting, calledOff]);
+  } finally {
+    scope.cancel();
+    await Promise.allSettled([waiting, calledOff]);
+  }
+  return waiting.catch((error: unknown) => {
+    if (!isCalledOff() || !isCancellation(error)) throw error;
+    return undefined;
+  });
+}
