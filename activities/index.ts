@@ -6,6 +6,7 @@ import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
 import { copiesWithoutMark, markEnd } from './end-marks.js';
 import { eraseLoadedTape } from './erase-tape.js';
 import { labelLoadedTape } from './label-tape.js';
+import { once } from './once.js';
 import { readArchive, type RetrievalRef } from './read-archive.js';
 import { readLoadedTape } from './read-tape.js';
 import type { TargetLack } from './restore-target.js';
@@ -80,9 +81,10 @@ export function driveActivities(deps: DriveDeps) {
     fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
     storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
     syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
-    labelLoadedTape: (request: LabelRequest) => labelLoadedTape(deps, request),
-    readLoadedTape: (request: { adopt: boolean }) => readLoadedTape(deps, request),
-    eraseLoadedTape: (wish: EraseWish) => eraseLoadedTape(deps, wish),
+    // Of these three nothing in the catalog tells that they are done: what they find is what is in the drive.
+    labelLoadedTape: (request: LabelRequest) => once(deps, () => labelLoadedTape(deps, request)),
+    readLoadedTape: (request: { adopt: boolean }) => once(deps, () => readLoadedTape(deps, request)),
+    eraseLoadedTape: (wish: EraseWish) => once(deps, () => eraseLoadedTape(deps, wish)),
   };
 }
 

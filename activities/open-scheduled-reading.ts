@@ -5,6 +5,7 @@ import {
   recordRun,
   recordRunEnd,
   recordRunSet,
+  requireOpenRun,
   scheduleNamed,
   type ScheduleRow,
 } from '../catalog/schedules.js';
@@ -40,6 +41,10 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
     const reading = readingOf(schedule);
+    // Nothing was to be done, and the word of that was lost.
+    if (schedule.run_at === runAt && schedule.run_ended_at !== null && schedule.run_reason === null)
+      return null;
+    requireOpenRun(schedule, runAt);
     const before = await madeBefore(deps, schedule, runAt);
     await recordRun(catalog, name, runAt, before?.id ?? null);
     if (before !== undefined) return retrievalStart(settings, before);

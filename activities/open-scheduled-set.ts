@@ -2,6 +2,7 @@ import {
   recordRun,
   recordRunEnd,
   recordRunSet,
+  requireOpenRun,
   scheduleNamed,
   type ScheduleRow,
 } from '../catalog/schedules.js';
@@ -103,8 +104,10 @@ export function openScheduledSet(
   return asAttempt(async () => {
     const { catalog, logger } = deps;
     const { name, runAt } = call;
+    const schedule = await scheduleNamed(catalog, name);
+    requireOpenRun(schedule, runAt);
     try {
-      const opened = await openOnce(deps, await scheduleNamed(catalog, name), call, madeBy);
+      const opened = await openOnce(deps, schedule, call, madeBy);
       await recordRunSet(catalog, name, runAt, opened.setId);
       return opened;
     } catch (error) {

@@ -102,8 +102,11 @@ export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason
 export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: number; first: number }> {
   return asAttempt(async () => {
     const { catalog } = deps;
+    const set = await setNamed(catalog, setId);
+    // `retry` says first that the set goes on; nobody else makes one that has ended unfinished again.
+    if (finalSetStates.includes(set.state)) return { groups: 0, first: 0 };
     const parked = await unparkGroups(catalog, setId);
-    const limit = await setLimit(catalog, await setNamed(catalog, setId));
+    const limit = await setLimit(catalog, set);
     const taken = await takeUpSkipped(catalog, setId, limit?.bytes ?? 0);
     const numbers = [...parked, ...taken].sort((a, b) => a - b);
     return { groups: numbers.length, first: numbers[0] ?? 0 };
@@ -111,7 +114,8 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: 
 }
 
 /**
- * The end of a set: its state follows from the catalog, never from what the workflow remembers.
+ * The end of a set: its state follows from the catalog, never from what the workflow remembers. One whose end was written down
+ * before stays as it is.
  *
  * @param problem what went wrong beside the groups' own steps: why groups may be unfinished.
  */
@@ -119,6 +123,8 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
   return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const before = await summarizeSet(catalog, setId);
+    // What became of it since, such as that it was erased, stays.
+    if (finalSetStates.includes(before.status)) return shortSummary(catalog, setId);
     const { released = 0, skipped = 0, failed = 0 } = before.stages;
     const unfinished = before.groups - released - skipped - failed;
     const lost = failed > 0 || unfinished > 0 || !before.scanned;

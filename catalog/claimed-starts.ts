@@ -17,6 +17,8 @@ export interface StartClaim {
 const dayMs = 86_400_000;
 /** A start that waited longer for a worker is refused, so that what was used before need not be remembered for ever. */
 const countsForMs = 30 * dayMs;
+/** A step that is done once must be asked for as recently: what somebody has held back for days is no wish any more. */
+const stepCountsForMs = dayMs;
 /** By how much clocks may differ. */
 const clockSkewMs = 5 * 60_000;
 /** How long the command to run a schedule now counts: the server starts it at once. */
@@ -75,4 +77,57 @@ async function claimDue(tx: Catalog, name: string, at: number): Promise<string |
     .where('name', '=', name)
     .execute();
   return null;
+}
+
+/** A step that is done once for each command that asks for it, as `claimStep` takes it. */
+export interface StepClaim {
+  workflowId: string;
+  runId: string;
+  activityType: string;
+  /** Made up for this one attempt, which may ask again. */
+  by: string;
+}
+
+const stepMark = ({ runId, activityType }: StepClaim): string => `step ${runId} ${activityType}`;
+const endMark = (workflowId: string): string => `ended ${workflowId}`;
+
+/**
+ * Claims a step that would do harm when it is done again later, or later than somebody waits for it: its proof stays valid in
+ * its run, which whoever polls our queue can keep open. Its marks live as long as that of its run's start, without which it
+ * counts no more.
+ *
+ * @returns null, or why the step does not count: `it was done before`.
+ */
+export function claimStep(catalog: Catalog, claim: StepClaim, now = Date.now()): Promise<string | null> {
+  const { workflowId, runId, by } = claim;
+  return catalog.transaction().execute(async (tx) => {
+    const start = await tx
+      .selectFrom('claimed_starts')
+      .select('at')
+      .where('workflow_id', '=', workflowId)
+      .where('run_id', '=', runId)
+      .executeTakeFirst();
+    if (start === undefined || start.at < now - stepCountsForMs) return 'it was asked for too long ago';
+    if ((await claimantOf(tx, endMark(workflowId))) !== undefined) return 'the command that asked has ended';
+    const before = await claimantOf(tx, stepMark(claim));
+    if (before !== undefined) return before === by ? null : 'it was done before';
+    const mark = { id: stepMark(claim), at: now, workflow_id: workflowId, run_id: by };
+    await tx.insertInto('claimed_starts').values(mark).execute();
+    return null;
+  });
+}
+
+async function claimantOf(db: Catalog, id: string): Promise<string | undefined> {
+  const query = db.selectFrom('claimed_starts').select('run_id').where('id', '=', id);
+  return (await query.executeTakeFirst())?.run_id;
+}
+
+/** Notes that the command which started a workflow has its answer: none of the steps that are done once counts from here on. */
+export async function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<void> {
+  const mark = { id: endMark(workflowId), at: now, workflow_id: workflowId, run_id: '' };
+  await catalog
+    .insertInto('claimed_starts')
+    .values(mark)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }

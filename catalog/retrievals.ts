@@ -154,10 +154,12 @@ export async function pendingArchive(
 ): Promise<RetrievalArchiveRow | undefined> {
   return db
     .selectFrom('retrieval_archives')
-    .selectAll()
+    .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
+    .selectAll('retrieval_archives')
     .where('retrieval_id', '=', id)
     .where('no', '=', no)
-    .where('state', '=', 'pending')
+    .where('retrieval_archives.state', '=', 'pending')
+    .where('retrievals.state', 'not in', finalRetrievalStates)
     .executeTakeFirst();
 }
 

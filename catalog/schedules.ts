@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { usageFailure } from '../config/failures.js';
+import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import type { Catalog } from './open-catalog.js';
 import { finalRetrievalStates, reasonOf, retrievalNamed } from './retrievals.js';
 import { finalSetStates, type RetrievalState, type SchedulesTable, type SetState } from './schema.js';
@@ -130,6 +130,17 @@ export async function recordRunEnd(
     .where('run_at', '=', runAt)
     .where('run_set', 'is', null)
     .execute();
+}
+
+/**
+ * Fails where a run of that beginning has ended without making anything, or a later one has begun: what is asked for in its
+ * name then makes nothing any more.
+ */
+export function requireOpenRun(row: ScheduleRow, runAt: number): void {
+  const { name, run_at: lastAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
+  if (lastAt === null || lastAt < runAt) return;
+  if (lastAt === runAt && (made !== null || endedAt === null)) return;
+  throw new TapeflowFailure('RunIsOver', reason ?? `That run of the schedule ${name} is over.`);
 }
 
 /** How the last run of a schedule ended, or how it stands. Times are milliseconds since 1970. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { TimeoutFailure } from '@temporalio/common';
+import { endSteps } from '../catalog/claimed-starts.js';
 import type { LockHolder } from '../config/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { driveNamed } from '../config/settings.js';
@@ -38,9 +39,10 @@ export async function inDrive<Result>(
     const server = await findServer(session);
     if (server === undefined) throw error;
     session.say(`The worker of drive ${driveName} does it, as soon as it is not writing or reading.`);
+    const workflowId = `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`;
     try {
       return (await server.client.workflow.execute(step.workflow, {
-        workflowId: `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`,
+        workflowId,
         taskQueue: queuesOf(server.installation).archive,
         args: [driveName, ...step.args],
         staticSummary: summaryText(step.summary),
@@ -56,6 +58,8 @@ export async function inDrive<Result>(
         );
       throw new TapeflowFailure(step.refused, describeError(cause), { cause: failure });
     } finally {
+      // From here on nobody waits for it: what somebody has held back is not to be done behind this person's back.
+      await endSteps(await session.catalog(), workflowId).catch(() => undefined);
       await server.close();
     }
   }

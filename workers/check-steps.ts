@@ -35,6 +35,7 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
         } catch (error) {
           // An aborted step may still fail with an answer of its own: that its worker was shut down.
           const isOwn = error instanceof ApplicationFailure;
+          if (isOwn && error.type === noProof) refusals.note('step', error.message, { workflowId, runId });
           if (!isOwn && (cancellationSignal.aborted || error instanceof CancelledFailure)) throw error;
           throw proven(prover, step, error);
         }

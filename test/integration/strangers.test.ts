@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { pino } from 'pino';
+import { claimStart, endSteps } from '../../catalog/claimed-starts.js';
 import { insertSchedule, askForRun, findSchedule } from '../../catalog/schedules.js';
 import type { Check } from '../../client/disk-checks.js';
 import { checkProofs } from '../../client/proof-checks.js';
 import { setHandle } from '../../client/session.js';
-import { keyFile } from '../../proof/key-file.js';
-import { proofHeader } from '../../proof/message-proof.js';
+import { keyFile, messageKey } from '../../proof/key-file.js';
+import { proofHeader, Prover } from '../../proof/message-proof.js';
+import { labelFileName } from '../../tape/label.js';
 import { RefusalLog } from '../../workers/refusal-log.js';
 import { startSet } from '../../workers/start-set.js';
 import { tellSchedule } from '../../workers/schedules.js';
@@ -292,61 +296,56 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
   assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then/, 'once');
 });
 
-/** The first task of a workflow that our workers do not get, and what a false worker makes of it: a step. */
-async function falseWorker(
-  t: TestContext,
-  type: string,
-  args: unknown[],
-  proof: string | undefined,
-  runOn = queue,
-) {
+/** A run of which our workers get no task: a false worker has them, and asks for the steps that the test tells it. */
+async function heldRun(t: TestContext) {
   const taskQueue = `mine-${randomUUID()}`;
   const workflowId = `false-${randomUUID()}`;
-  await (
-    await stranger()
-  ).call('startWorkflowExecution', {
-    ...{
-      namespace,
-      workflowId,
-      requestId: randomUUID(),
-      workflowType: { name: 'x' },
-      taskQueue: { name: taskQueue },
-    },
-  });
+  const runId = await start('x', workflowId, [], undefined, taskQueue);
   t.after(() =>
     live()
       .alone.client.workflow.getHandle(workflowId)
       .terminate()
       .catch(() => undefined),
   );
-  const { taskToken } = await (
-    await stranger()
-  ).call('pollWorkflowTaskQueue', {
-    namespace,
-    taskQueue: { name: taskQueue },
-  });
-  await (
-    await stranger()
-  ).call('respondWorkflowTaskCompleted', {
-    ...{ namespace, taskToken: Buffer.from(taskToken ?? '', 'base64') },
-    commands: [
-      {
-        // COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
-        commandType: 1,
-        scheduleActivityTaskCommandAttributes: {
-          ...{ activityId: '2', activityType: { name: type }, taskQueue: { name: runOn } },
-          input: payloads(...args),
-          ...{ startToCloseTimeout: { seconds: 60 }, scheduleToCloseTimeout: { seconds: 600 } },
-          ...(proof === undefined ? {} : { header: header(proof) }),
+  /** The ends of its steps: why each failed, or that it was done. */
+  const ends = async () =>
+    (await history(workflowId)).flatMap((event) => {
+      if (event.activityTaskCompletedEventAttributes) return 'it was done';
+      return event.activityTaskFailedEventAttributes?.failure?.message ?? [];
+    });
+  /** Asks for a step, always under the same id, and waits for its end. */
+  async function ask(type: string, args: unknown[], proof?: string, runOn = queue): Promise<string> {
+    const before = (await ends()).length;
+    const one = await stranger();
+    const { taskToken } = await one.call('pollWorkflowTaskQueue', {
+      namespace,
+      taskQueue: { name: taskQueue },
+    });
+    await one.call('respondWorkflowTaskCompleted', {
+      ...{ namespace, taskToken: Buffer.from(taskToken ?? '', 'base64') },
+      commands: [
+        {
+          // COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
+          commandType: 1,
+          scheduleActivityTaskCommandAttributes: {
+            ...{ activityId: '2', activityType: { name: type }, taskQueue: { name: runOn } },
+            input: payloads(...args),
+            ...{ startToCloseTimeout: { seconds: 60 }, scheduleToCloseTimeout: { seconds: 600 } },
+            ...{ heartbeatTimeout: { seconds: 60 }, retryPolicy: { maximumAttempts: 1 } },
+            ...(proof === undefined ? {} : { header: header(proof) }),
+          },
         },
-      },
-    ],
-  });
-  const failure = async () =>
-    (await history(workflowId)).find((event) => event.activityTaskFailedEventAttributes)
-      ?.activityTaskFailedEventAttributes;
-  await waitFor(failure, 'the step to fail');
-  return (await failure())?.failure?.message ?? '';
+      ],
+    });
+    await waitFor(async () => (await ends()).length > before, 'the step to end');
+    return (await ends()).at(-1) ?? '';
+  }
+  return { workflowId, runId, ask };
+}
+
+/** The first step of a run that a false worker has: how it ends. */
+async function falseWorker(t: TestContext, type: string, args: unknown[], proof: string | undefined) {
+  return (await heldRun(t)).ask(type, args, proof);
 }
 
 test('a false workflow worker’s steps are not run, whatever proof they carry', async (t) => {
@@ -368,6 +367,50 @@ test('a false workflow worker’s steps are not run, whatever proof they carry',
   assert.equal(refusals('step') - before, 2);
   live().letGo();
   await live().comesTo(victim, 'completed');
+});
+
+test('a label, an erasing or an adoption that was asked for once is done once, and not after its command has ended', async (t) => {
+  const { catalog, settings } = live();
+  const prover = new Prover(messageKey(settings.TAPEFLOW_DATA_DIR));
+  const taskQueue = queuesOf('live').drive('lto2');
+  /** A run whose start counts, in which one of our workers has asked for a step; the rest is the false worker's. */
+  const askedFor = async (activityType: string, args: unknown[]) => {
+    const run = await heldRun(t);
+    const { workflowId, runId } = run;
+    assert.equal(await claimStart(catalog, { workflowId, runId, at: Date.now(), once: workflowId }), null);
+    const place = { workflowId, runId, activityId: '2', activityType, taskQueue };
+    const proof = prover.prove('step', place, args);
+    return { workflowId, again: () => run.ask(activityType, args, proof, taskQueue) };
+  };
+  const labelled = { name: 'C1', pool: 'C', force: true };
+  const [, drive] = settings.drives;
+  const folder = drive?.path ?? '';
+  const label = path.join(folder, labelFileName);
+  live().unload('lto2');
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+    live().load('lto2');
+  });
+  const before = refusals('step');
+  const { again } = await askedFor('labelLoadedTape', [labelled]);
+  assert.match(await again(), /no tape|not mounted|does not exist|ENOENT/i, 'no tape is in the drive');
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'precious'), 'of another system');
+  assert.match(await again(), /it was done before/);
+  assert.ok(!existsSync(label), 'the tape that is in the drive by now is not labelled');
+
+  // Held back until its command has ended, as when somebody takes the step away from the drive's worker.
+  for (const [type, args] of [
+    ['labelLoadedTape', [labelled]],
+    ['eraseLoadedTape', [{ tape: 'x', retentions: {}, evenUnexpired: true }]],
+    ['readLoadedTape', [{ adopt: true }]],
+  ] as const) {
+    const held = await askedFor(type, [...args]);
+    await endSteps(catalog, held.workflowId);
+    assert.match(await held.again(), /the command that asked has ended/, type);
+  }
+  assert.ok(!existsSync(label));
+  assert.equal(refusals('step') - before, 4);
 });
 
 test('an answer or a failure that a stranger gives to a step ends the run, and the set is as it was', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { claimStart } from '../../catalog/claimed-starts.js';
+import { claimStart, claimStep, endSteps } from '../../catalog/claimed-starts.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { askForRun, insertSchedule } from '../../catalog/schedules.js';
 import { cronMatches } from '../../config/cron.js';
@@ -67,4 +67,35 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
   assert.equal(await at(hour + hourMs + 120_000), null, 'a command has asked');
   assert.match((await at(hour + hourMs + 121_000)) ?? '', /not due then/, 'for one run');
   assert.equal(await at(hour + 2 * hourMs), null);
+});
+
+test('a step that is done once counts for one attempt of a run that was begun within a day, until its command has ended', async (t) => {
+  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
+  t.after(() => catalog.destroy());
+  const now = Date.now();
+  const run = { workflowId: 'w', runId: 'r' };
+  const step = { ...run, activityType: 'labelLoadedTape', by: '1' };
+  const tooLong = 'it was asked for too long ago';
+  assert.equal(await claimStep(catalog, step, now), tooLong, 'its start was not claimed');
+  assert.equal(await claimStart(catalog, { ...run, at: now, once: 'a' }, now), null);
+  assert.equal(await claimStep(catalog, { ...step, runId: 'other' }, now), tooLong);
+  assert.equal(await claimStep(catalog, step, now + dayMs + 1), tooLong);
+  assert.equal(await claimStep(catalog, step, now), null);
+  assert.equal(
+    await claimStep(catalog, step, now),
+    null,
+    'the catalog was busy, and the same attempt asks again',
+  );
+  assert.equal(await claimStep(catalog, { ...step, by: '2' }, now), 'it was done before');
+  assert.equal(await claimStep(catalog, { ...step, activityType: 'eraseLoadedTape', by: '3' }, now), null);
+
+  // What was forgotten counts no more either.
+  const muchLater = now + 40 * dayMs;
+  assert.equal(await claimStart(catalog, { ...run, runId: 'r2', at: muchLater, once: 'b' }, muchLater), null);
+  assert.equal(await claimStep(catalog, { ...step, by: '4' }, muchLater), tooLong);
+
+  await endSteps(catalog, 'w');
+  await endSteps(catalog, 'w');
+  const held = { ...step, runId: 'r2', by: '5' };
+  assert.equal(await claimStep(catalog, held, muchLater), 'the command that asked has ended');
 });

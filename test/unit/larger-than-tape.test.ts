@@ -13,7 +13,7 @@ import { watchTape } from '../../activities/watch-tape.js';
 import { writeToTape } from '../../activities/write-to-tape.js';
 import { planCopies } from '../../catalog/plan-copies.js';
 import { insertRetrieval, problemsOf } from '../../catalog/retrievals.js';
-import { summarizeSet } from '../../catalog/sets.js';
+import { recordSetState, summarizeSet } from '../../catalog/sets.js';
 import { insertTape, tapeByName } from '../../catalog/tapes.js';
 import { poolLimit, setLimit } from '../../tape/tape-limit.js';
 import { setsInProcess } from '../support/sets-in-process.js';
@@ -94,6 +94,8 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
     .updateTable('tapes')
     .set({ capacity: 8 * megabyte })
     .execute();
+  // As `retry` says.
+  await recordSetState(catalog, setId, 'running', null);
   const { groups, first } = await attempt(() => retryParkedGroups(deps, setId));
   assert.equal(groups, 1);
   await sets.store(setId, first);

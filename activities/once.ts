@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { claimStep } from '../catalog/claimed-starts.js';
+import { noProof } from '../proof/message-proof.js';
+import { asAttempt } from './attempt.js';
+import type { Deps } from './deps.js';
+
+/**
+ * Runs a step that a person has asked for and waits for, once: done again later it would find another tape in the drive. Fails
+ * with `NoProof` when it was done before, or when nobody waits for it any more.
+ */
+export async function once<Result>(
+  { catalog }: Pick<Deps, 'catalog'>,
+  step: () => Promise<Result>,
+): Promise<Result> {
+  const { workflowExecution, activityType } = Context.current().info;
+  const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
+  const by = randomUUID();
+  const reason = await asAttempt(() => claimStep(catalog, { workflowId, runId, activityType, by }));
+  if (reason !== null)
+    throw ApplicationFailure.nonRetryable(
+      `The step ${activityType} of ${workflowId} is none that counts (${reason}), although it is proven.`,
+      noProof,
+    );
+  return step();
+}
