@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
 import { discardStaged } from '../catalog/discard.js';
 import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
-import { takeUpSkipped } from '../catalog/leave-out.js';
+import { takeUpSkipped, undoTakingUp } from '../catalog/leave-out.js';
 import { committedCopiesOf } from '../catalog/set-copies.js';
-import { recordSetState, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
+import { recordSetState, recordWorkflow, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates, type GroupState, type SetState } from '../catalog/schema.js';
 import type { Settings } from '../config/settings.js';
@@ -71,7 +72,7 @@ async function plannedGroups(
   });
 }
 
-/** Writes a set's state down, for `status` and for people. */
+/** Writes a set's state down, for `status` and for people; and its workflow, since what a schedule starts nobody else notes. */
 export function recordState(
   deps: Deps,
   setId: string,
@@ -82,6 +83,9 @@ export function recordState(
     attempt.throwIfCancelled();
     // A step that was stopped and goes on after the set's end must not make it look unfinished.
     await recordSetState(deps.catalog, setId, state, reason, finalSetStates);
+    const { workflowExecution } = Context.current().info;
+    if (workflowExecution !== undefined)
+      await recordWorkflow(deps.catalog, setId, workflowExecution.workflowId);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
   });
 }
@@ -163,16 +167,29 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<
     if (!isWhole && (discard || !finalSetStates.includes(state))) {
       if (discard) await releaseStaging(catalog, settings, setId);
       attempt.throwIfCancelled();
-      await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
-      deps.logger.info({ setId, state: 'cancelled', discard }, 'set is cancelled');
+      const end = await recordCancelled(catalog, setId, discard);
+      deps.logger.info({ setId, state: end, discard }, 'set is cancelled');
     }
     return shortSummary(catalog, setId);
   });
 }
 
-/** Why a set is `cancelled`. */
-export function cancelledReason(discard: boolean): string {
-  return discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
+/** Reason of a set that is complete, as it was before its `retry` was cancelled. */
+export const retryCancelled = 'its `retry` was cancelled, and it is what it was before';
+
+/**
+ * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is cancelled
+ * now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
+ */
+export async function recordCancelled(catalog: Catalog, setId: string, discard: boolean): Promise<SetState> {
+  if (!(await undoTakingUp(catalog, setId))) {
+    const staged = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
+    await recordSetState(catalog, setId, 'cancelled', staged);
+    return 'cancelled';
+  }
+  const state = (await summarizeSet(catalog, setId)).skipped > 0 ? 'completed_with_skips' : 'completed';
+  await recordSetState(catalog, setId, state, retryCancelled);
+  return state;
 }
 
 /** The summary as a workflow's result: without lists that may be long. */

@@ -1,6 +1,8 @@
 import { skipGroupIn } from './files.js';
 import { beforeCompressed, groupOf, mostArchiveBytes, type GroupRow } from './groups.js';
 import type { Catalog } from './open-catalog.js';
+import type { GroupState } from './schema.js';
+import { setNamed } from './sets.js';
 
 /** What an archive that no tape takes is made smaller by. */
 export interface LeavingOut {
@@ -101,7 +103,10 @@ export async function skippedForSize(
   return { groups, needs: others.length === 0 ? undefined : Math.min(...others) };
 }
 
-/** Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers. */
+/**
+ * Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers. They keep
+ * `needs`, by which `undoTakingUp` knows them.
+ */
 export async function takeUpSkipped(catalog: Catalog, setId: string, limit: number): Promise<number[]> {
   return catalog.transaction().execute(async (tx) => {
     const { groups } = await skippedForSize(tx, setId, limit);
@@ -117,11 +122,44 @@ export async function takeUpSkipped(catalog: Catalog, setId: string, limit: numb
         .execute();
       await tx
         .updateTable('groups')
-        .set({ state: 'planned', reason: null, needs: null })
+        .set({ state: 'planned', reason: null })
         .where('set_id', '=', setId)
         .where('no', '=', no)
         .execute();
     }
     return groups.map((group) => group.no);
+  });
+}
+
+/**
+ * Skips the groups again that `takeUpSkipped` has taken up and of which nothing is staged or on a tape: a set that was complete
+ * before its `retry` is so when that is cancelled.
+ *
+ * @returns true when the set is complete now; false: something else is unfinished too, or none was taken up, and nothing was changed.
+ */
+export async function undoTakingUp(catalog: Catalog, setId: string): Promise<boolean> {
+  const undoable: readonly GroupState[] = [...beforeCompressed, 'failed'];
+  return catalog.transaction().execute(async (tx) => {
+    if ((await setNamed(tx, setId)).scanned === 0) return false;
+    const rows = await tx
+      .selectFrom('groups')
+      .leftJoin('archives', (join) =>
+        join.onRef('archives.set_id', '=', 'groups.set_id').onRef('archives.group_no', '=', 'groups.no'),
+      )
+      .selectAll('groups')
+      .select('archives.token as archive')
+      .where('groups.set_id', '=', setId)
+      .where('state', '!=', 'skipped')
+      .execute();
+    if (!rows.some(({ needs }) => needs !== null)) return false;
+    const unfinished = rows.filter(({ state }) => state !== 'released');
+    const isTakenUp = ({ needs, archive, state }: (typeof rows)[number]) =>
+      needs !== null && archive === null && undoable.includes(state);
+    if (!unfinished.every(isTakenUp)) return false;
+    for (const group of unfinished) {
+      const reason = `it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` takes it up again`;
+      await skipGroupIn(tx, group, reason, group.needs);
+    }
+    return true;
   });
 }

@@ -123,7 +123,7 @@ export interface GroupsTable {
   /** Bytes of staging that this group holds or is promised. */
   reserved: number;
   reason: string | null;
-  /** Of a skipped one: bytes that a tape must have room for to take its archive, which no tape of its pool has. */
+  /** Of one that was skipped for its size: bytes that a tape must have room for to take its archive; kept when it is taken up. */
   needs: Generated<number | null>;
 }
 

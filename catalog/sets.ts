@@ -272,6 +272,16 @@ export async function recordSetState(
   });
 }
 
+/** Writes down which workflow works on a set: should ids change, that one is ended before another goes on. */
+export async function recordWorkflow(catalog: Catalog, setId: string, workflowId: string): Promise<void> {
+  await catalog
+    .updateTable('sets')
+    .set({ workflow_id: workflowId })
+    .where('id', '=', setId)
+    .where((eb) => eb.or([eb('workflow_id', 'is', null), eb('workflow_id', '!=', workflowId)]))
+    .execute();
+}
+
 /** What a set has done so far; bytes are bytes, times are milliseconds since 1970. */
 export interface SetSummary {
   setId: string;

@@ -1,7 +1,7 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError, defaultPayloadConverter } from '@temporalio/common';
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { SetRow } from '../catalog/sets.js';
+import { recordWorkflow, type SetRow } from '../catalog/sets.js';
 import { backupWorkflowId, searchAttributes, type BackupSetInput } from '../workflows/messages.js';
 import { formerArchiveQueue } from '../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
@@ -34,9 +34,7 @@ export async function retireFormerWorkflow(server: TemporalServer, set: SetRow):
 
 /** Remembers under which id a set runs now. */
 export async function rememberWorkflow(server: TemporalServer, catalog: Catalog, set: SetRow): Promise<void> {
-  const id = backupWorkflowId(set.id, server.installation);
-  if (set.workflow_id === id) return;
-  await catalog.updateTable('sets').set({ workflow_id: id }).where('id', '=', set.id).execute();
+  await recordWorkflow(catalog, set.id, backupWorkflowId(set.id, server.installation));
 }
 
 /**

@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cancelledReason, releaseStaging } from '../../activities/set-state.js';
+import { recordCancelled, releaseStaging, retryCancelled } from '../../activities/set-state.js';
 import { forgetErased } from '../../catalog/erase.js';
 import { skippedForSize } from '../../catalog/leave-out.js';
 import { finalSetStates } from '../../catalog/schema.js';
@@ -238,6 +238,16 @@ export async function cancel(session: Session, setId: string, discard: boolean):
   if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
   else await cancelUnfinished(session, set, discard);
   const summary = await summarizeSet(await session.catalog(), setId);
+  if (summary.reason === retryCancelled) {
+    const state = summary.status.replaceAll('_', ' ');
+    tell(
+      session,
+      setId,
+      summary.status,
+      `The retry of set ${setId} is cancelled: it is ${state}, as before.`,
+    );
+    return;
+  }
   if (summary.status !== 'cancelled') {
     // Its end was written down before the command came to it.
     const end = `it had ended before, and is ${summary.status.replaceAll('_', ' ')}`;
@@ -261,7 +271,7 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
     );
   }
   await releaseStaging(await session.catalog(), session.settings, set.id);
-  await recordSetState(await session.catalog(), set.id, 'cancelled', cancelledReason(true));
+  await recordCancelled(await session.catalog(), set.id, true);
   await forgetErased(await session.catalog());
 }
 
@@ -275,7 +285,7 @@ async function cancelUnfinished(session: Session, set: SetRow, discard: boolean)
       // The server has lost the set, or nobody serves the queues under which it ran, so nobody else works on it.
       await retireFormerWorkflow(server, set);
       if (discard) await releaseStaging(catalog, session.settings, setId);
-      await recordSetState(catalog, setId, 'cancelled', cancelledReason(discard));
+      await recordCancelled(catalog, setId, discard);
       // Unless a worker has just taken it up, before it could see that it was cancelled.
       if (!(await isRunning(server, setId))) return;
     }

@@ -91,6 +91,8 @@ test('a run that is ended leaves its set alone, and one that has failed says why
   const ended = await begin(t);
   await live().held('writeToTape');
   const [setId = ''] = await unfinished();
+  const { workflow_id: workflowId } = await live().set(setId);
+  assert.equal(workflowId, setHandle(live().server, setId).workflowId, 'it is known should ids change');
   await ended.terminate('by a test');
   await assert.rejects(ended.result());
   assert.equal((await live().set(setId)).state, 'running');

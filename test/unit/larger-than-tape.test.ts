@@ -8,7 +8,7 @@ import { compressToTape } from '../../activities/compress-to-tape.js';
 import { fetchArchive } from '../../activities/copy-archive.js';
 import { promoteArchive } from '../../activities/promote-archive.js';
 import { finishRetrieval } from '../../activities/retrieval.js';
-import { finishSet, retryParkedGroups } from '../../activities/set-state.js';
+import { cancelSet, finishSet, retryParkedGroups } from '../../activities/set-state.js';
 import { watchTape } from '../../activities/watch-tape.js';
 import { writeToTape } from '../../activities/write-to-tape.js';
 import { planCopies } from '../../catalog/plan-copies.js';
@@ -94,8 +94,30 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
     .updateTable('tapes')
     .set({ capacity: 8 * megabyte })
     .execute();
-  // As `retry` says.
-  await recordSetState(catalog, setId, 'running', null);
+  /** As `retry` says. */
+  const goesOn = () => recordSetState(catalog, setId, 'running', null);
+  const cancelled = async (discard: boolean) => (await attempt(() => cancelSet(deps, setId, discard))).status;
+  await goesOn();
+  assert.equal((await attempt(() => retryParkedGroups(deps, setId))).groups, 1);
+  assert.equal(await cancelled(false), 'completed_with_skips', 'what it was before its retry');
+  const skippedAgain = async () => (await sets.skipped(setId)).map(([file, why]) => `${file}: ${why}`);
+  const again = [
+    `m: it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` takes it up again`,
+  ];
+  assert.deepEqual(await skippedAgain(), again);
+
+  // What is staged is kept, so that the set is unfinished; thrown away, it was never there.
+  await goesOn();
+  const taken = await attempt(() => retryParkedGroups(deps, setId));
+  await attempt(() => compressGroup(deps, { setId, group: taken.first }));
+  assert.equal(await cancelled(false), 'cancelled');
+  assert.notDeepEqual(sets.staged(setId), []);
+  assert.equal(await cancelled(true), 'completed_with_skips');
+  assert.deepEqual(sets.staged(setId), []);
+  assert.deepEqual(await skippedAgain(), again);
+  assert.equal(await cancelled(false), 'completed_with_skips', 'it has ended');
+
+  await goesOn();
   const { groups, first } = await attempt(() => retryParkedGroups(deps, setId));
   assert.equal(groups, 1);
   await sets.store(setId, first);
