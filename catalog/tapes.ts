@@ -122,7 +122,10 @@ async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<vo
   );
 }
 
-/** True when a write of the group to the tape was ever begun: then what lies there under the group's names is ours. */
+/**
+ * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there under the group's
+ * names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps every other off.
+ */
 export async function wasBegunOn(
   db: Catalog,
   setId: string,
@@ -134,19 +137,26 @@ export async function wasBegunOn(
     .select('id')
     .where('set_id', '=', setId)
     .where('group_no', '=', group)
-    .where('stage', '=', 'writing')
-    .where('detail', 'in', [begunOn(tapeName, false), begunOn(tapeName, true)])
+    .where((eb) =>
+      eb.or([
+        eb('stage', '=', 'writing').and('detail', 'in', [begunOn(tapeName, false), begunOn(tapeName, true)]),
+        eb('stage', '=', 'found_on_tape').and('detail', '=', tapeName),
+      ]),
+    )
     .limit(1)
     .executeTakeFirst();
   return event !== undefined;
 }
 
-/** The newest committed archive on a tape: the tape must hold it, or it is not that tape. */
+/**
+ * The newest committed archive on a tape: the tape must hold it, or it is not that tape. One that is known to be damaged may have
+ * lost its end, and counts only where there is no other.
+ */
 export async function lastCommittedOn(
   db: Catalog,
   tape: string,
 ): Promise<{ set_id: string; name: string; size: number } | undefined> {
-  return db
+  const newest = db
     .selectFrom('copies')
     .innerJoin('archives', (join) =>
       join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
@@ -155,8 +165,8 @@ export async function lastCommittedOn(
     .where('copies.tape_uuid', '=', tape)
     .where('copies.state', '=', 'committed')
     .orderBy('copies.committed_at', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+    .limit(1);
+  return (await newest.where('copies.damage', 'is', null).executeTakeFirst()) ?? newest.executeTakeFirst();
 }
 
 /**

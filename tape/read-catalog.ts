@@ -28,6 +28,13 @@ export interface CatalogReading {
   counts: Record<ArchiveReport['outcome'], number>;
   /** Sentences about what is damaged, missing, or contradicts the catalog. */
   troubles: string[];
+  /** How many of these are contradictions: it may be the tape of an installation that is alive. */
+  contradictions: number;
+}
+
+/** True when there was something on the tape, and nothing of it could be taken. */
+export function nothingRead({ counts, troubles }: Pick<CatalogReading, 'counts' | 'troubles'>): boolean {
+  return troubles.length > 0 && counts.added + counts.copy + counts.known === 0;
 }
 
 export interface ReadOptions {
@@ -39,7 +46,10 @@ export interface ReadOptions {
   /** What no report of an archive says: that one will be read whole, which can take long, or a folder not at all. */
   say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
-  /** Make a tape of another installation one of this, if everything on it was read: the next archive comes after the last. */
+  /**
+   * Make a tape of another installation one of this, so that the next archive comes after the last. What is damaged does not hinder
+   * that; a tape that contradicts the catalog, or of which nothing could be read, is kept as it is.
+   */
   adopt?: boolean;
 }
 
@@ -68,6 +78,7 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
     sets: [],
     counts: { added: 0, copy: 0, known: 0, refused: 0 },
     troubles: [],
+    contradictions: 0,
   };
   const entries = await lookAt(drive, () => readdir(drive.settings.path));
   const setIds = entries.filter(isSetId).sort();
@@ -82,18 +93,20 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
     await takeSet({ ...options, medium, tape, setId }, found, (report) => {
       reading.counts[report.outcome] += 1;
       if (report.trouble !== null) reading.troubles.push(report.trouble);
+      if (report.contradicts) reading.contradictions += 1;
       options.onArchive(report);
     });
     const wrong = await takeEnd(options, medium, tape, setId);
     if (wrong !== undefined) {
-      reading.troubles.push(wrong);
-      options.say(wrong);
+      reading.troubles.push(wrong.trouble);
+      if (wrong.contradicts) reading.contradictions += 1;
+      options.say(wrong.trouble);
     }
     const settled = await settleRebuiltSet(catalog, setId);
     if (settled !== undefined) reading.sets.push(settled);
   }
-  // One of which something is damaged or unknown is kept as it is.
-  if (options.adopt === true && tape.state === 'foreign' && reading.troubles.length === 0)
+  const mayBeOurs = reading.contradictions === 0 && !nothingRead(reading);
+  if (options.adopt === true && tape.state === 'foreign' && mayBeOurs)
     reading.tape = await adoptTape(drive, options.lock, catalog, tape, medium);
   return reading;
 }
@@ -104,19 +117,20 @@ async function takeEnd(
   medium: Medium,
   tape: TapeRow,
   setId: string,
-): Promise<string | undefined> {
+): Promise<{ trouble: string; contradicts: boolean } | undefined> {
+  const wrong = (trouble: string, contradicts = false) => ({ trouble, contradicts });
   try {
     const found = await readEndMark(drive.settings.path, setId);
     if (found === undefined) return undefined;
-    if ('wrong' in found) return `The end mark of the set ${setId} is no good: ${found.wrong}.`;
+    if ('wrong' in found) return wrong(`The end mark of the set ${setId} is no good: ${found.wrong}.`);
     await confirmMedium(drive.settings, medium);
     await enterEnd(catalog, setId, tape.uuid, found.mark);
     return undefined;
   } catch (error) {
-    if (error instanceof CatalogConflict) return error.message;
+    if (error instanceof CatalogConflict) return wrong(error.message, true);
     await confirmMedium(drive.settings, medium);
     if (isMountDeath(error) || sideOf(error) !== 'tape') throw error;
-    return `The end mark of the set ${setId} cannot be read: ${describeError(error)}.`;
+    return wrong(`The end mark of the set ${setId} cannot be read: ${describeError(error)}.`);
   }
 }
 

@@ -47,6 +47,8 @@ export interface ArchiveReport {
   fromArchive: boolean;
   /** What is wrong with it, in sentences. */
   trouble: string | null;
+  /** What is wrong is that it contradicts what the catalog knows. */
+  contradicts: boolean;
 }
 
 /**
@@ -71,6 +73,7 @@ export async function takeArchive(
       entries: 0,
       fromArchive: false,
       trouble: null,
+      contradicts: false,
     },
   };
   const troubles: string[] = [];
@@ -98,8 +101,10 @@ export async function takeArchive(
     // What is wrong may be that the tape is not there any more.
     await confirmMedium(drive.settings, context.medium);
     if (isMountDeath(error)) throw error;
-    if (error instanceof CatalogConflict) troubles.push(`${error.message} It was left out.`);
-    else if (error instanceof ManifestError && !alone) return undefined;
+    if (error instanceof CatalogConflict) {
+      report.contradicts = true;
+      troubles.push(`${error.message} It was left out.`);
+    } else if (error instanceof ManifestError && !alone) return undefined;
     else if (error instanceof ManifestError)
       troubles.push(
         `The archive ${report.archive} was left out: it is none of tapeflow's (${error.message}).`,

@@ -3,7 +3,7 @@ import type { RebuiltSet } from '../../catalog/settle-rebuilt.js';
 import type { WorkerReading } from '../../activities/read-tape.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
+import { nothingRead, readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
 import type { ArchiveReport } from '../../tape/take-archive.js';
 import { counted, shownNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
@@ -54,12 +54,27 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
     });
     if ('reports' in reading) printReports(session, reading);
     printReading(session, reading, adopt);
-    if (reading.troubles.length > 0) process.exitCode = exitCodes.failure;
+    process.exitCode = exitCodeOf(reading, adopt);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     const { code, message, advice } = error;
     throw new TapeflowFailure(code, message, advice === undefined ? {} : { advice });
   }
+}
+
+/** Damage costs what is damaged, and is named; what was not done, or contradicts the catalog, is a failure. */
+function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
+  if (reading.troubles.length === 0) return exitCodes.success;
+  const wasKept = adopt && reading.tape.state === 'foreign';
+  const failed = wasKept || reading.contradictions > 0 || nothingRead(reading);
+  return failed ? exitCodes.failure : exitCodes.skipped;
+}
+
+/** Why a tape that was to be adopted is still another installation's. */
+function whyKept(reading: CatalogReading): string {
+  const why =
+    reading.contradictions > 0 ? 'what is on it contradicts this catalog' : 'nothing on it could be read';
+  return `it is not made one of this, since ${why}`;
 }
 
 /** What the drive's worker has told when it was done. */
@@ -99,7 +114,7 @@ function printReading(session: Session, reading: CatalogReading, adopt: boolean)
   }
   const foreign =
     tape.state === 'foreign'
-      ? `; another installation has labelled it, so it is only read (${adopt ? 'it is not made one of this, since not all on it could be read' : 'if that one is gone and the tape is whole, --adopt makes it one of this'})`
+      ? `; another installation has labelled it, so it is only read (${adopt ? whyKept(reading) : 'if that one is gone, --adopt makes it one of this'})`
       : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
@@ -108,7 +123,7 @@ function printReading(session: Session, reading: CatalogReading, adopt: boolean)
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
     session.print(
-      `  Damaged, or left out: ${counted(troubles.length, 'archive or folder', 'archives or folders')}; see above.`,
+      `  Damaged, or left out: ${counted(troubles.length, 'archive or folder', 'archives or folders')}; see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes anew what another tape holds whole.`,
     );
 }
 

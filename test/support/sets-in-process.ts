@@ -76,13 +76,14 @@ export async function setsInProcess(
   return { ...stepsOn(deps, around), settings, tapeDir, drive, lock, rebuilt };
 
   /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
-  async function rebuilt() {
+  async function rebuilt(adopt = false) {
     const file = path.join(tempFolder(t), 'catalog.db');
     const fresh = await openCatalog(file, settings.TAPEFLOW_DATA_DIR);
     t.after(() => fresh.destroy());
     const scratch = path.join(root, 'scratch.part');
     const quiet = { say: () => undefined, onArchive: () => undefined };
-    const readAgain = () => readCatalog({ drive, lock, catalog: fresh, scratch, ...quiet });
+    const readAgain = (own = adopt) =>
+      readCatalog({ drive, lock, catalog: fresh, scratch, adopt: own, ...quiet });
     const reading = await readAgain();
     const own = { ...deps, catalog: fresh, settings: { ...settings, CATALOG_URL: file } };
     return { ...stepsOn(own, around), reading, readAgain };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
 import { readArchive } from '../../activities/read-archive.js';
@@ -108,13 +108,24 @@ async function copiedSet(t: TestContext, stagingBytes = '20MB') {
   drive.load('A1');
   const env = { TAPE_PATH: drive.path, MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: stagingBytes };
   const sets = await setsInProcess(t, env);
-  const { deps, attempt, catalog } = sets;
+  const { deps, catalog } = sets;
   const from = tempFolder(t);
   for (const name of ['a', 'b']) writeTree(from, { [name]: noise(1_500_000, name) });
   const { setId } = await sets.backUp(from, 'full');
   drive.load('B1');
   await labelTape(deps.drive, deps.lock, catalog, { name: 'B1', pool: 'B', force: false });
+  const archive = (tape: string, group: number) => archivesOn(drive.at(tape), setId)[group - 1] ?? '';
+  const same = (group: number) =>
+    readFileSync(archive('A1', group)).equals(readFileSync(archive('B1', group)));
+  return { ...sets, drive, from, setId, ...copiesOf(sets, drive, setId), archive, same };
+}
 
+/** How a set's archives are read and copied, by the catalog of some sets. */
+function copiesOf(
+  { deps, attempt, catalog }: Pick<Awaited<ReturnType<typeof setsInProcess>>, 'deps' | 'attempt' | 'catalog'>,
+  drive: FolderDrive,
+  setId: string,
+) {
   const begin = async (kind: 'restore' | 'copy', archives: PlannedArchive[], target: string | null) => {
     const row = { kind, subject: setId, drive: 'lto1', target, overwrite: 'never', selection: '{}' };
     return (await insertRetrieval(catalog, row, archives, [])).id;
@@ -140,10 +151,7 @@ async function copiedSet(t: TestContext, stagingBytes = '20MB') {
     await attempt(() => finishRetrieval(deps, id));
     return id;
   }
-  const archive = (tape: string, group: number) => archivesOn(drive.at(tape), setId)[group - 1] ?? '';
-  const same = (group: number) =>
-    readFileSync(archive('A1', group)).equals(readFileSync(archive('B1', group)));
-  return { ...sets, drive, from, setId, begin, pending, copy, archive, same };
+  return { begin, pending, copy };
 }
 
 function flipBit(file: string, at: number): void {
@@ -223,6 +231,26 @@ test('a damaged source is not copied: it is marked, and the copy says so', async
   // There is no better one: a repair reads it again, since it may be readable then, and compares all of it.
   const { archives: again, problems } = await planRepair(catalog, { setId }, undefined);
   assert.deepEqual([again.map(({ group, copyNo }) => [group, copyNo]), problems], [[[1, 1]], []]);
+});
+
+test('after a lost catalog, what is damaged on an adopted tape is written anew from the other copy', async (t) => {
+  const { setId, copy, archive, same, drive, catalog, rebuilt } = await copiedSet(t);
+  await copy((await planCopies(catalog, { setId }, 'B', undefined)).archives, 'A1', 'B1');
+  drive.load('A1');
+  // The newest on the tape, by which the tape is known: that one has lost its end.
+  truncateSync(archive('A1', 2), 100_000);
+  const sets = await rebuilt(true);
+  assert.equal(sets.reading.tape.state, 'usable');
+  drive.load('B1');
+  assert.equal((await sets.readAgain()).tape.state, 'usable');
+  const repair = await planRepair(sets.catalog, { setId }, undefined);
+  assert.deepEqual(
+    repair.archives.map(({ group, to }) => [group, to]),
+    [[2, { copyNo: 3, pool: 'default' }]],
+  );
+  await copiesOf(sets, drive, setId).copy(repair.archives, 'B1', 'A1');
+  assert.ok(same(2), 'byte for byte');
+  assert.deepEqual((await planRepair(sets.catalog, { setId }, undefined)).archives, []);
 });
 
 test('a restore takes the copy that is at hand and good, and goes on with the other where one is damaged or lost', async (t) => {
