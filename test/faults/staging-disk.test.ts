@@ -81,7 +81,7 @@ test('temp and final on two file systems: a move waits for room; half copies and
   for (const name of ['a', 'b']) writeTree(source, { [name]: noise(900_000, `across ${name}`) });
   const backup = installation.start(['backup', source]);
   const setId = await waitFor(() => onlySetIfAny(installation), 'the set');
-  await waitsBecause(installation, String(setId), /final.* free, and group 1 may need/);
+  await waitsBecause(installation, String(setId), /final.* free, and group 1 may need/, 'waitForRoom');
   // Every look for the archive in final/ is used up, for both groups: also then nothing is parked.
   await waitFor(() => countEvents(installation, 'final_timeout') >= 20, 'the looks for final to end');
   assert.equal(countEvents(installation, 'failed'), 0);

@@ -130,31 +130,54 @@ test('a set tells in its phase whether it waits for a tape or for a drive that s
   assert.equal(refused, 2);
 });
 
-test('a group that finds no room in staging makes the drive sync and release what it has at once, and waits for no age', async (t) => {
-  let released = false;
-  let waits = 0;
-  await alone.serveArchive(
-    t,
-    archiveSteps(2, {
-      compressGroup: async ({ group }: { group: number }) => (group === 1 || released ? undefined : 'full'),
-      waitForRoom: async () => {
-        waits += 1;
-        await waitFor(() => released, 'the first archive to be released');
+const oneDrive = [{ pool: 'A', drive: 'lto1' }];
+for (const [where, { step, places, more }] of Object.entries({
+  'in staging': { step: 'compressGroup', places: oneDrive, more: {} },
+  'on the disk of final': { step: 'promoteArchive', places: oneDrive, more: {} },
+  'in staging, below the watermark of its drive': {
+    ...{ step: 'compressGroup', places: oneDrive, more: { drainBytes: 1e12 } },
+  },
+  'in staging, while the drive has another tape for what is staged': {
+    ...{ step: 'compressGroup', places: [...oneDrive, { pool: 'B', drive: 'lto1' }], more: {} },
+  },
+})) {
+  test(`a group that finds no room ${where} makes the drive sync, and the set release, what there is at once, and waits for no age`, async (t) => {
+    let released = false;
+    let waits = 0;
+    const committed = new Map<number, number>();
+    await alone.serveArchive(
+      t,
+      archiveSteps(2, {
+        [step]: async ({ group }: { group: number }) => (group === 1 || released ? undefined : 'full'),
+        waitForRoom: async (_ref: object, place: string) => {
+          waits += 1;
+          assert.equal(place, step === 'compressGroup' ? 'temp' : 'final');
+          await waitFor(() => released, 'the first archive to be released');
+        },
+        releaseArchives: async () => void (released = true),
+      }),
+    );
+    await alone.serveDrive(t, 'lto1', {
+      waitForFinal: async ({ group }: { group: number }) => {
+        await waitFor(() => group === 1 || released, 'the archive in final');
+        return 100;
       },
-      releaseArchives: async () => void (released = true),
-    }),
-  );
-  await alone.serveDrive(t, 'lto1', {
-    waitForFinal: async () => 100,
-    writeToTape: async () => ({ tape: 'uuid-a', tapeName: '', bytes: 100 }),
-    syncTape: async (_id: string, _tape: string, groups: number[]) => ({ committed: groups, lost: [] }),
+      writeToTape: async ({ copyNo = 1 }: { copyNo?: number }) => ({
+        ...{ tape: `uuid-${copyNo}`, tapeName: '', bytes: 100 },
+      }),
+      syncTape: async (_id: string, _tape: string, groups: number[]) => {
+        for (const group of groups) committed.set(group, (committed.get(group) ?? 0) + 1);
+        const whole = groups.filter((group) => committed.get(group) === places.length);
+        return { committed: groups, lost: [], whole };
+      },
+    });
+    // By age it would come after an hour.
+    const input = inputOf(places, { syncSeconds: 3600, ...more });
+    const handle = await alone.begin(t, 'backupSet', `roomless-${where.replace(/\W/g, '-')}`, input);
+    assert.deepEqual(await handle.result(), { setId, status: 'completed' });
+    assert.equal(waits, 1);
   });
-  // By age it would come after an hour.
-  const input = inputOf([{ pool: 'A', drive: 'lto1' }], { syncSeconds: 3600 });
-  const handle = await alone.begin(t, 'backupSet', 'roomless', input);
-  assert.deepEqual(await handle.result(), { setId, status: 'completed' });
-  assert.equal(waits, 1);
-});
+}
 
 test('a set for whose next group staging has no room, and of which nothing else goes on, tells so in its phase', async (t) => {
   let room = false;
