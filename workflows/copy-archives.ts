@@ -2,10 +2,10 @@ import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { isLongRun } from './back-off.js';
-import { newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
+import { leave, newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
 import type { CopyInput } from './messages.js';
 import { untilCancelled } from './retrieval-steps.js';
-import { failureReason, failureType, outlivingWorkers } from './set-run.js';
+import { failureReason, failureType, isLeft, outlivingWorkers } from './set-run.js';
 
 /** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
 const mostDamages = 5;
@@ -51,6 +51,10 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
     return fetched !== 'full';
   } catch (error) {
     if (isCancellation(error)) throw error;
+    if (isLeft(error)) {
+      leave(run);
+      return false;
+    }
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
       await waitForTape(run, 'reading', reason, (why) =>
@@ -135,6 +139,10 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
     unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
+    if (isLeft(error)) {
+      leave(run);
+      return;
+    }
     const reason = failureReason(error);
     const type = failureType(error);
     const lost = damages.get(next.no) ?? 0;
@@ -171,6 +179,10 @@ async function sync(run: CopyRun): Promise<void> {
       }
     } catch (error) {
       if (isCancellation(error)) throw error;
+      if (isLeft(error)) {
+        leave(run);
+        return;
+      }
       const reason = failureReason(error);
       const [no = 0] = nos;
       if (failureType(error) === 'TapeNotReady') {

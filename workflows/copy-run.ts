@@ -56,10 +56,7 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
  * the step that each of them is at has ended.
  */
 export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
-  if (isLongRun()) {
-    run.leaving = true;
-    run.waits.cancel();
-  }
+  if (isLongRun()) leave(run);
   if (run.leaving) return;
   const { host } = run.activities;
   try {
@@ -68,6 +65,12 @@ export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<
     if (!isCancellation(error) || !isLeaving(run)) throw error;
     await host.recordRetrievalState(run.input.id, 'running', null);
   }
+}
+
+/** Begins nothing more, and gives up what waits. */
+export function leave(run: CopyRun): void {
+  run.leaving = true;
+  run.waits.cancel();
 }
 
 /** False where a command has cancelled all of it. */

@@ -8,6 +8,7 @@ import {
   drains,
   failureReason,
   failureType,
+  isLeft,
   lookAgainFrom,
   outlivingWorkers,
   stagedBytes,
@@ -126,7 +127,7 @@ async function withRoom<Result>(
     ]);
   };
   for (;;) {
-    const result = await outlivingWorkers(step);
+    const result = await outlivingWorkers(step).catch((error: unknown) => leftTo(run, error));
     if (result !== 'full') return result;
     if (drains(run)) return 'left';
     run.roomless.add(group);
@@ -137,6 +138,13 @@ async function withRoom<Result>(
     }
     if (run.draining) return 'left';
   }
+}
+
+/** What a step comes to that its worker's shutdown has ended in a long run; any other failure goes on. */
+function leftTo(run: SetRun, error: unknown): 'left' {
+  if (!isLeft(error)) throw error;
+  drains(run);
+  return 'left';
 }
 
 /** Stages 2 and 3, started together; when one fails for good, or is left to the next run, the other need not go on. */
@@ -153,11 +161,13 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
     });
     const look = () => waitInFinal(run, ref);
     // A promote may wait for room on its disk for days: then there is nothing to look for before its end.
-    const wait = look().catch(async (error: unknown) => {
-      if (failureType(error) !== 'FinalTimeout') throw error;
-      await promote;
-      return look();
-    });
+    const wait = look()
+      .catch(async (error: unknown) => {
+        if (failureType(error) !== 'FinalTimeout') throw error;
+        await promote;
+        return look();
+      })
+      .catch((error: unknown) => leftTo(run, error));
     const both = Promise.all([leaving, wait]);
     both.catch(() => stages.cancel());
     await Promise.allSettled([leaving, wait]);

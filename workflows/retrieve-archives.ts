@@ -7,7 +7,7 @@ import type { TargetLack } from '../activities/restore-target.js';
 import { BackOff, isLongRun } from './back-off.js';
 import type { RetrievalInput } from './messages.js';
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
-import { failureDetails, failureReason, failureType, outlivingWorkers } from './set-run.js';
+import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from './set-run.js';
 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
@@ -39,6 +39,7 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
         return 'done';
       } catch (error) {
         if (isCancellation(error)) throw error;
+        if (isLeft(error)) return 'long';
         const reason = failureReason(error);
         const type = failureType(error) ?? '';
         if (['TargetUnusable', 'TargetFailed'].includes(type)) {

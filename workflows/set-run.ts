@@ -315,9 +315,14 @@ export function failureReason(error: unknown): string {
 /** Rounds of a step whose workers died again and again before it counts as poison. */
 const mostDeaths = 20;
 
+/** True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run. */
+export function isLeft(error: unknown): boolean {
+  return failureType(error) === 'WorkerShutdown';
+}
+
 /**
  * Runs a step, and again when its attempts ended with dead workers. Those say nothing about the step itself: a day of
- * crashes must not park a healthy group, and any number of orderly shutdowns is no failure.
+ * crashes must not park a healthy group, and any number of orderly shutdowns is no failure. See `isLeft`.
  */
 export async function outlivingWorkers<Result>(step: () => Promise<Result>): Promise<Result> {
   const backOff = new BackOff();
@@ -326,7 +331,7 @@ export async function outlivingWorkers<Result>(step: () => Promise<Result>): Pro
       return await step();
     } catch (error) {
       const died = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-      if (!died && failureType(error) !== 'WorkerShutdown') throw error;
+      if (!died && (!isLeft(error) || isLongRun())) throw error;
       if (died) deaths += 1;
       if (deaths > mostDeaths) throw error;
       await backOff.pause('its worker has ended: again in a while');

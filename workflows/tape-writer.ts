@@ -13,7 +13,7 @@ import {
   type Lane,
   type Writer,
 } from './lanes.js';
-import { drains, failureType, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import { drains, failureType, isLeft, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
 import { waitForTape } from './tape-wait.js';
 
 /** Groups of which a compression takes less than a second or two, on a machine that is not busy. */
@@ -169,7 +169,10 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
     lane.unsynced.set(group.group, { group, tape: written.tape, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (failureType(error) === 'TapeNotReady') {
+    if (isLeft(error)) {
+      makeReadyIn(lane, group);
+      writer.leaves = drains(run);
+    } else if (failureType(error) === 'TapeNotReady') {
       makeReadyIn(lane, group);
       lane.writing = undefined;
       await changeTape(run, writer, lane, error);
@@ -228,7 +231,8 @@ async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void>
       else await pauseAfterLoss(run, writer);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      if (failureType(error) === 'TapeNotReady')
+      if (isLeft(error)) writer.leaves = drains(run);
+      else if (failureType(error) === 'TapeNotReady')
         await waitForTape(run, writer, lane, error, { wanted: tape });
       else await parkUnsynced(run, lane, groups, error);
     }

@@ -167,6 +167,11 @@ function beginSet(t: TestContext, { setId, drive }: FakeSet) {
 /** A step that goes on until it is cancelled. */
 const forEver = () => asAttempt((attempt) => pause(attempt, 3_600_000));
 
+/** What the shutdown of its worker makes of a step. */
+function shutDown(set: { mended: boolean }): void {
+  if (!set.mended) throw notReady('WorkerShutdown');
+}
+
 /** Sets of which something goes wrong again and again, until it is mended. */
 const sets = {
   'whose drive refuses a tape that is good by every look': new FakeSet('2026-11_000001', {
@@ -210,6 +215,36 @@ const sets = {
   'that finds the disk of final full, by nothing that can be asked': new FakeSet('2026-11_000005', {
     groups: 1,
     steps: (set) => ({ promoteArchive: () => (set.mended ? undefined : 'full') }),
+  }),
+  'whose compressions are all ended by shutdowns of their worker': new FakeSet('2026-11_000011', {
+    groups: 3,
+    steps: (set) => ({ compressGroup: () => shutDown(set) }),
+  }),
+  'whose moves to final are': new FakeSet('2026-11_000012', {
+    groups: 3,
+    steps: (set) => ({ promoteArchive: () => shutDown(set) }),
+  }),
+  'whose looks into final are': new FakeSet('2026-11_000013', {
+    groups: 3,
+    steps: (set) => ({ waitForFinal: () => shutDown(set) }),
+  }),
+  'whose writes are': new FakeSet('2026-11_000014', {
+    groups: 3,
+    steps: (set) => ({
+      writeToTape: (ref) => {
+        shutDown(set);
+        return set.write(ref);
+      },
+    }),
+  }),
+  'whose syncs are': new FakeSet('2026-11_000015', {
+    groups: 2,
+    steps: (set) => ({
+      syncTape: (_id, _tape, groups) => {
+        shutDown(set);
+        return set.sync(groups);
+      },
+    }),
   }),
 };
 

@@ -11,6 +11,7 @@ interface Ref {
 interface Steps {
   compressGroup?: (ref: Ref) => unknown;
   promoteArchive?: (ref: Ref) => unknown;
+  waitForFinal?: () => unknown;
   writeToTape?: (ref: Ref) => unknown;
   syncTape?: (setId: string, tape: string, groups: number[]) => unknown;
   watchTape?: () => unknown;
@@ -108,7 +109,10 @@ export async function serveSets(
   });
   for (const set of sets)
     await alone.serveDrive(t, set.drive, {
-      waitForFinal: () => 1,
+      waitForFinal: () => {
+        set.steps.waitForFinal?.();
+        return 1;
+      },
       writeToTape: (ref: Ref) => (set.steps.writeToTape ?? ((given: Ref) => set.write(given)))(ref),
       syncTape: (id: string, tape: string, groups: number[]) =>
         (set.steps.syncTape ?? ((_id, _tape, given: number[]) => set.sync(given)))(id, tape, groups),
