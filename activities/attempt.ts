@@ -1,9 +1,11 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { timeOfDay } from '../config/local-time.js';
+import { fenced } from '../catalog/fence.js';
 import { SideError, type Side } from '../config/sides.js';
 import type { DriveDeps } from './deps.js';
+import { leftIn, working, type Work } from './drive-work.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
@@ -46,6 +48,10 @@ const conditionPauseMs = 1000;
 const mostConditionPauseMs = 5000;
 /** Milliseconds for which the reason of a wait still shows while the step is tried again: no display is to flicker. */
 const reasonStaysMs = 5000;
+/** Most milliseconds for which a step that its worker's shutdown ends waits for its drive: less than `shutdownForceTime`. */
+const mostShutdownMs = 10_000;
+/** Milliseconds between two looks whether the step that was left behind in a drive has ended. */
+const lookAtLeftMs = 500;
 /** Tries between two log lines about one condition: about a minute and a half. */
 const triesPerWarning = 20;
 
@@ -78,14 +84,18 @@ class Lease {
 
 /** What a step asks, such as a drive, and the milliseconds without an answer after which its heartbeat says so. */
 export interface Asked {
+  /** The path of the drive, and its name. */
+  drive: string;
+  name: string;
   who: string;
   answersWithinMs: number;
 }
 
 /** The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like work. */
 export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
+  const { name, path } = drive.settings;
   return {
-    who: `the drive ${drive.settings.name}${also}`,
+    ...{ drive: path, name, who: `the drive ${name}${also}` },
     answersWithinMs: settings.DRIVE_ANSWER_SECONDS * 1000,
   };
 }
@@ -94,6 +104,9 @@ export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
  * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
+ *
+ * A body that asks a drive is left behind when it is to end and the drive does not answer: the attempt ends, and no other step
+ * begins in that drive before the body has ended too. What it does in the catalog by then is refused, as of a dead process.
  */
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,
@@ -105,16 +118,25 @@ export async function asAttempt<Result>(
   let details: object | undefined;
   let waited: { details: object; until: number } | undefined;
   const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
-  let heard = Date.now();
+  const work: Work = { name: info.activityType, heard: Date.now(), left: false };
+  const throwIfLeft = () => {
+    if (work.left) throw leftBehind();
+  };
+  let leave: (error: Error) => void = () => undefined;
   const beat = () => {
     lease.renew();
+    const silentMs = Date.now() - work.heard;
+    if (asks !== undefined && signal.aborted && silentMs >= mostSilence(asks, signal)) {
+      work.left = true;
+      leave(leftFailure(asks, work, signal));
+    }
     // What waits for a person, or for time, asks nobody, and has its own reason.
     if (waited !== undefined && Date.now() < waited.until) {
       context.heartbeat(waited.details);
       return;
     }
-    const silent = asks !== undefined && Date.now() - heard >= asks.answersWithinMs;
-    const why = `${asks?.who} has not answered since ${timeOfDay(heard)}: it is busy with a long step, or hangs`;
+    const silent = asks !== undefined && silentMs >= asks.answersWithinMs;
+    const why = `${asks?.who} has not answered since ${timeOfDay(work.heard)}: it is busy with a long step, or hangs`;
     context.heartbeat(silent ? { ...details, why, stuck: true } : details);
   };
   const timer = setInterval(beat, heartbeatEveryMs);
@@ -134,9 +156,9 @@ export async function asAttempt<Result>(
         const wait = { details: { ...details, step: 'waiting', why, stuck: true }, until: Infinity };
         waited = wait;
         await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
-        heard = Date.now();
+        work.heard = Date.now();
         // What it waited for is mostly there still, as the next try finds after a moment.
-        wait.until = heard + reasonStaysMs;
+        wait.until = work.heard + reasonStaysMs;
       }
     }
   };
@@ -150,23 +172,70 @@ export async function asAttempt<Result>(
     report(next) {
       details = next;
       waited = undefined;
-      heard = Date.now();
+      work.heard = Date.now();
     },
     commit: (step) => outlast(catalogCondition, step),
   };
   try {
     // At once: a start that waited in a process that was stopped is thus told that another attempt has its step by now.
     beat();
-    return await outlast(condition, (round) =>
-      body(round === 1 ? attempt : { ...attempt, token: `${token}.${round}` }),
-    );
+    const tries = () =>
+      outlast(condition, async (round) => {
+        const own = round === 1 ? attempt : { ...attempt, token: `${token}.${round}` };
+        if (asks === undefined) return body(own);
+        for (let left = leftIn(asks.drive); left !== undefined; left = leftIn(asks.drive)) {
+          waited = {
+            details: { step: 'waiting', why: waitsForLeft(asks, left), stuck: true },
+            until: Infinity,
+          };
+          await pause(attempt, lookAtLeftMs);
+          waited = undefined;
+          work.heard = Date.now();
+        }
+        return working(asks.drive, work, () => body(own));
+      });
+    if (asks === undefined) return await tries();
+    const left = new Promise<never>((_resolve, reject) => (leave = reject));
+    return await Promise.race([fenced(throwIfLeft, tries), left]);
   } catch (error) {
     if (isShutDown(signal) && isCounted(info.retryPolicy?.maximumAttempts)) throw endedByShutdown();
+    if (work.left) throw error;
     throwIfAborted();
     throw toApplicationFailure(error);
   } finally {
     clearInterval(timer);
   }
+}
+
+/** The milliseconds of silence after which a step that is to end is left behind. */
+function mostSilence({ answersWithinMs }: Asked, signal: AbortSignal): number {
+  return isShutDown(signal) ? Math.min(answersWithinMs, mostShutdownMs) : answersWithinMs;
+}
+
+/** What a step says of which the body is left behind. Its sentence is for whoever has cancelled it. */
+function leftFailure({ who }: Asked, { name: step, heard }: Work, { reason }: AbortSignal): Error {
+  const left = `${who} has not answered since ${timeOfDay(heard)}: the step ${step} is left to end by itself`;
+  return new CancelledFailure(reason instanceof Error ? reason.message : 'cancelled', [{ left }]);
+}
+
+/** What the body meets that was left behind, when it goes on. */
+function leftBehind(): TapeflowFailure {
+  return new TapeflowFailure('LeftBehind', 'This step was given up while its drive did not answer.', {
+    kind: 'transient',
+  });
+}
+
+function waitsForLeft({ name }: Asked, { name: step, heard }: Work): string {
+  return `the drive ${name} has not answered since ${timeOfDay(heard)}: a step that was left to end by itself (${step}) has not ended there yet`;
+}
+
+/** The same for a step that asks a drive. */
+export function inDrive<Result>(
+  asks: Asked,
+  condition: Condition,
+  body: (attempt: Attempt) => Promise<Result>,
+): Promise<Result> {
+  return asAttempt(body, condition, asks);
 }
 
 function isShutDown({ aborted, reason }: AbortSignal): boolean {

@@ -28,7 +28,15 @@ import { isTooLarge, requireFits } from '../tape/tape-limit.js';
 import { examineManifest } from '../archive/examine-manifest.js';
 import { hashOf } from '../tape/hash-file.js';
 import { writeCatalogManifest } from './catalog-manifest.js';
-import { asAttempt, driveCondition, pause, type Attempt } from './attempt.js';
+import {
+  asAttempt,
+  asked,
+  catalogCondition,
+  driveCondition,
+  inDrive,
+  pause,
+  type Attempt,
+} from './attempt.js';
 import type { CopyRef, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
 import { lackOfSpace, lackOrFull, stagingIsFull, type Lack } from './staging-condition.js';
@@ -47,7 +55,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * what would make it may need this very slot of the drive. Fails with `TapeNotReady` when a person has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
     const { catalog, drive, settings, logger } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
@@ -188,6 +196,7 @@ async function copyFile(
   const { drive } = deps;
   const from = path.join(drive.settings.path, row.set_id, file.name);
   const part = path.join(folder, partName(file.name, attempt.token));
+  attempt.throwIfCancelled();
   await removeParts(folder, file.name);
   const guard = (bytesOut: number) => {
     attempt.throwIfCancelled();
@@ -209,6 +218,7 @@ async function copyFile(
     await confirmMedium(drive.settings, tape.medium);
     return `The file ${from} cannot be read: ${describeError(error)}.`;
   }
+  attempt.throwIfCancelled();
   await publish(part, path.join(folder, file.name));
   return undefined;
 }
@@ -248,7 +258,7 @@ export function storeArchive(
   ref: RetrievalRef,
   wanted?: string,
 ): Promise<WrittenArchive | null> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps, ', or staging,'), driveCondition, async (attempt) => {
     const { catalog, drive, lock } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return null;
@@ -258,6 +268,7 @@ export function storeArchive(
     if (earlier !== undefined) return earlier;
     const folder = copyDir(deps.settings.BACKUP_COMPRESS_DIR, ref.id);
     const lose = async () => {
+      attempt.throwIfCancelled();
       await removeStaged(folder, archive);
       await unreserveForCopy(catalog, ref.id, ref.no);
     };
@@ -273,7 +284,7 @@ export function storeArchive(
     const manifest = await onSide('staging', () => stagedManifest(folder, archive));
     const staged = { folder, lose, manifest };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
-  }, driveCondition);
+  });
 }
 
 async function removeStaged(folder: string, archive: ArchiveRow): Promise<void> {
@@ -288,7 +299,7 @@ export interface SyncedCopies {
 
 /** Syncs the tape that a copy has written to, commits what is on it, and deletes that from staging. */
 export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: number[]): Promise<SyncedCopies> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps), driveCondition, async (attempt) => {
     const { catalog, lock } = deps;
     const rows: RetrievalArchiveRow[] = [];
     for (const no of nos) {
@@ -301,6 +312,7 @@ export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: numbe
       ),
     );
     await commitWritten(deps, tape, pending, attempt);
+    attempt.throwIfCancelled();
     const result: SyncedCopies = { committed: [], lost: [] };
     for (const row of rows) {
       const copy = await copyOf(catalog, row.set_id, row.group_no, row.to_copy ?? 0);
@@ -310,7 +322,7 @@ export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: numbe
     lock.check();
     await fsyncFolder(copyDir(deps.settings.BACKUP_COMPRESS_DIR, id)).catch(() => undefined);
     return result;
-  }, driveCondition);
+  });
 }
 
 async function recordCopied(
@@ -334,7 +346,7 @@ async function recordCopied(
  * @param wanted UUID of the only tape that will do, since it is to be synced.
  */
 export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string): Promise<void> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     for (;;) {
       const row = await pendingArchive(catalog, ref.id, ref.no);

@@ -17,7 +17,7 @@ import type { LoadedTape } from '../tape/loaded-tape.js';
 import { isMediumError, isMountDeath } from '../tape/ltfs.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { tapeFolder } from '../tape/write-archive.js';
-import { asAttempt, driveCondition, type Attempt } from './attempt.js';
+import { asAttempt, asked, driveCondition, inDrive, type Attempt } from './attempt.js';
 import type { Deps, DriveDeps } from './deps.js';
 import { onMedium } from './on-medium.js';
 
@@ -100,7 +100,7 @@ export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<Unm
  * that is read from the tapes says that it cannot know whether the set had ended.
  */
 export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps), driveCondition, async (attempt) => {
     const { catalog, drive, lock, logger } = deps;
     const copy = (await unmarkedCopies(catalog, setId)).find((one) => one.copyNo === copyNo);
     if (copy === undefined) return;
@@ -113,7 +113,7 @@ export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise
       const told = { setId, copy: copyNo, tape: copy.tapeName, reason: error.message };
       logger.warn(told, 'the end of the set is not marked on the tape');
     }
-  }, driveCondition);
+  });
 }
 
 async function markHeld(deps: DriveDeps, tape: LoadedTape, setId: string, attempt: Attempt): Promise<void> {

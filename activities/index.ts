@@ -60,7 +60,7 @@ export function archiveActivities(deps: Deps) {
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
     copiesWithoutMark: (setId: string) => copiesWithoutMark(deps, setId),
     finishSet: (setId: string, problem?: string) => finishSet(deps, setId, problem),
-    cancelSet: (setId: string, discard: boolean) => cancelSet(deps, setId, discard),
+    cancelSet: (setId: string, discard: boolean, left?: string) => cancelSet(deps, setId, discard, left),
   };
 }
 

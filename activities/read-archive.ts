@@ -36,7 +36,7 @@ import { confirmMedium } from '../tape/drive.js';
 import { hashOf } from '../tape/hash-file.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
-import { asAttempt, type Attempt } from './attempt.js';
+import { asked, catalogCondition, inDrive, type Attempt } from './attempt.js';
 import type { DriveDeps } from './deps.js';
 import { lookAtTarget } from './look-at-target.js';
 import { requireTarget, targetFailure } from './restore-target.js';
@@ -54,7 +54,7 @@ export interface RetrievalRef {
  * with the archive, is recorded instead, and the retrieval goes on.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;

@@ -1,6 +1,6 @@
 import { readCatalog, scratchFile, type CatalogReading } from '../tape/read-catalog.js';
 import type { ArchiveReport } from '../tape/take-archive.js';
-import { asAttempt } from './attempt.js';
+import { asked, catalogCondition, inDrive } from './attempt.js';
 import type { DriveDeps } from './deps.js';
 
 /** Most bytes, as JSON, of the reports of a reading: the server takes 2 MiB, the rest of the result among them. */
@@ -21,7 +21,7 @@ export interface WorkerReading extends CatalogReading {
 /** Reads what the tape in the drive holds into the catalog, in the drive's slot, so that nothing is written meanwhile. */
 export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerReading> {
   const { settings, catalog, drive, lock } = deps;
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps), catalogCondition, async (attempt) => {
     const reports: ArchiveReport[] = [];
     const said: string[] = [];
     const reading = await readCatalog({

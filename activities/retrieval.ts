@@ -27,7 +27,7 @@ import { onSide, sideOf } from '../config/sides.js';
 import { syncFileSystem } from '../staging/page-cache.js';
 import { loadedTapeId } from '../tape/label.js';
 import { requireForReading } from '../tape/loaded-tape.js';
-import { asAttempt, pause, type Attempt } from './attempt.js';
+import { asAttempt, asked, catalogCondition, inDrive, pause, type Attempt } from './attempt.js';
 import { removeCopyStaging } from './copy-archive.js';
 import type { Deps, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
@@ -81,7 +81,7 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
  * @param lack what the target had when it took no more; without it only the tape is waited for.
  */
 export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef, lack?: TargetLack): Promise<void> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const row = await pendingArchive(catalog, ref.id, ref.no);

@@ -157,8 +157,10 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
 /**
  * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written down
  * before stays as it is.
+ *
+ * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
  */
-export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<SetSummary> {
+export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: string): Promise<SetSummary> {
   return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const { state } = await setNamed(catalog, setId);
@@ -167,11 +169,16 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean): Promise<
     if (!isWhole && (discard || !finalSetStates.includes(state))) {
       if (discard) await releaseStaging(catalog, settings, setId);
       attempt.throwIfCancelled();
-      const end = await recordCancelled(catalog, setId, discard);
-      deps.logger.info({ setId, state: end, discard }, 'set is cancelled');
+      const end = await recordCancelled(catalog, setId, discard, left);
+      deps.logger.info({ setId, state: end, discard, left }, 'set is cancelled');
     }
     return shortSummary(catalog, setId);
   });
+}
+
+/** Why a set is `cancelled`. */
+export function cancelledReason(discard: boolean): string {
+  return discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
 }
 
 /** Reason of a set that is complete, as it was before its `retry` was cancelled. */
@@ -180,11 +187,18 @@ export const retryCancelled = 'its `retry` was cancelled, and it is what it was 
 /**
  * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is cancelled
  * now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
+ *
+ * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
  */
-export async function recordCancelled(catalog: Catalog, setId: string, discard: boolean): Promise<SetState> {
+export async function recordCancelled(
+  catalog: Catalog,
+  setId: string,
+  discard: boolean,
+  left?: string,
+): Promise<SetState> {
   if (!(await undoTakingUp(catalog, setId))) {
-    const staged = discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
-    await recordSetState(catalog, setId, 'cancelled', staged);
+    const leaves = left === undefined ? '' : `; ${left}`;
+    await recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`);
     return 'cancelled';
   }
   const state = (await summarizeSet(catalog, setId)).skipped > 0 ? 'completed_with_skips' : 'completed';

@@ -8,7 +8,7 @@ import { TapeflowFailure } from '../config/failures.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { isTooLarge } from '../tape/tape-limit.js';
 import { requireTape, tapeDemand, type TapeDemand } from '../tape/tape-demand.js';
-import { asAttempt, pause } from './attempt.js';
+import { asked, catalogCondition, inDrive, pause } from './attempt.js';
 import type { Deps } from './deps.js';
 import type { Drive } from '../tape/drive.js';
 
@@ -42,7 +42,7 @@ export interface TapeWish {
  * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the archive.
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
-  return asAttempt(async (attempt) => {
+  return inDrive(asked(deps), catalogCondition, async (attempt) => {
     const { catalog } = deps;
     let said: string | undefined;
     let advice = '';

@@ -147,6 +147,7 @@ export async function writeArchive(
       await writeBoth(files, options);
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'StagedArchiveDamaged') throw error;
+      attempt.throwIfCancelled();
       await staged.lose(error.message);
       logStage(deps, 'lost', ref, { archive: archive.name, reason: error.message });
       throw error;

@@ -15,6 +15,7 @@ import { TapeflowFailure, describeError } from '../config/failures.js';
 import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { catalogFailure } from './catalog-failure.js';
 import { CatalogConnection, beginImmediate, busyTimeoutMs, installationSql } from './connection.js';
+import { fence } from './fence.js';
 import {
   countCommit,
   forgetNewest,
@@ -124,7 +125,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
 
 /** A catalog on a connection that is open. */
 export function catalogOn(database: Database.Database): Catalog {
-  return new Kysely<Tables>({ dialect: new ImmediateDialect(database) });
+  return new Kysely<Tables>({ dialect: new ImmediateDialect(database), plugins: [fence] });
 }
 
 /** A catalog in memory that holds nothing. */

@@ -171,9 +171,26 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
     lease,
     async close() {
       await connection.close();
-      await lease?.release();
+      if (lease !== undefined) await untilStopped(session, lease.release());
     },
   };
+}
+
+/** Milliseconds after which a person is told why server and workers take so long to end. */
+const slowStopMs = 5000;
+
+/** Waits until server and workers have stopped. A worker that hangs in a drive takes its time, and a person is told so. */
+export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
+  const timer = setTimeout(() => {
+    session.say(
+      'The workers are still ending: a drive or a disk may not answer. They are given half a minute; what hangs then ends when it answers.',
+    );
+  }, slowStopMs);
+  try {
+    await stopped;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The handle of a set's workflow. */

@@ -26,6 +26,8 @@ const mostRestartMs = 10_000;
 const mostFirstStarts = 3;
 /** Milliseconds that workers have for their shutdown before they are killed. */
 const stopTimeoutMs = 25_000;
+/** Milliseconds for a killed worker to be gone: the system keeps one that is in a call of a drive which does not answer. */
+const killedMs = 3000;
 /** Milliseconds for the command that started a host to take its lease; it may have been killed meanwhile. */
 const firstClientMs = 30_000;
 
@@ -63,7 +65,14 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
       logger.warn({ pid: before.serverPid }, 'ended the server that a killed host had left behind');
     }
     const cli = await obtainCli(realSources(dataDir, settings.TEMPORAL_CLI_PATH, options.say));
-    const host = new RunningHost(settings, logger, cli, await choosePorts(dataDir), options.sticky);
+    const host = new RunningHost(
+      settings,
+      logger,
+      cli,
+      await choosePorts(dataDir),
+      options.sticky,
+      options.say,
+    );
     await host.start();
     const stopped = host.stopped.finally(() => {
       removeHostFile(dataDir);
@@ -107,6 +116,7 @@ class RunningHost {
     private readonly cli: string,
     private ports: ServerPorts,
     private sticky: boolean,
+    private readonly say: HostOptions['say'],
   ) {
     this.stopped = new Promise((resolve) => (this.resolveStopped = resolve));
     const kept = (name: string, args: string[]): Kept => {
@@ -296,21 +306,32 @@ class RunningHost {
   }
 
   private async stopAll(): Promise<void> {
-    const ended = this.workers.map(async ({ child }) => {
-      if (child === undefined) return;
-      const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-      await exit;
-      clearTimeout(late);
-    });
-    await Promise.all(ended);
+    await Promise.all(this.workers.map((worker) => this.stopWorker(worker)));
     // A server that is being started again must not outlive the host.
     await this.restarting;
     await this.stopServer();
     this.control?.close();
     for (const socket of this.sockets) socket.destroy();
     this.logger.info('host stopped');
+  }
+
+  /** Ends a worker, or leaves it to the system when that cannot end it before a drive answers. */
+  private async stopWorker({ name, child }: Kept): Promise<void> {
+    if (child === undefined) return;
+    const exit = new Promise<true>((resolve) => child.once('exit', () => resolve(true)));
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    const given = new AbortController();
+    const limit = sleep(stopTimeoutMs + killedMs, false, { signal: given.signal }).catch(() => false);
+    if (!(await Promise.race([exit, limit]))) {
+      const sentence = `the ${name} (pid ${child.pid ?? 0}) cannot be ended before a drive or a disk answers; its locks are free then`;
+      this.logger.error({ worker: name, pid: child.pid }, sentence);
+      this.say(`${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`);
+      if (child.connected) child.disconnect();
+      child.unref();
+    }
+    given.abort();
+    clearTimeout(late);
   }
 
   private async stopServer(): Promise<void> {

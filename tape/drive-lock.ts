@@ -54,6 +54,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   }
   const driveLock = taken.lock;
   let medium: { file: string; lock: ExclusiveLock } | undefined;
+  let released = false;
   const touching = setInterval(() => {
     touchLock(driveFile);
     if (medium !== undefined) touchLock(medium.file);
@@ -80,10 +81,12 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       }
     },
     check() {
+      if (released) throw new TapeflowFailure('LockLost', `The lock of drive ${drive.name} was given back.`);
       driveLock.check();
       medium?.lock.check();
     },
     release() {
+      released = true;
       clearInterval(touching);
       medium?.lock.release();
       medium = undefined;

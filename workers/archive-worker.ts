@@ -12,6 +12,7 @@ import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from './temporal-target.js';
 import { lowerNewThreads, lowerPool } from './thread-priority.js';
 import {
+  closeConnection,
   connectWorker,
   installRuntime,
   runWorkers,
@@ -75,7 +76,7 @@ export async function runArchiveWorker(
       await caretaker.stop();
     }
   } finally {
-    await connection.close();
+    await closeConnection(connection);
     await refusals.close();
     await catalog.destroy();
   }

@@ -9,6 +9,7 @@ import {
   type Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
+import { IllegalStateError } from '@temporalio/common';
 import type { Logger } from '../config/logger.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { installationKey, ownInstallation } from '../workflows/own-installation.js';
@@ -97,6 +98,13 @@ export async function connectWorker(target: TemporalTarget): Promise<NativeConne
       await sleep(lookAgainMs);
     }
   }
+}
+
+/** Closes a worker's connection. One that a worker still holds on to, since a step of it hangs, ends with the process. */
+export async function closeConnection(connection: NativeConnection): Promise<void> {
+  await connection.close().catch((error: unknown) => {
+    if (!(error instanceof IllegalStateError)) throw error;
+  });
 }
 
 /** What the SDK's native part says comes as a structure of Rust's: the words in it. */

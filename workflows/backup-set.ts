@@ -26,6 +26,7 @@ import {
   failureReason,
   lookAgainFrom,
   newRun,
+  noteLeft,
   noteState,
   progressOf,
   tell,
@@ -58,6 +59,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
     if (!isCancellation(error)) return await endBroken(run, error);
+    noteLeft(run, error);
     // No command has asked for it: in the catalog it stays unfinished, and so it is taken up again.
     if (run.cancel === undefined)
       throw ApplicationFailure.nonRetryable(
@@ -203,7 +205,9 @@ function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<S
   return CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
     await run.noting;
-    return run.activities.bookkeeping.cancelSet(run.input.setId, discard);
+    const args: [string, boolean, string?] = [run.input.setId, discard];
+    if (run.left !== undefined) args.push(run.left);
+    return run.activities.bookkeeping.cancelSet(...args);
   });
 }
 

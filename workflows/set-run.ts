@@ -1,6 +1,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancelledFailure,
   TimeoutFailure,
   condition,
   isCancellation,
@@ -82,6 +83,8 @@ export interface SetRun {
   break: (error: unknown) => void;
   /** The first activity that failed for good in the background: the set goes on, and says so if it cannot complete. */
   problem: string | undefined;
+  /** What was left behind when the set was cancelled: steps in a drive that does not answer. */
+  left: string | undefined;
 }
 
 export function newRun(input: BackupSetInput): SetRun {
@@ -119,6 +122,7 @@ export function newRun(input: BackupSetInput): SetRun {
     broken,
     break: breakRun,
     problem: undefined,
+    left: undefined,
   };
 }
 
@@ -166,11 +170,19 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
   const forget = () => void run.tasks.delete(task);
   task.then(forget, (error: unknown) => {
     forget();
-    if (isCancellation(error)) return;
+    if (isCancellation(error)) return noteLeft(run, error);
     if (error instanceof ActivityFailure) run.problem ??= failureReason(error);
     else run.break(error);
   });
   return task;
+}
+
+/** Notes what a cancelled step has said that it leaves behind. */
+export function noteLeft(run: SetRun, error: unknown): void {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const [details] = cause instanceof CancelledFailure ? ((cause.details as unknown[] | undefined) ?? []) : [];
+  const { left } = (details ?? {}) as { left?: string };
+  run.left ??= left;
 }
 
 /** The set's state for the catalog, and its reason. */

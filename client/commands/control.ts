@@ -230,7 +230,7 @@ async function goOn(session: Session, server: Server, set: SetRow, detach: boole
   tell(session, set.id, state, state === 'paused' ? paused : goesOn);
 }
 
-/** Milliseconds to wait until a cancelled set has written its end down. */
+/** Milliseconds to wait until a cancelled set has written its end down, besides those that a drive has for its answer. */
 const cancelTimeoutMs = 60_000;
 
 export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
@@ -258,8 +258,16 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     session,
     setId,
     summary.status,
-    `Set ${setId} is cancelled; ${counted(summary.archives, 'archive is', 'archives are')} on tape. ${staged}`,
+    `Set ${setId} is cancelled; ${counted(summary.archives, 'archive is', 'archives are')} on tape. ${staged}${leftSentence(summary.reason, discard)}`,
   );
+}
+
+/** What a cancelled set has left behind in a drive that does not answer, as a sentence; empty when nothing. */
+function leftSentence(reason: string | null, discard: boolean): string {
+  const before = `${cancelledReason(discard)}; `;
+  if (reason?.startsWith(before) !== true) return '';
+  const left = reason.slice(before.length);
+  return ` ${left[0]?.toUpperCase() ?? ''}${left.slice(1)}.`;
 }
 
 async function endedAlready(session: Session, set: SetRow, discard: boolean): Promise<void> {
@@ -292,7 +300,7 @@ async function cancelUnfinished(session: Session, set: SetRow, discard: boolean)
     await update(session, server, setId, (handle) =>
       handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
     );
-    const deadline = performance.now() + cancelTimeoutMs;
+    const deadline = performance.now() + session.settings.DRIVE_ANSWER_SECONDS * 1000 + cancelTimeoutMs;
     const hasEnded = async () => finalSetStates.includes((await setNamed(catalog, setId)).state);
     // Its workflow too: a `retry` would meet one that begins nothing any more.
     while (!(await hasEnded()) || (await isRunning(server, setId))) {

@@ -9,7 +9,7 @@ import { startHost, type Host } from '../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../embedded/lease.js';
 import { usesOwnServer } from '../../workers/temporal-target.js';
 import { EventPrinter } from '../events.js';
-import { inSession, type Session } from '../session.js';
+import { inSession, untilStopped, type Session } from '../session.js';
 import { troubledSets } from '../set-health.js';
 
 /** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
@@ -43,7 +43,7 @@ async function joined(session: Session, lease: Lease): Promise<void> {
   session.print('They stay until Ctrl-C here.');
   const lost = new Promise<void>((resolve) => lease.onLost(resolve));
   await showEvents(session, Promise.race([interrupted(), lost]));
-  await lease.release();
+  await untilStopped(session, lease.release());
 }
 
 async function hosted(session: Session): Promise<void> {
@@ -62,6 +62,7 @@ async function hosted(session: Session): Promise<void> {
   void interrupted().then(() => {
     session.say('Stopping; sets that are under way go on at the next `up` or `backup`.');
     host.stop();
+    return untilStopped(session, host.stopped);
   });
   session.print(`Temporal UI:  ${host.file.ui}`);
   session.print(`Temporal:     ${host.file.address}`);
@@ -126,6 +127,6 @@ async function down(session: Session): Promise<void> {
     session.print('No server of this data folder runs.');
     return;
   }
-  await stopHost(lease);
+  await untilStopped(session, stopHost(lease));
   session.print('Server and workers have stopped.');
 }

@@ -34,6 +34,15 @@ export function addWorker(program: Command): void {
     );
 }
 
+/** Ends this process. A call of the system that hangs keeps it alive also in its exit, so that only the system can end it. */
+function end(error: unknown): void {
+  const hangs =
+    (error instanceof TapeflowFailure && error.code === 'DriveSilent') ||
+    (error instanceof Error && error.name === 'GracefulShutdownPeriodExpiredError');
+  if (hangs) process.kill(process.pid, 'SIGKILL');
+  process.exit(exitCodes.failure);
+}
+
 interface WorkerContext {
   settings: Settings;
   target: TemporalTarget;
@@ -62,7 +71,7 @@ async function runWorker(
     // The host that forked this worker shows the sentence to its clients.
     if (process.connected) process.send?.({ failed: sentence });
     // Threads of the SDK, or of a worker that was half made, would keep alive a process that serves nothing.
-    setTimeout(() => process.exit(exitCodes.failure), lastWordsMs).unref();
+    setTimeout(() => end(error), lastWordsMs).unref();
     throw error;
   } finally {
     // An open channel to the host would keep this process alive.
