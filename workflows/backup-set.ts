@@ -26,7 +26,7 @@ import {
   failureReason,
   lookAgainFrom,
   newRun,
-  noteLeft,
+  noteHanging,
   noteState,
   progressOf,
   tell,
@@ -59,7 +59,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
     if (!isCancellation(error)) return await endBroken(run, error);
-    noteLeft(run, error);
+    noteHanging(run, error);
     // No command has asked for it: in the catalog it stays unfinished, and so it is taken up again.
     if (run.cancel === undefined)
       throw ApplicationFailure.nonRetryable(
@@ -206,7 +206,7 @@ function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<S
     await condition(allHandlersFinished);
     await run.noting;
     const args: [string, boolean, string?] = [run.input.setId, discard];
-    if (run.left !== undefined) args.push(run.left);
+    if (run.hanging !== undefined) args.push(run.hanging);
     return run.activities.bookkeeping.cancelSet(...args);
   });
 }

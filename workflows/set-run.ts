@@ -84,7 +84,7 @@ export interface SetRun {
   /** The first activity that failed for good in the background: the set goes on, and says so if it cannot complete. */
   problem: string | undefined;
   /** What was left behind when the set was cancelled: steps in a drive that does not answer. */
-  left: string | undefined;
+  hanging: string | undefined;
 }
 
 export function newRun(input: BackupSetInput): SetRun {
@@ -122,7 +122,7 @@ export function newRun(input: BackupSetInput): SetRun {
     broken,
     break: breakRun,
     problem: undefined,
-    left: undefined,
+    hanging: undefined,
   };
 }
 
@@ -170,7 +170,7 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
   const forget = () => void run.tasks.delete(task);
   task.then(forget, (error: unknown) => {
     forget();
-    if (isCancellation(error)) return noteLeft(run, error);
+    if (isCancellation(error)) return noteHanging(run, error);
     if (error instanceof ActivityFailure) run.problem ??= failureReason(error);
     else run.break(error);
   });
@@ -178,11 +178,11 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
 }
 
 /** Notes what a cancelled step has said that it leaves behind. */
-export function noteLeft(run: SetRun, error: unknown): void {
+export function noteHanging(run: SetRun, error: unknown): void {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const [details] = cause instanceof CancelledFailure ? ((cause.details as unknown[] | undefined) ?? []) : [];
   const { left } = (details ?? {}) as { left?: string };
-  run.left ??= left;
+  run.hanging ??= left;
 }
 
 /** The set's state for the catalog, and its reason. */
