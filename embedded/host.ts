@@ -232,7 +232,11 @@ class RunningHost {
         worker.restarts = 0;
         worker.trouble = undefined;
       }
-      if (message.failed !== undefined) worker.trouble = message.failed;
+      if (message.failed !== undefined) {
+        // Its process may stay for long, when it hangs in a drive.
+        worker.ready = false;
+        worker.trouble = message.failed;
+      }
       this.broadcast();
     });
     child.once('exit', (code, signal) => {
