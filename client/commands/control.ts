@@ -2,7 +2,12 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { recordCancelled, releaseStaging, retryCancelled } from '../../activities/set-state.js';
+import {
+  cancelledReason,
+  recordCancelled,
+  releaseStaging,
+  retryCancelled,
+} from '../../activities/set-state.js';
 import { forgetErased } from '../../catalog/erase.js';
 import { skippedForSize } from '../../catalog/leave-out.js';
 import { finalSetStates } from '../../catalog/schema.js';
