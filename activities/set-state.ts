@@ -176,9 +176,9 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: st
   });
 }
 
-/** Why a set is `cancelled`. */
+/** What is told of a set that is `cancelled`. */
 export function cancelledReason(discard: boolean): string {
-  return discard ? 'cancelled; what was staged is deleted' : 'cancelled; what was staged is kept';
+  return discard ? 'what was staged is deleted' : 'what was staged is kept';
 }
 
 /** Reason of a set that is complete, as it was before its `retry` was cancelled. */

@@ -169,7 +169,7 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
     await server?.close();
   }
   // The workflow writes the same when its step has stopped; without a server nobody else does.
-  await recordRetrieval(catalog, id, 'cancelled', 'cancelled by a command');
+  await recordRetrieval(catalog, id, 'cancelled', 'by a command');
   if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
   const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });

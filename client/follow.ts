@@ -34,9 +34,7 @@ export async function followSet(
   if (how.attached && state === 'paused') {
     session.say(`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
   } else if (!session.json) {
-    session.print(
-      `${how.attached ? 'The unfinished set' : 'Backup set'} ${set.id} ${how.attached ? 'goes on' : ''}`.trimEnd(),
-    );
+    session.print(how.attached ? `The unfinished set ${set.id} goes on.` : `Backup set ${set.id} begins.`);
   }
   // Where the UI of an own server is, nothing tells.
   if (!session.json && server.lease !== undefined) {
@@ -187,7 +185,7 @@ export async function printSummary(
     `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
   );
   session.print(
-    `  ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${counted(archives, 'archive')} of ${formatBytes(bytesOut)} on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ') || '–'}`,
+    `  ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${counted(archives, 'archive')} of ${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
   );
   if (summary.unchanged > 0) {
     const unchanged = `${counted(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
@@ -214,6 +212,11 @@ export async function printSummary(
   if (server?.lease !== undefined && !server.lease.host.sticky) {
     session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
   }
+}
+
+function onTapes(tapes: readonly string[]): string {
+  if (tapes.length === 0) return ', on no tape';
+  return ` on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ')}`;
 }
 
 /** `full`, or what a set was compared with. */

@@ -56,7 +56,7 @@ export async function inDrive<Result>(
           `The worker of drive ${driveName} has ended in the middle of \`${step.role}\`.`,
           { cause: failure, advice: 'Run the same command again: it goes on where it was.' },
         );
-      throw new TapeflowFailure(step.refused, describeError(cause), { cause: failure });
+      throw new TapeflowFailure(step.refused, asSentence(describeError(cause)), { cause: failure });
     } finally {
       // From here on nobody waits for it: what somebody has held back is not to be done behind this person's back.
       await endSteps(await session.catalog(), workflowId).catch(() => undefined);
@@ -70,6 +70,11 @@ export async function inDrive<Result>(
   } finally {
     lock.release();
   }
+}
+
+/** A failure that came through the server has lost the full stop behind its last sentence. */
+function asSentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 /**

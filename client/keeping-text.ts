@@ -9,7 +9,7 @@ export function keepingText(kept: TapeKeeping, now: number): string {
   if (sets.length === 0) return '';
   if (isRecyclable) return `recyclable since ${formatTime(until)}`;
   if (until <= now) return `not needed since ${formatTime(until)}`;
-  return until === Infinity ? 'for ever' : `needed until ${formatTime(until)}`;
+  return until === Infinity ? 'needed for ever' : `needed until ${formatTime(until)}`;
 }
 
 /** What can be done about a set of which nothing is left on the tapes that the catalog knows. */

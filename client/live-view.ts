@@ -3,7 +3,7 @@ import type { SetSummary } from '../catalog/sets.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { counted, shownNumber } from '../config/counts.js';
 import type { PendingStep } from './pending-steps.js';
-import { cutTo } from './table.js';
+import { foldedTo } from './table.js';
 
 /** What the live display remembers between two pictures. */
 export interface LiveView {
@@ -18,7 +18,7 @@ export interface LiveView {
 /** Characters of a bar, on a terminal of 100 columns and on a narrower one. */
 const barWidths = { wide: 24, narrow: 14 };
 
-/** The lines of the live display, cut to the terminal's width. */
+/** The lines of the live display, none wider than the terminal; a reason that is longer goes on in the next one. */
 export function liveLines(
   summary: SetSummary,
   steps: readonly PendingStep[],
@@ -35,7 +35,7 @@ export function liveLines(
     ...driveLines(summary, steps, bar),
     ...totalLines(summary, view, bar),
   ];
-  return lines.map((line) => cutTo(visible(line), columns));
+  return lines.flatMap((line) => foldedTo(visible(line), columns, 12));
 }
 
 function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {

@@ -28,8 +28,8 @@ export function subjectWish(name: string | undefined, latest: readonly string[])
   if (latest.length > 0) return { latest: sourcesOf(latest) };
   throw usageFailure(
     'NoSubject',
-    'What is to be read is not said.',
-    'Name a set or a tape, or give --latest PATH for the newest set of a source.',
+    'No set and no tape is named.',
+    'Give one, or --latest PATH for the newest set of a source.',
   );
 }
 

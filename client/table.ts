@@ -3,6 +3,9 @@ import type { Session } from './session.js';
 
 type Row = readonly (string | number)[];
 
+/** Characters of a last column below which other columns are left out. */
+const leastOfLast = 12;
+
 /** Lines of a table with aligned columns; numbers to the right. The first row is the head. */
 export function tableLines(rows: readonly Row[]): string[] {
   const widths = widthsOf(rows);
@@ -35,11 +38,12 @@ export function fittedLines(
     const columns = [...(rows[0] ?? []).keys()].filter((column) => !left.includes(String(rows[0]?.[column])));
     return rows.map((row) => columns.map((column) => row[column] ?? ''));
   };
-  // The last column has names of any length: it is cut, but not to less than its head.
-  const least = (table: readonly Row[]) =>
-    widthsOf(table)
-      .slice(0, -1)
-      .reduce((sum, column) => sum + column + 2, String(table[0]?.at(-1) ?? '').length);
+  // The last column has names of any length: it is cut, but not so short that it says nothing.
+  const least = (table: readonly Row[]) => {
+    const widths = widthsOf(table);
+    const last = Math.min(Math.max(leastOfLast, String(table[0]?.at(-1) ?? '').length), widths.at(-1) ?? 0);
+    return widths.slice(0, -1).reduce((sum, column) => sum + column + 2, last);
+  };
   for (const name of leaveOut) if (least(shown()) > width) left.push(name);
   const lines = tableLines(shown()).map((line) => cutTo(line, width));
   if (left.length === 0) return lines;
@@ -50,6 +54,24 @@ export function fittedLines(
 export function printTable(session: Session, rows: readonly Row[], leaveOut: readonly string[]): void {
   const width = process.stdout.isTTY ? process.stdout.columns : undefined;
   for (const line of fittedLines(rows, leaveOut, width)) session.print(line);
+}
+
+/** Lines that a sentence may take on a display; what is longer is cut. */
+const mostFolded = 4;
+
+/** A line in as many as it needs, broken between words; those after the first are indented by so many blanks. */
+export function foldedTo(line: string, width: number, indent: number): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > width && lines.length < mostFolded - 1) {
+    const margin = lines.length === 0 ? 0 : indent;
+    const space = rest.lastIndexOf(' ', width);
+    // A word that alone is longer than a line is broken where the line ends.
+    const at = space > margin + width / 2 ? space : width;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = ' '.repeat(indent) + rest.slice(at).trimStart();
+  }
+  return [...lines, cutTo(rest, width)];
 }
 
 /** A line of at most so many characters. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { eventsOf } from '../catalog/events.js';
+import { eventsOf, type RecordedEvent } from '../catalog/events.js';
 import type { FileRow } from '../catalog/files.js';
 import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../catalog/groups.js';
 import { allCopiesOf, placesOf } from '../catalog/set-copies.js';
@@ -77,11 +77,15 @@ export async function traceGroup(
   }
   for (const event of events) {
     const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
-    session.print(
-      `  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${event.detail ?? ''}`.trimEnd(),
-    );
+    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${detailOf(event)}`.trimEnd());
   }
   printFindings(session, findings);
+}
+
+/** What an event tells beside its stage; of a compression that is the attempt, after which its `.part` file is named. */
+function detailOf({ stage, detail }: RecordedEvent): string {
+  if (detail === null) return '';
+  return stage === 'compressing' ? `attempt ${detail}` : detail;
 }
 
 async function groupFindings(

@@ -108,14 +108,16 @@ function directoryDrive(settings: DriveSettings): Drive {
           throw tapeNotReady(
             'not_mounted',
             `The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
-            'Mount it, or correct TAPE_PATH.',
+            'Mount it, or correct its path in the settings.',
           );
         }
       }
       throw tapeNotReady(
         'not_mounted',
         `The folder ${settings.path} of drive ${settings.name} does not exist.`,
-        'Mount or make it (tapeflow never makes it by itself), or correct TAPE_PATH.',
+        settings.ours
+          ? 'The first backup makes and labels it.'
+          : 'Mount or make it (tapeflow never makes it by itself), or correct its path in the settings.',
       );
     },
     space: () => spaceOf(settings.path),

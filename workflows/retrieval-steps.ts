@@ -43,7 +43,7 @@ export async function untilCancelled<Result>(
     return await work.run(run);
   } catch (error) {
     if (!isCancellation(error) || !work.consideredCancelled) throw error;
-    await host.recordRetrievalState(id, 'cancelled', 'cancelled by a command');
+    await host.recordRetrievalState(id, 'cancelled', 'by a command');
     return null;
   }
 }

@@ -98,7 +98,11 @@ export function plannedBackup(
       'Give one of them.',
     );
   if (!modes.includes(flags.mode))
-    throw usageFailure('WrongMode', `There is no mode ${flags.mode}.`, `It is ${modes.join(', ')}.`);
+    throw usageFailure(
+      'WrongMode',
+      `There is no mode ${JSON.stringify(flags.mode)}.`,
+      'It is full, incremental or differential.',
+    );
   for (const glob of flags.exclude) {
     requireGlob(glob, '--exclude');
     refuseInvalidText(glob, 'exclude');

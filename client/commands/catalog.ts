@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { backUpCatalog } from '../../catalog/back-up.js';
 import { catalogFailure } from '../../catalog/catalog-failure.js';
 import { putBackCatalog, type PutBack } from '../../catalog/put-back.js';
+import { counted } from '../../config/counts.js';
 import { describeHolder, tryLock } from '../../config/exclusive-lock.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -40,7 +41,7 @@ async function backUp(session: Session, to: string): Promise<void> {
   if (session.json) session.emit({ file: to, ...facts });
   else
     session.print(
-      `The catalog is in ${to}: ${facts.sets} ${facts.sets === 1 ? 'set' : 'sets'}, ${formatBytes(facts.bytes)}, checked.`,
+      `The catalog is in ${to}: ${counted(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
     );
 }
 
@@ -77,7 +78,7 @@ function report(session: Session, from: string, result: PutBack): void {
   const { sets, newest, replaced, givenUp, isOlder } = result;
   const last = newest === null ? '' : `, the newest ${newest}`;
   session.print(
-    `The catalog is that of ${from}: ${sets} ${sets === 1 ? 'set' : 'sets'}${last}.` +
+    `The catalog is that of ${from}: ${counted(sets, 'set')}${last}.` +
       (replaced === undefined ? '' : ` The one that was there is ${replaced}.`),
   );
   if (!isOlder) return;

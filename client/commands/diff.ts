@@ -3,6 +3,7 @@ import { fromBytes, toText } from '../../archive/byte-string.js';
 import { compareSets, type ChangedField, type EntryChange } from '../../catalog/compare-sets.js';
 import type { FileRow } from '../../catalog/files.js';
 import { setWithFiles } from '../../catalog/sets.js';
+import { shownNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
 import { jsonName, jsonPath, shownPath } from '../names.js';
 import { inReadingSession, type Session } from '../session.js';
@@ -30,7 +31,10 @@ async function diff(session: Session, before: string, after: string): Promise<vo
   }
   const { added, removed, changed } = counts;
   if (session.json) session.emit({ before, after, added, removed, changed });
-  else session.say(`${added} added, ${removed} removed, ${changed} changed.`);
+  else
+    session.say(
+      `${shownNumber(added)} added, ${shownNumber(removed)} removed, ${shownNumber(changed)} changed.`,
+    );
 }
 
 function changeObject(change: EntryChange): object {

@@ -35,7 +35,7 @@ async function find(session: Session, glob: string, flags: FindFlags): Promise<v
   const { set: setId } = flags;
   const catalog = await session.catalog();
   if (setId !== undefined) await setWithFiles(catalog, setId);
-  const matches = globFilter([glob]);
+  const isMeant = entryFilter(glob);
   const print = new RowPrinter(session, catalog, true);
   let found = 0;
   const name = nameWish(glob);
@@ -43,22 +43,27 @@ async function find(session: Session, glob: string, flags: FindFlags): Promise<v
     name === undefined ? filesBelow(catalog, setId, literalPrefix(glob)) : filesNamed(catalog, setId, name);
   for await (const page of pages) {
     for (const row of page) {
-      if (!isWished(row) || !matchesItself(matches, fromBytes(row.path))) continue;
+      if (!isWished(row) || !isMeant(fromBytes(row.path))) continue;
       found += 1;
       await print.row(row);
     }
   }
   if (found > 0) return;
   const narrowed = Object.keys(flags).some((name) => name !== 'set') ? ' of that time and size' : '';
-  if (!session.json) session.say(`No file${narrowed} matches ${glob}.`);
+  session.say(`No file${narrowed} matches ${JSON.stringify(glob)}.`);
   process.exitCode = exitCodes.failure;
 }
 
-/** True when the pattern matches this very entry, not only a folder above it. */
-function matchesItself(matches: (name: string) => boolean, name: string): boolean {
-  if (name === '' || !matches(name)) return false;
-  const parent = name.replace(/[^/]+\/?$/, '');
-  return parent === '' || !matches(parent);
+/** Whether a pattern means an entry itself, and not only a folder above it. */
+export function entryFilter(glob: string): (name: string) => boolean {
+  const matches = globFilter([glob]);
+  // The folders above have a say only where the pattern names them: `*.d` means a `b.d` inside of an `a.d` too.
+  if (plainName(glob) !== undefined) return (name) => matches(/[^/]*\/?$/.exec(name)?.[0] ?? '');
+  return (name) => {
+    if (name === '' || !matches(name)) return false;
+    const parent = name.replace(/[^/]+\/?$/, '');
+    return parent === '' || !matches(parent);
+  };
 }
 
 /** What every match begins with: a rooted pattern before its first wildcard. */
@@ -73,12 +78,18 @@ function literalPrefix(glob: string): string {
  * only leading double stars. Undefined where the pattern's syntax says more: then every file is looked at.
  */
 function nameWish(glob: string): NameWish | undefined {
-  const pattern = glob.replace(/^(\*\*\/)+/, '').replace(/\/$/, '');
-  if (/[/[\]\\]|^[!#]|\s$/.test(pattern)) return undefined;
+  const pattern = plainName(glob);
+  if (pattern === undefined) return undefined;
   const parts = pattern.split(/[*?]+/).map(fromText);
   const [first = ''] = parts;
   if (parts.length === 1) return { exactly: first };
   if (first !== '') return { begins: first };
   const holds = parts.reduce((longest, part) => (part.length > longest.length ? part : longest));
   return holds === '' ? undefined : { holds };
+}
+
+/** A pattern that means a name at any depth, without what is around that name; undefined where its syntax says more. */
+function plainName(glob: string): string | undefined {
+  const pattern = glob.replace(/^(\*\*\/)+/, '').replace(/\/$/, '');
+  return /[/[\]\\]|^[!#]|\s$/.test(pattern) ? undefined : pattern;
 }

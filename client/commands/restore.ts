@@ -50,7 +50,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   if (!overwriteModes.includes(flags.overwrite)) {
     throw usageFailure(
       'WrongOverwrite',
-      `--overwrite cannot be ${flags.overwrite}.`,
+      `--overwrite cannot be ${JSON.stringify(flags.overwrite)}.`,
       'It is never, if-newer or always.',
     );
   }
@@ -166,7 +166,12 @@ function openTarget(settings: Settings, given: string): string {
     return target;
   } catch (error) {
     const code = systemErrorCode(error);
-    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is no folder' : describeError(error);
+    const why =
+      code === 'EEXIST' || code === 'ENOTDIR'
+        ? 'it is no folder'
+        : code === 'ENOENT'
+          ? 'it does not exist, and cannot be made there'
+          : describeError(error);
     throw usageFailure('WrongTarget', `The target ${asked} cannot be used: ${why}.`, 'Nothing was restored.');
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Keeping } from '../../catalog/keeping.js';
 import { listSets, summarizeSet, type SetRow, type SetSummary } from '../../catalog/sets.js';
 import { formatBytes } from '../../config/sizes.js';
+import { counted, shownNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
 import { resultObject } from '../follow.js';
 import { isoTime } from '../keeping-text.js';
@@ -9,7 +10,7 @@ import { inReadingSession, type Session } from '../session.js';
 import { printTable } from '../table.js';
 
 /** Columns that a narrow terminal leaves out, the first first. */
-const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES'];
+const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES', 'ENTRIES'];
 
 /** `sets`: a line for each. */
 export function addSets(program: Command): void {
@@ -68,8 +69,9 @@ async function printSets(session: Session): Promise<void> {
 /** The state of a set, and what it has lost. */
 function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups }: SetSummary): string {
   const erased = erasedAt === null || state === 'expired' ? '' : ', partly erased';
-  const lost = lostGroups.length === 0 ? '' : `, ${lostGroups.length} of ${groups} groups LOST`;
-  return `${state}${erased}${lost}`;
+  const lost =
+    lostGroups.length === 0 ? '' : `, ${shownNumber(lostGroups.length)} of ${counted(groups, 'group')} LOST`;
+  return `${state.replaceAll('_', ' ')}${erased}${lost}`;
 }
 
 /** When a set expires or has expired, and which living set holds it all the same. */

@@ -124,6 +124,13 @@ function statusLines(summary: SetSummary): string[] {
   ];
 }
 
+function onTapeText(summary: SetSummary): string {
+  const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
+  if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
+  const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');
+  return `${counted(archives, 'archive')}, ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+}
+
 function progressLines(summary: SetSummary): string[] {
   const copies =
     summary.copies.length === 1
@@ -136,7 +143,7 @@ function progressLines(summary: SetSummary): string[] {
   return [
     `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${counted(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${counted(summary.archives, 'archive')}, ${counted(summary.files, 'entry', 'entries')}, ${formatBytes(summary.bytesIn)} as ${formatBytes(summary.bytesOut)} on ${summary.tapes.join(', ') || (summary.lostGroups.length > 0 ? 'no tape any more' : 'no tape yet')}`,
+    `  on tape:   ${onTapeText(summary)}`,
     ...copies,
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,

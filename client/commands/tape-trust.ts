@@ -41,7 +41,11 @@ async function ownTape(session: Session, name: string): Promise<TapeRow> {
 async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   if (row.state === 'lost')
-    throw usageFailure('LostTape', `The tape ${name} is marked as lost.`, `\`tapeflow tape found ${name}\`.`);
+    throw usageFailure(
+      'LostTape',
+      `The tape ${name} is marked as lost.`,
+      `If it is back, say so first: \`tapeflow tape found ${name}\`.`,
+    );
   const reminders = await trustTape(await session.catalog(), session.settings, row);
   if (session.json) {
     session.emit({ ...tapeObject(await namedTape(session, name)), reminders });

@@ -37,7 +37,7 @@ async function trace(session: Session, what: string): Promise<void> {
   } else {
     throw usageFailure(
       'NotTraced',
-      `No set, no archive and no path that any set has seen is called ${what} (looked for ${userPath(what)}).`,
+      `No set, no archive and no path that any set has seen is called ${what}${userPath(what) === what ? '' : ` (looked for ${userPath(what)})`}.`,
       '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
     );
   }

@@ -39,8 +39,12 @@ async function up(session: Session): Promise<void> {
 
 /** Another process runs the host already; this one keeps it up until Ctrl-C. */
 async function joined(session: Session, lease: Lease): Promise<void> {
-  session.print(`Server and workers run already (pid ${lease.host.pid}). Temporal UI: ${lease.host.ui}`);
-  session.print('They stay until Ctrl-C here.');
+  const { pid, ui, address } = lease.host;
+  if (session.json) session.emit({ pid, ui, address });
+  else {
+    session.print(`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
+    session.print('They stay until Ctrl-C here.');
+  }
   const lost = new Promise<void>((resolve) => lease.onLost(resolve));
   await showEvents(session, Promise.race([interrupted(), lost]));
   await untilStopped(session, lease.release());
@@ -64,10 +68,14 @@ async function hosted(session: Session): Promise<void> {
     host.stop();
     return untilStopped(session, host.stopped);
   });
-  session.print(`Temporal UI:  ${host.file.ui}`);
-  session.print(`Temporal:     ${host.file.address}`);
-  session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
-  session.print('Ctrl-C stops.');
+  const { pid, ui, address } = host.file;
+  if (session.json) session.emit({ pid, ui, address });
+  else {
+    session.print(`Temporal UI:  ${ui}`);
+    session.print(`Temporal:     ${address}`);
+    session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
+    session.print('Ctrl-C stops.');
+  }
   for (const { setId, trouble } of await troubledSets(session)) {
     session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
   }
@@ -123,10 +131,8 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
 
 async function down(session: Session): Promise<void> {
   const lease = await joinHost(session.settings);
-  if (lease === undefined) {
-    session.print('No server of this data folder runs.');
-    return;
-  }
-  await untilStopped(session, stopHost(lease));
-  session.print('Server and workers have stopped.');
+  if (lease !== undefined) await untilStopped(session, stopHost(lease));
+  const stopped = lease !== undefined;
+  if (session.json) session.emit({ stopped });
+  else session.print(stopped ? 'Server and workers have stopped.' : 'No server of this data folder runs.');
 }

@@ -55,7 +55,7 @@ export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<R
   if (!(percent > 0 && percent <= 100))
     throw usageFailure(
       'WrongSample',
-      `--sample cannot be ${flags.sample}.`,
+      `--sample cannot be ${JSON.stringify(flags.sample)}.`,
       'It is a part in percent, such as 5.',
     );
   return { kind: 'verify', drive: driveNamed(settings, flags.drive).name, percent };

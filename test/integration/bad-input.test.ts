@@ -42,7 +42,7 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     {
       args: ['backup', source, '--mode', 'partial'],
       code: 2,
-      says: /There is no mode partial/,
+      says: /There is no mode "partial"\./,
     },
     { args: ['status', '2026-01_000009'], code: 2, says: /no set 2026-01_000009 in the catalog/ },
     { args: ['trace', 'nothing-like-this'], code: 2, says: /No set, no archive and no path/ },
@@ -135,7 +135,7 @@ test('a set id that exists is refused; --new starts another; sources inside each
     assert.match(stderr, sentence);
   }
   const find = ['find', '*', '--set', first.setId, '--larger', '10MB'];
-  assert.match((await installation.run(find)).stderr, /No file of that time and size matches \*/);
+  assert.match((await installation.run(find)).stderr, /No file of that time and size matches "\*"/);
 });
 
 test('a port in use is not taken: the embedded server finds others', async (t) => {

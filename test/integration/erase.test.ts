@@ -106,7 +106,7 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
 
   const told = await installation.run(['tape', 'erase', 'T1']);
   assert.equal(told.code, 0, 'nothing was asked that is wrong');
-  assert.match(told.stdout, /Tape T1, pool default, usable: for ever/);
+  assert.match(told.stdout, /Tape T1, pool default, usable: needed for ever/);
   assert.match(told.stdout, new RegExp(`${full}: 1 archive, 4 entries, .* nothing of the set would be left`));
   assert.match(told.stdout, new RegExp(`set ${next}, which has not expired, builds on it`));
   assert.match(

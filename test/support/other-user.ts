@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -17,12 +17,18 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { projectDir } from '../../config/project-dir.js';
 import { readHostFile } from '../../embedded/host-file.js';
+import { keyFile } from '../../proof/key-file.js';
 import { Installation } from './installation.js';
+import { portCases } from './port-cases.js';
 import { archivesOn, noise, writeTree } from './trees.js';
 
 /** The user `nobody`: has nothing, and is in no group. */
 export const nobody = 65_534;
+
+/** The group of `TAPEFLOW_SHARED_GROUP`, in which nobody is but for the case that is about it. */
+const sharedGroup = 65_533;
 
 /** Files of the source, by name. */
 const files = 200;
@@ -38,7 +44,8 @@ export class OtherUser {
   ) {}
 
   static async open(t: Pick<TestContext, 'after'>): Promise<OtherUser> {
-    const installation = await Installation.make(t);
+    const env = { TAPEFLOW_SHARED_GROUP: String(sharedGroup), LOOK_AFTER_SECONDS: '1' };
+    const installation = await Installation.make(t, env);
     // What keeps others out is the product's own folders, and not the one above them.
     chmodSync(installation.root, 0o755);
     const source = path.join(installation.root, 'source');
@@ -60,6 +67,13 @@ export class OtherUser {
   /** Runs a program as the other user. */
   start(program: string, args: readonly string[]): ChildProcess {
     return spawn(program, args, { uid: nobody, gid: nobody, cwd: '/', stdio: ['ignore', 'pipe', 'ignore'] });
+  }
+
+  /** What a program of the other user prints, whom the shared group has as a member. */
+  asMember(program: string, args: readonly string[]): string {
+    const ids = [`--reuid=${nobody}`, `--regid=${nobody}`, `--groups=${sharedGroup}`];
+    const env = { ...process.env, ...this.installation.env, HOME: this.installation.root };
+    return spawnSync('setpriv', [...ids, program, ...args], { encoding: 'utf8', cwd: '/', env }).stdout;
   }
 
   /** True when a shell command of the other user succeeds. */
@@ -95,12 +109,38 @@ const reading: UserCase = {
     const wanted = [
       ...[dataDir, stagingDir, tapeDir, path.join(root, 'locks')],
       ...['catalog.db', 'host.json', 'logs'].map((name) => path.join(dataDir, name)),
-      archive,
+      ...[keyFile(dataDir), archive],
     ];
     const got: string[] = [];
     for (const at of wanted)
       if (await user.can('ls "$1"/* >/dev/null 2>&1 || cat "$1" >/dev/null 2>&1', at)) got.push(at);
     return got.map((at) => `${at} was read`);
+  },
+};
+
+const member: UserCase = {
+  name: 'is in the shared group: reads catalog, logs and tape, and nothing else, and writes nothing',
+  async run(user) {
+    const { installation, setId } = user;
+    const { dataDir, stagingDir, tapeDir } = installation;
+    const [archive = ''] = archivesOn(tapeDir, setId);
+    const wrong: string[] = [];
+    const sets = user.asMember(process.execPath, [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'sets']);
+    if (!sets.includes(setId)) wrong.push('the sets cannot be listed');
+    if (!/d0\/f0/.test(user.asMember('tar', ['-tzf', archive]))) wrong.push('the archive cannot be read');
+    const found = (folder: string, test: string) =>
+      user
+        .asMember('find', [folder, '-mindepth', '1', test])
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => path.relative(folder, line));
+    const allowed = /^(catalog\.db(-wal|-shm|-newest\.json)?|logs(\/.*)?|tape(\/.*)?)$/;
+    for (const name of found(dataDir, '-readable')) if (!allowed.test(name)) wrong.push(`${name} was read`);
+    for (const folder of [dataDir, stagingDir])
+      for (const name of [...found(folder, '-writable')]) wrong.push(`${name} can be written`);
+    for (const name of found(stagingDir, '-readable')) wrong.push(`${name} of staging was read`);
+    if (user.asMember('cat', [keyFile(dataDir)]) !== '') wrong.push('the key was read');
+    return wrong;
   },
 };
 
@@ -224,6 +264,7 @@ const drive: UserCase = {
   async run(user) {
     const { installation, source } = user;
     const { tapeDir, dataDir } = installation;
+    const modes = [dataDir, tapeDir].map((folder) => statSync(folder).mode & 0o7777);
     chmodSync(dataDir, 0o711);
     chmodSync(tapeDir, 0o755);
     const holder = user.start('flock', ['-F', '-x', tapeDir, 'sh', '-c', 'echo held; exec sleep 600']);
@@ -231,11 +272,15 @@ const drive: UserCase = {
     symlinkSync('/etc/passwd', path.join(source, 'new-link'));
     const { status } = await installation.json<{ status: string }>(['backup', source]);
     holder.kill('SIGKILL');
-    chmodSync(tapeDir, 0o700);
-    chmodSync(dataDir, 0o700);
+    for (const [index, folder] of [dataDir, tapeDir].entries()) chmodSync(folder, modes[index] ?? 0o700);
     return status === 'completed' ? [] : [`the backup is ${status}`];
   },
 };
 
-/** What other users try at folders, locks, targets and the control socket. Cases at the server's port are added here too. */
-export const userCases: readonly UserCase[] = [reading, writing, socket, locks, privateFolder, target, drive];
+/** What other users try at folders, locks, targets and the control socket. */
+export const localCases: readonly UserCase[] = [
+  ...[reading, member, writing, socket, locks, privateFolder, target, drive],
+];
+
+/** The same, and what they try at the server's port. */
+export const userCases: readonly UserCase[] = [...localCases, ...portCases];

@@ -64,3 +64,43 @@ test('the live display fits 80 columns and says speed and time left of a set of 
   assert.match(text, /waiting +moving to final \(group 7\): its disk is full$/m);
   assert.doesNotMatch(text, /group …/);
 });
+
+test('a reason that is longer than a line of the terminal is read to its end in the live display', () => {
+  const reason =
+    'The tape TAPE01 is of pool default, but the set writes to pool offsite. Load a tape of pool offsite.';
+  const why =
+    'staging has 1 GB free of the 12 GB that the group may take, and nothing on it is about to be released';
+  const summary = {
+    ...{
+      setId: '2026-11_000001',
+      status: 'waiting_for_tape',
+      reason,
+      groups: 1,
+      plannedBytes: 1,
+      bytesIn: 0,
+    },
+    ...{ bytesOut: 0, archives: 0, skipped: 0, scanned: true, stagedBytes: 0, stages: {}, copies: [] },
+  } as unknown as SetSummary;
+  const waiting = { group: 7, why, stuck: true };
+  const steps: PendingStep[] = [
+    { activity: 'compressGroup', started: true, attempt: 1, lastFailure: undefined, details: waiting },
+  ];
+  const view = { began: 0, bytesAtBegin: 0, budget: 1 };
+  for (const columns of [80, 60]) {
+    const lines = liveLines(summary, steps, view, columns);
+    for (const line of lines) assert.ok(line.length <= columns, line);
+    const text = lines.map((line) => line.trim()).join(' ');
+    assert.ok(text.includes(reason) && text.includes(why), text);
+  }
+  // What never ends does not fill the screen.
+  const endless = { ...summary, reason: 'why '.repeat(1000) };
+  assert.ok(liveLines(endless, [], view, 80).length < 15);
+});
+
+test('the last column of a table is left room for, where others can be left out', () => {
+  const rows = [
+    ['SET', 'STATUS', 'ENTRIES', 'SOURCES'],
+    ['2026-11_000001', 'completed with skips', 12_345, '/srv/data'],
+  ];
+  assert.match(fittedLines(rows, ['ENTRIES'], 48)[1] ?? '', /completed with skips +\/srv\/data$/);
+});

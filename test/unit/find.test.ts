@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileRow } from '../../catalog/files.js';
+import { entryFilter } from '../../client/commands/find.js';
 import { rowFilter, type RowWish } from '../../client/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { globFault, globFilter } from '../../source/globs.js';
@@ -64,4 +65,23 @@ test('a glob that matches nothing is found out, and one that matches something i
     assert.equal(globFault(glob), undefined, glob);
     assert.ok(globFilter([glob])(name), glob);
   }
+});
+
+test('find means every entry of that name, also one inside of a folder of that name', () => {
+  const cases: [string, string, boolean][] = [
+    ['*', 'srv/a/b', true],
+    ['*', 'srv/a/', true],
+    ['*.d', 'etc/a.d/b.d', true],
+    ['*.d', 'etc/a.d/b.d/', true],
+    ['*.d', 'etc/a.d/file', false],
+    ['**/x', 'x/x', true],
+    ['x/', 'x/x', false],
+    ['x/', 'x/x/', true],
+    ['/etc', 'etc/a', false],
+    ['/etc/*.d', 'etc/a.d/', true],
+    ['/etc/*.d', 'etc/a.d/b.d', false],
+    ['b', 'a/B', false],
+  ];
+  for (const [glob, name, isMeant] of cases)
+    assert.equal(entryFilter(glob)(name), isMeant, `${glob} of ${name}`);
 });
