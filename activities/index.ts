@@ -35,6 +35,7 @@ import { syncTape } from './sync-tape.js';
 import { waitForFinal } from './wait-for-final.js';
 import { watchTape, type TapeWish } from './watch-tape.js';
 import { writeToTape } from './write-to-tape.js';
+import type { TapeSearch } from '../catalog/tape-search.js';
 import type { EraseWish } from '../catalog/erase.js';
 import type { RetrievalState, SetState } from '../catalog/schema.js';
 import type { LabelRequest } from '../tape/label-tape.js';
@@ -60,6 +61,10 @@ export function archiveActivities(deps: Deps) {
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
     copiesWithoutMark: (setId: string) => copiesWithoutMark(deps, setId),
     finishSet: (setId: string, problem?: string) => finishSet(deps, setId, problem),
+    nextArchives: (id: string) => nextArchives(deps, id),
+    giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
+    recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>
+      recordRetrievalState(deps, id, state, reason),
     cancelSet: (setId: string, discard: boolean, left?: string) => cancelSet(deps, setId, discard, left),
   };
 }
@@ -93,13 +98,10 @@ export function driveHostActivities(deps: DriveDeps) {
   return {
     waitForFinal: (ref: GroupRef) => waitForFinal(deps, ref),
     watchTape: (wish: TapeWish) => watchTape(deps, wish),
-    nextArchives: (id: string) => nextArchives(deps, id),
-    giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
-    watchForRetrieval: (ref: RetrievalRef, lack?: TargetLack) => watchForRetrieval(deps, ref, lack),
+    watchForRetrieval: (ref: RetrievalRef, lack?: TargetLack, search?: TapeSearch) =>
+      watchForRetrieval(deps, ref, lack, search),
     watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
     waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
-    recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>
-      recordRetrievalState(deps, id, state, reason),
     finishRetrieval: (id: string) => finishRetrieval(deps, id),
   };
 }

@@ -92,7 +92,10 @@ async function openOne(
   if (wanted.kind === 'copy') driveNamed(settings, wanted.toDrive);
   // A drive that does not answer is no obstacle: the tape that is in it is only read first.
   const loaded = () =>
-    askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).catch(() => undefined);
+    askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
+      (uuid) => (uuid === undefined ? [] : [uuid]),
+      () => [],
+    );
   const opened = await openReading(
     catalog,
     await nameOfSubject(catalog, subject, wanted.kind),

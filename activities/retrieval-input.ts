@@ -13,9 +13,12 @@ export function retrievalStart(settings: Settings, row: RetrievalRow): Retrieval
   const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
     snapshotOptions(settings);
   const { id, kind, drive, subject } = row;
+  const all = settings.drives.map(({ name }) => name);
+  const drives = row.any_drive === 1 && all.length > 1 ? { drives: all } : {};
   const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
   const summary = kind === 'restore' ? `${subject} → ${row.target ?? ''}` : `${kind} ${subject}`;
-  if (kind !== 'copy') return { summary, workflow: 'retrieveArchives', input: { id, kind, drive, options } };
-  const input = { id, drive, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds };
+  if (kind !== 'copy')
+    return { summary, workflow: 'retrieveArchives', input: { id, kind, drive, ...drives, options } };
+  const input = { id, drive, ...drives, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds };
   return { summary, workflow: 'copyArchives', input };
 }

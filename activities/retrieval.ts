@@ -17,8 +17,10 @@ import {
   type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
-import { goodCopies, isOnTape, readInstead } from '../catalog/other-copy.js';
+import { goodCopies, isOnTape, readInstead, type GoodCopy } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
+import { endSearch, noteMissing, type TapeSearch } from '../catalog/tape-search.js';
+import { tapeByUuid } from '../catalog/tapes.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { shownNumber } from '../config/counts.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
@@ -43,15 +45,16 @@ export interface NextArchive {
   no: number;
   setId: string;
   group: number;
+  /** UUID of its tape. */
+  tape: string;
 }
 
 export function nextArchives({ catalog }: Deps, id: string): Promise<NextArchive[]> {
   return asAttempt(async () =>
-    (await pendingArchives(catalog, id, pageSize)).map(({ no, set_id: setId, group_no: group }) => ({
-      no,
-      setId,
-      group,
-    })),
+    (await pendingArchives(catalog, id, pageSize)).map((row) => {
+      const { no, set_id: setId, group_no: group, tape_uuid: tape } = row;
+      return { no, setId, group, tape };
+    }),
   );
 }
 
@@ -79,41 +82,126 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
  * target takes files. Only reads.
  *
  * @param lack what the target had when it took no more; without it only the tape is waited for.
+ * @param search several drives are looked at for the tape, each by its own worker. With a lack, the target alone is waited for, and
+ *   that ends when the tape goes.
+ * @returns UUID of the tape in the drive that is to be read; null when nothing is, as when the archive was read meanwhile.
  */
-export function watchForRetrieval(deps: DriveDeps, ref: RetrievalRef, lack?: TargetLack): Promise<void> {
+export function watchForRetrieval(
+  deps: DriveDeps,
+  ref: RetrievalRef,
+  lack?: TargetLack,
+  search?: TapeSearch,
+): Promise<string | null> {
   return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
-    const { catalog, drive } = deps;
-    const retrieval = await retrievalNamed(catalog, ref.id);
-    const row = await pendingArchive(catalog, ref.id, ref.no);
-    if (row === undefined) return;
-    for (;;) {
-      if (!(await isOnTape(catalog, row))) return;
-      if (retrieval.kind !== 'verify' && (await takeLoaded(deps, row))) return;
-      try {
-        await requireForReading(drive, catalog, row.tape_uuid);
-        const { target } = retrieval;
-        if (target === null || lack === undefined) return;
-        if (await mayTakeMore(target, lack, { bytes: row.bytes, inodes: row.members })) return;
+    const { catalog } = deps;
+    const { kind, target } = await retrievalNamed(catalog, ref.id);
+    for (let looks = 1; ; looks += 1) {
+      const row = await pendingArchive(catalog, ref.id, ref.no);
+      const isWanted = row !== undefined && (await isOnTape(catalog, row));
+      if (!isWanted) {
+        if (search !== undefined) await endSearch(catalog, ref.id, search, deps.drive.settings.name);
+        // The next read says that its tape is lost.
+        return row?.tape_uuid ?? null;
+      }
+      if (search !== undefined && lack !== undefined && !(await hasTape(deps, row))) return null;
+      const found =
+        search === undefined || lack !== undefined
+          ? await isLoaded(deps, attempt, row, kind !== 'verify')
+          : await isFound(deps, attempt, row, search, { looks, mayTakeOther: kind !== 'verify' });
+      if (found !== undefined) {
+        if (target === null || lack === undefined) return found;
+        if (await mayTakeMore(target, lack, { bytes: row.bytes, inodes: row.members })) return found;
         attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
-      } catch (error) {
-        if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
-        attempt.report({ step: 'waiting for tape', why: error.sentence });
       }
       await pause(attempt, lookEveryMs);
     }
   });
 }
 
-/** True when the tape in the drive holds another good copy, which is then read instead. */
-async function takeLoaded({ catalog, drive }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
+async function hasTape({ catalog, drive }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
+  try {
+    await requireForReading(drive, catalog, row.tape_uuid);
+    return true;
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    return false;
+  }
+}
+
+/** UUID of the tape in the only drive that is looked at, when it is to be read; else it says what is there. */
+async function isLoaded(
+  deps: DriveDeps,
+  attempt: Attempt,
+  row: RetrievalArchiveRow,
+  mayTakeOther: boolean,
+): Promise<string | undefined> {
+  const { catalog, drive } = deps;
+  const other = mayTakeOther ? await otherLoaded(deps, row) : undefined;
+  if (other !== undefined) {
+    await readInstead(catalog, row, other);
+    return other.tape;
+  }
+  try {
+    return (await requireForReading(drive, catalog, row.tape_uuid)).row.uuid;
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    await recordRetrieval(catalog, row.retrieval_id, 'waiting_for_tape', error.sentence);
+    attempt.report({ step: 'waiting for tape', why: error.sentence });
+    return undefined;
+  }
+}
+
+/**
+ * Looks for which all drives are asked before one that holds another copy takes the place of one that may have the tape itself; a
+ * drive that hangs, or has no worker, is waited for no longer.
+ */
+const patientLooks = 3;
+
+/** The same for one of several drives that are looked at. */
+async function isFound(
+  deps: DriveDeps,
+  attempt: Attempt,
+  row: RetrievalArchiveRow,
+  search: TapeSearch,
+  { looks, mayTakeOther }: { looks: number; mayTakeOther: boolean },
+): Promise<string | undefined> {
+  const { catalog, drive } = deps;
+  const { name } = drive.settings;
+  const id = row.retrieval_id;
+  try {
+    const { uuid } = (await requireForReading(drive, catalog, row.tape_uuid)).row;
+    await endSearch(catalog, id, search, name);
+    return uuid;
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    const { reason, first, loaded } = error.details;
+    const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+    const look = {
+      reason: text(reason) ?? 'unreadable',
+      message: error.message,
+      first: text(first) ?? '',
+      loaded: text(loaded) ?? null,
+    };
+    const tape = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
+    const all = { look, tape, patient: looks < patientLooks };
+    const waits = await noteMissing(catalog, id, search, name, all);
+    attempt.report({ step: 'waiting for tape', why: error.message });
+    const other = waits && mayTakeOther ? await otherLoaded(deps, row) : undefined;
+    if (other === undefined) return undefined;
+    const isOurs = await endSearch(catalog, id, search, name, (tx) => readInstead(tx, row, other));
+    return isOurs ? other.tape : undefined;
+  }
+}
+
+/** Another good copy that the tape in the drive holds, and that can be read instead. */
+async function otherLoaded(
+  { catalog, drive }: DriveDeps,
+  row: RetrievalArchiveRow,
+): Promise<GoodCopy | undefined> {
   const loaded = await loadedTapeId(drive.settings.path);
   const copies = await goodCopies(catalog, row.set_id, row.group_no);
   const passed = [...triedOf(row), row.copy_no];
-  const other = copies.find((copy) => copy.tape === loaded && !passed.includes(copy.copyNo));
-  if (other === undefined) return false;
-  await readInstead(catalog, row, other);
-  return true;
+  return copies.find((copy) => copy.tape === loaded && !passed.includes(copy.copyNo));
 }
 
 /** The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded. */

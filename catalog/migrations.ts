@@ -473,6 +473,15 @@ async function provenMessages(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('schedules').addColumn('run_asked_at', integer).execute();
 }
 
+/** A retrieval may read with any drive; what the looks of its wait for a tape have shown, drive by drive. */
+async function anyDrive({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .alterTable('retrievals')
+    .addColumn('any_drive', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await schema.alterTable('retrievals').addColumn('looks', 'text').execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -495,4 +504,5 @@ export const migrations: Record<string, Migration> = {
   '0019_set_ends': { up: setEnds },
   '0023_read_only_tapes': { up: readOnlyTapes },
   '0025_proven_messages': { up: provenMessages },
+  '0029_any_drive': { up: anyDrive },
 };

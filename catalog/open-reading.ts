@@ -7,7 +7,12 @@ import { insertRetrieval, unfinishedLike, type NewRetrieval, type RetrievalRow }
 
 /** What a `verify` or a `tape copy` is asked for, besides what it reads. */
 export type Reading =
-  | { kind: 'verify'; drive: string; /** Part of the archives that is read. */ percent: number }
+  | {
+      kind: 'verify';
+      drive: string;
+      /** 1: any drive that has the tape. */ any_drive?: number;
+      /** Part of the archives that is read. */ percent: number;
+    }
   | { kind: 'copy'; drive: string; toDrive: string; pool: string };
 
 /** A reading that was made, or the unfinished one that was asked for with the same words. */
@@ -20,14 +25,14 @@ export interface OpenedReading {
  * Writes a verify or a copy down, or finds the same one unfinished. It fails where nothing is to be read.
  *
  * @param subject a set, or a tape by its name.
- * @param loaded asked for the UUID of the tape in the drive when that matters.
+ * @param loaded asked for the UUIDs of the tapes in drives when that matters.
  * @returns of a copy also how many archives are on tapes of the pool already, where that is all of them.
  */
 export async function openReading(
   catalog: Catalog,
   subject: string,
   reading: Reading,
-  loaded: () => Promise<string | undefined>,
+  loaded: () => Promise<string[]>,
 ): Promise<OpenedReading | { there: number }> {
   return reading.kind === 'verify'
     ? openVerify(catalog, subject, reading)
@@ -38,11 +43,11 @@ export async function openReading(
 export async function openVerify(
   catalog: Catalog,
   subject: string,
-  { drive, percent }: Extract<Reading, { kind: 'verify' }>,
+  { drive, any_drive = 0, percent }: Extract<Reading, { kind: 'verify' }>,
 ): Promise<OpenedReading> {
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
-    ...{ kind: 'verify', subject, drive, target: null, overwrite: 'never', selection: '{}' },
+    ...{ kind: 'verify', subject, drive, any_drive, target: null, overwrite: 'never', selection: '{}' },
   };
   const unfinished = await unfinishedLike(catalog, wanted);
   if (unfinished !== undefined) return { row: unfinished, attached: true };
@@ -55,7 +60,7 @@ async function openCopy(
   catalog: Catalog,
   subject: string,
   { drive, toDrive, pool }: Extract<Reading, { kind: 'copy' }>,
-  loaded: () => Promise<string | undefined>,
+  loaded: () => Promise<string[]>,
 ): Promise<OpenedReading | { there: number }> {
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {

@@ -3,7 +3,7 @@ import type { RetrievalArchiveRow } from './retrievals.js';
 import { copyOf } from './tapes.js';
 
 /** A copy that can be counted on: committed, and not found damaged. */
-interface GoodCopy {
+export interface GoodCopy {
   copyNo: number;
   tape: string;
   tapeName: string;

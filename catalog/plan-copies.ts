@@ -35,7 +35,7 @@ export async function planCopies(
   db: Catalog,
   what: { setId: string } | { tape: string },
   pool: string,
-  loaded: string | undefined,
+  loaded: readonly string[] = [],
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
   const chosen: Chosen[] = [];
@@ -64,7 +64,7 @@ export async function planCopies(
 export async function planRepair(
   db: Catalog,
   what: { setId: string } | { tape: string },
-  loaded: string | undefined,
+  loaded: readonly string[] = [],
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
   const chosen: Chosen[] = [];
@@ -99,14 +99,14 @@ const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
  * The copy that is read: a good one, if there is one, and of those the one on the tape in the drive. A damaged one is read where
  * there is none: what could not be read once may be readable now, and all of it is compared.
  */
-function sourceOf(copies: readonly AnyCopy[], loaded: string | undefined): AnyCopy | undefined {
+function sourceOf(copies: readonly AnyCopy[], loaded: readonly string[]): AnyCopy | undefined {
   const held = copies.filter((copy) => copy.state === 'committed');
   const good = held.filter(isGood);
   const from = good.length > 0 ? good : held;
-  return from.find((copy) => copy.tape_uuid === loaded) ?? from[0];
+  return from.find((copy) => loaded.includes(copy.tape_uuid)) ?? from[0];
 }
 
-function inOrder(chosen: readonly Chosen[], loaded: string | undefined): PlannedArchive[] {
+function inOrder(chosen: readonly Chosen[], loaded: readonly string[]): PlannedArchive[] {
   const targets = new Map(chosen.map(({ copy, to }) => [copy, to]));
   return inTapeOrder([...targets.keys()], loaded).map((copy) => ({
     ...{ setId: copy.set_id, group: copy.group_no, copyNo: copy.copy_no, tape: copy.tape_uuid },

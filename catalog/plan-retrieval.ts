@@ -65,10 +65,10 @@ export async function committedCopies(
   return query.where('copies.set_id', '=', what.setId).execute();
 }
 
-/** Tape after tape, the one that is in the drive first, then as the set came to them; on each in the order of writing. */
-export function inTapeOrder(copies: readonly CopyOnTape[], loaded?: string): CopyOnTape[] {
+/** Tape after tape, those that are in drives first, then as the set came to them; on each in the order of writing. */
+export function inTapeOrder(copies: readonly CopyOnTape[], loaded: readonly string[] = []): CopyOnTape[] {
   const tapes = [...new Set(copies.map((copy) => copy.tape_uuid))];
-  tapes.sort((a, b) => Number(b === loaded) - Number(a === loaded));
+  tapes.sort((a, b) => Number(loaded.includes(b)) - Number(loaded.includes(a)));
   return [...copies].sort(
     (a, b) =>
       tapes.indexOf(a.tape_uuid) - tapes.indexOf(b.tape_uuid) ||
@@ -103,19 +103,20 @@ const nameOf = (setId: string, group: number) => `${setId} ${group}`;
  * unchanged. What is on no tape is a problem, and the rest is planned all the same. Of several copies it takes one that is
  * not damaged, if there is one, and of those the one on the tape that is at hand.
  *
- * @param loaded UUID of the tape in the drive.
+ * @param loaded UUIDs of the tapes in the drives that may read.
  */
 export async function planRestore(
   db: Catalog,
   setId: string,
   selection: Selection,
-  loaded?: string,
+  loaded: readonly string[] = [],
 ): Promise<RetrievalPlan> {
   const wanted = isEverything(selection)
     ? await archivesOf(db, setId)
     : await selectedArchives(db, setId, selection);
   const copies = new Map<string, CopyOnTape>();
-  const merit = (copy: CopyOnTape) => (copy.damage === null ? 2 : 0) + (copy.tape_uuid === loaded ? 1 : 0);
+  const merit = (copy: CopyOnTape) =>
+    (copy.damage === null ? 2 : 0) + (loaded.includes(copy.tape_uuid) ? 1 : 0);
   for (const holder of [...new Set(wanted.map((archive) => archive.setId))].sort())
     for (const copy of await committedCopies(db, { setId: holder })) {
       const name = nameOf(copy.set_id, copy.group_no);

@@ -35,17 +35,19 @@ export interface PlannedArchive {
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
-> & { to_drive?: string | null; fresh?: number };
+> & { any_drive?: number; to_drive?: string | null; fresh?: number };
 
 /** The unfinished retrieval that was asked for with exactly the same words. */
 export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
+  const any = wanted.any_drive ?? 0;
   return db
     .selectFrom('retrievals')
     .selectAll()
     .where('state', 'not in', finalRetrievalStates)
     .where('kind', '=', wanted.kind)
     .where('subject', '=', wanted.subject)
-    .where('drive', '=', wanted.drive)
+    .where('any_drive', '=', any)
+    .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
     .where('target', 'is', wanted.target)
     .where('overwrite', '=', wanted.overwrite)
     .where('selection', '=', wanted.selection)
@@ -73,6 +75,8 @@ export async function insertRetrieval(
       taken_up: 0,
       taken_up_at: null,
       looked: null,
+      any_drive: 0,
+      looks: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

@@ -258,7 +258,12 @@ export interface RetrievalsTable {
   kind: RetrievalKind;
   /** What was asked for, in words: a set or a tape. */
   subject: string;
+  /** The drive that reads, or the first of those that may. */
   drive: string;
+  /** 1: any drive of the installation may read, whichever has the tape. */
+  any_drive: Generated<number>;
+  /** JSON of what the wait for a tape in several drives has shown (`catalog/drive-looks.ts`); null before the first one. */
+  looks: Generated<string | null>;
   /** The drive that a copy is written with; null for the others. */
   to_drive: string | null;
   /** Absolute path of the folder that is restored into; null for a verify. */

@@ -40,13 +40,18 @@ export async function lookAtDrives(session: Session, set: SetRow, archive?: stri
   );
 }
 
-/** UUID of the tape in a drive, by its label alone; undefined, and said, when the drive does not answer. */
-export async function tapeInDrive(session: Session, driveName: string): Promise<string | undefined> {
-  try {
-    const { settings } = session;
-    return (await askDrive(settings, driveNamed(settings, driveName), (drive) => drive.label()))?.uuid;
-  } catch (error) {
-    session.say(`Which tape is in drive ${driveName} is not known: ${describeError(error)}`);
-    return undefined;
-  }
+/** UUIDs of the tapes in some drives, by their labels alone. A drive that does not answer is named, and passed by. */
+export async function tapesInDrives(session: Session, drives: readonly string[]): Promise<string[]> {
+  const { settings } = session;
+  const found = await Promise.all(
+    drives.map(async (name) => {
+      try {
+        return (await askDrive(settings, driveNamed(settings, name), (drive) => drive.label()))?.uuid;
+      } catch (error) {
+        session.say(`Which tape is in drive ${name} is not known: ${describeError(error)}`);
+        return undefined;
+      }
+    }),
+  );
+  return found.filter((uuid) => uuid !== undefined);
 }

@@ -476,3 +476,21 @@ export function driveNamed(settings: Settings, name: string): DriveSettings {
   const known = settings.drives.map((candidate) => candidate.name).join(', ');
   throw usageFailure('NoSuchDrive', `There is no drive ${name}; the drives are: ${known}.`);
 }
+
+/** The drives that may read for a command: the one that is named, else all, the first of which stands for them. */
+export interface ReadingDrives {
+  drive: string;
+  /** 1: whichever has the tape. */
+  any_drive: 0 | 1;
+  names: string[];
+}
+
+/** The drives that a command with an optional `--drive` reads with; a usage failure when there is none of that name. */
+export function readingDrives(settings: Settings, name: string | undefined): ReadingDrives {
+  if (name !== undefined) {
+    const drive = driveNamed(settings, name).name;
+    return { drive, any_drive: 0, names: [drive] };
+  }
+  const names = settings.drives.map((drive) => drive.name);
+  return { drive: names[0] ?? 'lto1', any_drive: 1, names };
+}

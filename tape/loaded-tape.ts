@@ -45,13 +45,14 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     const reason = typeof told === 'string' ? told : 'unreadable';
     // Where no tape can be looked at, what helps is told too; what is said of another tape that is in the drive helps nobody here.
     const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
-    throw tapeNotReady(reason, error.message, first + load);
+    throw tapeNotReady(reason, error.message, first + load, { first });
   }
   if (tape.row.uuid === wanted) return tape;
   throw tapeNotReady(
     'wrong_tape',
     `The tape ${tape.row.name} is in drive ${drive.settings.name}, but ${name} is wanted.`,
     load,
+    { loaded: tape.row.name },
   );
 }
 

@@ -17,9 +17,9 @@ const mostDamages = 5;
 export async function copyArchives(input: CopyInput): Promise<RetrievalSummary | null> {
   const { id } = input;
   const run = newCopyRun(input);
-  const { host } = run.activities;
-  return untilCancelled(host, id, async () => {
-    for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
+  const { host, steps } = run.activities;
+  return untilCancelled(steps, id, async () => {
+    for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
       run.reader = 'reading';
       await Promise.all([fetchAll(run, page), storeAll(run)]);
       if (run.leaving || isLongRun()) return continueAsNew<typeof copyArchives>(input);
@@ -39,7 +39,7 @@ async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<voi
 
 /** Reads one archive into staging; false when it is to be tried again. */
 async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
-  const { from, fromHost, host } = run.activities;
+  const { from, fromHost, steps } = run.activities;
   const ref = { id: run.input.id, no: next.no };
   const summary = `${next.setId} group ${next.group}: read`;
   tellStep(run, 'reading', next);
@@ -57,12 +57,12 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
     }
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
-      await waitForTape(run, 'reading', reason, (why) =>
-        fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]),
-      );
+      await waitForTape(run, 'reading', reason, async (why) => {
+        await fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]);
+      });
       return false;
     }
-    await host.giveUpArchive(ref, reason);
+    await steps.giveUpArchive(ref, reason);
     return true;
   }
 }
@@ -123,7 +123,7 @@ function mustSync(run: CopyRun): boolean {
 }
 
 async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
-  const { to, toHost, host } = run.activities;
+  const { to, toHost, steps } = run.activities;
   const { unsynced, damages } = run;
   const ref = { id: run.input.id, no: next.no };
   const wanted = [...unsynced.values()].at(-1)?.tape;
@@ -156,14 +156,14 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
     } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
       // It is still to be read, and comes with the next page.
       damages.set(next.no, lost + 1);
-    } else await host.giveUpArchive(ref, reason);
+    } else await steps.giveUpArchive(ref, reason);
   }
 }
 
 /** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
 async function sync(run: CopyRun): Promise<void> {
   const { id } = run.input;
-  const { to, toHost, host } = run.activities;
+  const { to, toHost, steps } = run.activities;
   const { syncing } = run.backOff;
   for (const tape of new Set([...run.unsynced.values()].map((written) => written.tape))) {
     const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
@@ -191,7 +191,7 @@ async function sync(run: CopyRun): Promise<void> {
         );
         continue;
       }
-      for (const given of nos) await host.giveUpArchive({ id, no: given }, reason);
+      for (const given of nos) await steps.giveUpArchive({ id, no: given }, reason);
     }
     for (const no of nos) run.unsynced.delete(no);
   }

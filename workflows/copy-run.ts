@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
+import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../activities/index.js';
 import type { NextArchive } from '../activities/retrieval.js';
 import { activityOptions } from './activity-options.js';
 import { BackOff, isLongRun } from './back-off.js';
@@ -43,6 +43,7 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
   const source = activityOptions(options, drive);
   const target = activityOptions(options, toDrive);
   return {
+    steps: proxyActivities<ArchiveActivities>(source.bookkeeping),
     host: proxyActivities<DriveHostActivities>(source.host),
     from: proxyActivities<DriveActivities>({ ...source.read, priority }),
     to: proxyActivities<DriveActivities>({ ...target.drive, priority }),
@@ -58,12 +59,12 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
 export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
   if (isLongRun()) leave(run);
   if (run.leaving) return;
-  const { host } = run.activities;
+  const { steps } = run.activities;
   try {
     await run.waits.run(wait);
   } catch (error) {
     if (!isCancellation(error) || !isLeaving(run)) throw error;
-    await host.recordRetrievalState(run.input.id, 'running', null);
+    await steps.recordRetrievalState(run.input.id, 'running', null);
   }
 }
 
@@ -86,7 +87,7 @@ export async function waitForTape(
   watch: (summary: string) => Promise<void>,
 ): Promise<void> {
   const { activities, backOff, input } = run;
-  await waiting(run, () => waitForPerson(activities.host, input.id, reason, backOff[half], watch));
+  await waiting(run, () => waitForPerson(activities.steps, input.id, reason, backOff[half], watch));
 }
 
 /** Tells the Temporal UI what is done now. */

@@ -100,7 +100,10 @@ export function retrievalWorkflowId(id: string, installation: string): string {
 export interface RetrievalInput {
   id: string;
   kind: 'restore' | 'verify';
+  /** The drive that reads; of several the one that has read last, on whose host the retrieval ends. */
   drive: string;
+  /** All drives that may read, where those are several. */
+  drives?: string[];
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
 }
 

@@ -5,35 +5,35 @@ import {
   setHandler,
   type proxyActivities,
 } from '@temporalio/workflow';
-import type { DriveHostActivities } from '../activities/index.js';
+import type { ArchiveActivities } from '../activities/index.js';
 import type { BackOff } from './back-off.js';
 import { summaryText } from './server-limits.js';
 import { cancelRetrievalUpdate } from './messages.js';
 import { outlivingWorkers } from './set-run.js';
 
-type Host = ReturnType<typeof proxyActivities<DriveHostActivities>>;
+type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 
 /**
  * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is not there
  * all the same, the next wait begins with a pause.
  */
 export async function waitForPerson(
-  host: Host,
+  steps: Steps,
   id: string,
   reason: string,
   backOff: BackOff,
   watch: (summary: string) => Promise<void>,
 ): Promise<void> {
   setCurrentDetails(`**${id}** · waiting: ${reason}`);
-  await host.recordRetrievalState(id, 'waiting_for_tape', reason);
+  await steps.recordRetrievalState(id, 'waiting_for_tape', reason);
   await backOff.pause(`again in a while: ${reason}`);
   await outlivingWorkers(() => watch(summaryText(reason)));
-  await host.recordRetrievalState(id, 'running', null);
+  await steps.recordRetrievalState(id, 'running', null);
 }
 
 /** Runs a retrieval until a command cancels it, and writes that down; null: it was cancelled. */
 export async function untilCancelled<Result>(
-  host: Host,
+  steps: Steps,
   id: string,
   run: () => Promise<Result>,
 ): Promise<Result | null> {
@@ -43,7 +43,7 @@ export async function untilCancelled<Result>(
     return await work.run(run);
   } catch (error) {
     if (!isCancellation(error) || !work.consideredCancelled) throw error;
-    await host.recordRetrievalState(id, 'cancelled', 'by a command');
+    await steps.recordRetrievalState(id, 'cancelled', 'by a command');
     return null;
   }
 }

@@ -1,10 +1,11 @@
 import { continueAsNew, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { DriveActivities, DriveHostActivities } from '../activities/index.js';
+import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../activities/index.js';
 import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { activityOptions } from './activity-options.js';
 import type { TargetLack } from '../activities/restore-target.js';
 import { BackOff, isLongRun } from './back-off.js';
+import { findTape } from './find-tape.js';
 import type { RetrievalInput } from './messages.js';
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
 import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from './set-run.js';
@@ -12,27 +13,48 @@ import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
 
+/** How one drive is asked. */
+function readerOf({ kind, options }: RetrievalInput, drive: string) {
+  const policies = activityOptions(options, drive);
+  return {
+    slot: proxyActivities<DriveActivities>({
+      ...policies.read,
+      priority: { priorityKey: priorities[kind] },
+    }),
+    host: proxyActivities<DriveHostActivities>(policies.host),
+    watching: proxyActivities<DriveHostActivities>(policies.watchTape),
+  };
+}
+
 /**
- * A restore or a verify: archive after archive in tape order, in the drive's slot. It waits for each tape by name, holds
- * the slot for one archive at a time, and goes on after any crash with the first archive that was not recorded as read.
+ * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for each
+ * tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that was not
+ * recorded as read.
  */
 export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
-  const { id, kind, drive, options } = input;
-  const policies = activityOptions(options, drive);
-  const host = proxyActivities<DriveHostActivities>(policies.host);
-  const slot = proxyActivities<DriveActivities>({
-    ...policies.read,
-    priority: { priorityKey: priorities[kind] },
-  });
-  const watching = proxyActivities<DriveHostActivities>(policies.watchTape);
+  const { id, kind, options, drives = [input.drive] } = input;
+  const steps = proxyActivities<ArchiveActivities>(activityOptions(options, input.drive).bookkeeping);
+  const readers = new Map(drives.map((drive) => [drive, readerOf(input, drive)]));
+  const readerIn = (drive: string) => readers.get(drive) ?? readerOf(input, drive);
+  /** The drive that reads, and of several the tape that is in it, as far as is known. */
+  let { drive } = input;
+  let loaded: string | null = null;
   /**
    * Reads one archive, however often its tape or its target has to be waited for; `long`: the next run does. `unusable`: no
    * other archive needs to be read either, since the target takes none.
    */
-  const readOne = async ({ no, setId, group }: NextArchive): Promise<'done' | 'long' | 'unusable'> => {
+  const readOne = async (next: NextArchive): Promise<'done' | 'long' | 'unusable'> => {
+    const { no, setId, group } = next;
     const backOff = new BackOff();
     while (!isLongRun()) {
-      setCurrentDetails(`**${id}** · reading group ${group} of set ${setId} (archive ${no})`);
+      if (drives.length > 1 && loaded !== next.tape) {
+        ({ drive, tape: loaded } = await findTape(input, drives, next));
+        if (loaded === null) return 'done';
+      }
+      setCurrentDetails(
+        `**${id}** · reading group ${group} of set ${setId} (archive ${no}) in drive ${drive}`,
+      );
+      const { slot, watching } = readerIn(drive);
       try {
         const summary = `${setId} group ${group}: ${kind}`;
         await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
@@ -43,29 +65,36 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
         const reason = failureReason(error);
         const type = failureType(error) ?? '';
         if (['TargetUnusable', 'TargetFailed'].includes(type)) {
-          await host.recordRetrievalState(id, 'failed', reason);
+          await steps.recordRetrievalState(id, 'failed', reason);
           return 'unusable';
         }
         if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
-          await host.giveUpArchive({ id, no }, reason);
+          await steps.giveUpArchive({ id, no }, reason);
           return 'done';
         }
+        if (drives.length > 1 && type === 'TapeNotReady') {
+          loaded = null;
+          await backOff.pause(`again in a while: ${reason}`);
+          continue;
+        }
         const lack = failureDetails(error)['lack'] as TargetLack | undefined;
-        await waitForPerson(host, id, reason, backOff, (summary) =>
-          watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack]),
-        );
+        const among = drives.length > 1 ? { at: 0, drives } : undefined;
+        await waitForPerson(steps, id, reason, backOff, async (summary) => {
+          await watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack, among]);
+        });
       }
     }
     return 'long';
   };
-  return untilCancelled(host, id, async () => {
-    for (let page = await host.nextArchives(id); page.length > 0; page = await host.nextArchives(id)) {
+  const finish = () => readerIn(drive).host.finishRetrieval(id);
+  return untilCancelled(steps, id, async () => {
+    for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
       for (const next of page) {
         const read = await readOne(next);
-        if (read === 'long') return continueAsNew<typeof retrieveArchives>(input);
-        if (read === 'unusable') return host.finishRetrieval(id);
+        if (read === 'long') return continueAsNew<typeof retrieveArchives>({ ...input, drive });
+        if (read === 'unusable') return finish();
       }
     }
-    return host.finishRetrieval(id);
+    return finish();
   });
 }

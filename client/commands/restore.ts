@@ -9,19 +9,19 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { newestSetWith, setNamed, setWithFiles } from '../../catalog/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { ownFolderAround } from '../../config/own-folders.js';
-import { driveNamed, type Settings } from '../../config/settings.js';
+import { readingDrives, type Settings } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { memberNamesOf, requireGlob, shownPath } from '../names.js';
 import { inSession, userPath, type Session } from '../session.js';
-import { tapeInDrive } from '../drive-looks.js';
+import { tapesInDrives } from '../drive-looks.js';
 
 interface RestoreFlags {
   target: string;
   include: string[];
   path?: string;
   overwrite: string;
-  drive: string;
+  drive?: string;
 }
 
 const overwriteModes = ['never', 'if-newer', 'always'];
@@ -40,7 +40,7 @@ export function addRestore(program: Command): void {
       'replace files and links that are in the target already: never, if-newer or always; a folder that is there keeps its mode, owner and time unless always',
       'never',
     )
-    .option('--drive <name>', 'drive to read with', 'lto1')
+    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
     );
@@ -54,7 +54,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
       'It is never, if-newer or always.',
     );
   }
-  const drive = driveNamed(session.settings, flags.drive);
+  const { drive, any_drive, names } = readingDrives(session.settings, flags.drive);
   const catalog = await session.catalog();
   const selection = selectionFrom(flags);
   const setId = await setToRestore(catalog, setName, flags);
@@ -63,7 +63,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const wanted: NewRetrieval = {
     kind: 'restore',
     subject: setId,
-    drive: drive.name,
+    ...{ drive, any_drive },
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
@@ -72,7 +72,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const doubt = doubtOf(set);
   if (doubt !== undefined) session.say(doubt);
   const unfinished = await unfinishedLike(catalog, wanted);
-  const loaded = unfinished === undefined ? await tapeInDrive(session, drive.name) : undefined;
+  const loaded = unfinished === undefined ? await tapesInDrives(session, names) : [];
   const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
 }
@@ -82,7 +82,7 @@ async function planNew(
   setId: string,
   selection: Selection,
   wanted: NewRetrieval,
-  loaded: string | undefined,
+  loaded: readonly string[],
 ) {
   const plan = await planRestore(catalog, setId, selection, loaded);
   if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);

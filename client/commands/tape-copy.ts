@@ -3,7 +3,7 @@ import { openReading, type Reading } from '../../catalog/open-reading.js';
 import { nameOfSubject } from '../../catalog/reading-subject.js';
 import { driveNamed, type Settings } from '../../config/settings.js';
 import { shownNumber } from '../../config/counts.js';
-import { tapeInDrive } from '../drive-looks.js';
+import { tapesInDrives } from '../drive-looks.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { latestOption, subjectWish } from '../reading-wish.js';
 import { inSession, type Session } from '../session.js';
@@ -53,7 +53,7 @@ async function copyTape(session: Session, given: string | undefined, flags: Copy
   const copy = plannedCopy(session.settings, flags);
   const catalog = await session.catalog();
   const subject = await nameOfSubject(catalog, wish, 'copy');
-  const opened = await openReading(catalog, subject, copy, () => tapeInDrive(session, copy.drive));
+  const opened = await openReading(catalog, subject, copy, () => tapesInDrives(session, [copy.drive]));
   if ('row' in opened) {
     await runRetrieval(session, opened.row, opened);
     return;

@@ -10,8 +10,8 @@ import {
 } from '../../catalog/retrievals.js';
 import { tapeByUuid } from '../../catalog/tapes.js';
 import { usageFailure } from '../../config/failures.js';
-import { driveNamed, type Settings } from '../../config/settings.js';
-import { tapeInDrive } from '../drive-looks.js';
+import { driveNamed, readingDrives, type Settings } from '../../config/settings.js';
+import { tapesInDrives } from '../drive-looks.js';
 import { exitCodes } from '../exit-codes.js';
 import { runRetrieval } from '../follow-retrieval.js';
 import { latestOption, subjectWish } from '../reading-wish.js';
@@ -32,7 +32,7 @@ export function addVerify(program: Command): void {
 export function verifyArguments(command: Command): Command {
   return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
     .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
-    .option('--drive <name>', 'drive to read with', 'lto1')
+    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--repair',
       'then write what is damaged, or was on a lost tape, anew from another copy, to a tape of the same pool',
@@ -44,7 +44,7 @@ export function verifyArguments(command: Command): Command {
 export interface VerifyFlags {
   latest: string[];
   sample: string;
-  drive: string;
+  drive?: string;
   repair?: true;
   toDrive?: string;
 }
@@ -58,7 +58,8 @@ export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<R
       `--sample cannot be ${JSON.stringify(flags.sample)}.`,
       'It is a part in percent, such as 5.',
     );
-  return { kind: 'verify', drive: driveNamed(settings, flags.drive).name, percent };
+  const { drive, any_drive } = readingDrives(settings, flags.drive);
+  return { kind: 'verify', drive, any_drive, percent };
 }
 
 async function verify(session: Session, subject: string, flags: VerifyFlags): Promise<void> {
@@ -68,11 +69,11 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
   }
   const { settings } = session;
   const catalog = await session.catalog();
-  const drive = driveNamed(settings, flags.drive);
-  const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive);
+  const { drive } = readingDrives(settings, flags.drive);
+  const toDrive = driveNamed(settings, flags.toDrive ?? drive);
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
-    ...{ kind: 'copy', subject, drive: drive.name, to_drive: toDrive.name, target: null },
+    ...{ kind: 'copy', subject, drive, to_drive: toDrive.name, target: null },
     ...{ overwrite: 'never', selection: JSON.stringify({ repair: true }) },
   };
   const unfinished = await unfinishedLike(catalog, wanted);
@@ -87,7 +88,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     const { state } = await retrievalNamed(catalog, verified);
     if (!['completed', 'incomplete'].includes(state)) return;
   }
-  const plan = await planRepair(catalog, what, await tapeInDrive(session, drive.name));
+  const plan = await planRepair(catalog, what, await tapesInDrives(session, [drive]));
   if (plan.archives.length > 0) {
     const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
     await runRetrieval(session, repair, { attached: false });

@@ -62,15 +62,17 @@ async function assertsPauses(workflowId: string, pauses: number[]): Promise<void
 
 /** A retrieval whose steps go well, but those that a test gives. */
 async function serve(t: TestContext, steps: Record<string, (...args: never[]) => unknown>): Promise<void> {
-  await alone.serveArchive(t, { none: () => undefined });
-  await alone.serveDrive(t, 'lto1', {
+  await alone.serveArchive(t, {
     nextArchives: () => [archive],
     recordRetrievalState: () => undefined,
+    giveUpArchive: () => undefined,
+    ...steps,
+  });
+  await alone.serveDrive(t, 'lto1', {
     watchForRetrieval: () => undefined,
     watchForCopy: () => undefined,
     waitForCopyRoom: () => undefined,
     fetchArchive: () => 'staged',
-    giveUpArchive: () => undefined,
     finishRetrieval: () => ({ status: 'completed' }),
     ...steps,
   });

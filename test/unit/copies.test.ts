@@ -260,14 +260,14 @@ test('a restore takes the copy that is at hand and good, and goes on with the ot
   const everything = { names: [], globs: [] };
   const uuid = async (name: string) => (await tapeByName(catalog, name))?.uuid ?? '';
   const tapes = async (loaded?: string) =>
-    (await planRestore(catalog, setId, everything, loaded)).archives.map(({ tape }) => tape);
+    (await planRestore(catalog, setId, everything, loaded === undefined ? [] : [loaded])).archives.map(({ tape }) => tape);
   const [a1, b1] = [await uuid('TAPE01'), await uuid('B1')];
   assert.deepEqual(await tapes(), [a1, a1]);
   assert.deepEqual(await tapes(b1), [b1, b1]);
 
   // In its second block, so that the folder in the first can be had.
   flipBit(archive('A1', 1), 1_200_000);
-  const { archives } = await planRestore(catalog, setId, everything, a1);
+  const { archives } = await planRestore(catalog, setId, everything, [a1]);
   const target = tempFolder(t);
   const id = await begin('restore', archives, target);
   const read = async () => {
@@ -298,7 +298,7 @@ test('a restore takes the copy that is at hand and good, and goes on with the ot
 
   const second = await begin(
     'restore',
-    (await planRestore(catalog, setId, everything, a1)).archives,
+    (await planRestore(catalog, setId, everything, [a1])).archives,
     tempFolder(t),
   );
   const row = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail();

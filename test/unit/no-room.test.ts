@@ -63,7 +63,7 @@ test('a restore into a target without inodes waits for inodes, however many byte
   assert.equal(failure.type, 'TargetNotReady');
   const [{ lack }] = failure.details as [{ lack: TargetLack }];
   assert.equal(lack.room.inodes, 0);
-  const { first, ended } = await waits(() => watchForRetrieval(deps, ref, lack));
+  const { first, ended } = await waits(async () => void (await watchForRetrieval(deps, ref, lack)));
   assert.match(first, /takes no more/);
   rmSync(others, { recursive: true });
   assert.equal(await ended, 'ended');
