@@ -58,6 +58,9 @@ export async function requireNamespace(
   }
 }
 
+/** Clients whose server has said that it knows our search attributes. */
+const prepared = new WeakSet<TemporalServer['client']>();
+
 /**
  * Tells the server of our search attributes, when it does not know them, and waits until it says that it does. The embedded
  * one is started with them, but learns so only those of a namespace that it makes: one of a version before has fewer.
@@ -81,7 +84,10 @@ export async function prepareServer(server: TemporalServer): Promise<void> {
   try {
     const deadline = performance.now() + learnWithinMs;
     let unknown = await missing();
-    if (Object.keys(unknown).length === 0) return;
+    if (Object.keys(unknown).length === 0) {
+      prepared.add(client);
+      return;
+    }
     await operatorService
       .addSearchAttributes({ namespace, searchAttributes: unknown })
       .catch(notThereAlready);
@@ -90,6 +96,7 @@ export async function prepareServer(server: TemporalServer): Promise<void> {
         throw new Error(`it does not know ${Object.keys(unknown).join(', ')} yet`);
       await sleep(lookAgainMs);
     }
+    prepared.add(client);
   } catch (error) {
     if (grpcStatus(error) === grpc.NOT_FOUND) throw noNamespace(target);
     throw new TapeflowFailure(
@@ -109,14 +116,14 @@ function notThereAlready(error: unknown): void {
 }
 
 /**
- * Starts something on a prepared server, and again while the part of it that was asked has not heard of our search attributes:
+ * Starts something on a server that is prepared, by this call if it was not yet, and again while the part of it that was asked has not heard of our search attributes:
  * in a new namespace that takes some seconds.
  */
 export async function startWhenReady<Result>(
   server: TemporalServer,
   start: () => Promise<Result>,
 ): Promise<Result> {
-  await prepareServer(server);
+  if (!prepared.has(server.client)) await prepareServer(server);
   const deadline = performance.now() + learnWithinMs;
   for (;;) {
     try {
@@ -124,6 +131,8 @@ export async function startWhenReady<Result>(
     } catch (error) {
       if (!isUnknownAttribute(error) || performance.now() > deadline) throw error;
       await sleep(lookAgainMs);
+      // Its database may have been replaced since it was asked.
+      await prepareServer(server);
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Server, Session } from '../../client/session.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { openSet, setNamed } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
+import { prepareServer } from '../../workers/prepare-server.js';
 import { searchAttributes } from '../../workflows/messages.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -34,7 +35,9 @@ test('a set that the server refuses is failed and says why; one whose server is 
   t.after(() => catalog.destroy());
   const session = { catalog: async () => catalog } as Session;
   const wanted = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
-  const begin = async (answers: (Error | undefined)[]) => {
+  let asked = 0;
+  const begin = async (answers: (Error | undefined)[], isPrepared = false) => {
+    asked = 0;
     const { set } = await openSet(catalog, { ...wanted, sources: ['/srv'] }, { fresh: true });
     const start = async () => {
       const answer = answers.shift();
@@ -44,7 +47,12 @@ test('a set that the server refuses is failed and says why; one whose server is 
     const describe = () => Promise.reject(new WorkflowNotFoundError('none', 'w', undefined));
     const workflow = { start, getHandle: () => ({ describe }) };
     const customAttributes = Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2]));
-    const operatorService = { listSearchAttributes: async () => ({ customAttributes }) };
+    const operatorService = {
+      listSearchAttributes: async () => {
+        asked += 1;
+        return { customAttributes };
+      },
+    };
     const connection = { operatorService };
     const withDeadline = <Result>(_: number, run: () => Result) => run();
     const server = {
@@ -52,6 +60,7 @@ test('a set that the server refuses is failed and says why; one whose server is 
       installation: 'i',
       client: { connection, workflow, withDeadline },
     } as unknown as Server;
+    if (isPrepared) await prepareServer(server);
     const told = await beginSet(session, server, set, { retry: false }).then(
       () => 'begun',
       (error: unknown) => describeError(error),
@@ -75,4 +84,7 @@ test('a set that the server refuses is failed and says why; one whose server is 
     state: 'scanning',
     reason: null,
   });
+  assert.equal(asked, 3, 'a server that lacks them after all is told again');
+  assert.equal((await begin([undefined], true)).told, 'begun');
+  assert.equal(asked, 1, 'a command that has prepared the server does not ask again');
 });
