@@ -16,18 +16,19 @@ after(async () => {
 async function restoreThatFails(t: TestContext, id: string, type: string): Promise<string[]> {
   const calls: string[] = [];
   let state = 'running';
-  await workflows.serveArchive(t, { none: () => undefined });
-  await workflows.serveDrive(t, 'lto1', {
+  await workflows.serveArchive(t, {
     nextArchives: () => [1, 2, 3].map((no) => ({ no, setId: '2026-11_000001', group: no })),
-    readArchive: ({ no }: { no: number }) => {
-      calls.push(`read ${no}`);
-      throw ApplicationFailure.create({ type, message: 'The target fails.', nonRetryable: false });
-    },
     recordRetrievalState: (_: string, now: string, reason: string) => {
       state = now;
       calls.push(`${now}: ${reason}`);
     },
     giveUpArchive: () => void calls.push('gave up'),
+  });
+  await workflows.serveDrive(t, 'lto1', {
+    readArchive: ({ no }: { no: number }) => {
+      calls.push(`read ${no}`);
+      throw ApplicationFailure.create({ type, message: 'The target fails.', nonRetryable: false });
+    },
     finishRetrieval: () => ({ status: state }),
   });
   const options = { heartbeatSeconds: 5, retrySeconds: 0.01, tapeRetrySeconds: 0.01, retryAttempts: 2 };
