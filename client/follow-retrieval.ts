@@ -20,6 +20,8 @@ import { counted, shownNumber } from '../config/counts.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
 import { jsonPath, shownPath } from './names.js';
+import { stepLine } from './live-view.js';
+import { pendingReads, type PendingStep } from './pending-steps.js';
 import { connectServer, findServer, type Server, type Session } from './session.js';
 
 /** Milliseconds between two looks at the catalog. */
@@ -59,6 +61,7 @@ async function followRetrieval(
   let said = '';
   let done = -1;
   let waits = false;
+  const stuck = new Set<string>();
   try {
     for (let looks = 1; !interrupt.happened; looks += 1) {
       const summary = await summarizeRetrieval(catalog, row.id);
@@ -71,6 +74,13 @@ async function followRetrieval(
       if (summary.reason !== null && summary.reason !== said) session.say(`Waiting: ${summary.reason}`);
       said = summary.reason ?? said;
       if (lost) throw hostLost(row.id);
+      if (looks % looksPerQuestion === 0)
+        for (const step of await pendingReads(server, row.id)) {
+          const line = step.details.stuck === true ? stepLine(step) : undefined;
+          if (line === undefined || stuck.has(line)) continue;
+          stuck.add(line);
+          session.say(`Waiting: ${line}`);
+        }
       if (looks % looksPerQuestion === 0 && !waits) waits = await needsTakingUp(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
@@ -103,7 +113,11 @@ function sayProgress(session: Session, { archivesDone, archives, bytesDone, byte
 }
 
 /** Prints what became of a retrieval, or how far it is. Sets the exit code of one that has ended. */
-export async function printRetrieval(session: Session, summary: RetrievalSummary): Promise<void> {
+export async function printRetrieval(
+  session: Session,
+  summary: RetrievalSummary,
+  steps: readonly PendingStep[] = [],
+): Promise<void> {
   const catalog = await session.catalog();
   const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
   if (finalRetrievalStates.includes(status))
@@ -111,7 +125,7 @@ export async function printRetrieval(session: Session, summary: RetrievalSummary
   if (session.json) {
     for (const { path, reason } of await problemsOf(catalog, id, Number.MAX_SAFE_INTEGER))
       session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
-    session.emit(summary);
+    session.emit(finalRetrievalStates.includes(summary.status) ? summary : { ...summary, steps });
     return;
   }
   session.print('');
@@ -124,6 +138,7 @@ export async function printRetrieval(session: Session, summary: RetrievalSummary
   session.print(
     `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${shownNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
   );
+  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
     session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
   if (problems > problemsShown)

@@ -88,12 +88,28 @@ const stepWords: Record<string, string> = {
   watchTape: 'waiting for a tape',
   releaseArchives: 'releasing staged archives',
   finishSet: 'finishing',
+  readArchive: 'reading from tape',
+  watchForRetrieval: 'waiting for its tape, or for room in the target',
+  fetchArchive: 'reading from tape',
+  storeArchive: 'writing to tape',
+  syncCopies: 'syncing the tape',
+  watchForCopy: 'waiting for a tape',
+  waitForCopyRoom: 'waiting for room in staging',
+  finishRetrieval: 'finishing',
   cancelSet: 'cancelling',
 };
 
 /** The step in words, with its group if it has told one. */
 export function stepName({ activity, details }: Pick<PendingStep, 'activity' | 'details'>): string {
   return `${stepWords[activity] ?? activity}${details.group === undefined ? '' : ` (group ${details.group})`}`;
+}
+
+/** A step that is under way, or that something keeps from being so, in a line; undefined: it only waits for its turn. */
+export function stepLine(step: PendingStep): string | undefined {
+  const { why } = step.details;
+  if (!step.started && why === undefined) return undefined;
+  const again = step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : '';
+  return `${stepName(step)}${why === undefined ? '' : `: ${why}`}${again}`;
 }
 
 function driveLines(summary: SetSummary, steps: readonly PendingStep[], bar: Bar): string[] {

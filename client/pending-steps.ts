@@ -1,6 +1,6 @@
 import { timeOfDay } from '../config/local-time.js';
 import type { Server } from './session.js';
-import { setHandle } from './session.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../workflows/messages.js';
 
 /** An activity of a set that is under way, with what its last heartbeat told. Bytes are bytes. */
 export interface PendingStep {
@@ -36,10 +36,19 @@ const startedState = 2;
 const answerWithinMs = 2000;
 
 /** What the server says is under way; nothing when it cannot be asked now. For people only: no step trusts it. */
-export async function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
+export function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
+  return stepsOf(server, backupWorkflowId(setId, server.installation));
+}
+
+/** The same for a restore, a verify or a copy. */
+export function pendingReads(server: Server, id: string): Promise<PendingStep[]> {
+  return stepsOf(server, retrievalWorkflowId(id, server.installation));
+}
+
+async function stepsOf(server: Server, workflowId: string): Promise<PendingStep[]> {
   try {
     const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
-      setHandle(server, setId).describe(),
+      server.client.workflow.getHandle(workflowId).describe(),
     );
     return (raw.pendingActivities ?? []).map((pending) => stepOf(pending, Date.now()));
   } catch {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
+import { finalRetrievalStates, summarizeRetrieval, unfinishedRetrievals } from '../../catalog/retrievals.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../catalog/sets.js';
 import { describeError } from '../../config/failures.js';
@@ -10,8 +10,8 @@ import { entryListsObject, printEntryLists } from '../entry-lists.js';
 import { exitCodeOf, modeText, resultObject } from '../follow.js';
 import { isRetrievalId, printRetrieval } from '../follow-retrieval.js';
 import { anotherCopy } from '../keeping-text.js';
-import { stepName } from '../live-view.js';
-import { pendingSteps } from '../pending-steps.js';
+import { stepLine } from '../live-view.js';
+import { pendingReads, pendingSteps } from '../pending-steps.js';
 import { findServer, inReadingSession, type Server, type Session } from '../session.js';
 import { troubleOf } from '../set-health.js';
 
@@ -31,7 +31,19 @@ export function addStatus(program: Command): void {
 async function printRetrievals(session: Session, id: string | undefined): Promise<void> {
   const catalog = await session.catalog();
   const ids = id === undefined ? (await unfinishedRetrievals(catalog)).map((row) => row.id) : [id];
-  for (const one of ids) await printRetrieval(session, await summarizeRetrieval(catalog, one));
+  let server: Server | undefined;
+  try {
+    for (const one of ids) {
+      const summary = await summarizeRetrieval(catalog, one);
+      const isOver = finalRetrievalStates.includes(summary.status);
+      // The catalog tells the rest, also while the server is away.
+      if (!isOver) server ??= await findServer(session).catch(() => undefined);
+      const steps = isOver || server === undefined ? [] : await pendingReads(server, one);
+      await printRetrieval(session, summary, steps);
+    }
+  } finally {
+    await server?.close();
+  }
 }
 
 async function printStatus(session: Session, setId: string | undefined): Promise<void> {
@@ -87,12 +99,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
         continue;
       }
       for (const line of statusLines(summary)) session.print(line);
-      for (const step of steps.filter((one) => one.started || one.details.why !== undefined)) {
-        const { why } = step.details;
-        session.print(
-          `  now:       ${stepName(step)}${why === undefined ? '' : `: ${why}`}${step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : ''}`,
-        );
-      }
+      for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now:       ${line}`);
       if (trouble !== undefined) {
         session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
         session.print(`             → ${trouble.advice}`);
