@@ -260,7 +260,9 @@ test('a restore takes the copy that is at hand and good, and goes on with the ot
   const everything = { names: [], globs: [] };
   const uuid = async (name: string) => (await tapeByName(catalog, name))?.uuid ?? '';
   const tapes = async (loaded?: string) =>
-    (await planRestore(catalog, setId, everything, loaded === undefined ? [] : [loaded])).archives.map(({ tape }) => tape);
+    (await planRestore(catalog, setId, everything, loaded === undefined ? [] : [loaded])).archives.map(
+      ({ tape }) => tape,
+    );
   const [a1, b1] = [await uuid('TAPE01'), await uuid('B1')];
   assert.deepEqual(await tapes(), [a1, a1]);
   assert.deepEqual(await tapes(b1), [b1, b1]);
