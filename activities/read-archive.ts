@@ -26,6 +26,7 @@ import {
   type RetrievalRow,
 } from '../catalog/retrievals.js';
 import { selectedFiles } from '../catalog/selected-files.js';
+import { forgetMark, wasMarked } from '../catalog/set-end.js';
 import { copyOf, tapeByUuid } from '../catalog/tapes.js';
 import { counted, shownNumber } from '../config/counts.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
@@ -33,6 +34,7 @@ import { ownEntries } from '../config/own-folders.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { dropFromCache, syncFileSystem } from '../staging/page-cache.js';
 import { confirmMedium } from '../tape/drive.js';
+import { hasEndMark } from '../tape/end-mark.js';
 import { hashOf } from '../tape/hash-file.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
@@ -73,6 +75,7 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
     const missed = await missedMembers(catalog, row);
     const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, tape);
     if (retrieval.target !== null) await syncFileSystem(retrieval.target);
+    if (retrieval.kind === 'verify') await noteGoneMark(deps, row, tape);
     attempt.throwIfCancelled();
     const other = await attempt.commit(() => record(deps, retrieval, row, read));
     const level = read.damage === null ? 'info' : 'warn';
@@ -83,6 +86,19 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
       other === undefined ? 'archive read' : 'archive damaged; what is missing is read from another copy',
     );
   });
+}
+
+/** An end mark that is gone from its tape: the catalog is told, by which the verify says so at its end. No file is the worse for it. */
+async function noteGoneMark(
+  { catalog, drive }: DriveDeps,
+  { set_id: setId }: RetrievalArchiveRow,
+  tape: LoadedTape,
+): Promise<void> {
+  const { uuid } = tape.row;
+  if (!(await wasMarked(catalog, setId, uuid)) || (await hasEndMark(drive.settings.path, setId))) return;
+  // Of a tape that went away everything is gone.
+  await confirmMedium(drive.settings, tape.medium);
+  await forgetMark(catalog, setId, uuid);
 }
 
 interface Reading {

@@ -78,6 +78,27 @@ export async function noteMark(db: Catalog, setId: string, tape: string, end: Se
     .execute();
 }
 
+/** Notes that a tape has no mark of a set any more. */
+export async function forgetMark(db: Catalog, setId: string, tape: string): Promise<void> {
+  await db.deleteFrom('end_marks').where('set_id', '=', setId).where('tape_uuid', '=', tape).execute();
+}
+
+/** Names of the tapes that tell the end of a set as it is. */
+export async function tapesThatTell(db: Catalog, set: SetRow): Promise<string[]> {
+  const end = await endOf(db, set);
+  if (end === undefined) return [];
+  const rows = await db
+    .selectFrom('end_marks')
+    .innerJoin('tapes', 'tapes.uuid', 'end_marks.tape_uuid')
+    .select('tapes.name')
+    .where('end_marks.set_id', '=', set.id)
+    .where('end_marks.facts', '=', endText(end))
+    .where('tapes.state', '!=', 'lost')
+    .orderBy('tapes.name')
+    .execute();
+  return rows.map((row) => row.name);
+}
+
 /** States of a tape that a mark is written to. */
 const takesMarks: readonly TapeState[] = ['usable', 'full'];
 

@@ -19,6 +19,7 @@ import { cancelRetrievalUpdate, retrievalWorkflowId } from '../workflows/message
 import { counted, shownNumber } from '../config/counts.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './follow.js';
+import { missingMarks } from './missing-marks.js';
 import { jsonPath, shownPath } from './names.js';
 import { stepLine } from './live-view.js';
 import { pendingReads, type PendingStep } from './pending-steps.js';
@@ -122,10 +123,16 @@ export async function printRetrieval(
   const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
   if (finalRetrievalStates.includes(status))
     process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
+  // A verify of what is gone since has nothing to say of it.
+  const marks =
+    kind === 'verify' && finalRetrievalStates.includes(status)
+      ? await missingMarks(catalog, summary.subject).catch(() => [])
+      : [];
   if (session.json) {
     for (const { path, reason } of await problemsOf(catalog, id, Number.MAX_SAFE_INTEGER))
       session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
-    session.emit(finalRetrievalStates.includes(summary.status) ? summary : { ...summary, steps });
+    const more = finalRetrievalStates.includes(summary.status) ? {} : { steps };
+    session.emit({ ...summary, ...more, ...(marks.length === 0 ? {} : { notes: marks }) });
     return;
   }
   session.print('');
@@ -145,6 +152,7 @@ export async function printRetrieval(
     session.print(
       `  … and ${shownNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
+  for (const sentence of marks) session.print(sentence);
 }
 
 function hostLost(id: string): TapeflowFailure {

@@ -67,6 +67,17 @@ function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: st
   return { mark };
 }
 
+/** True when something has the name of a set's end mark on a tape: its name alone is looked at, which moves no tape. */
+export async function hasEndMark(mountPoint: string, setId: string): Promise<boolean> {
+  try {
+    await onSide('tape', () => lstat(path.join(tapeFolder(mountPoint, setId), endMarkName(setId))));
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    throw error;
+  }
+}
+
 export interface MarkWriting {
   mountPoint: string;
   setId: string;

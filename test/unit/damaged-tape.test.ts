@@ -66,6 +66,11 @@ test('a tape that contradicts the catalog, or of which nothing can be read, is n
   const contradicting = await other.readAgain(true);
   assert.equal(contradicting.tape.state, 'foreign');
   assert.equal(contradicting.contradictions, 5, 'four archives and an end mark');
+  const partly = await rebuilt();
+  const another = { sha256: '0'.repeat(64) };
+  await partly.catalog.updateTable('archives').set(another).where('group_no', '=', 1).execute();
+  const { tape, counts, contradictions } = await partly.readAgain(true);
+  assert.deepEqual([tape.state, counts.known, contradictions], ['foreign', 3, 1]);
 
   for (const archive of archives) rmSync(archive);
   const { reading } = await rebuilt(true);

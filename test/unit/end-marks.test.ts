@@ -16,6 +16,7 @@ import { markEnd } from '../../activities/end-marks.js';
 import { skipGroup } from '../../catalog/files.js';
 import { endOf, unmarkedCopies } from '../../catalog/set-end.js';
 import { setNamed } from '../../catalog/sets.js';
+import { missingMarks } from '../../client/missing-marks.js';
 import { endMarkName } from '../../staging/paths.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
@@ -211,4 +212,34 @@ test('a mark that is forged, damaged or no file costs nothing but itself, when i
   await sets.store(setId, 4);
   const set = await setNamed(sets.catalog, setId);
   assert.equal((await endOf(sets.catalog, set))?.groups, endMarkOn(tapeDir, setId).groups);
+});
+
+test('a verify says of a whole set whose tape does not tell its end that the mark is missing, what that means and what helps', async (t) => {
+  const sets = await setsInProcess(t, fourGroups);
+  const source = fourFiles(t);
+  const { setId } = await sets.backUp(source, 'full');
+  const said = () => missingMarks(sets.catalog, setId);
+  assert.equal((await sets.verify(setId)).status, 'completed');
+  assert.deepEqual(await said(), []);
+  assert.deepEqual(await unmarkedCopies(sets.catalog, setId), []);
+
+  rmSync(markFile(sets.tapeDir, setId));
+  assert.equal((await sets.verify(setId)).status, 'completed', 'it is no damage');
+  const missing = new RegExp(
+    `^Tape TAPE01 does not tell that the set ${setId} has ended: .* no damage, .* .tapeflow tape copy ${setId} --pool POOL.`,
+  );
+  assert.match((await said()).join('\n'), missing);
+  assert.match((await missingMarks(sets.catalog, 'TAPE01')).join('\n'), missing);
+  const { catalog, reading } = await sets.rebuilt();
+  assert.equal(reading.sets[0]?.ended, false);
+  assert.match(
+    (await missingMarks(catalog, setId)).join('\n'),
+    new RegExp(`^No tape that was read tells that the set ${setId} had ended: .* no damage`),
+  );
+
+  const unfinished = await sets.begin(source, 'full');
+  await sets.store(unfinished, 1);
+  rmSync(markFile(sets.tapeDir, unfinished));
+  await sets.verify(unfinished);
+  assert.deepEqual(await missingMarks(sets.catalog, unfinished), [], 'one that has not ended needs none');
 });

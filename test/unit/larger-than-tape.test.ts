@@ -87,7 +87,9 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
   );
   assert.deepEqual(sets.staged(setId), []);
   assert.deepEqual(endMarkOn(disk.folder, setId).groups, (await sets.groupsOf(setId)).length);
+  await recordSetState(catalog, setId, 'running', null);
   assert.deepEqual(await attempt(() => retryParkedGroups(deps, setId)), { groups: 0, first: 0 });
+  await recordSetState(catalog, setId, 'completed_with_skips', null);
 
   execFileSync('mount', ['-o', `remount,size=${8 * megabyte}`, disk.folder]);
   await catalog
@@ -217,17 +219,19 @@ test('a group of which every file fits, and all together do not, keeps as many a
   const source = tempFolder(t);
   for (const name of ['a', 'b', 'c']) writeTree(source, { [name]: noise(900_000, name) });
   execFileSync('ln', [path.join(source, 'c'), path.join(source, 'd')]);
-  writeFileSync(path.join(source, 'c'), noise(950_000, 'c'));
+  writeFileSync(path.join(source, 'c'), noise(850_000, 'c'));
   const setId = await sets.begin(source, 'full');
   await known();
   const [group = 0] = await sets.groupsOf(setId);
   assert.equal(await attempt(() => compressGroup(deps, { setId, group })), undefined);
   await sets.store(setId, group);
-  assert.deepEqual(sets.stored(setId), ['a', 'b']);
+  const skipped = (await sets.skipped(setId)).map(([name]) => name);
+  assert.equal(skipped.length, 1, 'two names of one content take its bytes once');
   assert.deepEqual(
-    (await sets.skipped(setId)).map(([name]) => name),
-    ['c', 'd'],
+    sets.stored(setId),
+    ['a', 'b', 'c', 'd'].filter((name) => name !== skipped[0]),
   );
+  assert.ok(skipped[0] === 'a' || skipped[0] === 'b', 'the largest');
 });
 
 test('what counts is the smallest pool of a set, by its largest tape that is ours and not lost; a copy that cannot be made is said', async (t) => {
