@@ -482,6 +482,11 @@ async function anyDrive({ schema }: Kysely<unknown>): Promise<void> {
   await schema.alterTable('retrievals').addColumn('looks', 'text').execute();
 }
 
+/** When the server was told of each schedule, by its own clock: a schedule of somebody else's is of another time. */
+async function toldSchedules({ schema }: Kysely<unknown>): Promise<void> {
+  await schema.alterTable('schedules').addColumn('told_at', integer).execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -505,4 +510,5 @@ export const migrations: Record<string, Migration> = {
   '0023_read_only_tapes': { up: readOnlyTapes },
   '0025_proven_messages': { up: provenMessages },
   '0029_any_drive': { up: anyDrive },
+  '0030_told_schedules': { up: toldSchedules },
 };

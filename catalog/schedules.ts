@@ -79,6 +79,20 @@ export async function pauseSchedule(db: Catalog, name: string, paused: boolean):
   await db.updateTable('schedules').set(set).where('name', '=', name).execute();
 }
 
+/** Notes when the server has made the schedule, of that beginning, as it was told. */
+export async function recordTold(
+  db: Catalog,
+  { name, created_at: madeAt }: Pick<ScheduleRow, 'name' | 'created_at'>,
+  toldAt: number,
+): Promise<void> {
+  await db
+    .updateTable('schedules')
+    .set({ told_at: toldAt })
+    .where('name', '=', name)
+    .where('created_at', '=', madeAt)
+    .execute();
+}
+
 /** Notes that a command asks for a run now. */
 export async function askForRun(db: Catalog, name: string): Promise<void> {
   await db.updateTable('schedules').set({ run_asked_at: Date.now() }).where('name', '=', name).execute();

@@ -366,6 +366,8 @@ export interface SchedulesTable {
   due_at: Generated<number | null>;
   /** When a command asked for a run that has not begun yet. */
   run_asked_at: Generated<number | null>;
+  /** When the server made it there, as the server says; null: it was not told of it. */
+  told_at: Generated<number | null>;
 }
 
 /** Starts of workflows that were used: each counts once. */

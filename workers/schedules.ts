@@ -6,7 +6,7 @@ import {
 } from '@temporalio/client';
 import { scheduledWork } from '../activities/scheduled-work.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { findSchedule, listSchedules, type ScheduleRow } from '../catalog/schedules.js';
+import { findSchedule, listSchedules, recordTold, type ScheduleRow } from '../catalog/schedules.js';
 import { queuesOf } from '../workflows/queues.js';
 import { cutToBytes } from '../workflows/server-limits.js';
 import { importSchedules } from './import-schedules.js';
@@ -15,6 +15,8 @@ import type { TemporalServer } from './temporal-target.js';
 
 /** Runs that were missed while no server ran are made up for when it is back within this time: the last of a day. */
 const catchupWindow = '1 day';
+/** Milliseconds that whoever tells the server of a schedule has for noting it. */
+const noteWithinMs = 30_000;
 /** Most bytes of the memo: the server keeps 2 KiB of it. */
 const memoBytes = 500;
 
@@ -53,16 +55,18 @@ export async function describeSchedule(
 
 /**
  * Makes a schedule on the server what the catalog says it is: one that is missing is made, one that is another, or that
- * somebody has changed there, is made anew.
+ * somebody has changed or made there, is made anew.
  *
  * @returns true when the server had to be told.
  */
-export async function tellSchedule(server: TemporalServer, row: ScheduleRow): Promise<boolean> {
+export async function tellSchedule(
+  server: TemporalServer,
+  catalog: Catalog,
+  row: ScheduleRow,
+): Promise<boolean> {
   const known = await describeSchedule(server, row.name);
   const handle = server.client.schedule.getHandle(scheduleId(row.name, server.installation));
-  // We never update one, so whoever did was somebody else.
-  const isOurs = known?.memo?.['made'] === row.created_at && known.info.lastUpdatedAt === undefined;
-  if (known !== undefined && isOurs) {
+  if (known !== undefined && (await isOurs(catalog, row, known))) {
     const paused = row.paused === 1;
     if (known.state.paused === paused) return false;
     await (paused ? handle.pause() : handle.unpause());
@@ -72,10 +76,29 @@ export async function tellSchedule(server: TemporalServer, row: ScheduleRow): Pr
   try {
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
-    // A command, or the worker of another machine, was faster.
+    // A command, or the worker of another machine, was faster, and notes it.
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    return true;
   }
+  const made = await describeSchedule(server, row.name);
+  if (made !== undefined) await recordTold(catalog, row, made.info.createdAt.getTime());
   return true;
+}
+
+/**
+ * True for the schedule that we have made: only its time of birth tells, which is the server's. Everything else can be read and
+ * copied. We never change one, so whoever did was somebody else.
+ */
+async function isOurs(
+  catalog: Catalog,
+  { name, created_at: madeAt }: ScheduleRow,
+  { memo, info: { createdAt, lastUpdatedAt } }: ScheduleDescription,
+): Promise<boolean> {
+  if (memo?.['made'] !== madeAt || lastUpdatedAt !== undefined) return false;
+  const toldAt = (await findSchedule(catalog, name))?.told_at ?? null;
+  if (toldAt !== null) return toldAt === createdAt.getTime();
+  // Another process of ours is about to note it.
+  return Date.now() - createdAt.getTime() < noteWithinMs;
 }
 
 /** Deletes a schedule on the server; one that is not there is no fault. */
@@ -96,7 +119,7 @@ export async function tellSchedules(server: TemporalServer, catalog: Catalog): P
   const told: string[] = [];
   await importSchedules(server, catalog);
   for (const row of await listSchedules(catalog)) {
-    if (!(await tellSchedule(server, row))) continue;
+    if (!(await tellSchedule(server, catalog, row))) continue;
     told.push(row.name);
     // It was removed in between: nobody else would delete what was just made.
     if ((await findSchedule(catalog, row.name)) === undefined) await forgetAtServer(server, row.name);

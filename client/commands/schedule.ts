@@ -126,7 +126,7 @@ async function makeSchedule(
   await insertSchedule(catalog, wanted, { replace });
   const row = await scheduleNamed(catalog, wanted.name);
   try {
-    await tellSchedule(server, row);
+    await tellSchedule(server, catalog, row);
   } catch (error) {
     if (before === undefined) await removeSchedule(catalog, wanted.name);
     else await insertSchedule(catalog, before, { replace: true });
@@ -204,8 +204,9 @@ function lastRunJson(run: LastRun) {
 }
 
 async function pause(session: Session, row: ScheduleRow): Promise<void> {
-  await pauseSchedule(await session.catalog(), row.name, true);
-  await whereServerRuns(session, (server) => tellSchedule(server, { ...row, paused: 1 }));
+  const catalog = await session.catalog();
+  await pauseSchedule(catalog, row.name, true);
+  await whereServerRuns(session, (server) => tellSchedule(server, catalog, { ...row, paused: 1 }));
   tell(session, row.name, 'is paused');
 }
 
@@ -216,19 +217,21 @@ async function remove(session: Session, row: ScheduleRow): Promise<void> {
 }
 
 async function resume(session: Session, row: ScheduleRow): Promise<void> {
-  await pauseSchedule(await session.catalog(), row.name, false);
+  const catalog = await session.catalog();
+  await pauseSchedule(catalog, row.name, false);
   await withServer(session, async (server) => {
-    await tellSchedule(server, { ...row, paused: 0 });
+    await tellSchedule(server, catalog, { ...row, paused: 0 });
     await server.lease?.stay();
   });
   tell(session, row.name, 'runs again');
 }
 
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
+  const catalog = await session.catalog();
   await withServer(session, async (server) => {
-    await tellSchedule(server, row);
+    await tellSchedule(server, catalog, row);
     // Without this the run would be taken for somebody else's.
-    await askForRun(await session.catalog(), row.name);
+    await askForRun(catalog, row.name);
     await server.client.schedule
       .getHandle(scheduleId(row.name, server.installation))
       .trigger(ScheduleOverlapPolicy.SKIP);

@@ -229,7 +229,7 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
     arguments: JSON.stringify(backup),
   };
   await insertSchedule(catalog, named, { replace: false });
-  await tellSchedule(server, (await findSchedule(catalog, 'yearly')) ?? assert.fail());
+  await tellSchedule(server, catalog, (await findSchedule(catalog, 'yearly')) ?? assert.fail());
   const ours = scheduleId('yearly', 'live');
   const sets = async () => (await catalog.selectFrom('sets').select('id').execute()).length;
   const before = await sets();
@@ -294,6 +294,36 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
   const { run_set: setId } = (await findSchedule(catalog, 'yearly')) ?? assert.fail();
   await live().comesTo(setId ?? '', 'completed');
   assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then/, 'once');
+});
+
+test('a schedule of ours that a stranger has replaced by one that looks like it is made anew', async () => {
+  const { catalog, server } = live();
+  const times = { cron: '30 2 * * *', zone: 'UTC', command: 'backup', arguments: '{}' };
+  await insertSchedule(catalog, { name: 'nightly', ...times }, { replace: false });
+  const tell = async () =>
+    tellSchedule(server, catalog, (await findSchedule(catalog, 'nightly')) ?? assert.fail());
+  const ours = { namespace, scheduleId: scheduleId('nightly', 'live') };
+  const asIt = () => server.client.workflowService.describeSchedule(ours);
+  assert.ok(await tell());
+  assert.ok(!(await tell()), 'it is there');
+  const { schedule, memo } = await asIt();
+  const never = {
+    structuredCalendar: [{ ...schedule?.spec?.structuredCalendar?.[0], year: [{ start: 2100 }] }],
+  };
+  const one = await stranger();
+  await one.call('deleteSchedule', ours);
+  const spec = { ...schedule?.spec, ...never };
+  await one.call('createSchedule', {
+    ...ours,
+    requestId: randomUUID(),
+    schedule: { ...schedule, spec },
+    memo,
+  });
+  const next = async () => (await asIt()).info?.futureActionTimes?.[0]?.seconds?.toString();
+  assert.match(new Date(Number(await next()) * 1000).toISOString(), /^2100-/, 'the stranger has made it so');
+  assert.ok(await tell());
+  assert.ok(Number(await next()) * 1000 < Date.now() + 86_400_000, 'it is due within a day again');
+  assert.ok(!(await tell()));
 });
 
 /** A run of which our workers get no task: a false worker has them, and asks for the steps that the test tells it. */
