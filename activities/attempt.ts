@@ -238,17 +238,18 @@ export function inDrive<Result>(
   return asAttempt(body, condition, asks);
 }
 
-function isShutDown({ aborted, reason }: AbortSignal): boolean {
+/** True when the step was aborted because its worker shuts down. */
+export function isShutDown({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
 }
 
 /** Of a step that is tried once or a few times, an attempt that a shutdown ends must not be one of them. */
-function isCounted(attempts = 0): boolean {
+export function isCounted(attempts = 0): boolean {
   return attempts > 0 && Number.isFinite(attempts);
 }
 
 /** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */
-function endedByShutdown(): ApplicationFailure {
+export function endedByShutdown(): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'WorkerShutdown',
     message: 'Its worker was shut down.',

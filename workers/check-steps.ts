@@ -6,6 +6,7 @@ import {
   ensureApplicationFailure,
 } from '@temporalio/common';
 import type { ActivityInterceptorsFactory, InjectedSinks } from '@temporalio/worker';
+import { endedByShutdown, isCounted, isShutDown } from '../activities/attempt.js';
 import { noProof, proofHeader, Prover, readHeader, type Step } from '../proof/message-proof.js';
 import type { RefusalSinks } from '../workflows/refusals.js';
 import type { RefusalLog } from './refusal-log.js';
@@ -33,9 +34,11 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
           const result = await next(input);
           return { result, proof: prover.prove('answer', step, result) };
         } catch (error) {
-          // An aborted step may still fail with an answer of its own: that its worker was shut down.
           const isOwn = error instanceof ApplicationFailure;
           if (isOwn && error.type === noProof) refusals.note('step', error.message, { workflowId, runId });
+          // What the SDK says of it has no proof, and after the last attempt the run would take it for a stranger's.
+          if (isShutDown(cancellationSignal) && isCounted(info.retryPolicy?.maximumAttempts))
+            throw proven(prover, step, endedByShutdown());
           if (!isOwn && (cancellationSignal.aborted || error instanceof CancelledFailure)) throw error;
           throw proven(prover, step, error);
         }

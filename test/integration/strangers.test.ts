@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test, type TestContext } from 'node:test';
+import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { pino } from 'pino';
 import { claimStart, endSteps } from '../../catalog/claimed-starts.js';
@@ -125,11 +126,16 @@ test('every workflow that a stranger starts fails before its first step', async 
   for (const [index, [type, args]] of wanted.entries()) {
     const proof = index % 2 === 0 ? undefined : `command ${'A'.repeat(43)} ${Date.now()} x`;
     const runId = await start(type, `mine-${type}`, args, proof);
-    assert.match(await endOf(`mine-${type}`, runId), noProof, type);
+    const isDecided = async () =>
+      (await history(`mine-${type}`, runId)).some(
+        (event) => event.activityTaskScheduledEventAttributes ?? event.workflowExecutionFailedEventAttributes,
+      );
+    await waitFor(isDecided, 'a step, or the end');
     const steps = (await history(`mine-${type}`, runId)).filter(
       (event) => event.activityTaskScheduledEventAttributes,
     );
     assert.equal(steps.length, 0, type);
+    assert.match(await endOf(`mine-${type}`, runId), noProof, type);
   }
   assert.equal(refusals('start') - begun, wanted.length);
   assert.equal(await sets(), before);
@@ -479,6 +485,30 @@ test('an answer or a failure that a stranger gives to a step ends the run, and t
     await startSet(live().server, live().catalog, await live().set(setId), { retry: false });
     await live().comesTo(setId, 'completed');
   }
+});
+
+test('a step that its worker’s shutdown cuts off at its last attempt counts as that, and not as a stranger’s', async (t) => {
+  const { alone } = live();
+  let begun = 0;
+  const cutOff = () => {
+    begun += 1;
+    return Context.current().cancelled;
+  };
+  const stop = await alone.serve(t, alone.queues.drive('lto9'), { labelLoadedTape: cutOff });
+  const before = refusals('answer');
+  const handle = await alone.client.workflow.start('labelLoadedTape', {
+    ...{ workflowId: 'cut-off', taskQueue: queue },
+    args: ['lto9', { name: 'A1', pool: 'A', force: false }],
+  });
+  await waitFor(() => begun === 1, 'the step to begin');
+  await stop();
+  await assert.rejects(handle.result(), (error: Error) => {
+    let cause: unknown = error;
+    while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
+    assert.equal((cause as Error).message, 'Its worker was shut down.');
+    return true;
+  });
+  assert.equal(refusals('answer'), before);
 });
 
 test('a workflow that a stranger puts in the place of a set’s is ended, and the set goes on', async () => {
