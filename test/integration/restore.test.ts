@@ -359,7 +359,7 @@ test('a wrong request says what is wrong, and starts nothing', async (t) => {
     [['restore', 'latest', '--path', '/no/such', '--target', target], 1, /No set on tape holds \/no\/such/],
     [['restore', setId], 2, /--target/],
     [['verify', 'NOTHING'], 2, /no set and no tape NOTHING/],
-    [['verify', setId, '--sample', '0'], 2, /--sample cannot be 0/],
+    [['verify', setId, '--sample', '0'], 2, /--sample cannot be "0"/],
   ];
   for (const [args, exit, message] of cases) {
     const { code, stderr } = await installation.run(args);
