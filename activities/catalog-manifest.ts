@@ -1,5 +1,5 @@
 import { openCodec } from '../archive/block-codec.js';
-import { decodeBlocks } from '../archive/block-reader.js';
+import { decodeBlocks } from '../entry/block-index.js';
 import { BlockWriter } from '../archive/block-writer.js';
 import { fromBytes } from '../archive/byte-string.js';
 import { formatBlockBytes, formatOf } from '../archive/format.js';
@@ -8,7 +8,7 @@ import type { PackedMember } from '../archive/member.js';
 import { OutputFile } from '../archive/output-file.js';
 import { encodeHeaders, paddedBytes } from '../archive/tar-header.js';
 import { filesOfGroup, type PlannedRow } from '../catalog/files.js';
-import type { ArchiveRow } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { isRebuilt } from '../catalog/rebuilt-sets.js';
 import { setNamed } from '../catalog/sets.js';

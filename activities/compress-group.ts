@@ -5,25 +5,26 @@ import { commitCompressed } from '../catalog/files.js';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
 import {
   archiveOf,
-  type ArchiveRow,
   bytesWithManifest,
   fitsBudget,
   forgetArchive,
   groupOf,
-  type GroupRow,
   mostArchiveBytes,
   reserveAndBegin,
   whileOwned,
 } from '../catalog/groups.js';
+import type { ArchiveRow, GroupRow } from '../catalog/rows.js';
 import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import { setLimit } from '../tape/tape-limit.js';
 import { formatBytes } from '../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../staging/durable-file.js';
-import { archiveName, finalDir, manifestName, partName, tempDir } from '../staging/paths.js';
+import { finalDir, tempDir } from '../staging/paths.js';
+import { archiveName, manifestName, partName } from '../entry/archive-name.js';
 import { asAttempt, type Attempt } from './attempt.js';
-import { logStage, type Deps, type GroupRef } from './deps.js';
+import type { Deps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { beginPacking } from './first-archive.js';
 import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';

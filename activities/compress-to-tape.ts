@@ -1,28 +1,23 @@
 import path from 'node:path';
 import { commitCompressed } from '../catalog/files.js';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
-import {
-  archiveOf,
-  beginCompressing,
-  bytesWithManifest,
-  forgetArchive,
-  groupOf,
-  type GroupRow,
-} from '../catalog/groups.js';
+import { archiveOf, beginCompressing, bytesWithManifest, forgetArchive, groupOf } from '../catalog/groups.js';
+import type { GroupRow } from '../catalog/rows.js';
 import { setNamed } from '../catalog/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../catalog/tapes.js';
 import { counted, shownNumber } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { publish, removeFile, sizeOf } from '../staging/durable-file.js';
-import { archiveName, manifestName, partName } from '../staging/paths.js';
+import { archiveName, manifestName, partName } from '../entry/archive-name.js';
 import { confirmMedium } from '../tape/drive.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
 import { isTooLarge } from '../tape/tape-limit.js';
 import { openTapeFolder } from '../tape/write-archive.js';
 import { asAttempt, asked, driveCondition, type Attempt } from './attempt.js';
-import { logStage, type DriveDeps, type GroupRef } from './deps.js';
+import type { DriveDeps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { makeSmaller } from './make-smaller.js';
 import { leastGrowth, packGroup } from './pack-group.js';
 import { onMedium } from './on-medium.js';

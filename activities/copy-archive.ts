@@ -1,10 +1,12 @@
-import { lstat, rm } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { reserveForCopy, unreserveForCopy } from '../catalog/copy-staging.js';
-import { bytesWithManifest, requireArchive, type ArchiveRow } from '../catalog/groups.js';
+import { bytesWithManifest, requireArchive } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import { isOnTape } from '../catalog/other-copy.js';
 import { goOnWithOther, recordArchive, recordFailed, recordVerified } from '../catalog/read-results.js';
-import { pendingArchive, recordRetrieval, type RetrievalArchiveRow } from '../catalog/retrievals.js';
+import { pendingArchive, recordRetrieval } from '../catalog/retrievals.js';
+import type { RetrievalArchiveRow } from '../catalog/rows.js';
 import { copyOf, tapeByUuid, writtenCopies } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
@@ -19,7 +21,8 @@ import {
   sizeOf,
 } from '../staging/durable-file.js';
 import { dropFromCache } from '../staging/page-cache.js';
-import { copyDir, partName } from '../staging/paths.js';
+import { copyDir } from '../staging/paths.js';
+import { partName } from '../entry/archive-name.js';
 import { confirmMedium } from '../tape/drive.js';
 import { requireForReading, type LoadedTape } from '../tape/loaded-tape.js';
 import { isMountDeath } from '../tape/ltfs.js';
@@ -401,9 +404,4 @@ async function lackForCopy(
     await makeFolder(folder);
     return lackOfSpace(folder, { setId, group }, bytes);
   });
-}
-
-/** Deletes what a copy has staged. */
-export async function removeCopyStaging(stagingRoot: string, id: string): Promise<void> {
-  await rm(copyDir(stagingRoot, id), { recursive: true, force: true });
 }

@@ -1,5 +1,4 @@
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { Stage } from '../catalog/events.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { Drive } from '../tape/drive.js';
@@ -27,15 +26,4 @@ export interface GroupRef {
 /** One copy of a group. Its number is left out in the histories of versions that had only one. */
 export interface CopyRef extends GroupRef {
   copyNo?: number;
-}
-
-/** One log line for a key stage of a group: the same fields everywhere. */
-export function logStage(
-  deps: Pick<Deps, 'logger'>,
-  stage: Stage,
-  ref: GroupRef,
-  fields: { archive?: string; bytes?: number; ms?: number; [key: string]: unknown } = {},
-): void {
-  const level = stage === 'failed' || stage === 'final_timeout' || stage === 'lost' ? 'warn' : 'info';
-  deps.logger[level]({ stage, setId: ref.setId, group: ref.group, ...fields }, stage);
 }

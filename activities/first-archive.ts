@@ -1,3 +1,4 @@
+import { hasArchive } from '../catalog/groups-in-state.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { pause, type Attempt } from './attempt.js';
 
@@ -41,14 +42,4 @@ export async function beginPacking(catalog: Catalog, setId: string, attempt: Att
 function isFirstUnderWay(setId: string): boolean {
   const since = performance.now() - stillMs;
   return [...running].some((other) => other.setId === setId && other.movedAt > since);
-}
-
-async function hasArchive(catalog: Catalog, setId: string): Promise<boolean> {
-  const row = await catalog
-    .selectFrom('archives')
-    .select('group_no')
-    .where('set_id', '=', setId)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
 }

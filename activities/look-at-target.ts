@@ -10,9 +10,10 @@ import {
   unfinishedBefore,
   type ExistingEntry,
 } from '../catalog/existing-entries.js';
-import type { FileRow } from '../catalog/files.js';
+import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { selectionOf, type RetrievalRow } from '../catalog/retrievals.js';
+import { selectionOf } from '../catalog/retrievals.js';
+import type { RetrievalRow } from '../catalog/rows.js';
 import { selectedFolders, selectedHardLinks } from '../catalog/selected-files.js';
 import { setNamed } from '../catalog/sets.js';
 import { ownEntries } from '../config/own-folders.js';

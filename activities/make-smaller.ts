@@ -2,7 +2,8 @@ import { leaveOut } from '../catalog/leave-out.js';
 import { setNamed } from '../catalog/sets.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { setLimit, tooLargeText } from '../tape/tape-limit.js';
-import { logStage, type Deps, type GroupRef } from './deps.js';
+import type { Deps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 
 /**
  * Makes a group that has no archive smaller, since one of `needs` bytes is larger than any tape of a pool that the set writes

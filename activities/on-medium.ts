@@ -1,15 +1,14 @@
-import { archiveOf, forgetArchive, groupOf } from '../catalog/groups.js';
 import { moveTape, sealTape } from '../catalog/tape-states.js';
-import { loseUnsynced, type UnsyncedCopy } from '../catalog/tapes.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
-import { tapeNotReady } from '../tape/drive.js';
+import { tapeNotReady } from '../tape/tape-not-ready.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../tape/ltfs.js';
 import { identifyTape, type LoadedTape } from '../tape/loaded-tape.js';
 import { writeFoundNoSpace } from '../tape/tape-demand.js';
 import { protectionAdvice, untilMounted, writeErrorReason } from '../tape/write-protection.js';
 import type { Attempt } from './attempt.js';
-import { logStage, type Deps, type DriveDeps } from './deps.js';
+import type { DriveDeps } from './deps.js';
+import { distrust } from '../operations/distrust-tape.js';
 
 /**
  * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for the
@@ -105,39 +104,5 @@ async function isStillThere({ drive, catalog }: DriveDeps, tape: LoadedTape): Pr
   } catch (error) {
     if (error instanceof TapeflowFailure && error.kind === 'person') return false;
     throw error;
-  }
-}
-
-/** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
-export async function distrust(
-  deps: Pick<Deps, 'catalog' | 'logger'>,
-  tape: Pick<LoadedTape, 'row'>,
-  reason: string,
-): Promise<void> {
-  await moveTape(deps.catalog, tape.row.uuid, 'distrust', reason);
-  await writeAgain(deps, tape.row.uuid, reason);
-}
-
-/** Sets back what no sync has covered, all of a tape or the one copy that went missing: it is written again. */
-export async function writeAgain(
-  deps: Pick<Deps, 'catalog' | 'logger'>,
-  tape: string,
-  reason: string,
-  only?: UnsyncedCopy,
-): Promise<void> {
-  await forgetDirect(deps, await loseUnsynced(deps.catalog, tape, reason, only), reason);
-}
-
-/** What was set back is written again: of a direct archive nothing is staged, and it is made anew. */
-export async function forgetDirect(
-  deps: Pick<Deps, 'catalog' | 'logger'>,
-  groups: readonly { setId: string; group: number }[],
-  reason: string,
-): Promise<void> {
-  for (const lost of groups) {
-    const group = await groupOf(deps.catalog, lost.setId, lost.group);
-    const archive = group.direct === 1 ? await archiveOf(deps.catalog, lost.setId, lost.group) : undefined;
-    if (archive !== undefined) await forgetArchive(deps.catalog, archive, reason);
-    logStage(deps, 'lost', lost, { reason });
   }
 }

@@ -1,14 +1,15 @@
 import { openReading, type Reading } from '../catalog/open-reading.js';
 import { nameOfSubject } from '../catalog/reading-subject.js';
-import { finalRetrievalStates, reasonOf, retrievalNamed, type RetrievalRow } from '../catalog/retrievals.js';
+import { finalRetrievalStates, reasonOf, retrievalNamed } from '../catalog/retrievals.js';
+import type { RetrievalRow } from '../catalog/rows.js';
 import {
   recordRun,
   recordRunEnd,
   recordRunSet,
   requireOpenRun,
   scheduleNamed,
-  type ScheduleRow,
 } from '../catalog/schedules.js';
+import type { ScheduleRow } from '../catalog/rows.js';
 import { isSetId } from '../catalog/sets.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { TapeflowFailure } from '../config/failures.js';

@@ -4,17 +4,12 @@ import {
   recordRunSet,
   requireOpenRun,
   scheduleNamed,
-  type ScheduleRow,
 } from '../catalog/schedules.js';
+import type { ScheduleRow } from '../catalog/rows.js';
 import { placesOf, type CopyPlace } from '../catalog/set-copies.js';
-import {
-  openSet,
-  rememberSeenSets,
-  setNamed,
-  unfinishedLike,
-  type NewSet,
-  type SetRow,
-} from '../catalog/sets.js';
+import { openSet, rememberSeenSets, setNamed, unfinishedLike } from '../catalog/sets.js';
+import type { NewSet } from '../catalog/set-differences.js';
+import type { SetRow } from '../catalog/rows.js';
 import { finalSetStates, type SetState } from '../catalog/schema.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { requireSources } from '../source/require-sources.js';

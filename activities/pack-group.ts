@@ -10,11 +10,11 @@ import {
 } from '../archive/member.js';
 import { fromBytes } from '../archive/byte-string.js';
 import type { ArchiveFormat } from '../archive/format.js';
-import { encodeBlocks } from '../archive/block-reader.js';
+import { encodeBlocks } from '../entry/block-index.js';
 import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../catalog/files.js';
 import { installationId } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
-import { archiveName, manifestName } from '../staging/paths.js';
+import { archiveName, manifestName } from '../entry/archive-name.js';
 import type { Attempt } from './attempt.js';
 import type { Deps, GroupRef } from './deps.js';
 import { PackedFiles } from './packed-files.js';

@@ -2,14 +2,8 @@ import { renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
-import {
-  advanceGroup,
-  archiveOf,
-  forgetArchive,
-  groupOf,
-  whileOwned,
-  type ArchiveRow,
-} from '../catalog/groups.js';
+import { advanceGroup, archiveOf, forgetArchive, groupOf, whileOwned } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import { recordEvents } from '../catalog/events.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import {
@@ -21,9 +15,11 @@ import {
   removeParts,
   sizeOf,
 } from '../staging/durable-file.js';
-import { finalDir, partName, tempDir } from '../staging/paths.js';
+import { finalDir, tempDir } from '../staging/paths.js';
+import { partName } from '../entry/archive-name.js';
 import type { Attempt } from './attempt.js';
-import { logStage, type Deps, type GroupRef } from './deps.js';
+import type { Deps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { asRoomAttempt, lackOfSpace, lackOrFull, type Lack } from './staging-condition.js';
 
 /**

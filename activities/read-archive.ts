@@ -1,12 +1,14 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import { decodeBlocks } from '../archive/block-reader.js';
+import { decodeBlocks } from '../entry/block-index.js';
 import { fromBytes, toBytes, toText } from '../archive/byte-string.js';
 import { formatOf } from '../archive/format.js';
 import type { Overwrite, WantedMember } from '../archive/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../archive/unpack-in-thread.js';
-import { holderOf, type FileRow } from '../catalog/files.js';
-import { requireArchive, groupOf, type ArchiveRow } from '../catalog/groups.js';
+import { holderOf, tarOffsetOf } from '../catalog/files.js';
+import type { FileRow } from '../catalog/rows.js';
+import { requireArchive, groupOf } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import { isOnTape } from '../catalog/other-copy.js';
 import {
   goOnWithOther,
@@ -18,13 +20,8 @@ import {
   type MemberCounts,
   type RetrievalProblem,
 } from '../catalog/read-results.js';
-import {
-  pendingArchive,
-  retrievalNamed,
-  selectionOf,
-  type RetrievalArchiveRow,
-  type RetrievalRow,
-} from '../catalog/retrievals.js';
+import { pendingArchive, retrievalNamed, selectionOf } from '../catalog/retrievals.js';
+import type { RetrievalArchiveRow, RetrievalRow } from '../catalog/rows.js';
 import { selectedFiles } from '../catalog/selected-files.js';
 import { forgetMark, wasMarked } from '../catalog/set-end.js';
 import { copyOf, tapeByUuid } from '../catalog/tapes.js';
@@ -296,15 +293,8 @@ async function* wantedPages(
 async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<WantedMember> {
   const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
   let linkOffset: number | null = null;
-  if (file.type === 'file' && file.link_target !== null) {
-    const first = await catalog
-      .selectFrom('files')
-      .select('tar_offset')
-      .where('set_id', '=', holderOf(file).setId)
-      .where('path', '=', file.link_target)
-      .executeTakeFirst();
-    linkOffset = first?.tar_offset ?? null;
-  }
+  if (file.type === 'file' && file.link_target !== null)
+    linkOffset = await tarOffsetOf(catalog, holderOf(file).setId, file.link_target);
   return {
     name: fromBytes(file.path),
     type: file.type as WantedMember['type'],

@@ -1,4 +1,5 @@
-import { readCatalog, scratchFile, type CatalogReading } from '../tape/read-catalog.js';
+import type { WorkerReading } from '../tape/read-catalog.js';
+import { readCatalog, scratchFile } from '../tape/read-catalog.js';
 import type { ArchiveReport } from '../tape/take-archive.js';
 import { asked, catalogCondition, inDrive } from './attempt.js';
 import type { DriveDeps } from './deps.js';
@@ -7,16 +8,6 @@ import type { DriveDeps } from './deps.js';
 const mostReportBytes = 900_000;
 /** Most sentences about what is damaged; each is in its archive's report as well. */
 const mostTroubles = 1000;
-
-/** What a tape holds, as its drive's worker has read it into the catalog. */
-export interface WorkerReading extends CatalogReading {
-  /** What became of each archive, those with a trouble first where it is too much for one message. */
-  reports: ArchiveReport[];
-  /** Sentences that no report holds. */
-  said: string[];
-  /** Reports that were left out. */
-  more: number;
-}
 
 /** Reads what the tape in the drive holds into the catalog, in the drive's slot, so that nothing is written meanwhile. */
 export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerReading> {

@@ -1,7 +1,8 @@
 import { releaseGroups } from '../catalog/groups.js';
 import { fsyncFolder, removeAllSync } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
-import { logStage, type Deps } from './deps.js';
+import type { Deps } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
 
 /**

@@ -1,7 +1,27 @@
-import type { RetrievalRow } from '../catalog/retrievals.js';
+import type { RetrievalRow } from '../catalog/rows.js';
 import type { Settings } from '../config/settings.js';
-import type { CopyInput, RetrievalInput } from '../workflows/messages.js';
-import { snapshotOptions } from './set-options.js';
+import { snapshotOptions, type SetOptions } from './set-options.js';
+
+/** What a restore or a verify starts with. */
+export interface RetrievalInput {
+  id: string;
+  kind: 'restore' | 'verify';
+  /** The drive that reads; of several the one that has read last, on whose host the retrieval ends. */
+  drive: string;
+  /** All drives that may read, where those are several. */
+  drives?: string[];
+  options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
+}
+
+/** What a copy from tape to tape starts with. */
+export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
+  /** The drive that writes; it may be the one that reads. */
+  toDrive: string;
+  /** Written bytes after which the tape is synced. */
+  syncBytes: number;
+  /** Seconds after which it is, in any case. */
+  syncSeconds: number;
+}
 
 /** A retrieval's workflow: which one it is, what it starts with, and what the Temporal UI says of it. */
 export type RetrievalStart = { summary: string } & (

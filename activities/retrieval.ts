@@ -13,10 +13,9 @@ import {
   retrievalNamed,
   selectionOf,
   summarizeRetrieval,
-  type RetrievalArchiveRow,
-  type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
+import type { RetrievalArchiveRow, RetrievalRow } from '../catalog/rows.js';
 import { goodCopies, isOnTape, readInstead, type GoodCopy } from '../catalog/other-copy.js';
 import type { RetrievalState } from '../catalog/schema.js';
 import { endSearch, noteMissing, type TapeSearch } from '../catalog/tape-search.js';
@@ -30,7 +29,7 @@ import { syncFileSystem } from '../staging/page-cache.js';
 import { loadedTapeId } from '../tape/label.js';
 import { requireForReading } from '../tape/loaded-tape.js';
 import { asAttempt, asked, catalogCondition, inDrive, pause, type Attempt } from './attempt.js';
-import { removeCopyStaging } from './copy-archive.js';
+import { removeCopyStaging } from '../staging/copy-staging.js';
 import type { Deps, DriveDeps } from './deps.js';
 import type { RetrievalRef } from './read-archive.js';
 import { mayTakeMore, type TargetLack } from './restore-target.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { archiveFormats } from '../archive/format.js';
 import type { Settings } from '../config/settings.js';
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 
 const schema = z.object({
   groupBytes: z.number(),

@@ -1,18 +1,18 @@
-import { rm } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
-import { discardStaged } from '../catalog/discard.js';
-import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups, type GroupRow } from '../catalog/groups.js';
-import { takeUpSkipped, undoTakingUp } from '../catalog/leave-out.js';
+import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups } from '../catalog/groups.js';
+import type { GroupRow } from '../catalog/rows.js';
+import { takeUpSkipped } from '../catalog/leave-out.js';
 import { committedCopiesOf } from '../catalog/set-copies.js';
 import { recordSetState, recordWorkflow, setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates, type GroupState, type SetState } from '../catalog/schema.js';
-import type { Settings } from '../config/settings.js';
+import { recordCancelled, releaseStaging } from '../operations/cancel-set.js';
 import { removeEmptyFolder } from '../staging/durable-file.js';
 import { finalDir, tempDir } from '../staging/paths.js';
 import { setLimit } from '../tape/tape-limit.js';
 import { asAttempt, pause } from './attempt.js';
-import { logStage, type Deps, type GroupRef } from './deps.js';
+import type { Deps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
 
 /** A group as the workflow carries it. */
@@ -176,48 +176,8 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: st
   });
 }
 
-/** What is told of a set that is `cancelled`. */
-export function cancelledReason(discard: boolean): string {
-  return discard ? 'what was staged is deleted' : 'what was staged is kept';
-}
-
-/** Reason of a set that is complete, as it was before its `retry` was cancelled. */
-export const retryCancelled = 'its `retry` was cancelled, and it is what it was before';
-
-/**
- * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is cancelled
- * now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
- *
- * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
- */
-export async function recordCancelled(
-  catalog: Catalog,
-  setId: string,
-  discard: boolean,
-  left?: string,
-): Promise<SetState> {
-  if (!(await undoTakingUp(catalog, setId))) {
-    const leaves = left === undefined ? '' : `; ${left}`;
-    await recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`);
-    return 'cancelled';
-  }
-  const state = (await summarizeSet(catalog, setId)).skipped > 0 ? 'completed_with_skips' : 'completed';
-  await recordSetState(catalog, setId, state, retryCancelled);
-  return state;
-}
-
 /** The summary as a workflow's result: without lists that may be long. */
 async function shortSummary(catalog: Catalog, setId: string): Promise<SetSummary> {
   const summary = await summarizeSet(catalog, setId);
   return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
-}
-
-/**
- * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. The catalog is
- * told first: killed in between, files are left that no archive of the catalog knows, and the same command deletes them.
- */
-export async function releaseStaging(catalog: Catalog, settings: Settings, setId: string): Promise<void> {
-  await discardStaged(catalog, setId);
-  await rm(tempDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
-  await rm(finalDir(settings.BACKUP_COMPRESS_DIR, setId), { recursive: true, force: true });
 }

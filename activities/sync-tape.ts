@@ -7,13 +7,15 @@ import { counted } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { sizeOf } from '../staging/durable-file.js';
-import { tapeNotReady } from '../tape/drive.js';
+import { tapeNotReady } from '../tape/tape-not-ready.js';
 import { identifyTape, requireOwn, type LoadedTape } from '../tape/loaded-tape.js';
 import { tapeFolder } from '../tape/write-archive.js';
 import { asAttempt, asked, driveCondition, pause, type Attempt } from './attempt.js';
-import { logStage, type DriveDeps } from './deps.js';
+import type { DriveDeps } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { noteMarks, writeEndMarks, type WrittenMark } from './end-marks.js';
-import { onMedium, writeAgain } from './on-medium.js';
+import { onMedium } from './on-medium.js';
+import { writeAgain } from '../operations/distrust-tape.js';
 
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */

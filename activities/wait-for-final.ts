@@ -1,10 +1,12 @@
+import { queueDepth } from '../catalog/groups-in-state.js';
 import { advanceGroup, archiveOf, bytesWithManifest, groupOf } from '../catalog/groups.js';
 import { recordEvents } from '../catalog/events.js';
 import { setNamed } from '../catalog/sets.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { finalDir } from '../staging/paths.js';
 import { asAttempt, pause } from './attempt.js';
-import { logStage, type Deps, type GroupRef } from './deps.js';
+import type { Deps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { isWholeInFinal } from './promote-archive.js';
 import { setOptions } from './set-options.js';
 
@@ -58,13 +60,8 @@ async function enqueue(
   ms: number,
 ): Promise<void> {
   const { catalog } = deps;
-  const { depth } = await catalog
-    .selectFrom('groups')
-    .select((eb) => eb.fn.countAll<number>().as('depth'))
-    .where('set_id', '=', ref.setId)
-    .where('state', '=', 'queued')
-    .executeTakeFirstOrThrow();
-  const detail = `queue depth ${depth + 1}`;
+  const depth = (await queueDepth(catalog, ref.setId)) + 1;
+  const detail = `queue depth ${depth}`;
   const stages = { bytes: archive.size, archive: archive.name };
   await advanceGroup(
     catalog,
@@ -76,5 +73,5 @@ async function enqueue(
     { stage: 'queued', bytes: archive.size, detail },
   );
   logStage(deps, 'final_visible', ref, { ...stages, ms });
-  logStage(deps, 'queued', ref, { ...stages, depth: depth + 1 });
+  logStage(deps, 'queued', ref, { ...stages, depth });
 }

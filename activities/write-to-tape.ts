@@ -1,13 +1,15 @@
 import path from 'node:path';
 import { staleAttempt } from '../catalog/attempt-tokens.js';
-import { archiveOf, bytesWithManifest, forgetArchive, type ArchiveRow } from '../catalog/groups.js';
+import { archiveOf, bytesWithManifest, forgetArchive } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { beginCopy, copyOf, recordWritten, tapeByUuid, tapesOfGroup } from '../catalog/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import { UnreadableSource, removeFile } from '../staging/durable-file.js';
 import { finalDir } from '../staging/paths.js';
-import { confirmMedium, tapeNotReady } from '../tape/drive.js';
+import { confirmMedium } from '../tape/drive.js';
+import { tapeNotReady } from '../tape/tape-not-ready.js';
 import { isTapeFull } from '../tape/ltfs.js';
 import type { LoadedTape } from '../tape/loaded-tape.js';
 import { requireTape, tapeDemand } from '../tape/tape-demand.js';
@@ -19,7 +21,8 @@ import {
   type WriteOptions,
 } from '../tape/write-archive.js';
 import { asAttempt, asked, driveCondition, type Attempt } from './attempt.js';
-import { logStage, type CopyRef, type DriveDeps, type GroupRef } from './deps.js';
+import type { CopyRef, DriveDeps, GroupRef } from './deps.js';
+import { logStage } from '../operations/log-stage.js';
 import { makeSmaller } from './make-smaller.js';
 import { onMedium } from './on-medium.js';
 

@@ -1,18 +1,7 @@
-import type { ManifestEnd, ManifestHeader } from './manifest.js';
+import type { ManifestEnd, ManifestEntry, ManifestFacts, ManifestHeader } from '../entry/manifest-facts.js';
 import { unsafeName } from './member-name.js';
-import type { KeptMember, PackedMember, SkippedMember } from './member.js';
-import { ManifestError, readManifest, type ManifestLine } from './read-manifest.js';
-
-/** What a whole manifest says of its archive. Names are byte strings. */
-export interface ManifestFacts {
-  header: ManifestHeader;
-  end: ManifestEnd;
-  /** Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once. */
-  entries: number;
-  /** The first and the last name of them all, in bytewise order. */
-  first: string;
-  last: string;
-}
+import { readManifest, type ManifestLine } from './read-manifest.js';
+import { ManifestError } from '../entry/manifest-facts.js';
 
 /** The header is there when at least that could be read. */
 export interface WrongManifest {
@@ -82,9 +71,7 @@ function requireIdentity(header: ManifestHeader, { set, group, archives }: Archi
 }
 
 /** The entries of a manifest that was examined; skipped ones whose names cannot be paths are left out. */
-export async function* manifestEntries(
-  path: string,
-): AsyncGenerator<{ member: PackedMember } | { kept: KeptMember } | { skipped: SkippedMember }> {
+export async function* manifestEntries(path: string): AsyncGenerator<ManifestEntry> {
   for await (const line of readManifest(path)) {
     if (line.kind === 'member') yield { member: line.member };
     else if (line.kind === 'kept') yield { kept: line.kept };

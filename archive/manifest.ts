@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { isAscii, toBytes } from './byte-string.js';
+import type { ManifestEnd, ManifestHeader } from '../entry/manifest-facts.js';
 import type { KeptMember, PackedMember, SkippedMember } from './member.js';
 
 /**
@@ -9,46 +10,6 @@ import type { KeptMember, PackedMember, SkippedMember } from './member.js';
  * and lines are ignored.
  */
 export const manifestVersion = 1;
-
-/** What an archive belongs to. */
-export interface ManifestHeader {
-  set: string;
-  setUuid: string;
-  group: number;
-  archive: string;
-  /** ISO 8601. */
-  created: string;
-  installation: string;
-  sources: string[];
-  hostname: string;
-  mode: string;
-  /** Id of the set that this one builds on. */
-  base?: string | undefined;
-  platform: string;
-  /** It was made from the archive alone, and does not tell what only a scan knows. */
-  rebuilt?: boolean | undefined;
-  /** Its set writes an end mark: without one on any of its tapes, nothing tells that it has ended. */
-  endMark?: boolean | undefined;
-}
-
-/** The last line: without it the manifest is not whole. */
-export interface ManifestEnd {
-  members: number;
-  skipped: number;
-  /** Entries that earlier archives hold. */
-  kept: number;
-  /** Bytes of file content. */
-  bytesIn: number;
-  /** Bytes and SHA-256 of the archive file. */
-  size: number;
-  sha256: string;
-  /** Bytes of the archive uncompressed. */
-  tarBytes: number;
-  /** Uncompressed bytes of each gzip member but the last. */
-  blockBytes: number;
-  /** Compressed bytes of each gzip member. */
-  blocks: number[];
-}
 
 export function headerLine(header: ManifestHeader): string {
   return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;

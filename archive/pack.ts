@@ -10,15 +10,8 @@ import {
   readlinkSync,
   type BigIntStats,
 } from 'node:fs';
-import {
-  endLine,
-  headerLine,
-  keptLine,
-  memberLine,
-  skippedLine,
-  type ManifestEnd,
-  type ManifestHeader,
-} from './manifest.js';
+import { endLine, headerLine, keptLine, memberLine, skippedLine } from './manifest.js';
+import type { ManifestEnd, ManifestHeader } from '../entry/manifest-facts.js';
 import { sourcePathOf } from './member-name.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from './member.js';
 import { openCodec, type BlockCodec } from './block-codec.js';

@@ -1,10 +1,12 @@
+import { ManifestError } from '../entry/manifest-facts.js';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
 import { fromText, toText, visible } from './byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
-import { manifestVersion, type ManifestEnd, type ManifestHeader } from './manifest.js';
+import { manifestVersion } from './manifest.js';
+import type { ManifestEnd, ManifestHeader } from '../entry/manifest-facts.js';
 import { unsafeName } from './member-name.js';
 import type { KeptMember, MemberFlag, PackedMember, SkippedMember } from './member.js';
 
@@ -96,9 +98,6 @@ export type ManifestLine =
   | { kind: 'skipped'; skipped: SkippedMember }
   | { kind: 'kept'; kept: KeptMember }
   | { kind: 'end'; end: ManifestEnd };
-
-/** A manifest that is damaged, cut short or forged; the message is a part of a sentence. */
-export class ManifestError extends Error {}
 
 /** Bytes of one line: far above what the longest names need, and a bound on memory for a forged file. */
 const longestLine = 64 * 1024 * 1024;

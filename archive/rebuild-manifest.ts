@@ -3,7 +3,8 @@ import { openForward } from './block-scanner.js';
 import { LineSpool } from './line-spool.js';
 import { listMembers } from './list-members.js';
 import { formatBlockBytes, type ArchiveFormat } from './format.js';
-import { endLine, headerLine, type ManifestHeader } from './manifest.js';
+import { endLine, headerLine } from './manifest.js';
+import type { ManifestHeader } from '../entry/manifest-facts.js';
 import { OutputFile } from './output-file.js';
 import { BlockWriter } from './block-writer.js';
 

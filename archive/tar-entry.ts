@@ -1,4 +1,5 @@
-import { ArchiveDamaged, type Chunk, type TarSource } from './block-reader.js';
+import type { Chunk, TarSource } from './block-reader.js';
+import { ArchiveDamaged } from './archive-file.js';
 import { paddedBytes, recordBytes } from './tar-header.js';
 
 /** What the headers of one member say. Names are byte strings. */

@@ -1,4 +1,4 @@
-import type { BlockIndex } from './block-reader.js';
+import type { BlockIndex } from '../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
 import type { PackedMember } from './member.js';
 

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { sideOf } from '../config/sides.js';
-import { ArchiveDamaged } from './block-reader.js';
+import { ArchiveDamaged } from './archive-file.js';
 import { Unpacker, type ArchiveFacts } from './unpack.js';
 import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
 import { threadCommands } from './thread-commands.js';

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  ArchiveDamaged,
-  IndexedReader,
-  StreamReader,
-  endsInside,
-  heldContent,
-  type TarSource,
-} from './block-reader.js';
+import { IndexedReader, StreamReader, endsInside, heldContent, type TarSource } from './block-reader.js';
+import { ArchiveDamaged } from './archive-file.js';
 import { systemErrorCode } from '../config/failures.js';
 import { onSide, onSideSync, sideOf } from '../config/sides.js';
 import { toText } from './byte-string.js';

@@ -8,7 +8,7 @@
 // What a step does not need is not loaded, as in a process that has been up for long.
 import { createReadStream, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import type { BlockIndex } from '../archive/block-reader.js';
+import type { BlockIndex } from '../entry/block-index.js';
 import type { PackedMember, PlannedMember } from '../archive/member.js';
 import type { Unpacked, WantedMember } from '../archive/unpack-options.js';
 import { formatOf, type CodecChoice } from '../archive/format.js';

@@ -9,7 +9,7 @@ import { openSet } from '../catalog/sets.js';
 import { GroupPlanner } from '../source/plan.js';
 import { scanInThread } from '../source/scan.js';
 import { walk } from '../source/walk.js';
-import type { ScanBatch } from '../source/write-batch.js';
+import type { ScanBatch } from '../catalog/write-batch.js';
 
 export interface StepResult {
   seconds: number;

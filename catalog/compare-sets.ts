@@ -1,5 +1,5 @@
 import { filesBelow } from './search.js';
-import type { FileRow } from './files.js';
+import type { FileRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
 
 /** What may differ of an entry that both sets have. */

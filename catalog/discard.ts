@@ -1,4 +1,5 @@
-import { advance, forgetIn, type GroupRow } from './groups.js';
+import { advance, forgetIn } from './groups.js';
+import type { GroupRow } from './rows.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import type { GroupState } from './schema.js';

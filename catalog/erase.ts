@@ -10,7 +10,8 @@ import { finalSetStates } from './schema.js';
 import { findSet } from './sets.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from './tape-keeping.js';
 import { moveTape } from './tape-states.js';
-import { tapeByUuid, type TapeRow } from './tapes.js';
+import { tapeByUuid } from './tapes.js';
+import type { TapeRow } from './rows.js';
 
 /** Rows of one transaction when the files of a set are forgotten: every other transaction waits for it. */
 const filesPerStep = 5000;

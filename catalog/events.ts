@@ -76,3 +76,13 @@ export async function eventsOf(
   if (options.group !== undefined) query = query.where('group_no', '=', options.group);
   return query.execute();
 }
+
+/** Id of the set's last event; 0 when it has none. */
+export async function lastEvent(db: Catalog, setId: string): Promise<number> {
+  const row = await db
+    .selectFrom('events')
+    .select((eb) => eb.fn.max<number | null>('id').as('last'))
+    .where('set_id', '=', setId)
+    .executeTakeFirst();
+  return row?.last ?? 0;
+}

@@ -1,7 +1,7 @@
 import { executeMany } from './connection.js';
 import type { Catalog } from './open-catalog.js';
 import { ofTheEnd } from './read-results.js';
-import type { RetrievalRow } from './retrievals.js';
+import type { RetrievalRow } from './rows.js';
 
 /** An entry of a restore's target that was there before. */
 export interface ExistingEntry {

@@ -1,12 +1,12 @@
-import { sql, type Insertable, type Selectable } from 'kysely';
+import type { FileRow } from './rows.js';
+import { sql, type Insertable } from 'kysely';
 import { executeMany } from './connection.js';
 import { recordEvents } from './events.js';
-import { beforeCompressed, groupOf, requireCompressing, type GroupRow } from './groups.js';
+import { beforeCompressed, groupOf, requireCompressing } from './groups.js';
+import type { GroupRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
 import type { ArchivesTable, FilesTable } from './schema.js';
 import { toBytes } from '../archive/byte-string.js';
-
-export type FileRow = Selectable<FilesTable>;
 
 /** What packing has to know of an entry: reading a whole row takes nearly twice as long. */
 const plannedColumns = [
@@ -225,4 +225,15 @@ export async function skipGroupIn(
     .where('no', '=', no)
     .execute();
   await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
+}
+
+/** Where in its archive a member of a set begins, in bytes of the tar; null when that is not known. */
+export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array): Promise<number | null> {
+  const row = await db
+    .selectFrom('files')
+    .select('tar_offset')
+    .where('set_id', '=', setId)
+    .where('path', '=', path)
+    .executeTakeFirst();
+  return row?.tar_offset ?? null;
 }

@@ -1,14 +1,11 @@
-import type { Selectable } from 'kysely';
+import type { GroupRow, ArchiveRow } from './rows.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
 import { stagedByCopies, stagedBySets } from './copy-staging.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from './open-catalog.js';
-import type { ArchivesTable, GroupState, GroupsTable } from './schema.js';
+import type { GroupState } from './schema.js';
 import { tapesOfGroup } from './tapes.js';
-
-export type GroupRow = Selectable<GroupsTable>;
-export type ArchiveRow = Selectable<ArchivesTable>;
 
 /** Bytes of an archive with its manifest. */
 export function bytesWithManifest({

@@ -1,12 +1,11 @@
 import type { Insertable } from 'kysely';
-import { encodeBlocks } from '../archive/block-reader.js';
+import { encodeBlocks } from '../entry/block-index.js';
 import { toBytes, toText } from '../archive/byte-string.js';
-import { manifestEntries, type ManifestFacts } from '../archive/examine-manifest.js';
 import { boundedSeconds } from '../archive/file-time.js';
 import { formatBlockBytes, formatOf } from '../archive/format.js';
 import { flagReason, type KeptMember, type PackedMember, type SkippedMember } from '../archive/member.js';
-import { ManifestError } from '../archive/read-manifest.js';
-import { manifestName } from '../staging/paths.js';
+import { ManifestError, type ManifestEntry, type ManifestFacts } from '../entry/manifest-facts.js';
+import { manifestName } from '../entry/archive-name.js';
 import { executeMany } from './connection.js';
 import { nameStart } from './file-names.js';
 import { forgetNames, nameGroup } from './group-names.js';
@@ -25,8 +24,8 @@ export interface ManifestFile {
 export interface FoundArchive {
   setId: string;
   group: number;
-  /** The file whose entries are imported, and what a first reading of it has shown. */
-  manifestPath: string;
+  /** Reads the entries that are imported from their file; `facts` is what a first reading of it has shown. */
+  entries(): AsyncIterable<ManifestEntry>;
   facts: ManifestFacts;
   /** The manifest on the tape; null when there is none that is good and tells more than the archive does. */
   manifest: ManifestFile | null;
@@ -121,10 +120,7 @@ function hasPlausibleIndex({ header, end }: ManifestFacts): boolean {
   return blocks.every((bytes) => bytes <= 2 * blockBytes) && blocks.reduce((a, b) => a + b, 0) <= end.size;
 }
 
-async function importFiles(
-  tx: Catalog,
-  { setId, group, manifestPath, manifest }: FoundArchive,
-): Promise<void> {
+async function importFiles(tx: Catalog, { setId, group, entries, manifest }: FoundArchive): Promise<void> {
   const isFromArchive = manifest === null;
   let batch: NewFile[] = [];
   const flush = async () => {
@@ -147,7 +143,7 @@ async function importFiles(
     );
     batch = [];
   };
-  for await (const entry of manifestEntries(manifestPath)) {
+  for await (const entry of entries()) {
     if ('skipped' in entry) batch.push(skippedRow(setId, group, entry.skipped));
     else if ('kept' in entry) batch.push(keptRow(setId, group, entry.kept));
     else if (entry.member.type !== 'link') batch.push(memberRow(setId, group, entry.member));

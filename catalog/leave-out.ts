@@ -1,5 +1,6 @@
 import { skipGroupIn } from './files.js';
-import { beforeCompressed, groupOf, mostArchiveBytes, type GroupRow } from './groups.js';
+import { beforeCompressed, groupOf, mostArchiveBytes } from './groups.js';
+import type { GroupRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
 import type { GroupState } from './schema.js';
 import { setNamed } from './sets.js';

@@ -2,7 +2,8 @@ import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { settleGroup } from './set-copies.js';
 import { moveTape } from './tape-states.js';
-import { loseUnsyncedIn, type TapeRow } from './tapes.js';
+import { loseUnsyncedIn } from './tapes.js';
+import type { TapeRow } from './rows.js';
 
 /** Groups of one set that are on no tape any more. */
 export interface LostGroups {

@@ -1,23 +1,9 @@
+import type { EntryStats } from '../source/entry-stats.js';
 import { CompiledQuery } from 'kysely';
 import { executeMany } from './connection.js';
 import type { NewFile } from './files.js';
 import type { Catalog } from './open-catalog.js';
 import type { EntryType, FileState } from './schema.js';
-
-/** What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not exact. */
-export interface EntryStats {
-  size: number;
-  mtimeS: number;
-  mtimeNs: number;
-  ctimeS: number;
-  ctimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  nlink: number;
-  dev: number | bigint;
-  ino: number | bigint;
-}
 
 /** What most rows have no value in. */
 export type RareColumns = Partial<

@@ -3,7 +3,8 @@ import type { Catalog } from './open-catalog.js';
 import { planCopies } from './plan-copies.js';
 import { planVerify } from './plan-retrieval.js';
 import { nothingOnTape, subjectOf } from './reading-subject.js';
-import { insertRetrieval, unfinishedLike, type NewRetrieval, type RetrievalRow } from './retrievals.js';
+import { insertRetrieval, unfinishedLike, type NewRetrieval } from './retrievals.js';
+import type { RetrievalRow } from './rows.js';
 
 /** What a `verify` or a `tape copy` is asked for, besides what it reads. */
 export type Reading =

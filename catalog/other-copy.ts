@@ -1,5 +1,5 @@
 import type { Catalog } from './open-catalog.js';
-import type { RetrievalArchiveRow } from './retrievals.js';
+import type { RetrievalArchiveRow } from './rows.js';
 import { copyOf } from './tapes.js';
 
 /** A copy that can be counted on: committed, and not found damaged. */

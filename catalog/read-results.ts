@@ -1,6 +1,6 @@
 import { otherCopyOf, type OtherCopy } from './other-copy.js';
 import type { Catalog } from './open-catalog.js';
-import type { RetrievalArchiveRow } from './retrievals.js';
+import type { RetrievalArchiveRow } from './rows.js';
 
 /** A member that could not be had, or is damaged, and why. `path` null: the archive as a whole. */
 export interface RetrievalProblem {

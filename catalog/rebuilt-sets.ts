@@ -1,8 +1,9 @@
 import { boundedSeconds } from '../archive/file-time.js';
-import type { ManifestHeader } from '../archive/manifest.js';
+import type { ManifestHeader } from '../entry/manifest-facts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { Catalog } from './open-catalog.js';
-import { findSet, type SetRow } from './sets.js';
+import { findSet } from './sets.js';
+import type { SetRow } from './rows.js';
 
 /** `options` of a set that was read from tapes: it has no settings, since it never runs. */
 export const rebuiltOptions = JSON.stringify({ rebuilt: true });

@@ -1,11 +1,8 @@
-import type { Selectable } from 'kysely';
+import type { RefusalRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
-import type { RefusalsTable } from './schema.js';
 
 /** What was not obeyed because nothing proves that it comes from this installation. */
 export type RefusedKind = 'start' | 'update' | 'signal' | 'cancel' | 'step' | 'answer';
-
-export type RefusalRow = Selectable<RefusalsTable>;
 
 /** What was refused since it was written down last. */
 export interface Refusals {

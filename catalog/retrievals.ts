@@ -1,13 +1,11 @@
-import { sql, type Insertable, type Selectable } from 'kysely';
+import type { RetrievalRow, RetrievalArchiveRow } from './rows.js';
+import { sql, type Insertable } from 'kysely';
 import { fromBytes, toText } from '../archive/byte-string.js';
 import { usageFailure } from '../config/failures.js';
 import { selectionSchema, type Selection } from '../source/selection.js';
 import type { Catalog } from './open-catalog.js';
 import { insertProblems, type RetrievalProblem } from './read-results.js';
-import type { RetrievalArchivesTable, RetrievalKind, RetrievalState, RetrievalsTable } from './schema.js';
-
-export type RetrievalRow = Selectable<RetrievalsTable>;
-export type RetrievalArchiveRow = Selectable<RetrievalArchivesTable>;
+import type { RetrievalArchivesTable, RetrievalKind, RetrievalState } from './schema.js';
 
 export const finalRetrievalStates: readonly RetrievalState[] = [
   'completed',

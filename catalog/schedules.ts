@@ -1,11 +1,9 @@
-import type { Selectable } from 'kysely';
+import type { ScheduleRow } from './rows.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import type { Catalog } from './open-catalog.js';
 import { finalRetrievalStates, reasonOf, retrievalNamed } from './retrievals.js';
-import { finalSetStates, type RetrievalState, type SchedulesTable, type SetState } from './schema.js';
+import { finalSetStates, type RetrievalState, type SetState } from './schema.js';
 import { findSet, isSetId } from './sets.js';
-
-export type ScheduleRow = Selectable<SchedulesTable>;
 
 /** What a schedule is made of; one that is not said to be paused runs by itself. */
 export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'> &

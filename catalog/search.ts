@@ -1,7 +1,8 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { pastBeginning, type NameWish } from './file-names.js';
-import { filePageSize, type FileRow } from './files.js';
+import { filePageSize } from './files.js';
+import type { FileRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
 import type { GroupsTable } from './schema.js';
 

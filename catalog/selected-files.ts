@@ -1,7 +1,8 @@
 import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { namesAbove } from '../archive/member-name.js';
 import { foldersAbove, selectionFilter, type Selection } from '../source/selection.js';
-import { filePageSize, type FileRow } from './files.js';
+import { filePageSize } from './files.js';
+import type { FileRow } from './rows.js';
 import type { Catalog } from './open-catalog.js';
 
 /** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import type { CopiesTable, GroupState } from './schema.js';
-import type { SetRow } from './sets.js';
+import type { SetRow } from './rows.js';
 
 /** Where one of a set's copies is written: to tapes of this pool, in this drive. */
 export interface CopyPlace {

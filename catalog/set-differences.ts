@@ -1,5 +1,22 @@
 import { placesOf, type CopyPlace } from './set-copies.js';
-import type { NewSet, SetRow } from './sets.js';
+import type { SetRow } from './rows.js';
+
+/** What a new set is made of. */
+export interface NewSet {
+  /** Asked for with `--set`; the next free number of the month otherwise. */
+  id?: string | undefined;
+  sources: string[];
+  excludes: string[];
+  pool: string;
+  drive: string;
+  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  places?: CopyPlace[] | undefined;
+  mode: string;
+  direct: boolean;
+  options: unknown;
+  /** The run of a schedule that asks for it; it gets one set, however often it asks. */
+  madeBy?: string | undefined;
+}
 
 /** What of a set is not as it is wanted, as parts of a sentence that begins with the set; empty: it is the same set. */
 export function differencesFrom(set: SetRow, wanted: NewSet): string[] {

@@ -2,7 +2,8 @@ import { pairsOf, type NumberPair } from '../config/number-ranges.js';
 import type { Catalog } from './open-catalog.js';
 import { CatalogConflict, isRebuilt, isUnknownSet } from './rebuilt-sets.js';
 import { placesOf } from './set-copies.js';
-import { findSet, type SetRow } from './sets.js';
+import { findSet } from './sets.js';
+import type { SetRow } from './rows.js';
 import type { TapeState } from './schema.js';
 
 /** What only a set whose scan has ended can tell: without it nobody knows whether more groups belong to it. */

@@ -1,5 +1,7 @@
+import { type NewSet } from './set-differences.js';
+import type { SetRow } from './rows.js';
 import { randomUUID } from 'node:crypto';
-import { sql, type Selectable } from 'kysely';
+import { sql } from 'kysely';
 import { toBytes } from '../archive/byte-string.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { recordEvents } from './events.js';
@@ -9,25 +11,7 @@ import type { Catalog } from './open-catalog.js';
 import { baseFor } from './set-base.js';
 import { placesOf, placesText, type CopyPlace } from './set-copies.js';
 import { differencesFrom, placesWanted } from './set-differences.js';
-import { finalSetStates, type GroupState, type SetState, type SetsTable } from './schema.js';
-
-export type SetRow = Selectable<SetsTable>;
-
-export interface NewSet {
-  /** Asked for with `--set`; the next free number of the month otherwise. */
-  id?: string | undefined;
-  sources: string[];
-  excludes: string[];
-  pool: string;
-  drive: string;
-  /** Where each copy goes, if there are several; the first has the pool and drive above. */
-  places?: CopyPlace[] | undefined;
-  mode: string;
-  direct: boolean;
-  options: unknown;
-  /** The run of a schedule that asks for it; it gets one set, however often it asks. */
-  madeBy?: string | undefined;
-}
+import { finalSetStates, type GroupState, type SetState } from './schema.js';
 
 const setIdPattern = /^\d{4}-\d{2}_\d{6}$/;
 

@@ -2,7 +2,8 @@ import { pairsOf, rangesOf, type NumberPair } from '../config/number-ranges.js';
 import type { Catalog } from './open-catalog.js';
 import { isRebuilt, isUnknownSet, modeUnknown } from './rebuilt-sets.js';
 import { markedEnd } from './set-end.js';
-import { findSet, type SetRow } from './sets.js';
+import { findSet } from './sets.js';
+import type { SetRow } from './rows.js';
 
 /** Numbers of groups that a message names. */
 const rangesShown = 20;

@@ -3,7 +3,8 @@ import type { Keeping, Until } from './keeping.js';
 import type { Catalog } from './open-catalog.js';
 import { finalRetrievalStates } from './retrievals.js';
 import { finalSetStates } from './schema.js';
-import { listTapes, type TapeRow } from './tapes.js';
+import { listTapes } from './tapes.js';
+import type { TapeRow } from './rows.js';
 
 /** What a tape holds of a set, in committed copies. */
 export interface SetOnTape {

@@ -1,5 +1,6 @@
 import type { Catalog } from './open-catalog.js';
-import { recordRetrieval, retrievalNamed, type RetrievalRow } from './retrievals.js';
+import { recordRetrieval, retrievalNamed } from './retrievals.js';
+import type { RetrievalRow } from './rows.js';
 import { finalSetStates } from './schema.js';
 import { placesOf } from './set-copies.js';
 

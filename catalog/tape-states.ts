@@ -1,6 +1,7 @@
 import type { Catalog } from './open-catalog.js';
 import type { TapeState } from './schema.js';
-import { tapeByUuid, type TapeRow } from './tapes.js';
+import { tapeByUuid } from './tapes.js';
+import type { TapeRow } from './rows.js';
 
 /**
  * Everything that happens to a tape's state. `fill`: it has no room. `regain`: it has room again. `distrust`: a write on it

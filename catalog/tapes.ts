@@ -1,13 +1,9 @@
-import type { Selectable } from 'kysely';
+import type { TapeRow, CopyRow } from './rows.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from './open-catalog.js';
 import { copyText, placesOf, settleAfterCommit, settleGroup } from './set-copies.js';
-import type { CopiesTable, TapesTable } from './schema.js';
-
-export type TapeRow = Selectable<TapesTable>;
-export type CopyRow = Selectable<CopiesTable>;
 
 /** Every tape, by name. */
 export async function listTapes(db: Catalog): Promise<TapeRow[]> {

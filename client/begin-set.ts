@@ -1,4 +1,4 @@
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { recordSetState } from '../catalog/sets.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { isServerAway } from '../workers/prepare-server.js';

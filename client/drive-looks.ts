@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { placesOf } from '../catalog/set-copies.js';
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { describeError } from '../config/failures.js';
 import { driveNamed } from '../config/settings.js';
 import { askDrive } from '../tape/ask-drive.js';

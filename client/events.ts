@@ -1,4 +1,4 @@
-import { eventsOf, type RecordedEvent } from '../catalog/events.js';
+import { lastEvent, eventsOf, type RecordedEvent } from '../catalog/events.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { timeOfDay } from '../config/local-time.js';
 import { numberRanges } from '../config/number-ranges.js';
@@ -20,12 +20,7 @@ export class EventPrinter {
 
   /** Leaves out what happened before now. */
   async skipOld(): Promise<void> {
-    const row = await this.catalog
-      .selectFrom('events')
-      .select((eb) => eb.fn.max<number | null>('id').as('last'))
-      .where('set_id', '=', this.setId)
-      .executeTakeFirst();
-    this.last = row?.last ?? 0;
+    this.last = await lastEvent(this.catalog, this.setId);
   }
 
   /** Prints what has happened since the last call. */

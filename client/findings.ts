@@ -1,4 +1,4 @@
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import type { DriveLook } from './drive-looks.js';

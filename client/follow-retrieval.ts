@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { removeCopyStaging } from '../activities/copy-archive.js';
+import { removeCopyStaging } from '../staging/copy-staging.js';
 import {
   finalRetrievalStates,
   problemsOf,
@@ -8,9 +8,9 @@ import {
   retrievalNamed,
   summarizeRetrieval,
   tapesInOrder,
-  type RetrievalRow,
   type RetrievalSummary,
 } from '../catalog/retrievals.js';
+import type { RetrievalRow } from '../catalog/rows.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { startRetrieval } from '../workers/start-retrieval.js';

@@ -1,8 +1,10 @@
+import { setsOnTape } from '../catalog/tape-copies.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { subjectOf } from '../catalog/reading-subject.js';
 import { isRebuilt } from '../catalog/rebuilt-sets.js';
 import { markedEnd, tapesThatTell, unmarkedCopies } from '../catalog/set-end.js';
-import { findSet, type SetRow } from '../catalog/sets.js';
+import { findSet } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 
 /**
  * What a verify says of sets whose tapes do not tell that they have ended, as sentences: which copy, what that means and what helps. It
@@ -10,7 +12,7 @@ import { findSet, type SetRow } from '../catalog/sets.js';
  */
 export async function missingMarks(catalog: Catalog, subject: string): Promise<string[]> {
   const what = await subjectOf(catalog, subject);
-  const setIds = 'setId' in what ? [what.setId] : await setsOn(catalog, what.tape);
+  const setIds = 'setId' in what ? [what.setId] : await setsOnTape(catalog, what.tape);
   const sentences: string[] = [];
   for (const setId of setIds) {
     const set = await findSet(catalog, setId);
@@ -18,18 +20,6 @@ export async function missingMarks(catalog: Catalog, subject: string): Promise<s
       sentences.push(...(await ofSet(catalog, set, 'tape' in what ? what.tape : undefined)));
   }
   return sentences;
-}
-
-async function setsOn(catalog: Catalog, tape: string): Promise<string[]> {
-  const rows = await catalog
-    .selectFrom('copies')
-    .select('set_id')
-    .distinct()
-    .where('tape_uuid', '=', tape)
-    .where('state', '=', 'committed')
-    .orderBy('set_id')
-    .execute();
-  return rows.map((row) => row.set_id);
 }
 
 async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): Promise<string[]> {

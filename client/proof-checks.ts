@@ -1,5 +1,6 @@
 import { formatTime } from '../config/local-time.js';
-import { listRefusals, type RefusalRow } from '../catalog/refusals.js';
+import { listRefusals } from '../catalog/refusals.js';
+import type { RefusalRow } from '../catalog/rows.js';
 import { keyFile, readKey } from '../proof/key-file.js';
 import { answerWithinMs } from '../workers/workflow-trouble.js';
 import { failedCheck, type Check } from './disk-checks.js';

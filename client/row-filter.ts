@@ -1,4 +1,4 @@
-import type { FileRow } from '../catalog/files.js';
+import type { FileRow } from '../catalog/rows.js';
 import { parseDuration } from '../config/durations.js';
 import { usageFailure } from '../config/failures.js';
 import { parseSize } from '../config/sizes.js';

@@ -1,6 +1,7 @@
 import { formatTime } from '../config/local-time.js';
 import { fromBytes, toText } from '../archive/byte-string.js';
-import { holderOf, type FileRow } from '../catalog/files.js';
+import { holderOf } from '../catalog/files.js';
+import type { FileRow } from '../catalog/rows.js';
 import { archiveOf } from '../catalog/groups.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { tapesOfGroup } from '../catalog/tapes.js';

@@ -1,4 +1,4 @@
-import type { TapeRow } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { adoptAdvice } from '../tape/loaded-tape.js';
 import { protectionAdvice, type WriteProtection } from '../tape/write-protection.js';
 

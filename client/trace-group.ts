@@ -1,10 +1,13 @@
 import path from 'node:path';
 import { eventsOf, type RecordedEvent } from '../catalog/events.js';
-import type { FileRow } from '../catalog/files.js';
-import { archiveOf, groupOf, type ArchiveRow, type GroupRow } from '../catalog/groups.js';
+import type { FileRow } from '../catalog/rows.js';
+import { archiveOf, groupOf } from '../catalog/groups.js';
+import type { ArchiveRow, GroupRow } from '../catalog/rows.js';
 import { allCopiesOf, placesOf } from '../catalog/set-copies.js';
-import { setNamed, type SetRow } from '../catalog/sets.js';
-import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
+import { setNamed } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
+import { tapeByUuid } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { formatBytes, formatSeconds } from '../config/sizes.js';
 import { formatTime } from '../config/local-time.js';
 import { sizeOf } from '../staging/durable-file.js';

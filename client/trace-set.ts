@@ -1,8 +1,8 @@
+import { groupsIn } from '../catalog/groups-in-state.js';
 import { eventsOf } from '../catalog/events.js';
-import type { GroupRow } from '../catalog/groups.js';
-import type { Catalog } from '../catalog/open-catalog.js';
 import { finalSetStates } from '../catalog/schema.js';
-import { setNamed, summarizeSet, type SetRow, type SetSummary } from '../catalog/sets.js';
+import { setNamed, summarizeSet, type SetSummary } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { finalDir } from '../staging/paths.js';
 import { numberRanges } from '../config/number-ranges.js';
 import { formatTime } from '../config/local-time.js';
@@ -119,17 +119,6 @@ async function setFindings(
     });
   }
   return findings;
-}
-
-async function groupsIn(catalog: Catalog, setId: string, states: GroupRow['state'][]): Promise<number[]> {
-  const rows = await catalog
-    .selectFrom('groups')
-    .select('no')
-    .where('set_id', '=', setId)
-    .where('state', 'in', states)
-    .orderBy('no')
-    .execute();
-  return rows.map((row) => row.no);
 }
 
 function workflowText(set: SetRow, outlook: Outlook): string {

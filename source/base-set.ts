@@ -1,5 +1,8 @@
+import { baseRowsFrom, type BaseRow } from '../catalog/base-rows.js';
+import { hasWholeCopy } from '../catalog/tape-copies.js';
 import { toBytes } from '../archive/byte-string.js';
-import { holderOf, type FileRow } from '../catalog/files.js';
+import { holderOf } from '../catalog/files.js';
+import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets.js';
 import type { WalkedEntry } from './walk.js';
@@ -12,13 +15,6 @@ const pageSize = 2000;
  * its file system's clock, after the base had read it. Two, since that is the coarsest clock there is (FAT).
  */
 const doubtfulSeconds = 2;
-
-const columns = [
-  ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
-  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group'] as const),
-];
-
-type BaseRow = Pick<FileRow, (typeof columns)[number]>;
 
 /** What a row says that is not stored again: where its content is. */
 export type Held = Pick<FileRow, 'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target'>;
@@ -75,7 +71,7 @@ export class BaseSet {
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {
     const last = this.page.at(-1);
     if (!this.ended && (last === undefined || path.compare(last.path) > 0)) {
-      this.page = await this.rowsFrom(path);
+      this.page = await baseRowsFrom(this.catalog, this.setId, pageSize, path);
       this.at = 0;
       this.ended = this.page.length === 0;
     }
@@ -88,35 +84,12 @@ export class BaseSet {
     return undefined;
   }
 
-  /** Files that were stored whole, or that were unchanged themselves; a row with a reason is not what the scan saw. */
-  private async rowsFrom(path: Buffer): Promise<BaseRow[]> {
-    return this.catalog
-      .selectFrom('files')
-      .select(columns)
-      .where('set_id', '=', this.setId)
-      .where('path', '>=', path)
-      .where('type', '=', 'file')
-      .where('state', 'in', ['packed', 'unchanged'])
-      .where('reason', 'is', null)
-      .orderBy('path')
-      .limit(pageSize)
-      .execute();
-  }
-
   /** An archive that is on no tape any more, or that a verify has found damaged, holds nothing that could be counted on. */
   private async isOnTape(setId: string, group: number): Promise<boolean> {
     const key = `${setId} ${group}`;
     let known = this.holders.get(key);
     if (known === undefined) {
-      const copy = await this.catalog
-        .selectFrom('copies')
-        .select('copy_no')
-        .where('set_id', '=', setId)
-        .where('group_no', '=', group)
-        .where('state', '=', 'committed')
-        .where('damage', 'is', null)
-        .executeTakeFirst();
-      known = copy !== undefined;
+      known = await hasWholeCopy(this.catalog, setId, group);
       this.holders.set(key, known);
     }
     return known;

@@ -1,8 +1,20 @@
 import type { BigIntStats } from 'node:fs';
 import { splitTime } from '../archive/file-time.js';
-import type { EntryStats } from '../catalog/new-files.js';
 
-export type { EntryStats } from '../catalog/new-files.js';
+/** What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not exact. */
+export interface EntryStats {
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  ctimeS: number;
+  ctimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  nlink: number;
+  dev: number | bigint;
+  ino: number | bigint;
+}
 
 /** What the scan keeps of Node's statistics, which must be the exact ones: plain numbers keep a time only to 0.2 µs. */
 export function statsOf(stats: BigIntStats): EntryStats {

@@ -1,3 +1,4 @@
+import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalog/scan-state.js';
 import { fromBytes, toBytes } from '../archive/byte-string.js';
 import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
 import { mostArchiveBytes } from '../catalog/groups.js';
@@ -5,7 +6,7 @@ import { FileBatch } from '../catalog/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
-import { directWriter, type BatchWriter, type NewGroup } from './write-batch.js';
+import { directWriter, type BatchWriter, type NewGroup } from '../catalog/write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */
 export interface PlanLimits {
@@ -58,37 +59,15 @@ export class GroupPlanner {
     writer: BatchWriter = directWriter(catalog),
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
     const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer);
-    const last = await catalog
-      .selectFrom('groups')
-      .selectAll()
-      .where('set_id', '=', setId)
-      .orderBy('no', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    const last = await lastGroup(catalog, setId);
     planner.lastNo = last?.no ?? 0;
     if (last?.state === 'open') {
       planner.open = last;
       planner.lastName = fromBytes(last.last_path);
-      const linked = await catalog
-        .selectFrom('files')
-        .select(['dev', 'ino'])
-        .where('set_id', '=', setId)
-        .where('path', '>=', last.first_path)
-        .where((eb) => eb('nlink', '>', eb.lit(1)))
-        .where('state', '!=', 'unchanged')
-        .execute();
+      const linked = await linkedInodes(catalog, setId, last.first_path);
       planner.inodes = new Set(linked.map((row) => `${row.dev}:${row.ino}`));
     }
-    const counted = await catalog
-      .selectFrom('groups')
-      .select((eb) => [
-        eb.fn.sum<number | null>('entries').as('entries'),
-        eb.fn.sum<number | null>('bytes').as('bytes'),
-      ])
-      .where('set_id', '=', setId)
-      .executeTakeFirstOrThrow();
-    planner.counted.entries = Number(counted.entries ?? 0);
-    planner.counted.bytes = Number(counted.bytes ?? 0);
+    Object.assign(planner.counted, await plannedTotals(catalog, setId));
     planner.counted.groups = planner.lastNo;
     const cursor = await scanCursor(catalog, setId);
     return { planner, after: cursor === undefined ? undefined : fromBytes(cursor) };
@@ -242,11 +221,7 @@ export class GroupPlanner {
   async finish(leftOut: string[]): Promise<void> {
     this.close();
     await this.flush();
-    await this.catalog
-      .updateTable('sets')
-      .set({ scanned: 1, left_out: JSON.stringify(leftOut) })
-      .where('id', '=', this.setId)
-      .execute();
+    await recordScanned(this.catalog, this.setId, leftOut);
   }
 }
 

@@ -1,6 +1,6 @@
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { moveTape } from '../catalog/tape-states.js';
-import type { TapeRow } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { removeParts } from '../staging/durable-file.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';

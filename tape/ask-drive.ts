@@ -2,7 +2,9 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describeError, TapeflowFailure } from '../config/failures.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
-import { openDrive, tapeNotReady, type Drive } from './drive.js';
+import type { Drive } from './drive.js';
+import { openDrive } from './open-drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import type { Answer, Look, Question } from './drive-process.js';
 
 /**

@@ -2,7 +2,9 @@ import type { LockHolder } from '../config/exclusive-lock.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
 import { lockDrive, type DriveLock } from './drive-lock.js';
-import { openDrive, tapeNotReady, type Drive } from './drive.js';
+import type { Drive } from './drive.js';
+import { openDrive } from './open-drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 
 /** Milliseconds between two tries for a drive that somebody else has. */
 const tryEveryMs = 1000;

@@ -1,7 +1,7 @@
 // The process that `askDrive` forks: it asks a drive that may never answer, so that nobody else has to.
 import { systemErrorCode, TapeflowFailure, describeError } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
-import { openDrive } from './drive.js';
+import { openDrive } from './open-drive.js';
 
 /** What a drive is asked through this process. */
 export type Look = 'medium' | 'label' | 'sizeOf' | 'names' | 'space' | 'writeProtection';

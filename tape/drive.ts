@@ -1,11 +1,9 @@
-import { constants } from 'node:fs';
-import { access, readdir, stat, statfs } from 'node:fs/promises';
+import { tapeNotReady } from './tape-not-ready.js';
+import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import type { DriveSettings } from '../config/settings.js';
-import { fsyncFolder, sizeOf } from '../staging/durable-file.js';
+import { sizeOf } from '../staging/durable-file.js';
 import { readLabel, type TapeLabel } from './label.js';
-import { ltfsDrive } from './ltfs.js';
 import type { WriteProtection } from './write-protection.js';
 
 /** What is in the drive now, as far as the file system tells. */
@@ -46,15 +44,6 @@ export interface Drive {
   sync(folders: string[]): Promise<string>;
 }
 
-/** The failure of a drive that has no tape which may be written. `reason` is for programs. */
-export function tapeNotReady(reason: string, message: string, advice: string, details = {}): TapeflowFailure {
-  return new TapeflowFailure('TapeNotReady', message, {
-    kind: 'person',
-    advice,
-    details: { reason, ...details },
-  });
-}
-
 /**
  * Throws `TapeNotReady` when what is mounted at the drive is not what was looked at before. Asked after whatever makes a
  * name by its path, so that nothing stays in the bare folder below a drive that was unmounted in between.
@@ -80,60 +69,12 @@ export async function rootKey(folder: string): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-/** Opens a drive by its settings. Touches nothing. */
-export function openDrive(settings: DriveSettings): Drive {
-  return settings.kind === 'ltfs' ? ltfsDrive(settings) : directoryDrive(settings);
-}
-
 /** What is read of the files of a tape, whatever the drive's kind is. */
 export function filesOf({ path: root }: DriveSettings): Pick<Drive, 'label' | 'sizeOf' | 'names'> {
   return {
     label: () => readLabel(root),
     sizeOf: (file) => sizeOf(path.join(root, file)),
     names: () => readdir(root),
-  };
-}
-
-/** A folder on any disk that serves as a tape: an fsync makes its bytes durable. */
-function directoryDrive(settings: DriveSettings): Drive {
-  return {
-    settings,
-    ...filesOf(settings),
-    async medium() {
-      try {
-        const stats = await stat(settings.path, { bigint: true });
-        if (stats.isDirectory()) return { key: `${stats.dev}:${stats.ino}`, volume: null };
-      } catch (error) {
-        if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') {
-          throw tapeNotReady(
-            'not_mounted',
-            `The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
-            'Mount it, or correct its path in the settings.',
-          );
-        }
-      }
-      throw tapeNotReady(
-        'not_mounted',
-        `The folder ${settings.path} of drive ${settings.name} does not exist.`,
-        settings.ours
-          ? 'The first backup makes and labels it.'
-          : 'Mount or make it (tapeflow never makes it by itself), or correct its path in the settings.',
-      );
-    },
-    space: () => spaceOf(settings.path),
-    reserve: onePercent,
-    async writeProtection() {
-      try {
-        await access(settings.path, constants.W_OK);
-        return undefined;
-      } catch (error) {
-        return { why: describeError(error), forGood: false };
-      }
-    },
-    async sync(folders) {
-      for (const folder of folders) await fsyncFolder(folder);
-      return 'fsync';
-    },
   };
 }
 

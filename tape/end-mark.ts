@@ -6,7 +6,7 @@ import { systemErrorCode } from '../config/failures.js';
 import { onSide } from '../config/sides.js';
 import { letGroupReadHandle } from '../config/shared-group.js';
 import { publish, removeParts } from '../staging/durable-file.js';
-import { endMarkName, partName } from '../staging/paths.js';
+import { endMarkName, partName } from '../entry/archive-name.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
 import { tapeFolder } from './write-archive.js';
 

@@ -1,11 +1,13 @@
-import { archiveOf, type ArchiveRow } from '../catalog/groups.js';
+import { copyOnTape, hasUndamagedCopy, noteCopyDamage } from '../catalog/tape-copies.js';
+import { archiveOf } from '../catalog/groups.js';
+import type { ArchiveRow } from '../catalog/rows.js';
 import { forgetImported, importArchive, importCopy, type FoundArchive } from '../catalog/import-archive.js';
-import type { ManifestHeader } from '../archive/manifest.js';
+import type { ManifestHeader } from '../entry/manifest-facts.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { CatalogConflict, enterSet, isRebuilt } from '../catalog/rebuilt-sets.js';
 import { finalSetStates } from '../catalog/schema.js';
-import type { SetRow } from '../catalog/sets.js';
-import type { TapeRow } from '../catalog/tapes.js';
+import type { SetRow } from '../catalog/rows.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';
 
 /** Where an archive was found. */
@@ -54,7 +56,7 @@ export async function enterArchive(
       at: archive.createdAt,
     });
     const known = await archiveOf(tx, setId, group);
-    const here = await copyHere(tx, setId, group, tape);
+    const here = await copyOnTape(tx, setId, group, tape.uuid);
     const same = known?.size === facts.end.size && known.sha256 === facts.end.sha256;
     const better =
       known !== undefined && isRebuilt(set) && (await isBetter(tx, archive, known, damage, same));
@@ -81,14 +83,7 @@ async function isBetter(
 ): Promise<boolean> {
   if (damage !== null || manifest === null) return false;
   if (same) return known.manifest_sha256 === '';
-  const whole = await tx
-    .selectFrom('copies')
-    .select('copy_no')
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group)
-    .where('damage', 'is', null)
-    .executeTakeFirst();
-  return whole === undefined;
+  return !(await hasUndamagedCopy(tx, setId, group));
 }
 
 async function enterCopy(
@@ -111,7 +106,7 @@ async function enterCopy(
       `The catalog knows the copy of ${name} on this tape as one that was not committed.`,
     );
   }
-  if (damage !== null || better) await noteDamage({ catalog: tx, setId, tape }, group, damage);
+  if (damage !== null || better) await noteCopyDamage(tx, setId, group, tape.uuid, damage);
   return 'known';
 }
 
@@ -120,35 +115,4 @@ function requireRebuilt(set: SetRow, name: string): void {
   throw new CatalogConflict(
     `The catalog has the set ${set.id}, which is ${set.state.replaceAll('_', ' ')}, without the archive ${name}.`,
   );
-}
-
-/** The copy of a group on the tape, as the catalog knows it. */
-export async function copyHere(db: Catalog, setId: string, group: number, tape: TapeRow) {
-  return (
-    db
-      .selectFrom('copies')
-      .select(['copy_no', 'state', 'damage'])
-      .where('set_id', '=', setId)
-      .where('group_no', '=', group)
-      .where('tape_uuid', '=', tape.uuid)
-      // One that was written in the place of a damaged one comes before that.
-      .orderBy((eb) => eb('state', '=', 'committed'), 'desc')
-      .executeTakeFirst()
-  );
-}
-
-/** Notes what is wrong with the copy on the tape; null when it turned out to be good. */
-export async function noteDamage(
-  { catalog, setId, tape }: Pick<TapeContext, 'catalog' | 'setId' | 'tape'>,
-  group: number,
-  damage: string | null,
-): Promise<void> {
-  await catalog
-    .updateTable('copies')
-    .set({ damage })
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group)
-    .where('tape_uuid', '=', tape.uuid)
-    .where('state', '=', 'committed')
-    .execute();
 }

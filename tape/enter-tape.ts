@@ -2,15 +2,10 @@ import { timeOf } from '../catalog/rebuilt-sets.js';
 import { findTape } from '../catalog/lost-tapes.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { moveTape } from '../catalog/tape-states.js';
-import {
-  insertTape,
-  tapeByName,
-  tapeByUuid,
-  tapeErasedTo,
-  updateTape,
-  type TapeRow,
-} from '../catalog/tapes.js';
-import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
+import { insertTape, tapeByName, tapeByUuid, tapeErasedTo, updateTape } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
+import type { Drive, Medium, Space } from './drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import { labelFileName, readLabel } from './label.js';
 import { halfErased, lookAt } from './loaded-tape.js';
 

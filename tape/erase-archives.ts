@@ -1,10 +1,12 @@
+import { groupsOnTape } from '../catalog/tape-copies.js';
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { isSetId } from '../catalog/sets.js';
-import { wasBegunOn, type TapeRow } from '../catalog/tapes.js';
+import { wasBegunOn } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { isPartOf } from '../staging/durable-file.js';
-import { endMarkName, parseArchiveName } from '../staging/paths.js';
+import { endMarkName, parseArchiveName } from '../entry/archive-name.js';
 
 /**
  * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
@@ -17,13 +19,7 @@ export async function unknownArchives(
 ): Promise<string[]> {
   const unknown: string[] = [];
   for (const setId of await setFolders(mountPoint)) {
-    const copies = await catalog
-      .selectFrom('copies')
-      .select('group_no')
-      .where('set_id', '=', setId)
-      .where('tape_uuid', '=', tape.uuid)
-      .execute();
-    const known = new Set(copies.map((copy) => copy.group_no));
+    const known = new Set(await groupsOnTape(catalog, setId, tape.uuid));
     for (const name of await readdir(path.join(mountPoint, setId))) {
       const archive = parseArchiveName(name);
       if (archive?.setId !== setId || archive.isManifest || known.has(archive.group)) continue;

@@ -3,8 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { beginErase, finishErase, foreignTape, type EraseWish } from '../catalog/erase.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
-import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
+import { tapeByUuid } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import type { Logger } from '../config/logger.js';
+import { writeAgain } from '../operations/distrust-tape.js';
 import { removeParts } from '../staging/durable-file.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
@@ -25,10 +28,9 @@ export interface EraseContext {
   drive: Drive;
   lock: DriveLock;
   catalog: Catalog;
+  logger: Logger;
   /** Called before each file is deleted; throws to stop. */
   guard(): void;
-  /** Has what no sync has covered on the tape written again, elsewhere, when its set goes on. */
-  loseUnsynced(tape: string, reason: string): Promise<void>;
 }
 
 /**
@@ -72,7 +74,8 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   if (!isFormatted && !begun && !wish.evenUnexpired) await refuseUnknown(drive, catalog, known);
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
   const tape = await beginErase(catalog, wish, randomUUID());
-  await context.loseUnsynced(tape.uuid, 'its tape was erased');
+  // What no sync has covered is written again, elsewhere, when its set goes on.
+  await writeAgain(context, tape.uuid, 'its tape was erased');
   if (isToFormat) throw formatTape(drive, tape);
   const { archives, left, folders } = await deleteArchives(settings.path, async () => {
     context.guard();

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import type { TapeRow } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { isPartOf } from '../staging/durable-file.js';
 import type { Drive, Medium } from './drive.js';
 import { labelFileName } from './label.js';

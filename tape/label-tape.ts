@@ -1,14 +1,9 @@
+import { holdsCommitted } from '../catalog/tape-copies.js';
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
-import {
-  insertTape,
-  listTapes,
-  tapeByName,
-  tapeByUuid,
-  tapeErasedTo,
-  type TapeRow,
-} from '../catalog/tapes.js';
+import { insertTape, listTapes, tapeByName, tapeByUuid, tapeErasedTo } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { makeReadableFolder } from '../config/shared-group.js';
 import { isPartOf, makeFolder, removeParts } from '../staging/durable-file.js';
@@ -151,18 +146,12 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
             : `Load another tape; after a check, \`tapeflow tape trust ${known.name}\` uses it again.`,
         );
       }
-      const committed = await catalog
-        .selectFrom('copies')
-        .select('group_no')
-        .where('tape_uuid', '=', known.uuid)
-        .where('state', '=', 'committed')
-        .limit(1)
-        .executeTakeFirst();
-      if (committed !== undefined || !request.force) {
-        const holds = committed === undefined ? '' : ' and holds committed archives';
+      const committed = await holdsCommitted(catalog, known.uuid);
+      if (committed || !request.force) {
+        const holds = committed ? ' and holds committed archives' : '';
         throw refused(
           `The tape in drive ${driveName} is labelled ${label.name}${holds}.`,
-          committed === undefined ? 'Use --force to give it another label.' : 'Load another tape.',
+          committed ? 'Load another tape.' : 'Use --force to give it another label.',
         );
       }
       return;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { TapeflowFailure } from '../config/failures.js';
 import { letGroupReadHandle } from '../config/shared-group.js';
 import { fsyncFolder } from '../staging/durable-file.js';
-import { tapeNotReady } from './drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
 
 /** The label's file at the root of a tape. */

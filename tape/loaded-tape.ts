@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { isCatalogReadOnly } from '../catalog/catalog-failure.js';
 import { installationId, type Catalog } from '../catalog/open-catalog.js';
-import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape, type TapeRow } from '../catalog/tapes.js';
+import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { tapeNotReady, type Drive, type Medium, type Space } from './drive.js';
+import type { Drive, Medium, Space } from './drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import { labelFileName, type TapeLabel } from './label.js';
 
 /** A tape in a drive that the catalog knows. */

@@ -2,7 +2,8 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../config/failu
 import type { DriveSettings } from '../config/settings.js';
 import { sideOf } from '../config/sides.js';
 import { fsyncFolder } from '../staging/durable-file.js';
-import { filesOf, onePercent, rootKey, spaceOf, tapeNotReady, type Drive } from './drive.js';
+import { filesOf, onePercent, rootKey, spaceOf, type Drive } from './drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
 import { missingMount } from './mount.js';
 import type { WriteProtection } from './write-protection.js';

@@ -6,11 +6,11 @@ import { CatalogConflict } from '../catalog/rebuilt-sets.js';
 import { enterEnd } from '../catalog/set-end.js';
 import { settleRebuiltSet, type RebuiltSet } from '../catalog/settle-rebuilt.js';
 import { isSetId, rememberSeenSets } from '../catalog/sets.js';
-import type { TapeRow } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { describeError } from '../config/failures.js';
 import { sideOf } from '../config/sides.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
-import { archiveNames, manifestName, parseArchiveName } from '../staging/paths.js';
+import { archiveNames, manifestName, parseArchiveName } from '../entry/archive-name.js';
 import { adoptTape } from './adopt-tape.js';
 import { confirmMedium, type Drive, type Medium } from './drive.js';
 import type { DriveLock } from './drive-lock.js';
@@ -167,4 +167,14 @@ async function groupsIn(folder: string): Promise<number[]> {
     if ([...archiveNames(setId, group), manifestName(setId, group)].includes(name)) groups.add(group);
   }
   return [...groups].sort((a, b) => a - b);
+}
+
+/** What a tape holds, as its drive's worker has read it into the catalog. */
+export interface WorkerReading extends CatalogReading {
+  /** What became of each archive, those with a trouble first where it is too much for one message. */
+  reports: ArchiveReport[];
+  /** Sentences that no report holds. */
+  said: string[];
+  /** Reports that were left out. */
+  more: number;
 }

@@ -1,12 +1,14 @@
+import { copyOnTape, noteCopyDamage } from '../catalog/tape-copies.js';
 import { lstat, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { ArchiveDamaged } from '../archive/block-reader.js';
+import { ArchiveDamaged } from '../archive/archive-file.js';
 import { toText } from '../archive/byte-string.js';
-import { examineManifest, type ManifestFacts } from '../archive/examine-manifest.js';
+import { examineManifest, manifestEntries } from '../archive/examine-manifest.js';
+import type { ManifestFacts } from '../entry/manifest-facts.js';
 import { boundedSeconds } from '../archive/file-time.js';
 import { FormatUnsupported, formatOf } from '../archive/format.js';
-import type { ManifestHeader } from '../archive/manifest.js';
-import { ManifestError } from '../archive/read-manifest.js';
+import type { ManifestHeader } from '../entry/manifest-facts.js';
+import { ManifestError } from '../entry/manifest-facts.js';
 import { rebuildManifest } from '../archive/rebuild-manifest.js';
 import { archiveOf } from '../catalog/groups.js';
 import type { FoundArchive } from '../catalog/import-archive.js';
@@ -15,17 +17,10 @@ import { counted } from '../config/counts.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { onSide, sideOf } from '../config/sides.js';
 import { formatBytes } from '../config/sizes.js';
-import { archiveNames, manifestName } from '../staging/paths.js';
+import { archiveNames, manifestName } from '../entry/archive-name.js';
 import { confirmMedium } from './drive.js';
 import { copyFromTape } from './hash-file.js';
-import {
-  copyHere,
-  enterArchive,
-  noteDamage,
-  type Candidate,
-  type Entered,
-  type TapeContext,
-} from './enter-archive.js';
+import { enterArchive, type Candidate, type Entered, type TapeContext } from './enter-archive.js';
 import { isMountDeath } from './ltfs.js';
 
 export interface TakeContext extends TapeContext {
@@ -150,7 +145,8 @@ async function takeDescribed(
   try {
     const beside = await copyFromTape(manifestFile, scratch);
     const archive: FoundArchive = {
-      ...{ setId, group, manifestPath: scratch, facts, beside },
+      ...{ setId, group, facts, beside },
+      entries: () => manifestEntries(scratch),
       manifest: facts.header.rebuilt === true ? null : beside,
       createdAt: timeOf(facts.header.created, mtimeMs),
     };
@@ -172,10 +168,10 @@ async function takeAlone(
   const { group, name, file, size, mtimeMs } = found;
   troubles.push(`The manifest of ${name} is no good (${why}).`);
   const known = await archiveOf(catalog, setId, group);
-  const here = known === undefined ? undefined : await copyHere(catalog, setId, group, tape);
+  const here = known === undefined ? undefined : await copyOnTape(catalog, setId, group, tape.uuid);
   if (known !== undefined && here !== undefined) {
     const cut = known.size === size ? null : `has ${size} bytes instead of ${known.size}`;
-    if (cut !== null) await noteDamage(context, group, cut);
+    if (cut !== null) await noteCopyDamage(catalog, setId, group, tape.uuid, cut);
     const damage = cut ?? here.damage;
     if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };
@@ -191,7 +187,8 @@ async function takeAlone(
     const facts = await examineManifest(scratch, { set: setId, group, archives: [name] });
     if ('wrong' in facts) throw new ManifestError(facts.wrong);
     const archive: FoundArchive = {
-      ...{ setId, group, manifestPath: scratch, facts, manifest: null, beside: null },
+      ...{ setId, group, facts, manifest: null, beside: null },
+      entries: () => manifestEntries(scratch),
       createdAt: timeOf(header.created, mtimeMs),
     };
     const outcome = await enterArchive(context, found, archive, damage ?? null);

@@ -1,7 +1,8 @@
+import { capacitiesIn } from '../catalog/tape-copies.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { placesOf } from '../catalog/set-copies.js';
 import type { TapeState } from '../catalog/schema.js';
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
 import { onePercent } from './drive.js';
@@ -12,12 +13,7 @@ const notCounted: readonly TapeState[] = ['foreign', 'lost'];
 
 /** Bytes of the largest archive, with its manifest, that a known tape of the pool has room for when it is empty; undefined: none is known. */
 export async function poolLimit(db: Catalog, pool: string): Promise<number | undefined> {
-  const tapes = await db
-    .selectFrom('tapes')
-    .select(['capacity', 'volume'])
-    .where('pool', '=', pool)
-    .where('state', 'not in', notCounted)
-    .execute();
+  const tapes = await capacitiesIn(db, pool, notCounted);
   const largest = Math.max(
     ...tapes.map(
       ({ capacity, volume }) => capacity - (volume === null ? onePercent(capacity) : ltfsReserve(capacity)),

@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/open-catalog.js';
 import { moveTape } from '../catalog/tape-states.js';
-import { tapeByUuid, type TapeRow } from '../catalog/tapes.js';
+import { tapeByUuid } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 import { TapeflowFailure } from '../config/failures.js';
 import type { DriveSettings, Settings } from '../config/settings.js';
 import { askDrive } from './ask-drive.js';

@@ -11,8 +11,8 @@ import {
   removeParts,
   sizeOf,
 } from '../staging/durable-file.js';
-import { partName } from '../staging/paths.js';
-import { tapeNotReady } from './drive.js';
+import { partName } from '../entry/archive-name.js';
+import { tapeNotReady } from './tape-not-ready.js';
 import { isTapeFull } from './ltfs.js';
 
 /** A staged file and what it must be, byte for byte. */

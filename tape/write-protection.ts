@@ -1,4 +1,4 @@
-import type { TapeRow } from '../catalog/tapes.js';
+import type { TapeRow } from '../catalog/rows.js';
 
 /** Why a tape takes no writes. */
 export interface WriteProtection {

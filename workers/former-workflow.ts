@@ -1,7 +1,8 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError, defaultPayloadConverter } from '@temporalio/common';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { recordWorkflow, type SetRow } from '../catalog/sets.js';
+import { recordWorkflow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import { backupWorkflowId, searchAttributes, type BackupSetInput } from '../workflows/messages.js';
 import { formerArchiveQueue } from '../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';

@@ -6,7 +6,8 @@ import {
 } from '@temporalio/client';
 import { scheduledWork } from '../activities/scheduled-work.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { findSchedule, listSchedules, recordTold, type ScheduleRow } from '../catalog/schedules.js';
+import { findSchedule, listSchedules, recordTold } from '../catalog/schedules.js';
+import type { ScheduleRow } from '../catalog/rows.js';
 import { queuesOf } from '../workflows/queues.js';
 import { cutToBytes } from '../workflows/server-limits.js';
 import { importSchedules } from './import-schedules.js';

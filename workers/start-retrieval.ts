@@ -1,6 +1,6 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { retrievalStart } from '../activities/retrieval-input.js';
-import type { RetrievalRow } from '../catalog/retrievals.js';
+import type { RetrievalRow } from '../catalog/rows.js';
 import type { Settings } from '../config/settings.js';
 import { retrievalWorkflowId } from '../workflows/messages.js';
 import { queuesOf } from '../workflows/queues.js';

@@ -2,7 +2,7 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import { snapshotOptions, type SetOptions } from '../activities/set-options.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { placesOf } from '../catalog/set-copies.js';
-import type { SetRow } from '../catalog/sets.js';
+import type { SetRow } from '../catalog/rows.js';
 import type { Settings } from '../config/settings.js';
 import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../workflows/messages.js';
 import { queuesOf } from '../workflows/queues.js';

@@ -21,20 +21,9 @@ import {
   tapeLoadedUpdate,
   type BackupSetInput,
 } from './messages.js';
-import {
-  allStopped,
-  failureReason,
-  lookAgainFrom,
-  newRun,
-  noteHanging,
-  noteState,
-  progressOf,
-  tell,
-  tellOfStaging,
-  tellPhase,
-  track,
-  type SetRun,
-} from './set-run.js';
+import { allStopped, lookAgainFrom, newRun, noteHanging, track, type SetRun } from './set-run.js';
+import { noteState, progressOf, tell, tellOfStaging, tellPhase } from './set-phase.js';
+import { failureReason } from './step-failures.js';
 import { writeGroups } from './tape-writer.js';
 
 /**

@@ -3,9 +3,9 @@ import type { NextArchive } from '../activities/retrieval.js';
 import type { RetrievalSummary } from '../catalog/retrievals.js';
 import { isLongRun } from './back-off.js';
 import { leave, newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
-import type { CopyInput } from './messages.js';
+import type { CopyInput } from '../activities/retrieval-input.js';
 import { untilCancelled } from './retrieval-steps.js';
-import { failureReason, failureType, isLeft, outlivingWorkers } from './set-run.js';
+import { failureReason, failureType, isLeft, outlivingWorkers } from './step-failures.js';
 
 /** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
 const mostDamages = 5;

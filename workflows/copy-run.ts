@@ -3,7 +3,7 @@ import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '..
 import type { NextArchive } from '../activities/retrieval.js';
 import { activityOptions } from './activity-options.js';
 import { BackOff, isLongRun } from './back-off.js';
-import type { CopyInput } from './messages.js';
+import type { CopyInput } from '../activities/retrieval-input.js';
 import { waitForPerson } from './retrieval-steps.js';
 
 /** In the drives' queues copies come after backups (3) and restores (1). */

@@ -1,5 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
-import { outlivingWorkers, type SetRun } from './set-run.js';
+import type { SetRun } from './set-run.js';
+import { outlivingWorkers } from './step-failures.js';
 
 /**
  * Has every copy of the set tell that the set has ended, before that is written down. Nearly always a sync has done so: not

@@ -3,19 +3,11 @@ import type { PlannedGroup } from '../activities/set-state.js';
 import { waitInFinal } from './final-wait.js';
 import { BackOff } from './back-off.js';
 import { unlessCalledOff } from './called-off.js';
-import { makeReady, type Lane } from './lanes.js';
-import {
-  drains,
-  failureReason,
-  failureType,
-  isLeft,
-  lookAgainFrom,
-  outlivingWorkers,
-  stagedBytes,
-  tell,
-  track,
-  type SetRun,
-} from './set-run.js';
+import { makeReady } from './lanes.js';
+import type { Lane } from './writers.js';
+import { drains, lookAgainFrom, stagedBytes, track, type SetRun } from './set-run.js';
+import { tell } from './set-phase.js';
+import { failureReason, failureType, isLeft, outlivingWorkers } from './step-failures.js';
 
 /** Most groups begun and not released: more only cost history in the drain. */
 const mostInWindow = 40;

@@ -1,5 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
-import { outlivingWorkers, type SetRun } from './set-run.js';
+import type { SetRun } from './set-run.js';
+import { outlivingWorkers } from './step-failures.js';
 
 /**
  * Stage 3, on the host of every drive of the set, until the first of them answers: a tape worker that is away holds up its

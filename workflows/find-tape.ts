@@ -8,9 +8,9 @@ import {
 import type { DriveHostActivities } from '../activities/index.js';
 import type { NextArchive } from '../activities/retrieval.js';
 import { activityOptions } from './activity-options.js';
-import type { RetrievalInput } from './messages.js';
+import type { RetrievalInput } from '../activities/retrieval-input.js';
 import { summaryText } from './server-limits.js';
-import { outlivingWorkers } from './set-run.js';
+import { outlivingWorkers } from './step-failures.js';
 
 /** Where the tape of an archive is. */
 export interface Found {

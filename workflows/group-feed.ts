@@ -3,7 +3,8 @@ import type { GroupPage, PlannedGroup } from '../activities/set-state.js';
 import { unlessCalledOff } from './called-off.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from './lanes.js';
-import { drains, tell, type SetRun } from './set-run.js';
+import { drains, type SetRun } from './set-run.js';
+import { tell } from './set-phase.js';
 
 /**
  * The one place that begins groups: one after the other, as long as the window and the staging budget have room and nobody

@@ -95,24 +95,3 @@ export function backupWorkflowId(setId: string, installation: string): string {
 export function retrievalWorkflowId(id: string, installation: string): string {
   return `${id}-${installation}`;
 }
-
-/** What a restore or a verify starts with. */
-export interface RetrievalInput {
-  id: string;
-  kind: 'restore' | 'verify';
-  /** The drive that reads; of several the one that has read last, on whose host the retrieval ends. */
-  drive: string;
-  /** All drives that may read, where those are several. */
-  drives?: string[];
-  options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
-}
-
-/** What a copy from tape to tape starts with. */
-export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
-  /** The drive that writes; it may be the one that reads. */
-  toDrive: string;
-  /** Written bytes after which the tape is synced. */
-  syncBytes: number;
-  /** Seconds after which it is, in any case. */
-  syncSeconds: number;
-}

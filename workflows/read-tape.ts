@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { DriveActivities } from '../activities/index.js';
-import type { WorkerReading } from '../activities/read-tape.js';
+import type { WorkerReading } from '../tape/read-catalog.js';
 import { oneTry } from './activity-options.js';
 
 /** Reads the tape in the drive whose worker runs into the catalog: in its slot, since one process works on a drive at a time. */

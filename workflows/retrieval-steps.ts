@@ -9,7 +9,7 @@ import type { ArchiveActivities } from '../activities/index.js';
 import type { BackOff } from './back-off.js';
 import { summaryText } from './server-limits.js';
 import { cancelRetrievalUpdate } from './messages.js';
-import { outlivingWorkers } from './set-run.js';
+import { outlivingWorkers } from './step-failures.js';
 
 type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 

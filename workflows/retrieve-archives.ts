@@ -6,9 +6,9 @@ import { activityOptions } from './activity-options.js';
 import type { TargetLack } from '../activities/restore-target.js';
 import { BackOff, isLongRun } from './back-off.js';
 import { findTape } from './find-tape.js';
-import type { RetrievalInput } from './messages.js';
+import type { RetrievalInput } from '../activities/retrieval-input.js';
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
-import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from './set-run.js';
+import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from './step-failures.js';
 
 /** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;

@@ -1,16 +1,10 @@
 import { unlessCalledOff } from './called-off.js';
-import { reasonOfTurn, type Lane, type Writer } from './lanes.js';
+import { reasonOfTurn } from './lanes.js';
+import type { Lane, Writer } from './writers.js';
 import { summaryText } from './server-limits.js';
-import {
-  drains,
-  failureDetails,
-  failureReason,
-  noteState,
-  outlivingWorkers,
-  tell,
-  track,
-  type SetRun,
-} from './set-run.js';
+import { drains, track, type SetRun } from './set-run.js';
+import { noteState, tell } from './set-phase.js';
+import { failureDetails, failureReason, outlivingWorkers } from './step-failures.js';
 
 /**
  * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all that

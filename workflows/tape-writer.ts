@@ -2,18 +2,11 @@ import { condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../activities/set-state.js';
 import type { SyncResult } from '../activities/sync-tape.js';
 import { beginGroup, isShort, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
-import {
-  isAwaited,
-  laneInstead,
-  makeReadyIn,
-  mustTurn,
-  readyBytes,
-  reasonOfTurn,
-  turn,
-  type Lane,
-  type Writer,
-} from './lanes.js';
-import { drains, failureType, isLeft, outlivingWorkers, tell, track, type SetRun } from './set-run.js';
+import { isAwaited, laneInstead, makeReadyIn, mustTurn, readyBytes, reasonOfTurn, turn } from './lanes.js';
+import type { Lane, Writer } from './writers.js';
+import { drains, track, type SetRun } from './set-run.js';
+import { tell } from './set-phase.js';
+import { failureType, isLeft, outlivingWorkers } from './step-failures.js';
 import { waitForTape } from './tape-wait.js';
 
 /** Groups of which a compression takes less than a second or two, on a machine that is not busy. */

@@ -7,12 +7,13 @@ import {
   recordCancelled,
   releaseStaging,
   retryCancelled,
-} from '../../activities/set-state.js';
+} from '../../operations/cancel-set.js';
 import { forgetErased } from '../../catalog/erase.js';
 import { skippedForSize } from '../../catalog/leave-out.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { requireOwnSet } from '../../catalog/rebuilt-sets.js';
-import { recordSetState, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
+import { recordSetState, setNamed, summarizeSet } from '../../catalog/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/tape-limit.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';

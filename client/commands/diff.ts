@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { fromBytes, toText } from '../../archive/byte-string.js';
 import { compareSets, type ChangedField, type EntryChange } from '../../catalog/compare-sets.js';
-import type { FileRow } from '../../catalog/files.js';
+import type { FileRow } from '../../catalog/rows.js';
 import { setWithFiles } from '../../catalog/sets.js';
 import { shownNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';

@@ -1,3 +1,4 @@
+import { lookAtCatalog } from '../../catalog/look-at-catalog.js';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { whyNoAddon } from '../../archive/native-addon.js';
@@ -212,13 +213,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
   try {
     const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
     try {
-      const { sets } = await catalog
-        .selectFrom('sets')
-        .select((eb) => eb.fn.countAll<number>().as('sets'))
-        .executeTakeFirstOrThrow();
-      const database = new Database(settings.CATALOG_URL, { readonly: true });
-      const verdict = database.pragma('quick_check(1)', { simple: true }) as string;
-      database.close();
+      const { sets, verdict } = await lookAtCatalog(catalog, settings.CATALOG_URL);
       if (verdict !== 'ok') {
         return {
           what,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { fromBytes } from '../../archive/byte-string.js';
-import { fileRows, type FileRow } from '../../catalog/files.js';
+import { fileRows } from '../../catalog/files.js';
+import type { FileRow } from '../../catalog/rows.js';
 import { listedFiles, type ListKind } from '../../catalog/listed-files.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { childrenOf, filesBelow } from '../../catalog/search.js';

@@ -14,8 +14,8 @@ import {
   scheduleNamed,
   type LastRun,
   type NewSchedule,
-  type ScheduleRow,
 } from '../../catalog/schedules.js';
+import type { ScheduleRow } from '../../catalog/rows.js';
 import { isSetId } from '../../catalog/sets.js';
 import { isContainersUtc } from '../../config/container.js';
 import { requireCron } from '../../config/cron.js';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Keeping } from '../../catalog/keeping.js';
-import { listSets, summarizeSet, type SetRow, type SetSummary } from '../../catalog/sets.js';
+import { listSets, summarizeSet, type SetSummary } from '../../catalog/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
 import { formatBytes } from '../../config/sizes.js';
 import { counted, shownNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';

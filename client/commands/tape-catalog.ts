@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { RebuiltSet } from '../../catalog/settle-rebuilt.js';
-import type { WorkerReading } from '../../activities/read-tape.js';
+import type { WorkerReading } from '../../tape/read-catalog.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { nothingRead, readCatalog, scratchFile, type CatalogReading } from '../../tape/read-catalog.js';
@@ -9,7 +9,7 @@ import { counted, shownNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { inDrive } from '../in-drive.js';
 import { inSession, type Session } from '../session.js';
-import { tapeObject } from './tape.js';
+import { tapeObject } from './named-tape.js';
 
 /** `tape catalog`: the catalog learns from a tape what it holds. */
 export function addTapeCatalog(tape: Command): void {

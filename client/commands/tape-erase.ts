@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { eraseContext } from '../../activities/erase-tape.js';
 import { forgetErased, requireErasable } from '../../catalog/erase.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type SetOnTape, type TapeKeeping } from '../../catalog/tape-keeping.js';
@@ -12,7 +11,7 @@ import { counted } from '../../config/counts.js';
 import { inDrive } from '../in-drive.js';
 import { expiryText, keepingObject, keepingText } from '../keeping-text.js';
 import { inSession, type Session } from '../session.js';
-import { namedTape, tapeObject } from './tape.js';
+import { namedTape, tapeObject } from './named-tape.js';
 
 interface EraseFlags {
   drive: string;
@@ -65,11 +64,7 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   const logger = createLogger(settings, 'client');
   const erased = await inDrive<Erased>(session, driveName, {
     role: 'tape erase',
-    here: (drive, lock) =>
-      eraseTape(
-        eraseContext({ catalog, logger, drive, lock }, () => undefined),
-        wish,
-      ),
+    here: (drive, lock) => eraseTape({ catalog, logger, drive, lock, guard: () => undefined }, wish),
     workflow: 'eraseLoadedTape',
     args: [wish],
     summary: `erase the tape ${name} in drive ${driveName}`,

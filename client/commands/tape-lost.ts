@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { forgetDirect } from '../../activities/on-medium.js';
+import { forgetDirect } from '../../operations/distrust-tape.js';
 import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../catalog/lost-tapes.js';
 import { createLogger } from '../../config/logger.js';
 import { usageFailure } from '../../config/failures.js';
@@ -7,7 +7,7 @@ import { numberRanges } from '../../config/number-ranges.js';
 import { counted } from '../../config/counts.js';
 import { inSession, type Session } from '../session.js';
 import { tapeAdvice } from '../tape-advice.js';
-import { namedTape } from './tape.js';
+import { namedTape } from './named-tape.js';
 
 /** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
 export function addTapeLost(tape: Command): void {

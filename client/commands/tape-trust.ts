@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { distrust } from '../../activities/on-medium.js';
-import type { TapeRow } from '../../catalog/tapes.js';
+import { distrust } from '../../operations/distrust-tape.js';
+import type { TapeRow } from '../../catalog/rows.js';
 import { usageFailure } from '../../config/failures.js';
 import { createLogger } from '../../config/logger.js';
 import { trustTape } from '../../tape/trust-tape.js';
 import { inSession, type Session } from '../session.js';
 import { tapeAdvice } from '../tape-advice.js';
-import { namedTape, tapeObject } from './tape.js';
+import { namedTape, tapeObject } from './named-tape.js';
 
 /** `tape trust NAME`, `tape distrust NAME`: what a person says of a tape. */
 export function addTapeTrust(tape: Command): void {

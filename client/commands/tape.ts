@@ -3,7 +3,8 @@ import { installationId } from '../../catalog/open-catalog.js';
 import { Keeping } from '../../catalog/keeping.js';
 import { keepingOf, type TapeKeeping } from '../../catalog/tape-keeping.js';
 import { archivesOnTapes } from '../../catalog/lost-tapes.js';
-import { listTapes, tapeByName, type TapeRow } from '../../catalog/tapes.js';
+import { listTapes, tapeByName } from '../../catalog/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -17,6 +18,7 @@ import { inReadingSession, inSession, type Session } from '../session.js';
 import { printTable } from '../table.js';
 import { tapeAdvice } from '../tape-advice.js';
 import { keepingObject, keepingText } from '../keeping-text.js';
+import { tapeObject } from './named-tape.js';
 import { addTapeCatalog } from './tape-catalog.js';
 import { addTapeCopy } from './tape-copy.js';
 import { addTapeErase } from './tape-erase.js';
@@ -128,21 +130,6 @@ async function list(session: Session): Promise<void> {
   printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
 }
 
-export function tapeObject(row: TapeRow): object {
-  const { uuid, name, pool, state, reason, volume, capacity, free } = row;
-  return {
-    uuid,
-    name,
-    pool,
-    state,
-    reason,
-    volume,
-    capacity,
-    free,
-    lastSeen: new Date(row.seen_at).toISOString(),
-  };
-}
-
 async function status(session: Session, driveName: string): Promise<void> {
   const catalog = await session.catalog();
   await installationId(catalog);
@@ -188,10 +175,4 @@ async function status(session: Session, driveName: string): Promise<void> {
     });
     process.exitCode = exitCodes.failure;
   }
-}
-
-export async function namedTape(session: Session, name: string): Promise<TapeRow> {
-  const row = await tapeByName(await session.catalog(), name);
-  if (row !== undefined) return row;
-  throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
 }

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { fileEverywhere, holderOf, type FileRow } from '../../catalog/files.js';
+import { fileEverywhere, holderOf } from '../../catalog/files.js';
+import type { FileRow } from '../../catalog/rows.js';
 import { archiveOf } from '../../catalog/groups.js';
 import { isSetId, setNamed } from '../../catalog/sets.js';
 import { usageFailure } from '../../config/failures.js';
-import { parseArchiveName } from '../../staging/paths.js';
+import { parseArchiveName } from '../../entry/archive-name.js';
 import { jsonPath, memberNamesOf, shownPath } from '../names.js';
 import { inModestSession, userPath, type Session } from '../session.js';
 import { traceGroup } from '../trace-group.js';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { unfinishedSets, setNamed, summarizeSet, type SetRow } from '../../catalog/sets.js';
+import { unfinishedSets, setNamed, summarizeSet } from '../../catalog/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { usageFailure } from '../../config/failures.js';
 import { exitCodeOf, followSet, printSummary } from '../follow.js';

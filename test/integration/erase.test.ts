@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { pino } from 'pino';
 import { test, type TestContext } from 'node:test';
 import { forgetErased } from '../../catalog/erase.js';
 import { isRebuilt } from '../../catalog/rebuilt-sets.js';
@@ -270,7 +271,7 @@ test('a copy of an expired set that turns up is read as of a set that is known f
   const copy = tempFolder(t);
   cpSync(tapeDir, copy, { recursive: true, preserveTimestamps: true });
   const tape = (await tapeByName(catalog, 'TAPE01'))?.uuid ?? '';
-  const context = { catalog, drive, lock, guard: () => undefined, loseUnsynced: () => Promise.resolve() };
+  const context = { catalog, logger: pino({ level: 'silent' }), drive, lock, guard: () => undefined };
   const retentions = { pools: {}, otherwise: null };
   const { archives } = await eraseTape(context, { tape, retentions, evenUnexpired: true });
   await forgetErased(catalog);

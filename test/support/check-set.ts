@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { endMarkName } from '../../staging/paths.js';
+import { endMarkName } from '../../entry/archive-name.js';
 import { describeTree, listTar, untar } from './trees.js';
 
 /** Where an installation has its parts. */

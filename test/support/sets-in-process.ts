@@ -27,7 +27,7 @@ import { openSet, summarizeSet } from '../../catalog/sets.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
 import type { Selection } from '../../source/selection.js';
 import { lockDrive } from '../../tape/drive-lock.js';
-import { openDrive } from '../../tape/drive.js';
+import { openDrive } from '../../tape/open-drive.js';
 import { labelTape } from '../../tape/label-tape.js';
 import { readCatalog } from '../../tape/read-catalog.js';
 import { tempFolder } from './trees.js';

@@ -1,4 +1,4 @@
-import type { TapeRow } from '../../catalog/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
 
 /** The row of a tape that can be written to, for a catalog whose tapes are in no drive. */
 export function tapeRow(uuid: string, name: string, pool: string): TapeRow {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { endMarkName } from '../../staging/paths.js';
+import { endMarkName } from '../../entry/archive-name.js';
 import { Installation } from './installation.js';
 import { tempFolder } from './trees.js';
 

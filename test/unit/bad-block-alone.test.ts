@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, linkSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { decodeBlocks } from '../../archive/block-reader.js';
+import { decodeBlocks } from '../../entry/block-index.js';
 import { fromBytes } from '../../archive/byte-string.js';
 import { paddedBytes } from '../../archive/tar-header.js';
 import { archiveOf } from '../../catalog/groups.js';

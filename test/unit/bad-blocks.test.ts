@@ -14,7 +14,7 @@ import { syncTape } from '../../activities/sync-tape.js';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
 import { readArchive } from '../../activities/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval.js';
-import { decodeBlocks } from '../../archive/block-reader.js';
+import { decodeBlocks } from '../../entry/block-index.js';
 import { fromBytes } from '../../archive/byte-string.js';
 import { paddedBytes } from '../../archive/tar-header.js';
 import { archiveOf } from '../../catalog/groups.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { releaseStaging } from '../../activities/set-state.js';
+import { releaseStaging } from '../../operations/cancel-set.js';
 import { requireCompressing, archiveOf, groupOf } from '../../catalog/groups.js';
 import type { GroupState } from '../../catalog/schema.js';
 import { recordWritten } from '../../catalog/tapes.js';

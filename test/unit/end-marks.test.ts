@@ -17,7 +17,7 @@ import { skipGroup } from '../../catalog/files.js';
 import { endOf, unmarkedCopies } from '../../catalog/set-end.js';
 import { setNamed } from '../../catalog/sets.js';
 import { missingMarks } from '../../client/missing-marks.js';
-import { endMarkName } from '../../staging/paths.js';
+import { endMarkName } from '../../entry/archive-name.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
 import { endMarkOn } from '../support/two-tapes.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FileRow } from '../../catalog/files.js';
+import type { FileRow } from '../../catalog/rows.js';
 import { entryFilter } from '../../client/commands/find.js';
 import { rowFilter, type RowWish } from '../../client/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';

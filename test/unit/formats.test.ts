@@ -15,7 +15,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { openCodec } from '../../archive/block-codec.js';
-import { IndexedReader, StreamReader, type BlockIndex, type TarSource } from '../../archive/block-reader.js';
+import { IndexedReader, StreamReader, type TarSource } from '../../archive/block-reader.js';
+import type { BlockIndex } from '../../entry/block-index.js';
 import { openForward } from '../../archive/block-scanner.js';
 import { openDecompressor } from '../../archive/decompressor.js';
 import { examineManifest } from '../../archive/examine-manifest.js';
@@ -25,7 +26,7 @@ import {
   formatEndings,
   type ArchiveFormat,
 } from '../../archive/format.js';
-import type { ManifestHeader } from '../../archive/manifest.js';
+import type { ManifestHeader } from '../../entry/manifest-facts.js';
 import type { PackedMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
 import { rebuildManifest } from '../../archive/rebuild-manifest.js';

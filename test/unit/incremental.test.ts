@@ -8,9 +8,9 @@ import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
 import { fromBytes, toBytes } from '../../archive/byte-string.js';
 import type { KeptMember } from '../../archive/member.js';
 import { Packer } from '../../archive/pack.js';
-import { examineManifest } from '../../archive/examine-manifest.js';
+import { examineManifest, manifestEntries } from '../../archive/examine-manifest.js';
 import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
-import type { FileRow } from '../../catalog/files.js';
+import type { FileRow } from '../../catalog/rows.js';
 import { forgetArchive } from '../../catalog/groups.js';
 import { forgetImported, importArchive } from '../../catalog/import-archive.js';
 import { migrations } from '../../catalog/migrations.js';
@@ -384,7 +384,8 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);
   const catalog = await newCatalog(t);
   const setId = header.set;
-  const found = { setId, group: 1, manifestPath, facts, manifest: null, beside: null, createdAt: 1 };
+  const entries = () => manifestEntries(manifestPath);
+  const found = { setId, group: 1, entries, facts, manifest: null, beside: null, createdAt: 1 };
   await catalog.transaction().execute(async (tx) => {
     await enterSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
     await importArchive(tx, found);

@@ -15,7 +15,7 @@ import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
 import { openNativeLister, type NativeLister } from '../../source/native-folder.js';
 import { scanInThread } from '../../source/scan.js';
 import { outermost, walk, type WalkedEntry, type WalkOptions } from '../../source/walk.js';
-import { directWriter } from '../../source/write-batch.js';
+import { directWriter } from '../../catalog/write-batch.js';
 import { ThreadWriter } from '../../source/write-in-thread.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 

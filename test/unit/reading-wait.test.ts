@@ -3,7 +3,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { openDrive } from '../../tape/drive.js';
+import { openDrive } from '../../tape/open-drive.js';
 import { requireForReading } from '../../tape/loaded-tape.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setOptions, snapshotOptions } from '../../activities/set-options.js';
-import type { SetRow } from '../../catalog/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
 import { formatDuration, parseDuration } from '../../config/durations.js';
 import { retentionOf } from '../../config/retention.js';
 import { loadSettings } from '../../config/settings.js';

@@ -3,14 +3,15 @@ import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'no
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
-import { forgetDirect } from '../../activities/on-medium.js';
+import { forgetDirect } from '../../operations/distrust-tape.js';
 import { findTape, loseTape } from '../../catalog/lost-tapes.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { isSetId } from '../../catalog/sets.js';
 import type { TapeState } from '../../catalog/schema.js';
 import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tape-states.js';
 import { forgetArchive, groupOf } from '../../catalog/groups.js';
-import { beginCopy, type TapeRow } from '../../catalog/tapes.js';
+import { beginCopy } from '../../catalog/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { eraseTape } from '../../tape/erase-tape.js';
 import { labelFileName } from '../../tape/label.js';
@@ -98,7 +99,6 @@ async function loaded(t: TestContext) {
   const steps = await driveSteps(t, tape);
   const row = await steps.label('T1');
   const { catalog, drive, lock, logger } = steps.deps;
-  const loseUnsynced = async () => undefined;
   const retentions = { pools: {}, otherwise: null };
   return {
     ...{ tape, steps, row, catalog },
@@ -110,7 +110,7 @@ async function loaded(t: TestContext) {
     label: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: false }),
     erase: (evenUnexpired = true, formatted = false) =>
       eraseTape(
-        { drive, lock, catalog, guard: () => undefined, loseUnsynced },
+        { drive, lock, catalog, logger, guard: () => undefined },
         { tape: row.uuid, retentions, evenUnexpired, formatted },
       ),
     relabel: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: true }),
@@ -245,11 +245,11 @@ test('an LTFS tape that was formatted has another volume id; one that was only e
   if (ltfs === undefined) return;
   const steps = await driveSteps(t, ltfs.mount, 'ltfs');
   const row = await steps.label('LTO1');
-  const { catalog, drive, lock } = steps.deps;
+  const { catalog, drive, lock, logger } = steps.deps;
   const retentions = { pools: {}, otherwise: null };
   const erase = (wish: object) =>
     eraseTape(
-      { drive, lock, catalog, guard: () => undefined, loseUnsynced: async () => undefined },
+      { drive, lock, catalog, logger, guard: () => undefined },
       { tape: row.uuid, retentions, evenUnexpired: true, ...wish },
     );
   rmSync(path.join(ltfs.mount, labelFileName));

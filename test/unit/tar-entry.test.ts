@@ -5,13 +5,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Header } from 'tar/header';
 import { gzipSync } from 'node:zlib';
-import {
-  ArchiveDamaged,
-  IndexedReader,
-  StreamReader,
-  decodeBlocks,
-  encodeBlocks,
-} from '../../archive/block-reader.js';
+import { IndexedReader, StreamReader } from '../../archive/block-reader.js';
+import { ArchiveDamaged } from '../../archive/archive-file.js';
+import { decodeBlocks, encodeBlocks } from '../../entry/block-index.js';
 import { openDecompressor } from '../../archive/decompressor.js';
 import { readEntry, type TarEntry } from '../../archive/tar-entry.js';
 import { encodeHeaders, paddedBytes } from '../../archive/tar-header.js';

@@ -1,10 +1,10 @@
 import type { Insertable } from 'kysely';
-import { recordEvents, type GroupEvent } from '../catalog/events.js';
-import { nameGroup } from '../catalog/group-names.js';
-import { insertPacked, type PackedFiles } from '../catalog/new-files.js';
-import type { Catalog } from '../catalog/open-catalog.js';
+import { recordEvents, type GroupEvent } from './events.js';
+import { nameGroup } from './group-names.js';
+import { insertPacked, type PackedFiles } from './new-files.js';
+import type { Catalog } from './open-catalog.js';
 import { counted, shownNumber } from '../config/counts.js';
-import type { GroupsTable } from '../catalog/schema.js';
+import type { GroupsTable } from './schema.js';
 
 export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 

@@ -1,0 +1,19 @@
+import Database from 'better-sqlite3';
+import type { Catalog } from './open-catalog.js';
+
+/** How many sets the catalog knows, and what SQLite says of its file: `ok`, or what is damaged. */
+export async function lookAtCatalog(
+  catalog: Catalog,
+  file: string,
+): Promise<{ sets: number; verdict: string }> {
+  const { sets } = await catalog
+    .selectFrom('sets')
+    .select((eb) => eb.fn.countAll<number>().as('sets'))
+    .executeTakeFirstOrThrow();
+  const database = new Database(file, { readonly: true });
+  try {
+    return { sets, verdict: database.pragma('quick_check(1)', { simple: true }) as string };
+  } finally {
+    database.close();
+  }
+}

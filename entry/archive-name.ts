@@ -1,0 +1,39 @@
+import { archiveFormats, formatEndings, type ArchiveFormat } from '../archive/format.js';
+
+const manifestEnding = '.manifest.jsonl.gz';
+
+/** Name of a group's archive: `backup_2026-11_000001_000001.tar.gz`; the group has six digits, from 000001. */
+export function archiveName(setId: string, group: number, format: ArchiveFormat): string {
+  return `backup_${setId}_${String(group).padStart(6, '0')}${formatEndings[format]}`;
+}
+
+/** Every name that the archive of a group can have. */
+export function archiveNames(setId: string, group: number): string[] {
+  return archiveFormats.map((format) => archiveName(setId, group, format));
+}
+
+/** Name of the manifest beside an archive. */
+export function manifestName(setId: string, group: number): string {
+  return `backup_${setId}_${String(group).padStart(6, '0')}${manifestEnding}`;
+}
+
+/** Name of the file on a tape that tells that a set has ended, and of how many groups. */
+export function endMarkName(setId: string): string {
+  return `backup_${setId}.end.json`;
+}
+
+/** What the name of an archive or of a manifest says; undefined for any other name. */
+export function parseArchiveName(
+  name: string,
+): { setId: string; group: number; isManifest: boolean } | undefined {
+  const match = /^backup_(\d{4}-\d{2}_\d{6})_(\d{6,})\.(?:tar(?:\.gz|\.zst)?|manifest\.jsonl\.gz)$/.exec(
+    name,
+  );
+  if (match?.[1] === undefined) return undefined;
+  return { setId: match[1], group: Number(match[2]), isManifest: name.endsWith(manifestEnding) };
+}
+
+/** Name of incomplete bytes: it says whose attempt they are, so that no other takes them for its own. */
+export function partName(name: string, token: string): string {
+  return `${name}.${token}.part`;
+}

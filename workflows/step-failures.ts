@@ -1,0 +1,51 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { BackOff, isLongRun } from './back-off.js';
+
+/** The type of the ApplicationFailure inside an activity's failure. */
+export function failureType(error: unknown): string | undefined {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure
+    ? (error.cause.type ?? undefined)
+    : undefined;
+}
+
+/** The facts that a step gave with its failure. */
+export function failureDetails(error: unknown): Record<string, unknown> {
+  const details: unknown =
+    error instanceof ActivityFailure && error.cause instanceof ApplicationFailure
+      ? error.cause.details?.[0]
+      : undefined;
+  return typeof details === 'object' && details !== null ? { ...details } : {};
+}
+
+/** The sentence inside an activity's failure. */
+export function failureReason(error: unknown): string {
+  if (error instanceof ActivityFailure) return failureReason(error.cause);
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Rounds of a step whose workers died again and again before it counts as poison. */
+const mostDeaths = 20;
+
+/** True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run. */
+export function isLeft(error: unknown): boolean {
+  return failureType(error) === 'WorkerShutdown';
+}
+
+/**
+ * Runs a step, and again when its attempts ended with dead workers. Those say nothing about the step itself: a day of
+ * crashes must not park a healthy group, and any number of orderly shutdowns is no failure. See `isLeft`.
+ */
+export async function outlivingWorkers<Result>(step: () => Promise<Result>): Promise<Result> {
+  const backOff = new BackOff();
+  for (let deaths = 0; ;) {
+    try {
+      return await step();
+    } catch (error) {
+      const died = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+      if (!died && (!isLeft(error) || isLongRun())) throw error;
+      if (died) deaths += 1;
+      if (deaths > mostDeaths) throw error;
+      await backOff.pause('its worker has ended: again in a while');
+    }
+  }
+}
