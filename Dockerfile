@@ -2,6 +2,14 @@
 
 # One version for both stages: native modules are compiled for it.
 ARG NODE_VERSION=22.23.2
+# The lowest that native/Cargo.toml asks for.
+ARG RUST_VERSION=1.88.0
+
+# The native part. It is the same for every version of Node.
+FROM rust:${RUST_VERSION}-bookworm AS native
+WORKDIR /app
+COPY native ./
+RUN cargo build --release --locked
 
 # Not slim: better-sqlite3 is compiled where its prebuilt binary cannot be had, and this image has Python and a compiler.
 FROM node:${NODE_VERSION}-bookworm AS build
@@ -10,7 +18,9 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN node scripts/build.mjs && npm prune --omit=dev && node scripts/build-native.mjs
+COPY --from=native /app/target/release/libtapeflow_native.so /native/
+RUN node scripts/build.mjs && npm prune --omit=dev \
+  && node scripts/build-native.mjs --built /native/libtapeflow_native.so
 
 FROM node:${NODE_VERSION}-bookworm-slim
 # attr: getfattr and setfattr, the only way to sync an LTFS index (Node has no such call).

@@ -2,7 +2,7 @@ import { gzip } from 'node:zlib';
 import { giveMemory, takeMemory } from './buffer-pool.js';
 import { formatBlockBytes, type ArchiveFormat, type CodecChoice } from './format.js';
 import { bitsPerByte, incompressibleBits, isIncompressible } from './incompressible.js';
-import { openLibdeflate, tunedLevels, type Libdeflate } from './native-codec.js';
+import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, type Zstd } from './zstd.js';
 
 /** Makes one gzip member (RFC 1952) or zstd frame (RFC 8878) of each block, on libuv's pool; or leaves it as it is. */
@@ -55,24 +55,22 @@ function zstdCodec(zstd: Zstd, level: number): Codec {
  */
 const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
 /**
- * Bits per byte, by which the kinds of 1 MiB blocks differ; measured on the benchmark's corpora (docs/performance.md). Up to
- * `tables` lies what is mostly zeros or repeats, and the headers of tiny files; from there to `prose` text, which needs the
- * deepest search to be about as small as pigz makes it; then to `code` text with more symbols; above it programs, which any
- * deeper search makes hardly smaller.
+ * Bits per byte of prose in 1 MiB blocks, which needs the deeper search of level 6 to be about as small as pigz makes it;
+ * measured on the benchmark's corpora (docs/performance.md). Below it lies what is mostly zeros or repeats, and the headers of
+ * tiny files; above it code and programs, which that search makes hardly smaller.
  */
-const bitsOf = { tables: 4.3, prose: 5.2, code: 5.6 };
+const prose = { least: 4.3, most: 5.2 };
 
 /** Depends on the block and on nothing else, so that the same input makes the same archive. */
 function libdeflateLevel(block: Buffer, level: number): number {
   const bits = bitsPerByte(block);
   if (bits > incompressibleBits) return 0;
   if (level !== 6) return libdeflateLevels[level] ?? level;
-  if (bits > bitsOf.code) return tunedLevels.programs;
-  return bits >= bitsOf.tables && bits <= bitsOf.prose ? level : tunedLevels.code;
+  return bits >= prose.least && bits <= prose.most ? 6 : 5;
 }
 
 function libdeflateCodec(libdeflate: Libdeflate, level: number): Codec {
-  const outputBytes = libdeflate.outputBytes(libdeflate.mostBytes);
+  const outputBytes = libdeflate.outputBytes(libdeflate.MOST_BYTES);
   return {
     name: 'libdeflate',
     async compress(block) {

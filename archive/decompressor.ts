@@ -45,9 +45,9 @@ const libdeflateDecompressor = (libdeflate: Libdeflate): Decompressor => ({
   async block(compressed, most, what) {
     // The last four bytes of a member say how much it holds (RFC 1952, ISIZE).
     const bytes = compressed.length < 18 ? Infinity : compressed.readUInt32LE(compressed.length - 4);
-    if (bytes <= most && compressed.length <= 2 * libdeflate.mostBytes) {
+    if (bytes <= most && compressed.length <= 2 * libdeflate.MOST_BYTES) {
       const data = Buffer.allocUnsafeSlow(bytes);
-      const got = await libdeflate.gunzip(compressed, data, 0).catch(() => undefined);
+      const got = await libdeflate.gunzip(compressed, data).catch(() => undefined);
       if (got === bytes) return data;
     }
     return gzipDecompressor.block(compressed, most, what);

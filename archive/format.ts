@@ -25,7 +25,7 @@ export function formatOf(name: string): ArchiveFormat | undefined {
   return archiveFormats.find((format) => name.endsWith(formatEndings[format]));
 }
 
-/** Whose code compresses and decompresses. `auto`: the native addon's where it was built, else Node's; `zlib`: Node's. */
+/** Whose code compresses and decompresses. `auto`: the native part's where it was built, else Node's; `zlib`: Node's. */
 export type CodecChoice = 'auto' | 'zlib';
 
 /** This program cannot read or write the format here; the message is a sentence without its end. */

@@ -2,7 +2,7 @@ import { futimesSync, lutimesSync } from 'node:fs';
 import { fileTime } from './file-time.js';
 import type { CodecChoice } from './format.js';
 import type { PackedMember } from './member.js';
-import { loadAddon } from './native-addon.js';
+import { loadAddon } from '../native/addon.js';
 
 type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
 
@@ -13,14 +13,11 @@ export interface TimeSetter {
   link(path: Buffer, times: Times): void;
 }
 
-/** See native/set-times.c. */
-type SetTimes = (fd: number, path: Uint8Array, seconds: number, nanoseconds: number) => boolean;
-
 const nothing = new Uint8Array();
 
-/** Exact to the nanosecond with the native addon; without it, as exact as `node:fs` is (`fileTime`). */
+/** Exact to the nanosecond with the native part; without it, as exact as `node:fs` is (`fileTime`). */
 export function timeSetter(choice: CodecChoice): TimeSetter {
-  const { setTimes } = (choice === 'zlib' ? {} : (loadAddon() ?? {})) as { setTimes?: SetTimes };
+  const setTimes = choice === 'zlib' ? undefined : loadAddon()?.setTimes;
   return {
     open(fd, times) {
       if (setTimes?.(fd, nothing, times.mtimeS, times.mtimeNs) !== true)

@@ -1,7 +1,8 @@
 import zlib from 'node:zlib';
 import { giveMemory, takeMemory } from './buffer-pool.js';
 import { FormatUnsupported, formatBlockBytes, type CodecChoice } from './format.js';
-import { loadAddon, trialText } from './native-addon.js';
+import { loadAddon, type Addon, type ZstdStream } from '../native/addon.js';
+import { trialText } from './native-codec.js';
 import { FrameCutter } from './zstd-frame.js';
 
 /** zstd: the addon's, or the one that Node has from 22.15 on. */
@@ -14,15 +15,6 @@ export interface Zstd {
   decompress(frame: Buffer, contentBytes: number): Promise<Buffer>;
   /** What any frames hold that come in chunks. */
   decompressAll(chunks: AsyncIterator<Buffer>): AsyncIterator<Buffer>;
-}
-
-/** zstd as the addon of `archive/native/` gives it: see zstd.c. */
-interface ZstdAddon {
-  zstdCompress(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
-  zstdDecompress(input: Uint8Array, output: Uint8Array, level: 0): Promise<number>;
-  zstdStream(): object;
-  zstdRead(stream: object, input: Uint8Array, output: Uint8Array): [taken: number, given: number];
-  zstdEnded(stream: object): boolean;
 }
 
 /** What `node:zlib` has from Node 22.15 on. */
@@ -47,14 +39,12 @@ export async function requireZstd(choice: CodecChoice): Promise<Zstd> {
   const zstd = await openZstd(choice);
   if (zstd !== undefined) return zstd;
   const addon =
-    choice === 'auto'
-      ? ', or a C compiler at set-up'
-      : ', or COMPRESSION_CODEC=auto and a C compiler at set-up';
+    choice === 'auto' ? ', or cargo at set-up' : ', or COMPRESSION_CODEC=auto and cargo at set-up';
   throw new FormatUnsupported(`zstd is not there: it needs Node 22.15 or newer${addon}`);
 }
 
 async function open(choice: CodecChoice): Promise<Zstd | undefined> {
-  const addon = choice === 'auto' ? (loadAddon() as ZstdAddon | undefined) : undefined;
+  const addon = choice === 'auto' ? loadAddon() : undefined;
   if (addon !== undefined) {
     const zstd = addonZstd(addon);
     if (await works(zstd)) return zstd;
@@ -74,11 +64,11 @@ async function works(zstd: Zstd): Promise<boolean> {
   }
 }
 
-function addonZstd(addon: ZstdAddon): Zstd {
+function addonZstd(addon: Addon): Zstd {
   const most = formatBlockBytes.zstd;
   const outputBytes = most + most / 128 + 1024;
   return {
-    name: 'zstd 1.5.7',
+    name: 'zstd',
     async compress(block, level) {
       const memory = takeMemory(outputBytes);
       return Buffer.from(memory, 0, await addon.zstdCompress(block, new Uint8Array(memory), level));
@@ -86,11 +76,11 @@ function addonZstd(addon: ZstdAddon): Zstd {
     recycle: (output) => giveMemory(output.buffer),
     async decompress(frame, contentBytes) {
       const content = Buffer.allocUnsafeSlow(contentBytes);
-      const bytes = await addon.zstdDecompress(frame, content, 0);
+      const bytes = await addon.zstdDecompress(frame, content);
       if (bytes !== contentBytes) throw new Error(`it holds ${bytes} bytes instead of ${contentBytes}`);
       return content;
     },
-    decompressAll: (chunks) => framesByAddon(addon, chunks),
+    decompressAll: (chunks) => framesByAddon(new addon.ZstdStream(), chunks),
   };
 }
 
@@ -98,25 +88,24 @@ function addonZstd(addon: ZstdAddon): Zstd {
 const streamBytes = 1024 * 1024;
 
 async function* framesByAddon(
-  addon: ZstdAddon,
+  stream: ZstdStream,
   chunks: AsyncIterator<Buffer>,
 ): AsyncGenerator<Buffer, undefined> {
-  const stream = addon.zstdStream();
   let isBegun = false;
   for (;;) {
     const next = await chunks.next();
     if (next.done === true) break;
     let input = next.value;
-    for (let isFull = false; input.length > 0 || (isFull && !addon.zstdEnded(stream));) {
+    for (let isFull = false; input.length > 0 || (isFull && !stream.ended);) {
       const output = Buffer.allocUnsafeSlow(streamBytes);
-      const [taken, given] = addon.zstdRead(stream, input, output);
+      const [taken, given] = stream.read(input, output);
       isBegun = true;
       input = input.subarray(taken);
       isFull = given === output.length;
       if (given > 0) yield output.subarray(0, given);
     }
   }
-  if (isBegun && !addon.zstdEnded(stream)) throw new Error('unexpected end of file');
+  if (isBegun && !stream.ended) throw new Error('unexpected end of file');
   return undefined;
 }
 

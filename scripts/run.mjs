@@ -12,14 +12,14 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildNative, isNativeTried, nodeFolder } from './build-native.mjs';
+import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
 const lockDir = path.join(root, '.tapeflow-setup');
 const benchmarks = ['archive', 'copy', 'pipeline', 'restore', 'scale', 'plot', 'all'];
 const sourceDirs = [
-  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'embedded', 'proof'],
+  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'embedded', 'native', 'proof'],
   ...['source', 'staging', 'tape', 'test', 'workers', 'workflows'],
 ];
 
@@ -76,6 +76,9 @@ function needs() {
     install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
   return { install, build, native: install || !isNativeTried() };
 }
+
+/** The folder of this Node: its installations and its packages for Linux have the headers beside the executable. */
+const nodeFolder = path.dirname(path.dirname(process.execPath));
 
 /**
  * The folder of this Node, if its headers lie beside it: native packages are compiled with them then, even where npm's
@@ -140,6 +143,8 @@ async function setUp() {
   }
   try {
     const now = needs();
+    // Beside the rest. May fail: then everything works without it, and it is not tried again before something changes.
+    const native = now.native ? beginNative() : undefined;
     if (now.install) {
       say('Installing the dependencies (once; about a minute) …');
       const npm = process.env.npm_execpath;
@@ -155,8 +160,7 @@ async function setUp() {
       step(process.execPath, [path.join(root, 'scripts', 'build.mjs')]);
       stamp('built', sourceKey());
     }
-    // May fail: then everything works without it, and it is not tried again before something changes.
-    if (now.native) await buildNative();
+    if (native !== undefined) await finishNative(native);
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants, type BigIntStats } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { loadAddon } from '../archive/native-addon.js';
+import { loadAddon } from '../native/addon.js';
 import { onSide } from '../config/sides.js';
 import { systemLocksOn, userName, type SystemLock } from '../config/system-locks.js';
 
@@ -47,7 +47,7 @@ function mayWrite({ mode, uid }: BigIntStats, holder: SystemLock): boolean {
 }
 
 function bestLocker(): Locker {
-  const { lockOpenFile } = (loadAddon() ?? {}) as { lockOpenFile?: (fd: number) => number };
+  const lockOpenFile = loadAddon()?.lockOpenFile;
   if (lockOpenFile === undefined) return lockByProgram;
   return (fd) => {
     const state = lockOpenFile(fd);
@@ -58,7 +58,7 @@ function bestLocker(): Locker {
 /** Exit code by which we ask `flock` to say that another one has the lock. */
 const busyCode = 75;
 
-/** By the program `flock` of util-linux, where the native addon is not: the lock is of the open folder, which both share. */
+/** By the program `flock` of util-linux, where the native part is not: the lock is of the open folder, which both share. */
 export const lockByProgram: Locker = (fd) =>
   new Promise((resolve) => {
     const child = spawn('flock', ['-n', '-x', '-E', String(busyCode), '3'], {

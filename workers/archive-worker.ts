@@ -1,3 +1,4 @@
+import { costWithoutNative } from '../archive/native-codec.js';
 import { Worker } from '@temporalio/worker';
 import { archiveActivities, compressActivities } from '../activities/index.js';
 import { openCatalog, shortInstallationId } from '../catalog/open-catalog.js';
@@ -36,6 +37,8 @@ export async function runArchiveWorker(
   const identity = identityOf(installation, 'archive worker');
   const key = messageKey(settings.TAPEFLOW_DATA_DIR);
   const refusals = new RefusalLog(catalog, logger);
+  const cost = await costWithoutNative(settings.COMPRESSION_CODEC);
+  if (cost !== undefined) logger.info(cost);
   await lowerPool();
   // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
   installRuntime(logger);

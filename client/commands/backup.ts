@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { requireZstdHere } from '../../activities/zstd-here.js';
+import { costWithoutNative } from '../../archive/native-codec.js';
 import { setsInDrives } from '../../tape/tape-demand.js';
 import { type CopyPlace } from '../../catalog/set-copies.js';
 import { openSet, rememberSeenSets, requireSetId, type OpenedSet } from '../../catalog/sets.js';
@@ -199,6 +200,12 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     );
     const { set, attached } = opened;
     sayOpened(session, opened, flags.mode);
+    // With an own server the workers may be on another machine: they say it in their logs.
+    const cost =
+      attached || usesOwnServer(settings, process.env)
+        ? undefined
+        : await costWithoutNative(settings.COMPRESSION_CODEC);
+    if (cost !== undefined) session.say(cost);
     await beginSet(session, server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();

@@ -82,7 +82,7 @@ test('zstd is refused in one sentence where there is none, and doctor says so', 
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /zstd is not there: it needs Node 22\.15 or newer, or COMPRESSION_CODEC=auto and a C compiler/,
+      /zstd is not there: it needs Node 22\.15 or newer, or COMPRESSION_CODEC=auto and cargo at set-up/,
     );
   }
   const doctor = await installation.run(['doctor'], env);

@@ -183,7 +183,7 @@ async function released(folder: string) {
   return taken;
 }
 
-test('the lock of a folder is the same with the native addon and without it', async (t) => {
+test('the lock of a folder is the same with the native part and without it', async (t) => {
   const folder = tempFolder(t);
   const taken = await lockFolder(folder, lockByProgram);
   assert.ok('release' in taken);

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { projectDir } from '../../config/project-dir.js';
+import { Installation, temporalCli } from '../support/installation.js';
+import { assertSameTree, manyFiles, noise, tempFolder, writeTree } from '../support/trees.js';
+
+/** A copy of the built program without the native part, as a set-up without cargo leaves it. */
+function programWithoutNative(t: TestContext): string {
+  const copy = tempFolder(t);
+  for (const part of ['bin', 'dist', 'package.json'])
+    cpSync(path.join(projectDir, part), path.join(copy, part), { recursive: true });
+  const packages = path.join(copy, 'node_modules');
+  mkdirSync(packages);
+  for (const name of readdirSync(path.join(projectDir, 'node_modules')))
+    if (name !== '.tapeflow')
+      symlinkSync(path.join(projectDir, 'node_modules', name), path.join(packages, name));
+  return copy;
+}
+
+test('without the native part a backup and a restore work, and the command says what that costs', async (t) => {
+  const copy = programWithoutNative(t);
+  const installation = await Installation.make(t, { TEMPORAL_CLI_PATH: await temporalCli() });
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [path.join(copy, 'bin', 'tapeflow.cjs'), ...args], {
+      env: { ...process.env, ...installation.env },
+      encoding: 'utf8',
+    });
+  const source = tempFolder(t);
+  writeTree(source, { 'a/large': noise(3_000_000, 'large'), 'b/text': 'tape '.repeat(1000) });
+  manyFiles(path.join(source, 'many'), 300);
+
+  const backup = run('backup', source);
+  assert.equal(backup.status, 0, backup.stderr);
+  const cost =
+    /The native part is missing \(it was not built\): gzip takes about twice the processor time, and restored times are exact to a microsecond only\./;
+  assert.match(backup.stdout + backup.stderr, cost);
+  const doctor = run('doctor');
+  assert.match(doctor.stdout, /note +compression: Node's zlib, at about twice .* \(it was not built\)/);
+
+  const target = tempFolder(t);
+  const [set] = installation.query<{ id: string }>('select id from sets');
+  const restore = run('restore', set?.id ?? '', '--target', target);
+  assert.equal(restore.status, 0, restore.stderr);
+  assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: 'always' });
+});
