@@ -29,15 +29,6 @@ export function endsInside(at: number): ArchiveDamaged {
   return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
 }
 
-/** Content that is in memory already. */
-export function heldContent(data: Buffer): TarSource {
-  return {
-    chunkAt: (offset) => Promise.resolve(offset < data.length ? { start: 0, data } : undefined),
-    expect: () => undefined,
-    close: () => undefined,
-  };
-}
-
 const noChunk = (() => {
   const chunk: Chunk = { start: 0, data: Buffer.alloc(0) };
   return { chunk, promise: Promise.resolve(chunk) };

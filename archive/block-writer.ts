@@ -50,13 +50,6 @@ export class BlockWriter {
     this.used += bytes;
   }
 
-  /** Copies a part of some bytes in, if all of it fits the current block; else does nothing and returns false. */
-  put(bytes: Buffer, from: number, to: number): boolean {
-    if (to - from > this.blockBytes - this.used) return false;
-    this.used += bytes.copy(this.block, this.used, from, to);
-    return true;
-  }
-
   /** Copies bytes in. */
   async write(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {

@@ -17,10 +17,10 @@ import { toBytes } from './byte-string.js';
 import { timeNs } from './file-time.js';
 import { joinHardLink } from './finish-tree.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
-import { RestoreProblem, lookAtPath, type Place, type TargetTree } from './target-tree.js';
+import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
-/** Nanoseconds by which a time may be off that was restored without the native addon: see `fileTime`. */
+/** Nanoseconds by which a time may be off that was restored without the native part: see `fileTime`. */
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
@@ -38,11 +38,6 @@ export class MemberPlacer {
     private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'codec'>,
   ) {
     this.times = timeSetter(options.codec ?? 'auto');
-  }
-
-  /** True when nothing is in a place. */
-  isFree(place: Place): boolean {
-    return place.folder.made || lookAtPath(this.tree.path(place)) === undefined;
   }
 
   /**

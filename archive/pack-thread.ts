@@ -2,7 +2,6 @@ import { parentPort } from 'node:worker_threads';
 import { shareWith } from '../config/shared-group.js';
 import { sideOf, sided } from '../config/sides.js';
 import { Packer, type PackOutcome } from './pack.js';
-import type { KeptMember, PlannedMember, SkippedMember } from './member.js';
 import { decodePlanned, encodePacked } from './member-message.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
 import { threadCommands } from './thread-commands.js';
@@ -11,8 +10,6 @@ import { threadCommands } from './thread-commands.js';
 const reportEveryMs = 200;
 /** Entries of one step: what is reported and listed together. */
 const stepEntries = 250;
-/** With fewer entries than these at hand the next page is taken in, so that files of both can be read ahead. */
-const lowEntries = 1000;
 
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
@@ -31,26 +28,19 @@ async function pack(job: PackJob): Promise<PackOutcome> {
   const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
-    let waiting: (PlannedMember | KeptMember)[] = [];
-    let end: SkippedMember[] | undefined;
     let command = ask();
     for (;;) {
-      while (end === undefined && waiting.length < lowEntries) {
-        const next = await command;
-        if ('job' in next) throw new Error('a job in the middle of another');
-        if ('skipped' in next) end = next.skipped;
-        else {
-          const page = decodePlanned(next.page);
-          packer.expect(page);
-          waiting = [...waiting, ...page];
-          command = ask();
-        }
+      const next = await command;
+      if ('job' in next) throw new Error('a job in the middle of another');
+      if ('skipped' in next) return await packer.finish(next.skipped);
+      const page = decodePlanned(next.page);
+      command = ask();
+      for (let at = 0; at < page.length; at += stepEntries) {
+        const batch = encodePacked(await packer.add(page.slice(at, at + stepEntries)));
+        report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
+        // Lets the timer and finished compressions run; the work between is synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
       }
-      if (end !== undefined && waiting.length === 0) return await packer.finish(end);
-      const batch = encodePacked(await packer.add(waiting.splice(0, stepEntries)));
-      report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
-      // Lets the timer and finished compressions run; the work between is synchronous.
-      await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
     clearInterval(timer);

@@ -18,7 +18,6 @@ import { openCodec, type BlockCodec } from './block-codec.js';
 import type { ArchiveFormat, CodecChoice } from './format.js';
 import { OutputFile, type OutputSide } from './output-file.js';
 import { BlockWriter } from './block-writer.js';
-import { SmallFiles, type SmallFile } from './small-files.js';
 import {
   SkipEntry,
   changesSince,
@@ -45,7 +44,7 @@ export interface PackOptions {
   format?: ArchiveFormat;
   /** See `openCodec`. */
   level: number;
-  /** Default: `auto`. With `zlib`, the native addon is not used at all. */
+  /** Default: `auto`. With `zlib`, the native part is not used at all. */
   codec?: CodecChoice;
   /** Blocks compressed at once. */
   inFlight: number;
@@ -99,8 +98,7 @@ export class Packer {
       await openCodec(options.format ?? 'gzip', options.level, choice),
       await openCodec('gzip', manifestLevel, choice),
     ] as const;
-    const smallFiles = choice === 'zlib' ? undefined : SmallFiles.open(options.inFlight / 2);
-    return new Packer(options, shouldStop, ...codecs, smallFiles);
+    return new Packer(options, shouldStop, ...codecs);
   }
 
   private constructor(
@@ -108,7 +106,6 @@ export class Packer {
     private readonly shouldStop: () => boolean,
     private readonly codec: BlockCodec,
     listCodec: BlockCodec,
-    private readonly smallFiles: SmallFiles | undefined,
   ) {
     const { inFlight } = options;
     this.archive = new OutputFile(options.archivePath, options.side ?? 'staging');
@@ -124,11 +121,6 @@ export class Packer {
       inFlight: 2,
       write: (chunk) => this.manifest.write(chunk),
     });
-  }
-
-  /** Says which entries will be added next, in their order: their files may be read meanwhile. */
-  expect(planned: readonly (PlannedMember | KeptMember)[]): void {
-    this.smallFiles?.expect(planned);
   }
 
   /**
@@ -153,14 +145,7 @@ export class Packer {
       const start = this.tar.position;
       let stored: PackedMember | string;
       try {
-        const reading = this.smallFiles?.pending(entry);
-        if (reading !== undefined) await reading;
-        const read = this.smallFiles?.take(entry);
-        // No promise for the many that fit the block: it would cost as much as all the rest of their packing here.
-        stored =
-          read === undefined
-            ? await this.addOne(entry)
-            : (this.putRead(entry, read) ?? (await this.addRead(entry, read)));
+        stored = await this.addOne(entry);
       } catch (error) {
         if (error instanceof SkipEntry) stored = error.message;
         else throw error;
@@ -214,7 +199,7 @@ export class Packer {
 
   /** Closes both files as they are, whatever the device says to it; for an attempt that failed. */
   async abandon(): Promise<void> {
-    await Promise.allSettled([this.tar.abandon(), this.list.abandon(), this.smallFiles?.settle()]);
+    await Promise.allSettled([this.tar.abandon(), this.list.abandon()]);
     this.archive.abandon();
     this.manifest.abandon();
   }
@@ -241,48 +226,6 @@ export class Packer {
     if (linkTarget !== entry.linkTarget) member.flags = ['newer'];
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return member;
-  }
-
-  /** Adds a file that was read whole already; undefined, and nothing done, when it does not fit the current block. */
-  private putRead(entry: PlannedMember, read: SmallFile): PackedMember | string | undefined {
-    const { facts, headerAt, contentAt } = read;
-    const tooLarge = this.whyTooLarge(entry, facts.size);
-    if (tooLarge !== undefined) return tooLarge;
-    if (headerAt === contentAt) return undefined;
-    const member = this.memberOfRead(entry, read, contentAt - headerAt);
-    if (!this.tar.put(read.output, headerAt, contentAt + paddedBytes(facts.size))) return undefined;
-    this.countRead(member);
-    return member;
-  }
-
-  /** The same across blocks, and for headers that still have to be made. */
-  private async addRead(entry: PlannedMember, read: SmallFile): Promise<PackedMember> {
-    const { facts, output, headerAt, contentAt } = read;
-    const member = this.memberOfRead(entry, read, contentAt - headerAt);
-    if (headerAt === contentAt) {
-      await this.tar.write(encodeHeaders(member));
-      member.contentOffset = this.tar.position;
-    }
-    await this.tar.write(output.subarray(headerAt, contentAt + paddedBytes(facts.size)));
-    this.countRead(member);
-    return member;
-  }
-
-  private memberOfRead(
-    entry: PlannedMember,
-    { facts, flags, sha256 }: SmallFile,
-    headerBytes: number,
-  ): PackedMember {
-    const member = this.memberOf(entry, facts, { type: 'file', linkTarget: null });
-    if (flags.length > 0) member.flags = [...flags, ...member.flags];
-    member.contentOffset = this.tar.position + headerBytes;
-    member.sha256 = sha256;
-    return member;
-  }
-
-  private countRead(member: PackedMember): void {
-    this.progress.bytesIn += member.size;
-    this.progress.bytesOut = this.tar.bytesOut;
   }
 
   private whyTooLarge(entry: PlannedMember, size: number): string | undefined {

@@ -31,10 +31,6 @@ export interface OpenFolder {
   readonly fd: number;
   /** True when this process made it: then nothing can be in it that was there before. */
   readonly made: boolean;
-  /** How many still need it open. */
-  holds: number;
-  /** It has had its turn, and is closed when nobody holds it. */
-  isLeft: boolean;
 }
 
 /** Where an entry of the target is, or will be. */
@@ -71,7 +67,7 @@ export class TargetTree {
   ) {
     this.rootPath = fromText(target);
     const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
-    this.root = { fd, made: false, holds: 0, isLeft: false };
+    this.root = { fd, made: false };
     try {
       requireTruePath(fd, target);
       this.requireNotOurs(target, fd);
@@ -87,19 +83,9 @@ export class TargetTree {
     return { folder: this.folder(above), above, last };
   }
 
-  /** A path for the calls of `node:fs`; good until the next folder is opened, unless this one is held. */
+  /** A path for the calls of `node:fs`; good until the next folder is opened. */
   path({ folder, above, last }: Place): Buffer {
     return this.child(folder, above, last);
-  }
-
-  /** Keeps a folder open until it is released. */
-  hold(folder: OpenFolder): void {
-    folder.holds += 1;
-  }
-
-  release(folder: OpenFolder): void {
-    folder.holds -= 1;
-    if (folder.isLeft && folder.holds === 0) closeFd(folder.fd);
   }
 
   /** A path like that for an existing entry; makes no folders. */
@@ -132,7 +118,7 @@ export class TargetTree {
     const { above, last } = splitName(name);
     const path = this.child(this.folder(above, make), above, last);
     const made = make && makeFolder(path);
-    const folder = { fd: this.openFolder(path), made, holds: 0, isLeft: false };
+    const folder = { fd: this.openFolder(path), made };
     try {
       if (!made) this.requireNotOurs(path, folder.fd);
       if (!made && make) this.removeStaleParts(path, folder, name);
@@ -144,7 +130,7 @@ export class TargetTree {
     for (const [oldest, left] of this.open) {
       if (this.open.size <= mostOpen) break;
       this.open.delete(oldest);
-      leave(left);
+      closeFd(left.fd);
     }
     return folder;
   }
@@ -163,11 +149,10 @@ export class TargetTree {
       );
   }
 
-  /** Those that are held are closed when they are released. */
   close(): void {
-    for (const folder of this.open.values()) leave(folder);
+    for (const folder of this.open.values()) closeFd(folder.fd);
     this.open.clear();
-    leave(this.root);
+    closeFd(this.root.fd);
   }
 
   /** A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be. */
@@ -248,11 +233,6 @@ function makeFolder(path: Buffer): boolean {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-}
-
-function leave(folder: OpenFolder): void {
-  folder.isLeft = true;
-  if (folder.holds === 0) closeFd(folder.fd);
 }
 
 /** A folder that is only read has nothing to lose, and one that fails to close must not keep the others open. */

@@ -23,10 +23,7 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
     report({ ready: true });
     for (;;) {
       const command = await nextCommand();
-      if ('end' in command) {
-        report({ batch: await unpacker.finish() });
-        return await unpacker.archiveFacts();
-      }
+      if ('end' in command) return await unpacker.archiveFacts();
       // The next page is fetched while this one is worked on.
       report({ ready: true });
       for (let at = 0; at < command.page.length; at += stepMembers) {
@@ -37,7 +34,7 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
     }
   } finally {
     clearInterval(timer);
-    await unpacker.close();
+    unpacker.close();
   }
 }
 

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { IndexedReader, StreamReader, endsInside, heldContent, type TarSource } from './block-reader.js';
+import { IndexedReader, StreamReader, endsInside, type TarSource } from './block-reader.js';
 import { ArchiveDamaged } from './archive-file.js';
 import { systemErrorCode } from '../config/failures.js';
 import { onSide, onSideSync, sideOf } from '../config/sides.js';
 import { toText } from './byte-string.js';
 import { openDecompressor, type Decompressor } from './decompressor.js';
-import { FileBatches, type BatchedFile } from './file-batches.js';
 import { MemberPlacer } from './member-placer.js';
 import { unsafeName } from './member-name.js';
 import { writeAll } from './output-file.js';
@@ -25,13 +24,10 @@ export interface ArchiveFacts {
   unreadable: readonly string[];
 }
 
-/** Batches of small files that are written at once, while another one is filled. */
-const batchesAtOnce = 3;
-
 /**
  * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
  * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing
- * and the batches of small files is synchronous, so it belongs in a thread of its own.
+ * is synchronous, so it belongs in a thread of its own.
  */
 export class Unpacker {
   /** Bytes of content done so far. */
@@ -39,10 +35,6 @@ export class Unpacker {
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
   private readonly placer: MemberPlacer | undefined;
-  private readonly batches: FileBatches | undefined;
-  /** What became of the members from number `reported` on; undefined for those in a batch. */
-  private results: (Unpacked | undefined)[] = [];
-  private reported = 0;
 
   /** Throws `FormatUnsupported` where there is no zstd. */
   static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
@@ -55,7 +47,7 @@ export class Unpacker {
     private readonly shouldStop: () => boolean,
     private readonly decompressor: Decompressor,
   ) {
-    const { archivePath, index, target, inFlight, owners, codec } = options;
+    const { archivePath, index, target, inFlight } = options;
     this.source =
       index === undefined
         ? new StreamReader(archivePath, decompressor)
@@ -69,12 +61,6 @@ export class Unpacker {
       throw error;
     }
     this.placer = this.tree === undefined ? undefined : new MemberPlacer(this.tree, options);
-    if (codec === 'zlib') return;
-    this.batches = FileBatches.open({
-      ...{ tree: this.tree, owners, mostBatches: batchesAtOnce },
-      done: (file) => this.noteBatched(file),
-      left: (file, content) => this.putLeft(file, content),
-    });
   }
 
   /** What is found of the archive file itself, when it is read whole to compare it. */
@@ -84,59 +70,32 @@ export class Unpacker {
     return { sha256, unreadable: this.source.unreadable };
   }
 
-  /**
-   * Takes out some members, ascending by their offset. Resolves to what became of them and of earlier ones, in their order,
-   * as far as it is known: the last ones may still be on their way.
-   */
+  /** Takes out some members, ascending by their offset. Resolves to what became of them, in their order. */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const { offset, size, type } of members)
       this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
+    const taken: Unpacked[] = [];
     for (const member of members) {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
-      const no = this.reported + this.results.push(undefined) - 1;
-      await this.takeOne(member, no, async () => this.put(member, no, await this.entryOf(member)));
+      taken.push(await this.takeOne(member));
     }
-    return this.known();
+    return taken;
   }
 
-  /** What became of those that were on their way. */
-  async finish(): Promise<Unpacked[]> {
-    await this.batches?.settle();
-    return this.known();
+  close(): void {
+    this.tree?.close();
+    this.source.close();
   }
 
-  /** Also where one of the others has failed. */
-  async close(): Promise<void> {
-    try {
-      await this.batches?.abandon();
-    } finally {
-      this.tree?.close();
-      this.source.close();
-    }
-  }
-
-  private known(): Unpacked[] {
-    const end = this.results.indexOf(undefined);
-    const known = this.results.splice(0, end === -1 ? this.results.length : end) as Unpacked[];
-    this.reported += known.length;
-    return known;
-  }
-
-  /** Notes what became of a member, unless it is in a batch now. */
-  private async takeOne(
-    member: WantedMember,
-    no: number,
-    put: () => Promise<Unpacked['outcome'] | undefined>,
-  ): Promise<void> {
+  private async takeOne(member: WantedMember): Promise<Unpacked> {
     const { name } = member;
     try {
       const unsafe = unsafeName(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
-      const outcome = await put();
-      if (outcome === undefined) return;
-      this.results[no - this.reported] = { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
+      const outcome = await this.put(member, await this.entryOf(member));
+      return { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
     } catch (error) {
-      this.results[no - this.reported] = this.failureOf(name, error);
+      return this.failureOf(name, error);
     }
   }
 
@@ -149,16 +108,6 @@ export class Unpacker {
     // A bad place of the target's disk costs what was to lie there; a disk that takes nothing at all is another matter.
     if (systemErrorCode(error) === 'EIO') onSideSync('target', () => this.tree?.probe());
     return failed(name, problemOf(error));
-  }
-
-  private noteBatched({ member: { name, size }, no }: BatchedFile): void {
-    this.bytes += size;
-    this.results[no - this.reported] = { name, outcome: 'restored', bytes: size };
-  }
-
-  /** What a batch could not do is done by itself, and so finds out why. */
-  private putLeft({ member, no }: BatchedFile, content: Buffer): Promise<void> {
-    return this.takeOne(member, no, () => this.putFile(member, 0, heldContent(content)));
   }
 
   /** The member's headers, which must say what the catalog says. */
@@ -180,29 +129,13 @@ export class Unpacker {
     return entry;
   }
 
-  /** Undefined when the member is in a batch now. */
-  private async put(
-    member: WantedMember,
-    no: number,
-    entry: TarEntry,
-  ): Promise<Unpacked['outcome'] | undefined> {
-    const { batches, tree, placer } = this;
+  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
+    const { placer } = this;
     if (member.type === 'directory')
       return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
     if (member.type === 'symlink')
       return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
     if (entry.type === 'link') return this.putLink(member);
-    if (batches?.takes(member) === true) {
-      const [place, isFree] = onSideSync('target', () => {
-        const at = tree?.place(member.name);
-        return [at, at === undefined || placer === undefined || placer.isFree(at)];
-      });
-      // What is there is for `putFile` to look at.
-      if (isFree) {
-        await batches.add({ member, no, place }, entry.contentOffset, this.source);
-        return undefined;
-      }
-    }
     return this.putFile(member, entry.contentOffset, this.source);
   }
 

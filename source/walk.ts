@@ -8,7 +8,6 @@ import { ownEntry } from '../config/own-folders.js';
 import { statsOf, type EntryStats } from './entry-stats.js';
 import { folderNames } from './folder-names.js';
 import { globFilter } from './globs.js';
-import { openNativeLister, type NativeLister, type NativeListing } from './native-folder.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
 export interface WalkedEntry {
@@ -48,48 +47,30 @@ const pseudoFileSystems = new Set([
 /**
  * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So the last name
  * written down is all that a resumed scan needs. An entry that cannot be looked at is given as skipped.
- *
- * @param lister lists folders and looks at their entries at once; without one, the calls of `node:fs` do, with the same result.
  */
-export function* walk(
-  options: WalkOptions,
-  lister: NativeLister | null = openNativeLister(),
-): Generator<WalkedEntry> {
+export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   const excluded = globFilter(options.excludes);
   const own = new Set(options.ownFolders);
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
-  const walker: Walker = { ...options, excluded, own, lister, pseudo: new Map() };
-  yield* ordered(plainListing(sources.sort()), '', walker);
+  const walker: Walker = { ...options, excluded, own, pseudo: new Map() };
+  yield* ordered(sources.sort(), '', walker);
 }
 
 interface Walker extends WalkOptions {
   excluded: (name: string) => boolean;
   own: Set<string>;
-  lister: NativeLister | null;
   /** By device: whether a pseudo file system is there. */
   pseudo: Map<number | bigint, boolean>;
-}
-
-/** The names in a folder, and what is known of the one that came last. */
-type Listing = NativeListing;
-
-/** Of names alone: every entry is looked at by its path. */
-function plainListing(names: Iterable<string>): Listing {
-  const iterator = names[Symbol.iterator]();
-  return {
-    next: () => (iterator.next() as { value: string | undefined }).value,
-    stats: () => undefined,
-  };
 }
 
 /**
  * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a folder
  * `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
-function* ordered(listing: Listing, prefix: string, walker: Walker): Generator<WalkedEntry> {
+function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
   let previous: string | undefined;
-  for (let name = listing.next(); name !== undefined; name = listing.next()) {
+  for (const name of names) {
     // A folder that changes while it is listed may give a name twice.
     if (name === previous) continue;
     previous = name;
@@ -103,7 +84,7 @@ function* ordered(listing: Listing, prefix: string, walker: Walker): Generator<W
     const isDone =
       full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
-    const entry = look(full, listing.stats());
+    const entry = look(full);
     if (entry.type === 'directory') {
       folders.push(entry);
     } else if (!walker.excluded(entry.name) && isAfter(entry.name, after)) {
@@ -129,14 +110,14 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
     walker.onLeftOut(toText(where.toString('latin1')), leftOut);
     return;
   }
-  const listing = listFolder(where, walker.lister);
-  if (typeof listing === 'string') {
-    if (isAfter(name, after)) yield { ...folder, skipped: listing };
+  const names = namesIn(where);
+  if (typeof names === 'string') {
+    if (isAfter(name, after)) yield { ...folder, skipped: names };
     return;
   }
   // The root itself has no name in an archive.
   if (!isRoot && isAfter(name, after)) yield folder;
-  yield* ordered(listing, isRoot ? '' : name, walker);
+  yield* ordered(names, isRoot ? '' : name, walker);
 }
 
 function whyLeftOut(
@@ -161,15 +142,13 @@ function whyLeftOut(
  * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since it
  * was looked at; so it is looked at again.
  */
-function listFolder(where: Buffer, lister: NativeLister | null): Listing | string {
+function namesIn(where: Buffer): Iterable<string> | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;
-  const listing = lister?.(itself);
-  if (listing !== undefined) return listing;
   try {
     const names = folderNames(where);
     if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
       return 'became a symbolic link while it was listed; what lay in it is not in the backup';
-    return plainListing(names);
+    return names;
   } catch (error) {
     return `cannot be listed, so what lies in it is not in the backup: ${describeError(error)}`;
   }
@@ -200,11 +179,10 @@ function isPseudo(where: Buffer): boolean {
   }
 }
 
-/** @param known what the folder's listing has told of it. */
-function look(full: string, known: EntryStats | undefined): WalkedEntry {
-  let stats = known;
+function look(full: string): WalkedEntry {
+  let stats: EntryStats;
   try {
-    stats ??= statsOf(lstatSync(plainPath(full === '' ? '/' : full), { bigint: true }));
+    stats = statsOf(lstatSync(plainPath(full === '' ? '/' : full), { bigint: true }));
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong

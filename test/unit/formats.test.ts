@@ -128,11 +128,11 @@ async function take(
     () => false,
   );
   try {
-    const results = [...(await unpacker.take(members.map(wanted))), ...(await unpacker.finish())];
+    const results = await unpacker.take(members.map(wanted));
     const became = results.map(({ name, reason }) => [path.basename(name), reason ?? 'ok'] as const);
     return { became: Object.fromEntries(became), sha256: (await unpacker.archiveFacts()).sha256 };
   } finally {
-    await unpacker.close();
+    unpacker.close();
   }
 }
 

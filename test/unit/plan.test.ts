@@ -12,7 +12,6 @@ import { openSet, recordSetState } from '../../catalog/sets.js';
 import { writtenCopiesOn } from '../../catalog/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
-import { openNativeLister, type NativeLister } from '../../source/native-folder.js';
 import { scanInThread } from '../../source/scan.js';
 import { outermost, walk, type WalkedEntry, type WalkOptions } from '../../source/walk.js';
 import { directWriter } from '../../catalog/write-batch.js';
@@ -27,16 +26,9 @@ const limits: PlanLimits = {
   tapeBytes: 1e12,
 };
 
-const noLister = openNativeLister() === null ? 'the native addon was not built' : false;
-/** With the addon, where it was built, and without. */
-const listers = [...new Set([openNativeLister(), null])];
-
-function namesOf(
-  options: Partial<WalkOptions> & { sources: string[] },
-  lister: NativeLister | null = openNativeLister(),
-): string[] {
+function namesOf(options: Partial<WalkOptions> & { sources: string[] }): string[] {
   const all = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined, ...options };
-  return [...walk(all, lister)].map((entry) => {
+  return [...walk(all)].map((entry) => {
     assert.equal(entry.skipped, null, entry.name);
     return entry.name;
   });
@@ -91,16 +83,16 @@ test('the walk gives names in bytewise order, and goes on after any of them', (t
     é: '',
     'a/b/c/d': '',
   });
-  for (const lister of listers) {
-    const all = namesOf({ sources: [root] }, lister);
-    assert.deepEqual(all, [...all].sort());
-    assert.equal(all.length, 14);
-    for (const [at, after] of all.entries())
-      assert.deepEqual(namesOf({ sources: [root], after }, lister), all.slice(at + 1), after);
-  }
+  const all = namesOf({ sources: [root] });
+  assert.deepEqual(all, [...all].sort());
+  assert.equal(all.length, 14);
+  for (const [at, after] of all.entries())
+    assert.deepEqual(namesOf({ sources: [root], after }), all.slice(at + 1), after);
 });
 
-test('the native lister tells of every entry what the calls of Node tell', { skip: noLister }, (t) => {
+const notGnu = process.platform !== 'linux' && 'needs GNU find';
+
+test('the walk tells of every entry what find tells of it', { skip: notGnu }, (t) => {
   const root = tempFolder(t);
   writeTree(root, { 'a/x': 'some text', 'a/x y': '', 'a/x-': '', 'set/uid': 'x', b: 'first' });
   mkdirSync(path.join(root, 'e'));
@@ -111,44 +103,49 @@ test('the native lister tells of every entry what the calls of Node tell', { ski
   execFileSync('touch', ['-d', '1960-02-03T04:05:06.789012345Z', path.join(root, 'a/x')]);
   for (const odd of ['\xff\xfe', '\x80', 'new\nline', 'é'])
     writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from(odd, 'latin1')]), odd);
-  // More than the lister looks at in one call, in bytewise order another one than in that of numbers.
-  mkdirSync(path.join(root, 'many'));
-  for (let i = 0; i < 2300; i += 1) writeFileSync(path.join(root, 'many', String(i)), '');
-  const entries = (lister: NativeLister | null) =>
-    [
-      ...walk(
-        { sources: [root], excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined },
-        lister,
-      ),
-    ].map(({ stats, ...entry }) => ({
-      ...entry,
-      ...stats,
-      dev: String(stats?.dev),
-      ino: String(stats?.ino),
-    }));
-  const plain = entries(null);
-  assert.equal(plain.length, 2317);
-  assert.deepEqual(entries(openNativeLister()), plain);
+  const format = '%P\\0%m %s %T@ %C@ %U %G %n %D %i\\0';
+  const told = execFileSync('find', [root, '-printf', format], { encoding: 'latin1' }).split('\0');
+  const time = (seconds: number, ns: number) => `${seconds}.${String(ns).padStart(9, '0')}0`;
+  const options = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined };
+  const walked = [...walk({ ...options, sources: [root] })].filter(
+    ({ name }) => name !== `${root.slice(1)}/`,
+  );
+  assert.equal(walked.length, 15);
+  for (const { name, stats } of walked) {
+    assert.ok(stats);
+    const { mode, size, mtimeS, mtimeNs, ctimeS, ctimeNs, uid, gid, nlink, dev, ino } = stats;
+    const known = [
+      (mode & 0o7777).toString(8),
+      size,
+      time(mtimeS, mtimeNs),
+      time(ctimeS, ctimeNs),
+      uid,
+      gid,
+      nlink,
+      dev,
+      ino,
+    ];
+    const at = told.indexOf(name.slice(root.length).replace(/\/$/, ''));
+    assert.equal(known.join(' '), told[at + 1], name);
+  }
 });
 
 test('a large folder that goes while it is walked: each entry that was not looked at says so', (t) => {
   const rest = { excludes: [], ownFolders: [], after: undefined, onLeftOut: () => undefined };
-  for (const lister of listers) {
-    const root = tempFolder(t);
-    const folder = path.join(root, 'many');
-    mkdirSync(folder);
-    for (let i = 0; i < 3000; i += 1) writeFileSync(path.join(folder, String(i)), '');
-    const entries = [];
-    for (const entry of walk({ ...rest, sources: [root] }, lister)) {
-      entries.push(entry);
-      if (entries.length === 5) rmSync(folder, { recursive: true });
-    }
-    assert.equal(new Set(entries.map((entry) => entry.name)).size, 3002);
-    const lost = entries.filter((entry) => entry.skipped !== null);
-    assert.ok(lost.length >= 2000, `${lost.length}`);
-    for (const { skipped } of lost)
-      assert.match(skipped ?? '', /cannot be looked at: does not exist \(ENOENT\)/);
+  const root = tempFolder(t);
+  const folder = path.join(root, 'many');
+  mkdirSync(folder);
+  for (let i = 0; i < 3000; i += 1) writeFileSync(path.join(folder, String(i)), '');
+  const entries = [];
+  for (const entry of walk({ ...rest, sources: [root] })) {
+    entries.push(entry);
+    if (entries.length === 5) rmSync(folder, { recursive: true });
   }
+  assert.equal(new Set(entries.map((entry) => entry.name)).size, 3002);
+  const lost = entries.filter((entry) => entry.skipped !== null);
+  assert.ok(lost.length >= 2000, `${lost.length}`);
+  for (const { skipped } of lost)
+    assert.match(skipped ?? '', /cannot be looked at: does not exist \(ENOENT\)/);
 });
 
 test('excludes, own folders and special files', (t) => {
@@ -162,13 +159,11 @@ test('excludes, own folders and special files', (t) => {
     ownFolders: [path.join(root, 'ours')],
     onLeftOut: (where: string) => leftOut.push(where),
   };
-  for (const lister of listers) {
-    const entries = [...walk(options, lister)];
-    const names = entries.map((entry) => entry.name.slice(root.length));
-    assert.deepEqual(names, ['', 'keep.txt', 'loop', 'pipe', 'sub/']);
-    assert.match(entries.find((entry) => entry.name.endsWith('pipe'))?.skipped ?? '', /named pipe/);
-    assert.equal(leftOut.splice(0).length, 1);
-  }
+  const entries = [...walk(options)];
+  const names = entries.map((entry) => entry.name.slice(root.length));
+  assert.deepEqual(names, ['', 'keep.txt', 'loop', 'pipe', 'sub/']);
+  assert.match(entries.find((entry) => entry.name.endsWith('pipe'))?.skipped ?? '', /named pipe/);
+  assert.equal(leftOut.length, 1);
 });
 
 test('sources inside others are dropped, and siblings with a common beginning are not', () => {

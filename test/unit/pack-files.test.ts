@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
   linkSync,
-  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -21,16 +17,11 @@ import { gunzipSync } from 'node:zlib';
 import { fromText } from '../../archive/byte-string.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
 import { decodePlanned, encodePlanned } from '../../archive/member-message.js';
-import { loadAddon } from '../../archive/native-addon.js';
 import { packInThread } from '../../archive/pack-in-thread.js';
-import { SmallFiles, type SmallFile } from '../../archive/small-files.js';
 import { plan } from '../support/plan.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
-import { waitFor } from '../support/wait-for.js';
 
-const without = SmallFiles.open(1) === undefined ? 'the native addon reads no files here' : false;
-
-/** Packs with the native addon, or with none of it. */
+/** Packs with the native part, or with none of it. */
 async function pack(t: TestContext, planned: PlannedMember[], codec: 'auto' | 'zlib', during?: () => void) {
   const folder = tempFolder(t);
   const archive = path.join(folder, 'a.tar.gz');
@@ -38,7 +29,7 @@ async function pack(t: TestContext, planned: PlannedMember[], codec: 'auto' | 'z
   const skipped: SkippedMember[] = [];
   async function* pages(): AsyncGenerator<PlannedMember[]> {
     during?.();
-    // Several pages, so that what is read ahead crosses them.
+    // Several pages.
     for (let at = 0; at < planned.length; at += 700) yield planned.slice(at, at + 700);
   }
   await packInThread({
@@ -67,26 +58,7 @@ async function pack(t: TestContext, planned: PlannedMember[], codec: 'auto' | 'z
   return { tar: gunzipSync(readFileSync(archive)), packed, skipped };
 }
 
-/** What is read ahead of some entries, by the ends of their names. */
-async function readAhead(planned: PlannedMember[]): Promise<Map<string, SmallFile | undefined>> {
-  const files = SmallFiles.open(4);
-  assert.ok(files);
-  files.expect(planned);
-  const read = new Map<string, SmallFile | undefined>();
-  for (const entry of planned) {
-    await files.pending(entry);
-    const file = files.take(entry);
-    const copy = file === undefined ? undefined : { ...file, output: Buffer.from(file.output) };
-    read.set(path.basename(entry.name), copy);
-  }
-  await files.settle();
-  return read;
-}
-
-const contentOf = ({ output, contentAt, facts }: SmallFile) =>
-  output.subarray(contentAt, contentAt + facts.size);
-
-test('files read ahead in many and files read one by one make the same archive', async (t) => {
+test('the native part and Node make the same archive', async (t) => {
   const source = tempFolder(t);
   const bytes = noise(1500, 'many');
   writeTree(source, {
@@ -119,51 +91,12 @@ test('files read ahead in many and files read one by one make the same archive',
   symlinkSync('first', path.join(source, 'links/soft'));
 
   const planned = plan(source);
-  const ahead = await pack(t, planned, 'auto');
-  const alone = await pack(t, planned, 'zlib');
-  assert.deepEqual(ahead.packed, alone.packed);
-  assert.equal(ahead.packed.length, planned.length);
-  assert.deepEqual([ahead.skipped, alone.skipped], [[], []]);
-  assert.ok(ahead.tar.equals(alone.tar));
-});
-
-test('only what is plain is read ahead', { skip: without }, async (t) => {
-  const source = tempFolder(t);
-  const elsewhere = tempFolder(t);
-  const names = [
-    'became-folder',
-    'became-link',
-    'became-pipe',
-    'behind/link',
-    'cut',
-    'gone',
-    'grown',
-    'linked',
-  ];
-  writeTree(source, Object.fromEntries([...names, 'plain', 'then'].map((name) => [name, `in ${name}`])));
-  writeTree(elsewhere, { link: 'not of this source' });
-  const planned = plan(source).filter(({ type }) => type === 'file');
-  for (const name of ['became-folder', 'became-link', 'became-pipe', 'gone'])
-    unlinkSync(path.join(source, name));
-  mkdirSync(path.join(source, 'became-folder'));
-  symlinkSync('plain', path.join(source, 'became-link'));
-  execFileSync('mkfifo', [path.join(source, 'became-pipe')]);
-  renameSync(path.join(source, 'behind'), path.join(source, 'moved'));
-  symlinkSync(elsewhere, path.join(source, 'behind'));
-  linkSync(path.join(source, 'linked'), path.join(source, 'linked-again'));
-  truncateSync(path.join(source, 'cut'), 2);
-  // More than there is room for.
-  truncateSync(path.join(source, 'grown'), 2_000_000);
-  const read = await readAhead(planned);
-  const found = [...read].filter(([, file]) => file !== undefined).map(([name]) => name);
-  assert.deepEqual(found, ['cut', 'plain', 'then']);
-  for (const name of found) {
-    const file = read.get(name);
-    assert.ok(file);
-    const content = readFileSync(path.join(source, name));
-    assert.deepEqual(contentOf(file), content);
-    assert.equal(file.sha256, createHash('sha256').update(content).digest('hex'));
-  }
+  const native = await pack(t, planned, 'auto');
+  const plain = await pack(t, planned, 'zlib');
+  assert.deepEqual(native.packed, plain.packed);
+  assert.equal(native.packed.length, planned.length);
+  assert.deepEqual([native.skipped, plain.skipped], [[], []]);
+  assert.ok(native.tar.equals(plain.tar));
 });
 
 for (const codec of ['auto', 'zlib'] as const) {
@@ -200,49 +133,6 @@ for (const codec of ['auto', 'zlib'] as const) {
     assert.ok(tar.includes('xyz'));
   });
 }
-
-test(
-  'a file that changes while it is read ahead is flagged, and its hash is that of what was read',
-  { skip: without },
-  async (t) => {
-    const source = tempFolder(t);
-    const file = path.join(source, 'busy');
-    writeFileSync(file, noise(60_000, 'busy'));
-    const changes = `const fs = require('node:fs'), file = fs.openSync(process.argv[1], 'r+');
-    for (;;) { fs.ftruncateSync(file, 60_000); fs.ftruncateSync(file, 60_001); fs.futimesSync(file, 1, Math.random() * 1e9); }`;
-    const [planned] = plan(file);
-    assert.ok(planned);
-    const busy = spawn(process.execPath, ['-e', changes, file], { stdio: 'ignore' });
-    t.after(() => busy.kill('SIGKILL'));
-    const seen = new Set<string>();
-    await waitFor(async () => {
-      for (let i = 0; i < 200; i += 1) {
-        const read = (await readAhead([planned])).get('busy');
-        if (read === undefined) continue;
-        const hash: string = createHash('sha256').update(contentOf(read)).digest('hex');
-        assert.equal(read.sha256, hash);
-        for (const flag of read.flags) seen.add(flag);
-      }
-      return seen.has('grew') && seen.has('changed');
-    }, 'a read in whose middle the file grew, and one in whose middle it changed');
-  },
-);
-
-test(
-  'readFiles refuses fewer paths than said, relative ones, and too small an output',
-  { skip: without },
-  () => {
-    const { readFiles } = loadAddon() as { readFiles: (...args: unknown[]) => unknown };
-    const output = new Uint8Array(4096);
-    const paths = (text: string) => Buffer.from(text);
-    assert.throws(() => readFiles(paths('/a\0/b'), 2, output), RangeError);
-    assert.throws(() => readFiles(paths('a\0'), 1, output), RangeError);
-    assert.throws(() => readFiles(paths('/a\0'), 1, output.subarray(0, 100)), RangeError);
-    assert.throws(() => readFiles(paths('/a\0'), 1, output.subarray(1)), RangeError);
-    assert.throws(() => readFiles(paths('/a\0'), 2 ** 31, output), RangeError);
-    assert.throws(() => readFiles('/a\0', 1, output), RangeError);
-  },
-);
 
 test('entries cross between threads as they are, those of earlier archives among them', () => {
   const one: PlannedMember = {
