@@ -1,4 +1,4 @@
-import { claimStart, type StartClaim } from '../catalog/claimed-starts.js';
+import { claimStart, type StartClaim } from '../catalog/server/claimed-starts.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 

@@ -1,8 +1,8 @@
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
-import type { Drive } from '../tape/drive.js';
-import type { DriveLock } from '../tape/drive-lock.js';
+import type { Drive } from '../tape/drives/drive.js';
+import type { DriveLock } from '../tape/drives/drive-lock.js';
 
 /** What every activity works with. */
 export interface Deps {

@@ -1,28 +1,28 @@
 import { claimActivities } from './claim-start.js';
-import { compressGroup, waitForRoom } from './compress-group.js';
-import { compressToTape } from './compress-to-tape.js';
-import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './copy-archive.js';
+import { compressGroup, waitForRoom } from './set/compress-group.js';
+import { compressToTape } from './tape/compress-to-tape.js';
+import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './retrieval/copy-archive.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
-import { copiesWithoutMark, markEnd } from './end-marks.js';
-import { eraseLoadedTape } from './erase-tape.js';
-import { labelLoadedTape } from './label-tape.js';
+import { copiesWithoutMark, markEnd } from './tape/end-marks.js';
+import { eraseLoadedTape } from './tape/erase-tape.js';
+import { labelLoadedTape } from './tape/label-tape.js';
 import { once } from './once.js';
-import { readArchive, type RetrievalRef } from './read-archive.js';
-import { readLoadedTape } from './read-tape.js';
-import type { TargetLack } from './restore-target.js';
+import { readArchive, type RetrievalRef } from './retrieval/read-archive.js';
+import { readLoadedTape } from './tape/read-tape.js';
+import type { TargetLack } from './retrieval/restore-target.js';
 import {
   finishRetrieval,
   giveUpArchive,
   nextArchives,
   recordRetrievalState,
   watchForRetrieval,
-} from './retrieval.js';
-import { openScheduledReading, settleReading } from './open-scheduled-reading.js';
-import { earlierSets, openScheduledSet, settleSets } from './open-scheduled-set.js';
-import { promoteArchive } from './promote-archive.js';
-import { releaseArchives } from './release-archives.js';
-import { scanSources } from './scan-sources.js';
-import type { ScheduleCall } from './scheduled-work.js';
+} from './retrieval/retrieval.js';
+import { openScheduledReading, settleReading } from './schedule/open-scheduled-reading.js';
+import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
+import { promoteArchive } from './set/promote-archive.js';
+import { releaseArchives } from './set/release-archives.js';
+import { scanSources } from './set/scan-sources.js';
+import type { ScheduleCall } from '../operations/sets/scheduled-work.js';
 import {
   cancelSet,
   finishSet,
@@ -30,15 +30,15 @@ import {
   parkFailedGroup,
   recordState,
   retryParkedGroups,
-} from './set-state.js';
-import { syncTape } from './sync-tape.js';
-import { waitForFinal } from './wait-for-final.js';
-import { watchTape, type TapeWish } from './watch-tape.js';
-import { writeToTape } from './write-to-tape.js';
-import type { TapeSearch } from '../catalog/tape-search.js';
-import type { EraseWish } from '../catalog/erase.js';
+} from './set/set-state.js';
+import { syncTape } from './tape/sync-tape.js';
+import { waitForFinal } from './set/wait-for-final.js';
+import { watchTape, type TapeWish } from './tape/watch-tape.js';
+import { writeToTape } from './tape/write-to-tape.js';
+import type { TapeSearch } from '../catalog/retrievals/tape-search.js';
+import type { EraseWish } from '../catalog/tapes/erase.js';
 import type { RetrievalState, SetState } from '../catalog/schema.js';
-import type { LabelRequest } from '../tape/label-tape.js';
+import type { LabelRequest } from '../operations/tapes/label-tape.js';
 
 /** Activities of the queue `tapeflow-archive`: short or waiting ones, next to the staging disk. */
 export function archiveActivities(deps: Deps) {

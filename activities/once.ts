@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { claimStep } from '../catalog/claimed-starts.js';
+import { claimStep } from '../catalog/server/claimed-starts.js';
 import { noProof } from '../proof/message-proof.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';

@@ -14,7 +14,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { formatEndings, type ArchiveFormat, type CodecChoice } from '../archive/format.js';
+import { formatEndings, type ArchiveFormat, type CodecChoice } from '../entry/archive-format.js';
 import { corpusNames, makeCorpus, type CorpusName } from './corpora.js';
 import { buildPgzip } from './go-pgzip.js';
 import { has, measure, ourCommand, quoted, type Use } from './measure.js';

@@ -2,8 +2,8 @@
 // Prints the seconds that it took: a worker runs already when an archive comes, so Node's own start does not count.
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { confirmMedium, rootKey } from '../tape/drive.js';
-import { openTapeFolder, writeFileToTape } from '../tape/write-archive.js';
+import { confirmMedium, rootKey } from '../tape/drives/drive.js';
+import { openTapeFolder, writeFileToTape } from '../tape/files/write-archive.js';
 
 const [file = '', sha256 = '', mount = ''] = process.argv.slice(2);
 const settings = { name: 'bench', path: mount, kind: 'directory' as const, ours: false };

@@ -9,9 +9,9 @@
 import { createReadStream, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { BlockIndex } from '../entry/block-index.js';
-import type { PackedMember, PlannedMember } from '../archive/member.js';
-import type { Unpacked, WantedMember } from '../archive/unpack-options.js';
-import { formatOf, type CodecChoice } from '../archive/format.js';
+import type { PackedMember, PlannedMember } from '../entry/member.js';
+import type { Unpacked, WantedMember } from '../archive/unpack/unpack-options.js';
+import { formatOf, type CodecChoice } from '../entry/archive-format.js';
 
 const pageSize = 2000;
 
@@ -38,13 +38,13 @@ async function list(folder: string, file: string): Promise<void> {
 }
 
 async function* listed(file: string): AsyncGenerator<PlannedMember[]> {
-  const { linesOf } = await import('../archive/lines.js');
+  const { linesOf } = await import('../archive/manifest/lines.js');
   for await (const line of linesOf(createReadStream(file, { highWaterMark: 1024 * 1024 }), Infinity))
     yield JSON.parse(line) as PlannedMember[];
 }
 
 async function pack(planned: string, archive: string, threads: number, level: number, codec: CodecChoice) {
-  const { packInThread } = await import('../archive/pack-in-thread.js');
+  const { packInThread } = await import('../archive/pack/pack-in-thread.js');
   let skipped = 0;
   const began = performance.now();
   await packInThread({
@@ -88,7 +88,7 @@ const wantedOf = (member: PackedMember): WantedMember => ({
  * a restore. `name`: a member; undefined for all of them.
  */
 async function wanted(archive: string, file: string, name: string | undefined): Promise<void> {
-  const { readManifest } = await import('../archive/read-manifest.js');
+  const { readManifest } = await import('../archive/manifest/read-manifest.js');
   let index: BlockIndex | undefined;
   const members = async function* () {
     for await (const line of readManifest(`${archive}.manifest`)) {
@@ -103,8 +103,8 @@ async function wanted(archive: string, file: string, name: string | undefined): 
 }
 
 async function unpack(archive: string, target: string | null, file: string): Promise<void> {
-  const { linesOf } = await import('../archive/lines.js');
-  const { unpackInThread } = await import('../archive/unpack-in-thread.js');
+  const { linesOf } = await import('../archive/manifest/lines.js');
+  const { unpackInThread } = await import('../archive/unpack/unpack-in-thread.js');
   const lines = linesOf(createReadStream(file, { highWaterMark: 1024 * 1024 }), Infinity);
   const first = await lines.next();
   if (first.done === true) throw new Error(`${file} is empty`);

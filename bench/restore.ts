@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { readManifest } from '../archive/read-manifest.js';
-import { toText } from '../archive/byte-string.js';
+import { readManifest } from '../archive/manifest/read-manifest.js';
+import { toText } from '../entry/byte-string.js';
 import { makeCorpus } from './corpora.js';
 import { measure, ourCommand, quoted, type Use } from './measure.js';
 import { Report, bytesOf, compared, readOptions } from './report.js';

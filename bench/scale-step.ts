@@ -1,15 +1,15 @@
 // One measured step of bench/scale.ts, in a process of its own: so that its CPU time and peak memory are its own.
 import path from 'node:path';
-import { toBytes } from '../archive/byte-string.js';
-import { commitCompressed, filesOfGroup, type PlannedRow, type PackedFile } from '../catalog/files.js';
-import { advanceGroup, beginCompressing } from '../catalog/groups.js';
+import { toBytes } from '../entry/byte-string.js';
+import { commitCompressed, filesOfGroup, type PlannedRow, type PackedFile } from '../catalog/files/files.js';
+import { advanceGroup, beginCompressing } from '../catalog/groups/groups.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
-import { filesBelow, filesNamed } from '../catalog/search.js';
-import { openSet } from '../catalog/sets.js';
+import { filesBelow, filesNamed } from '../catalog/files/search.js';
+import { openSet } from '../catalog/sets/sets.js';
 import { GroupPlanner } from '../source/plan.js';
 import { scanInThread } from '../source/scan.js';
 import { walk } from '../source/walk.js';
-import type { ScanBatch } from '../catalog/write-batch.js';
+import type { ScanBatch } from '../catalog/files/write-batch.js';
 
 export interface StepResult {
   seconds: number;

@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { letGroupRead } from '../config/shared-group.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
-import { syncFolder } from '../config/sync-folder.js';
+import { syncFolder } from '../disk/sync-folder.js';
 import { installationSql } from './connection.js';
 import { generationInFile, generationOf, requireOwnLog } from './generation.js';
 

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 import { executeMany } from './connection.js';
-import { nameStart } from './file-names.js';
+import { nameStart } from './files/file-names.js';
 
 /** A column type for bytes: `blob` in SQLite; PostgreSQL calls it `bytea`. */
 const bytes = sql`blob`;

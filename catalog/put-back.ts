@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, linkSync, renameSync, rmSync, writeFileSync }
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, systemErrorCode, usageFailure } from '../config/failures.js';
-import { syncFolder } from '../config/sync-folder.js';
+import { syncFolder } from '../disk/sync-folder.js';
 import {
   checkedFacts,
   copyWithLog,
@@ -22,9 +22,9 @@ import {
   restoringFile,
 } from './generation.js';
 import { openCatalog, type Catalog } from './open-catalog.js';
-import { finalRetrievalStates, recordRetrieval } from './retrievals.js';
+import { finalRetrievalStates, recordRetrieval } from './retrievals/retrievals.js';
 import { finalSetStates } from './schema.js';
-import { recordSetState } from './sets.js';
+import { recordSetState } from './sets/sets.js';
 
 /** What came of putting a copy in the catalog's place. */
 export interface PutBack extends CatalogFacts {

@@ -226,7 +226,7 @@ export interface FilesTable {
   name_at: Generated<number>;
 }
 
-/** Every entry of a group that is not `open` by its base name: see catalog/group-names.ts. */
+/** Every entry of a group that is not `open` by its base name: see catalog/groups/group-names.ts. */
 export interface FileNamesTable {
   set_id: string;
   group_no: number;
@@ -269,7 +269,7 @@ export interface RetrievalsTable {
   /** Absolute path of the folder that is restored into; null for a verify. */
   target: string | null;
   overwrite: string;
-  /** JSON of the selection (see source/selection.ts). */
+  /** JSON of the selection (see entry/selection.ts). */
   selection: string;
   /** 1: nothing was at the places of the set's sources below the target when the restore was asked for. */
   fresh: Generated<number>;

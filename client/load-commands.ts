@@ -14,38 +14,38 @@ interface CommandFile {
 const files: CommandFile[] = [
   {
     commands: { 'backup <path...>': 'back up files and folders to tape' },
-    load: async () => (await import('./commands/backup.js')).addBackup,
+    load: async () => (await import('./commands/set/backup.js')).addBackup,
   },
   {
     commands: { 'restore <set>': 'bring files back from tape' },
-    load: async () => (await import('./commands/restore.js')).addRestore,
+    load: async () => (await import('./commands/set/restore.js')).addRestore,
   },
   {
     commands: {
       'verify [set-or-tape]': 'read what is on tape back from the medium, and compare every hash',
     },
-    load: async () => (await import('./commands/verify.js')).addVerify,
+    load: async () => (await import('./commands/set/verify.js')).addVerify,
   },
   {
     commands: {
       up: 'run server, UI and workers on this machine until Ctrl-C; interrupted sets go on',
       down: 'stop the server and workers that `backup --detach` has left running',
     },
-    load: async () => (await import('./commands/up.js')).addUp,
+    load: async () => (await import('./commands/server/up.js')).addUp,
   },
   {
     commands: { sets: 'list the backup sets' },
-    load: async () => (await import('./commands/sets.js')).addSets,
+    load: async () => (await import('./commands/set/sets.js')).addSets,
   },
   {
     commands: {
       'status [set]': 'show what a set, a restore, a verify or a copy has done, and what it waits for',
     },
-    load: async () => (await import('./commands/status.js')).addStatus,
+    load: async () => (await import('./commands/set/status.js')).addStatus,
   },
   {
     commands: { 'watch [set]': 'follow a set to its end (Ctrl-C ends only the watching)' },
-    load: async () => (await import('./commands/watch.js')).addWatch,
+    load: async () => (await import('./commands/set/watch.js')).addWatch,
   },
   {
     commands: {
@@ -56,52 +56,52 @@ const files: CommandFile[] = [
         'end a set (what is on tape and in staging stays, unless --discard), a restore, a verify or a copy',
       'retry <set>': 'try the failed groups of a set again',
     },
-    load: async () => (await import('./commands/control.js')).addControl,
+    load: async () => (await import('./commands/set/control.js')).addControl,
   },
   {
     commands: {
       'trace <set|archive|file>':
         'where is a set, an archive or a source file: in final? queued? on tape? and what to do',
     },
-    load: async () => (await import('./commands/trace.js')).addTrace,
+    load: async () => (await import('./commands/set/trace.js')).addTrace,
   },
   {
     commands: { doctor: 'print the settings in force, check this installation, and say what to do' },
-    load: async () => (await import('./commands/doctor.js')).addDoctor,
+    load: async () => (await import('./commands/server/doctor.js')).addDoctor,
   },
   {
     commands: { 'find <glob>': 'find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`' },
-    load: async () => (await import('./commands/find.js')).addFind,
+    load: async () => (await import('./commands/set/find.js')).addFind,
   },
   {
     commands: { 'ls <set> [path]': 'list all that a set holds, or what is at a path: of a folder one level' },
-    load: async () => (await import('./commands/ls.js')).addLs,
+    load: async () => (await import('./commands/set/ls.js')).addLs,
   },
   {
     commands: {
       'diff <set-a> <set-b>': 'list what a set has more (+), less (-) and other (M) than an earlier one',
     },
-    load: async () => (await import('./commands/diff.js')).addDiff,
+    load: async () => (await import('./commands/set/diff.js')).addDiff,
   },
   {
     commands: { 'tape <command>': 'label and list tapes' },
-    load: async () => (await import('./commands/tape.js')).addTape,
+    load: async () => (await import('./commands/tape/tape.js')).addTape,
   },
   {
     commands: { 'schedule <command>': 'backups, checks and copies of tapes at set times' },
-    load: async () => (await import('./commands/schedule.js')).addSchedule,
+    load: async () => (await import('./commands/set/schedule.js')).addSchedule,
   },
   {
     commands: { 'catalog <command>': 'copies of the catalog, and putting one back' },
-    load: async () => (await import('./commands/catalog.js')).addCatalog,
+    load: async () => (await import('./commands/server/catalog.js')).addCatalog,
   },
   {
     commands: { 'worker <command>': 'run one worker (`up` runs all that this machine needs)' },
-    load: async () => (await import('./commands/worker.js')).addWorker,
+    load: async () => (await import('./commands/server/worker.js')).addWorker,
   },
   {
     commands: { host: '' },
-    load: async () => (await import('./commands/host.js')).addHost,
+    load: async () => (await import('./commands/server/host.js')).addHost,
     hidden: true,
   },
 ];

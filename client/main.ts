@@ -1,12 +1,12 @@
 import { Command, CommanderError } from 'commander';
-import { visible } from '../archive/byte-string.js';
+import { visible } from '../entry/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand, loadCommands } from './load-commands.js';
 import { bannerNote, requireOwnFlags } from './npm-flags.js';
-import { sayAside } from './say.js';
+import { sayAside } from './print/say.js';
 
 // What is backed up may not be for everybody: catalog, logs, staging, tapes and all that is made here is for this user
 // alone. Workers and servers inherit it; a restore sets the modes of what it brings back by itself.

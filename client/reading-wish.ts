@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { SubjectWish } from '../catalog/reading-subject.js';
+import type { SubjectWish } from '../catalog/retrievals/reading-subject.js';
 import { usageFailure } from '../config/failures.js';
 import { outermost } from '../source/walk.js';
 import { userPath } from './session.js';

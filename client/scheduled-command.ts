@@ -1,14 +1,14 @@
 import { Command, CommanderError } from 'commander';
-import { scheduledWork, type ScheduledBackup, type ScheduledReading } from '../activities/scheduled-work.js';
-import { planVerify } from '../catalog/plan-retrieval.js';
-import { nameOfSubject, nothingOnTape, subjectOf, type SubjectWish } from '../catalog/reading-subject.js';
-import { listSchedules } from '../catalog/schedules.js';
-import { listSets } from '../catalog/sets.js';
+import { scheduledWork, type ScheduledBackup, type ScheduledReading } from '../operations/sets/scheduled-work.js';
+import { planVerify } from '../catalog/retrievals/plan-retrieval.js';
+import { nameOfSubject, nothingOnTape, subjectOf, type SubjectWish } from '../catalog/retrievals/reading-subject.js';
+import { listSchedules } from '../catalog/server/schedules.js';
+import { listSets } from '../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';
 import { requireSources } from '../source/require-sources.js';
-import { backupArguments, plannedBackup, type BackupFlags } from './commands/backup.js';
-import { copyArguments, plannedCopy, type CopyFlags } from './commands/tape-copy.js';
-import { plannedVerify, verifyArguments, type VerifyFlags } from './commands/verify.js';
+import { backupArguments, plannedBackup, type BackupFlags } from './commands/set/backup.js';
+import { copyArguments, plannedCopy, type CopyFlags } from './commands/tape/tape-copy.js';
+import { plannedVerify, verifyArguments, type VerifyFlags } from './commands/set/verify.js';
 import { subjectWish } from './reading-wish.js';
 import type { Session } from './session.js';
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Command } from 'commander';
-import { visible } from '../archive/byte-string.js';
+import { visible } from '../entry/byte-string.js';
 import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
 import { openCatalog, shortInstallationId, type Catalog } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
@@ -18,10 +18,10 @@ import {
   unreachable,
   usesOwnServer,
   type TemporalTarget,
-} from '../workers/temporal-target.js';
-import { answerWithinMs } from '../workers/workflow-trouble.js';
+} from '../workers/server/temporal-target.js';
+import { answerWithinMs } from '../workers/server/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/messages.js';
-import { sayAside } from './say.js';
+import { sayAside } from './print/say.js';
 import { queuesOf } from '../workflows/queues.js';
 
 /** What one command works with: settings, how to print, and what it has to close at its end. */
@@ -144,7 +144,7 @@ export async function findServer(session: Session): Promise<Server | undefined> 
 async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
   // Loaded here, since it takes longer than what a command does that needs no server.
   const temporal = await import('@temporalio/client');
-  const { provingClient } = await import('../workers/proving-client.js');
+  const { provingClient } = await import('../workers/server/proving-client.js');
   let installation: string;
   let key: string;
   let connection: Connection;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
-import { archiveFormats } from '../archive/format.js';
+import { archiveFormats } from '../entry/archive-format.js';
 import { parseDuration } from './durations.js';
 import { usageFailure } from './failures.js';
 import type { Retention, Retentions } from './retention.js';

@@ -1,4 +1,4 @@
-import { archiveFormats, formatEndings, type ArchiveFormat } from '../archive/format.js';
+import { archiveFormats, formatEndings, type ArchiveFormat } from './archive-format.js';
 
 const manifestEnding = '.manifest.jsonl.gz';
 

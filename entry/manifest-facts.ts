@@ -1,4 +1,4 @@
-import type { KeptMember, PackedMember, SkippedMember } from '../archive/member.js';
+import type { KeptMember, PackedMember, SkippedMember } from './member.js';
 
 /** What an archive belongs to. */
 export interface ManifestHeader {

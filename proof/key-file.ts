@@ -12,7 +12,7 @@ import {
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
-import { syncFolder } from '../config/sync-folder.js';
+import { syncFolder } from '../disk/sync-folder.js';
 
 /** Bytes of the key: as many as SHA-256 gives out. */
 const keyBytes = 32;

@@ -19,8 +19,8 @@ const stampDir = path.join(root, 'node_modules', '.tapeflow');
 const lockDir = path.join(root, '.tapeflow-setup');
 const benchmarks = ['archive', 'copy', 'pipeline', 'restore', 'scale', 'plot', 'all'];
 const sourceDirs = [
-  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'embedded', 'native', 'proof'],
-  ...['source', 'staging', 'tape', 'test', 'workers', 'workflows'],
+  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'disk', 'embedded', 'entry', 'native'],
+  ...['operations', 'proof', 'source', 'staging', 'tape', 'test', 'workers', 'workflows'],
 ];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

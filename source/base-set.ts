@@ -1,10 +1,10 @@
-import { baseRowsFrom, type BaseRow } from '../catalog/base-rows.js';
-import { hasWholeCopy } from '../catalog/tape-copies.js';
-import { toBytes } from '../archive/byte-string.js';
-import { holderOf } from '../catalog/files.js';
+import { baseRowsFrom, type BaseRow } from '../catalog/sets/base-rows.js';
+import { hasWholeCopy } from '../catalog/tapes/tape-copies.js';
+import { toBytes } from '../entry/byte-string.js';
+import { holderOf } from '../catalog/files/files.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import { setNamed } from '../catalog/sets.js';
+import { setNamed } from '../catalog/sets/sets.js';
 import type { WalkedEntry } from './walk.js';
 
 /** Rows of the base that are held at once. */

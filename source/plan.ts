@@ -1,12 +1,12 @@
-import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalog/scan-state.js';
-import { fromBytes, toBytes } from '../archive/byte-string.js';
-import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files.js';
-import { mostArchiveBytes } from '../catalog/groups.js';
-import { FileBatch } from '../catalog/new-files.js';
+import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalog/sets/scan-state.js';
+import { fromBytes, toBytes } from '../entry/byte-string.js';
+import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files/files.js';
+import { mostArchiveBytes } from '../catalog/groups/groups.js';
+import { FileBatch } from '../catalog/files/new-files.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
-import { directWriter, type BatchWriter, type NewGroup } from '../catalog/write-batch.js';
+import { directWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */
 export interface PlanLimits {

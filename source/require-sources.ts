@@ -1,10 +1,10 @@
 import { lstat } from 'node:fs/promises';
-import { fromText } from '../archive/byte-string.js';
-import { memberNameOf } from '../archive/member-name.js';
+import { fromText } from '../entry/byte-string.js';
+import { memberNameOf } from '../entry/member-name.js';
 import { describeError, systemErrorCode, usageFailure } from '../config/failures.js';
-import { ownFolderAround } from '../config/own-folders.js';
+import { ownFolderAround } from '../disk/own-folders.js';
 import type { Settings } from '../config/settings.js';
-import { globFilter } from './globs.js';
+import { globFilter } from '../entry/globs.js';
 
 /**
  * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of them: such a set would complete

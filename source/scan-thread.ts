@@ -3,7 +3,7 @@ import { openCatalog } from '../catalog/open-catalog.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { walk } from './walk.js';
-import { directWriter } from '../catalog/write-batch.js';
+import { directWriter } from '../catalog/files/write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two looks at the stop flag and two reports. */

@@ -1,13 +1,13 @@
 import { constants, lstatSync, readlinkSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { memberNameOf } from '../archive/member-name.js';
-import { fromText, toBytes, toText } from '../archive/byte-string.js';
+import { memberNameOf } from '../entry/member-name.js';
+import { fromText, toBytes, toText } from '../entry/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
-import { ownEntry } from '../config/own-folders.js';
-import { statsOf, type EntryStats } from './entry-stats.js';
+import { ownEntry } from '../disk/own-folders.js';
+import { statsOf, type EntryStats } from '../entry/entry-stats.js';
 import { folderNames } from './folder-names.js';
-import { globFilter } from './globs.js';
+import { globFilter } from '../entry/globs.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
 export interface WalkedEntry {
@@ -27,7 +27,7 @@ export interface WalkOptions {
   excludes: string[];
   /** Absolute paths of folders that are ours (data, staging, locks, tapes): never walked into. */
   ownFolders: string[];
-  /** The same by what the system calls them, whatever leads there: see `ownEntries` in config/own-folders.ts. */
+  /** The same by what the system calls them, whatever leads there: see `ownEntries` in disk/own-folders.ts. */
   ownEntries?: Record<string, string>;
   /** Only entries after this member name are given. */
   after: string | undefined;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { PackedFiles } from '../catalog/new-files.js';
-import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/write-batch.js';
+import type { PackedFiles } from '../catalog/files/new-files.js';
+import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
 
 /** What the writing thread answers for each batch. */
 export interface WriteMessage {

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openCatalog } from '../catalog/open-catalog.js';
-import { arraysOf, writeBatch, type ScanBatch } from '../catalog/write-batch.js';
+import { arraysOf, writeBatch, type ScanBatch } from '../catalog/files/write-batch.js';
 import type { WriteMessage } from './write-in-thread.js';
 
 const catalog = await openCatalog(workerData as string);

@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import type { Duration } from '@temporalio/common';
-import type { SetOptions } from '../activities/set-options.js';
-import { ownQueues } from './own-installation.js';
+import type { SetOptions } from '../operations/sets/set-options.js';
+import { ownQueues } from './proof/own-installation.js';
 
 /** Longer than any archive takes; a dead attempt is found by its missing heartbeat, not by this. */
 const anyArchive = '14 days';

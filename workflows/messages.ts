@@ -1,7 +1,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { CopyPlace } from '../catalog/set-copies.js';
-import type { SetOptions } from '../activities/set-options.js';
+import type { CopyPlace } from '../catalog/sets/set-copies.js';
+import type { SetOptions } from '../operations/sets/set-options.js';
 import { searchList, searchText } from './server-limits.js';
 
 export interface BackupSetInput {

@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { readManifest } from '../../archive/read-manifest.js';
-import type { PackedMember } from '../../archive/member.js';
+import { readManifest } from '../../archive/manifest/read-manifest.js';
+import type { PackedMember } from '../../entry/member.js';
 import { projectDir } from '../../config/project-dir.js';
 import { Installation, type Running } from '../support/installation.js';
 import { archivesOn, noise, tempFolder, untar, writeTree } from '../support/trees.js';

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, truncateSync, w
 import net from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { readManifest } from '../../archive/read-manifest.js';
+import { readManifest } from '../../archive/manifest/read-manifest.js';
 import { writeDeepTree, writeHostileTree, deepTempFolder } from '../support/hostile-tree.js';
 import { Installation } from '../support/installation.js';
 import { archivesOn, assertSameTree, describeTree, noise, untar, longTest } from '../support/trees.js';

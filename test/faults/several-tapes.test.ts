@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Connection } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import { readHostFile } from '../../embedded/host-file.js';
-import { labelFileName } from '../../tape/label.js';
+import { labelFileName } from '../../tape/labels/label.js';
 import { Installation } from '../support/installation.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';

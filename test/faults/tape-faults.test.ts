@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { labelFileName } from '../../tape/label.js';
+import { labelFileName } from '../../tape/labels/label.js';
 import { driveSteps, type DriveSteps } from '../support/drive-steps.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { mountPoint, tempFolder } from '../support/trees.js';

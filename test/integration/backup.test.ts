@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { readManifest, type ManifestLine } from '../../archive/read-manifest.js';
-import { openZstd } from '../../archive/zstd.js';
+import { readManifest, type ManifestLine } from '../../archive/manifest/read-manifest.js';
+import { openZstd } from '../../archive/blocks/zstd.js';
 import { Installation } from '../support/installation.js';
 import {
   archivesOn,

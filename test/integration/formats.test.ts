@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { openZstd } from '../../archive/zstd.js';
+import { openZstd } from '../../archive/blocks/zstd.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadSettings } from '../../config/settings.js';
-import { lockDrive } from '../../tape/drive-lock.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { Installation } from '../support/installation.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';

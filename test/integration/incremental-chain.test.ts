@@ -17,9 +17,9 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { fromBytes } from '../../archive/byte-string.js';
-import { doubtOf } from '../../catalog/rebuilt-sets.js';
-import { setNamed } from '../../catalog/sets.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { doubtOf } from '../../catalog/sets/rebuilt-sets.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import {
   archivesOn,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { openZstd } from '../../archive/zstd.js';
+import { openZstd } from '../../archive/blocks/zstd.js';
 import { Installation } from '../support/installation.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';

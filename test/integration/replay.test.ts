@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { projectDir, projectVersion } from '../../config/project-dir.js';
-import { workflowsOf } from '../../workers/worker-process.js';
+import { workflowsOf } from '../../workers/processes/worker-process.js';
 import { installationIn } from '../../workflows/queues.js';
 import { recordHistories, recordingKey, stories } from '../support/record-histories.js';
 

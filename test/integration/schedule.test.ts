@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import Database from 'better-sqlite3';
 import { Connection, ScheduleClient } from '@temporalio/client';
 import { readHostFile } from '../../embedded/host-file.js';
-import { scheduleId } from '../../workers/schedule-id.js';
+import { scheduleId } from '../../workers/starts/schedule-id.js';
 import { Installation } from '../support/installation.js';
 import {
   archivesOn,

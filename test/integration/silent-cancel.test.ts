@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { loadSettings } from '../../config/settings.js';
-import { lockDrive } from '../../tape/drive-lock.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { Installation } from '../support/installation.js';
 import { longTest, noise, tempFolder, writeTree } from '../support/trees.js';

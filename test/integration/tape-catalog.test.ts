@@ -17,7 +17,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
-import { encodeHeaders } from '../../archive/tar-header.js';
+import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { Installation } from '../support/installation.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';

@@ -3,7 +3,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { asAttempt, pause } from '../../activities/attempt.js';
-import { snapshotOptions } from '../../activities/set-options.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { loadSettings } from '../../config/settings.js';
 import { FakeSet, serveSets } from '../support/fake-set.js';
 import { waitFor } from '../support/wait-for.js';

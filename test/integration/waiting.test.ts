@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { labelFileName } from '../../tape/label.js';
+import { labelFileName } from '../../tape/labels/label.js';
 import { Installation } from '../support/installation.js';
 import {
   archivesOn,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import type { PlannedGroup } from '../../activities/set-state.js';
+import type { PlannedGroup } from '../../activities/set/set-state.js';
 import { asAttempt, pause } from '../../activities/attempt.js';
-import { snapshotOptions } from '../../activities/set-options.js';
-import type { TapeWish } from '../../activities/watch-tape.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
+import type { TapeWish } from '../../activities/tape/watch-tape.js';
 import { loadSettings } from '../../config/settings.js';
 import { waitFor } from '../support/wait-for.js';
 import { WorkflowsAlone } from '../support/workflows-alone.js';

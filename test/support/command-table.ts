@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { parkGroup } from '../../catalog/groups.js';
-import { cancel, pause, resume, retry } from '../../client/commands/control.js';
+import { parkGroup } from '../../catalog/groups/groups.js';
+import { cancel, pause, resume, retry } from '../../client/commands/set/control.js';
 import { setHandle } from '../../client/session.js';
 import { describeError } from '../../config/failures.js';
 import { finalDir, tempDir } from '../../staging/paths.js';

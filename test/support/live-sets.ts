@@ -10,19 +10,19 @@ import {
   driveHostActivities,
 } from '../../activities/index.js';
 import type { Deps, DriveDeps } from '../../activities/deps.js';
-import { snapshotOptions } from '../../activities/set-options.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import type { CopyPlace } from '../../catalog/set-copies.js';
-import { openSet, setNamed } from '../../catalog/sets.js';
+import type { CopyPlace } from '../../catalog/sets/set-copies.js';
+import { openSet, setNamed } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { connectServer, setHandle, type Server, type Session } from '../../client/session.js';
-import { startSet } from '../../workers/start-set.js';
+import { startSet } from '../../workers/starts/start-set.js';
 import { progressQuery, retryFailedUpdate, tapeLoadedUpdate } from '../../workflows/messages.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
 import { messageKey } from '../../proof/key-file.js';
-import { lockDrive } from '../../tape/drive-lock.js';
-import { openDrive } from '../../tape/open-drive.js';
-import { labelTape } from '../../tape/label-tape.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
+import { openDrive } from '../../tape/drives/open-drive.js';
+import { labelTape } from '../../operations/tapes/label-tape.js';
 import { tempFolder, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 import { WorkflowsAlone } from './workflows-alone.js';

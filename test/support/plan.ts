@@ -1,4 +1,4 @@
-import type { PlannedMember } from '../../archive/member.js';
+import type { PlannedMember } from '../../entry/member.js';
 import { walk } from '../../source/walk.js';
 
 /** What the scan would plan for a folder, one after the other. */

@@ -3,7 +3,7 @@ import { Connection } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { readHostFile } from '../../embedded/host-file.js';
 import { proofHeader } from '../../proof/message-proof.js';
-import { scheduleId } from '../../workers/schedule-id.js';
+import { scheduleId } from '../../workers/starts/schedule-id.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
 import { queuesOf } from '../../workflows/queues.js';
 import type { OtherUser, UserCase } from './other-user.js';

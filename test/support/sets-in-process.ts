@@ -3,33 +3,33 @@ import type { TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { pino } from 'pino';
-import { compressGroup } from '../../activities/compress-group.js';
+import { compressGroup } from '../../activities/set/compress-group.js';
 import type { DriveDeps } from '../../activities/deps.js';
-import { promoteArchive } from '../../activities/promote-archive.js';
-import { readArchive } from '../../activities/read-archive.js';
-import { releaseArchives } from '../../activities/release-archives.js';
-import { finishRetrieval } from '../../activities/retrieval.js';
-import { scanSources } from '../../activities/scan-sources.js';
-import { snapshotOptions } from '../../activities/set-options.js';
-import { finishSet } from '../../activities/set-state.js';
-import { syncTape } from '../../activities/sync-tape.js';
-import { waitForFinal } from '../../activities/wait-for-final.js';
-import { writeToTape } from '../../activities/write-to-tape.js';
+import { promoteArchive } from '../../activities/set/promote-archive.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { releaseArchives } from '../../activities/set/release-archives.js';
+import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { scanSources } from '../../activities/set/scan-sources.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
+import { finishSet } from '../../activities/set/set-state.js';
+import { syncTape } from '../../activities/tape/sync-tape.js';
+import { waitForFinal } from '../../activities/set/wait-for-final.js';
+import { writeToTape } from '../../activities/tape/write-to-tape.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { planRestore, planVerify } from '../../catalog/plan-retrieval.js';
+import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
 import {
   insertRetrieval,
   pendingArchives,
   problemsOf,
   type PlannedArchive,
-} from '../../catalog/retrievals.js';
-import { openSet, summarizeSet } from '../../catalog/sets.js';
+} from '../../catalog/retrievals/retrievals.js';
+import { openSet, summarizeSet } from '../../catalog/sets/sets.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
-import type { Selection } from '../../source/selection.js';
-import { lockDrive } from '../../tape/drive-lock.js';
-import { openDrive } from '../../tape/open-drive.js';
-import { labelTape } from '../../tape/label-tape.js';
-import { readCatalog } from '../../tape/read-catalog.js';
+import type { Selection } from '../../entry/selection.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
+import { openDrive } from '../../tape/drives/open-drive.js';
+import { labelTape } from '../../operations/tapes/label-tape.js';
+import { readCatalog } from '../../operations/rebuild/read-catalog.js';
 import { tempFolder } from './trees.js';
 
 /** Failures of activities are seen in what comes of them. */

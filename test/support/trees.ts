@@ -15,7 +15,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
-import { formatOf } from '../../archive/format.js';
+import { formatOf } from '../../entry/archive-format.js';
 import { loadAddon } from '../../native/addon.js';
 import { waitFor } from './wait-for.js';
 

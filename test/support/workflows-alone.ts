@@ -2,9 +2,9 @@ import type { TestContext } from 'node:test';
 import type { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { refusalSinks, stepChecks } from '../../workers/check-steps.js';
-import { provingClient } from '../../workers/proving-client.js';
-import { workflowsOf } from '../../workers/worker-process.js';
+import { refusalSinks, stepChecks } from '../../workers/processes/check-steps.js';
+import { provingClient } from '../../workers/server/proving-client.js';
+import { workflowsOf } from '../../workers/processes/worker-process.js';
 import { queuesOf, type Queues } from '../../workflows/queues.js';
 import { temporalCli } from './installation.js';
 

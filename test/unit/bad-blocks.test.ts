@@ -4,33 +4,33 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Attempt } from '../../activities/attempt.js';
-import { compressToTape } from '../../activities/compress-to-tape.js';
-import { onMedium } from '../../activities/on-medium.js';
-import { releaseArchives } from '../../activities/release-archives.js';
-import { scanSources } from '../../activities/scan-sources.js';
-import { snapshotOptions } from '../../activities/set-options.js';
-import { finishSet } from '../../activities/set-state.js';
-import { syncTape } from '../../activities/sync-tape.js';
-import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
-import { readArchive } from '../../activities/read-archive.js';
-import { finishRetrieval } from '../../activities/retrieval.js';
+import { compressToTape } from '../../activities/tape/compress-to-tape.js';
+import { onMedium } from '../../activities/tape/on-medium.js';
+import { releaseArchives } from '../../activities/set/release-archives.js';
+import { scanSources } from '../../activities/set/scan-sources.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
+import { finishSet } from '../../activities/set/set-state.js';
+import { syncTape } from '../../activities/tape/sync-tape.js';
+import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
 import { decodeBlocks } from '../../entry/block-index.js';
-import { fromBytes } from '../../archive/byte-string.js';
-import { paddedBytes } from '../../archive/tar-header.js';
-import { archiveOf } from '../../catalog/groups.js';
-import { planCopies } from '../../catalog/plan-copies.js';
-import { planRestore, planVerify } from '../../catalog/plan-retrieval.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { paddedBytes } from '../../archive/tar/tar-header.js';
+import { archiveOf } from '../../catalog/groups/groups.js';
+import { planCopies } from '../../catalog/retrievals/plan-copies.js';
+import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
 import {
   insertRetrieval,
   pendingArchives,
   problemsOf,
   type PlannedArchive,
-} from '../../catalog/retrievals.js';
-import { openSet } from '../../catalog/sets.js';
-import { tapeByName } from '../../catalog/tapes.js';
+} from '../../catalog/retrievals/retrievals.js';
+import { openSet } from '../../catalog/sets/sets.js';
+import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { SideError, type Side } from '../../config/sides.js';
-import { labelTape } from '../../tape/label-tape.js';
-import { identifyTape } from '../../tape/loaded-tape.js';
+import { labelTape } from '../../operations/tapes/label-tape.js';
+import { identifyTape } from '../../tape/drives/loaded-tape.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { giveMemory, takeMemory } from '../../archive/buffer-pool.js';
-import { BlockWriter } from '../../archive/block-writer.js';
-import { openCodec } from '../../archive/block-codec.js';
+import { giveMemory, takeMemory } from '../../archive/blocks/buffer-pool.js';
+import { BlockWriter } from '../../archive/blocks/block-writer.js';
+import { openCodec } from '../../archive/blocks/block-codec.js';
 
 const mebibyte = 1024 * 1024;
 

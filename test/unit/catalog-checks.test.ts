@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { generationInFile } from '../../catalog/generation.js';
 import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet } from '../../catalog/sets.js';
+import { openSet } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -7,7 +7,7 @@ import { backUpCatalog } from '../../catalog/back-up.js';
 import { restoringFile } from '../../catalog/generation.js';
 import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { putBackCatalog } from '../../catalog/put-back.js';
-import { findSet, openSet } from '../../catalog/sets.js';
+import { findSet, openSet } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';

@@ -14,7 +14,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
-import { listSets, openSet } from '../../catalog/sets.js';
+import { listSets, openSet } from '../../catalog/sets/sets.js';
 import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';
 

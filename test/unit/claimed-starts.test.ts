@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { claimStart, claimStep, endSteps } from '../../catalog/claimed-starts.js';
+import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { askForRun, insertSchedule } from '../../catalog/schedules.js';
+import { askForRun, insertSchedule } from '../../catalog/server/schedules.js';
 import { cronMatches } from '../../config/cron.js';
 import { tempFolder } from '../support/trees.js';
 

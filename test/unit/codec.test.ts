@@ -4,9 +4,9 @@ import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync 
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { openCodec } from '../../archive/block-codec.js';
-import { openLibdeflate } from '../../archive/native-codec.js';
-import { formatBlockBytes } from '../../archive/format.js';
+import { openCodec } from '../../archive/blocks/block-codec.js';
+import { openLibdeflate } from '../../archive/blocks/native-codec.js';
+import { formatBlockBytes } from '../../entry/archive-format.js';
 import { projectDir } from '../../config/project-dir.js';
 import { noise, tempFolder } from '../support/trees.js';
 

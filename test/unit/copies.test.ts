@@ -2,26 +2,26 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
-import { readArchive } from '../../activities/read-archive.js';
-import { finishRetrieval } from '../../activities/retrieval.js';
-import { forgetArchive, groupOf } from '../../catalog/groups.js';
-import { findTape, heldOnlyBy, loseTape } from '../../catalog/lost-tapes.js';
-import { planCopies, planRepair } from '../../catalog/plan-copies.js';
-import { planRestore } from '../../catalog/plan-retrieval.js';
+import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { forgetArchive, groupOf } from '../../catalog/groups/groups.js';
+import { findTape, heldOnlyBy, loseTape } from '../../catalog/tapes/lost-tapes.js';
+import { planCopies, planRepair } from '../../catalog/retrievals/plan-copies.js';
+import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
 import {
   insertRetrieval,
   pendingArchives,
   summarizeRetrieval,
   type PlannedArchive,
-} from '../../catalog/retrievals.js';
-import { summarizeSet } from '../../catalog/sets.js';
-import { sealTape } from '../../catalog/tape-states.js';
-import { tapeByName } from '../../catalog/tapes.js';
-import { plannedBackup, type BackupFlags } from '../../client/commands/backup.js';
+} from '../../catalog/retrievals/retrievals.js';
+import { summarizeSet } from '../../catalog/sets/sets.js';
+import { sealTape } from '../../catalog/tapes/tape-states.js';
+import { tapeByName } from '../../catalog/tapes/tapes.js';
+import { plannedBackup, type BackupFlags } from '../../client/commands/set/backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
-import { labelTape } from '../../tape/label-tape.js';
+import { labelTape } from '../../operations/tapes/label-tape.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { installationId } from '../../catalog/open-catalog.js';
-import { labelFileName } from '../../tape/label.js';
+import { labelFileName } from '../../tape/labels/label.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
 

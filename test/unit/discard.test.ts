@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { releaseStaging } from '../../operations/cancel-set.js';
-import { requireCompressing, archiveOf, groupOf } from '../../catalog/groups.js';
+import { releaseStaging } from '../../operations/sets/cancel-set.js';
+import { requireCompressing, archiveOf, groupOf } from '../../catalog/groups/groups.js';
 import type { GroupState } from '../../catalog/schema.js';
-import { recordWritten } from '../../catalog/tapes.js';
+import { recordWritten } from '../../catalog/tapes/tapes.js';
 import { finalDir } from '../../staging/paths.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SetSummary } from '../../catalog/sets.js';
-import { liveLines } from '../../client/live-view.js';
-import type { PendingStep } from '../../client/pending-steps.js';
-import { fittedLines, tableLines } from '../../client/table.js';
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { liveLines } from '../../client/follow/live-view.js';
+import type { PendingStep } from '../../client/follow/pending-steps.js';
+import { fittedLines, tableLines } from '../../client/print/table.js';
 
 const terabyte = 1e12;
 

@@ -12,11 +12,11 @@ import {
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { markEnd } from '../../activities/end-marks.js';
-import { skipGroup } from '../../catalog/files.js';
-import { endOf, unmarkedCopies } from '../../catalog/set-end.js';
-import { setNamed } from '../../catalog/sets.js';
-import { missingMarks } from '../../client/missing-marks.js';
+import { markEnd } from '../../activities/tape/end-marks.js';
+import { skipGroup } from '../../catalog/files/files.js';
+import { endOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { missingMarks } from '../../client/follow/missing-marks.js';
 import { endMarkName } from '../../entry/archive-name.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';

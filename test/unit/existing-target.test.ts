@@ -12,10 +12,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { readArchive } from '../../activities/read-archive.js';
-import { finishRetrieval } from '../../activities/retrieval.js';
-import { planRestore } from '../../catalog/plan-retrieval.js';
-import { insertRetrieval, pendingArchives, recordRetrieval } from '../../catalog/retrievals.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { insertRetrieval, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
 

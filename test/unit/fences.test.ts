@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { commitCompressed, skipGroup } from '../../catalog/files.js';
+import { commitCompressed, skipGroup } from '../../catalog/files/files.js';
 import {
   advanceGroup,
   beginCompressing,
@@ -10,14 +10,14 @@ import {
   parkGroup,
   unparkGroups,
   whileOwned,
-} from '../../catalog/groups.js';
-import { settleGroup } from '../../catalog/set-copies.js';
-import { beginCopy, copyOf, insertTape, recordWritten } from '../../catalog/tapes.js';
+} from '../../catalog/groups/groups.js';
+import { settleGroup } from '../../catalog/sets/set-copies.js';
+import { beginCopy, copyOf, insertTape, recordWritten } from '../../catalog/tapes/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
-import { lockDrive } from '../../tape/drive-lock.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet, recordSetState, setNamed } from '../../catalog/sets.js';
+import { openSet, recordSetState, setNamed } from '../../catalog/sets/sets.js';
 import type { GroupState } from '../../catalog/schema.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileRow } from '../../catalog/rows.js';
-import { entryFilter } from '../../client/commands/find.js';
-import { rowFilter, type RowWish } from '../../client/row-filter.js';
+import { entryFilter } from '../../client/commands/set/find.js';
+import { rowFilter, type RowWish } from '../../client/print/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { globFault, globFilter } from '../../source/globs.js';
+import { globFault, globFilter } from '../../entry/globs.js';
 
 const now = Date.parse('2026-11-24T12:00:00Z');
 

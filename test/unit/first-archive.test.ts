@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Attempt } from '../../activities/attempt.js';
-import { beginPacking } from '../../activities/first-archive.js';
+import { beginPacking } from '../../activities/set/first-archive.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { openSet } from '../../catalog/sets.js';
+import { openSet } from '../../catalog/sets/sets.js';
 import { tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 

@@ -14,26 +14,26 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import { openCodec } from '../../archive/block-codec.js';
-import { IndexedReader, StreamReader, type TarSource } from '../../archive/block-reader.js';
+import { openCodec } from '../../archive/blocks/block-codec.js';
+import { IndexedReader, StreamReader, type TarSource } from '../../archive/blocks/block-reader.js';
 import type { BlockIndex } from '../../entry/block-index.js';
-import { openForward } from '../../archive/block-scanner.js';
-import { openDecompressor } from '../../archive/decompressor.js';
-import { examineManifest } from '../../archive/examine-manifest.js';
+import { openForward } from '../../archive/blocks/block-scanner.js';
+import { openDecompressor } from '../../archive/blocks/decompressor.js';
+import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import {
   FormatUnsupported,
   formatBlockBytes,
   formatEndings,
   type ArchiveFormat,
-} from '../../archive/format.js';
+} from '../../entry/archive-format.js';
 import type { ManifestHeader } from '../../entry/manifest-facts.js';
-import type { PackedMember } from '../../archive/member.js';
-import { Packer } from '../../archive/pack.js';
-import { rebuildManifest } from '../../archive/rebuild-manifest.js';
-import { Unpacker } from '../../archive/unpack.js';
-import type { WantedMember } from '../../archive/unpack-options.js';
-import { openZstd, requireZstd } from '../../archive/zstd.js';
-import { zstdFrame } from '../../archive/zstd-frame.js';
+import type { PackedMember } from '../../entry/member.js';
+import { Packer } from '../../archive/pack/pack.js';
+import { rebuildManifest } from '../../archive/manifest/rebuild-manifest.js';
+import { Unpacker } from '../../archive/unpack/unpack.js';
+import type { WantedMember } from '../../archive/unpack/unpack-options.js';
+import { openZstd, requireZstd } from '../../archive/blocks/zstd.js';
+import { zstdFrame } from '../../archive/blocks/zstd-frame.js';
 import { plan } from '../support/plan.js';
 import { assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 

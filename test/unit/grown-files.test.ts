@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { compressGroup } from '../../activities/compress-group.js';
-import { scanSources } from '../../activities/scan-sources.js';
-import { snapshotOptions } from '../../activities/set-options.js';
-import { fromBytes } from '../../archive/byte-string.js';
-import { openSet } from '../../catalog/sets.js';
+import { compressGroup } from '../../activities/set/compress-group.js';
+import { scanSources } from '../../activities/set/scan-sources.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { openSet } from '../../catalog/sets/sets.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 

@@ -18,18 +18,18 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { fromBytes, fromShown, toText, visible } from '../../archive/byte-string.js';
+import { fromBytes, fromShown, toText, visible } from '../../entry/byte-string.js';
 import type { ManifestHeader } from '../../entry/manifest-facts.js';
-import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
-import { Packer } from '../../archive/pack.js';
-import { readManifest } from '../../archive/read-manifest.js';
+import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import { Packer } from '../../archive/pack/pack.js';
+import { readManifest } from '../../archive/manifest/read-manifest.js';
 import { ManifestError } from '../../entry/manifest-facts.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { globFilter } from '../../source/globs.js';
+import { globFilter } from '../../entry/globs.js';
 import { walk, type WalkedEntry } from '../../source/walk.js';
-import { removeParts } from '../../staging/durable-file.js';
-import { labelFileName, readLabel } from '../../tape/label.js';
-import { makeTapeFolder, openTapeFolder, writeFileToTape } from '../../tape/write-archive.js';
+import { removeParts } from '../../disk/durable-file.js';
+import { labelFileName, readLabel } from '../../tape/labels/label.js';
+import { makeTapeFolder, openTapeFolder, writeFileToTape } from '../../tape/files/write-archive.js';
 import { hostileNames } from '../support/hostile-tree.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 

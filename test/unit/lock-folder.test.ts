@@ -17,12 +17,12 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { tryLock } from '../../config/exclusive-lock.js';
+import { tryLock } from '../../disk/exclusive-lock.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { holderOfVersionBefore, requireLockFolder } from '../../config/lock-folder.js';
+import { holderOfVersionBefore, requireLockFolder } from '../../disk/lock-folder.js';
 import { defaultLockDir, loadSettings } from '../../config/settings.js';
-import { lockDrive } from '../../tape/drive-lock.js';
-import { lockByProgram, lockFolder } from '../../tape/folder-lock.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
+import { lockByProgram, lockFolder } from '../../tape/drives/folder-lock.js';
 import { tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet, recordSetState } from '../../catalog/sets.js';
-import type { NewSet } from '../../catalog/set-differences.js';
-import { insertTape } from '../../catalog/tapes.js';
+import { openSet, recordSetState } from '../../catalog/sets/sets.js';
+import type { NewSet } from '../../catalog/sets/set-differences.js';
+import { insertTape } from '../../catalog/tapes/tapes.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -4,11 +4,11 @@ import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync, w
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { readArchive } from '../../activities/read-archive.js';
-import { planRestore } from '../../catalog/plan-retrieval.js';
-import { insertRetrieval } from '../../catalog/retrievals.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { ownEntries, ownFolderAround } from '../../config/own-folders.js';
+import { ownEntries, ownFolderAround } from '../../disk/own-folders.js';
 import { requireSources } from '../../source/require-sources.js';
 import { walk } from '../../source/walk.js';
 import { setsInProcess } from '../support/sets-in-process.js';

@@ -14,10 +14,10 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { fromText } from '../../archive/byte-string.js';
-import type { PackedMember, PlannedMember, SkippedMember } from '../../archive/member.js';
-import { decodePlanned, encodePlanned } from '../../archive/member-message.js';
-import { packInThread } from '../../archive/pack-in-thread.js';
+import { fromText } from '../../entry/byte-string.js';
+import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import { decodePlanned, encodePlanned } from '../../archive/threads/member-message.js';
+import { packInThread } from '../../archive/pack/pack-in-thread.js';
 import { plan } from '../support/plan.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 

@@ -4,17 +4,17 @@ import { chmodSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } fr
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
-import { fromBytes } from '../../archive/byte-string.js';
-import { firstPathOf } from '../../catalog/files.js';
-import { FileBatch } from '../../catalog/new-files.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { firstPathOf } from '../../catalog/files/files.js';
+import { FileBatch } from '../../catalog/files/new-files.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet, recordSetState } from '../../catalog/sets.js';
-import { writtenCopiesOn } from '../../catalog/tapes.js';
+import { openSet, recordSetState } from '../../catalog/sets/sets.js';
+import { writtenCopiesOn } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
 import { scanInThread } from '../../source/scan.js';
 import { outermost, walk, type WalkedEntry, type WalkOptions } from '../../source/walk.js';
-import { directWriter } from '../../catalog/write-batch.js';
+import { directWriter } from '../../catalog/files/write-batch.js';
 import { ThreadWriter } from '../../source/write-in-thread.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readAgain, type Hole } from '../../config/read-again.js';
+import { readAgain, type Hole } from '../../disk/read-again.js';
 
 const kib = 1024;
 

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { openDrive } from '../../tape/open-drive.js';
-import { requireForReading } from '../../tape/loaded-tape.js';
+import { openDrive } from '../../tape/drives/open-drive.js';
+import { requireForReading } from '../../tape/drives/loaded-tape.js';
 import { tempFolder } from '../support/trees.js';
 
 test('whoever waits for a tape to be read is told how to mount it, and which one it is', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { checkRights } from '../../client/rights-check.js';
+import { checkRights } from '../../client/checks/rights-check.js';
 import { loadSettings } from '../../config/settings.js';
 import { writeHostFile, readHostFile, type HostFile } from '../../embedded/host-file.js';
 import { tempFolder } from '../support/trees.js';

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { sql } from 'kysely';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { baseFor } from '../../catalog/set-base.js';
-import { openSet } from '../../catalog/sets.js';
-import { insertTape } from '../../catalog/tapes.js';
+import { baseFor } from '../../catalog/sets/set-base.js';
+import { openSet } from '../../catalog/sets/sets.js';
+import { insertTape } from '../../catalog/tapes/tapes.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 

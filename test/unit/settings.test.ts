@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
-import { setOptions, snapshotOptions } from '../../activities/set-options.js';
+import { setOptions, snapshotOptions } from '../../operations/sets/set-options.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { formatDuration, parseDuration } from '../../config/durations.js';
 import { retentionOf } from '../../config/retention.js';

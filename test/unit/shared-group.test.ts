@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { checkRights } from '../../client/rights-check.js';
+import { checkRights } from '../../client/checks/rights-check.js';
 import { backUpCatalog } from '../../catalog/back-up.js';
 import { installationId, openCatalog } from '../../catalog/open-catalog.js';
 import { putBackCatalog } from '../../catalog/put-back.js';

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { compressGroup } from '../../activities/compress-group.js';
+import { compressGroup } from '../../activities/set/compress-group.js';
 import type { DriveDeps } from '../../activities/deps.js';
-import { promoteArchive } from '../../activities/promote-archive.js';
-import { readArchive } from '../../activities/read-archive.js';
-import { syncTape } from '../../activities/sync-tape.js';
-import { watchForRetrieval } from '../../activities/retrieval.js';
-import { watchTape } from '../../activities/watch-tape.js';
-import { writeToTape } from '../../activities/write-to-tape.js';
-import { planVerify } from '../../catalog/plan-retrieval.js';
-import { insertRetrieval } from '../../catalog/retrievals.js';
+import { promoteArchive } from '../../activities/set/promote-archive.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { syncTape } from '../../activities/tape/sync-tape.js';
+import { watchForRetrieval } from '../../activities/retrieval/retrieval.js';
+import { watchTape } from '../../activities/tape/watch-tape.js';
+import { writeToTape } from '../../activities/tape/write-to-tape.js';
+import { planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import path from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { beginSet } from '../../client/begin-set.js';
+import { beginSet } from '../../client/follow/begin-set.js';
 import type { Server, Session } from '../../client/session.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { openSet, setNamed } from '../../catalog/sets.js';
+import { openSet, setNamed } from '../../catalog/sets/sets.js';
 import { describeError } from '../../config/failures.js';
-import { prepareServer } from '../../workers/prepare-server.js';
+import { prepareServer } from '../../workers/server/prepare-server.js';
 import { searchAttributes } from '../../workflows/messages.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { insertRetrieval, recordRetrieval, retrievalNamed } from '../../catalog/retrievals.js';
-import { endSearch, noteMissing, wantedIn, type DriveLook } from '../../catalog/tape-search.js';
+import { insertRetrieval, recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import { endSearch, noteMissing, wantedIn, type DriveLook } from '../../catalog/retrievals/tape-search.js';
 import { tempFolder } from '../support/trees.js';
 
 const holding = (loaded: string): DriveLook => ({ reason: 'wrong_tape', message: '', first: '', loaded });

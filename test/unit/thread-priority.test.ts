@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { lowerNewThreads, lowerPool } from '../../workers/thread-priority.js';
+import { lowerNewThreads, lowerPool } from '../../workers/processes/thread-priority.js';
 
 const linux = process.platform === 'linux';
 

@@ -4,20 +4,20 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { sql } from 'kysely';
-import { compressToTape } from '../../activities/compress-to-tape.js';
-import { fetchArchive, storeArchive, syncCopies } from '../../activities/copy-archive.js';
-import { eraseLoadedTape } from '../../activities/erase-tape.js';
-import { labelLoadedTape } from '../../activities/label-tape.js';
-import { readArchive } from '../../activities/read-archive.js';
-import { releaseArchives } from '../../activities/release-archives.js';
+import { compressToTape } from '../../activities/tape/compress-to-tape.js';
+import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
+import { eraseLoadedTape } from '../../activities/tape/erase-tape.js';
+import { labelLoadedTape } from '../../activities/tape/label-tape.js';
+import { readArchive } from '../../activities/retrieval/read-archive.js';
+import { releaseArchives } from '../../activities/set/release-archives.js';
 import {
   finishRetrieval,
   giveUpArchive,
   nextArchives,
   recordRetrievalState,
-} from '../../activities/retrieval.js';
-import { scanSources } from '../../activities/scan-sources.js';
-import { snapshotOptions } from '../../activities/set-options.js';
+} from '../../activities/retrieval/retrieval.js';
+import { scanSources } from '../../activities/set/scan-sources.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
 import {
   cancelSet,
   finishSet,
@@ -25,14 +25,14 @@ import {
   parkFailedGroup,
   recordState,
   retryParkedGroups,
-} from '../../activities/set-state.js';
-import { syncTape } from '../../activities/sync-tape.js';
+} from '../../activities/set/set-state.js';
+import { syncTape } from '../../activities/tape/sync-tape.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { planCopies } from '../../catalog/plan-copies.js';
-import { planRestore, planVerify } from '../../catalog/plan-retrieval.js';
-import { insertRetrieval, type PlannedArchive } from '../../catalog/retrievals.js';
-import { openSet } from '../../catalog/sets.js';
-import { tapeByName } from '../../catalog/tapes.js';
+import { planCopies } from '../../catalog/retrievals/plan-copies.js';
+import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { insertRetrieval, type PlannedArchive } from '../../catalog/retrievals/retrievals.js';
+import { openSet } from '../../catalog/sets/sets.js';
+import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { setsInProcess, type Around } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
 import { FolderDrive } from '../support/two-tapes.js';

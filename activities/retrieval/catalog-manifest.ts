@@ -1,0 +1,120 @@
+import { openCodec } from '../../archive/blocks/block-codec.js';
+import { decodeBlocks } from '../../entry/block-index.js';
+import { BlockWriter } from '../../archive/blocks/block-writer.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
+import { endLine, headerLine, keptLine, memberLine, skippedLine } from '../../archive/manifest/manifest.js';
+import type { PackedMember } from '../../entry/member.js';
+import { OutputFile } from '../../archive/pack/output-file.js';
+import { encodeHeaders, paddedBytes } from '../../archive/tar/tar-header.js';
+import { filesOfGroup, type PlannedRow } from '../../catalog/files/files.js';
+import type { ArchiveRow } from '../../catalog/rows.js';
+import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { inodeTime, keptMember } from '../set/pack-group.js';
+
+const level = 6;
+const inFlight = 2;
+/** Two records of zeros end a tar, and it is filled up to ten KiB. */
+const endBytes = 1024;
+const blockingBytes = 10_240;
+
+/**
+ * Writes the manifest of an archive anew from what the catalog knows of it, in the place of one that was lost. It says that
+ * it is rebuilt where the catalog itself knows the archive without its manifest: then it tells no more than the archive.
+ *
+ * @param file must not exist; in staging.
+ */
+export async function writeCatalogManifest(
+  catalog: Catalog,
+  archive: ArchiveRow,
+  file: string,
+): Promise<void> {
+  const set = await setNamed(catalog, archive.set_id);
+  const output = new OutputFile(file, 'staging');
+  try {
+    const list = new BlockWriter({
+      codec: await openCodec('gzip', level, 'auto'),
+      inFlight,
+      write: (chunk) => output.write(chunk),
+    });
+    await list.write(
+      Buffer.from(
+        headerLine({
+          ...{ set: set.id, setUuid: set.uuid, group: archive.group_no, archive: archive.name },
+          created: new Date(archive.created_at).toISOString(),
+          installation: await installationId(catalog),
+          sources: JSON.parse(set.sources) as string[],
+          ...{ hostname: '', mode: set.mode, base: set.base_id ?? undefined, platform: process.platform },
+          rebuilt: archive.manifest_sha256 === '' ? true : undefined,
+          endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,
+        }),
+      ),
+    );
+    const counts = { members: 0, skipped: 0, kept: 0 };
+    let tarBytes = 0;
+    for await (const page of filesOfGroup(catalog, archive.set_id, archive.group_no)) {
+      let lines = '';
+      for (const row of page) {
+        if (row.state === 'unchanged') {
+          lines += keptLine(keptMember(row, { setId: archive.set_id, group: archive.group_no }));
+          counts.kept += 1;
+          continue;
+        }
+        const member = memberOf(row);
+        if (member !== undefined) {
+          lines += memberLine(member);
+          counts.members += 1;
+          const content = member.type === 'file' ? paddedBytes(member.size) : 0;
+          tarBytes = Math.max(tarBytes, member.offset + encodeHeaders(member).length + content);
+        }
+        if (row.state !== 'packed') {
+          lines += skippedLine({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+          counts.skipped += 1;
+        }
+      }
+      await list.write(Buffer.from(lines));
+    }
+    const blocks = archive.blocks === null ? [] : decodeBlocks(archive.blocks);
+    const end = {
+      ...{ ...counts, bytesIn: archive.bytes_in, size: archive.size, sha256: archive.sha256, blocks },
+      tarBytes: Math.ceil((tarBytes + endBytes) / blockingBytes) * blockingBytes,
+      blockBytes: archive.block_bytes ?? formatBlockBytes[formatOf(archive.name) ?? 'gzip'],
+    };
+    await list.write(Buffer.from(endLine(end)));
+    await list.end();
+    output.finish();
+  } finally {
+    output.abandon();
+  }
+}
+
+/** The member of an entry that is in the archive; undefined for one that is not. */
+function memberOf(row: PlannedRow): PackedMember | undefined {
+  if (row.tar_offset === null || row.type === 'other') return undefined;
+  const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);
+  const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
+  return {
+    ...{
+      name: fromBytes(row.path),
+      size,
+      mode: mode & 0o7777,
+      uid,
+      gid,
+      dev,
+      ino,
+      nlink,
+      linkTarget,
+      sha256,
+    },
+    type: row.type === 'file' && linkTarget !== null ? 'link' : row.type,
+    mtimeS: row.mtime_s,
+    mtimeNs: row.mtime_ns,
+    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
+    offset: row.tar_offset,
+    contentOffset: null,
+    flags: row.state === 'packed' ? [] : ['padded'],
+  };
+}

@@ -1,0 +1,119 @@
+import { openReading, type Reading } from '../../catalog/retrievals/open-reading.js';
+import { nameOfSubject } from '../../catalog/retrievals/reading-subject.js';
+import { finalRetrievalStates, reasonOf, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import type { RetrievalRow } from '../../catalog/rows.js';
+import {
+  recordRun,
+  recordRunEnd,
+  recordRunSet,
+  requireOpenRun,
+  scheduleNamed,
+} from '../../catalog/server/schedules.js';
+import type { ScheduleRow } from '../../catalog/rows.js';
+import { isSetId } from '../../catalog/sets/sets.js';
+import type { RetrievalState } from '../../catalog/schema.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { driveNamed } from '../../config/settings.js';
+import { askDrive } from '../../tape/drives/ask-drive.js';
+import { asAttempt, pause } from '../attempt.js';
+import type { Deps } from '../deps.js';
+import { retrievalStart, type RetrievalStart } from '../retrieval/retrieval-input.js';
+import { scheduledWork, type ScheduleCall, type ScheduledReading } from '../../operations/sets/scheduled-work.js';
+
+/** Where a verify or a copy stands that a run of a schedule follows no further. */
+export interface SettledReading {
+  id: string;
+  status: RetrievalState;
+  reason: string | null;
+}
+
+/** Milliseconds between two looks at it. */
+const lookEveryMs = 1000;
+
+/**
+ * The verify or the copy of one run of a schedule: the one that an earlier run, or a person, has left unfinished, else a new
+ * one. While a tape is waited for there is no second one, which would want the same tape.
+ *
+ * @returns how it is started; null: nothing is to be done, since all is on tapes of the pool already.
+ */
+export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<RetrievalStart | null> {
+  return asAttempt(async () => {
+    const { catalog, logger, settings } = deps;
+    const { name, runAt } = call;
+    const schedule = await scheduleNamed(catalog, name);
+    const reading = readingOf(schedule);
+    // Nothing was to be done, and the word of that was lost.
+    if (schedule.run_at === runAt && schedule.run_ended_at !== null && schedule.run_reason === null)
+      return null;
+    requireOpenRun(schedule, runAt);
+    const before = await madeBefore(deps, schedule, runAt);
+    await recordRun(catalog, name, runAt, before?.id ?? null);
+    if (before !== undefined) return retrievalStart(settings, before);
+    try {
+      const row = await openOne(deps, reading);
+      if (row === undefined) {
+        await recordRunEnd(catalog, name, runAt, null);
+        return null;
+      }
+      await recordRunSet(catalog, name, runAt, row.id);
+      return retrievalStart(settings, row);
+    } catch (error) {
+      if (error instanceof TapeflowFailure && error.kind !== 'transient') {
+        await recordRunEnd(catalog, name, runAt, error.sentence);
+        logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
+      }
+      throw error;
+    }
+  });
+}
+
+function readingOf({ name, arguments: text }: ScheduleRow): ScheduledReading {
+  const work = scheduledWork(text);
+  if ('kind' in work) return work;
+  throw new TapeflowFailure('OtherSchedule', `The schedule ${name} is a backup.`);
+}
+
+/** What an earlier attempt of this run has made, or an earlier run has left unfinished. */
+async function madeBefore(
+  { catalog }: Deps,
+  { run_at: lastAt, run_set: id }: ScheduleRow,
+  runAt: number,
+): Promise<RetrievalRow | undefined> {
+  if (id === null || isSetId(id)) return undefined;
+  const row = await retrievalNamed(catalog, id);
+  return lastAt === runAt || !finalRetrievalStates.includes(row.state) ? row : undefined;
+}
+
+async function openOne(
+  { catalog, settings }: Deps,
+  { subject, ...reading }: ScheduledReading,
+): Promise<RetrievalRow | undefined> {
+  const wanted: Reading = reading;
+  const drive = driveNamed(settings, wanted.drive);
+  if (wanted.kind === 'copy') driveNamed(settings, wanted.toDrive);
+  // A drive that does not answer is no obstacle: the tape that is in it is only read first.
+  const loaded = () =>
+    askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
+      (uuid) => (uuid === undefined ? [] : [uuid]),
+      () => [],
+    );
+  const opened = await openReading(
+    catalog,
+    await nameOfSubject(catalog, subject, wanted.kind),
+    wanted,
+    loaded,
+  );
+  return 'row' in opened ? opened.row : undefined;
+}
+
+/** Waits until a verify or a copy has ended, or waits for a person. */
+export function settleReading({ catalog }: Deps, id: string): Promise<SettledReading> {
+  return asAttempt(async (attempt) => {
+    for (;;) {
+      const row = await retrievalNamed(catalog, id);
+      if (row.state !== 'running') return { id, status: row.state, reason: await reasonOf(catalog, row) };
+      attempt.report({ step: 'following', id });
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}

@@ -1,0 +1,164 @@
+import {
+  recordRun,
+  recordRunEnd,
+  recordRunSet,
+  requireOpenRun,
+  scheduleNamed,
+} from '../../catalog/server/schedules.js';
+import type { ScheduleRow } from '../../catalog/rows.js';
+import { placesOf, type CopyPlace } from '../../catalog/sets/set-copies.js';
+import { openSet, rememberSeenSets, setNamed, unfinishedLike } from '../../catalog/sets/sets.js';
+import type { NewSet } from '../../catalog/sets/set-differences.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { finalSetStates, type SetState } from '../../catalog/schema.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { requireSources } from '../../source/require-sources.js';
+import { setsInDrives } from '../../tape/drives/tape-demand.js';
+import { asAttempt, pause } from '../attempt.js';
+import type { Deps } from '../deps.js';
+import { scheduledWork, type ScheduleCall, type ScheduledBackup } from '../../operations/sets/scheduled-work.js';
+import { snapshotOptions, setOptions, type SetOptions } from '../../operations/sets/set-options.js';
+
+/** A set that a run of a schedule starts. */
+export interface ScheduledSet {
+  setId: string;
+  /** The first of its sources. */
+  sources: string[];
+  pool: string;
+  drive: string;
+  places?: CopyPlace[];
+  scanned: boolean;
+  paused: boolean;
+  options: SetOptions;
+}
+
+/** Where a set stands that a run of a schedule follows no further. */
+export interface SettledSet {
+  setId: string;
+  status: SetState;
+  reason: string | null;
+}
+
+/** Sources that the Temporal UI shows of a set. */
+const sourcesShown = 20;
+/** Most unfinished sets that are the same: one for each night of a week in which nobody loads a tape. */
+const mostUnfinished = 7;
+/** Milliseconds between two looks at the sets of a run. */
+const lookEveryMs = 1000;
+
+function wantedBy(
+  { settings }: Deps,
+  { sources, excludes, drive, pool, places, mode, direct }: ScheduledBackup,
+): NewSet {
+  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
+}
+
+function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
+  const work = scheduledWork(text);
+  if (!('kind' in work)) return work;
+  throw new TapeflowFailure('OtherSchedule', `The schedule ${name} backs nothing up.`);
+}
+
+function scheduledSet(set: SetRow): ScheduledSet {
+  return {
+    setId: set.id,
+    sources: (JSON.parse(set.sources) as string[]).slice(0, sourcesShown),
+    pool: set.pool,
+    drive: set.drive,
+    ...(set.places === null ? {} : { places: placesOf(set) }),
+    scanned: set.scanned === 1,
+    paused: set.state === 'paused',
+    options: setOptions(set),
+  };
+}
+
+/** The unfinished sets that earlier runs, or persons, have left of the same backup, oldest first. */
+export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<ScheduledSet[]> {
+  return asAttempt(async () => {
+    const backup = backupOf(await scheduleNamed(deps.catalog, name));
+    await recordRun(deps.catalog, name, runAt);
+    const found = await unfinishedLike(deps.catalog, wantedBy(deps, backup));
+    return found
+      .filter(({ differs }) => differs.length === 0)
+      .map(({ set }) => scheduledSet(set))
+      .reverse();
+  });
+}
+
+/**
+ * Makes the set of one run of a schedule, with the settings of now; or finds it, where an earlier attempt has made it. Refused
+ * while a week of such sets waits: more of them would fill the catalog, and hold nothing that the next one would not.
+ *
+ * @returns the set, and sentences on it: on what it builds, and which other sets of its sources are unfinished.
+ */
+export function openScheduledSet(
+  deps: Deps,
+  call: ScheduleCall,
+  madeBy: string,
+): Promise<ScheduledSet & { notes: string[] }> {
+  return asAttempt(async () => {
+    const { catalog, logger } = deps;
+    const { name, runAt } = call;
+    const schedule = await scheduleNamed(catalog, name);
+    requireOpenRun(schedule, runAt);
+    try {
+      const opened = await openOnce(deps, schedule, call, madeBy);
+      await recordRunSet(catalog, name, runAt, opened.setId);
+      return opened;
+    } catch (error) {
+      if (error instanceof TapeflowFailure && error.kind !== 'transient') {
+        await recordRunEnd(catalog, name, runAt, error.sentence);
+        logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
+      }
+      throw error;
+    }
+  });
+}
+
+async function openOnce(
+  deps: Deps,
+  schedule: ScheduleRow,
+  { name, runAt }: ScheduleCall,
+  madeBy: string,
+): Promise<ScheduledSet & { notes: string[] }> {
+  const { catalog, settings } = deps;
+  const backup = backupOf(schedule);
+  // What a person's `backup` would be refused is refused here too.
+  const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
+  if (!wasMade) await requireSources(settings, backup.sources, backup.excludes);
+  await rememberSeenSets(catalog, await setsInDrives(settings));
+  const wanted = { ...wantedBy(deps, backup), madeBy };
+  const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
+  const isMade = same.some(({ set }) => set.made_by === madeBy);
+  if (same.length >= mostUnfinished && !isMade) {
+    const ids = same.map(({ set }) => set.id).reverse();
+    throw new TapeflowFailure(
+      'TooManyUnfinished',
+      `The schedule ${name} makes no further set while ${same.length} of its sets are unfinished: ${ids.join(', ')}.`,
+      { advice: `\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
+    );
+  }
+  const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
+  const notes = others.map(
+    ({ id, differs }) =>
+      `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
+  );
+  return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
+}
+
+/** States in which a set waits for a person. */
+const waits: readonly SetState[] = ['waiting_for_tape', 'paused'];
+
+/** Waits until each of the sets has ended, or waits for a person. */
+export function settleSets(deps: Deps, setIds: readonly string[]): Promise<SettledSet[]> {
+  return asAttempt(async (attempt) => {
+    for (;;) {
+      const sets = await Promise.all(setIds.map((id) => setNamed(deps.catalog, id)));
+      const active = sets.find(({ state }) => !finalSetStates.includes(state) && !waits.includes(state));
+      if (active === undefined)
+        return sets.map(({ id, state, reason }) => ({ setId: id, status: state, reason }));
+      attempt.report({ step: 'following', set: active.id, state: active.state });
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}

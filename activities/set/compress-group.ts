@@ -1,0 +1,266 @@
+import { rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { commitCompressed } from '../../catalog/files/files.js';
+import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
+import {
+  archiveOf,
+  bytesWithManifest,
+  fitsBudget,
+  forgetArchive,
+  groupOf,
+  mostArchiveBytes,
+  reserveAndBegin,
+  whileOwned,
+} from '../../catalog/groups/groups.js';
+import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { sideOf } from '../../config/sides.js';
+import { setLimit } from '../../tape/drives/tape-limit.js';
+import { formatBytes } from '../../config/sizes.js';
+import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { finalDir, tempDir } from '../../staging/paths.js';
+import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
+import { asAttempt, type Attempt } from '../attempt.js';
+import type { Deps, GroupRef } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+import { beginPacking } from './first-archive.js';
+import { makeSmaller } from './make-smaller.js';
+import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
+import { setOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import { lackOfFinal } from './promote-archive.js';
+import { asRoomAttempt, lackOfSpace, lackOrFull, waitForSpace, type Lack } from './staging-condition.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+
+/**
+ * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in the
+ * catalog, and only then named. A group that is further on already is left as it is.
+ *
+ * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room for it:
+ *   that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and released at once.
+ */
+export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
+  return asRoomAttempt(deps, ref, async (attempt) => {
+    for (;;) {
+      const result = await compressOnce(deps, ref, attempt);
+      if (result === 'done') return undefined;
+      if (result !== 'smaller') return result;
+    }
+  });
+}
+
+/** `smaller`: its archive was too large for any tape, and it has lost files since. */
+async function compressOnce(
+  deps: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+): Promise<'done' | 'skipped' | 'smaller' | 'full'> {
+  const { catalog } = deps;
+  const group = await groupOf(catalog, ref.setId, ref.group);
+  if (group.state === 'skipped') return 'skipped';
+  const archive = await archiveOf(catalog, ref.setId, ref.group);
+  if (archive !== undefined && group.state !== 'compressed') return 'done';
+  if (archive !== undefined && (await nameCompressed(deps, archive))) return 'done';
+  if (archive !== undefined) {
+    const reason = 'its staged archive is gone';
+    // Promoted by another attempt meanwhile: then nothing is gone.
+    if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return 'done';
+    logStage(deps, 'lost', ref, { archive: archive.name });
+  }
+  const needs = await hopelessBytes(deps, ref, group);
+  if (needs !== undefined) return makeSmaller(deps, ref, needs);
+  const begun = await beginWithRoom(deps, ref, group, attempt);
+  if (begun !== 'begun') return begun;
+  const options = setOptions(await setNamed(catalog, ref.setId));
+  await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
+  return packAndName(deps, ref, group, attempt, options);
+}
+
+/**
+ * Bytes of a group that neither staging nor any tape takes as it is: of such a one it is not tried how far it compresses.
+ * Undefined for every other.
+ */
+async function hopelessBytes(
+  { catalog, settings }: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+): Promise<number | undefined> {
+  const bytes = mostArchiveBytes(group);
+  if (bytes <= settings.STAGING_MAX_BYTES) return undefined;
+  const limit = await setLimit(catalog, await setNamed(catalog, ref.setId));
+  return limit !== undefined && bytes > limit.bytes ? bytes : undefined;
+}
+
+/**
+ * Deletes what earlier attempts have staged of this group: the catalog knows of no archive, so none of it counts. A
+ * damaged archive has the size of the one to come, and must not be taken for it.
+ */
+async function removeEarlier(
+  { catalog, settings }: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+  archive: string,
+): Promise<void> {
+  const root = settings.BACKUP_COMPRESS_DIR;
+  const owned = await whileOwned(catalog, { ...ref, token: attempt.token, state: 'compressing' }, () => {
+    const names = [archive, manifestName(ref.setId, ref.group)];
+    for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)])
+      for (const file of [...names, ...partsOf(folder, ...names)])
+        rmSync(path.join(folder, file), { force: true });
+  });
+  if (!owned) throw staleAttempt(ref.setId, ref.group);
+}
+
+/** Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits. */
+async function packAndName(
+  deps: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+  { compression, groupBytes }: SetOptions,
+): Promise<'done' | 'skipped' | 'smaller'> {
+  const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
+  const name = archiveName(ref.setId, ref.group, compression);
+  const archivePath = path.join(folder, partName(name, attempt.token));
+  const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
+  const packing = await beginPacking(deps.catalog, ref.setId, attempt);
+  const began = performance.now();
+  logStage(deps, 'compressing', ref, { archive: name, bytes: group.bytes });
+  let packed: PackedGroup;
+  try {
+    const maxBytes = withGrowth(Math.max(groupBytes, group.bytes));
+    packed = await packGroup(
+      deps,
+      ref,
+      attempt,
+      { archivePath, manifestPath, side: 'staging', maxBytes, signal: attempt.signal },
+      (now) => {
+        packing.note(now.bytesIn);
+        attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now });
+      },
+    );
+  } catch (error) {
+    await removeFile(archivePath);
+    await removeFile(manifestPath);
+    throw stagingFailure(error, ref, folder);
+  } finally {
+    packing.end();
+  }
+  attempt.throwIfCancelled();
+  const { archive } = packed;
+  const ms = performance.now() - began;
+  const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
+  const reserved = bytesWithManifest(archive);
+  const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
+  if (limit !== undefined && reserved > limit.bytes) {
+    await removeFile(archivePath);
+    await removeFile(manifestPath);
+    return makeSmaller(deps, ref, reserved);
+  }
+  await attempt.commit(() => commitCompressed(deps.catalog, archive, packed.files, { reserved, ms, detail }));
+  await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
+  logStage(deps, 'compressed', ref, {
+    archive: archive.name,
+    bytes: archive.size,
+    ms,
+    files: archive.members,
+  });
+  return 'done';
+}
+
+/** An error of the device under staging names no file: this says where it was. */
+function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown {
+  if (sideOf(error) !== 'staging' || systemErrorCode(error) !== 'EIO') return error;
+  return new TapeflowFailure(
+    'StagingFailed',
+    `The archive of group ${ref.group} could not be written to staging at ${folder}: ${describeError(error)}.`,
+    {
+      kind: 'transient',
+      advice: `Check that disk, then \`tapeflow retry ${ref.setId}\`.`,
+      cause: error,
+    },
+  );
+}
+
+/**
+ * Gives the committed bytes their name in `temp/`, unless a later step has moved them on.
+ * @returns false when the bytes are nowhere: the group has to be compressed again.
+ */
+async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<boolean> {
+  const temp = tempDir(settings.BACKUP_COMPRESS_DIR, archive.set_id);
+  const final = finalDir(settings.BACKUP_COMPRESS_DIR, archive.set_id);
+  const files = [
+    { name: archive.name, size: archive.size },
+    { name: archive.manifest_name, size: archive.manifest_size },
+  ];
+  let named = false;
+  for (const { name, size } of files) {
+    const part = path.join(temp, partName(name, archive.token));
+    if ((await sizeOf(part)) === size && (await renamePart(part, path.join(temp, name)))) {
+      named = true;
+      continue;
+    }
+    // In the order in which a file moves, so that one which moves meanwhile is seen.
+    if ((await sizeOf(path.join(temp, name))) !== size && (await sizeOf(path.join(final, name))) !== size)
+      return false;
+  }
+  if (named) await fsyncFolder(temp);
+  return true;
+}
+
+/** Names a committed part; false when another attempt has named it meanwhile. */
+async function renamePart(part: string, name: string): Promise<boolean> {
+  try {
+    await rename(part, name);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+/** Takes the group if its bytes fit the disk and the staging budget, and the promise to it is written in the catalog. */
+async function beginWithRoom(
+  deps: Deps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+): Promise<'begun' | 'full' | 'done'> {
+  const { catalog, settings } = deps;
+  const budget = settings.STAGING_MAX_BYTES;
+  const need = Math.min(mostArchiveBytes(group), budget);
+  if ((await lackOfDisk(deps, ref, need)) !== undefined) return 'full';
+  attempt.throwIfCancelled();
+  return reserveAndBegin(catalog, { ...ref, token: attempt.token }, need, budget);
+}
+
+/** Why the disk has no room for a group; undefined when it has. */
+async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Promise<Lack | undefined> {
+  const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+    await makeFolder(folder);
+    return lackOfSpace(folder, ref, need);
+  });
+}
+
+/**
+ * Waits until staging has room for a group: by its budget and its disk for one that is to be compressed, in `final/` for one
+ * that is to be moved there. Only looks, and holds no place of a compression.
+ */
+export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' = 'temp'): Promise<void> {
+  return asAttempt(async (attempt) => {
+    const { catalog, settings } = deps;
+    if (place === 'final') {
+      await waitForSpace(deps, ref, attempt, () => lackOfFinal(deps, ref));
+      return;
+    }
+    const budget = settings.STAGING_MAX_BYTES;
+    const need = Math.min(mostArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
+    await waitForSpace(deps, ref, attempt, async () => {
+      const lack = await lackOfDisk(deps, ref, need);
+      if (lack !== undefined || (await fitsBudget(catalog, ref, need, budget))) return lack;
+      return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
+    });
+  });
+}

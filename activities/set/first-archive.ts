@@ -1,0 +1,45 @@
+import { hasArchive } from '../../catalog/groups/groups-in-state.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { pause, type Attempt } from '../attempt.js';
+
+/** A group that is packed by this process now. */
+export interface Packing {
+  /** Called with the bytes read so far. */
+  note(bytesIn: number): void;
+  end(): void;
+}
+
+interface Running {
+  setId: string;
+  bytesIn: number;
+  movedAt: number;
+}
+
+const running = new Set<Running>();
+
+/** Milliseconds without a byte after which a group holds no other one up: its source may not answer. */
+const stillMs = 2000;
+const lookEveryMs = 50;
+
+/**
+ * Waits for the turn of a group of a set. The first archive of a set is packed alone, so that the drive can begin: with others
+ * beside it, which share the threads that compress, it would be whole only when they are. From then on they go side by side.
+ */
+export async function beginPacking(catalog: Catalog, setId: string, attempt: Attempt): Promise<Packing> {
+  while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pause(attempt, lookEveryMs);
+  const mine: Running = { setId, bytesIn: 0, movedAt: performance.now() };
+  running.add(mine);
+  return {
+    note(bytesIn) {
+      if (bytesIn === mine.bytesIn) return;
+      mine.bytesIn = bytesIn;
+      mine.movedAt = performance.now();
+    },
+    end: () => running.delete(mine),
+  };
+}
+
+function isFirstUnderWay(setId: string): boolean {
+  const since = performance.now() - stillMs;
+  return [...running].some((other) => other.setId === setId && other.movedAt > since);
+}

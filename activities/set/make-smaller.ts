@@ -1,0 +1,35 @@
+import { leaveOut } from '../../catalog/sets/leave-out.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { setLimit, tooLargeText } from '../../tape/drives/tape-limit.js';
+import type { Deps, GroupRef } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+
+/**
+ * Makes a group that has no archive smaller, since one of `needs` bytes is larger than any tape of a pool that the set writes
+ * to: a single file is skipped, with what it would need, and of several the largest are left out. Throws `ArchiveTooLarge`
+ * where that cannot be done.
+ */
+export async function makeSmaller(
+  deps: Pick<Deps, 'catalog' | 'logger'>,
+  ref: GroupRef,
+  needs: number,
+): Promise<'skipped' | 'smaller'> {
+  const { catalog } = deps;
+  const { setId } = ref;
+  const limit = await setLimit(catalog, await setNamed(catalog, setId));
+  // The tape that was too small may be gone from the catalog since: then it is tried as it is.
+  if (limit === undefined || needs <= limit.bytes) return 'smaller';
+  const why = tooLargeText(needs, limit);
+  const reasons = {
+    alone: `the file is ${why}: label a larger one, then \`tapeflow retry ${setId}\``,
+    amongOthers: `left out, since the archive of its group is ${why}: the next set stores it in a smaller group, or on a larger tape`,
+  };
+  const result = await leaveOut(catalog, { ...ref, limit: limit.bytes, needs, reasons });
+  if (result === 'stuck')
+    throw new TapeflowFailure('ArchiveTooLarge', `The archive of group ${ref.group} is ${why}.`, {
+      advice: `Label a larger tape of pool ${limit.pool}, then \`tapeflow retry ${setId}\`.`,
+    });
+  logStage(deps, 'failed', ref, { reason: result === 'skipped' ? reasons.alone : reasons.amongOthers });
+  return result;
+}

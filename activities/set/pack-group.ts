@@ -1,0 +1,202 @@
+import os from 'node:os';
+import { packInThread, type PackOptions, type PackProgress } from '../../archive/pack/pack-in-thread.js';
+import {
+  flagReason,
+  type InodeTime,
+  type KeptMember,
+  type PackedMember,
+  type PlannedMember,
+  type SkippedMember,
+} from '../../entry/member.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import type { ArchiveFormat } from '../../entry/archive-format.js';
+import { encodeBlocks } from '../../entry/block-index.js';
+import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../../catalog/files/files.js';
+import { installationId } from '../../catalog/open-catalog.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { archiveName, manifestName } from '../../entry/archive-name.js';
+import type { Attempt } from '../attempt.js';
+import type { Deps, GroupRef } from '../deps.js';
+import { PackedFiles } from './packed-files.js';
+import { setOptions } from '../../operations/sets/set-options.js';
+import { requireZstdHere } from '../../operations/sets/zstd-here.js';
+
+/**
+ * Compressed blocks under way at once, for each compression thread; zstd's are four times as large. See "Making and reading
+ * archives" in the facts.
+ */
+const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
+
+/** Bytes that files may have grown by since the scan, in a group of any size; less than what stays free on every tape. */
+export const leastGrowth = 1024 * 1024;
+
+/**
+ * Most bytes of a group's files in staging, whose limit is `bytes`: files that have grown since the scan are stored as they
+ * are, up to an eighth more, since a log that has got a line must be in the backup. What grows beyond that is skipped.
+ */
+export function withGrowth(bytes: number): number {
+  return bytes + Math.max(Math.ceil(bytes / 8), leastGrowth);
+}
+
+export interface PackedGroup {
+  /** The archive's catalog row, ready to commit. */
+  archive: Parameters<typeof commitCompressed>[1];
+  files: PackedFiles;
+  skipped: number;
+}
+
+/** Packs a group's files into two new files, and returns what the catalog has to learn of it. */
+export async function packGroup(
+  deps: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+  paths: Pick<PackOptions, 'archivePath' | 'manifestPath' | 'side' | 'maxBytes'> & { signal: AbortSignal },
+  onProgress: (progress: PackProgress) => void,
+): Promise<PackedGroup> {
+  const { catalog, settings } = deps;
+  const { setId, group } = ref;
+  const set = await setNamed(catalog, setId);
+  const files = new PackedFiles();
+  const found: SkippedMember[] = [];
+  let members = 0;
+  const { compression, level } = setOptions(set);
+  const name = archiveName(setId, group, compression);
+  if (compression === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
+  const outcome = await packInThread({
+    archivePath: paths.archivePath,
+    manifestPath: paths.manifestPath,
+    side: paths.side,
+    pages: plannedPages(deps, ref, found),
+    format: compression,
+    level,
+    codec: settings.COMPRESSION_CODEC,
+    inFlight: Math.max(2, settings.COMPRESSION_THREADS) * blocksPerThread[compression],
+    maxBytes: paths.maxBytes,
+    manifestHeader: {
+      set: setId,
+      setUuid: set.uuid,
+      group,
+      archive: name,
+      created: new Date().toISOString(),
+      installation: await installationId(catalog),
+      sources: JSON.parse(set.sources) as string[],
+      hostname: os.hostname(),
+      mode: set.mode,
+      base: set.base_id ?? undefined,
+      platform: process.platform,
+      endMark: true,
+    },
+    signal: paths.signal,
+    alreadySkipped: found,
+    onBatch(packed, skipped) {
+      const batch: PackedFile[] = [];
+      const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
+      for (const member of packed) {
+        batch.push(packedFile(member, reasons.get(member.name) ?? null));
+        members += 1;
+        reasons.delete(member.name);
+      }
+      for (const [path, reason] of reasons) {
+        batch.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
+      }
+      files.add(batch);
+    },
+    onProgress,
+  });
+  const { archive, manifest } = outcome;
+  return {
+    archive: {
+      set_id: setId,
+      group_no: group,
+      name,
+      size: archive.size,
+      sha256: archive.sha256,
+      manifest_name: manifestName(setId, group),
+      manifest_size: manifest.size,
+      manifest_sha256: manifest.sha256,
+      token: attempt.token,
+      bytes_in: archive.bytesIn,
+      members,
+      created_at: Date.now(),
+      block_bytes: archive.blockBytes,
+      blocks: encodeBlocks(archive.blocks),
+    },
+    files,
+    skipped: found.length + files.skipped,
+  };
+}
+
+/** The group's entries as the packer wants them; those that the scan has skipped are put into `skipped` instead. */
+async function* plannedPages(
+  deps: Deps,
+  ref: GroupRef,
+  skipped: SkippedMember[],
+): AsyncGenerator<(PlannedMember | KeptMember)[]> {
+  for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
+    const members: (PlannedMember | KeptMember)[] = [];
+    for (const row of page) {
+      const member = row.state === 'unchanged' ? keptMember(row, ref) : plannedMember(row);
+      if (member !== undefined) members.push(member);
+      else skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+    }
+    yield members;
+  }
+}
+
+function plannedMember(row: PlannedRow): PlannedMember | undefined {
+  if (row.type === 'other' || row.state === 'skipped') return undefined;
+  return {
+    name: fromBytes(row.path),
+    type: row.type,
+    size: row.size,
+    mtimeS: row.mtime_s,
+    mtimeNs: row.mtime_ns,
+    mode: row.mode,
+    uid: row.uid,
+    gid: row.gid,
+    dev: row.dev,
+    ino: row.ino,
+    nlink: row.nlink,
+    linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
+    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
+  };
+}
+
+/** The inode's time of change; of a row from a tape that did not tell it, undefined. */
+export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
+  return s === 0 && ns === 0 ? undefined : [s, ns];
+}
+
+/** What a manifest says of an entry that an earlier archive holds. */
+export function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
+  const set = row.held_set ?? ref.setId;
+  const group = row.held_group ?? ref.group;
+  const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
+  return {
+    ...{ name: fromBytes(row.path), set, group, size, mode, uid, gid, dev, ino, nlink, sha256 },
+    offset: row.tar_offset ?? 0,
+    mtimeS: row.mtime_s,
+    mtimeNs: row.mtime_ns,
+    linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
+    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
+    ctime: inodeTime(row),
+  };
+}
+
+function packedFile(member: PackedMember, reason: string | null): PackedFile {
+  return {
+    path: member.name,
+    size: member.size,
+    sha256: member.sha256,
+    tarOffset: member.offset,
+    reason: reason ?? flagReason(member.flags),
+    // Padded content is in the archive, but it is not what the source held.
+    state: reason === null ? 'packed' : 'skipped',
+    now: {
+      mtimeS: member.mtimeS,
+      mtimeNs: member.mtimeNs,
+      linkTarget: member.linkTarget,
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { PackedFile } from '../../catalog/files/files.js';
+
+/**
+ * What became of a group's files, kept until the archive is committed: up to a million of them, so they are compressed
+ * batch by batch, to some 70 bytes each instead of 500.
+ */
+export class PackedFiles implements Iterable<PackedFile> {
+  /** Files that are not, or not truly, in the archive. */
+  skipped = 0;
+  private readonly batches: Buffer[] = [];
+
+  add(batch: readonly PackedFile[]): void {
+    for (const file of batch) if (file.state === 'skipped') this.skipped += 1;
+    this.batches.push(deflateRawSync(JSON.stringify(batch), { level: 1 }));
+  }
+
+  *[Symbol.iterator](): Generator<PackedFile> {
+    for (const batch of this.batches) {
+      yield* JSON.parse(inflateRawSync(batch).toString('utf8')) as PackedFile[];
+    }
+  }
+}

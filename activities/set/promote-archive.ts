@@ -1,0 +1,210 @@
+import { renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import path from 'node:path';
+import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
+import { advanceGroup, archiveOf, forgetArchive, groupOf, whileOwned } from '../../catalog/groups/groups.js';
+import type { ArchiveRow } from '../../catalog/rows.js';
+import { recordEvents } from '../../catalog/groups/events.js';
+import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
+import {
+  UnreadableSource,
+  copyHashed,
+  fsyncFolder,
+  makeFolder,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../../disk/durable-file.js';
+import { finalDir, tempDir } from '../../staging/paths.js';
+import { partName } from '../../entry/archive-name.js';
+import type { Attempt } from '../attempt.js';
+import type { Deps, GroupRef } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+import { asRoomAttempt, lackOfSpace, lackOrFull, type Lack } from './staging-condition.js';
+
+/**
+ * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
+ *
+ * @returns `full` when `final/` is on a disk of its own that has no room for them: as `compressGroup` does.
+ */
+export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | undefined> {
+  return asRoomAttempt(deps, ref, async (attempt) => {
+    const { catalog, settings } = deps;
+    const began = performance.now();
+    const at = Date.now();
+    const group = await groupOf(catalog, ref.setId, ref.group);
+    const archive = await archiveOf(catalog, ref.setId, ref.group);
+    if (archive === undefined) {
+      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+    }
+    if (group.state !== 'compressed') return undefined;
+    logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
+    const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+    const to = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+    await makeFolder(to);
+    const files = filesOf(archive);
+    const own = (act: () => void) => whileCompressed(deps, archive, act);
+    const promoting = { stage: 'promoting', bytes: archive.size, at };
+    const renamed = await renameAll(files, { from, to }, own);
+    // What takes its time says so before; what is done at once costs one commit.
+    if (!renamed) await recordEvents(catalog, [{ ...ref, ...promoting }]);
+    for (const file of renamed ? [] : files) {
+      const reason = await moveFile(ref, file, { from, to }, attempt, own);
+      if (reason === 'full') return 'full';
+      if (reason === undefined) continue;
+      if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) {
+        throw staleAttempt(ref.setId, ref.group);
+      }
+      logStage(deps, 'lost', ref, { archive: archive.name });
+      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
+    }
+    const ms = performance.now() - began;
+    const promoted = { stage: 'promoted', ms, bytes: archive.size };
+    const events = renamed ? [promoting, promoted] : [promoted];
+    await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
+    logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
+    return undefined;
+  });
+}
+
+/** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */
+async function whileCompressed(
+  { catalog }: Deps,
+  { set_id: setId, group_no: group, token }: ArchiveRow,
+  act: () => void,
+): Promise<void> {
+  const owned = await whileOwned(catalog, { setId, group, token, state: 'compressed' }, act);
+  if (!owned) throw staleAttempt(setId, group);
+}
+
+type WhileOwned = (act: () => void) => Promise<void>;
+
+interface Staged {
+  name: string;
+  size: number;
+  sha256: string;
+}
+
+/**
+ * Moves all of them by their names, which is all that it takes on one file system.
+ * @returns false when it is another case, which `moveFile` looks into: two file systems, or an earlier attempt was here.
+ */
+async function renameAll(
+  files: readonly Staged[],
+  { from, to }: { from: string; to: string },
+  own: WhileOwned,
+): Promise<boolean> {
+  for (const { name, size } of files) if ((await sizeOf(path.join(from, name))) !== size) return false;
+  try {
+    await own(() => {
+      for (const { name } of files) renameSync(path.join(from, name), path.join(to, name));
+    });
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EXDEV') throw error;
+    return false;
+  }
+  await fsyncFolder(to);
+  await fsyncFolder(from);
+  return true;
+}
+
+/**
+ * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
+ * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it was
+ *   moved, by this attempt or an earlier one.
+ */
+async function moveFile(
+  ref: GroupRef,
+  file: Staged,
+  folders: { from: string; to: string },
+  attempt: Attempt,
+  own: WhileOwned,
+): Promise<string | undefined> {
+  const from = path.join(folders.from, file.name);
+  const to = path.join(folders.to, file.name);
+  if ((await sizeOf(from)) !== file.size) {
+    if ((await sizeOf(to)) !== file.size) return `the staged ${from} is gone or has another size`;
+    // Moved by an earlier attempt, which may have died before the names were durable.
+    await fsyncFolder(folders.to);
+    return undefined;
+  }
+  try {
+    await own(() => renameSync(from, to));
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EXDEV') throw error;
+    await removeParts(folders.to, file.name);
+    // Looked at first: a copy that is tried again and again would fill the disk to its brim for everybody.
+    if ((await lackOfSpace(folders.to, ref, file.size)) !== undefined) return 'full';
+    return copyAcross(ref, file, { from, to }, attempt, own);
+  }
+  await fsyncFolder(folders.to);
+  await fsyncFolder(folders.from);
+  return undefined;
+}
+
+async function copyAcross(
+  ref: GroupRef,
+  file: Staged,
+  { from, to }: { from: string; to: string },
+  attempt: Attempt,
+  own: WhileOwned,
+): Promise<string | undefined> {
+  const part = path.join(path.dirname(to), partName(file.name, attempt.token));
+  const guard = (bytesOut: number) => {
+    attempt.throwIfCancelled();
+    attempt.report({ step: 'moving', group: ref.group, bytesOut, bytesTotal: file.size });
+  };
+  try {
+    const copied = await copyHashed({ from, to: part, sides: { from: 'staging', to: 'staging' }, guard });
+    if (copied.sha256 !== file.sha256) {
+      await removeFile(part);
+      return `the staged ${from} is not what was compressed`;
+    }
+  } catch (error) {
+    await removeFile(part);
+    if (error instanceof UnreadableSource) return error.message;
+    throw error;
+  }
+  await own(() => renameSync(part, to));
+  await fsyncFolder(path.dirname(to));
+  await own(() => rmSync(from));
+  return undefined;
+}
+
+/** Why `final/` has no room for what of a group is still to be moved there; undefined when it has, or nothing is. */
+export async function lackOfFinal({ catalog, settings }: Deps, ref: GroupRef): Promise<Lack | undefined> {
+  const archive = await archiveOf(catalog, ref.setId, ref.group);
+  if (archive === undefined) return undefined;
+  const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+    await makeFolder(folder);
+    let bytes = 0;
+    for (const { name, size } of filesOf(archive))
+      if ((await sizeOf(path.join(folder, name))) !== size) bytes += size;
+    return lackOfSpace(folder, ref, bytes);
+  });
+}
+
+function filesOf(archive: ArchiveRow): Staged[] {
+  return [
+    { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
+    { name: archive.name, size: archive.size, sha256: archive.sha256 },
+  ];
+}
+
+/** True when both of a group's files can be opened in `final/` with the sizes that the catalog has. */
+export async function isWholeInFinal(
+  folder: string,
+  archive: { name: string; size: number; manifest_name: string; manifest_size: number },
+): Promise<boolean> {
+  for (const [name, size] of [
+    [archive.name, archive.size],
+    [archive.manifest_name, archive.manifest_size],
+  ] as const) {
+    const file = path.join(folder, name);
+    if ((await sizeOf(file)) !== size) return false;
+    // Over NFS and SMB a name can be seen before its file can be read.
+    await (await open(file, 'r')).close();
+  }
+  return true;
+}

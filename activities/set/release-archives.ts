@@ -1,0 +1,24 @@
+import { releaseGroups } from '../../catalog/groups/groups.js';
+import { fsyncFolder, removeAllSync } from '../../disk/durable-file.js';
+import { finalDir, tempDir } from '../../staging/paths.js';
+import type { Deps } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+import { asStagingAttempt } from './staging-condition.js';
+
+/**
+ * Deletes the staged archives of committed groups, and only of those. The catalog decides, not the history: its commit is
+ * what makes the staged bytes superfluous.
+ */
+export function releaseArchives(deps: Deps, setId: string, groups: number[]): Promise<void> {
+  return asStagingAttempt(deps, async () => {
+    const { catalog, settings } = deps;
+    const root = settings.BACKUP_COMPRESS_DIR;
+    const released = await releaseGroups(catalog, setId, groups, (archives) => {
+      const names = archives.flatMap((archive) => [archive.name, archive.manifest_name]);
+      for (const folder of [finalDir(root, setId), tempDir(root, setId)]) removeAllSync(folder, names);
+    });
+    for (const { group, archive } of released)
+      logStage(deps, 'released', { setId, group }, { archive: archive.name, bytes: archive.size });
+    await fsyncFolder(finalDir(root, setId)).catch(() => undefined);
+  });
+}

@@ -1,0 +1,46 @@
+import type { ScanProgress } from '../../source/scan.js';
+import { scanInThread } from '../../source/scan.js';
+import { placesOf } from '../../catalog/sets/set-copies.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { ownEntries, ownFolders } from '../../disk/own-folders.js';
+import { setLimit } from '../../tape/drives/tape-limit.js';
+import { asAttempt } from '../attempt.js';
+import type { Deps } from '../deps.js';
+import { setOptions } from '../../operations/sets/set-options.js';
+
+/** Walks the sources of a set into groups. Goes on after the last batch in the catalog, never after a heartbeat. */
+export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
+  return asAttempt(async (attempt) => {
+    const { settings, catalog, logger } = deps;
+    const set = await setNamed(catalog, setId);
+    let last: ScanProgress = { entries: 0, bytes: 0, groups: 0 };
+    if (set.scanned === 1) return last;
+    const options = setOptions(set);
+    const finished = await scanInThread(
+      {
+        catalogFile: settings.CATALOG_URL,
+        setId,
+        sources: JSON.parse(set.sources) as string[],
+        excludes: JSON.parse(set.excludes) as string[],
+        ownFolders: ownFolders(settings).map((folder) => folder.path),
+        ownEntries: ownEntries(settings),
+        limits: {
+          groupBytes: options.groupBytes,
+          groupFiles: options.groupFiles,
+          // Compressed on to a tape, it would be on that one only: with several copies a file of any size is staged.
+          stagingBytes: placesOf(set).length > 1 ? Number.MAX_SAFE_INTEGER : options.stagingBytes,
+          direct: set.direct === 1,
+          tapeBytes: (await setLimit(catalog, set))?.bytes ?? Number.MAX_SAFE_INTEGER,
+        },
+      },
+      attempt.signal,
+      (progress) => {
+        last = progress;
+        attempt.report(progress);
+      },
+    );
+    if (!finished) attempt.throwIfCancelled();
+    logger.info({ setId, ...last }, 'scanned');
+    return last;
+  });
+}

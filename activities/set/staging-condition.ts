@@ -1,0 +1,120 @@
+import { access, constants } from 'node:fs/promises';
+import { systemErrorCode } from '../../config/failures.js';
+import { SideError, onSide } from '../../config/sides.js';
+import { formatBytes } from '../../config/sizes.js';
+import { holds, roomAt } from '../../disk/room.js';
+import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from '../attempt.js';
+import type { Deps, GroupRef } from '../deps.js';
+
+/** Milliseconds between two looks whether staging has room. */
+const roomEveryMs = 1000;
+
+/** Conditions of an activity that writes to staging: its disk is full or read-only, or the catalog is out of reach. */
+function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
+  return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? catalogCondition(error);
+}
+
+/**
+ * Runs the body of an activity whose files are those of staging; `full`: a disk of staging takes no more. That is waited for by
+ * `waitForRoom`, so that the workflow knows of it, and what is written is synced and released at once.
+ */
+export function asRoomAttempt<Result>(
+  deps: Deps,
+  ref: GroupRef,
+  body: (attempt: Attempt) => Promise<Result>,
+): Promise<Result | 'full'> {
+  return asAttempt(async (attempt) => {
+    try {
+      return await onSide('staging', () => body(attempt));
+    } catch (error) {
+      const why = stagingIsFull(error, deps.settings.BACKUP_COMPRESS_DIR);
+      if (why === undefined) throw error;
+      attempt.throwIfCancelled();
+      deps.logger.warn({ setId: ref.setId, group: ref.group }, `no room: ${why}`);
+      return 'full';
+    }
+  });
+}
+
+/** Why staging takes no more, when that is what an error says. */
+export function stagingIsFull(error: unknown, root: string): string | undefined {
+  if (!(error instanceof SideError) || error.side !== 'staging') return undefined;
+  const { code, path: where = root } = error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
+  return code === 'EROFS' ? `staging is read-only (${where})` : undefined;
+}
+
+/**
+ * Runs the body of an activity whose files are those of staging, but for what it meets elsewhere and says so; a condition of
+ * staging is waited for.
+ */
+export function asStagingAttempt<Result>(
+  deps: Pick<Deps, 'settings'>,
+  body: (attempt: Attempt) => Promise<Result>,
+): Promise<Result> {
+  return asAttempt((attempt) => onSide('staging', () => body(attempt)), stagingCondition(deps));
+}
+
+/**
+ * Waits until a disk of staging has room, for days if it must; says so in the heartbeat, and at times in the log.
+ *
+ * @param lacks looks: why there is no room, and whether only a person can make it; undefined when there is.
+ */
+export async function waitForSpace(
+  deps: Deps,
+  ref: GroupRef,
+  attempt: Attempt,
+  lacks: () => Promise<Lack | undefined>,
+): Promise<void> {
+  for (let waited = 0; ; waited += 1) {
+    const lack = await lacks();
+    if (lack === undefined) return;
+    attempt.report({ step: 'waiting for staging', group: ref.group, ...lack });
+    if (waited % 60 === 0)
+      deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${lack.why}`);
+    await pause(attempt, roomEveryMs);
+  }
+}
+
+/** Why there is no room, and whether only a person can make it. */
+export interface Lack {
+  why: string;
+  stuck: boolean;
+}
+
+/** What a look at the room of staging says, also where making its folder finds it full or read-only. */
+export async function lackOrFull(
+  root: string,
+  look: () => Promise<Lack | undefined>,
+): Promise<Lack | undefined> {
+  try {
+    return await onSide('staging', look);
+  } catch (error) {
+    const why = stagingIsFull(error, root);
+    if (why === undefined) throw error;
+    return { why, stuck: true };
+  }
+}
+
+/** Files that a disk must have room for before an archive is put there: its own, their parts, and the folders above. */
+const inodesNeeded = 16;
+
+/**
+ * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files; undefined
+ * when it has enough.
+ */
+export async function lackOfSpace(folder: string, ref: GroupRef, need: number): Promise<Lack | undefined> {
+  const room = await roomAt(folder);
+  if (room.bytes < need) {
+    const why = `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, and group ${ref.group} may need ${formatBytes(need)}`;
+    return { why, stuck: true };
+  }
+  if (!holds(room, { bytes: need, inodes: inodesNeeded }))
+    return { why: `staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
+  try {
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    if (systemErrorCode(error) === 'EROFS') return { why: `staging is read-only (${folder})`, stuck: true };
+  }
+  return undefined;
+}

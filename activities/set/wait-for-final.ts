@@ -1,0 +1,77 @@
+import { queueDepth } from '../../catalog/groups/groups-in-state.js';
+import { advanceGroup, archiveOf, bytesWithManifest, groupOf } from '../../catalog/groups/groups.js';
+import { recordEvents } from '../../catalog/groups/events.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { finalDir } from '../../staging/paths.js';
+import { asAttempt, pause } from '../attempt.js';
+import type { Deps, GroupRef } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+import { isWholeInFinal } from './promote-archive.js';
+import { setOptions } from '../../operations/sets/set-options.js';
+
+/** Milliseconds between two looks, as in the flow document. */
+const lookEveryMs = 1000;
+/** The first looks come sooner: a rename is done at once, and a second for each of 10,000 groups would add up. */
+const firstLooksMs = [10, 20, 50, 100, 200];
+
+/**
+ * Stage 3: looks every second until the whole archive is in `final/`: its size, not merely its name. After
+ * `FINAL_WAIT_SECONDS` it warns (`final_timeout`), and the retry policy looks again.
+ * @returns bytes that archive and manifest hold in staging; null when the archive was taken back.
+ */
+export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> {
+  return asAttempt(async (attempt) => {
+    const { catalog, settings } = deps;
+    const { finalWaitSeconds } = setOptions(await setNamed(catalog, ref.setId));
+    const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
+    const began = performance.now();
+    for (let look = 0; ; look += 1) {
+      const group = await groupOf(catalog, ref.setId, ref.group);
+      const archive = await archiveOf(catalog, ref.setId, ref.group);
+      // Taken back by another step (its staged bytes are gone), or further on already.
+      if (archive === undefined) return null;
+      const bytes = bytesWithManifest(archive);
+      if (!['compressed', 'promoted'].includes(group.state)) return bytes;
+      const ms = performance.now() - began;
+      if (group.state === 'promoted' && (await isWholeInFinal(folder, archive))) {
+        await enqueue(deps, ref, archive, ms);
+        return bytes;
+      }
+      if (ms > finalWaitSeconds * 1000) {
+        const message = `${archive.name} was not whole in ${folder} after ${finalWaitSeconds} s`;
+        await recordEvents(catalog, [{ ...ref, stage: 'final_timeout', ms, detail: message }]);
+        logStage(deps, 'final_timeout', ref, { archive: archive.name, ms });
+        throw new TapeflowFailure('FinalTimeout', `${message}.`, {
+          kind: 'transient',
+          advice: `See \`tapeflow trace ${archive.name}\`.`,
+        });
+      }
+      attempt.report({ step: 'waiting for final', group: ref.group, seconds: Math.round(ms / 1000) });
+      await pause(attempt, firstLooksMs[look] ?? lookEveryMs);
+    }
+  });
+}
+
+async function enqueue(
+  deps: Deps,
+  ref: GroupRef,
+  archive: { name: string; size: number },
+  ms: number,
+): Promise<void> {
+  const { catalog } = deps;
+  const depth = (await queueDepth(catalog, ref.setId)) + 1;
+  const detail = `queue depth ${depth}`;
+  const stages = { bytes: archive.size, archive: archive.name };
+  await advanceGroup(
+    catalog,
+    ref.setId,
+    ref.group,
+    ['promoted'],
+    'queued',
+    { stage: 'final_visible', ms, bytes: archive.size },
+    { stage: 'queued', bytes: archive.size, detail },
+  );
+  logStage(deps, 'final_visible', ref, { ...stages, ms });
+  logStage(deps, 'queued', ref, { ...stages, depth });
+}

@@ -1,0 +1,180 @@
+import path from 'node:path';
+import { commitCompressed } from '../../catalog/files/files.js';
+import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
+import { archiveOf, beginCompressing, bytesWithManifest, forgetArchive, groupOf } from '../../catalog/groups/groups.js';
+import type { GroupRow } from '../../catalog/rows.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { beginCopy, copyOf, recordWritten } from '../../catalog/tapes/tapes.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { onSide } from '../../config/sides.js';
+import { publish, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
+import { confirmMedium } from '../../tape/drives/drive.js';
+import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
+import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
+import { isTooLarge } from '../../tape/drives/tape-limit.js';
+import { openTapeFolder } from '../../tape/files/write-archive.js';
+import { asAttempt, asked, driveCondition, type Attempt } from '../attempt.js';
+import type { DriveDeps, GroupRef } from '../deps.js';
+import { logStage } from '../../operations/sets/log-stage.js';
+import { makeSmaller } from '../set/make-smaller.js';
+import { leastGrowth, packGroup } from '../set/pack-group.js';
+import { onMedium } from './on-medium.js';
+import { setOptions } from '../../operations/sets/set-options.js';
+import { takenOver, type WrittenArchive } from './write-to-tape.js';
+
+/** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
+const guardEveryMs = 200;
+
+/**
+ * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of steps
+ * as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
+ */
+export function compressToTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  wanted?: string,
+): Promise<WrittenArchive | null> {
+  return asAttempt(
+    async (attempt) => {
+      const { catalog, lock } = deps;
+      if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
+      const copy = await copyOf(catalog, ref.setId, ref.group);
+      const before = await archiveOf(catalog, ref.setId, ref.group);
+      if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
+        return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
+      }
+      if (before !== undefined)
+        await forgetArchive(catalog, before, 'its attempt ended before it was written');
+      const tape = await roomyTape(deps, ref, wanted);
+      if (tape === undefined) return null;
+      const group = await groupOf(catalog, ref.setId, ref.group);
+      return lock.hold(tape.medium, async () => {
+        if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
+          throw staleAttempt(ref.setId, ref.group);
+        }
+        return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
+      });
+    },
+    driveCondition,
+    asked(deps, ', or a source,'),
+  );
+}
+
+/** The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it. */
+async function roomyTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  wanted: string | undefined,
+): Promise<LoadedTape | undefined> {
+  for (;;) {
+    const demand = await tapeDemand(deps.catalog, { ...ref, copyNo: 1 }, wanted);
+    try {
+      return await requireTape(deps.drive, deps.catalog, demand);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+    }
+    if ((await makeSmaller(deps, ref, demand.next?.bytes ?? 0)) === 'skipped') return undefined;
+  }
+}
+
+async function packOnTape(
+  deps: DriveDeps,
+  ref: GroupRef,
+  group: GroupRow,
+  attempt: Attempt,
+  tape: LoadedTape,
+): Promise<WrittenArchive> {
+  const { catalog, drive, lock } = deps;
+  const { token } = attempt;
+  const began = performance.now();
+  const confirm = () => confirmMedium(drive.settings, tape.medium);
+  const { compression } = setOptions(await setNamed(catalog, ref.setId));
+  const names = {
+    archive: archiveName(ref.setId, ref.group, compression),
+    manifest: manifestName(ref.setId, ref.group),
+  };
+  const folder = await openTapeFolder(
+    { mountPoint: drive.settings.path, setId: ref.setId, confirm },
+    Object.values(names),
+  );
+  const parts = {
+    archive: path.join(folder, partName(names.archive, token)),
+    manifest: path.join(folder, partName(names.manifest, token)),
+  };
+  logStage(deps, 'compressing', ref, { archive: names.archive, bytes: group.bytes, tape: tape.row.name });
+  const stop = new AbortController();
+  let lost: unknown;
+  let confirming = false;
+  const guard = setInterval(() => {
+    const give = (error: unknown) => {
+      lost = error;
+      stop.abort(error);
+    };
+    try {
+      attempt.throwIfCancelled();
+      lock.check();
+      // A drive that hangs would else take every thread of this process, one look after the other.
+      if (!confirming) {
+        confirming = true;
+        void confirm()
+          .catch(give)
+          .finally(() => (confirming = false));
+      }
+    } catch (error) {
+      give(error);
+    }
+  }, guardEveryMs);
+  try {
+    const packed = await packGroup(
+      deps,
+      ref,
+      attempt,
+      {
+        archivePath: parts.archive,
+        manifestPath: parts.manifest,
+        side: 'tape',
+        maxBytes: group.bytes + leastGrowth,
+        signal: stop.signal,
+      },
+      (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
+    );
+    const { archive } = packed;
+    attempt.throwIfCancelled();
+    lock.check();
+    const ms = performance.now() - began;
+    const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
+    await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
+    await attempt.commit(() =>
+      beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),
+    );
+    if ((await onSide('tape', () => sizeOf(parts.archive))) !== archive.size) {
+      throw new TapeflowFailure(
+        'ShortOnTape',
+        `The tape holds another size of ${names.archive} than was written.`,
+        {
+          kind: 'transient',
+        },
+      );
+    }
+    attempt.throwIfCancelled();
+    lock.check();
+    await onSide('tape', async () => {
+      await publish(parts.archive, path.join(folder, names.archive));
+      await publish(parts.manifest, path.join(folder, names.manifest));
+    });
+    const bytes = bytesWithManifest(archive);
+    const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
+    if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo: 1, token }, written))))
+      throw await takenOver(deps, { ...ref, copyNo: 1 }, tape, token);
+    logStage(deps, 'written', ref, { archive: names.archive, bytes, ms, tape: tape.row.name });
+    return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
+  } catch (error) {
+    await removeFile(parts.archive).catch(() => false);
+    await removeFile(parts.manifest).catch(() => false);
+    throw lost ?? error;
+  } finally {
+    clearInterval(guard);
+  }
+}

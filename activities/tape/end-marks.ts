@@ -1,0 +1,128 @@
+import {
+  endOf,
+  isMarked,
+  noteMark,
+  unmarkedCopies,
+  wasMarked,
+  type SetEnd,
+  type UnmarkedCopy,
+} from '../../catalog/sets/set-end.js';
+import { isUnknownSet } from '../../catalog/sets/rebuilt-sets.js';
+import { findSet } from '../../catalog/sets/sets.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { onSide } from '../../config/sides.js';
+import { readEndMark, writeEndMark } from '../../tape/labels/end-mark.js';
+import { confirmMedium } from '../../tape/drives/drive.js';
+import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
+import { isMediumError, isMountDeath } from '../../tape/ltfs/ltfs.js';
+import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
+import { tapeFolder } from '../../tape/files/write-archive.js';
+import { asAttempt, asked, driveCondition, inDrive, type Attempt } from '../attempt.js';
+import type { Deps, DriveDeps } from '../deps.js';
+import { onMedium } from './on-medium.js';
+
+/** A mark that was written, and that counts once the tape is synced. */
+export interface WrittenMark {
+  setId: string;
+  end: SetEnd;
+}
+
+/**
+ * Writes the end marks of sets that are on the tape, where their scan has ended and the tape does not tell it yet. It is held
+ * and synced by the caller. What is wrong with a mark's own file only leaves that out: the archives are good without it.
+ */
+export async function writeEndMarks(
+  deps: DriveDeps,
+  tape: LoadedTape,
+  setIds: Iterable<string>,
+  attempt: Attempt,
+): Promise<WrittenMark[]> {
+  const written: WrittenMark[] = [];
+  for (const setId of setIds) {
+    try {
+      const end = await writeOne(deps, tape, setId, attempt);
+      if (end !== undefined) written.push({ setId, end });
+    } catch (error) {
+      attempt.throwIfCancelled();
+      deps.lock.check();
+      if (error instanceof TapeflowFailure || isMediumError(error) || isMountDeath(error)) throw error;
+      const why = describeError(error);
+      deps.logger.warn({ setId, tape: tape.row.name, reason: why }, 'the end mark could not be written');
+    }
+  }
+  return written;
+}
+
+async function writeOne(
+  { catalog, drive, lock, logger }: DriveDeps,
+  tape: LoadedTape,
+  setId: string,
+  attempt: Attempt,
+): Promise<SetEnd | undefined> {
+  const set = await findSet(catalog, setId);
+  if (set === undefined || isUnknownSet(set)) return undefined;
+  const end = await endOf(catalog, set);
+  const { uuid, name } = tape.row;
+  if (end === undefined || (await isMarked(catalog, setId, uuid, end))) return undefined;
+  const mountPoint = drive.settings.path;
+  if (!(await wasMarked(catalog, setId, uuid))) {
+    const found = await readEndMark(mountPoint, setId);
+    if (found !== undefined && 'mark' in found && found.mark.setUuid !== set.uuid) {
+      logger.warn({ setId, tape: name }, 'the tape holds the end mark of another set of that number');
+      return undefined;
+    }
+  }
+  attempt.throwIfCancelled();
+  lock.check();
+  const { groups, entries, without } = end;
+  const confirm = () => confirmMedium(drive.settings, tape.medium);
+  const writing = { mountPoint, setId, setUuid: set.uuid, token: attempt.token, confirm };
+  return (await writeEndMark({ groups, entries, without }, writing)) ? end : undefined;
+}
+
+/** Notes the marks that a sync of the tape has made durable. */
+export async function noteMarks(
+  { catalog }: Pick<Deps, 'catalog'>,
+  tape: LoadedTape,
+  marks: readonly WrittenMark[],
+): Promise<void> {
+  for (const { setId, end } of marks) await noteMark(catalog, setId, tape.row.uuid, end);
+}
+
+/** The copies of a whole set of which no tape tells that it has ended. */
+export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<UnmarkedCopy[]> {
+  return asAttempt(() => unmarkedCopies(catalog, setId));
+}
+
+/**
+ * Writes the end mark of one copy of a set to the tape that its newest archive is on, and syncs it; nothing when a tape has it.
+ * When that tape is not in the drive any more, nobody is asked for it: every archive is safe, and without the mark a catalog
+ * that is read from the tapes says that it cannot know whether the set had ended.
+ */
+export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
+  return inDrive(asked(deps), driveCondition, async (attempt) => {
+    const { catalog, drive, lock, logger } = deps;
+    const copy = (await unmarkedCopies(catalog, setId)).find((one) => one.copyNo === copyNo);
+    if (copy === undefined) return;
+    try {
+      const demand = await tapeDemand(catalog, { setId, copyNo }, copy.tape);
+      const tape = await requireTape(drive, catalog, demand);
+      await lock.hold(tape.medium, () => markHeld(deps, tape, setId, attempt));
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+      const told = { setId, copy: copyNo, tape: copy.tapeName, reason: error.message };
+      logger.warn(told, 'the end of the set is not marked on the tape');
+    }
+  });
+}
+
+async function markHeld(deps: DriveDeps, tape: LoadedTape, setId: string, attempt: Attempt): Promise<void> {
+  const { drive } = deps;
+  const marks = await onMedium(deps, attempt, tape, undefined, async () => {
+    const written = await writeEndMarks(deps, tape, [setId], attempt);
+    const { path } = drive.settings;
+    if (written.length > 0) await onSide('tape', () => drive.sync([tapeFolder(path, setId), path]));
+    return written;
+  });
+  await noteMarks(deps, tape, marks);
+}

@@ -1,0 +1,108 @@
+import { moveTape, sealTape } from '../../catalog/tapes/tape-states.js';
+import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { sideOf } from '../../config/sides.js';
+import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
+import { isMediumError, isMountDeath, isTapeFull } from '../../tape/ltfs/ltfs.js';
+import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
+import { writeFoundNoSpace } from '../../tape/drives/tape-demand.js';
+import { protectionAdvice, untilMounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
+import type { Attempt } from '../attempt.js';
+import type { DriveDeps } from '../deps.js';
+import { distrust } from '../../operations/tapes/distrust-tape.js';
+
+/**
+ * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for the
+ * tape is decided here: full, suspect (nothing that the last sync did not cover is trusted), or not there any more. In
+ * the last case nothing counts either, but the tape is not to blame: the next sync finds out what it still holds.
+ *
+ * @param bytes what was to be written; undefined for a sync.
+ */
+export async function onMedium<Result>(
+  deps: DriveDeps,
+  attempt: Attempt,
+  tape: LoadedTape,
+  bytes: number | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let result: Result;
+  try {
+    result = await work();
+  } catch (error) {
+    // A stale attempt knows nothing of the tape.
+    attempt.throwIfCancelled();
+    deps.lock.check();
+    throw await judge(deps, tape, bytes, error);
+  }
+  if (!(await isStillThere(deps, tape))) throw wentAway(tape);
+  return result;
+}
+
+/** What a failed write or sync means; the failure to be thrown. */
+async function judge(
+  deps: DriveDeps,
+  tape: LoadedTape,
+  bytes: number | undefined,
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof TapeflowFailure && ['StagedArchiveDamaged', 'TapeNotReady'].includes(error.code)) {
+    return error;
+  }
+  // Staging, a source or the catalog has failed: that says nothing of the tape.
+  if (sideOf(error) !== 'tape' && !(error instanceof TapeflowFailure)) return error;
+  const { name, pool } = tape.row;
+  if (isMountDeath(error) || !(await isStillThere(deps, tape))) return wentAway(tape, error);
+  // A sync needs no room: one that finds none is a sync that failed.
+  if (isTapeFull(error) && bytes !== undefined) {
+    await giveUpFull(deps, tape, bytes);
+    return tapeNotReady(
+      'full',
+      `The tape ${name} is full: a write found no space on it.`,
+      `Load another tape of pool ${pool}.`,
+    );
+  }
+  if (!isMediumError(error) && !isTapeFull(error)) return error;
+  const protection = await deps.drive.writeProtection().catch(() => undefined);
+  const forGood = protection?.forGood === true;
+  const isReadOnly = systemErrorCode(error) === 'EROFS';
+  const why = `${describeError(error).replace(/\.$/, '')}${forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilMounted}` : ''}`;
+  const reason = writeErrorReason(bytes === undefined ? 'sync' : 'write', why);
+  if (forGood) await sealTape(deps.catalog, tape.row.uuid, reason);
+  await distrust(deps, tape, reason);
+  return tapeNotReady(
+    'suspect',
+    `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} failed: ${why}; what its last sync did not cover is written again.`,
+    forGood
+      ? protectionAdvice(protection, tape.row)
+      : `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
+  );
+}
+
+/** Where the tape still says that the write would fit, only a person lifts it: else it would be tried for ever. */
+async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
+  const { free, capacity } = await drive.space();
+  const says = free >= bytes + drive.reserve(capacity);
+  await moveTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : 'no room');
+}
+
+function wentAway({ row }: LoadedTape, error?: unknown): TapeflowFailure {
+  const how = error === undefined ? '' : ` (${describeError(error).replace(/\.$/, '')})`;
+  return tapeNotReady(
+    'went_away',
+    `The tape ${row.name} went out of the drive while it was written${how}.`,
+    'Load and mount it again; its unsynced archives are looked at then.',
+  );
+}
+
+async function isStillThere({ drive, catalog }: DriveDeps, tape: LoadedTape): Promise<boolean> {
+  try {
+    const now = await identifyTape(drive, catalog);
+    return (
+      now.row.uuid === tape.row.uuid &&
+      now.medium.key === tape.medium.key &&
+      now.medium.volume === tape.medium.volume
+    );
+  } catch (error) {
+    if (error instanceof TapeflowFailure && error.kind === 'person') return false;
+    throw error;
+  }
+}

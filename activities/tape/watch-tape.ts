@@ -1,0 +1,112 @@
+import { finalSetStates, type SetState } from '../../catalog/schema.js';
+import { Keeping } from '../../catalog/sets/keeping.js';
+import { placesOf } from '../../catalog/sets/set-copies.js';
+import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { recyclableTapes } from '../../catalog/tapes/tape-keeping.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
+import { isTooLarge } from '../../tape/drives/tape-limit.js';
+import { requireTape, tapeDemand, type TapeDemand } from '../../tape/drives/tape-demand.js';
+import { asked, catalogCondition, inDrive, pause } from '../attempt.js';
+import type { Deps } from '../deps.js';
+import type { Drive } from '../../tape/drives/drive.js';
+
+/** States that a wait for a tape does not hide. */
+const saysMore: readonly SetState[] = ['paused', ...finalSetStates];
+
+/** Looks between two questions which tapes are recyclable: it takes a look at every copy in the catalog. */
+const looksPerAdvice = 60;
+/** Milliseconds between two looks at the mount. */
+const lookEveryMs = 1000;
+
+export interface TapeWish {
+  setId: string;
+  /** UUID of the only tape that will do. */
+  wanted?: string | undefined;
+  /** The group whose archive is next; without it the tape is wanted for its sync alone. */
+  group?: number | undefined;
+  /** The copy that is written next, where the set has several, and why that one. */
+  copyNo?: number | undefined;
+  because?: string | undefined;
+  /** Other copies that the same drive writes, with their next groups: a tape for one of them will do too. */
+  others?: { copyNo: number; group: number }[] | undefined;
+  /** It waits for a drive that somebody else has, and ends when that one has gone, whatever is in the drive then. */
+  held?: true | undefined;
+}
+
+/**
+ * Watches the drive, for days if it must, until a tape that the set may write is in it. Holds no slot of the drive and
+ * only reads. While it waits, the set's reason in the catalog says what is in the drive now.
+ *
+ * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the archive.
+ */
+export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
+  return inDrive(asked(deps), catalogCondition, async (attempt) => {
+    const { catalog } = deps;
+    let said: string | undefined;
+    let advice = '';
+    for (let look = 0; ; look += 1) {
+      const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
+      if (wanted?.state === 'suspect' || wanted?.state === 'lost') return '';
+      try {
+        const demand = await tapeDemand(catalog, wish, wish.wanted, wish.because);
+        return (await suitableTape(deps, wish, demand)).row.name;
+      } catch (error) {
+        if (isTooLarge(error)) return '';
+        if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+        if (wish.held === true && error.details['reason'] !== 'drive_held') return '';
+        if (wish.wanted === undefined && look % looksPerAdvice === 0)
+          advice = await recyclableAdvice(deps, wish);
+        const sentence = `${error.sentence}${advice}`;
+        // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
+        const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
+        const quietly = said === news;
+        // Another drive of the set may wait too: one that has nothing new to say leaves the reason to it.
+        const alone = wish.copyNo === undefined || !quietly;
+        const unless: readonly SetState[] = alone ? saysMore : [...saysMore, 'waiting_for_tape'];
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, unless, quietly);
+        said = news;
+        attempt.report({ step: 'waiting for tape', why: sentence });
+      }
+      await pause(attempt, lookEveryMs);
+    }
+  });
+}
+
+/** The tapes of the set's pool that could be erased and be written anew. */
+async function recyclableAdvice(
+  { catalog, settings }: Deps,
+  { setId, copyNo = 1 }: TapeWish,
+): Promise<string> {
+  const places = placesOf(await setNamed(catalog, setId));
+  const pool = places[copyNo - 1]?.pool ?? '';
+  const now = Date.now();
+  const names = await recyclableTapes(catalog, pool, await Keeping.of(catalog, settings.retentions), now);
+  const [first] = names;
+  if (first === undefined) return '';
+  const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
+  return ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} --yes\` with it in the drive erases it, and it is written anew.`;
+}
+
+/** The tape in the drive, if it will do for the copy that is next, or for another one. */
+async function suitableTape(
+  { catalog, drive }: Deps & { drive: Drive },
+  { setId, others = [] }: TapeWish,
+  demand: TapeDemand,
+): Promise<LoadedTape> {
+  try {
+    return await requireTape(drive, catalog, demand);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    for (const other of others) {
+      const tape = await requireTape(
+        drive,
+        catalog,
+        await tapeDemand(catalog, { setId, ...other }, undefined),
+      ).catch(() => undefined);
+      if (tape !== undefined) return tape;
+    }
+    throw error;
+  }
+}

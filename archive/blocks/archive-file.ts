@@ -1,0 +1,58 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { describeError } from '../../config/failures.js';
+import { isOfTheMedium, readAgain, type Hole, type ReadAgain } from '../../disk/read-again.js';
+import { onSideSync, sided } from '../../config/sides.js';
+
+/** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
+export class ArchiveDamaged extends Error {}
+
+/** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
+export function openArchive(path: string): { fd: number; size: number } {
+  return onSideSync('tape', () => {
+    const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isFile()) throw new ArchiveDamaged('it is no ordinary file');
+      return { fd, size: stats.size };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Reads bytes of an archive, and again where the medium fails; what cannot be had is a hole. Only a failing read waits, so
+ * that good ones stay in their order.
+ *
+ * @param tear see `readAgain`.
+ */
+export function readFromTape(
+  fd: number,
+  into: Buffer,
+  position: number,
+  tear: boolean,
+): (ReadAgain & { error?: unknown }) | Promise<ReadAgain & { error?: unknown }> {
+  const read = (part: Buffer, at: number) => readSync(fd, part, 0, part.length, at);
+  let have = 0;
+  try {
+    for (let bytes; have < into.length; have += bytes) {
+      bytes = read(into.subarray(have), position + have);
+      if (bytes === 0) break;
+    }
+    return { bytes: have, holes: [] };
+  } catch (error) {
+    if (!isOfTheMedium(error)) throw sided('tape', error);
+    return readAgain(read, into, position, { tear }).then(
+      (result) => ({ ...result, error }),
+      (later: unknown) => {
+        throw sided('tape', later);
+      },
+    );
+  }
+}
+
+/** What is read of an archive, in words: bytes of its file, and why they cannot be had. */
+export function holeText({ from, to }: Hole, position: number, error: unknown): string {
+  return `bytes ${position + from} to ${position + to - 1} of the file cannot be read: ${describeError(error)}`;
+}

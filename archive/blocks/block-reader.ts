@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import type { Hole } from '../../disk/read-again.js';
+import { SideError } from '../../config/sides.js';
+import type { BlockIndex } from '../../entry/block-index.js';
+import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
+import type { Decompressor } from './decompressor.js';
+
+/** Uncompressed bytes of an archive, from `start` on. */
+export interface Chunk {
+  start: number;
+  data: Buffer;
+}
+
+/**
+ * The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`, and a `SideError` of
+ * the tape for what concerns more than the bytes asked for.
+ */
+export interface TarSource {
+  /** The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten. */
+  chunkAt(offset: number): Promise<Chunk | undefined>;
+  /** Says which bytes will be read next, so that they can be read ahead; ascending, and not before those said earlier. */
+  expect(from: number, to: number): void;
+  close(): void;
+}
+
+/** For an archive that ends at a byte of a file's content. */
+export function endsInside(at: number): ArchiveDamaged {
+  return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+}
+
+const noChunk = (() => {
+  const chunk: Chunk = { start: 0, data: Buffer.alloc(0) };
+  return { chunk, promise: Promise.resolve(chunk) };
+})();
+
+/** What a block holds; bytes in a hole are not to be had. Only one that is not compressed can have some and not all. */
+interface LoadedBlock {
+  data: Buffer;
+  holes: readonly (Hole & { why: string })[];
+}
+
+/** What is known of a block. */
+const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
+
+/**
+ * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of them
+ * decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A block that is damaged or cannot
+ * be read spoils its own bytes only, and in a plain one those that cannot be read spoil no others.
+ *
+ * @param inFlight blocks that are read ahead.
+ * @param hashing take the file's own hash too; for a reader that reads all of it.
+ */
+export class IndexedReader implements TarSource {
+  private readonly fd: number;
+  private readonly size: number;
+  /** Byte of the file where each block begins, and its end. */
+  private readonly begins: number[] = [0];
+  private readonly loaded = new Map<number, Promise<LoadedBlock>>();
+  /** What was asked for last: the next is mostly of the same block. */
+  private last = noChunk;
+  /** Blocks that will be wanted, in order. */
+  private readonly expected: number[] = [];
+  /** SHA-256 of the file so far, as long as every block of it was read in order. */
+  private readonly hash = createHash('sha256');
+  private hashed = 0;
+  private readonly known: Uint8Array;
+  /** What of the file could not be read, in parts of sentences. */
+  readonly unreadable: string[] = [];
+
+  constructor(
+    path: string,
+    private readonly decompressor: Decompressor,
+    private readonly index: BlockIndex,
+    private readonly inFlight: number,
+    private readonly hashing = false,
+  ) {
+    ({ fd: this.fd, size: this.size } = openArchive(path));
+    let at = 0;
+    for (const bytes of index.blocks) this.begins.push((at += bytes));
+    this.known = new Uint8Array(index.blocks.length);
+  }
+
+  expect(from: number, to: number): void {
+    const { blockBytes, blocks } = this.index;
+    const last = Math.min(Math.floor(Math.max(to - 1, from) / blockBytes), blocks.length - 1);
+    let block = Math.max(Math.floor(from / blockBytes), (this.expected.at(-1) ?? -1) + 1);
+    for (; block <= last; block += 1) this.expected.push(block);
+  }
+
+  chunkAt(offset: number): Promise<Chunk | undefined> {
+    const { chunk } = this.last;
+    if (offset >= chunk.start && offset < chunk.start + chunk.data.length) return this.last.promise;
+    return this.chunkOfBlock(offset);
+  }
+
+  private async chunkOfBlock(offset: number): Promise<Chunk | undefined> {
+    const { blockBytes, blocks } = this.index;
+    const block = Math.floor(offset / blockBytes);
+    if (block >= blocks.length) return undefined;
+    for (const earlier of this.loaded.keys()) if (earlier < block) this.loaded.delete(earlier);
+    while (this.expected.length > 0 && (this.expected[0] ?? 0) <= block) this.expected.shift();
+    const wanted = this.load(block);
+    while (this.loaded.size < this.inFlight) {
+      const next = this.expected.shift();
+      if (next === undefined) break;
+      void this.load(next);
+    }
+    const { data, holes } = await wanted;
+    const start = block * blockBytes;
+    if (offset >= start + data.length) return undefined;
+    const chunk = holes.length === 0 ? { start, data } : betweenHoles(start, data, holes, offset - start);
+    this.last = { chunk, promise: Promise.resolve(chunk) };
+    return chunk;
+  }
+
+  /** SHA-256 of the whole file in hex, which is read to its end for it; undefined when something could not be read. */
+  async sha256(): Promise<string | undefined> {
+    const { blockBytes, blocks } = this.index;
+    for (let block = 0; block < blocks.length; block += 1) {
+      const isWanted = this.unreadable.length === 0 ? block >= this.hashed : this.known[block] === UNREAD;
+      if (isWanted) await this.chunkAt(block * blockBytes).catch(onlyDamage);
+    }
+    return this.hashed === blocks.length ? this.hash.digest('hex') : undefined;
+  }
+
+  close(): void {
+    this.loaded.clear();
+    closeSync(this.fd);
+  }
+
+  private load(block: number): Promise<LoadedBlock> {
+    const known = this.loaded.get(block);
+    if (known !== undefined) return known;
+    const loading = this.decompress(block);
+    // One that nobody comes to read is no unhandled rejection.
+    loading.catch(() => undefined);
+    this.loaded.set(block, loading);
+    return loading;
+  }
+
+  private async decompress(block: number): Promise<LoadedBlock> {
+    const { blockBytes, blocks } = this.index;
+    const from = this.begins[block] ?? 0;
+    const bytes = blocks[block] ?? 0;
+    if (from + bytes > this.size)
+      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.size} bytes`);
+    const compressed = Buffer.allocUnsafe(bytes);
+    const isPlain = this.decompressor.format === 'none';
+    const reading = readFromTape(this.fd, compressed, from, !isPlain);
+    const { bytes: read, holes, error } = reading instanceof Promise ? await reading : reading;
+    const what = `block ${block + 1} of ${blocks.length}`;
+    const whys = holes.map((hole) => holeText(hole, from, error));
+    if (whys.length > 0 && this.known[block] !== UNREADABLE)
+      this.unreadable.push(...whys.map((why) => `${what}: ${why}`));
+    if (this.known.length > block) this.known[block] = holes.length === 0 ? READ : UNREADABLE;
+    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${whys[0] ?? ''}`);
+    if (read < bytes) throw new ArchiveDamaged('the archive became shorter while it was read');
+    if (this.hashing && block === this.hashed && holes.length === 0) {
+      this.hash.update(compressed);
+      this.hashed += 1;
+    }
+    const data = await this.decompressor.block(compressed, blockBytes, what);
+    if (block < blocks.length - 1 && data.length !== blockBytes)
+      throw new ArchiveDamaged(`${what} has ${data.length} bytes`);
+    return { data, holes: holes.map((hole, at) => ({ ...hole, why: whys[at] ?? '' })) };
+  }
+}
+
+/** The bytes around one of a block's, up to the holes on both of its sides. */
+function betweenHoles(start: number, data: Buffer, holes: LoadedBlock['holes'], at: number): Chunk {
+  let [from, to] = [0, data.length];
+  for (const hole of holes) {
+    if (at >= hole.from && at < hole.to) throw new ArchiveDamaged(hole.why);
+    if (hole.to <= at) from = Math.max(from, hole.to);
+    else to = Math.min(to, hole.from);
+  }
+  return { start: start + from, data: data.subarray(from, to) };
+}
+
+/** Swallows what is noted where it was met; any other error is thrown on. */
+function onlyDamage(error: unknown): void {
+  if (!(error instanceof ArchiveDamaged)) throw error;
+}
+
+/**
+ * Reads any file of a format from its beginning to its end: for an archive without an index.
+ *
+ * @param hashing take the file's own hash too.
+ */
+export class StreamReader implements TarSource {
+  private readonly content: AsyncIterator<Buffer>;
+  private readonly chunks: AsyncIterator<Buffer>;
+  private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
+  private readonly fd: number;
+  private isOpen = true;
+  private readonly hash = createHash('sha256');
+  /** Bytes of the file read so far. */
+  bytesIn = 0;
+
+  constructor(path: string, decompressor: Decompressor, hashing = false) {
+    ({ fd: this.fd } = openArchive(path));
+    this.chunks = this.fileChunks(hashing);
+    this.content = decompressor.all(this.chunks);
+  }
+
+  expect(): void {
+    // Everything is read anyway.
+  }
+
+  async chunkAt(offset: number): Promise<Chunk | undefined> {
+    while (this.current !== undefined && offset >= this.current.start + this.current.data.length) {
+      const { start, data } = this.current;
+      let next: IteratorResult<Buffer>;
+      try {
+        next = await this.content.next();
+      } catch (error) {
+        if (error instanceof SideError) throw error;
+        throw new ArchiveDamaged(
+          `it cannot be read after ${start + data.length} bytes (${error instanceof Error ? error.message : 'error'})`,
+        );
+      }
+      this.current = next.done === true ? undefined : { start: start + data.length, data: next.value };
+    }
+    if (this.current !== undefined && offset < this.current.start)
+      throw new Error('a stream cannot be read backwards');
+    return this.current;
+  }
+
+  /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
+  async sha256(): Promise<string> {
+    if (this.content !== this.chunks) await this.content.return?.();
+    while ((await this.chunks.next()).done !== true);
+    return this.hash.digest('hex');
+  }
+
+  close(): void {
+    this.isOpen = false;
+    this.content.return?.().catch(() => undefined);
+    closeSync(this.fd);
+  }
+
+  private async *fileChunks(hashing: boolean): AsyncGenerator<Buffer, undefined> {
+    while (this.isOpen) {
+      const buffer = Buffer.allocUnsafe(1024 * 1024);
+      const reading = readFromTape(this.fd, buffer, this.bytesIn, true);
+      const { bytes, holes, error } = reading instanceof Promise ? await reading : reading;
+      const [hole] = holes;
+      if (hole !== undefined) throw new ArchiveDamaged(holeText(hole, this.bytesIn, error));
+      if (bytes === 0) break;
+      this.bytesIn += bytes;
+      const chunk = buffer.subarray(0, bytes);
+      if (hashing) this.hash.update(chunk);
+      yield chunk;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,185 @@
+import zlib from 'node:zlib';
+import { giveMemory, takeMemory } from './buffer-pool.js';
+import { FormatUnsupported, formatBlockBytes, type CodecChoice } from '../../entry/archive-format.js';
+import { loadAddon, type Addon, type ZstdStream } from '../../native/addon.js';
+import { trialText } from './native-codec.js';
+import { FrameCutter } from './zstd-frame.js';
+
+/** zstd: the addon's, or the one that Node has from 22.15 on. */
+export interface Zstd {
+  name: string;
+  /** One frame (RFC 8878) of a block, with its content's size and checksum, at a level of 1 to 19. Good until `recycle` gets it. */
+  compress(block: Buffer, level: number): Promise<Buffer>;
+  recycle(output: Buffer): void;
+  /** What one frame holds, `contentBytes` of them. Rejects when it is damaged. */
+  decompress(frame: Buffer, contentBytes: number): Promise<Buffer>;
+  /** What any frames hold that come in chunks. */
+  decompressAll(chunks: AsyncIterator<Buffer>): AsyncIterator<Buffer>;
+}
+
+/** What `node:zlib` has from Node 22.15 on. */
+interface NodeZstd {
+  zstdCompress(block: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
+  zstdDecompress(frame: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
+  createZstdDecompress(options: object): zlib.Gunzip;
+  constants: Record<'ZSTD_c_compressionLevel' | 'ZSTD_c_checksumFlag' | 'ZSTD_c_contentSizeFlag', number>;
+}
+
+const opened = new Map<CodecChoice, Promise<Zstd | undefined>>();
+
+/** zstd, if there is one that works here; tried once per thread. */
+export function openZstd(choice: CodecChoice): Promise<Zstd | undefined> {
+  let zstd = opened.get(choice);
+  if (zstd === undefined) opened.set(choice, (zstd = open(choice)));
+  return zstd;
+}
+
+/** The same; throws `FormatUnsupported` where there is none. */
+export async function requireZstd(choice: CodecChoice): Promise<Zstd> {
+  const zstd = await openZstd(choice);
+  if (zstd !== undefined) return zstd;
+  const addon =
+    choice === 'auto' ? ', or cargo at set-up' : ', or COMPRESSION_CODEC=auto and cargo at set-up';
+  throw new FormatUnsupported(`zstd is not there: it needs Node 22.15 or newer${addon}`);
+}
+
+async function open(choice: CodecChoice): Promise<Zstd | undefined> {
+  const addon = choice === 'auto' ? loadAddon() : undefined;
+  if (addon !== undefined) {
+    const zstd = addonZstd(addon);
+    if (await works(zstd)) return zstd;
+  }
+  const node = zlib as unknown as NodeZstd;
+  return typeof node.zstdCompress === 'function' ? nodeZstd(node) : undefined;
+}
+
+/** A text through the encoder and back. */
+async function works(zstd: Zstd): Promise<boolean> {
+  try {
+    const text = trialText();
+    const frame = await zstd.compress(text, 3);
+    return (await zstd.decompress(frame, text.length)).equals(text);
+  } catch {
+    return false;
+  }
+}
+
+function addonZstd(addon: Addon): Zstd {
+  const most = formatBlockBytes.zstd;
+  const outputBytes = most + most / 128 + 1024;
+  return {
+    name: 'zstd',
+    async compress(block, level) {
+      const memory = takeMemory(outputBytes);
+      return Buffer.from(memory, 0, await addon.zstdCompress(block, new Uint8Array(memory), level));
+    },
+    recycle: (output) => giveMemory(output.buffer),
+    async decompress(frame, contentBytes) {
+      const content = Buffer.allocUnsafeSlow(contentBytes);
+      const bytes = await addon.zstdDecompress(frame, content);
+      if (bytes !== contentBytes) throw new Error(`it holds ${bytes} bytes instead of ${contentBytes}`);
+      return content;
+    },
+    decompressAll: (chunks) => framesByAddon(new addon.ZstdStream(), chunks),
+  };
+}
+
+/** Bytes that are given out at once. */
+const streamBytes = 1024 * 1024;
+
+async function* framesByAddon(
+  stream: ZstdStream,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  let isBegun = false;
+  for (;;) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    let input = next.value;
+    for (let isFull = false; input.length > 0 || (isFull && !stream.ended);) {
+      const output = Buffer.allocUnsafeSlow(streamBytes);
+      const [taken, given] = stream.read(input, output);
+      isBegun = true;
+      input = input.subarray(taken);
+      isFull = given === output.length;
+      if (given > 0) yield output.subarray(0, given);
+    }
+  }
+  if (isBegun && !stream.ended) throw new Error('unexpected end of file');
+  return undefined;
+}
+
+function nodeZstd(node: NodeZstd): Zstd {
+  const called = (call: (done: (error: Error | null, output: Buffer) => void) => void) =>
+    new Promise<Buffer>((resolve, reject) =>
+      call((error, output) => (error === null ? resolve(output) : reject(error))),
+    );
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_contentSizeFlag } = node.constants;
+  return {
+    name: "Node's zstd",
+    compress: (block, level) =>
+      called((done) =>
+        node.zstdCompress(
+          block,
+          {
+            params: {
+              [ZSTD_c_compressionLevel]: level,
+              [ZSTD_c_checksumFlag]: 1,
+              [ZSTD_c_contentSizeFlag]: 1,
+            },
+            // Without it the frame does not say what it holds.
+            pledgedSrcSize: block.length,
+          },
+          done,
+        ),
+      ),
+    recycle: () => undefined,
+    async decompress(frame, contentBytes) {
+      // One byte more than needed: Node would ask for another chunk when the first is filled to its end.
+      const options = { chunkSize: Math.max(contentBytes + 1, 64), maxOutputLength: contentBytes + 1 };
+      const content = await called((done) => node.zstdDecompress(frame, options, done));
+      if (content.length !== contentBytes)
+        throw new Error(`it holds ${content.length} bytes instead of ${contentBytes}`);
+      return content;
+    },
+    decompressAll: (chunks) => framesByNode(node, chunks),
+  };
+}
+
+/** Node's stream ends with its first frame, and takes one that was cut short for whole: each frame gets a stream of its own. */
+async function* framesByNode(
+  node: NodeZstd,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  const cutter = new FrameCutter(chunks);
+  while (await cutter.hasNext())
+    yield* throughStream(node.createZstdDecompress({ chunkSize: streamBytes }), cutter.frame());
+  return undefined;
+}
+
+/** Chunks through a stream of zlib's. Ends the stream when nobody reads on. */
+export async function* throughStream(
+  stream: zlib.Gunzip,
+  chunks: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer, undefined> {
+  void feed(stream, chunks);
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } finally {
+    stream.destroy();
+  }
+  return undefined;
+}
+
+async function feed(stream: zlib.Gunzip, chunks: AsyncIterator<Buffer>): Promise<void> {
+  try {
+    for (;;) {
+      const next = await chunks.next();
+      if (next.done === true || stream.destroyed) break;
+      if (!stream.write(next.value)) await new Promise((resolve) => stream.once('drain', resolve));
+    }
+    stream.end();
+  } catch (error) {
+    stream.destroy(error instanceof Error ? error : undefined);
+  }
+}

@@ -1,0 +1,81 @@
+import type { ManifestEnd, ManifestEntry, ManifestFacts, ManifestHeader } from '../../entry/manifest-facts.js';
+import { unsafeName } from '../../entry/member-name.js';
+import { readManifest, type ManifestLine } from './read-manifest.js';
+import { ManifestError } from '../../entry/manifest-facts.js';
+
+/** The header is there when at least that could be read. */
+export interface WrongManifest {
+  wrong: string;
+  header: ManifestHeader | undefined;
+}
+
+/** Which archive a manifest must belong to: what its own name and folder say. */
+export interface ArchiveIdentity {
+  set: string;
+  group: number;
+  /** Names that the archive can have. */
+  archives: readonly string[];
+}
+
+/**
+ * Reads a manifest to its end without keeping it, and checks what no single line shows: that it belongs to its archive,
+ * that its names ascend, and that its counts are right. What is wrong is a part of a sentence.
+ */
+export async function examineManifest(
+  path: string,
+  identity: ArchiveIdentity,
+): Promise<ManifestFacts | WrongManifest> {
+  let header: ManifestHeader | undefined;
+  let end: ManifestEnd | undefined;
+  const counted = { members: 0, skipped: 0, kept: 0, padded: 0 };
+  let [first, last, member]: (string | undefined)[] = [];
+  try {
+    for await (const line of readManifest(path)) {
+      if (line.kind === 'header') {
+        requireIdentity(line.header, identity);
+        header = line.header;
+      } else if (line.kind === 'end') end = line.end;
+      else {
+        const { name } = nameOf(line);
+        if (line.kind === 'member') {
+          counted.members += 1;
+          if (line.member.flags.includes('padded')) counted.padded += 1;
+          if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
+          member = name;
+        } else counted[line.kind] += 1;
+        if (line.kind === 'skipped' && unsafeName(name) !== undefined) continue;
+        if (first === undefined || name < first) first = name;
+        if (last === undefined || name > last) last = name;
+      }
+    }
+    if (header === undefined || end === undefined) throw new ManifestError('it is cut short');
+    const { members, skipped, kept } = counted;
+    if (members !== end.members || skipped !== end.skipped || kept !== end.kept)
+      throw new ManifestError('it does not hold as many entries as it says');
+  } catch (error) {
+    if (error instanceof ManifestError) return { wrong: error.message, header };
+    throw error;
+  }
+  const entries = counted.members + counted.skipped + counted.kept - counted.padded;
+  return { header, end, entries, first: first ?? '', last: last ?? '' };
+}
+
+function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name: string } {
+  if (line.kind === 'member') return line.member;
+  return line.kind === 'kept' ? line.kept : line.skipped;
+}
+
+function requireIdentity(header: ManifestHeader, { set, group, archives }: ArchiveIdentity): void {
+  if (header.set !== set || header.group !== group || !archives.includes(header.archive))
+    throw new ManifestError('it belongs to another archive');
+}
+
+/** The entries of a manifest that was examined; skipped ones whose names cannot be paths are left out. */
+export async function* manifestEntries(path: string): AsyncGenerator<ManifestEntry> {
+  for await (const line of readManifest(path)) {
+    if (line.kind === 'member') yield { member: line.member };
+    else if (line.kind === 'kept') yield { kept: line.kept };
+    else if (line.kind === 'skipped' && unsafeName(line.skipped.name) === undefined)
+      yield { skipped: line.skipped };
+  }
+}

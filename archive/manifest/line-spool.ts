@@ -1,0 +1,60 @@
+import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { onSideSync } from '../../config/sides.js';
+import { writeAll } from '../pack/output-file.js';
+
+const mostHeld = 1024 * 1024;
+
+/**
+ * Lines that may turn out to count for nothing, in a file that has no name any more: so nothing of it is left, however the
+ * process ends.
+ */
+export class LineSpool {
+  /** Bytes of all lines so far. */
+  bytes = 0;
+  private fd: number | undefined;
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+
+  /** @param path a name that is free; the file is made when there is something to put into it. */
+  constructor(private readonly path: string) {}
+
+  add(line: string): void {
+    const bytes = Buffer.from(line);
+    this.held.push(bytes);
+    this.heldBytes += bytes.length;
+    this.bytes += bytes.length;
+    if (this.heldBytes >= mostHeld) this.flush();
+  }
+
+  /** The lines in a range of bytes, several at once. */
+  *lines({ from, to }: { from: number; to: number }): Generator<string> {
+    if (from < to) this.flush();
+    for (let at = from, rest = Buffer.alloc(0); at < to;) {
+      const part = Buffer.allocUnsafe(Math.min(mostHeld, to - at));
+      at += onSideSync('catalog', () => readSync(this.file(), part, 0, part.length, at));
+      rest = Buffer.concat([rest, part]);
+      const end = rest.lastIndexOf('\n') + 1;
+      if (end > 0) yield rest.toString('utf8', 0, end);
+      rest = rest.subarray(end);
+    }
+  }
+
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
+
+  private flush(): void {
+    const all = Buffer.concat(this.held);
+    onSideSync('catalog', () => writeAll(this.file(), all));
+    this.held = [];
+    this.heldBytes = 0;
+  }
+
+  private file(): number {
+    if (this.fd !== undefined) return this.fd;
+    this.fd = openSync(this.path, 'wx+', 0o600);
+    unlinkSync(this.path);
+    return this.fd;
+  }
+}

@@ -1,0 +1,62 @@
+import { isUtf8 } from 'node:buffer';
+import { isAscii, toBytes } from '../../entry/byte-string.js';
+import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-facts.js';
+import type { KeptMember, PackedMember, SkippedMember } from '../../entry/member.js';
+
+/**
+ * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
+ * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds, and
+ * the end line. A name that is no UTF-8 stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys
+ * and lines are ignored.
+ */
+export const manifestVersion = 1;
+
+export function headerLine(header: ManifestHeader): string {
+  return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
+}
+
+/** Written out field by field, since there is one for each file: no objects are built on the way. */
+export function memberLine(member: PackedMember): string {
+  const { name, linkTarget, hardLinkOf, sha256, contentOffset, flags } = member;
+  let line = `{${field('name', name)},"type":"${member.type}","size":${member.size},"mode":${member.mode}`;
+  line += `,"uid":${member.uid},"gid":${member.gid},"dev":"${member.dev}","ino":"${member.ino}"`;
+  line += `,"nlink":${member.nlink},"offset":${member.offset},"mtime":[${member.mtimeS},${member.mtimeNs}]`;
+  if (member.ctime !== undefined) line += `,"ctime":[${member.ctime[0]},${member.ctime[1]}]`;
+  if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
+  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
+  if (contentOffset !== null) line += `,"content":${contentOffset}`;
+  if (flags.length > 0) line += `,"flags":${JSON.stringify(flags)}`;
+  return `${line}}\n`;
+}
+
+export function keptLine(kept: KeptMember): string {
+  const { name, linkTarget, hardLinkOf, sha256 } = kept;
+  let line = `{${field('kept', name)},"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
+  line += `,"size":${kept.size},"mode":${kept.mode},"uid":${kept.uid},"gid":${kept.gid},"dev":"${kept.dev}"`;
+  line += `,"ino":"${kept.ino}","nlink":${kept.nlink},"mtime":[${kept.mtimeS},${kept.mtimeNs}]`;
+  if (kept.ctime !== undefined) line += `,"ctime":[${kept.ctime[0]},${kept.ctime[1]}]`;
+  if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
+  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
+  return `${line}}\n`;
+}
+
+export function skippedLine(skipped: SkippedMember): string {
+  return `{${field('skipped', skipped.name)},"reason":${JSON.stringify(skipped.reason)}}\n`;
+}
+
+export function endLine(end: ManifestEnd): string {
+  return `${JSON.stringify({ end: true, ...end })}\n`;
+}
+
+/** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is no UTF-8. */
+function field(key: string, byteString: string): string {
+  // Nearly all: nothing to escape.
+  if (/^[ !#-[\]-~]*$/.test(byteString)) return `"${key}":"${byteString}"`;
+  if (isAscii(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
+  const bytes = toBytes(byteString);
+  return isUtf8(bytes)
+    ? `"${key}":${JSON.stringify(bytes.toString('utf8'))}`
+    : `"${key}Base64":"${bytes.toString('base64')}"`;
+}

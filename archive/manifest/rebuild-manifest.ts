@@ -1,0 +1,62 @@
+import { openCodec } from '../blocks/block-codec.js';
+import { openForward } from '../blocks/block-scanner.js';
+import { LineSpool } from './line-spool.js';
+import { listMembers } from '../tar/list-members.js';
+import { formatBlockBytes, type ArchiveFormat } from '../../entry/archive-format.js';
+import { endLine, headerLine } from './manifest.js';
+import type { ManifestHeader } from '../../entry/manifest-facts.js';
+import { OutputFile } from '../pack/output-file.js';
+import { BlockWriter } from '../blocks/block-writer.js';
+
+/** Compression of a manifest that is read once and deleted. */
+const level = 1;
+const inFlight = 2;
+
+export interface Rebuilt {
+  /** What of the archive is lost, as a sentence without its subject; undefined when it is whole. */
+  damage: string | undefined;
+}
+
+/**
+ * Makes the manifest of an archive anew, from the archive itself, as far as that can be read. Hard links have neither size
+ * nor hash: those are their targets'. What only a scan knows is missing: inodes, skipped entries, links to other archives.
+ *
+ * @param manifestPath must not exist. Throws only for errors of that file, when the archive cannot be opened, and
+ *   `FormatUnsupported`.
+ */
+export async function rebuildManifest(
+  archivePath: string,
+  format: ArchiveFormat,
+  manifestPath: string,
+  header: ManifestHeader,
+): Promise<Rebuilt> {
+  const source = await openForward(archivePath, format);
+  let output: OutputFile | undefined;
+  let spool: LineSpool | undefined;
+  try {
+    output = new OutputFile(manifestPath, 'catalog');
+    const file = output;
+    const list = new BlockWriter({
+      codec: await openCodec('gzip', level, 'auto'),
+      inFlight,
+      write: (chunk) => file.write(chunk),
+    });
+    const write = (line: string) => list.write(Buffer.from(line));
+    await write(headerLine(header));
+    spool = new LineSpool(`${manifestPath}.rest`);
+    const listed = await listMembers(source, write, spool);
+    const sha256 = await source.sha256();
+    const { members, skipped, bytesIn, tarBytes, damage } = listed;
+    const { bytesIn: size } = source;
+    const blocks = [...source.blocks];
+    const blockBytes = formatBlockBytes[format];
+    await write(endLine({ members, skipped, kept: 0, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
+    await list.end();
+    file.finish();
+    return { damage };
+  } finally {
+    source.close();
+    output?.close();
+    spool?.close();
+  }
+}

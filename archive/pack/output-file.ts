@@ -1,0 +1,66 @@
+import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
+import { letGroupRead } from '../../config/shared-group.js';
+import { onSideSync, type Side } from '../../config/sides.js';
+
+export type OutputSide = Exclude<Side, 'source' | 'target'>;
+
+/**
+ * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
+ * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide; on a tape by the group that
+ * may read there.
+ */
+export class OutputFile {
+  private fd: number | undefined;
+
+  /** @param side where it is: every error of it is that side's. */
+  constructor(
+    path: string,
+    private readonly side: OutputSide,
+  ) {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    this.fd = onSideSync(side, () => openSync(path, flags, 0o600));
+    if (side === 'tape') letGroupRead(this.fd);
+  }
+
+  /** Writes all of a chunk. */
+  write(chunk: Buffer): void {
+    onSideSync(this.side, () => writeAll(this.openFd(), chunk));
+  }
+
+  /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
+  finish(): void {
+    onSideSync(this.side, () => {
+      fsyncSync(this.openFd());
+      this.close();
+    });
+  }
+
+  close(): void {
+    const { fd } = this;
+    this.fd = undefined;
+    if (fd !== undefined) closeSync(fd);
+  }
+
+  /** Closes a file that counts for nothing any more: the system gives the descriptor back also where it reports an error. */
+  abandon(): void {
+    try {
+      this.close();
+    } catch {
+      // A dead mount, or a device that fails: what was said of it before is the news.
+    }
+  }
+
+  private openFd(): number {
+    if (this.fd === undefined) throw new Error('the file is closed');
+    return this.fd;
+  }
+}
+
+/** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
+export function writeAll(fd: number, chunk: Buffer): void {
+  for (let written = 0; written < chunk.length;) {
+    const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
+    if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
+    written += bytes;
+  }
+}

@@ -1,0 +1,145 @@
+import { Worker } from 'node:worker_threads';
+import { groupOfThisProcess, type SharedGroup } from '../../config/shared-group.js';
+import { SideError, type Side } from '../../config/sides.js';
+import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import { decodePacked, encodePlanned, type PackedMessage, type PlannedMessage } from '../threads/member-message.js';
+import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
+
+export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
+
+/** What the thread is given; plain data. */
+export interface PackJob extends PackOptions {
+  stopFlag: SharedArrayBuffer;
+  sharedGroup: SharedGroup | undefined;
+}
+
+/** To the thread: a job, a page of its entries, or its end with those that were never to be packed. */
+export type PackCommand = { job: PackJob } | { page: PlannedMessage } | { skipped: SkippedMember[] };
+
+/** From the thread. */
+export interface PackReport {
+  /** It wants the next page. */
+  ready?: true;
+  batch?: PackedMessage;
+  progress?: PackProgress;
+  done?: PackOutcome;
+  failed?: {
+    message: string;
+    code: string | undefined;
+    path: string | undefined;
+    syscall: string | undefined;
+    stack: string | undefined;
+    /** Undefined for what was met at no side. */
+    side: Side | undefined;
+  };
+}
+
+export interface ThreadedPack extends PackOptions {
+  /** Entries in the order of the archive; read page by page, as fast as they are packed. */
+  pages: AsyncIterable<(PlannedMember | KeptMember)[]>;
+  /** Entries that are only listed; read when `pages` has ended, so its generator may fill it. */
+  alreadySkipped: readonly SkippedMember[];
+  /** Ends the pack within a block of 1 MiB; its promise is rejected with the signal's reason. */
+  signal: AbortSignal;
+  onBatch(packed: PackedMember[], skipped: SkippedMember[]): void;
+  onProgress(progress: PackProgress): void;
+}
+
+/**
+ * Most of what a thread holds is garbage of its last entries: a small young generation keeps it from piling up. The old
+ * one holds the inodes of hard links, at most those of one group.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
+
+/** Threads without a job. */
+const idle: Worker[] = [];
+
+function takeThread(): Worker {
+  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url), { resourceLimits });
+  thread.ref();
+  return thread;
+}
+
+function giveBack(thread: Worker): void {
+  thread.removeAllListeners();
+  if (thread.threadId === -1) return;
+  thread.unref();
+  thread.once('error', () => undefined);
+  thread.once('exit', () => idle.splice(idle.indexOf(thread), 1));
+  idle.push(thread);
+}
+
+/**
+ * Packs an archive and its manifest in a thread of its own, so that this one can heartbeat. Both files are synced when
+ * it resolves, and left as they are, but closed, when it fails. An error of the system keeps its side and its `code` (`ENOSPC`).
+ */
+export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
+  const { pages, alreadySkipped, signal, onBatch, onProgress, ...options } = pack;
+  signal.throwIfAborted();
+  const stopFlag = new SharedArrayBuffer(4);
+  const flag = new Int32Array(stopFlag);
+  const stop = () => void Atomics.store(flag, 0, 1);
+  signal.addEventListener('abort', stop);
+  const thread = takeThread();
+  thread.removeAllListeners();
+  const send = (command: PackCommand) => thread.postMessage(command);
+  const iterator = pages[Symbol.asyncIterator]();
+  let feeding = Promise.resolve();
+  let failure: Error | undefined;
+  const fail = (error: unknown) => {
+    failure ??= error instanceof Error ? error : new Error('a page could not be read', { cause: error });
+    stop();
+    // A thread that waits for its next page does not look at the flag.
+    send({ skipped: [] });
+  };
+  const feed = async () => {
+    const next = await iterator.next();
+    if (next.done === true) return send({ skipped: [...alreadySkipped] });
+    const page = encodePlanned(next.value);
+    thread.postMessage({ page } satisfies PackCommand, [page.numbers.buffer as ArrayBuffer]);
+  };
+  try {
+    // The thread answers every job once, whatever happens, and has closed its files by then.
+    return await new Promise<PackOutcome>((resolve, reject) => {
+      thread.on('message', (report: PackReport) => {
+        try {
+          if (report.batch !== undefined) {
+            const { packed, skipped } = decodePacked(report.batch);
+            onBatch(packed, skipped);
+          }
+          if (report.progress !== undefined) onProgress(report.progress);
+        } catch (error) {
+          fail(error);
+        }
+        if (report.ready === true) feeding = feed().catch(fail);
+        if (report.done !== undefined) resolve(report.done);
+        if (report.failed !== undefined) {
+          reject(signal.aborted ? reasonOf(signal) : (failure ?? systemError(report.failed)));
+        }
+      });
+      thread.once('error', reject);
+      thread.once('exit', () => reject(new Error('the packing thread ended early')));
+      send({ job: { ...options, stopFlag, sharedGroup: groupOfThisProcess() } });
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await feeding;
+    await iterator.return?.();
+    giveBack(thread);
+  }
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error('stopped');
+}
+
+function systemError(failed: NonNullable<PackReport['failed']>): Error {
+  const { message, side, ...rest } = failed;
+  const { code, path } = rest;
+  if (side !== undefined && code !== undefined) return new SideError(side, { message, code, path });
+  return Object.assign(
+    new Error(message),
+    Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+  );
+}

@@ -1,0 +1,64 @@
+import { parentPort } from 'node:worker_threads';
+import { shareWith } from '../../config/shared-group.js';
+import { sideOf, sided } from '../../config/sides.js';
+import { Packer, type PackOutcome } from './pack.js';
+import { decodePlanned, encodePacked } from '../threads/member-message.js';
+import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
+import { threadCommands } from '../threads/thread-commands.js';
+
+/** Milliseconds between two reports of progress. */
+const reportEveryMs = 200;
+/** Entries of one step: what is reported and listed together. */
+const stepEntries = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
+const report = (message: PackReport, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+const nextCommand = threadCommands<PackCommand>(port);
+
+/** Asks for the next page, which is made meanwhile. */
+function ask(): Promise<PackCommand> {
+  report({ ready: true });
+  return nextCommand();
+}
+
+async function pack(job: PackJob): Promise<PackOutcome> {
+  const stop = new Int32Array(job.stopFlag);
+  shareWith(job.sharedGroup);
+  const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
+  const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
+  try {
+    let command = ask();
+    for (;;) {
+      const next = await command;
+      if ('job' in next) throw new Error('a job in the middle of another');
+      if ('skipped' in next) return await packer.finish(next.skipped);
+      const page = decodePlanned(next.page);
+      command = ask();
+      for (let at = 0; at < page.length; at += stepEntries) {
+        const batch = encodePacked(await packer.add(page.slice(at, at + stepEntries)));
+        report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
+        // Lets the timer and finished compressions run; the work between is synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  } finally {
+    clearInterval(timer);
+    await packer.abandon();
+  }
+}
+
+// One job after the other; the thread lives as long as its process, since starting one costs more than a small group.
+for (;;) {
+  const command = await nextCommand();
+  // What was on its way to a job that has failed meanwhile.
+  if (!('job' in command)) continue;
+  try {
+    report({ done: await pack(command.job) });
+  } catch (error) {
+    // The thread writes its output, which says so, and reads sources.
+    const met = sided('source', error);
+    const { message, code, path, syscall, stack } = met as NodeJS.ErrnoException;
+    report({ failed: { message, code, path, syscall, stack, side: sideOf(met) } });
+  }
+}

@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { toText } from '../../entry/byte-string.js';
+import type { ForwardSource } from '../blocks/block-scanner.js';
+import { boundedSeconds } from '../../entry/file-time.js';
+import type { LineSpool } from '../manifest/line-spool.js';
+import { memberLine, skippedLine } from '../manifest/manifest.js';
+import { unsafeName } from '../../entry/member-name.js';
+import type { PackedMember } from '../../entry/member.js';
+import { nextStart, type Start } from './next-member.js';
+import { readEntry, type TarEntry } from './tar-entry.js';
+import { paddedBytes } from './tar-header.js';
+
+export interface Listed {
+  members: number;
+  skipped: number;
+  /** Bytes of file content. */
+  bytesIn: number;
+  /** Bytes of the archive uncompressed, as far as it was read. */
+  tarBytes: number;
+  /** What of it is lost, as a sentence without its subject; undefined when it is whole. */
+  damage: string | undefined;
+}
+
+/** Members that follow each other without a gap. */
+interface Chain extends Omit<Listed, 'damage'> {
+  isSure: boolean;
+  first: string | undefined;
+  last: string | undefined;
+  /** `end`: of the archive. `damage`: what follows cannot be read. `false`: it cannot be a part of the archive. */
+  end: 'end' | 'damage' | 'false';
+  why: string;
+  /** Where the member ends whose headers were read, and whose content not to its end. */
+  expected: number | undefined;
+  /** Its lines in the spool; none of the first chain's are there. */
+  lines: { from: number; to: number };
+}
+
+/** The chain is none of the archive's: it lies in the content of a file that is an archive itself. */
+class FalseChain extends ArchiveDamaged {}
+
+/**
+ * Writes a line for each member that is whole: from the beginning to the first damage, and behind every damage from the next
+ * member on that is found. One that was looked for may lie inside a file that is an archive itself. So a chain of them counts
+ * only where it begins right behind a member that is known, or ascends by name and reaches the archive's true end, or lies by
+ * name between what counts before and behind it.
+ */
+export async function listMembers(
+  source: ForwardSource,
+  write: (line: string) => Promise<void>,
+  spool: LineSpool,
+): Promise<Listed> {
+  const chains: Chain[] = [];
+  let lower: string | undefined;
+  for (let start: Start | undefined = { offset: 0, isSure: true }; start !== undefined;) {
+    const isFirst = chains.length === 0;
+    const put = isFirst ? write : (line: string) => Promise.resolve(spool.add(line));
+    const begin = spool.bytes;
+    const chain: Chain = await walk(source, start, isFirst ? undefined : (lower ?? ''), put);
+    chain.lines = { from: begin, to: spool.bytes };
+    chains.push(chain);
+    if (chain.isSure) lower = chain.last ?? lower;
+    if (chain.end === 'end') break;
+    start = await nextStart(source, chain, lower ?? '');
+  }
+  const counted = chains.filter((chain) => countsOf(chains).has(chain));
+  for (const { lines } of counted) for (const line of spool.lines(lines)) await write(line);
+  const sum = (of: (chain: Chain) => number) => counted.reduce((all, chain) => all + of(chain), 0);
+  return {
+    members: sum((chain) => chain.members),
+    skipped: sum((chain) => chain.skipped),
+    bytesIn: sum((chain) => chain.bytesIn),
+    tarBytes: chains.at(-1)?.tarBytes ?? 0,
+    damage: chains[0]?.end === 'end' ? undefined : damageText(chains, counted),
+  };
+}
+
+/** The chains that count, decided from the archive's end on. */
+function countsOf(chains: readonly Chain[]): Set<Chain> {
+  const counted = new Set<Chain>();
+  let upper: string | undefined;
+  for (const chain of [...chains].reverse()) {
+    const { first, last, end } = chain;
+    const isBelow = upper !== undefined && last !== undefined && last < upper;
+    const counts = chain === chains[0] || end === 'end' || (end === 'damage' && (chain.isSure || isBelow));
+    if (!counts) continue;
+    counted.add(chain);
+    upper = first ?? upper;
+  }
+  return counted;
+}
+
+function damageText(chains: readonly Chain[], counted: readonly Chain[]): string {
+  const [damage] = chains.filter(({ end }) => end === 'damage');
+  const named = counted.filter(({ last }) => last !== undefined);
+  const lost: string[] = [];
+  let last: string | undefined;
+  for (const chain of named) {
+    const next = `/${toText(chain.first ?? '')}`;
+    if (last !== undefined) lost.push(`what lies between /${toText(last)} and ${next} is lost`);
+    else if (chain !== chains[0]) lost.push(`what comes before ${next} is lost`);
+    last = chain.last;
+  }
+  if (last === undefined) lost.push('nothing of it is there');
+  else if (counted.at(-1)?.end !== 'end' || named.at(-1) !== counted.at(-1))
+    lost.push(`what comes after /${toText(last)} is lost`);
+  const shown = lost.slice(0, 20);
+  if (lost.length > shown.length) shown.push(`and so at ${lost.length - shown.length} more places`);
+  return `is damaged (${damage?.why ?? chains[0]?.why ?? ''}): ${shown.join(', ')}`;
+}
+
+/**
+ * Writes the lines of a chain.
+ *
+ * @param lower its names are above this one, and ascend; undefined for the first chain, where nothing is to be proven.
+ */
+async function walk(
+  source: ForwardSource,
+  { offset, isSure }: Start,
+  lower: string | undefined,
+  write: (line: string) => Promise<void>,
+): Promise<Chain> {
+  const chain: Chain = {
+    ...{ isSure, members: 0, skipped: 0, bytesIn: 0, tarBytes: offset, first: undefined, last: undefined },
+    ...{ end: 'end', why: '', expected: undefined, lines: { from: 0, to: 0 } },
+  };
+  try {
+    for (;;) {
+      const entry = await readEntry(source, chain.tarBytes);
+      if (entry === undefined) break;
+      if (lower !== undefined && entry.name <= (chain.last ?? lower))
+        throw new FalseChain('names that do not ascend');
+      chain.expected = entry.contentOffset + paddedBytes(entry.size);
+      await write(await lineOf(source, entry, chain));
+      if (entry.type === 'file') chain.bytesIn += entry.size;
+      chain.tarBytes = chain.expected;
+      chain.expected = undefined;
+      chain.first ??= entry.name;
+      chain.last = entry.name;
+    }
+    await readToEnd(source, chain, lower !== undefined);
+  } catch (error) {
+    if (!(error instanceof ArchiveDamaged)) throw error;
+    chain.end = error instanceof FalseChain ? 'false' : 'damage';
+    chain.why = error.message;
+  }
+  return chain;
+}
+
+/** A member's line, when its content is whole. */
+async function lineOf(source: ForwardSource, entry: TarEntry, chain: Chain): Promise<string> {
+  const sha256 = await contentHash(source, entry);
+  const why = entry.type === 'other' ? 'is of a type that is not kept' : unsafeName(entry.name);
+  if (why === undefined) {
+    chain.members += 1;
+    return memberLine(memberOf(entry, sha256));
+  }
+  chain.skipped += 1;
+  return skippedLine({ name: entry.name, reason: `in the archive, but its name or type ${why}` });
+}
+
+/** Two records of zeros end an archive; one that was cut between two members has none. */
+async function readToEnd(source: ForwardSource, chain: Chain, mustBeTrue: boolean): Promise<void> {
+  if ((await source.chunkAt(chain.tarBytes)) === undefined)
+    throw new ArchiveDamaged(`it ends after ${chain.tarBytes} bytes without an archive's end`);
+  for (let chunk; (chunk = await source.chunkAt(chain.tarBytes)) !== undefined;) {
+    const rest = chunk.data.subarray(chain.tarBytes - chunk.start);
+    if (mustBeTrue && rest.some((byte) => byte !== 0)) throw new FalseChain("an archive's end inside of it");
+    chain.tarBytes = chunk.start + chunk.data.length;
+  }
+}
+
+/** SHA-256 of an entry's content in hex; null for what is no file. Reads it to its end. */
+async function contentHash(source: ForwardSource, entry: TarEntry): Promise<string | null> {
+  const hash = createHash('sha256');
+  const end = entry.contentOffset + entry.size;
+  for (let at = entry.contentOffset; at < end;) {
+    const chunk = await source.chunkAt(at);
+    if (chunk === undefined) throw new ArchiveDamaged('it ends inside a file');
+    const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
+    hash.update(part);
+    at += part.length;
+  }
+  return entry.type === 'file' ? hash.digest('hex') : null;
+}
+
+function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
+  const { name, size, linkTarget, offset, contentOffset } = entry;
+  const type = entry.type === 'other' ? 'file' : entry.type;
+  return {
+    ...{ name, type, size, linkTarget, sha256, offset },
+    mtimeS: boundedSeconds(whole(entry.mtimeS)),
+    mtimeNs: whole(entry.mtimeNs),
+    mode: Math.max(0, whole(entry.mode)),
+    uid: Math.max(0, whole(entry.uid)),
+    gid: Math.max(0, whole(entry.gid)),
+    dev: '0',
+    ino: '0',
+    nlink: 1,
+    hardLinkOf: null,
+    contentOffset: type === 'file' ? contentOffset : null,
+    flags: [],
+  };
+}
+
+/** A number of a header that may be forged. */
+function whole(value: number): number {
+  return Number.isSafeInteger(value) ? value : 0;
+}

@@ -1,0 +1,114 @@
+import { ArchiveDamaged } from '../blocks/archive-file.js';
+import type { ForwardSource } from '../blocks/block-scanner.js';
+import { readEntry, type TarEntry } from './tar-entry.js';
+import { paddedBytes, recordBytes } from './tar-header.js';
+
+/** Where a chain of members begins. */
+export interface Start {
+  offset: number;
+  /** It is right behind a member that is known, and not found by its looks. */
+  isSure: boolean;
+}
+
+/** Damage behind which members are looked for. */
+interface Damage {
+  isSure: boolean;
+  end: 'end' | 'damage' | 'false';
+  /** Byte where a member should begin, or does whose content is damaged. */
+  tarBytes: number;
+  /** Where that member ends. */
+  expected: number | undefined;
+}
+
+/**
+ * The next member behind some damage: right behind the one whose content is damaged, if that end can be read, else the next
+ * whose headers look like some. Undefined when there is none.
+ *
+ * @param lower its name is above this one.
+ */
+export async function nextStart(
+  source: ForwardSource,
+  damage: Damage,
+  lower: string,
+): Promise<Start | undefined> {
+  let at: number | undefined = await source.goOn();
+  if (at === undefined) return undefined;
+  const { expected } = damage;
+  if (expected !== undefined && damage.end !== 'false') {
+    // How many blocks a hole has swallowed may not be known: the end may lie some blocks off.
+    const { step } = source;
+    let end = step === undefined ? expected : expected - Math.floor((expected - at) / step) * step;
+    for (; end >= at && end <= expected; end += step ?? 1) {
+      if (await isStartAt(source, end, lower))
+        return { offset: end, isSure: damage.isSure && end === expected };
+      if (step === undefined) break;
+    }
+    at = Math.max(at, Math.min(end, expected));
+  } else at = Math.max(at, damage.tarBytes + recordBytes);
+  return searchFrom(source, at, lower);
+}
+
+/** True when a member or the archive's end begins there; holes before it are passed over. */
+async function isStartAt(source: ForwardSource, offset: number, lower: string): Promise<boolean> {
+  for (;;) {
+    try {
+      if ((await source.chunkAt(offset)) === undefined) return false;
+      const entry = await readEntry(source, offset);
+      return entry === undefined || entry.name > lower;
+    } catch (error) {
+      if (!(error instanceof ArchiveDamaged)) throw error;
+      const next = await source.goOn();
+      if (next === undefined || next > offset) return false;
+    }
+  }
+}
+
+/** Record by record. Chunks are of whole records, but for the archive's last. */
+async function searchFrom(source: ForwardSource, from: number, lower: string): Promise<Start | undefined> {
+  let at = Math.ceil(from / recordBytes) * recordBytes;
+  let before: Buffer | undefined;
+  for (;;) {
+    try {
+      at = Math.max(at, Math.ceil(source.begin / recordBytes) * recordBytes);
+      const chunk = await source.chunkAt(at);
+      if (chunk === undefined) return undefined;
+      const record = chunk.data.subarray(at - chunk.start, at - chunk.start + recordBytes);
+      if (looksLikeHeader(record)) {
+        const entry = await readEntry(source, at);
+        if (entry !== undefined && entry.name > lower)
+          return { offset: isWhole(record, before) ? at : endOf(entry), isSure: false };
+      }
+      before = record;
+      at += recordBytes;
+    } catch (error) {
+      if (!(error instanceof ArchiveDamaged)) throw error;
+      const next = await source.goOn();
+      if (next === undefined) return undefined;
+      at = Math.max(at + recordBytes, Math.ceil(next / recordBytes) * recordBytes);
+      before = undefined;
+    }
+  }
+}
+
+function endOf({ contentOffset, size }: TarEntry): number {
+  return contentOffset + paddedBytes(size);
+}
+
+/** A quick look: the checksum is checked by whoever reads it. */
+function looksLikeHeader(record: Buffer): boolean {
+  return record.length === recordBytes && record.toString('latin1', 257, 262) === 'ustar';
+}
+
+const [nameBytes, typeAt, newline] = [100, 156, 0x0a];
+
+/**
+ * False when headers that belong to this one, with the whole name and the exact times, may lie before it in the damage: then
+ * the member is lost, and only tells where the next one begins.
+ */
+function isWhole(record: Buffer, before: Buffer | undefined): boolean {
+  if ('xLKg'.includes(String.fromCharCode(record[typeAt] ?? 0))) return true;
+  if (before === undefined || record.subarray(0, nameBytes).indexOf(0) < 0) return false;
+  let end = before.length;
+  while (end > 0 && before[end - 1] === 0) end -= 1;
+  return end > 0 && before[end - 1] !== newline;
+}

@@ -1,0 +1,182 @@
+import type { Chunk, TarSource } from '../blocks/block-reader.js';
+import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { paddedBytes, recordBytes } from './tar-header.js';
+
+/** What the headers of one member say. Names are byte strings. */
+export interface TarEntry {
+  name: string;
+  type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
+  /** Bytes of content that follow the headers. */
+  size: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeS: number;
+  mtimeNs: number;
+  linkTarget: string | null;
+  /** Byte of the uncompressed archive where the first of its headers begins. */
+  offset: number;
+  /** Byte where its content begins. */
+  contentOffset: number;
+}
+
+/** Bytes of the longest pax header or GNU long name that is read: a bound for forged ones. */
+const longestHeader = 16 * 1024 * 1024;
+
+/**
+ * Reads the headers of the member that begins at `offset`: ustar (POSIX.1-2008 pax, "ustar Interchange Format"), pax
+ * extended headers, and GNU's long names, base-256 numbers. Returns undefined at the end of the archive. Throws
+ * `ArchiveDamaged` when no header is there.
+ */
+export async function readEntry(source: TarSource, offset: number): Promise<TarEntry | undefined> {
+  const more: LongFields = {};
+  // The headers of nearly every member lie in one chunk.
+  const chunk = await source.chunkAt(offset);
+  for (let at = offset; ;) {
+    const block = bytesOf(chunk, at, recordBytes) ?? (await readBytes(source, at, recordBytes));
+    if (block === undefined || (isZero(block) && at === offset)) return undefined;
+    requireChecksum(block, at);
+    const type = String.fromCharCode(block[156] ?? 0);
+    const size = more.size ?? numberField(block, 124, 12);
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new ArchiveDamaged(`the header at byte ${at} has no valid size`);
+    const content = at + recordBytes;
+    if (!'xgLK'.includes(type)) return entryOf(block, type, size, more, offset, content);
+    if (size > longestHeader) throw new ArchiveDamaged(`a header at byte ${at} is too long`);
+    const body = bytesOf(chunk, content, size) ?? (await readBytes(source, content, size));
+    if (body === undefined) throw new ArchiveDamaged('the archive ends inside a header');
+    if (type === 'x') readPax(body, more);
+    if (type === 'L') more.path = untilNul(body);
+    if (type === 'K') more.linkpath = untilNul(body);
+    at = content + paddedBytes(size);
+  }
+}
+
+/** Fields of headers before the ustar header, which count instead of its own. */
+interface LongFields {
+  path?: string;
+  linkpath?: string;
+  size?: number;
+  uid?: number;
+  gid?: number;
+  mtime?: { seconds: number; ns: number };
+}
+
+function entryOf(
+  block: Buffer,
+  typeFlag: string,
+  size: number,
+  more: LongFields,
+  offset: number,
+  contentOffset: number,
+): TarEntry {
+  const magic = block.toString('latin1', 257, 263);
+  const prefix = magic === 'ustar\0' ? untilNul(block.subarray(345, 500)) : '';
+  const plain = untilNul(block.subarray(0, 100));
+  const link = more.linkpath ?? untilNul(block.subarray(157, 257));
+  const name = more.path ?? (prefix === '' ? plain : `${prefix}/${plain}`);
+  const type = typeOf(typeFlag, name);
+  return {
+    name,
+    type,
+    size: type === 'file' || type === 'other' ? size : 0,
+    mode: numberField(block, 100, 8) & 0o7777,
+    uid: more.uid ?? numberField(block, 108, 8),
+    gid: more.gid ?? numberField(block, 116, 8),
+    mtimeS: more.mtime?.seconds ?? numberField(block, 136, 12),
+    mtimeNs: more.mtime?.ns ?? 0,
+    linkTarget: type === 'symlink' || type === 'link' ? link : null,
+    offset,
+    contentOffset,
+  };
+}
+
+function typeOf(flag: string, name: string): TarEntry['type'] {
+  if (flag === '1') return 'link';
+  if (flag === '2') return 'symlink';
+  if (flag === '5') return 'directory';
+  if (flag === '0' || flag === '\0' || flag === '7') return name.endsWith('/') ? 'directory' : 'file';
+  return 'other';
+}
+
+/** Some bytes of a chunk; undefined when it does not hold all of them. */
+function bytesOf(chunk: Chunk | undefined, offset: number, length: number): Buffer | undefined {
+  if (chunk === undefined || offset + length > chunk.start + chunk.data.length) return undefined;
+  return chunk.data.subarray(offset - chunk.start, offset + length - chunk.start);
+}
+
+/** Some bytes of the archive; undefined when it ends before the first of them. */
+async function readBytes(source: TarSource, offset: number, length: number): Promise<Buffer | undefined> {
+  const parts: Buffer[] = [];
+  for (let have = 0; have < length;) {
+    const chunk = await source.chunkAt(offset + have);
+    if (chunk === undefined) {
+      if (have === 0) return undefined;
+      throw new ArchiveDamaged('the archive ends inside a header');
+    }
+    const part = chunk.data.subarray(offset + have - chunk.start, offset + length - chunk.start);
+    parts.push(part);
+    have += part.length;
+  }
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
+}
+
+function isZero(block: Buffer): boolean {
+  return block[0] === 0 && block.every((byte) => byte === 0);
+}
+
+/** The header's checksum: the sum of its bytes, its own field taken as spaces. */
+function requireChecksum(block: Buffer, at: number): void {
+  let sum = 8 * 0x20;
+  for (let i = 0; i < 148; i += 1) sum += block[i] ?? 0;
+  for (let i = 156; i < recordBytes; i += 1) sum += block[i] ?? 0;
+  if (numberField(block, 148, 8) !== sum) throw new ArchiveDamaged(`there is no header at byte ${at}`);
+}
+
+/** An octal number, or GNU's base-256 one, whose first byte has its top bit set. */
+function numberField(block: Buffer, offset: number, length: number): number {
+  const first = block[offset] ?? 0;
+  if ((first & 0x80) === 0) {
+    const text = untilNul(block.subarray(offset, offset + length)).trim();
+    return text === '' ? 0 : parseInt(text, 8);
+  }
+  let value = first === 0xff ? -1 : first & 0x7f;
+  for (let i = offset + 1; i < offset + length; i += 1) value = value * 256 + (block[i] ?? 0);
+  return value;
+}
+
+function untilNul(bytes: Buffer): string {
+  const end = bytes.indexOf(0);
+  return bytes.toString('latin1', 0, end === -1 ? bytes.length : end);
+}
+
+/** Records `LENGTH KEY=VALUE\n` (POSIX pax, "pax Extended Header"). */
+function readPax(body: Buffer, more: LongFields): void {
+  for (let at = 0; at < body.length;) {
+    const space = body.indexOf(0x20, at);
+    const length = space === -1 ? NaN : Number(body.toString('latin1', at, space));
+    if (!Number.isInteger(length) || length <= space - at + 1 || at + length > body.length)
+      throw new ArchiveDamaged('a pax header is damaged');
+    const record = body.toString('latin1', space + 1, at + length - 1);
+    const equals = record.indexOf('=');
+    takePax(record.slice(0, equals), record.slice(equals + 1), more);
+    at += length;
+  }
+}
+
+function takePax(key: string, value: string, more: LongFields): void {
+  if (key === 'path' || key === 'linkpath') more[key] = value;
+  else if (key === 'size' || key === 'uid' || key === 'gid') more[key] = Number(value);
+  else if (key === 'mtime') more.mtime = timeOf(value);
+}
+
+/** Seconds rounded down, and the nanoseconds on top: -1.5 is -2 s and 0.5 s. */
+function timeOf(value: string): { seconds: number; ns: number } {
+  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d*))?$/.exec(value) ?? [];
+  const ns = Number(fraction.padEnd(9, '0').slice(0, 9));
+  if (sign === '') return { seconds: Number(whole), ns };
+  return ns === 0
+    ? { seconds: -Number(whole), ns: 0 }
+    : { seconds: -Number(whole) - 1, ns: 1_000_000_000 - ns };
+}

@@ -1,0 +1,22 @@
+import { readdirSync } from 'node:fs';
+import { fromText, toBytes } from '../../entry/byte-string.js';
+import { memberNameOfText } from '../../entry/member-name.js';
+import { lookAtPath } from './target-tree.js';
+
+/**
+ * True when nothing of a set can be at a target: nothing is at the places of its sources. A new file system's own
+ * `lost+found` is nothing.
+ *
+ * @param sources their paths; a set that was read from a tape may have none.
+ */
+export function isFreshTarget(target: string, sources: readonly string[]): boolean {
+  const names = sources.map((source) => memberNameOfText(source, process.platform));
+  try {
+    if (names.length === 0 || names.includes(''))
+      return readdirSync(target).every((entry) => entry === 'lost+found');
+    return names.every((name) => lookAtPath(toBytes(`${fromText(target)}/${name}`)) === undefined);
+  } catch {
+    // A file in the place of a folder above a source, say: the restore tells what is the matter.
+    return false;
+  }
+}

@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  lchownSync,
+  linkSync,
+  openSync,
+  readSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { toBytes } from '../../entry/byte-string.js';
+import { timeNs } from '../../entry/file-time.js';
+import { joinHardLink } from './finish-tree.js';
+import { timeSetter, type TimeSetter } from './set-times.js';
+import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+
+/** Nanoseconds by which a time may be off that was restored without the native part: see `fileTime`. */
+const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
+
+/**
+ * Puts members of an archive into the tree of a target, each under another name first. What is there already is looked at:
+ * the same file stays, and another one only gives way if the options say so. Throws `RestoreProblem` for what concerns one
+ * member alone.
+ */
+export class MemberPlacer {
+  /** Members with several links that are in their places now. */
+  private readonly placed = new Set<string>();
+  private readonly times: TimeSetter;
+
+  constructor(
+    private readonly tree: TargetTree,
+    private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'codec'>,
+  ) {
+    this.times = timeSetter(options.codec ?? 'auto');
+  }
+
+  /**
+   * True for a member with several links that is in its place: put there now, or by an earlier attempt or restore.
+   *
+   * @param link a second name of it, which has the same content and time.
+   */
+  holds(name: string, link: WantedMember): boolean {
+    if (this.placed.has(name)) return true;
+    try {
+      const path = this.tree.existing(name);
+      const there = lookAtPath(path);
+      if (there === undefined || !isSameFile(path, link, there)) return false;
+    } catch {
+      // Its folder is not there, or is none: the content is taken from the archive.
+      return false;
+    }
+    this.placed.add(name);
+    return true;
+  }
+
+  /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
+  putFolder({ name }: WantedMember): Unpacked['outcome'] {
+    return this.tree.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
+  }
+
+  async putSymlink(member: WantedMember): Promise<Unpacked['outcome']> {
+    const target = toBytes(member.linkTarget ?? '');
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    if (!place.folder.made) {
+      const there = lookAtPath(path);
+      if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) return 'same';
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    await this.putWhole(path, (part) => {
+      symlinkSync(target, part);
+      if (this.options.owners) lchownSync(part, member.uid, member.gid);
+      this.times.link(part, member);
+    });
+    return 'restored';
+  }
+
+  /** A second name of a member that is in its place: a link to it. */
+  async putLink(member: WantedMember, of: string): Promise<Unpacked['outcome']> {
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    const existing = this.tree.existing(of);
+    const there = place.folder.made ? undefined : lookAtPath(path);
+    if (there !== undefined) {
+      if (there.ino === lookAtPath(existing)?.ino) return 'same';
+      if (isSameFile(path, member, there)) {
+        // Restored by itself before: it becomes a link, where that changes nothing else of it, and it may be replaced.
+        if (this.options.overwrite === 'always') joinHardLink(this.tree, member.name, of);
+        return 'same';
+      }
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    await this.putWhole(path, (part) => linkSync(existing, part));
+    return 'restored';
+  }
+
+  /** @param write writes the content, and throws if it is not what was backed up. */
+  async putFile(member: WantedMember, write: (fd: number) => Promise<void>): Promise<Unpacked['outcome']> {
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    if (!place.folder.made) {
+      const there = lookAtPath(path);
+      if (there !== undefined && isSameFile(path, member, there)) {
+        this.noteLink(member);
+        return 'same';
+      }
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    await this.putWhole(path, async (part) => {
+      const fd = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+      try {
+        await write(fd);
+        // The owner first: a change of owner takes the set-user-id bit away.
+        if (this.options.owners) fchownSync(fd, member.uid, member.gid);
+        fchmodSync(fd, member.mode);
+        this.times.open(fd, member);
+      } finally {
+        closeSync(fd);
+      }
+    });
+    this.noteLink(member);
+    return 'restored';
+  }
+
+  private noteLink({ name, nlink }: WantedMember): void {
+    if (nlink > 1) this.placed.add(name);
+  }
+
+  /** Undefined when the member may take the place of what is there; throws when it must not. */
+  private mayReplace(
+    member: WantedMember,
+    there: ReturnType<typeof lookAtPath>,
+  ): Unpacked['outcome'] | undefined {
+    if (there === undefined) return undefined;
+    this.tree.requireOther(there);
+    if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
+    if (this.options.overwrite === 'always') return undefined;
+    if (this.options.overwrite === 'never')
+      throw new RestoreProblem('something else is in its place already (see --overwrite)');
+    return timeNs(member) > there.mtimeNs ? undefined : 'kept';
+  }
+
+  /** Makes an entry under another name, and gives it its own when it is whole; nothing is left of one that fails. */
+  private async putWhole(path: Buffer, make: (part: Buffer) => void | Promise<void>): Promise<void> {
+    const part = this.tree.partBeside(path);
+    try {
+      await make(part);
+      this.publish(part, path);
+    } catch (error) {
+      removeQuietly(part);
+      throw error;
+    }
+  }
+
+  /** Gives a whole file its name. Without leave to overwrite, nothing that came there meanwhile is replaced. */
+  private publish(part: Buffer, path: Buffer): void {
+    if (this.options.overwrite === 'never') {
+      try {
+        linkSync(part, path);
+        unlinkSync(part);
+        return;
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        if (code === 'EEXIST') throw new RestoreProblem('something else came into its place meanwhile');
+        // A file system without hard links, or a link that may not be linked.
+        if (lookAtPath(path) !== undefined) throw error;
+      }
+    }
+    renameSync(part, path);
+  }
+}
+
+/** True when the file at a path is the member already: its time, and its bytes. */
+function isSameFile(
+  path: Buffer,
+  member: WantedMember,
+  there: NonNullable<ReturnType<typeof lookAtPath>>,
+): boolean {
+  if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
+  const apart = there.mtimeNs - timeNs(member);
+  if (apart > timeError(member) || apart < -timeError(member)) return false;
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(256 * 1024);
+    for (;;) {
+      const bytes = readSync(fd, buffer, 0, buffer.length, null);
+      if (bytes === 0) break;
+      hash.update(buffer.subarray(0, bytes));
+    }
+    return hash.digest('hex') === member.sha256;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function removeQuietly(path: Buffer): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not made, or it has its final name.
+  }
+}

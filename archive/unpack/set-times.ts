@@ -1,0 +1,31 @@
+import { futimesSync, lutimesSync } from 'node:fs';
+import { fileTime } from '../../entry/file-time.js';
+import type { CodecChoice } from '../../entry/archive-format.js';
+import type { PackedMember } from '../../entry/member.js';
+import { loadAddon } from '../../native/addon.js';
+
+type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
+
+/** Gives what is restored its time of modification; as that of access too. Both throw what the system says against it. */
+export interface TimeSetter {
+  open(fd: number, times: Times): void;
+  /** Of a symbolic link itself. */
+  link(path: Buffer, times: Times): void;
+}
+
+const nothing = new Uint8Array();
+
+/** Exact to the nanosecond with the native part; without it, as exact as `node:fs` is (`fileTime`). */
+export function timeSetter(choice: CodecChoice): TimeSetter {
+  const setTimes = choice === 'zlib' ? undefined : loadAddon()?.setTimes;
+  return {
+    open(fd, times) {
+      if (setTimes?.(fd, nothing, times.mtimeS, times.mtimeNs) !== true)
+        futimesSync(fd, fileTime(times), fileTime(times));
+    },
+    link(path, times) {
+      if (setTimes?.(-1, path, times.mtimeS, times.mtimeNs) !== true)
+        lutimesSync(path, fileTime(times), fileTime(times));
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { Worker } from 'node:worker_threads';
+import { SideError, type Side } from '../../config/sides.js';
+import type { ArchiveFacts } from './unpack.js';
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+
+/** To the thread: a page of wanted members, or the end of them. */
+export type UnpackCommand = { page: WantedMember[] } | { end: true };
+
+/** From the thread. */
+export interface UnpackReport {
+  /** It wants the next page. */
+  ready?: true;
+  batch?: Unpacked[];
+  /** Bytes of content so far. */
+  bytes?: number;
+  done?: ArchiveFacts;
+  failed?: {
+    message: string;
+    code: string | undefined;
+    path: string | undefined;
+    /** Undefined for what was met at no side. */
+    side: Side | undefined;
+    damaged: boolean;
+  };
+}
+
+export interface UnpackThreadData extends UnpackOptions {
+  stopFlag: SharedArrayBuffer;
+}
+
+export interface ThreadedUnpack extends UnpackOptions {
+  /** Wanted members, ascending by their offset; read page by page, as fast as they are taken out. */
+  pages: AsyncIterable<WantedMember[]>;
+  /** Ends the work within a block of 1 MiB; the promise is rejected with the signal's reason. */
+  signal: AbortSignal;
+  onBatch(batch: Unpacked[]): void;
+  onProgress(bytes: number): void;
+}
+
+/** The archive cannot be opened, or not be read at all; the message is a part of a sentence. */
+export class ArchiveUnreadable extends Error {}
+
+/** A small young generation: most of what the thread holds is garbage of its last blocks. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
+
+/**
+ * Takes members out of an archive in a thread of its own, so that this one can heartbeat. Resolves when every page was
+ * taken; what failed is in the batches. An error of the system keeps its side and its `code` (`ENOSPC`).
+ */
+export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFacts> {
+  const { pages, signal, onBatch, onProgress, ...options } = unpack;
+  signal.throwIfAborted();
+  const stopFlag = new SharedArrayBuffer(4);
+  const workerData: UnpackThreadData = { ...options, stopFlag };
+  const thread = new Worker(new URL('./unpack-thread.js', import.meta.url), { workerData, resourceLimits });
+  const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
+  const iterator = pages[Symbol.asyncIterator]();
+  const send = (command: UnpackCommand) => thread.postMessage(command);
+  const stop = () => {
+    Atomics.store(new Int32Array(stopFlag), 0, 1);
+    // A thread that waits for its next page does not look at the flag.
+    send({ end: true });
+  };
+  signal.addEventListener('abort', stop);
+  let feeding = Promise.resolve();
+  try {
+    return await new Promise<ArchiveFacts>((resolve, reject) => {
+      const fail = (error: unknown) => {
+        stop();
+        reject(error instanceof Error ? error : new Error('a page could not be read', { cause: error }));
+      };
+      const feed = async () => {
+        const next = await iterator.next();
+        send(next.done === true ? { end: true } : { page: next.value });
+      };
+      thread.on('message', (report: UnpackReport) => {
+        try {
+          if (report.batch !== undefined) onBatch(report.batch);
+          if (report.bytes !== undefined) onProgress(report.bytes);
+        } catch (error) {
+          fail(error);
+        }
+        if (report.ready === true) feeding = feed().catch(fail);
+        if (report.done !== undefined) resolve(report.done);
+        if (report.failed !== undefined) {
+          const { message, damaged, code, path, side } = report.failed;
+          if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
+          else if (damaged) reject(new ArchiveUnreadable(message));
+          else if (side !== undefined && code !== undefined)
+            reject(new SideError(side, { message, code, path }));
+          else reject(Object.assign(new Error(message), { code, path }));
+        }
+      });
+      thread.once('error', reject);
+      thread.once('exit', () => reject(new Error('the unpacking thread ended early')));
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await ended;
+    await feeding;
+    await iterator.return?.();
+  }
+}

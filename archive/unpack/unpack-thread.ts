@@ -1,0 +1,48 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { sideOf } from '../../config/sides.js';
+import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { Unpacker, type ArchiveFacts } from './unpack.js';
+import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
+import { threadCommands } from '../threads/thread-commands.js';
+
+/** Milliseconds between two reports of progress. */
+const reportEveryMs = 200;
+/** Members of one step: what is reported together. */
+const stepMembers = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('unpack-thread.js runs as a worker thread only');
+const report = (message: UnpackReport) => port.postMessage(message);
+const nextCommand = threadCommands<UnpackCommand>(port);
+
+async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
+  const stop = new Int32Array(options.stopFlag);
+  const unpacker = await Unpacker.open(options, () => Atomics.load(stop, 0) === 1);
+  const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
+  try {
+    report({ ready: true });
+    for (;;) {
+      const command = await nextCommand();
+      if ('end' in command) return await unpacker.archiveFacts();
+      // The next page is fetched while this one is worked on.
+      report({ ready: true });
+      for (let at = 0; at < command.page.length; at += stepMembers) {
+        report({ batch: await unpacker.take(command.page.slice(at, at + stepMembers)) });
+        // Lets the timer run; the work between is mostly synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  } finally {
+    clearInterval(timer);
+    unpacker.close();
+  }
+}
+
+try {
+  report({ done: await unpack(workerData as UnpackThreadData) });
+} catch (error) {
+  const { message, code, path } = error as NodeJS.ErrnoException;
+  const damaged = error instanceof ArchiveDamaged;
+  report({ failed: { message, code, path, side: sideOf(error), damaged } });
+}
+port.close();

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import { IndexedReader, StreamReader, endsInside, type TarSource } from '../blocks/block-reader.js';
+import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { systemErrorCode } from '../../config/failures.js';
+import { onSide, onSideSync, sideOf } from '../../config/sides.js';
+import { toText } from '../../entry/byte-string.js';
+import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
+import { MemberPlacer } from './member-placer.js';
+import { unsafeName } from '../../entry/member-name.js';
+import { writeAll } from '../pack/output-file.js';
+import { readEntry, type TarEntry } from '../tar/tar-entry.js';
+import { paddedBytes } from '../tar/tar-header.js';
+import { RestoreProblem, TargetTree } from './target-tree.js';
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+
+/** Thrown when `shouldStop` says so. */
+export class UnpackStopped extends Error {}
+
+/** What is known of an archive file besides its members. */
+export interface ArchiveFacts {
+  /** SHA-256 in hex, when it was read whole; undefined when it was not, or could not be. */
+  sha256: string | undefined;
+  /** What of it could not be read, in parts of sentences. */
+  unreadable: readonly string[];
+}
+
+/**
+ * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
+ * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing
+ * is synchronous, so it belongs in a thread of its own.
+ */
+export class Unpacker {
+  /** Bytes of content done so far. */
+  bytes = 0;
+  private readonly source: TarSource;
+  private readonly tree: TargetTree | undefined;
+  private readonly placer: MemberPlacer | undefined;
+
+  /** Throws `FormatUnsupported` where there is no zstd. */
+  static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
+    const { format = 'gzip', codec = 'auto' } = options;
+    return new Unpacker(options, shouldStop, await openDecompressor(format, codec));
+  }
+
+  private constructor(
+    private readonly options: UnpackOptions,
+    private readonly shouldStop: () => boolean,
+    private readonly decompressor: Decompressor,
+  ) {
+    const { archivePath, index, target, inFlight } = options;
+    this.source =
+      index === undefined
+        ? new StreamReader(archivePath, decompressor)
+        : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
+    try {
+      this.tree = onSideSync('target', () =>
+        target === null ? undefined : new TargetTree(target, options.job, options.own),
+      );
+    } catch (error) {
+      this.source.close();
+      throw error;
+    }
+    this.placer = this.tree === undefined ? undefined : new MemberPlacer(this.tree, options);
+  }
+
+  /** What is found of the archive file itself, when it is read whole to compare it. */
+  async archiveFacts(): Promise<ArchiveFacts> {
+    if (!(this.source instanceof IndexedReader)) return { sha256: undefined, unreadable: [] };
+    const sha256 = this.options.target === null ? await this.source.sha256() : undefined;
+    return { sha256, unreadable: this.source.unreadable };
+  }
+
+  /** Takes out some members, ascending by their offset. Resolves to what became of them, in their order. */
+  async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
+    for (const { offset, size, type } of members)
+      this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
+    const taken: Unpacked[] = [];
+    for (const member of members) {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      taken.push(await this.takeOne(member));
+    }
+    return taken;
+  }
+
+  close(): void {
+    this.tree?.close();
+    this.source.close();
+  }
+
+  private async takeOne(member: WantedMember): Promise<Unpacked> {
+    const { name } = member;
+    try {
+      const unsafe = unsafeName(name);
+      if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
+      const outcome = await this.put(member, await this.entryOf(member));
+      return { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
+    } catch (error) {
+      return this.failureOf(name, error);
+    }
+  }
+
+  /** Throws the error again when it concerns more than this member. */
+  private failureOf(name: string, error: unknown): Unpacked {
+    if (error instanceof RestoreProblem) return failed(name, error.message);
+    if (error instanceof ArchiveDamaged)
+      return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
+    if (sideOf(error) !== 'target') throw error;
+    // A bad place of the target's disk costs what was to lie there; a disk that takes nothing at all is another matter.
+    if (systemErrorCode(error) === 'EIO') onSideSync('target', () => this.tree?.probe());
+    return failed(name, problemOf(error));
+  }
+
+  /** The member's headers, which must say what the catalog says. */
+  private async entryOf(member: WantedMember): Promise<TarEntry> {
+    const entry = await readEntry(this.source, member.offset);
+    if (entry?.type === 'link' && entry.linkTarget !== member.linkTarget)
+      throw new ArchiveDamaged(`at byte ${member.offset} is a link to another file than the catalog says`);
+    if (entry === undefined) throw new ArchiveDamaged(`it ends before byte ${member.offset}`);
+    const sameType = entry.type === member.type || (entry.type === 'link' && member.type === 'file');
+    const plain = (name: string) => name.replace(/\/$/, '');
+    if (
+      !sameType ||
+      plain(entry.name) !== plain(member.name) ||
+      (entry.type === 'file' && entry.size !== member.size)
+    )
+      throw new ArchiveDamaged(
+        `at byte ${member.offset} is ${entry.type} ${toText(entry.name)} and not what the catalog says`,
+      );
+    return entry;
+  }
+
+  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
+    const { placer } = this;
+    if (member.type === 'directory')
+      return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
+    if (member.type === 'symlink')
+      return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
+    if (entry.type === 'link') return this.putLink(member);
+    return this.putFile(member, entry.contentOffset, this.source);
+  }
+
+  /** A second name of a file of this archive: a link to it, if it was restored; else its content, once more. */
+  private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
+    const { linkTarget: of, linkOffset } = member;
+    if (of === null || linkOffset === null)
+      throw new ArchiveDamaged('the file that it is a link to is not known');
+    const { placer } = this;
+    if (placer === undefined) return 'restored';
+    if (!onSideSync('target', () => placer.holds(of, member))) return this.putContentOf(member, linkOffset);
+    return onSide('target', () => placer.putLink(member, of));
+  }
+
+  /** The content lies before this member in the archive, where this reader may be past it: it is read by another. */
+  private async putContentOf(member: WantedMember, first: number): Promise<Unpacked['outcome']> {
+    const { archivePath, index } = this.options;
+    const source =
+      index === undefined
+        ? new StreamReader(archivePath, this.decompressor)
+        : new IndexedReader(archivePath, this.decompressor, index, 2);
+    try {
+      const entry = await readEntry(source, first);
+      if (entry?.type !== 'file' || entry.size !== member.size)
+        throw new ArchiveDamaged(`the file that it is a link to is not at byte ${first}`);
+      return await this.putFile(member, entry.contentOffset, source);
+    } finally {
+      source.close();
+    }
+  }
+
+  private async putFile(
+    member: WantedMember,
+    contentOffset: number,
+    source: TarSource,
+  ): Promise<Unpacked['outcome']> {
+    const { placer } = this;
+    // What the copy meets on the tape has its side already.
+    if (placer !== undefined)
+      return onSide('target', () =>
+        placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd)),
+      );
+    await this.copy(member, contentOffset, source, undefined);
+    return 'restored';
+  }
+
+  /** Writes a member's content and compares its hash. */
+  private async copy(
+    member: WantedMember,
+    contentOffset: number,
+    source: TarSource,
+    fd: number | undefined,
+  ): Promise<void> {
+    const hash = createHash('sha256');
+    let at = contentOffset;
+    const end = contentOffset + member.size;
+    while (at < end) {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      const chunk = await source.chunkAt(at);
+      if (chunk === undefined) throw endsInside(at);
+      const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
+      hash.update(part);
+      if (fd !== undefined) writeAll(fd, part);
+      at += part.length;
+      this.bytes += part.length;
+    }
+    if (member.sha256 !== null && hash.digest('hex') !== member.sha256)
+      throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
+  }
+}
+
+function failed(name: string, reason: string): Unpacked {
+  return { name, outcome: 'failed', bytes: 0, reason };
+}
+
+/** Errors of the target that concern this one entry; every other one (a full disk, a dead mount) fails the attempt. */
+const onlyThis: Record<string, string> = {
+  EIO: 'the disk of the target fails where it was to be written',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  ENAMETOOLONG: 'its name or path is too long here',
+  EILSEQ: 'the file system of the target refuses this name',
+  EINVAL: 'the file system of the target refuses this name or its times',
+  ENOTDIR: 'something that is no folder stands in its way',
+  ELOOP: 'a symbolic link stands in its way',
+  ENOENT: 'a folder above it went away',
+  EEXIST: 'something else is in its place',
+  EISDIR: 'a folder of the target is in its place',
+  EFBIG: 'it is larger than the file system of the target allows',
+  EMLINK: 'it has more links than the file system of the target allows',
+  EOVERFLOW: 'its owner or time does not fit the file system of the target',
+};
+
+function problemOf(error: unknown): string {
+  const code = systemErrorCode(error) ?? '';
+  const words = onlyThis[code];
+  if (words === undefined) throw error;
+  return `${words} (${code})`;
+}

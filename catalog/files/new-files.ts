@@ -1,0 +1,209 @@
+import type { EntryStats } from '../../entry/entry-stats.js';
+import { CompiledQuery } from 'kysely';
+import { executeMany } from '../connection.js';
+import type { NewFile } from './files.js';
+import type { Catalog } from '../open-catalog.js';
+import type { EntryType, FileState } from '../schema.js';
+
+/** What most rows have no value in. */
+export type RareColumns = Partial<
+  Pick<
+    NewFile,
+    'held_set' | 'held_group' | 'link_target' | 'hard_link_of' | 'reason' | 'sha256' | 'tar_offset'
+  >
+>;
+
+export interface ScannedFile {
+  /** Member name, a byte string. */
+  name: string;
+  type: EntryType;
+  state: FileState;
+  group: number;
+  size: number;
+  stats: EntryStats | undefined;
+  rare: RareColumns | undefined;
+}
+
+const commonColumns = [
+  ...(['set_id', 'path', 'type', 'state', 'dev', 'ino', 'group_no', 'size'] as const),
+  ...(['mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'mode', 'uid', 'gid', 'nlink', 'name_at'] as const),
+] as const;
+const rareColumns = [
+  ...(['held_set', 'held_group', 'link_target', 'hard_link_of', 'reason', 'sha256', 'tar_offset'] as const),
+] as const;
+
+function insertOf(columns: readonly string[]): CompiledQuery {
+  const marks = columns.map(() => '?').join(', ');
+  return CompiledQuery.raw(
+    `insert into files (${columns.join(', ')}) values (${marks}) on conflict do nothing`,
+  );
+}
+
+const insertCommon = insertOf(commonColumns);
+const insertRare = insertOf([...commonColumns, ...rareColumns]);
+
+/** Of a row, in this order: as `commonColumns` from `group_no` on, then device, inode, and the end of its name. */
+const numbersPerRow = 14;
+const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other'];
+const states: readonly FileState[] = ['planned', 'packed', 'skipped', 'unchanged'];
+
+/** Rows of the scan as plain data, which a thread can hand to another without a copy. */
+export interface PackedFiles {
+  rows: number;
+  /** `numbersPerRow` for each row. */
+  numbers: Float64Array;
+  /** For each row: index of its type, times four, and index of its state. */
+  kinds: Uint8Array;
+  /** Member names, one after the other. */
+  names: Uint8Array;
+  /** By row. */
+  rare: Map<number, RareColumns & { dev?: string; ino?: string }>;
+}
+
+function emptyBatch(capacity: number): PackedFiles {
+  return {
+    rows: 0,
+    numbers: new Float64Array(capacity * numbersPerRow),
+    kinds: new Uint8Array(capacity),
+    names: new Uint8Array(capacity * nameBytes),
+    rare: new Map(),
+  };
+}
+
+/** Bytes of a name that a batch begins with room for. */
+const nameBytes = 128;
+
+/** Gathers rows of the scan: few arrays, since a million small objects would cost more than the walk. */
+export class FileBatch {
+  private packed: PackedFiles;
+  private names: Buffer;
+  private named = 0;
+  private readonly spare: PackedFiles[] = [];
+
+  constructor(private readonly capacity: number) {
+    this.packed = emptyBatch(capacity);
+    this.names = bufferOf(this.packed.names);
+  }
+
+  get rows(): number {
+    return this.packed.rows;
+  }
+
+  get isFull(): boolean {
+    return this.packed.rows >= this.capacity;
+  }
+
+  /** Adds a row; there must be room. */
+  add({ name, type, state, group, size, stats, rare }: ScannedFile): void {
+    const { packed } = this;
+    const row = packed.rows;
+    packed.rows += 1;
+    packed.kinds[row] = types.indexOf(type) * 4 + states.indexOf(state);
+    if (rare !== undefined) packed.rare.set(row, rare);
+    const { numbers } = packed;
+    const at = row * numbersPerRow;
+    numbers[at] = group;
+    numbers[at + 1] = size;
+    if (stats === undefined) {
+      numbers.fill(0, at + 2, at + 13);
+      numbers[at + 9] = 1;
+    }
+    numbers[at + 10] = name.lastIndexOf('/', name.length - 2) + 2;
+    numbers[at + 13] = this.addName(name);
+    if (stats === undefined) return;
+    numbers[at + 2] = stats.mtimeS;
+    numbers[at + 3] = stats.mtimeNs;
+    numbers[at + 4] = stats.ctimeS;
+    numbers[at + 5] = stats.ctimeNs;
+    numbers[at + 6] = stats.mode & 0o7777;
+    numbers[at + 7] = stats.uid;
+    numbers[at + 8] = stats.gid;
+    numbers[at + 9] = type === 'file' ? stats.nlink : 1;
+    numbers[at + 11] = Number(stats.dev);
+    numbers[at + 12] = Number(stats.ino);
+    if (typeof stats.ino === 'bigint' || typeof stats.dev === 'bigint')
+      this.addInode(row, String(stats.dev), String(stats.ino));
+  }
+
+  /** Numbers that are too large for a double go with the rare columns. */
+  private addInode(row: number, dev: string, ino: string): void {
+    const { numbers, rare } = this.packed;
+    const at = row * numbersPerRow + 11;
+    if (String(numbers[at]) === dev && String(numbers[at + 1]) === ino) return;
+    rare.set(row, { ...rare.get(row), dev, ino });
+  }
+
+  /** @returns the end of the name. */
+  private addName(name: string): number {
+    if (this.named + name.length > this.names.length) {
+      const larger = new Uint8Array(2 * (this.named + name.length));
+      larger.set(this.names.subarray(0, this.named));
+      this.packed.names = larger;
+      this.names = bufferOf(larger);
+    }
+    this.named += this.names.write(name, this.named, 'latin1');
+    return this.named;
+  }
+
+  /** What was added since the last call. */
+  take(): PackedFiles {
+    const taken = this.packed;
+    this.packed = this.spare.pop() ?? emptyBatch(this.capacity);
+    this.names = bufferOf(this.packed.names);
+    this.named = 0;
+    return taken;
+  }
+
+  /** Gives a batch back that is done with, so that its memory is used again. */
+  giveBack(packed: PackedFiles): void {
+    this.spare.push({ ...packed, rows: 0, rare: new Map() });
+  }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Adds rows of the scan in the caller's transaction; a row that is there already stays as it is. */
+export async function insertPacked(tx: Catalog, setId: string, packed: PackedFiles): Promise<void> {
+  // In the order of the table, since that costs the least: runs of rows that take the same statement.
+  for (let from = 0; from < packed.rows;) {
+    const isRare = packed.rare.has(from);
+    let to = from + 1;
+    while (to < packed.rows && packed.rare.has(to) === isRare) to += 1;
+    await executeMany(tx, isRare ? insertRare : insertCommon, parametersOf(setId, packed, from, to));
+    from = to;
+  }
+}
+
+/** The parameters of each row, in one list that is used again for the next. */
+function* parametersOf(setId: string, packed: PackedFiles, from: number, to: number): Generator<unknown[]> {
+  const { numbers, kinds, rare } = packed;
+  const names = bufferOf(packed.names);
+  const parameters: unknown[] = [setId];
+  let dev = NaN;
+  let start = from === 0 ? 0 : (numbers[from * numbersPerRow - 1] ?? 0);
+  for (let row = from; row < to; row += 1) {
+    const first = row * numbersPerRow;
+    const end = numbers[first + 13] ?? 0;
+    const kind = kinds[row] ?? 0;
+    parameters[1] = names.subarray(start, end);
+    parameters[2] = types[kind >> 2];
+    parameters[3] = states[kind & 3];
+    if (numbers[first + 11] !== dev) {
+      dev = numbers[first + 11] ?? 0;
+      parameters[4] = String(dev);
+    }
+    parameters[5] = String(numbers[first + 12]);
+    for (let i = 0; i < 11; i += 1) parameters[6 + i] = numbers[first + i];
+    const more = rare.get(row);
+    if (more !== undefined) {
+      if (more.dev !== undefined) [parameters[4], dev] = [more.dev, NaN];
+      if (more.ino !== undefined) parameters[5] = more.ino;
+      for (const [i, column] of rareColumns.entries())
+        parameters[commonColumns.length + i] = more[column] ?? null;
+    }
+    yield parameters;
+    start = end;
+  }
+}

@@ -1,0 +1,155 @@
+import { fromBytes, toBytes } from '../../entry/byte-string.js';
+import { namesAbove } from '../../entry/member-name.js';
+import { foldersAbove, selectionFilter, type Selection } from '../../entry/selection.js';
+import { filePageSize } from './files.js';
+import type { FileRow } from '../rows.js';
+import type { Catalog } from '../open-catalog.js';
+
+/** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */
+interface NameRange {
+  from?: string | undefined;
+  before?: string | undefined;
+}
+
+/** An archive, and the first and last name of what it holds. */
+export interface WithinArchive {
+  setId: string;
+  group: number;
+  first: Uint8Array;
+  last: Uint8Array;
+}
+
+/** Comes after every name that begins with `prefix/`, and before all others that come after those. */
+const afterFolder = (name: string) => `${name}0`;
+
+/**
+ * Rows of a set that a selection wants, in the order of the archive, in pages. With names alone it reads just their
+ * ranges of the primary key; with globs it looks at every row.
+ *
+ * @param within only what one archive holds.
+ */
+export function selectedFiles(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  within: WithinArchive | undefined,
+): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, setId, selection, { within });
+}
+
+/** The same, but only files that are hard links to a file of an earlier archive. */
+export function selectedHardLinks(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, setId, selection, { hardLinks: true });
+}
+
+/** What of the rows in a range is asked for. */
+interface RowFilter {
+  within?: WithinArchive | undefined;
+  hardLinks?: boolean;
+}
+
+async function* selectedRows(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  filter: RowFilter,
+): AsyncGenerator<FileRow[]> {
+  const wanted = selectionFilter(selection);
+  for (const range of rangesOf(selection)) {
+    for await (const page of filesInRange(db, setId, range, filter)) {
+      const selected = page.filter((row) => wanted(fromBytes(row.path)));
+      if (selected.length > 0) yield selected;
+    }
+  }
+}
+
+function rangesOf({ names, globs }: Selection): NameRange[] {
+  if (globs.length > 0 || names.length === 0) return [{}];
+  const ranges: NameRange[] = [];
+  for (const name of outermostNames(names)) {
+    // The file of that name, then the folder and what is in it: names of siblings (`a-b`) can lie between `a` and `a/`.
+    ranges.push({ from: name, before: `${name}\0` });
+    ranges.push({ from: `${name}/`, before: afterFolder(name) });
+  }
+  return ranges.sort((a, b) => ((a.from ?? '') < (b.from ?? '') ? -1 : 1));
+}
+
+/** Names that are not below another one of the list. */
+function outermostNames(names: readonly string[]): string[] {
+  const all = new Set(names);
+  return [...all].filter((name) => ![...namesAbove(name)].some((above) => all.has(above)));
+}
+
+async function* filesInRange(
+  db: Catalog,
+  setId: string,
+  { from, before }: NameRange,
+  { within, hardLinks = false }: RowFilter,
+): AsyncGenerator<FileRow[]> {
+  let after: Uint8Array | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .orderBy('path')
+      .limit(filePageSize);
+    if (hardLinks) query = query.where('hard_link_of', 'is not', null);
+    if (within !== undefined) {
+      query = query.where('path', '<=', within.last);
+      query =
+        within.setId === setId
+          ? query.where('group_no', '=', within.group).where('held_set', 'is', null)
+          : query.where('held_set', '=', within.setId).where('held_group', '=', within.group);
+    }
+    if (before !== undefined) query = query.where('path', '<', toBytes(before));
+    if (after !== undefined) query = query.where('path', '>', after);
+    else {
+      if (from !== undefined) query = query.where('path', '>=', toBytes(from));
+      if (within !== undefined) query = query.where('path', '>=', within.first);
+    }
+    const page = await query.execute();
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    if (page.length < filePageSize) return;
+    after = last.path;
+  }
+}
+
+/**
+ * Folders of a selection, those above its names too, children before their parents; in pages. With globs it is every folder,
+ * since any may be above a file that they match.
+ */
+export async function* selectedFolders(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+): AsyncGenerator<FileRow[]> {
+  const wanted = selectionFilter(selection);
+  const above = new Set(foldersAbove(selection));
+  let before: Uint8Array | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .where('type', '=', 'directory')
+      .where('state', '=', 'packed')
+      .orderBy('path', 'desc')
+      .limit(filePageSize);
+    if (before !== undefined) query = query.where('path', '<', before);
+    const page = await query.execute();
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page.filter(
+      (row) => selection.globs.length > 0 || wanted(fromBytes(row.path)) || above.has(fromBytes(row.path)),
+    );
+    if (page.length < filePageSize) return;
+    before = last.path;
+  }
+}

@@ -1,0 +1,82 @@
+import type { Insertable } from 'kysely';
+import { recordEvents, type GroupEvent } from '../groups/events.js';
+import { nameGroup } from '../groups/group-names.js';
+import { insertPacked, type PackedFiles } from './new-files.js';
+import type { Catalog } from '../open-catalog.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import type { GroupsTable } from '../schema.js';
+
+export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
+
+/** What one commit of a scan writes; plain data. */
+export interface ScanBatch {
+  setId: string;
+  files: PackedFiles;
+  /** Groups that are complete with this batch. */
+  closed: NewGroup[];
+  /** The group that the scan goes on with. */
+  open: NewGroup | undefined;
+}
+
+/** Where the scan's batches go, in their order. */
+export interface BatchWriter {
+  /**
+   * Takes a batch; when it has taken enough, waits until one is committed.
+   *
+   * @returns files of a batch that is committed, whose memory is free again.
+   */
+  write(batch: ScanBatch): Promise<PackedFiles | undefined>;
+  /** Waits until all is committed. */
+  idle(): Promise<void>;
+}
+
+/** Writes in this thread. */
+export function directWriter(catalog: Catalog): BatchWriter {
+  return {
+    write: async (batch) => {
+      await writeBatch(catalog, batch);
+      return batch.files;
+    },
+    idle: async () => undefined,
+  };
+}
+
+/** The memory of a batch's files, to be handed to another thread. */
+export function arraysOf({ numbers, kinds, names }: PackedFiles): ArrayBuffer[] {
+  return [numbers, kinds, names].map((array) => array.buffer as ArrayBuffer);
+}
+
+/** Commits a batch: files, groups, the names of those that are complete, and their `planned` events. */
+export async function writeBatch(catalog: Catalog, { setId, files, closed, open }: ScanBatch): Promise<void> {
+  const events: GroupEvent[] = closed.map((group) => ({
+    setId,
+    group: group.no,
+    stage: 'planned',
+    bytes: group.bytes,
+    detail: `${counted(group.entries, 'entry', 'entries')}${group.unchanged === 0 ? '' : `, ${shownNumber(group.unchanged)} of them unchanged`}`,
+  }));
+  await catalog.transaction().execute(async (tx) => {
+    for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);
+    await insertPacked(tx, setId, files);
+    for (const { no, first_path: first, last_path: last } of closed)
+      await nameGroup(tx, { setId, no, first, last });
+    await recordEvents(tx, events);
+  });
+}
+
+async function putGroup(tx: Catalog, group: NewGroup): Promise<void> {
+  await tx
+    .insertInto('groups')
+    .values(group)
+    .onConflict((conflict) =>
+      conflict.columns(['set_id', 'no']).doUpdateSet({
+        state: group.state,
+        bytes: group.bytes,
+        entries: group.entries,
+        unchanged: group.unchanged,
+        last_path: group.last_path,
+        direct: group.direct ?? 0,
+      }),
+    )
+    .execute();
+}

@@ -1,0 +1,103 @@
+import { executeMany } from '../connection.js';
+import type { Catalog } from '../open-catalog.js';
+import { ofTheEnd } from './read-results.js';
+import type { RetrievalRow } from '../rows.js';
+
+/** An entry of a restore's target that was there before. */
+export interface ExistingEntry {
+  path: Uint8Array;
+  ino: string;
+}
+
+/**
+ * Notes entries that a look at the target has found. They count only if that look is the first to end (`endLook`): so a look
+ * that is run again, or goes on after its attempt was given up, never counts what the restore itself has made.
+ */
+export async function noteExisting(
+  catalog: Catalog,
+  id: string,
+  look: string,
+  entries: readonly ExistingEntry[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  await catalog.transaction().execute(async (tx) => {
+    const insert = tx
+      .insertInto('retrieval_existing')
+      .values({ retrieval_id: id, look, path: new Uint8Array(), ino: '' })
+      .onConflict((conflict) => conflict.doNothing())
+      .compile();
+    await executeMany(
+      tx,
+      insert,
+      entries.map(({ path, ino }) => [id, look, path, ino]),
+    );
+  });
+}
+
+/** Ends a look at the target; the first one that ends counts. `look` empty: nothing of what is there has to be kept. */
+export async function endLook(catalog: Catalog, id: string, look: string): Promise<void> {
+  await catalog
+    .updateTable('retrievals')
+    .set({ looked: look })
+    .where('id', '=', id)
+    .where('looked', 'is', null)
+    .execute();
+}
+
+/** Forgets what was there before a restore: it has ended, and changes nothing any more. */
+export async function forgetExisting(catalog: Catalog, id: string): Promise<void> {
+  await catalog.deleteFrom('retrieval_existing').where('retrieval_id', '=', id).execute();
+}
+
+type Looked = Pick<RetrievalRow, 'id' | 'looked'>;
+
+/** The inode that was at a place before the restore; undefined when nothing was. */
+export async function existingAt(
+  db: Catalog,
+  { id, looked }: Looked,
+  path: Uint8Array,
+): Promise<string | undefined> {
+  if (looked === null || looked === '') return undefined;
+  const row = await db
+    .selectFrom('retrieval_existing')
+    .select('ino')
+    .where('retrieval_id', '=', id)
+    .where('look', '=', looked)
+    .where('path', '=', path)
+    .executeTakeFirst();
+  return row?.ino;
+}
+
+/**
+ * The restore that was asked for with the same words before, if it ended without finishing its folders: those that it made are
+ * as private as it has left them, and are taken for this one's.
+ */
+export async function unfinishedBefore(db: Catalog, row: RetrievalRow): Promise<Looked | undefined> {
+  const before = await db
+    .selectFrom('retrievals')
+    .select(['id', 'looked', 'state'])
+    .where('kind', '=', 'restore')
+    .where('subject', '=', row.subject)
+    .where('target', 'is', row.target)
+    .where('selection', '=', row.selection)
+    .where('id', '!=', row.id)
+    .where('looked', 'is not', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
+  if (before === undefined) return undefined;
+  if (before.state === 'failed' || before.state === 'cancelled') return before;
+  if (before.state !== 'incomplete') return undefined;
+  return (await hasEndProblems(db, before.id)) ? before : undefined;
+}
+
+async function hasEndProblems(db: Catalog, id: string): Promise<boolean> {
+  const found = await db
+    .selectFrom('retrieval_problems')
+    .select('id')
+    .where('retrieval_id', '=', id)
+    .where('no', '=', ofTheEnd)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}

@@ -1,0 +1,80 @@
+import { TapeflowFailure } from '../../config/failures.js';
+import type { Catalog } from '../open-catalog.js';
+import { planCopies } from './plan-copies.js';
+import { planVerify } from './plan-retrieval.js';
+import { nothingOnTape, subjectOf } from './reading-subject.js';
+import { insertRetrieval, unfinishedLike, type NewRetrieval } from './retrievals.js';
+import type { RetrievalRow } from '../rows.js';
+
+/** What a `verify` or a `tape copy` is asked for, besides what it reads. */
+export type Reading =
+  | {
+      kind: 'verify';
+      drive: string;
+      /** 1: any drive that has the tape. */ any_drive?: number;
+      /** Part of the archives that is read. */ percent: number;
+    }
+  | { kind: 'copy'; drive: string; toDrive: string; pool: string };
+
+/** A reading that was made, or the unfinished one that was asked for with the same words. */
+export interface OpenedReading {
+  row: RetrievalRow;
+  attached: boolean;
+}
+
+/**
+ * Writes a verify or a copy down, or finds the same one unfinished. It fails where nothing is to be read.
+ *
+ * @param subject a set, or a tape by its name.
+ * @param loaded asked for the UUIDs of the tapes in drives when that matters.
+ * @returns of a copy also how many archives are on tapes of the pool already, where that is all of them.
+ */
+export async function openReading(
+  catalog: Catalog,
+  subject: string,
+  reading: Reading,
+  loaded: () => Promise<string[]>,
+): Promise<OpenedReading | { there: number }> {
+  return reading.kind === 'verify'
+    ? openVerify(catalog, subject, reading)
+    : openCopy(catalog, subject, reading, loaded);
+}
+
+/** The same for a verify, which always reads something. */
+export async function openVerify(
+  catalog: Catalog,
+  subject: string,
+  { drive, any_drive = 0, percent }: Extract<Reading, { kind: 'verify' }>,
+): Promise<OpenedReading> {
+  const what = await subjectOf(catalog, subject);
+  const wanted: NewRetrieval = {
+    ...{ kind: 'verify', subject, drive, any_drive, target: null, overwrite: 'never', selection: '{}' },
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  if (unfinished !== undefined) return { row: unfinished, attached: true };
+  const archives = await planVerify(catalog, what, percent);
+  if (archives.length === 0) throw await nothingOnTape(catalog, 'NothingToVerify', subject, what);
+  return { row: await insertRetrieval(catalog, wanted, archives, []), attached: false };
+}
+
+async function openCopy(
+  catalog: Catalog,
+  subject: string,
+  { drive, toDrive, pool }: Extract<Reading, { kind: 'copy' }>,
+  loaded: () => Promise<string[]>,
+): Promise<OpenedReading | { there: number }> {
+  const what = await subjectOf(catalog, subject);
+  const wanted: NewRetrieval = {
+    ...{ kind: 'copy', subject, drive, to_drive: toDrive, target: null },
+    ...{ overwrite: 'never', selection: JSON.stringify({ pool }) },
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  if (unfinished !== undefined) return { row: unfinished, attached: true };
+  const plan = await planCopies(catalog, what, pool, await loaded());
+  if (plan.archives.length > 0)
+    return { row: await insertRetrieval(catalog, wanted, plan.archives, plan.problems), attached: false };
+  const [problem] = plan.problems;
+  if (problem !== undefined) throw new TapeflowFailure('NothingToCopy', problem.reason);
+  if (plan.there === 0) throw await nothingOnTape(catalog, 'NothingToCopy', subject, what);
+  return { there: plan.there };
+}

@@ -1,0 +1,314 @@
+import { otherCopyOf, type OtherCopy } from '../tapes/other-copy.js';
+import type { Catalog } from '../open-catalog.js';
+import type { RetrievalArchiveRow } from '../rows.js';
+
+/** A member that could not be had, or is damaged, and why. `path` null: the archive as a whole. */
+export interface RetrievalProblem {
+  path: Uint8Array | null;
+  reason: string;
+  /** The copy is damaged there: another one may have it. */
+  damaged?: boolean;
+}
+
+/** What became of members of an archive. */
+export interface MemberCounts {
+  restored: number;
+  same: number;
+  kept: number;
+  failed: number;
+}
+
+/** What became of the members of one archive. */
+export interface ArchiveResult extends MemberCounts {
+  state: 'done' | 'failed';
+  ms: number;
+}
+
+/** What was read of one copy of an archive. */
+export interface CopyRead {
+  /** Of the members that were wanted of this copy. */
+  counts: MemberCounts;
+  problems: readonly RetrievalProblem[];
+  /** What is wrong with the copy; null when nothing was found. */
+  damage: string | null;
+  /** The manifest of the copy is not there, or not the one that was written. */
+  lacksManifest?: boolean;
+  /** Nothing of the copy can be read: all that is wanted is wanted of another one. */
+  isLost: boolean;
+  /** Milliseconds. */
+  ms: number;
+}
+
+/** Records what became of an archive, in place of what an earlier attempt has recorded of it. */
+export async function recordArchive(
+  catalog: Catalog,
+  id: string,
+  no: number,
+  result: ArchiveResult,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  await catalog.transaction().execute((tx) => putResult(tx, id, no, result, problems));
+}
+
+async function putResult(
+  tx: Catalog,
+  id: string,
+  no: number,
+  result: ArchiveResult,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  await tx
+    .updateTable('retrieval_archives')
+    .set({ ...result, ms: Math.round(result.ms) })
+    .where('retrieval_id', '=', id)
+    .where('no', '=', no)
+    .execute();
+  await replaceProblems(tx, id, no, problems);
+}
+
+/**
+ * Records what was restored of a copy, and notes its damage. What that cost is wanted of another copy, if there is one that
+ * was not read: the archive comes up again then, after all that is to be read else.
+ *
+ * @returns the name of the other copy's tape; undefined when the archive is done.
+ */
+export async function recordRestored(
+  catalog: Catalog,
+  row: RetrievalArchiveRow,
+  read: CopyRead,
+): Promise<string | undefined> {
+  return catalog.transaction().execute(async (tx) => {
+    if (!(await isPending(tx, row))) return undefined;
+    if (read.damage !== null) await noteDamage(tx, row, read.damage);
+    const problems = [...(await problemsBefore(tx, row, read.isLost)), ...read.problems];
+    const counts = sumOf(row, read.counts);
+    const isMissed = read.isLost || read.problems.some((problem) => problem.damaged === true);
+    const other = isMissed ? await otherCopyOf(tx, row) : undefined;
+    if (other === undefined) {
+      const state = problems.length === 0 ? 'done' : 'failed';
+      await putResult(tx, row.retrieval_id, row.no, { ...counts, state, ms: read.ms }, problems);
+      return undefined;
+    }
+    await putOff(tx, row, other, read.isLost ? undefined : { counts, problems });
+    return other.tapeName;
+  });
+}
+
+/** Records what a verify has found of a copy, and notes it there: `damage` null when it is whole. */
+export async function recordVerify(
+  catalog: Catalog,
+  row: RetrievalArchiveRow,
+  read: CopyRead,
+): Promise<void> {
+  const { counts, problems, damage, ms } = read;
+  await catalog.transaction().execute(async (tx) => {
+    if (!(await isPending(tx, row))) return;
+    const state = problems.length === 0 ? 'done' : 'failed';
+    await putResult(tx, row.retrieval_id, row.no, { ...counts, state, ms }, problems);
+    await recordVerified(tx, row, damage);
+    if (read.lacksManifest === true) await noteNoManifest(tx, row);
+  });
+}
+
+/**
+ * Lets a retrieval read another copy of an archive in place of one that cannot be read at all, after all that it has to read
+ * else.
+ *
+ * @param damage what is wrong with that one, to be noted; null when it is nothing of the copy's, such as a lost tape.
+ * @returns the name of the other tape; undefined when there is none, and nothing was changed.
+ */
+export async function goOnWithOther(
+  catalog: Catalog,
+  row: RetrievalArchiveRow,
+  damage: string | null,
+): Promise<string | undefined> {
+  return catalog.transaction().execute(async (tx) => {
+    const other = (await isPending(tx, row)) ? await otherCopyOf(tx, row) : undefined;
+    if (other === undefined) return undefined;
+    if (damage !== null) await noteDamage(tx, row, damage);
+    await putOff(tx, row, other, undefined);
+    return other.tapeName;
+  });
+}
+
+/** @param had what an earlier copy has given; undefined: all that was wanted is wanted of the other one, as before. */
+async function putOff(
+  tx: Catalog,
+  row: RetrievalArchiveRow,
+  other: OtherCopy,
+  had: { counts: MemberCounts; problems: readonly RetrievalProblem[] } | undefined,
+): Promise<void> {
+  const { last } = await tx
+    .selectFrom('retrieval_archives')
+    .select((eb) => eb.fn.max<number>('no').as('last'))
+    .where('retrieval_id', '=', row.retrieval_id)
+    .executeTakeFirstOrThrow();
+  const tried = JSON.stringify([...triedOf(row), row.copy_no]);
+  const missed = had?.problems.filter(({ damaged, path }) => damaged === true && path !== null).length ?? 0;
+  await tx
+    .updateTable('retrieval_archives')
+    .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried })
+    .$if(had !== undefined, (query) =>
+      // What is missed is counted when it is had, or not to be had.
+      query.set({ ...had?.counts, failed: (had?.counts.failed ?? 0) - missed, only_damaged: 1 }),
+    )
+    .where('retrieval_id', '=', row.retrieval_id)
+    .where('no', '=', row.no)
+    .where('state', '=', 'pending')
+    .execute();
+  if (had !== undefined) await replaceProblems(tx, row.retrieval_id, row.no, had.problems);
+  await tx
+    .updateTable('retrieval_problems')
+    .set({ no: last + 1 })
+    .where('retrieval_id', '=', row.retrieval_id)
+    .where('no', '=', row.no)
+    .execute();
+}
+
+/** Numbers of the copies that were read before. */
+export function triedOf(row: Pick<RetrievalArchiveRow, 'tried'>): number[] {
+  return JSON.parse(row.tried) as number[];
+}
+
+/** The members that no copy of an archive could give back so far; undefined: all of the archive is wanted. */
+export async function missedMembers(
+  db: Catalog,
+  row: RetrievalArchiveRow,
+): Promise<ReadonlySet<string> | undefined> {
+  if (row.only_damaged === 0) return undefined;
+  const missed = new Set<string>();
+  for (const { path, damaged } of await problemsNoted(db, row))
+    if (damaged && path !== null) missed.add(Buffer.from(path).toString('latin1'));
+  return missed;
+}
+
+/** What was wrong with members of the copies before and stays so; all of it when this copy gives nothing. */
+async function problemsBefore(
+  tx: Catalog,
+  row: RetrievalArchiveRow,
+  isLost: boolean,
+): Promise<RetrievalProblem[]> {
+  if (row.only_damaged === 0) return [];
+  return (await problemsNoted(tx, row)).filter(({ damaged }) => isLost || !damaged);
+}
+
+async function problemsNoted(db: Catalog, row: RetrievalArchiveRow) {
+  const rows = await db
+    .selectFrom('retrieval_problems')
+    .select(['path', 'reason', 'damaged'])
+    .where('retrieval_id', '=', row.retrieval_id)
+    .where('no', '=', row.no)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ path, reason, damaged }) => ({ path, reason, damaged: damaged === 1 }));
+}
+
+function sumOf(row: RetrievalArchiveRow, counts: MemberCounts): MemberCounts {
+  if (row.only_damaged === 0) return counts;
+  return {
+    restored: row.restored + counts.restored,
+    same: row.same + counts.same,
+    kept: row.kept + counts.kept,
+    failed: row.failed + counts.failed,
+  };
+}
+
+async function isPending(tx: Catalog, row: RetrievalArchiveRow): Promise<boolean> {
+  const found = await tx
+    .selectFrom('retrieval_archives')
+    .select('no')
+    .where('retrieval_id', '=', row.retrieval_id)
+    .where('no', '=', row.no)
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+type CopyOf = Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>;
+
+/** Notes what is wrong with a copy: it is read only where there is no better one. */
+async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<void> {
+  await tx
+    .updateTable('copies')
+    .set({ damage })
+    .where('set_id', '=', copy.set_id)
+    .where('group_no', '=', copy.group_no)
+    .where('copy_no', '=', copy.copy_no)
+    .execute();
+}
+
+/** Notes that the tape of a copy does not hold its manifest any more. */
+export async function noteNoManifest(db: Catalog, copy: CopyOf): Promise<void> {
+  await db
+    .updateTable('copies')
+    .set({ manifest_size: 0, manifest_sha256: '' })
+    .where('set_id', '=', copy.set_id)
+    .where('group_no', '=', copy.group_no)
+    .where('copy_no', '=', copy.copy_no)
+    .execute();
+}
+
+/** Notes that a copy was read back whole and compared; `damage` says what is wrong with it. */
+export async function recordVerified(db: Catalog, copy: CopyOf, damage: string | null): Promise<void> {
+  await db
+    .updateTable('copies')
+    .set({ verified_at: Date.now(), damage })
+    .where('set_id', '=', copy.set_id)
+    .where('group_no', '=', copy.group_no)
+    .where('copy_no', '=', copy.copy_no)
+    .execute();
+}
+
+/** Records that an archive could not be had, or not any more. */
+export async function recordFailed(
+  catalog: Catalog,
+  row: RetrievalArchiveRow,
+  reason: string,
+): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    if (!(await isPending(tx, row))) return;
+    const { restored, same, kept } = row;
+    const counts = { restored, same, kept, failed: row.members - restored - same - kept };
+    const problems = row.only_damaged === 0 ? [] : await problemsNoted(tx, row);
+    await putResult(tx, row.retrieval_id, row.no, { ...counts, state: 'failed', ms: 0 }, [
+      ...problems,
+      { path: null, reason },
+    ]);
+  });
+}
+
+async function replaceProblems(
+  tx: Catalog,
+  id: string,
+  no: number,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  await tx.deleteFrom('retrieval_problems').where('retrieval_id', '=', id).where('no', '=', no).execute();
+  await insertProblems(tx, id, no, problems);
+}
+
+/** Adds problems in the caller's transaction; `no`: the archive that they are of. */
+export async function insertProblems(
+  tx: Catalog,
+  id: string,
+  no: number | null,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  for (const { path, reason, damaged = false } of problems)
+    await tx
+      .insertInto('retrieval_problems')
+      .values({ retrieval_id: id, no, path, reason, damaged: Number(damaged) })
+      .execute();
+}
+
+/** Number under which problems are noted that the end of a retrieval has found: they are of no archive. */
+export const ofTheEnd = 0;
+
+/** Records what the last step of a retrieval has found, in place of what an earlier attempt of it has recorded. */
+export async function recordEndProblems(
+  catalog: Catalog,
+  id: string,
+  problems: readonly RetrievalProblem[],
+): Promise<void> {
+  await catalog.transaction().execute((tx) => replaceProblems(tx, id, ofTheEnd, problems));
+}

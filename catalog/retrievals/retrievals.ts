@@ -1,0 +1,281 @@
+import type { RetrievalRow, RetrievalArchiveRow } from '../rows.js';
+import { sql, type Insertable } from 'kysely';
+import { fromBytes, toText } from '../../entry/byte-string.js';
+import { usageFailure } from '../../config/failures.js';
+import { selectionSchema, type Selection } from '../../entry/selection.js';
+import type { Catalog } from '../open-catalog.js';
+import { insertProblems, type RetrievalProblem } from './read-results.js';
+import type { RetrievalArchivesTable, RetrievalKind, RetrievalState } from '../schema.js';
+
+export const finalRetrievalStates: readonly RetrievalState[] = [
+  'completed',
+  'incomplete',
+  'failed',
+  'cancelled',
+];
+
+export function selectionOf(row: RetrievalRow): Selection {
+  return selectionSchema.parse(JSON.parse(row.selection));
+}
+
+/** One archive that a retrieval reads. */
+export interface PlannedArchive {
+  setId: string;
+  group: number;
+  copyNo: number;
+  tape: string;
+  members: number;
+  bytes: number;
+  /** Of a copy: the number that it gets, and the pool whose tapes take it. */
+  to?: { copyNo: number; pool: string } | undefined;
+}
+
+export type NewRetrieval = Pick<
+  RetrievalRow,
+  'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
+> & { any_drive?: number; to_drive?: string | null; fresh?: number };
+
+/** The unfinished retrieval that was asked for with exactly the same words. */
+export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
+  const any = wanted.any_drive ?? 0;
+  return db
+    .selectFrom('retrievals')
+    .selectAll()
+    .where('state', 'not in', finalRetrievalStates)
+    .where('kind', '=', wanted.kind)
+    .where('subject', '=', wanted.subject)
+    .where('any_drive', '=', any)
+    .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
+    .where('target', 'is', wanted.target)
+    .where('overwrite', '=', wanted.overwrite)
+    .where('selection', '=', wanted.selection)
+    .executeTakeFirst();
+}
+
+/**
+ * Writes a retrieval down with its archives in the order of reading, and what is known beforehand not to be had.
+ * Ids are `restore-000001`, `verify-000002`, `copy-000003`, in one sequence.
+ */
+export async function insertRetrieval(
+  catalog: Catalog,
+  wanted: NewRetrieval,
+  archives: readonly PlannedArchive[],
+  problems: readonly RetrievalProblem[],
+): Promise<RetrievalRow> {
+  return catalog.transaction().execute(async (tx) => {
+    const { count } = await tx
+      .selectFrom('retrievals')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    const row = {
+      to_drive: null,
+      fresh: 0,
+      taken_up: 0,
+      taken_up_at: null,
+      looked: null,
+      any_drive: 0,
+      looks: null,
+      ...wanted,
+      id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
+      state: 'running',
+      reason: null,
+      created_at: Date.now(),
+      finished_at: null,
+    } as const;
+    await tx.insertInto('retrievals').values(row).execute();
+    for (const [index, archive] of archives.entries()) {
+      const planned: Insertable<RetrievalArchivesTable> = {
+        retrieval_id: row.id,
+        no: index + 1,
+        set_id: archive.setId,
+        group_no: archive.group,
+        copy_no: archive.copyNo,
+        tape_uuid: archive.tape,
+        state: 'pending',
+        members: archive.members,
+        bytes: archive.bytes,
+        restored: 0,
+        same: 0,
+        kept: 0,
+        failed: 0,
+        ms: null,
+        to_copy: archive.to?.copyNo ?? null,
+        to_pool: archive.to?.pool ?? null,
+      };
+      await tx.insertInto('retrieval_archives').values(planned).execute();
+    }
+    await insertProblems(tx, row.id, null, problems);
+    return row;
+  });
+}
+
+/** The retrieval of that id; a usage failure with a sentence when there is none. */
+export async function retrievalNamed(db: Catalog, id: string): Promise<RetrievalRow> {
+  const row = await db.selectFrom('retrievals').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row !== undefined) return row;
+  throw usageFailure('NoSuchRetrieval', `There is no restore, verify or copy ${id} in the catalog.`);
+}
+
+/** Retrievals that are not in a final state, oldest first. */
+export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]> {
+  return db
+    .selectFrom('retrievals')
+    .selectAll()
+    .where('state', 'not in', finalRetrievalStates)
+    .orderBy('created_at')
+    .execute();
+}
+
+/** Notes that workers have taken an unfinished retrieval up by themselves, so many times in a row. */
+export async function recordTakenUp(db: Catalog, id: string, times: number): Promise<void> {
+  const taken = { taken_up: times, taken_up_at: Date.now() };
+  await db.updateTable('retrievals').set(taken).where('id', '=', id).execute();
+}
+
+/** Archives that were not read yet, in the order of reading. */
+export async function pendingArchives(
+  db: Catalog,
+  id: string,
+  limit: number,
+): Promise<RetrievalArchiveRow[]> {
+  return db
+    .selectFrom('retrieval_archives')
+    .selectAll()
+    .where('retrieval_id', '=', id)
+    .where('state', '=', 'pending')
+    .orderBy('no')
+    .limit(limit)
+    .execute();
+}
+
+/** An archive that is still to be read; undefined when it was, or when another copy of it is read later instead. */
+export async function pendingArchive(
+  db: Catalog,
+  id: string,
+  no: number,
+): Promise<RetrievalArchiveRow | undefined> {
+  return db
+    .selectFrom('retrieval_archives')
+    .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
+    .selectAll('retrieval_archives')
+    .where('retrieval_id', '=', id)
+    .where('no', '=', no)
+    .where('retrieval_archives.state', '=', 'pending')
+    .where('retrievals.state', 'not in', finalRetrievalStates)
+    .executeTakeFirst();
+}
+
+/** Writes a retrieval's state down; a final one is not changed any more. */
+export async function recordRetrieval(
+  db: Catalog,
+  id: string,
+  state: RetrievalState,
+  reason: string | null,
+): Promise<void> {
+  await db
+    .updateTable('retrievals')
+    .set({ state, reason, finished_at: finalRetrievalStates.includes(state) ? Date.now() : null })
+    .where('id', '=', id)
+    .where('state', 'not in', finalRetrievalStates)
+    .execute();
+}
+
+export interface RetrievalSummary {
+  id: string;
+  kind: RetrievalKind;
+  subject: string;
+  status: RetrievalState;
+  reason: string | null;
+  archives: number;
+  archivesDone: number;
+  members: number;
+  restored: number;
+  same: number;
+  kept: number;
+  failed: number;
+  /** Bytes of content that were asked for. */
+  bytes: number;
+  bytesDone: number;
+  seconds: number;
+  /** Names of the tapes, in the order of reading. */
+  tapes: string[];
+  problems: number;
+}
+
+export async function summarizeRetrieval(db: Catalog, id: string): Promise<RetrievalSummary> {
+  const row = await retrievalNamed(db, id);
+  const sums = await db
+    .selectFrom('retrieval_archives')
+    .select((eb) => [
+      eb.fn.countAll<number>().as('archives'),
+      sql<number>`count(case when state != 'pending' then 1 end)`.as('done'),
+      sql<number>`coalesce(sum(case when state != 'pending' then bytes end), 0)`.as('bytesDone'),
+      sql<number>`coalesce(sum(bytes), 0)`.as('bytes'),
+      sql<number>`coalesce(sum(members), 0)`.as('members'),
+      sql<number>`coalesce(sum(restored), 0)`.as('restored'),
+      sql<number>`coalesce(sum(same), 0)`.as('same'),
+      sql<number>`coalesce(sum(kept), 0)`.as('kept'),
+      sql<number>`coalesce(sum(failed), 0)`.as('failed'),
+    ])
+    .where('retrieval_id', '=', id)
+    .executeTakeFirstOrThrow();
+  const { problems } = await db
+    .selectFrom('retrieval_problems')
+    .select((eb) => eb.fn.countAll<number>().as('problems'))
+    .where('retrieval_id', '=', id)
+    .executeTakeFirstOrThrow();
+  const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
+  // What an earlier archive or attempt of a fresh restore has made is there already for the next one.
+  const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
+  return {
+    ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
+    ...{ archives, archivesDone: done, members, restored, same, kept, failed, bytes, bytesDone, problems },
+    seconds: ((row.finished_at ?? Date.now()) - row.created_at) / 1000,
+    tapes: (await tapesInOrder(db, id)).map((tape) => tape.name),
+  };
+}
+
+/** The tapes of a retrieval in the order of reading, with what is read of each. */
+export async function tapesInOrder(
+  db: Catalog,
+  id: string,
+): Promise<{ name: string; archives: number; bytes: number }[]> {
+  return db
+    .selectFrom('retrieval_archives')
+    .innerJoin('tapes', 'tapes.uuid', 'retrieval_archives.tape_uuid')
+    .select((eb) => [
+      'tapes.name',
+      eb.fn.countAll<number>().as('archives'),
+      sql<number>`sum(retrieval_archives.bytes)`.as('bytes'),
+    ])
+    .where('retrieval_id', '=', id)
+    .groupBy('tapes.name')
+    .orderBy(sql`min(retrieval_archives.no)`)
+    .execute();
+}
+
+/** What could not be had, in order. */
+export async function problemsOf(
+  db: Catalog,
+  id: string,
+  limit: number,
+): Promise<{ path: Uint8Array | null; reason: string }[]> {
+  return db
+    .selectFrom('retrieval_problems')
+    .select(['path', 'reason'])
+    .where('retrieval_id', '=', id)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+}
+
+/** Why a retrieval waits or has failed; of an incomplete one the first that could not be had. */
+export async function reasonOf(
+  db: Catalog,
+  { id, state, reason }: Pick<RetrievalRow, 'id' | 'state' | 'reason'>,
+): Promise<string | null> {
+  if (reason !== null || state !== 'incomplete') return reason;
+  const [problem] = await problemsOf(db, id, 1);
+  if (problem === undefined) return null;
+  return problem.path === null ? problem.reason : `/${toText(fromBytes(problem.path))}: ${problem.reason}`;
+}

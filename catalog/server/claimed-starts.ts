@@ -1,0 +1,133 @@
+import { cronMatches } from '../../config/cron.js';
+import type { Catalog } from '../open-catalog.js';
+import { findSchedule } from './schedules.js';
+
+/** The start of a workflow that is to count once. Times are milliseconds since 1970. */
+export interface StartClaim {
+  workflowId: string;
+  runId: string;
+  /** When it was proven, or when the run of a schedule was due. */
+  at: number;
+  /** What a command, or another workflow, has made up for this one start. */
+  once?: string;
+  /** Name of the schedule, in the place of that. */
+  schedule?: string;
+}
+
+const dayMs = 86_400_000;
+/** A start that waited longer for a worker is refused, so that what was used before need not be remembered for ever. */
+const countsForMs = 30 * dayMs;
+/** A step that is done once must be asked for as recently: what somebody has held back for days is no wish any more. */
+const stepCountsForMs = dayMs;
+/** By how much clocks may differ. */
+const clockSkewMs = 5 * 60_000;
+/** How long the command to run a schedule now counts: the server starts it at once. */
+const wishCountsForMs = 10 * 60_000;
+
+/**
+ * Claims a start for a run, once: everybody who reaches the server can read a proof there and send it again. The same run may
+ * ask again.
+ *
+ * @returns null, or why the start does not count: `it was used before`.
+ */
+export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()): Promise<string | null> {
+  const { workflowId, runId, at } = claim;
+  const id = claim.schedule === undefined ? (claim.once ?? '') : workflowId;
+  return catalog.transaction().execute(async (tx) => {
+    const before = await tx
+      .selectFrom('claimed_starts')
+      .select('run_id')
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (before !== undefined) return before.run_id === runId ? null : 'it was used before';
+    if (at < now - countsForMs) return 'it is too old';
+    if (at > now + clockSkewMs) return 'it is of a time to come';
+    if (claim.schedule !== undefined) {
+      const reason = await claimDue(tx, claim.schedule, at);
+      if (reason !== null) return reason;
+    }
+    await tx
+      .deleteFrom('claimed_starts')
+      .where('at', '<', now - countsForMs - dayMs)
+      .execute();
+    await tx
+      .insertInto('claimed_starts')
+      .values({ id, at, workflow_id: workflowId, run_id: runId })
+      .execute();
+    return null;
+  });
+}
+
+/**
+ * A schedule runs at its times, each once and in their order, and when a command has asked for it. What somebody triggers or
+ * fills in at the server is neither.
+ */
+async function claimDue(tx: Catalog, name: string, at: number): Promise<string | null> {
+  const row = await findSchedule(tx, name);
+  if (row === undefined) return 'the catalog has no such schedule';
+  const { due_at: last, run_asked_at: asked, created_at: made } = row;
+  const isAsked = asked !== null && at >= asked - clockSkewMs && at <= asked + wishCountsForMs;
+  // The server names whole seconds.
+  if (at < made - 1000 || (last !== null && at <= last)) return 'that time has passed';
+  if (!isAsked && !cronMatches(row.cron, row.zone, at))
+    return 'it is not due then, and no command has asked for it';
+  await tx
+    .updateTable('schedules')
+    .set({ due_at: at, ...(isAsked ? { run_asked_at: null } : {}) })
+    .where('name', '=', name)
+    .execute();
+  return null;
+}
+
+/** A step that is done once for each command that asks for it, as `claimStep` takes it. */
+export interface StepClaim {
+  workflowId: string;
+  runId: string;
+  activityType: string;
+  /** Made up for this one attempt, which may ask again. */
+  by: string;
+}
+
+const stepMark = ({ runId, activityType }: StepClaim): string => `step ${runId} ${activityType}`;
+const endMark = (workflowId: string): string => `ended ${workflowId}`;
+
+/**
+ * Claims a step that would do harm when it is done again later, or later than somebody waits for it: its proof stays valid in
+ * its run, which whoever polls our queue can keep open. Its marks live as long as that of its run's start, without which it
+ * counts no more.
+ *
+ * @returns null, or why the step does not count: `it was done before`.
+ */
+export function claimStep(catalog: Catalog, claim: StepClaim, now = Date.now()): Promise<string | null> {
+  const { workflowId, runId, by } = claim;
+  return catalog.transaction().execute(async (tx) => {
+    const start = await tx
+      .selectFrom('claimed_starts')
+      .select('at')
+      .where('workflow_id', '=', workflowId)
+      .where('run_id', '=', runId)
+      .executeTakeFirst();
+    if (start === undefined || start.at < now - stepCountsForMs) return 'it was asked for too long ago';
+    if ((await claimantOf(tx, endMark(workflowId))) !== undefined) return 'the command that asked has ended';
+    const before = await claimantOf(tx, stepMark(claim));
+    if (before !== undefined) return before === by ? null : 'it was done before';
+    const mark = { id: stepMark(claim), at: now, workflow_id: workflowId, run_id: by };
+    await tx.insertInto('claimed_starts').values(mark).execute();
+    return null;
+  });
+}
+
+async function claimantOf(db: Catalog, id: string): Promise<string | undefined> {
+  const query = db.selectFrom('claimed_starts').select('run_id').where('id', '=', id);
+  return (await query.executeTakeFirst())?.run_id;
+}
+
+/** Notes that the command which started a workflow has its answer: none of the steps that are done once counts from here on. */
+export async function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<void> {
+  const mark = { id: endMark(workflowId), at: now, workflow_id: workflowId, run_id: '' };
+  await catalog
+    .insertInto('claimed_starts')
+    .values(mark)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}

@@ -1,0 +1,33 @@
+import type { Catalog } from '../open-catalog.js';
+import type { FileRow } from '../rows.js';
+
+const columns = [
+  ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
+  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group'] as const),
+];
+
+/** What a scan asks of a file of the set that it builds on. */
+export type BaseRow = Pick<FileRow, (typeof columns)[number]>;
+
+/**
+ * The next files of a set from a path on, as a later set may build on them: stored whole, or unchanged themselves. A row with a
+ * reason is not what the scan saw.
+ */
+export async function baseRowsFrom(
+  db: Catalog,
+  setId: string,
+  limit: number,
+  path: Uint8Array,
+): Promise<BaseRow[]> {
+  return db
+    .selectFrom('files')
+    .select(columns)
+    .where('set_id', '=', setId)
+    .where('path', '>=', path)
+    .where('type', '=', 'file')
+    .where('state', 'in', ['packed', 'unchanged'])
+    .where('reason', 'is', null)
+    .orderBy('path')
+    .limit(limit)
+    .execute();
+}

@@ -1,0 +1,61 @@
+import { filesBelow } from '../files/search.js';
+import type { FileRow } from '../rows.js';
+import type { Catalog } from '../open-catalog.js';
+
+/** What may differ of an entry that both sets have. */
+export type ChangedField = 'size' | 'mtime' | 'type' | 'sha256' | 'target';
+
+/** An entry that is not the same in two sets. */
+export type EntryChange =
+  | { change: 'added'; row: FileRow }
+  | { change: 'removed'; row: FileRow }
+  | { change: 'changed'; row: FileRow; before: FileRow; fields: ChangedField[] };
+
+/**
+ * How a set differs from an earlier one, in the order of the names, with a page of each in memory. Entries that were
+ * skipped, so that nothing of them was stored, are in no set.
+ */
+export async function* compareSets(db: Catalog, before: string, after: string): AsyncGenerator<EntryChange> {
+  const [a, b] = [storedRows(db, before), storedRows(db, after)];
+  let [left, right] = [await a.next(), await b.next()];
+  for (;;) {
+    const order = left.done === true ? 1 : right.done === true ? -1 : bytewise(left.value, right.value);
+    if (left.done === true && right.done === true) return;
+    if (order < 0 && left.done !== true) {
+      yield { change: 'removed', row: left.value };
+      left = await a.next();
+    } else if (order > 0 && right.done !== true) {
+      yield { change: 'added', row: right.value };
+      right = await b.next();
+    } else if (left.done !== true && right.done !== true) {
+      const fields = changedFields(left.value, right.value);
+      if (fields.length > 0) yield { change: 'changed', row: right.value, before: left.value, fields };
+      [left, right] = [await a.next(), await b.next()];
+    }
+  }
+}
+
+async function* storedRows(db: Catalog, setId: string): AsyncGenerator<FileRow, undefined> {
+  for await (const page of filesBelow(db, setId, ''))
+    for (const row of page) if (row.state !== 'skipped' || row.tar_offset !== null) yield row;
+  return undefined;
+}
+
+function bytewise(a: FileRow, b: FileRow): number {
+  return Buffer.compare(a.path, b.path);
+}
+
+/** A hash counts where both sets have one. Which of some hard links came first in its archive is no change of a file. */
+function changedFields(a: FileRow, b: FileRow): ChangedField[] {
+  const fields: ChangedField[] = [];
+  if (a.type !== b.type) fields.push('type');
+  if (a.size !== b.size) fields.push('size');
+  if (a.mtime_s !== b.mtime_s || a.mtime_ns !== b.mtime_ns) fields.push('mtime');
+  if (a.sha256 !== null && b.sha256 !== null && a.sha256 !== b.sha256) fields.push('sha256');
+  const bothLinks = a.type === 'symlink' && b.type === 'symlink';
+  if (bothLinks && Buffer.compare(a.link_target ?? empty, b.link_target ?? empty) !== 0)
+    fields.push('target');
+  return fields;
+}
+
+const empty = new Uint8Array();

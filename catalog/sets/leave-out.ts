@@ -1,0 +1,166 @@
+import { skipGroupIn } from '../files/files.js';
+import { beforeCompressed, groupOf, mostArchiveBytes } from '../groups/groups.js';
+import type { GroupRow } from '../rows.js';
+import type { Catalog } from '../open-catalog.js';
+import type { GroupState } from '../schema.js';
+import { setNamed } from './sets.js';
+
+/** What an archive that no tape takes is made smaller by. */
+export interface LeavingOut {
+  setId: string;
+  group: number;
+  /** Bytes of the largest archive that fits. */
+  limit: number;
+  /** Bytes of the archive as it is, or as it may be. */
+  needs: number;
+  /** Why a file that is alone in its group is skipped, and why one that is left out of the archive of others is. */
+  reasons: { alone: string; amongOthers: string };
+}
+
+/**
+ * Makes a group whose archive no tape takes smaller: it is skipped if one entry is all that it has, else its largest files are
+ * left out until the others fit, whatever they compress to; one at least.
+ *
+ * @returns what became of it; `stuck` when nothing can be left out, or it has an archive or is parked: nothing was changed.
+ */
+export async function leaveOut(
+  catalog: Catalog,
+  leaving: LeavingOut,
+): Promise<'skipped' | 'smaller' | 'stuck'> {
+  const { setId, group: no, needs, reasons } = leaving;
+  return catalog.transaction().execute(async (tx) => {
+    const group = await groupOf(tx, setId, no);
+    if (group.state === 'skipped') return 'skipped';
+    if (!beforeCompressed.includes(group.state)) return 'stuck';
+    if (group.entries > 1) return (await leaveOutLargest(tx, group, leaving)) ? 'smaller' : 'stuck';
+    await skipGroupIn(tx, group, reasons.alone, needs);
+    return 'skipped';
+  });
+}
+
+/** Marks the largest files of a group as skipped until the rest fits, and corrects the group's bytes; false: it has none. */
+async function leaveOutLargest(
+  tx: Catalog,
+  group: GroupRow,
+  { limit, reasons }: LeavingOut,
+): Promise<boolean> {
+  const files = await tx
+    .selectFrom('files')
+    .select(['path', 'size', 'dev', 'ino', 'nlink'])
+    .where('set_id', '=', group.set_id)
+    .where('path', '>=', group.first_path)
+    .where('path', '<=', group.last_path)
+    .where('type', '=', 'file')
+    .where('state', '=', 'planned')
+    .orderBy('size', 'desc')
+    .execute();
+  // Content with several names is in the archive once, and out of it only with the last of them.
+  const contents = new Map<string, { size: number; paths: Uint8Array[] }>();
+  for (const { path, size, dev, ino, nlink } of files) {
+    const key = nlink > 1 ? `${dev}:${ino}` : `${contents.size}`;
+    const content = contents.get(key);
+    if (content === undefined) contents.set(key, { size, paths: [path] });
+    else content.paths.push(path);
+  }
+  let bytes = [...contents.values()].reduce((sum, { size }) => sum + size, 0);
+  let left = 0;
+  for (const { size, paths } of contents.values()) {
+    if (left > 0 && mostArchiveBytes({ bytes, entries: group.entries }) <= limit) break;
+    bytes -= size;
+    left += paths.length;
+    for (const path of paths)
+      await tx
+        .updateTable('files')
+        .set({ state: 'skipped', reason: reasons.amongOthers })
+        .where('set_id', '=', group.set_id)
+        .where('path', '=', path)
+        .execute();
+  }
+  await tx
+    .updateTable('groups')
+    .set({ bytes })
+    .where('set_id', '=', group.set_id)
+    .where('no', '=', group.no)
+    .execute();
+  return left > 0;
+}
+
+/** Groups that were skipped for their size and that a tape of so many bytes takes; with what the smallest of the others needs. */
+export async function skippedForSize(
+  db: Catalog,
+  setId: string,
+  limit: number,
+): Promise<{ groups: GroupRow[]; needs: number | undefined }> {
+  const rows = await db
+    .selectFrom('groups')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('state', '=', 'skipped')
+    .where('needs', 'is not', null)
+    .orderBy('no')
+    .execute();
+  const groups = rows.filter((row) => (row.needs ?? Infinity) <= limit);
+  const others = rows.filter((row) => !groups.includes(row)).map((row) => row.needs ?? 0);
+  return { groups, needs: others.length === 0 ? undefined : Math.min(...others) };
+}
+
+/**
+ * Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers. They keep
+ * `needs`, by which `undoTakingUp` knows them.
+ */
+export async function takeUpSkipped(catalog: Catalog, setId: string, limit: number): Promise<number[]> {
+  return catalog.transaction().execute(async (tx) => {
+    const { groups } = await skippedForSize(tx, setId, limit);
+    for (const { no, first_path: first, last_path: last, reason } of groups) {
+      await tx
+        .updateTable('files')
+        .set({ state: 'planned', reason: null })
+        .where('set_id', '=', setId)
+        .where('path', '>=', first)
+        .where('path', '<=', last)
+        .where('state', '=', 'skipped')
+        .where('reason', '=', reason)
+        .execute();
+      await tx
+        .updateTable('groups')
+        .set({ state: 'planned', reason: null })
+        .where('set_id', '=', setId)
+        .where('no', '=', no)
+        .execute();
+    }
+    return groups.map((group) => group.no);
+  });
+}
+
+/**
+ * Skips the groups again that `takeUpSkipped` has taken up and of which nothing is staged or on a tape: a set that was complete
+ * before its `retry` is so when that is cancelled.
+ *
+ * @returns true when the set is complete now; false: something else is unfinished too, or none was taken up, and nothing was changed.
+ */
+export async function undoTakingUp(catalog: Catalog, setId: string): Promise<boolean> {
+  const undoable: readonly GroupState[] = [...beforeCompressed, 'failed'];
+  return catalog.transaction().execute(async (tx) => {
+    if ((await setNamed(tx, setId)).scanned === 0) return false;
+    const rows = await tx
+      .selectFrom('groups')
+      .leftJoin('archives', (join) =>
+        join.onRef('archives.set_id', '=', 'groups.set_id').onRef('archives.group_no', '=', 'groups.no'),
+      )
+      .selectAll('groups')
+      .select('archives.token as archive')
+      .where('groups.set_id', '=', setId)
+      .where('state', '!=', 'skipped')
+      .execute();
+    if (!rows.some(({ needs }) => needs !== null)) return false;
+    const unfinished = rows.filter(({ state }) => state !== 'released');
+    const isTakenUp = ({ needs, archive, state }: (typeof rows)[number]) =>
+      needs !== null && archive === null && undoable.includes(state);
+    if (!unfinished.every(isTakenUp)) return false;
+    for (const group of unfinished) {
+      const reason = `it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` takes it up again`;
+      await skipGroupIn(tx, group, reason, group.needs);
+    }
+    return true;
+  });
+}

@@ -1,0 +1,118 @@
+import type { Catalog } from '../open-catalog.js';
+
+/** What a new set builds on. */
+export interface SetBase {
+  /** Undefined: there is none, or the set is to be a full one. */
+  id: string | undefined;
+  /** A sentence, where it is not the newest set that it could be, or cannot be restored from each pool alone. */
+  note: string | undefined;
+}
+
+/**
+ * The set that one with these sources builds on: for an incremental one the newest that has completed and of which nothing was
+ * erased, for a differential one the newest full one of those. It and all that it builds on must be in the pools of the new
+ * set, so that the tapes of each of them restore it; where that is true of no set, in one of them.
+ */
+export async function baseFor(
+  db: Catalog,
+  mode: string,
+  sources: string,
+  pools: readonly string[],
+): Promise<SetBase> {
+  if (mode === 'full') return { id: undefined, note: undefined };
+  const sets = await db
+    .selectFrom('sets')
+    .select(['id', 'base_id', 'mode', 'state', 'erased_at'])
+    .where('sources', '=', sources)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute();
+  const candidates = sets.filter(
+    (set) =>
+      (set.state === 'completed' || set.state === 'completed_with_skips') &&
+      set.erased_at === null &&
+      (mode !== 'differential' || set.mode === 'full'),
+  );
+  const [newest] = candidates;
+  if (newest === undefined) return { id: undefined, note: undefined };
+  const bases = new Map(sets.map(({ id, base_id: base }) => [id, base]));
+  const chains = pools.map((pool) => new WholeChains(db, bases, pool));
+  // A pool that lacked one is asked first for the next: where it has none of them, the others are not read for all.
+  let asked = chains;
+  const inAll = await first(candidates, async ({ id }) => {
+    for (const chain of asked) {
+      if (await chain.has(id)) continue;
+      asked = [chain, ...asked.filter((other) => other !== chain)];
+      return false;
+    }
+    return true;
+  });
+  const poolText = `${pools.length === 1 ? 'pool' : 'pools'} ${pools.join(' and ')}`;
+  if (inAll !== undefined) {
+    const note = `Set ${newest.id} is newer, but it or a set that it builds on is not wholly in ${poolText}.`;
+    return { id: inAll.id, note: inAll === newest ? undefined : note };
+  }
+  const inOne = await first(candidates, async ({ id }) => {
+    for (const chain of chains) if (await chain.has(id)) return true;
+    return false;
+  });
+  if (inOne !== undefined) {
+    const without: string[] = [];
+    for (const chain of chains) if (!(await chain.has(inOne.id))) without.push(chain.pool);
+    const note = `The tapes of pool ${without.join(' or ')} alone cannot restore it: set ${inOne.id}, on which it builds, is not wholly there.`;
+    return { id: inOne.id, note };
+  }
+  return {
+    id: undefined,
+    note: `Set ${newest.id} cannot be its base, since it or a set that it builds on is not wholly in ${poolText}.`,
+  };
+}
+
+/** The first of some sets for which something is true; those after it are not asked. */
+async function first<T>(sets: readonly T[], isTrue: (set: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const set of sets) if (await isTrue(set)) return set;
+  return undefined;
+}
+
+/**
+ * Tells which sets are, with all that they build on, wholly in a pool. Copies are read of the sets that are asked for and of
+ * what those build on, each once: the years before them cost nothing.
+ */
+class WholeChains {
+  private readonly known = new Map<string, boolean>();
+
+  /** @param bases what each set builds on. */
+  constructor(
+    private readonly db: Catalog,
+    private readonly bases: ReadonlyMap<string, string | null>,
+    readonly pool: string,
+  ) {}
+
+  async has(id: string): Promise<boolean> {
+    const asked: string[] = [];
+    let is = true;
+    for (let one: string | null | undefined = id; one != null; one = this.bases.get(one)) {
+      const known = this.known.get(one);
+      is = known ?? (await this.isWhole(one));
+      asked.push(one);
+      if (known !== undefined || !is) break;
+    }
+    for (const one of asked) this.known.set(one, is);
+    return is;
+  }
+
+  /** False when an archive of a set is on tapes of other pools only. One that is on no tape at all is not counted: its files are stored again. */
+  private async isWhole(setId: string): Promise<boolean> {
+    const lacking = await this.db
+      .selectFrom('copies')
+      .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+      .select('copies.group_no')
+      .where('copies.set_id', '=', setId)
+      .where('copies.state', '=', 'committed')
+      .groupBy('copies.group_no')
+      .having((eb) => eb.fn.sum(eb.case().when('tapes.pool', '=', this.pool).then(1).else(0).end()), '=', 0)
+      .limit(1)
+      .executeTakeFirst();
+    return lacking === undefined;
+  }
+}

@@ -1,0 +1,54 @@
+import { placesOf, type CopyPlace } from './set-copies.js';
+import type { SetRow } from '../rows.js';
+
+/** What a new set is made of. */
+export interface NewSet {
+  /** Asked for with `--set`; the next free number of the month otherwise. */
+  id?: string | undefined;
+  sources: string[];
+  excludes: string[];
+  pool: string;
+  drive: string;
+  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  places?: CopyPlace[] | undefined;
+  mode: string;
+  direct: boolean;
+  options: unknown;
+  /** The run of a schedule that asks for it; it gets one set, however often it asks. */
+  madeBy?: string | undefined;
+}
+
+/** What of a set is not as it is wanted, as parts of a sentence that begins with the set; empty: it is the same set. */
+export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
+  const found: string[] = [];
+  // Sets of before it was remembered what they were asked to be are what they became.
+  const mode = set.asked_mode ?? set.mode;
+  if (mode !== wanted.mode) found.push(`it is ${mode}, not ${wanted.mode}`);
+  const [has, wants] = [placesOf(set), placesWanted(wanted)];
+  const drives = (places: readonly CopyPlace[]) => places.map(({ drive }) => drive).join(' and ');
+  if (poolsText(has) !== poolsText(wants))
+    found.push(`it goes to ${poolsText(has)}, not to ${poolsText(wants)}`);
+  else if (drives(has) !== drives(wants))
+    found.push(`it is written in drive ${drives(has)}, not in ${drives(wants)}`);
+  const excludes = JSON.parse(set.excludes) as string[];
+  if (JSON.stringify(excludes) !== JSON.stringify(wanted.excludes))
+    found.push(`it leaves out ${globsText(excludes)}, not ${globsText(wanted.excludes)}`);
+  if ((set.direct === 1) !== wanted.direct)
+    found.push(
+      `it is ${set.direct === 1 ? 'compressed straight on to the tape' : 'staged before it is written'}`,
+    );
+  return found;
+}
+
+/** Where each copy of a set that is asked for goes. */
+export function placesWanted({ places, pool, drive }: NewSet): CopyPlace[] {
+  return places !== undefined && places.length > 0 ? places : [{ pool, drive }];
+}
+
+function poolsText(places: readonly CopyPlace[]): string {
+  return places.map(({ pool }) => `pool ${pool}`).join(' and ');
+}
+
+function globsText(globs: readonly string[]): string {
+  return globs.length === 0 ? 'nothing' : globs.join(' ');
+}

@@ -1,0 +1,176 @@
+import { pairsOf, type NumberPair } from '../../config/number-ranges.js';
+import type { Catalog } from '../open-catalog.js';
+import { CatalogConflict, isRebuilt, isUnknownSet } from './rebuilt-sets.js';
+import { placesOf } from './set-copies.js';
+import { findSet } from './sets.js';
+import type { SetRow } from '../rows.js';
+import type { TapeState } from '../schema.js';
+
+/** What only a set whose scan has ended can tell: without it nobody knows whether more groups belong to it. */
+export interface SetEnd {
+  groups: number;
+  entries: number;
+  /** Groups without an archive, since all that is in them was skipped; ascending. */
+  without: NumberPair[];
+}
+
+/** The same as an end mark on a tape tells it, with the time of its writing (ISO 8601). */
+export type MarkedEnd = SetEnd & { written: string };
+
+/** The end of a set, as the catalog knows it; undefined while its scan goes on, and where no tape has told it. */
+export async function endOf(db: Catalog, set: SetRow): Promise<SetEnd | undefined> {
+  if (isRebuilt(set)) return markedEnd(set);
+  if (set.scanned === 0) return undefined;
+  const { groups, entries } = await db
+    .selectFrom('groups')
+    .select((eb) => [
+      eb.fn.countAll<number>().as('groups'),
+      eb.fn.sum<number | null>('entries').as('entries'),
+    ])
+    .where('set_id', '=', set.id)
+    .executeTakeFirstOrThrow();
+  if (groups === 0) return undefined;
+  const skipped = await db
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', set.id)
+    .where('state', '=', 'skipped')
+    .execute();
+  return { groups, entries: Number(entries ?? 0), without: pairsOf(skipped.map(({ no }) => no)) };
+}
+
+/** What an end mark has told of a set that was read from tapes. */
+export function markedEnd(set: Pick<SetRow, 'end_facts'>): MarkedEnd | undefined {
+  return set.end_facts === null ? undefined : (JSON.parse(set.end_facts) as MarkedEnd);
+}
+
+/** The text by which two ends are compared. */
+export function endText({ groups, entries, without }: SetEnd): string {
+  return JSON.stringify({ groups, entries, without });
+}
+
+/** True when the tape is known to hold the mark of this end, durably. */
+export async function isMarked(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<boolean> {
+  return (await marksOf(db, setId)).get(tape) === endText(end);
+}
+
+/** True when the tape is known to hold any end mark of the set: then what has its name there is ours to replace. */
+export async function wasMarked(db: Catalog, setId: string, tape: string): Promise<boolean> {
+  return (await marksOf(db, setId)).has(tape);
+}
+
+/** What the marks of a set tell, by tape. */
+async function marksOf(db: Catalog, setId: string): Promise<Map<string, string>> {
+  const rows = await db
+    .selectFrom('end_marks')
+    .select(['tape_uuid', 'facts'])
+    .where('set_id', '=', setId)
+    .execute();
+  return new Map(rows.map((row) => [row.tape_uuid, row.facts]));
+}
+
+/** Notes that a tape holds the mark of a set's end, after its sync. */
+export async function noteMark(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<void> {
+  const facts = endText(end);
+  await db
+    .insertInto('end_marks')
+    .values({ set_id: setId, tape_uuid: tape, facts })
+    .onConflict((conflict) => conflict.columns(['set_id', 'tape_uuid']).doUpdateSet({ facts }))
+    .execute();
+}
+
+/** Notes that a tape has no mark of a set any more. */
+export async function forgetMark(db: Catalog, setId: string, tape: string): Promise<void> {
+  await db.deleteFrom('end_marks').where('set_id', '=', setId).where('tape_uuid', '=', tape).execute();
+}
+
+/** Names of the tapes that tell the end of a set as it is. */
+export async function tapesThatTell(db: Catalog, set: SetRow): Promise<string[]> {
+  const end = await endOf(db, set);
+  if (end === undefined) return [];
+  const rows = await db
+    .selectFrom('end_marks')
+    .innerJoin('tapes', 'tapes.uuid', 'end_marks.tape_uuid')
+    .select('tapes.name')
+    .where('end_marks.set_id', '=', set.id)
+    .where('end_marks.facts', '=', endText(end))
+    .where('tapes.state', '!=', 'lost')
+    .orderBy('tapes.name')
+    .execute();
+  return rows.map((row) => row.name);
+}
+
+/** States of a tape that a mark is written to. */
+const takesMarks: readonly TapeState[] = ['usable', 'full'];
+
+/** A copy of a set, all of it committed, of which no tape tells that the set has ended. */
+export interface UnmarkedCopy {
+  copyNo: number;
+  /** The tape that its newest archive is on, of those that are good. */
+  tape: string;
+  tapeName: string;
+}
+
+/**
+ * The copies of a set that are whole and lack their end mark: rarely any, since each sync after the scan writes it. None of
+ * one that has groups which failed, or were not stored yet: it goes on, or ends as failed.
+ */
+export async function unmarkedCopies(db: Catalog, setId: string): Promise<UnmarkedCopy[]> {
+  const set = await findSet(db, setId);
+  const end = set === undefined || isRebuilt(set) ? undefined : await endOf(db, set);
+  if (set === undefined || end === undefined) return [];
+  const unfinished = await db
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .where('state', 'not in', ['released', 'skipped'])
+    .limit(1)
+    .executeTakeFirst();
+  if (unfinished !== undefined) return [];
+  const tapes = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select((eb) => ['copy_no', 'tapes.uuid', 'tapes.name', eb.fn.max('copies.committed_at').as('last')])
+    .where('copies.set_id', '=', setId)
+    .where('copies.state', '=', 'committed')
+    .where('copy_no', '<=', placesOf(set).length)
+    .where('tapes.state', 'in', takesMarks)
+    .groupBy(['copy_no', 'tapes.uuid'])
+    .orderBy('last', 'desc')
+    .execute();
+  const marks = await marksOf(db, setId);
+  const unmarked = new Map<number, UnmarkedCopy>();
+  for (const { copy_no: copyNo, uuid, name } of tapes)
+    if (!unmarked.has(copyNo)) unmarked.set(copyNo, { copyNo, tape: uuid, tapeName: name });
+  for (const { copy_no: copyNo, uuid } of tapes)
+    if (marks.get(uuid) === endText(end)) unmarked.delete(copyNo);
+  return [...unmarked.values()].sort((a, b) => a.copyNo - b.copyNo);
+}
+
+/**
+ * Takes the end mark that was read from a tape into a set that is known from tapes only; the newest counts. Leaves other sets
+ * alone: of those the catalog knows more. Throws `CatalogConflict` when it is the mark of another set of that number.
+ */
+export async function enterEnd(
+  catalog: Catalog,
+  setId: string,
+  tape: string,
+  { setUuid, ...told }: MarkedEnd & { setUuid: string },
+): Promise<void> {
+  await catalog.transaction().execute(async (tx) => {
+    const set = await findSet(tx, setId);
+    if (set === undefined) return;
+    if (!isUnknownSet(set) && set.uuid !== setUuid)
+      throw new CatalogConflict(
+        `The end mark of the set ${setId} on the tape is of another set of that number.`,
+      );
+    if (!isRebuilt(set)) return;
+    const { groups, entries, without, written } = told;
+    const known = markedEnd(set);
+    if (known === undefined || Date.parse(known.written) <= Date.parse(written)) {
+      const end_facts = JSON.stringify({ groups, entries, without, written } satisfies MarkedEnd);
+      await tx.updateTable('sets').set({ end_facts }).where('id', '=', setId).execute();
+    }
+    await noteMark(tx, setId, tape, told);
+  });
+}

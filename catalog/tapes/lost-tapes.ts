@@ -1,0 +1,151 @@
+import { recordEvents } from '../groups/events.js';
+import type { Catalog } from '../open-catalog.js';
+import { settleGroup } from '../sets/set-copies.js';
+import { moveTape } from './tape-states.js';
+import { loseUnsyncedIn } from './tapes.js';
+import type { TapeRow } from '../rows.js';
+
+/** Groups of one set that are on no tape any more. */
+export interface LostGroups {
+  setId: string;
+  groups: number[];
+}
+
+/** What no other tape holds: groups that are staged no more, and whose only committed copies are on this one. */
+export async function heldOnlyBy(db: Catalog, tape: TapeRow): Promise<LostGroups[]> {
+  const rows = await db
+    .selectFrom('copies')
+    .innerJoin('groups', (join) =>
+      join.onRef('groups.set_id', '=', 'copies.set_id').onRef('groups.no', '=', 'copies.group_no'),
+    )
+    .select(['copies.set_id', 'copies.group_no'])
+    .where('copies.tape_uuid', '=', tape.uuid)
+    .where('copies.state', '=', 'committed')
+    .where('groups.state', '=', 'released')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('copies as other')
+            .select('other.copy_no')
+            .whereRef('other.set_id', '=', 'copies.set_id')
+            .whereRef('other.group_no', '=', 'copies.group_no')
+            .where('other.tape_uuid', '!=', tape.uuid)
+            .where('other.state', '=', 'committed'),
+        ),
+      ),
+    )
+    .orderBy('copies.set_id')
+    .orderBy('copies.group_no')
+    .execute();
+  const found = new Map<string, number[]>();
+  for (const { set_id: setId, group_no: group } of rows)
+    found.set(setId, [...(found.get(setId) ?? []), group]);
+  return [...found].map(([setId, groups]) => ({ setId, groups }));
+}
+
+/**
+ * Notes that a tape is gone for good: its committed copies do not count any more, and what no sync has covered on it is
+ * written again. Groups that waited for their release are staged still, and are written again too.
+ * @returns the groups of which an unsynced copy was on it.
+ */
+export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId: string; group: number }[]> {
+  return catalog.transaction().execute(async (tx) => {
+    const reason = `tape ${tape.name} is lost`;
+    await moveTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
+    const unsynced = await loseUnsyncedIn(tx, tape.uuid, reason);
+    const lost = await tx
+      .updateTable('copies')
+      .set({ state: 'lost' })
+      .where('tape_uuid', '=', tape.uuid)
+      .where('state', '=', 'committed')
+      .returning(['set_id', 'group_no'])
+      .execute();
+    for (const { set_id: setId, group_no: group } of lost) {
+      await tx
+        .updateTable('groups')
+        .set({ state: 'queued' })
+        .where('set_id', '=', setId)
+        .where('no', '=', group)
+        .where('state', '=', 'committed')
+        .execute();
+      await settleGroup(tx, setId, group);
+      await recordEvents(tx, [{ setId, group, stage: 'tape_lost', detail: reason }]);
+    }
+    return unsynced;
+  });
+}
+
+/** Numbers of a set's groups that were committed once, and of which no tape holds a copy any more. */
+export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]> {
+  const groups = await db
+    .selectFrom('groups')
+    .select('no')
+    .where('set_id', '=', setId)
+    .where('state', '=', 'released')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('copies')
+            .select('copies.copy_no')
+            .whereRef('copies.set_id', '=', 'groups.set_id')
+            .whereRef('copies.group_no', '=', 'groups.no')
+            .where('copies.state', '=', 'committed'),
+        ),
+      ),
+    )
+    // Those that are gone with an erased tape are not lost.
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('copies')
+          .select('copies.copy_no')
+          .whereRef('copies.set_id', '=', 'groups.set_id')
+          .whereRef('copies.group_no', '=', 'groups.no')
+          .where('copies.state', '=', 'lost')
+          .where('copies.committed_at', 'is not', null),
+      ),
+    )
+    .orderBy('no')
+    .execute();
+  return groups.map((row) => row.no);
+}
+
+/** A tape that was lost has come back as what it was: what was committed on it counts again. */
+export async function findTape(
+  catalog: Catalog,
+  tape: TapeRow,
+): Promise<{ tape: TapeRow; archives: number }> {
+  return catalog.transaction().execute(async (tx) => {
+    const found = await moveTape(tx, tape.uuid, 'find');
+    if (found === undefined) return { tape, archives: 0 };
+    const back = await tx
+      .updateTable('copies')
+      .set({ state: 'committed' })
+      .where('tape_uuid', '=', tape.uuid)
+      .where('state', '=', 'lost')
+      .where('committed_at', 'is not', null)
+      .returning(['set_id', 'group_no'])
+      .execute();
+    for (const { set_id: setId, group_no: group } of back) await settleGroup(tx, setId, group);
+    return { tape: found, archives: back.length };
+  });
+}
+
+/** Archives that are committed on each tape, by its UUID, and how many of them were found damaged. */
+export async function archivesOnTapes(
+  db: Catalog,
+): Promise<Map<string, { archives: number; damaged: number }>> {
+  const rows = await db
+    .selectFrom('copies')
+    .select((eb) => [
+      'tape_uuid',
+      eb.fn.countAll<number>().as('archives'),
+      eb.fn.count<number>('damage').as('damaged'),
+    ])
+    .where('state', '=', 'committed')
+    .groupBy('tape_uuid')
+    .execute();
+  return new Map(rows.map(({ tape_uuid: uuid, archives, damaged }) => [uuid, { archives, damaged }]));
+}

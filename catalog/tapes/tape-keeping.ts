@@ -1,0 +1,150 @@
+import { sql } from 'kysely';
+import type { Keeping, Until } from '../sets/keeping.js';
+import type { Catalog } from '../open-catalog.js';
+import { finalRetrievalStates } from '../retrievals/retrievals.js';
+import { finalSetStates } from '../schema.js';
+import { listTapes } from './tapes.js';
+import type { TapeRow } from '../rows.js';
+
+/** What a tape holds of a set, in committed copies. */
+export interface SetOnTape {
+  setId: string;
+  archives: number;
+  /** Bytes of the archives, and members in them. */
+  bytes: number;
+  members: number;
+  /** Archives of which another tape has a whole copy. */
+  elsewhere: number;
+  /** Archives of the set that stay on a tape when this one is erased. */
+  remaining: number;
+  expires: Until;
+  neededUntil: Until;
+  /** Living sets that build on it. */
+  neededBy: string[];
+}
+
+/** Whether a tape may be erased, and what would be lost. */
+export interface TapeKeeping {
+  tape: TapeRow;
+  sets: SetOnTape[];
+  /** Until when something on it is needed; `-Infinity` when it is empty. */
+  until: Until;
+  /** Why it cannot be erased now, whoever says so, in sentences without a full stop. */
+  inUse: string[];
+  /** All that was on it has expired, no living set builds on that, and nobody writes or reads. */
+  isRecyclable: boolean;
+}
+
+/** What is on a tape, and until when it is needed. */
+export async function keepingOf(
+  db: Catalog,
+  tape: TapeRow,
+  keeping: Keeping,
+  now: number,
+): Promise<TapeKeeping> {
+  const sets = (await committedSets(db, tape.uuid)).map((row) => {
+    const setId = row.set_id;
+    return {
+      ...{ setId, archives: row.archives, bytes: row.bytes, members: row.members, elsewhere: row.elsewhere },
+      remaining: row.total - (row.archives - row.elsewhere),
+      expires: keeping.expires(setId),
+      neededUntil: keeping.neededUntil(setId, tape.pool),
+      neededBy: keeping.livingOn(setId, now),
+    };
+  });
+  const until = Math.max(-Infinity, ...sets.map((set) => set.neededUntil));
+  const inUse = await usesOf(db, tape.uuid, sets, keeping);
+  const isRecyclable =
+    sets.length > 0 && until <= now && inUse.length === 0 && ['usable', 'full'].includes(tape.state);
+  return { tape, sets, until, inUse, isRecyclable };
+}
+
+async function committedSets(db: Catalog, tape: string) {
+  const another = sql<number>`exists (select 1 from copies o where o.set_id = copies.set_id
+    and o.group_no = copies.group_no and o.tape_uuid != copies.tape_uuid
+    and o.state = 'committed' and o.damage is null)`;
+  const total = sql<number>`(select count(distinct o.group_no) from copies o
+    where o.set_id = copies.set_id and o.state = 'committed')`;
+  return db
+    .selectFrom('copies')
+    .innerJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
+    )
+    .select((eb) => [
+      'copies.set_id',
+      eb.fn.countAll<number>().as('archives'),
+      eb.fn.sum<number>('archives.size').as('bytes'),
+      eb.fn.sum<number>('archives.members').as('members'),
+      sql<number>`sum(${another})`.as('elsewhere'),
+      total.as('total'),
+    ])
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', '=', 'committed')
+    .groupBy('copies.set_id')
+    .orderBy('copies.set_id')
+    .execute();
+}
+
+/** Unfinished sets and retrievals that need the tape: erasing it beneath them would make them end wrongly. */
+async function usesOf(
+  db: Catalog,
+  tape: string,
+  sets: readonly SetOnTape[],
+  keeping: Keeping,
+): Promise<string[]> {
+  const writing = await db
+    .selectFrom('copies')
+    .innerJoin('sets', 'sets.id', 'copies.set_id')
+    .select('copies.set_id')
+    .distinct()
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', 'in', ['writing', 'written', 'committed'])
+    .where('sets.state', 'not in', finalSetStates)
+    .orderBy('copies.set_id')
+    .execute();
+  const building = sets.flatMap((set) => set.neededBy).filter((id) => keeping.isUnfinished(id));
+  const reading = await db
+    .selectFrom('retrieval_archives')
+    .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
+    .select('retrievals.id')
+    .distinct()
+    .where('retrievals.state', 'not in', finalRetrievalStates)
+    .where((eb) =>
+      eb.or([
+        eb.and([
+          eb('retrieval_archives.tape_uuid', '=', tape),
+          eb('retrieval_archives.state', '=', 'pending'),
+        ]),
+        // One that makes copies has some here that no sync has covered.
+        eb.exists(
+          eb
+            .selectFrom('copies')
+            .select('copies.copy_no')
+            .whereRef('copies.set_id', '=', 'retrieval_archives.set_id')
+            .whereRef('copies.group_no', '=', 'retrieval_archives.group_no')
+            .where('copies.tape_uuid', '=', tape)
+            .where('copies.state', 'in', ['writing', 'written']),
+        ),
+      ]),
+    )
+    .execute();
+  return [
+    ...writing.map((row) => `the set ${row.set_id}, which is unfinished, writes to it`),
+    ...[...new Set(building)].map((id) => `the set ${id}, which is unfinished, builds on what it holds`),
+    ...reading.map((row) => `${row.id}, which is unfinished, needs it`),
+  ];
+}
+
+/** Names of the tapes of a pool that may be erased. */
+export async function recyclableTapes(
+  db: Catalog,
+  pool: string,
+  keeping: Keeping,
+  now: number,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (const tape of await listTapes(db)) {
+    if (tape.pool === pool && (await keepingOf(db, tape, keeping, now)).isRecyclable) names.push(tape.name);
+  }
+  return names;
+}

@@ -1,0 +1,357 @@
+import type { TapeRow, CopyRow } from '../rows.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { isLaterAttempt, staleAttempt } from '../groups/attempt-tokens.js';
+import { recordEvents } from '../groups/events.js';
+import type { Catalog } from '../open-catalog.js';
+import { copyText, placesOf, settleAfterCommit, settleGroup } from '../sets/set-copies.js';
+
+/** Every tape, by name. */
+export async function listTapes(db: Catalog): Promise<TapeRow[]> {
+  return db.selectFrom('tapes').selectAll().orderBy('name').execute();
+}
+
+export async function tapeByUuid(db: Catalog, uuid: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+}
+
+export async function tapeByName(db: Catalog, name: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('name', '=', name).executeTakeFirst();
+}
+
+/** The tape whose erasing has begun and is to end with a label of that UUID. */
+export async function tapeErasedTo(db: Catalog, uuid: string): Promise<TapeRow | undefined> {
+  return db.selectFrom('tapes').selectAll().where('erased_to', '=', uuid).executeTakeFirst();
+}
+
+/** Adds a labelled tape. */
+export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
+  await db.insertInto('tapes').values(tape).execute();
+}
+
+/** Writes down what a look at a tape has shown; its state is `moveTape`'s. */
+export async function updateTape(
+  db: Catalog,
+  uuid: string,
+  change: {
+    capacity?: number;
+    free?: number;
+  },
+): Promise<void> {
+  await db
+    .updateTable('tapes')
+    .set({ ...change, seen_at: Date.now() })
+    .where('uuid', '=', uuid)
+    .execute();
+}
+
+/** The copy of a group on a tape, if a write of it has begun. */
+export async function copyOf(
+  db: Catalog,
+  setId: string,
+  no: number,
+  copyNo = 1,
+): Promise<CopyRow | undefined> {
+  return db
+    .selectFrom('copies')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('group_no', '=', no)
+    .where('copy_no', '=', copyNo)
+    .executeTakeFirst();
+}
+
+/** How the event of a copy's beginning names its tape. */
+const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct ? ', direct' : ''}`;
+
+/** Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has begun it. */
+export async function beginCopy(
+  catalog: Catalog,
+  copy: {
+    setId: string;
+    group: number;
+    copyNo: number;
+    tape: TapeRow;
+    token: string;
+    direct: boolean;
+    /** The copy's manifest, where that is not the archive's. */
+    manifest?: { size: number; sha256: string } | undefined;
+  },
+): Promise<void> {
+  const detail = begunOn(copy.tape.name, copy.direct);
+  await catalog.transaction().execute(async (tx) => {
+    await requireWritable(tx, copy.tape);
+    const begun = await copyOf(tx, copy.setId, copy.group, copy.copyNo);
+    if (isLaterAttempt(begun?.token ?? '', copy.token)) throw staleAttempt(copy.setId, copy.group);
+    const row = {
+      ...({ tape_uuid: copy.tape.uuid, state: 'writing', token: copy.token } as const),
+      ...{ written_at: null, committed_at: null, verified_at: null, damage: null },
+      manifest_size: copy.manifest?.size ?? null,
+      manifest_sha256: copy.manifest?.sha256 ?? null,
+    };
+    await tx
+      .insertInto('copies')
+      .values({ set_id: copy.setId, group_no: copy.group, copy_no: copy.copyNo, ...row })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['set_id', 'group_no', 'copy_no'])
+          .doUpdateSet(row)
+          .where('copies.state', '!=', 'committed'),
+      )
+      .execute();
+    await settleGroup(tx, copy.setId, copy.group);
+    await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
+  });
+}
+
+/** A person may have given the tape up since it was looked at: what is written to it then would count on it. */
+async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<void> {
+  const state = (await tapeByUuid(tx, uuid))?.state;
+  if (state === 'usable' || state === 'full') return;
+  throw new TapeflowFailure(
+    'TapeNotReady',
+    `The tape ${name} is ${state ?? 'not in the catalog any more'}.`,
+    {
+      kind: 'person',
+      advice: 'Load another tape.',
+      details: { reason: state ?? 'foreign' },
+    },
+  );
+}
+
+/**
+ * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there under the group's
+ * names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps every other off.
+ */
+export async function wasBegunOn(
+  db: Catalog,
+  setId: string,
+  group: number,
+  tapeName: string,
+): Promise<boolean> {
+  const event = await db
+    .selectFrom('events')
+    .select('id')
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .where((eb) =>
+      eb.or([
+        eb('stage', '=', 'writing').and('detail', 'in', [begunOn(tapeName, false), begunOn(tapeName, true)]),
+        eb('stage', '=', 'found_on_tape').and('detail', '=', tapeName),
+      ]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return event !== undefined;
+}
+
+/**
+ * The newest committed archive on a tape: the tape must hold it, or it is not that tape. One that is known to be damaged may have
+ * lost its end, and counts only where there is no other.
+ */
+export async function lastCommittedOn(
+  db: Catalog,
+  tape: string,
+): Promise<{ set_id: string; name: string; size: number } | undefined> {
+  const newest = db
+    .selectFrom('copies')
+    .innerJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
+    )
+    .select(['copies.set_id', 'archives.name', 'archives.size'])
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', '=', 'committed')
+    .orderBy('copies.committed_at', 'desc')
+    .limit(1);
+  return (await newest.where('copies.damage', 'is', null).executeTakeFirst()) ?? newest.executeTakeFirst();
+}
+
+/**
+ * Records a written copy: its bytes are on the tape under their final name, not yet synced.
+ * @returns false when another attempt has begun the copy since: then nothing is recorded.
+ */
+export async function recordWritten(
+  catalog: Catalog,
+  copy: { setId: string; group: number; copyNo: number; token: string },
+  event: { ms: number; bytes: number; detail: string },
+): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('copies')
+      .set({ state: 'written', written_at: Date.now() })
+      .where('set_id', '=', copy.setId)
+      .where('group_no', '=', copy.group)
+      .where('copy_no', '=', copy.copyNo)
+      .where('token', '=', copy.token)
+      .where('state', '=', 'writing')
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return false;
+    await settleGroup(tx, copy.setId, copy.group);
+    await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'written', ...event }]);
+    return true;
+  });
+}
+
+/** The query of `writtenCopies`. In no order: for one, SQLite would look at every copy of the set. */
+export function writtenCopiesOn(db: Catalog, tape: string, setId?: string) {
+  const query = db
+    .selectFrom('copies')
+    .innerJoin('archives', (join) =>
+      join.onRef('archives.set_id', '=', 'copies.set_id').onRef('archives.group_no', '=', 'copies.group_no'),
+    )
+    .select([
+      'copies.set_id',
+      'copies.group_no',
+      'copies.copy_no',
+      'copies.token',
+      'copies.written_at',
+      'archives.name',
+      'archives.size',
+      'archives.manifest_name',
+    ])
+    .select((eb) => eb.fn.coalesce('copies.manifest_size', 'archives.manifest_size').as('manifest_size'))
+    .where('copies.tape_uuid', '=', tape)
+    .where('copies.state', '=', 'written');
+  return setId === undefined ? query : query.where('copies.set_id', '=', setId);
+}
+
+/** Written, not yet committed copies on a tape, with what their archive must look like there; of one set or of all. */
+export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
+  const rows = await writtenCopiesOn(db, tape, setId).execute();
+  return rows.sort((a, b) => a.set_id.localeCompare(b.set_id) || a.group_no - b.group_no);
+}
+
+/** A copy that was committed; `whole`: with it each of the set's copies of the group is, which was not so before. */
+export interface CommittedCopy {
+  setId: string;
+  group: number;
+  copyNo: number;
+  whole: boolean;
+}
+
+/** Commits synced copies. A staged archive may be deleted when all the copies of its group are committed. */
+export async function commitCopies(
+  catalog: Catalog,
+  copies: readonly { setId: string; group: number; copyNo: number; token: string; bytes: number }[],
+  sync: { ms: number; detail: string },
+): Promise<CommittedCopy[]> {
+  const committed: CommittedCopy[] = [];
+  await catalog.transaction().execute(async (tx) => {
+    for (const { setId, group, copyNo, token, bytes } of copies) {
+      const row = await tx
+        .updateTable('copies')
+        .set({ state: 'committed', committed_at: Date.now() })
+        .where('set_id', '=', setId)
+        .where('group_no', '=', group)
+        .where('copy_no', '=', copyNo)
+        .where('token', '=', token)
+        .where('state', '=', 'written')
+        .returning('tape_uuid')
+        .executeTakeFirst();
+      if (row === undefined) continue;
+      await replaceOnTape(tx, { setId, group, copyNo, tape: row.tape_uuid });
+      const set = await tx
+        .selectFrom('sets')
+        .select(['pool', 'drive', 'places'])
+        .where('id', '=', setId)
+        .executeTakeFirstOrThrow();
+      const which = copyText(copyNo, Math.max(copyNo, placesOf(set).length));
+      const detail = which === '' ? sync.detail : `${which}, ${sync.detail}`;
+      await recordEvents(tx, [{ setId, group, stage: 'synced', ms: sync.ms, bytes, detail }]);
+      committed.push({ setId, group, copyNo, whole: await settleAfterCommit(tx, { setId, group, bytes }) });
+    }
+  });
+  return committed;
+}
+
+/** A copy that was written in the place of a damaged one on the same tape: that one is not there any more. */
+async function replaceOnTape(
+  tx: Catalog,
+  copy: { setId: string; group: number; copyNo: number; tape: string },
+): Promise<void> {
+  await tx
+    .updateTable('copies')
+    .set({ state: 'lost', committed_at: null })
+    .where('set_id', '=', copy.setId)
+    .where('group_no', '=', copy.group)
+    .where('copy_no', '!=', copy.copyNo)
+    .where('tape_uuid', '=', copy.tape)
+    .execute();
+}
+
+/** True when the tape holds another copy of the group already that is good, or is being written. */
+export async function holdsOtherCopy(
+  db: Catalog,
+  copy: { setId: string; group: number; copyNo: number },
+  tape: string,
+): Promise<boolean> {
+  const other = await db
+    .selectFrom('copies')
+    .select('copy_no')
+    .where('set_id', '=', copy.setId)
+    .where('group_no', '=', copy.group)
+    .where('copy_no', '!=', copy.copyNo)
+    .where('tape_uuid', '=', tape)
+    .where('state', '!=', 'lost')
+    .where('damage', 'is', null)
+    .executeTakeFirst();
+  return other !== undefined;
+}
+
+/** One copy, as the attempt that wrote it has left it. */
+export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'copy_no' | 'token'>;
+
+/**
+ * Distrusts what is on a tape and no sync has covered: those groups go back to `queued` and are written again.
+ *
+ * @param only one copy, unless another attempt has begun it since; without it every one on the tape.
+ * @returns the groups that were set back.
+ */
+export async function loseUnsynced(
+  catalog: Catalog,
+  tape: string,
+  reason: string,
+  only?: UnsyncedCopy,
+): Promise<{ setId: string; group: number }[]> {
+  return catalog.transaction().execute((tx) => loseUnsyncedIn(tx, tape, reason, only));
+}
+
+/** The same in the caller's transaction. */
+export async function loseUnsyncedIn(
+  tx: Catalog,
+  tape: string,
+  reason: string,
+  only?: UnsyncedCopy,
+): Promise<{ setId: string; group: number }[]> {
+  let copies = tx
+    .updateTable('copies')
+    .set({ state: 'lost' })
+    .where('tape_uuid', '=', tape)
+    .where('state', 'in', ['writing', 'written']);
+  if (only !== undefined) {
+    copies = copies
+      .where('set_id', '=', only.set_id)
+      .where('group_no', '=', only.group_no)
+      .where('copy_no', '=', only.copy_no)
+      .where('token', '=', only.token);
+  }
+  const lost = await copies.returning(['set_id', 'group_no']).execute();
+  for (const { set_id: setId, group_no: group } of lost) {
+    await settleGroup(tx, setId, group);
+    await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
+  }
+  return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));
+}
+
+/** Names of the tapes that hold a committed copy of a group. */
+export async function tapesOfGroup(db: Catalog, setId: string, group: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('copies')
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select('tapes.name')
+    .where('copies.set_id', '=', setId)
+    .where('copies.group_no', '=', group)
+    .where('copies.state', '=', 'committed')
+    .orderBy('copies.copy_no')
+    .execute();
+  return rows.map((row) => row.name);
+}

@@ -1,0 +1,73 @@
+import type { SetRow } from '../../catalog/rows.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { formatBytes } from '../../config/sizes.js';
+import type { DriveLook } from '../follow/drive-looks.js';
+import { stepName } from '../follow/live-view.js';
+import { pendingSteps, type PendingStep } from '../follow/pending-steps.js';
+import { findServer, type Session } from '../session.js';
+import { troubleOf, type SetTrouble } from '../follow/set-health.js';
+
+/** One answer: what was asked, what is so, and what to do about it. */
+export interface Finding {
+  question: string;
+  answer: string;
+  advice?: string | undefined;
+}
+
+export function printFindings(session: Session, findings: readonly Finding[]): void {
+  session.print('');
+  for (const { question, answer, advice } of findings) {
+    session.print(`  ${question} ${answer}`);
+    if (advice !== undefined) session.print(`    → ${advice}`);
+  }
+}
+
+/** What the history and the server say about a set. */
+export interface Outlook {
+  server: boolean;
+  trouble: SetTrouble | undefined;
+  steps: PendingStep[];
+}
+
+export async function outlookOf(session: Session, setId: string): Promise<Outlook> {
+  const server = await findServer(session);
+  if (server === undefined) return { server: false, trouble: undefined, steps: [] };
+  try {
+    return {
+      server: true,
+      trouble: await troubleOf(server, setId),
+      steps: await pendingSteps(server, setId),
+    };
+  } finally {
+    await server.close();
+  }
+}
+
+/** Why something has not happened yet, and what to do if it is for the user to do. */
+export function waitAdvice(set: SetRow, outlook: Outlook): string {
+  if (set.state === 'paused') return `It is paused: \`tapeflow resume ${set.id}\`.`;
+  if (set.state === 'cancelled' || set.state === 'failed')
+    return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
+  if (!outlook.server) return 'Run `tapeflow up` or `tapeflow backup`: no server and no workers run.';
+  if (outlook.trouble !== undefined) return `${outlook.trouble.advice}`;
+  const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
+  if (stuck !== undefined)
+    return `The step ${stepName(stuck)} is at attempt ${stuck.attempt}; the last failure: ${stuck.lastFailure ?? ''}`;
+  const waiting = outlook.steps.find((step) => !step.started);
+  return waiting === undefined
+    ? 'It is being worked on.'
+    : `The step ${stepName(waiting)} waits for a free worker.`;
+}
+
+/** Which tape is in a drive of the set. */
+export function driveFinding({ drive, loaded }: DriveLook): Finding {
+  const question = `Drive ${drive} mounted?`;
+  if ('failure' in loaded) {
+    const { failure } = loaded;
+    if (!(failure instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(failure)}` };
+    const told = failure.details['reason'] === 'silent' ? 'not known' : 'no';
+    return { question, answer: `${told}: ${failure.message}`, advice: failure.advice };
+  }
+  const { name, pool, state, free } = loaded.row;
+  return { question, answer: `yes, with tape ${name} of pool ${pool} (${state}, ${formatBytes(free)} free)` };
+}

@@ -1,0 +1,174 @@
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import path from 'node:path';
+import type { Settings } from '../../config/settings.js';
+import { sharedModes, type SharedGroup } from '../../config/shared-group.js';
+import { hostFile } from '../../embedded/host-file.js';
+import { serverDatabase } from '../../embedded/temporal-server.js';
+import { keyFile } from '../../proof/key-file.js';
+import type { Check } from './disk-checks.js';
+
+type Places = Pick<
+  Settings,
+  'TAPEFLOW_DATA_DIR' | 'CATALOG_URL' | 'BACKUP_COMPRESS_DIR' | 'LOG_FILE' | 'drives' | 'sharedGroup'
+>;
+
+/** A folder or file of ours; `tree`: with all that is in it. */
+interface Place {
+  at: string;
+  kind: 'folder' | 'file' | 'tree';
+  /** Where nothing of a backup is, and nobody else may look. */
+  isSecret?: true;
+}
+
+/**
+ * Folders and files of ours with other rights than they should have: others can reach and read or write them, since an earlier version
+ * has made them so or somebody did; or the group of `TAPEFLOW_SHARED_GROUP` cannot read what it may. One finding for each, with the
+ * command that mends it. An LTFS mount has the rights that it was mounted with.
+ */
+export function checkRights(settings: Places): Check[] {
+  if (process.platform === 'win32') return [];
+  const { sharedGroup: group } = settings;
+  const places = readable(settings);
+  if (group === undefined) return [...places, ...staging(settings)].flatMap((place) => tooWide(place));
+  return [
+    ...[...staging(settings), ...secret(settings)].flatMap((place) => tooWide(place, group)),
+    ...places.flatMap((place) => tooWide(place, group, true)),
+    ...places.flatMap((place) => tooNarrow(place, group)),
+    ...barred(places, group),
+  ];
+}
+
+/** What the group of the setting may read. */
+function readable(settings: Places): Place[] {
+  const { TAPEFLOW_DATA_DIR: data, CATALOG_URL: catalog, LOG_FILE: log, sharedGroup } = settings;
+  const tapes = settings.drives.filter((drive) => drive.kind === 'directory').map((drive) => drive.path);
+  const logs = path.join(data, 'logs');
+  const places: Place[] = [
+    { at: data, kind: 'folder' },
+    ...tapes.map((at) => ({ at, kind: 'tree' as const })),
+    ...['', '-wal', '-shm'].map((ending) => ({ at: catalog + ending, kind: 'file' as const })),
+    ...(log === undefined ? [] : [{ at: log, kind: 'file' as const }]),
+  ];
+  // Behind a data folder that is private they are nobody's.
+  if (sharedGroup !== undefined) {
+    places.push(
+      { at: `${catalog}-newest.json`, kind: 'file' },
+      { at: path.dirname(catalog), kind: 'folder' },
+    );
+    places.push({ at: logs, kind: 'folder' });
+    places.push(...namesIn(logs).map((name) => ({ at: path.join(logs, name), kind: 'file' as const })));
+  }
+  return places.filter(({ at }, index) => places.findIndex((other) => other.at === at) === index);
+}
+
+function staging({ BACKUP_COMPRESS_DIR: at }: Places): Place[] {
+  return [{ at, kind: 'folder' }];
+}
+
+/** What nobody else may read in a folder that the group can enter. */
+function secret({ TAPEFLOW_DATA_DIR: data }: Places): Place[] {
+  return [
+    { at: path.dirname(serverDatabase(data)), kind: 'folder', isSecret: true },
+    ...[keyFile(data), hostFile(data)].map((at) => ({ at, kind: 'file', isSecret: true }) as const),
+  ];
+}
+
+/** Rights that others have and should not; `isShared`: those of the group's members are right. */
+function tooWide(place: Place, group?: SharedGroup, isShared = false): Check[] {
+  const { at } = place;
+  const stats = statsOf(at);
+  if (stats === undefined) return [];
+  const allowed = isShared && stats.gid === group?.gid ? 0o750 : 0o700;
+  const wrong = stats.mode & 0o777 & ~allowed;
+  if (wrong === 0 || !isReachable(at)) return [];
+  const whose = (wrong & 0o007) === 0 ? 'its group' : 'every user of this machine';
+  const command = mending(place, isShared ? group : undefined);
+  return [
+    note(
+      `${at} is open to ${whose} (mode ${(stats.mode & 0o777).toString(8)})`,
+      place.isSecret === true
+        ? `It is for its user alone: \`${command}\`.`
+        : `What is backed up can be read there: \`${command}\`, unless you want it so.`,
+    ),
+  ];
+}
+
+/** Rights that the group lacks where it may read. */
+function tooNarrow(place: Place, group: SharedGroup): Check[] {
+  const { at, kind } = place;
+  const stats = statsOf(at);
+  if (stats === undefined || tooWide(place, group, true).length > 0) return [];
+  const lacks = ({ gid, mode }: Stats, needed: number) => gid !== group.gid || (mode & needed) !== needed;
+  // In a folder without 02000, what SQLite makes beside the catalog is of its user's own group.
+  const isNarrow =
+    lacks(stats, kind === 'folder' ? 0o2050 : kind === 'file' ? 0o040 : 0o050) ||
+    (kind === 'tree' && setFolders(at).some((folder) => lacks(folder, 0o050)));
+  if (!isNarrow) return [];
+  return [
+    note(
+      `${at} cannot be read by the group ${group.name} (TAPEFLOW_SHARED_GROUP), or not all of it`,
+      `It was made before that setting: \`${mending(place, group)}\`.`,
+    ),
+  ];
+}
+
+/** Folders above what the group may read, which let it not through. */
+function barred(places: readonly Place[], group: SharedGroup): Check[] {
+  const there = places.map(({ at }) => at).filter((at) => statsOf(at) !== undefined);
+  const above = new Set(there.flatMap(foldersAbove).filter((at) => !there.includes(at)));
+  return [...above].flatMap((at) => {
+    const stats = statsOf(at);
+    if (stats === undefined || (stats.mode & (stats.gid === group.gid ? 0o010 : 0o001)) !== 0) return [];
+    return [
+      note(
+        `${at} does not let the group ${group.name} (TAPEFLOW_SHARED_GROUP) through to what it may read`,
+        `Let it pass, which does not let it list the folder: \`chmod o+x ${at}\`.`,
+      ),
+    ];
+  });
+}
+
+function note(finding: string, advice: string): Check {
+  return { what: 'rights', level: 'note', finding, advice };
+}
+
+function mending({ at, kind }: Place, group: SharedGroup | undefined): string {
+  if (group === undefined) return `chmod ${kind === 'file' ? '600' : '700'} ${at}`;
+  if (kind === 'tree') return `chgrp -R ${group.name} ${at} && chmod -R u=rwX,g=rX,o= ${at}`;
+  return `chgrp ${group.name} ${at} && chmod ${sharedModes[kind].toString(8)} ${at}`;
+}
+
+/** True when each folder above lets somebody else through. */
+function isReachable(at: string): boolean {
+  return foldersAbove(at).every((above) => ((statsOf(above)?.mode ?? 0) & 0o011) !== 0);
+}
+
+function foldersAbove(at: string): string[] {
+  const above = path.dirname(at);
+  return above === at ? [] : [above, ...foldersAbove(above)];
+}
+
+/** The folders of sets on a tape. */
+function setFolders(tape: string): Stats[] {
+  return namesIn(tape)
+    .filter((name) => /^\d{4}-\d{2}_\d{6}$/.test(name))
+    .flatMap((name) => statsOf(path.join(tape, name)) ?? []);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Undefined also for a link, which has no rights of its own. */
+function statsOf(at: string): Stats | undefined {
+  try {
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    return stats?.isSymbolicLink() === true ? undefined : stats;
+  } catch {
+    return undefined;
+  }
+}

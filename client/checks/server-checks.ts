@@ -1,0 +1,180 @@
+import path from 'node:path';
+import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
+import { describeError } from '../../config/failures.js';
+import type { Settings } from '../../config/settings.js';
+import { oldestCli } from '../../embedded/cli-release.js';
+import { readHostFile } from '../../embedded/host-file.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { failedCheck, type Check } from './disk-checks.js';
+import { findServer, type Server, type Session } from '../session.js';
+
+/** Milliseconds by which this machine's clock may differ from the server's. */
+const mostClockSkewMs = 5000;
+/** Seconds within which a worker must have asked for work to count as alive: a long poll lasts one minute. */
+const workerAliveSeconds = 90;
+
+/** The Temporal server, its clock, and whether workers serve every queue. */
+export async function checkTemporal(session: Session): Promise<Check[]> {
+  const { settings } = session;
+  const what = 'Temporal';
+  let server: Server | undefined;
+  try {
+    server = await findServer(session);
+  } catch (error) {
+    if (isCatalogOutOfReach(error))
+      return [{ what, level: 'note', finding: 'not looked at without a catalog' }];
+    return [failedCheck(what, error)];
+  }
+  if (server === undefined) {
+    const stale = readHostFile(settings.TAPEFLOW_DATA_DIR);
+    const left = stale === undefined ? '' : ' (the last one was killed; the next start cleans up after it)';
+    return [
+      {
+        what,
+        level: 'note',
+        finding: `the embedded server does not run now${left}; \`up\` and \`backup\` start it`,
+      },
+    ];
+  }
+  try {
+    const { client, target } = server;
+    const before = Date.now();
+    const info = await client.workflowService.getSystemInfo({});
+    await client.workflowService.describeNamespace({ namespace: target.namespace });
+    const ui = server.lease?.host.ui;
+    const version = info.serverVersion;
+    const checks: Check[] = [
+      {
+        what,
+        level: 'ok',
+        finding: `${target.embedded ? 'embedded' : 'own'} server ${version} at ${target.address}, namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}`,
+      },
+      await checkClock(server, before),
+    ];
+    checks.push(...(await queueChecks(server, settings, undefined)));
+    return checks;
+  } catch (error) {
+    const missing = describeError(error).includes('Namespace');
+    return [
+      {
+        what,
+        level: 'trouble',
+        finding: `the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
+        advice: missing
+          ? `Make the namespace ${server.target.namespace}, or correct TEMPORAL_NAMESPACE.`
+          : `It must be Temporal ${oldestCli} or newer.`,
+      },
+    ];
+  } finally {
+    await server.close();
+  }
+}
+
+/** The server's clock, from when it says that a worker asked for work last. */
+async function checkClock(server: Server, asked: number): Promise<Check> {
+  const what = 'clock';
+  const pollers = await pollersOf(server, queuesOf(server.installation).archive);
+  const latest = Math.max(0, ...pollers.map((poller) => poller.at));
+  if (latest === 0)
+    return {
+      what,
+      level: 'note',
+      finding: `${new Date(asked).toISOString()}; no worker runs to compare it with the server's`,
+    };
+  const ahead = latest - Date.now();
+  if (ahead > mostClockSkewMs) {
+    return {
+      what,
+      level: 'trouble',
+      finding: `this machine's clock is ${Math.round(ahead / 1000)} s behind the server's`,
+      advice: 'Set both by NTP: time-outs and event times depend on it.',
+    };
+  }
+  return { what, level: 'ok', finding: `${new Date(asked).toISOString()}, not behind the server's` };
+}
+
+/** Who asks for the work of a queue. */
+interface Poller {
+  identity: string;
+  /** When it asked last, in milliseconds since 1970. */
+  at: number;
+}
+
+async function pollersOf(server: Server, queue: string): Promise<Poller[]> {
+  /** TASK_QUEUE_TYPE_ACTIVITY of Temporal's API. */
+  const activityQueue = 2;
+  const { pollers } = await server.client.workflowService.describeTaskQueue({
+    namespace: server.target.namespace,
+    taskQueue: { name: queue },
+    taskQueueType: activityQueue,
+  });
+  return (pollers ?? []).map(({ identity, lastAccessTime }) => ({
+    identity: identity ?? '',
+    at: Number(lastAccessTime?.seconds ?? 0) * 1000,
+  }));
+}
+
+async function queueChecks(server: Server, settings: Settings, role: string | undefined): Promise<Check[]> {
+  const queues = queuesOf(server.installation);
+  const served: { queue: string; worker: string; command: string }[] = [];
+  if (role === undefined || role === 'archive') {
+    for (const queue of [queues.archive, queues.compress])
+      served.push({ queue, worker: 'archive worker', command: 'tapeflow worker archive' });
+  }
+  for (const { name } of settings.drives) {
+    if (role !== undefined && role !== name) continue;
+    for (const queue of [queues.drive(name), queues.driveHost(name)])
+      served.push({ queue, worker: `tape worker ${name}`, command: `tapeflow worker tape --drive ${name}` });
+  }
+  const checks: Check[] = [];
+  for (const one of served) checks.push(await queueCheck(server, settings, one));
+  return checks;
+}
+
+/** Who serves a queue, by what its workers say of themselves; another's worker would take the work and do something else. */
+async function queueCheck(
+  server: Server,
+  settings: Settings,
+  { queue, worker, command }: { queue: string; worker: string; command: string },
+): Promise<Check> {
+  const what = `queue ${queue}`;
+  const alive = (await pollersOf(server, queue)).filter(
+    ({ at }) => Date.now() - at < workerAliveSeconds * 1000,
+  );
+  const ours = `tapeflow-${server.installation} ${worker} at `;
+  const strangers = alive.filter(({ identity }) => !identity.startsWith(ours));
+  if (strangers.length > 0) {
+    return {
+      what,
+      level: 'trouble',
+      finding: `somebody else serves it: ${[...new Set(strangers.map(({ identity }) => identity))].join('; ')}`,
+      advice: 'Find that program by its host and pid, and end it: it takes the work of this installation.',
+    };
+  }
+  if (alive.length > 0) {
+    const by = [...new Set(alive.map(({ identity }) => identity.slice(identity.indexOf(' ') + 1)))];
+    return { what, level: 'ok', finding: `served by ${by.join('; ')}` };
+  }
+  const said = server.lease?.workers().find(({ name }) => name === worker)?.trouble;
+  return {
+    what,
+    level: 'trouble',
+    finding: said ?? `no ${worker} serves it`,
+    advice:
+      server.lease === undefined
+        ? `Run \`${command}\`.`
+        : `It is started by itself; if it does not come, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+  };
+}
+
+/** Whether workers serve their queues: all, those of `archive`, or those of a drive. */
+export async function checkWorkers(session: Session, role: string | undefined): Promise<Check[]> {
+  const server = await findServer(session);
+  if (server === undefined)
+    return [{ what: 'Temporal', level: 'trouble', finding: 'no server runs', advice: 'Run `tapeflow up`.' }];
+  try {
+    return await queueChecks(server, session.settings, role);
+  } finally {
+    await server.close();
+  }
+}

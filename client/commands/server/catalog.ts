@@ -1,0 +1,99 @@
+import { existsSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { backUpCatalog } from '../../../catalog/back-up.js';
+import { catalogFailure } from '../../../catalog/catalog-failure.js';
+import { putBackCatalog, type PutBack } from '../../../catalog/put-back.js';
+import { counted } from '../../../config/counts.js';
+import { describeHolder, tryLock } from '../../../disk/exclusive-lock.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { formatBytes } from '../../../config/sizes.js';
+import { hostLockFile } from '../../../embedded/host-file.js';
+import { usesOwnServer } from '../../../workers/server/temporal-target.js';
+import { inSession, userPath, type Session } from '../../session.js';
+
+/** `catalog backup FILE` and `catalog restore FILE`: a copy of the catalog at any time, and putting one back. */
+export function addCatalog(program: Command): void {
+  const catalog = program.command('catalog').description('copies of the catalog, and putting one back');
+  catalog
+    .command('backup')
+    .description('write a checked copy of the catalog to a file; also while sets run')
+    .argument('<file>', 'the copy; an earlier copy of that name is replaced')
+    .action((file: string, _options, command: Command) =>
+      inSession(command, (session) => backUp(session, userPath(file))),
+    );
+  catalog
+    .command('restore')
+    .description('put a copy in the place of the catalog, which is kept beside it; nothing may run meanwhile')
+    .argument('<file>', 'a copy that `catalog backup` has made, or another copy of a catalog')
+    .option('--other-installation', 'also the catalog of another installation')
+    .action((file: string, flags: { otherInstallation?: true }, command: Command) =>
+      inSession(command, (session) => putBack(session, userPath(file), flags.otherInstallation === true)),
+    );
+}
+
+async function backUp(session: Session, to: string): Promise<void> {
+  const file = session.settings.CATALOG_URL;
+  if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', `There is no catalog ${file} yet.`);
+  // Opens it, and so checks it: a copy of a damaged one must not replace an earlier copy.
+  await session.catalog();
+  const facts = await withNames(to, async () => backUpCatalog(file, to));
+  if (session.json) session.emit({ file: to, ...facts });
+  else
+    session.print(
+      `The catalog is in ${to}: ${counted(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
+    );
+}
+
+async function putBack(session: Session, from: string, foreign: boolean): Promise<void> {
+  const { settings } = session;
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  const locked = tryLock(hostLockFile(dataDir), { role: 'catalog restore', dataDir });
+  if (!('lock' in locked))
+    throw new TapeflowFailure(
+      'CatalogInUse',
+      `Server and workers of ${dataDir} run: ${describeHolder(locked.heldBy)}.`,
+      { advice: 'Nothing was changed. End them first: `tapeflow down`.' },
+    );
+  try {
+    const now = new Date();
+    const result = await withNames(settings.CATALOG_URL, () =>
+      putBackCatalog(settings.CATALOG_URL, from, { foreign, now }),
+    );
+    // Its workflows are of sets that this catalog has given up or does not know; it holds nothing else that is needed.
+    const server = path.join(dataDir, 'temporal');
+    if (result.isOlder && !usesOwnServer(settings, process.env) && existsSync(server))
+      renameSync(server, `${server}.replaced-${now.getTime()}`);
+    report(session, from, result);
+  } finally {
+    locked.lock.release();
+  }
+}
+
+function report(session: Session, from: string, result: PutBack): void {
+  if (session.json) {
+    session.emit({ file: session.settings.CATALOG_URL, from, ...result });
+    return;
+  }
+  const { sets, newest, replaced, givenUp, isOlder } = result;
+  const last = newest === null ? '' : `, the newest ${newest}`;
+  session.print(
+    `The catalog is that of ${from}: ${counted(sets, 'set')}${last}.` +
+      (replaced === undefined ? '' : ` The one that was there is ${replaced}.`),
+  );
+  if (!isOlder) return;
+  if (givenUp.length > 0)
+    session.print(
+      `Given up, since they were unfinished then: ${givenUp.join(', ')}. \`tapeflow status\` says why.`,
+    );
+  session.print('`tapeflow tape catalog`, with each tape that was written to since, reads what is newer.');
+}
+
+/** Errors of SQLite and the system as sentences that name the file. */
+async function withNames<Result>(file: string, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    throw catalogFailure(error, file);
+  }
+}

@@ -1,0 +1,138 @@
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { requireZstdHere } from '../../../operations/sets/zstd-here.js';
+import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
+import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
+import { createLogger } from '../../../config/logger.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { startHost, type Host } from '../../../embedded/host.js';
+import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
+import { usesOwnServer } from '../../../workers/server/temporal-target.js';
+import { EventPrinter } from '../../follow/events.js';
+import { inSession, untilStopped, type Session } from '../../session.js';
+import { troubledSets } from '../../follow/set-health.js';
+
+/** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
+export function addUp(program: Command): void {
+  program.command('up').action((_options, command: Command) => inSession(command, up));
+  program.command('down').action((_options, command: Command) => inSession(command, down));
+}
+
+async function up(session: Session): Promise<void> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env)) {
+    throw new TapeflowFailure(
+      'OwnServer',
+      `TEMPORAL_ADDRESS names an own server: \`up\` runs the embedded one only.`,
+      {
+        kind: 'usage',
+        advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',
+      },
+    );
+  }
+  if (settings.COMPRESSION === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
+  await session.settleHost();
+  const running = await joinHost(settings);
+  if (running !== undefined) await joined(session, running);
+  else await hosted(session);
+}
+
+/** Another process runs the host already; this one keeps it up until Ctrl-C. */
+async function joined(session: Session, lease: Lease): Promise<void> {
+  const { pid, ui, address } = lease.host;
+  if (session.json) session.emit({ pid, ui, address });
+  else {
+    session.print(`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
+    session.print('They stay until Ctrl-C here.');
+  }
+  const lost = new Promise<void>((resolve) => lease.onLost(resolve));
+  await showEvents(session, Promise.race([interrupted(), lost]));
+  await untilStopped(session, lease.release());
+}
+
+async function hosted(session: Session): Promise<void> {
+  const { settings } = session;
+  const logger = createLogger(settings, 'host');
+  let host: Host;
+  try {
+    host = await startHost(settings, logger, { sticky: true, say: (sentence) => session.say(sentence) });
+  } catch (error) {
+    const late =
+      error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
+    if (late === undefined) throw error;
+    await joined(session, late);
+    return;
+  }
+  void interrupted().then(() => {
+    session.say('Stopping; sets that are under way go on at the next `up` or `backup`.');
+    host.stop();
+    return untilStopped(session, host.stopped);
+  });
+  const { pid, ui, address } = host.file;
+  if (session.json) session.emit({ pid, ui, address });
+  else {
+    session.print(`Temporal UI:  ${ui}`);
+    session.print(`Temporal:     ${address}`);
+    session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
+    session.print('Ctrl-C stops.');
+  }
+  for (const { setId, trouble } of await troubledSets(session)) {
+    session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
+  }
+  await showEvents(session, host.stopped);
+}
+
+/** A host that was just being started by another command can be joined a moment later. */
+async function retryJoin(session: Session): Promise<Lease | undefined> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const lease = await joinHost(session.settings);
+    if (lease !== undefined) return lease;
+    await sleep(200);
+  }
+  return undefined;
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** Prints what every set does, until `end`. */
+async function showEvents(session: Session, end: Promise<void>): Promise<void> {
+  const catalog = await session.catalog();
+  const printers = new Map<string, EventPrinter>();
+  const before = new Set((await listSets(catalog)).map((set) => set.id));
+  const unfinished = new Set((await unfinishedSets(catalog)).map((set) => set.id));
+  let over = false;
+  void end.finally(() => (over = true));
+  const printAll = async () => {
+    for (const { id } of await listSets(catalog)) {
+      // Sets that had ended before have nothing to tell.
+      if (before.has(id) && !unfinished.has(id)) continue;
+      let printer = printers.get(id);
+      if (printer === undefined) {
+        printer = new EventPrinter(session, catalog, id);
+        if (before.has(id)) await printer.skipOld();
+        printers.set(id, printer);
+      }
+      await printer.printNew();
+    }
+  };
+  while (!over) {
+    await printAll().catch((error: unknown) => {
+      // Server and workers outlast a catalog that is away for a while; this display must not end them.
+      if (!isCatalogOutOfReach(error)) throw error;
+    });
+    await Promise.race([end, sleep(500)]);
+  }
+  await end;
+}
+
+async function down(session: Session): Promise<void> {
+  const lease = await joinHost(session.settings);
+  if (lease !== undefined) await untilStopped(session, stopHost(lease));
+  const stopped = lease !== undefined;
+  if (session.json) session.emit({ stopped });
+  else session.print(stopped ? 'Server and workers have stopped.' : 'No server of this data folder runs.');
+}

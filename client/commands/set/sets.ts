@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import { Keeping } from '../../../catalog/sets/keeping.js';
+import { listSets, summarizeSet, type SetSummary } from '../../../catalog/sets/sets.js';
+import type { SetRow } from '../../../catalog/rows.js';
+import { formatBytes } from '../../../config/sizes.js';
+import { counted, shownNumber } from '../../../config/counts.js';
+import { formatTime } from '../../../config/local-time.js';
+import { resultObject } from '../../follow/follow.js';
+import { isoTime } from '../../print/keeping-text.js';
+import { inReadingSession, type Session } from '../../session.js';
+import { printTable } from '../../print/table.js';
+
+/** Columns that a narrow terminal leaves out, the first first. */
+const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES', 'ENTRIES'];
+
+/** `sets`: a line for each. */
+export function addSets(program: Command): void {
+  program.command('sets').action((_options, command: Command) => inReadingSession(command, printSets));
+}
+
+async function printSets(session: Session): Promise<void> {
+  const catalog = await session.catalog();
+  const rows: (string | number)[][] = [
+    [
+      ...['SET', 'STATUS', 'MODE', 'SINCE', 'STARTED', 'ARCHIVES', 'ENTRIES', 'UNCHANGED'],
+      ...['BYTES', 'ON TAPE', 'TAPES', 'EXPIRES', 'SOURCES'],
+    ],
+  ];
+  const now = Date.now();
+  const keeping = await Keeping.of(catalog, session.settings.retentions);
+  for (const set of await listSets(catalog)) {
+    const summary = await summarizeSet(catalog, set.id);
+    if (session.json) {
+      session.emit({
+        ...resultObject(summary),
+        mode: summary.mode,
+        base: summary.base,
+        unchanged: summary.unchanged,
+        lostGroups: summary.lostGroups,
+        sources: summary.sources,
+        created: new Date(set.created_at).toISOString(),
+        reason: summary.reason,
+        expires: isoTime(keeping.expires(set.id)),
+        expired: keeping.expires(set.id) <= now,
+        neededBy: keeping.livingOn(set.id, now),
+      });
+      continue;
+    }
+    rows.push([
+      set.id,
+      stateText(set, summary),
+      set.mode,
+      set.base_id ?? '',
+      formatTime(set.created_at),
+      summary.archives,
+      summary.files,
+      summary.unchanged,
+      formatBytes(summary.bytesIn),
+      formatBytes(summary.bytesOut),
+      summary.tapes.join(', '),
+      expiryOf(keeping, set, now),
+      summary.sources.join(' '),
+    ]);
+  }
+  if (session.json) return;
+  if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
+  else printTable(session, rows, leftOutFirst);
+}
+
+/** The state of a set, and what it has lost. */
+function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups }: SetSummary): string {
+  const erased = erasedAt === null || state === 'expired' ? '' : ', partly erased';
+  const lost =
+    lostGroups.length === 0 ? '' : `, ${shownNumber(lostGroups.length)} of ${counted(groups, 'group')} LOST`;
+  return `${state.replaceAll('_', ' ')}${erased}${lost}`;
+}
+
+/** When a set expires or has expired, and which living set holds it all the same. */
+function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string {
+  if (state === 'expired' || keeping.isUnfinished(id)) return '';
+  const expires = keeping.expires(id);
+  if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
+  const [holder] = keeping.livingOn(id, now);
+  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
+}

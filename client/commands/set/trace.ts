@@ -1,0 +1,68 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { fileEverywhere, holderOf } from '../../../catalog/files/files.js';
+import type { FileRow } from '../../../catalog/rows.js';
+import { archiveOf } from '../../../catalog/groups/groups.js';
+import { isSetId, setNamed } from '../../../catalog/sets/sets.js';
+import { usageFailure } from '../../../config/failures.js';
+import { parseArchiveName } from '../../../entry/archive-name.js';
+import { jsonPath, memberNamesOf, shownPath } from '../../print/names.js';
+import { inModestSession, userPath, type Session } from '../../session.js';
+import { traceGroup } from '../../trace/trace-group.js';
+import { traceSet } from '../../trace/trace-set.js';
+
+/** `trace SET|ARCHIVE|FILE`: where it is, what it waits for, and what to do, from catalog, history and disk. */
+export function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .argument('<set|archive|file>', 'a set id, the name of an archive, or the path of a source file')
+    .action((what: string, _options, command: Command) =>
+      inModestSession(command, (session) => trace(session, what)),
+    );
+}
+
+async function trace(session: Session, what: string): Promise<void> {
+  const archive = parseArchiveName(path.basename(what));
+  // A source file may be called like an archive of ours.
+  const files = isSetId(what) ? [] : await filesNamed(session, what);
+  if (files.length > 0) {
+    for (const row of files) {
+      if (row.state === 'unchanged') await traceUnchanged(session, row);
+      else await traceGroup(session, row.set_id, row.group_no, row);
+    }
+  } else if (archive !== undefined) {
+    await setNamed(await session.catalog(), archive.setId);
+    await traceGroup(session, archive.setId, archive.group, undefined);
+  } else if (isSetId(what)) {
+    await traceSet(session, what);
+  } else {
+    throw usageFailure(
+      'NotTraced',
+      `No set, no archive and no path that any set has seen is called ${what}${userPath(what) === what ? '' : ` (looked for ${userPath(what)})`}.`,
+      '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
+    );
+  }
+}
+
+/** Every set's row of a source path, as a file and as a folder. */
+async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
+  const catalog = await session.catalog();
+  const rows: FileRow[] = [];
+  for (const name of memberNamesOf(what))
+    rows.push(...(await fileEverywhere(catalog, name)), ...(await fileEverywhere(catalog, `${name}/`)));
+  return rows;
+}
+
+/** Says which archive holds an unchanged file; that set's own row of it tells the rest. */
+async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
+  const { setId, group } = holderOf(row);
+  const archive = (await archiveOf(await session.catalog(), setId, group))?.name ?? null;
+  if (session.json) {
+    const { state, sha256, tar_offset: offset } = row;
+    session.emit({ setId: row.set_id, file: { ...jsonPath(row.path), state, sha256, offset }, archive });
+    return;
+  }
+  session.print(
+    `${shownPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive ?? 'an archive that is gone'}`,
+  );
+}

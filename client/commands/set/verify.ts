@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import { openVerify, type Reading } from '../../../catalog/retrievals/open-reading.js';
+import { planRepair } from '../../../catalog/retrievals/plan-copies.js';
+import { nameOfSubject, subjectOf } from '../../../catalog/retrievals/reading-subject.js';
+import {
+  insertRetrieval,
+  retrievalNamed,
+  unfinishedLike,
+  type NewRetrieval,
+} from '../../../catalog/retrievals/retrievals.js';
+import { tapeByUuid } from '../../../catalog/tapes/tapes.js';
+import { usageFailure } from '../../../config/failures.js';
+import { driveNamed, readingDrives, type Settings } from '../../../config/settings.js';
+import { tapesInDrives } from '../../follow/drive-looks.js';
+import { exitCodes } from '../../exit-codes.js';
+import { runRetrieval } from '../../follow/follow-retrieval.js';
+import { latestOption, subjectWish } from '../../reading-wish.js';
+import { inSession, type Session } from '../../session.js';
+
+/** `verify SET | TAPE`: reads archives back from tape and compares them. */
+export function addVerify(program: Command): void {
+  verifyArguments(program.command('verify')).action(
+    (subject: string | undefined, flags: VerifyFlags, command: Command) =>
+      inSession(command, async (session) => {
+        const wish = subjectWish(subject, flags.latest);
+        await verify(session, await nameOfSubject(await session.catalog(), wish, 'verify'), flags);
+      }),
+  );
+}
+
+/** Gives a command the arguments and options of `verify`; a schedule takes the same. */
+export function verifyArguments(command: Command): Command {
+  return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
+    .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
+    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
+    .option(
+      '--repair',
+      'then write what is damaged, or was on a lost tape, anew from another copy, to a tape of the same pool',
+    )
+    .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)');
+}
+
+/** What `verify` is given besides its subject. */
+export interface VerifyFlags {
+  latest: string[];
+  sample: string;
+  drive?: string;
+  repair?: true;
+  toDrive?: string;
+}
+
+/** Checks what a `verify` is given; a usage failure says what is wrong. */
+export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<Reading, { kind: 'verify' }> {
+  const percent = Number(flags.sample.replace(/%$/, ''));
+  if (!(percent > 0 && percent <= 100))
+    throw usageFailure(
+      'WrongSample',
+      `--sample cannot be ${JSON.stringify(flags.sample)}.`,
+      'It is a part in percent, such as 5.',
+    );
+  const { drive, any_drive } = readingDrives(settings, flags.drive);
+  return { kind: 'verify', drive, any_drive, percent };
+}
+
+async function verify(session: Session, subject: string, flags: VerifyFlags): Promise<void> {
+  if (flags.repair !== true) {
+    await readBack(session, subject, flags);
+    return;
+  }
+  const { settings } = session;
+  const catalog = await session.catalog();
+  const { drive } = readingDrives(settings, flags.drive);
+  const toDrive = driveNamed(settings, flags.toDrive ?? drive);
+  const what = await subjectOf(catalog, subject);
+  const wanted: NewRetrieval = {
+    ...{ kind: 'copy', subject, drive, to_drive: toDrive.name, target: null },
+    ...{ overwrite: 'never', selection: JSON.stringify({ repair: true }) },
+  };
+  const unfinished = await unfinishedLike(catalog, wanted);
+  if (unfinished !== undefined) {
+    await runRetrieval(session, unfinished, { attached: true });
+    return;
+  }
+  // What was on a lost tape is made anew from other copies, and cannot be read back first.
+  const isLost = 'tape' in what && (await tapeByUuid(catalog, what.tape))?.state === 'lost';
+  const verified = isLost ? undefined : await readBack(session, subject, flags);
+  if (verified !== undefined) {
+    const { state } = await retrievalNamed(catalog, verified);
+    if (!['completed', 'incomplete'].includes(state)) return;
+  }
+  const plan = await planRepair(catalog, what, await tapesInDrives(session, [drive]));
+  if (plan.archives.length > 0) {
+    const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+    await runRetrieval(session, repair, { attached: false });
+    return;
+  }
+  for (const { reason } of plan.problems) session.say(reason);
+  if (isLost && plan.problems.length === 0)
+    session.say(
+      `Nothing is to be written: what was on tape ${subject} has a whole copy on another of its pool.`,
+    );
+  if (plan.problems.length > 0) process.exitCode = exitCodes.failure;
+}
+
+/** Reads back and compares, and returns the id of that. */
+async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
+  const wanted = plannedVerify(session.settings, flags);
+  const opened = await openVerify(await session.catalog(), subject, wanted);
+  await runRetrieval(session, opened.row, opened);
+  return opened.row.id;
+}

@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { unfinishedSets, setNamed, summarizeSet } from '../../../catalog/sets/sets.js';
+import type { SetRow } from '../../../catalog/rows.js';
+import { finalSetStates } from '../../../catalog/schema.js';
+import { usageFailure } from '../../../config/failures.js';
+import { exitCodeOf, followSet, printSummary } from '../../follow/follow.js';
+import { connectServer, findServer, inSession, type Session } from '../../session.js';
+
+/** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
+export function addWatch(program: Command): void {
+  program
+    .command('watch')
+    .argument('[set]', 'the set (default: the unfinished one)')
+    .action((setId: string | undefined, _options, command: Command) =>
+      inSession(command, async (session) => watch(session, await wantedSet(session, setId))),
+    );
+}
+
+async function watch(session: Session, set: SetRow): Promise<void> {
+  const catalog = await session.catalog();
+  if (finalSetStates.includes(set.state)) {
+    const summary = await summarizeSet(catalog, set.id);
+    await printSummary(session, catalog, summary, undefined);
+    process.exitCode = exitCodeOf(summary);
+    return;
+  }
+  const running = await findServer(session);
+  if (running === undefined)
+    session.say(
+      `Nothing works on set ${set.id} now: server and workers are started for as long as this command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
+    );
+  const server = running ?? (await connectServer(session));
+  try {
+    await followSet(session, server, set, { attached: true });
+  } finally {
+    await server.close();
+  }
+}
+
+/** The set that was named, or the newest unfinished one. */
+export async function wantedSet(session: Session, setId: string | undefined): Promise<SetRow> {
+  const catalog = await session.catalog();
+  if (setId !== undefined) return setNamed(catalog, setId);
+  const newest = (await unfinishedSets(catalog)).at(-1);
+  if (newest !== undefined) return newest;
+  throw usageFailure('NoUnfinishedSet', 'No set is unfinished.', '`tapeflow sets` lists all of them.');
+}

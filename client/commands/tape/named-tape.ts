@@ -1,0 +1,27 @@
+import type { TapeRow } from '../../../catalog/rows.js';
+import { tapeByName } from '../../../catalog/tapes/tapes.js';
+import { usageFailure } from '../../../config/failures.js';
+import type { Session } from '../../session.js';
+
+/** The tape of that name in the catalog. Throws a usage failure when it has none. */
+export async function namedTape(session: Session, name: string): Promise<TapeRow> {
+  const row = await tapeByName(await session.catalog(), name);
+  if (row !== undefined) return row;
+  throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
+}
+
+/** A tape as `--json` shows it. */
+export function tapeObject(row: TapeRow): object {
+  const { uuid, name, pool, state, reason, volume, capacity, free } = row;
+  return {
+    uuid,
+    name,
+    pool,
+    state,
+    reason,
+    volume,
+    capacity,
+    free,
+    lastSeen: new Date(row.seen_at).toISOString(),
+  };
+}

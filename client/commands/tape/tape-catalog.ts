@@ -1,0 +1,150 @@
+import type { Command } from 'commander';
+import type { RebuiltSet } from '../../../catalog/sets/settle-rebuilt.js';
+import type { WorkerReading } from '../../../operations/rebuild/read-catalog.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { driveNamed } from '../../../config/settings.js';
+import { nothingRead, readCatalog, scratchFile, type CatalogReading } from '../../../operations/rebuild/read-catalog.js';
+import type { ArchiveReport } from '../../../operations/rebuild/take-archive.js';
+import { counted, shownNumber } from '../../../config/counts.js';
+import { exitCodes } from '../../exit-codes.js';
+import { inDrive } from '../../in-drive.js';
+import { inSession, type Session } from '../../session.js';
+import { tapeObject } from './named-tape.js';
+
+/** `tape catalog`: the catalog learns from a tape what it holds. */
+export function addTapeCatalog(tape: Command): void {
+  tape
+    .command('catalog')
+    .description(
+      'read what the tape in a drive holds into the catalog: after it was lost, or of another installation',
+    )
+    .option('--drive <name>', 'the drive', 'lto1')
+    .option(
+      '--adopt',
+      'a tape of another installation, which is gone: it becomes one of this, to be written on',
+    )
+    .action((flags: CatalogFlags, command: Command) =>
+      inSession(command, (session) => catalogTape(session, flags)),
+    );
+}
+
+interface CatalogFlags {
+  drive: string;
+  adopt?: true;
+}
+
+async function catalogTape(session: Session, flags: CatalogFlags): Promise<void> {
+  const { settings } = session;
+  const driveSettings = driveNamed(settings, flags.drive);
+  const catalog = await session.catalog();
+  const adopt = flags.adopt === true;
+  try {
+    const reading = await inDrive<CatalogReading | WorkerReading>(session, driveSettings.name, {
+      role: 'tape catalog',
+      here: (drive, lock) =>
+        readCatalog({
+          ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, driveSettings) },
+          say: (sentence) => session.say(sentence),
+          onArchive: (report) => printArchive(session, report),
+        }),
+      workflow: 'readLoadedTape',
+      args: [{ adopt }],
+      summary: `read the tape in drive ${driveSettings.name} into the catalog`,
+      refused: 'TapeNotRead',
+    });
+    if ('reports' in reading) printReports(session, reading);
+    printReading(session, reading, adopt);
+    process.exitCode = exitCodeOf(reading, adopt);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    const { code, message, advice } = error;
+    throw new TapeflowFailure(code, message, advice === undefined ? {} : { advice });
+  }
+}
+
+/** Damage costs what is damaged, and is named; what was not done, or contradicts the catalog, is a failure. */
+function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
+  if (reading.troubles.length === 0) return exitCodes.success;
+  const wasKept = adopt && reading.tape.state === 'foreign';
+  const failed = wasKept || reading.contradictions > 0 || nothingRead(reading);
+  return failed ? exitCodes.failure : exitCodes.skipped;
+}
+
+/** Why a tape that was to be adopted is still another installation's. */
+function whyKept(reading: CatalogReading): string {
+  const why =
+    reading.contradictions > 0 ? 'what is on it contradicts this catalog' : 'nothing on it could be read';
+  return `it is not made one of this, since ${why}`;
+}
+
+/** What the drive's worker has told when it was done. */
+function printReports(session: Session, { said, reports, more }: WorkerReading): void {
+  for (const sentence of said) session.say(sentence);
+  for (const report of reports) printArchive(session, report);
+  if (more > 0)
+    session.say(
+      `${counted(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
+    );
+}
+
+const outcomeWords: Record<ArchiveReport['outcome'], string> = {
+  added: 'added',
+  copy: 'known; this copy of it was not, and is added',
+  known: 'known',
+  refused: 'left out',
+};
+
+function printArchive(session: Session, report: ArchiveReport): void {
+  const { setId, group, outcome, entries, fromArchive, trouble } = report;
+  if (session.json) {
+    session.emit(report);
+    return;
+  }
+  const from = fromArchive ? ' from the archive itself' : '';
+  const what = outcome === 'added' ? `${counted(entries, 'entry', 'entries')}${from}, ` : '';
+  session.print(`${setId} group ${group}: ${what}${outcomeWords[outcome]}`);
+  if (trouble !== null) session.print(`  ${trouble}`);
+}
+
+function printReading(session: Session, reading: CatalogReading, adopt: boolean): void {
+  const { tape, sets, counts, troubles } = reading;
+  if (session.json) {
+    session.emit({ tape: tapeObject(tape), sets, ...counts, troubles });
+    return;
+  }
+  const foreign =
+    tape.state === 'foreign'
+      ? `; another installation has labelled it, so it is only read (${adopt ? whyKept(reading) : 'if that one is gone, --adopt makes it one of this'})`
+      : '';
+  session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
+  session.print(
+    `  ${counted(counts.added, 'archive')} added, ${counted(counts.copy, 'copy', 'copies')} added, ${shownNumber(counts.known)} known already, ${shownNumber(counts.refused)} left out`,
+  );
+  for (const set of sets) session.print(`  ${setLine(set)}`);
+  if (troubles.length > 0)
+    session.print(
+      `  Damaged, or left out: ${counted(troubles.length, 'archive or folder', 'archives or folders')}; see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes anew what another tape holds whole.`,
+    );
+}
+
+function setLine({ setId, state, groups, missing, ended, damaged, partial }: RebuiltSet): string {
+  const faults = [
+    ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
+    ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
+    ...(partial.length > 0
+      ? [`${shown(partial)} without a manifest: what of it earlier sets hold is not known`]
+      : []),
+    ...(ended === false
+      ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
+      : []),
+  ];
+  if (faults.length > 0) return `${setId}: ${counted(groups, 'group')}; ${faults.join('; ')}`;
+  const words = state.replaceAll('_', ' ');
+  if (ended === true)
+    return `${setId}: ${words}: ${counted(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
+  return `${setId}: ${words}, as far as tapes tell: ${counted(groups, 'group')}, none missing between`;
+}
+
+function shown(numbers: readonly (number | string)[]): string {
+  return `${numbers.slice(0, 5).join(', ')}${numbers.length > 5 ? ', …' : ''}`;
+}

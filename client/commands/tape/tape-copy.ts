@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { openReading, type Reading } from '../../../catalog/retrievals/open-reading.js';
+import { nameOfSubject } from '../../../catalog/retrievals/reading-subject.js';
+import { driveNamed, type Settings } from '../../../config/settings.js';
+import { shownNumber } from '../../../config/counts.js';
+import { tapesInDrives } from '../../follow/drive-looks.js';
+import { runRetrieval } from '../../follow/follow-retrieval.js';
+import { latestOption, subjectWish } from '../../reading-wish.js';
+import { inSession, type Session } from '../../session.js';
+
+/** What `tape copy` is given besides its subject. */
+export interface CopyFlags {
+  latest: string[];
+  pool: string;
+  drive: string;
+  toDrive?: string;
+}
+
+/** `tape copy SET|TAPE --pool POOL`: a further copy of what is on tape. */
+export function addTapeCopy(tape: Command): void {
+  copyArguments(
+    tape
+      .command('copy')
+      .description(
+        'write what a set or a tape holds to tapes of another pool as well, checked while it is read',
+      ),
+  ).action((subject: string | undefined, flags: CopyFlags, command: Command) =>
+    inSession(command, (session) => copyTape(session, subject, flags)),
+  );
+}
+
+/** Gives a command the arguments and options of `tape copy`; a schedule takes the same. */
+export function copyArguments(command: Command): Command {
+  command.argument('[set-or-tape]', 'a set (with the earlier ones that it builds on), or a tape by its name');
+  return latestOption(command)
+    .requiredOption('--pool <name>', 'pool whose tapes take the copy')
+    .option('--drive <name>', 'drive to read with', 'lto1')
+    .option(
+      '--to-drive <name>',
+      'drive to write with (default: the one that reads; it asks for the tapes in turn)',
+    );
+}
+
+/** Checks what a `tape copy` is given; a usage failure says what is wrong. */
+export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<Reading, { kind: 'copy' }> {
+  const drive = driveNamed(settings, flags.drive).name;
+  const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive).name;
+  return { kind: 'copy', drive, toDrive, pool: flags.pool };
+}
+
+async function copyTape(session: Session, given: string | undefined, flags: CopyFlags): Promise<void> {
+  const wish = subjectWish(given, flags.latest);
+  const copy = plannedCopy(session.settings, flags);
+  const catalog = await session.catalog();
+  const subject = await nameOfSubject(catalog, wish, 'copy');
+  const opened = await openReading(catalog, subject, copy, () => tapesInDrives(session, [copy.drive]));
+  if ('row' in opened) {
+    await runRetrieval(session, opened.row, opened);
+    return;
+  }
+  const { there } = opened;
+  const sentence = `${there === 1 ? `The one archive of ${subject} is on a tape` : `All ${shownNumber(there)} archives of ${subject} are on tapes`} of pool ${flags.pool} already.`;
+  if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there });
+  else session.print(sentence);
+}

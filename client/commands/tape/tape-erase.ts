@@ -1,0 +1,139 @@
+import type { Command } from 'commander';
+import { forgetErased, requireErasable } from '../../../catalog/tapes/erase.js';
+import { Keeping } from '../../../catalog/sets/keeping.js';
+import { keepingOf, type SetOnTape, type TapeKeeping } from '../../../catalog/tapes/tape-keeping.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { createLogger } from '../../../config/logger.js';
+import { driveNamed } from '../../../config/settings.js';
+import { formatBytes } from '../../../config/sizes.js';
+import { eraseTape, type Erased } from '../../../operations/tapes/erase-tape.js';
+import { counted } from '../../../config/counts.js';
+import { inDrive } from '../../in-drive.js';
+import { expiryText, keepingObject, keepingText } from '../../print/keeping-text.js';
+import { inSession, type Session } from '../../session.js';
+import { namedTape, tapeObject } from './named-tape.js';
+
+interface EraseFlags {
+  drive: string;
+  yes?: boolean;
+  evenUnexpired?: boolean;
+  formatted?: boolean;
+}
+
+/** `tape erase NAME`: what would be lost; with `--yes` it is. */
+export function addTapeErase(tape: Command): void {
+  tape
+    .command('erase')
+    .description('say what is on a tape; with --yes erase it, so that it is written anew')
+    .argument('<name>', 'the tape')
+    .option('--drive <name>', 'the drive that it is in', 'lto1')
+    .option('--yes', 'erase it')
+    .option('--even-unexpired', 'also what has not expired, or what other sets build on')
+    .option(
+      '--formatted',
+      'the tape was formatted before: the empty one in the drive, without a label, is it',
+    )
+    .action((name: string, flags: EraseFlags, command: Command) =>
+      inSession(command, (session) => erase(session, name, flags)),
+    );
+}
+
+async function erase(session: Session, name: string, flags: EraseFlags): Promise<void> {
+  const { settings } = session;
+  const driveName = driveNamed(settings, flags.drive).name;
+  const row = await namedTape(session, name);
+  const catalog = await session.catalog();
+  const now = Date.now();
+  const kept = await keepingOf(catalog, row, await Keeping.of(catalog, settings.retentions), now);
+  const evenUnexpired = flags.evenUnexpired === true;
+  if (flags.yes !== true) {
+    const refusal = refusalOf(kept, evenUnexpired, now);
+    if (session.json)
+      session.emit({ ...tapeObject(row), ...keepingObject(kept), erased: false, refused: refusal ?? null });
+    else for (const line of lossLines(kept, now)) session.print(line);
+    session.say(
+      refusal === undefined
+        ? `Nothing was erased: \`${eraseCommand(name, flags)}\` does it.`
+        : `Nothing was erased, and \`${eraseCommand(name, flags)}\` would be refused: ${refusal}`,
+    );
+    return;
+  }
+  if (row.state !== 'erasing') requireErasable(kept, evenUnexpired, now);
+  const formatted = flags.formatted === true;
+  const wish = { tape: row.uuid, retentions: settings.retentions, evenUnexpired, formatted };
+  const logger = createLogger(settings, 'client');
+  const erased = await inDrive<Erased>(session, driveName, {
+    role: 'tape erase',
+    here: (drive, lock) => eraseTape({ catalog, logger, drive, lock, guard: () => undefined }, wish),
+    workflow: 'eraseLoadedTape',
+    args: [wish],
+    summary: `erase the tape ${name} in drive ${driveName}`,
+    refused: 'EraseRefused',
+  }).finally(() => forgetErased(catalog));
+  printErased(session, erased);
+}
+
+/** Why the tape would not be erased, as far as the catalog knows; undefined when it would. */
+function refusalOf(kept: TapeKeeping, evenUnexpired: boolean, now: number): string | undefined {
+  if (kept.tape.state === 'erasing') return undefined;
+  try {
+    requireErasable(kept, evenUnexpired, now);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TapeflowFailure) return error.sentence;
+    throw error;
+  }
+}
+
+/** The command that would erase what was only looked at. */
+function eraseCommand(name: string, { drive, evenUnexpired, formatted }: EraseFlags): string {
+  const flags = [
+    ...(drive === 'lto1' ? [] : [`--drive ${drive}`]),
+    ...(evenUnexpired === true ? ['--even-unexpired'] : []),
+    ...(formatted === true ? ['--formatted'] : []),
+  ];
+  return ['tapeflow tape erase', name, '--yes', ...flags].join(' ');
+}
+
+/** What erasing a tape would lose, as far as the catalog knows. */
+function lossLines(kept: TapeKeeping, now: number): string[] {
+  const { tape, sets, inUse } = kept;
+  const state = keepingText(kept, now);
+  const head = `Tape ${tape.name}, pool ${tape.pool}, ${tape.state}${state === '' ? '' : `: ${state}`}`;
+  if (sets.length === 0) return [head, '  The catalog knows nothing on it.'];
+  return [
+    head,
+    ...inUse.map((use) => `  In use: ${use}.`),
+    '  On it:',
+    ...sets.flatMap((set) => setLines(set, now)),
+  ];
+}
+
+function setLines(set: SetOnTape, now: number): string[] {
+  const { setId, archives, bytes, members, elsewhere, remaining, expires, neededBy } = set;
+  const lost = archives - elsewhere;
+  const fate =
+    lost === 0
+      ? 'nothing is lost: every archive has another copy'
+      : remaining === 0
+        ? 'nothing of the set would be left'
+        : `the set would be incomplete: on other tapes it has ${counted(remaining, 'archive')}`;
+  const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
+  return [
+    `  ${setId}: ${counted(archives, 'archive')}, ${counted(members, 'entry', 'entries')}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
+    ...neededBy.map((id) => `    set ${id}, which has not expired, builds on it and would lose files`),
+  ];
+}
+
+function printErased(session: Session, { tape, archives, left }: Erased): void {
+  if (session.json) {
+    session.emit({ ...tapeObject(tape), archives, left, erased: true });
+    return;
+  }
+  session.print(
+    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${counted(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
+  );
+  if (left.length === 0) return;
+  const shown = left.slice(0, 10).join(', ');
+  session.print(`  Left, since it is not tapeflow's: ${shown}${left.length > 10 ? ', …' : ''}`);
+}

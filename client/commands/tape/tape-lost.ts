@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import { forgetDirect } from '../../../operations/tapes/distrust-tape.js';
+import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../../catalog/tapes/lost-tapes.js';
+import { createLogger } from '../../../config/logger.js';
+import { usageFailure } from '../../../config/failures.js';
+import { numberRanges } from '../../../config/number-ranges.js';
+import { counted } from '../../../config/counts.js';
+import { inSession, type Session } from '../../session.js';
+import { tapeAdvice } from '../../print/tape-advice.js';
+import { namedTape } from './named-tape.js';
+
+/** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
+export function addTapeLost(tape: Command): void {
+  tape
+    .command('lost')
+    .description('count no more on what is on a tape: it is burnt, broken or gone')
+    .argument('<name>', 'the tape')
+    .option('--yes', 'do it, and do not only say what would be lost')
+    .action((name: string, { yes }: { yes?: true }, command: Command) =>
+      inSession(command, (session) => lost(session, name, yes === true)),
+    );
+  tape
+    .command('found')
+    .description('a tape that was marked as lost is back')
+    .argument('<name>', 'the tape')
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => found(session, name)),
+    );
+}
+
+async function lost(session: Session, name: string, yes: boolean): Promise<void> {
+  const catalog = await session.catalog();
+  const tape = await namedTape(session, name);
+  if (tape.state === 'lost') throw usageFailure('LostAlready', `The tape ${name} is marked as lost already.`);
+  const gone = await heldOnlyBy(catalog, tape);
+  if (!yes) {
+    if (session.json) session.emit({ name, state: tape.state, lost: gone });
+    else session.print(`Marking the tape ${name} as lost ${textOf(gone, 'would leave')}.`);
+    session.say(`Nothing was changed: \`tapeflow tape lost ${name} --yes\` does it.`);
+    return;
+  }
+  // What no sync has covered on it is written again by the sets that run.
+  const logger = createLogger(session.settings, 'client');
+  await forgetDirect({ catalog, logger }, await loseTape(catalog, tape), 'the tape is lost');
+  if (session.json) session.emit({ name, state: 'lost', lost: gone });
+  else session.print(`The tape ${name} is marked as lost, which ${textOf(gone, 'leaves')}.`);
+}
+
+function textOf(gone: readonly LostGroups[], verb: string): string {
+  if (gone.length === 0) return `${verb} every set restorable: other tapes hold copies of all that is on it`;
+  const sets = gone.map(
+    ({ setId, groups }) =>
+      `${groups.length === 1 ? 'group' : 'groups'} ${numberRanges(groups)} of set ${setId}`,
+  );
+  return `${verb} no copy of ${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
+}
+
+async function found(session: Session, name: string): Promise<void> {
+  const tape = await namedTape(session, name);
+  if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
+  const back = await findTape(await session.catalog(), tape);
+  const { state } = back.tape;
+  if (session.json) {
+    session.emit({ name, state, archives: back.archives });
+    return;
+  }
+  session.print(
+    `The tape ${name} counts again, with ${counted(back.archives, 'archive')} on it; \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
+  );
+  if (state === 'usable' || state === 'full') return;
+  session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);
+}

@@ -1,0 +1,67 @@
+import type { Command } from 'commander';
+import { distrust } from '../../../operations/tapes/distrust-tape.js';
+import type { TapeRow } from '../../../catalog/rows.js';
+import { usageFailure } from '../../../config/failures.js';
+import { createLogger } from '../../../config/logger.js';
+import { trustTape } from '../../../operations/tapes/trust-tape.js';
+import { inSession, type Session } from '../../session.js';
+import { tapeAdvice } from '../../print/tape-advice.js';
+import { namedTape, tapeObject } from './named-tape.js';
+
+/** `tape trust NAME`, `tape distrust NAME`: what a person says of a tape. */
+export function addTapeTrust(tape: Command): void {
+  tape
+    .command('trust')
+    .description('use a tape again that was marked as suspect or full')
+    .argument('<name>', 'the tape')
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => trust(session, name)),
+    );
+  tape
+    .command('distrust')
+    .description('write what no index sync has covered on a tape again elsewhere, and write to it no more')
+    .argument('<name>', 'the tape')
+    .action((name: string, _options, command: Command) =>
+      inSession(command, (session) => distrustTape(session, name)),
+    );
+}
+
+/** What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being erased. */
+async function ownTape(session: Session, name: string): Promise<TapeRow> {
+  const row = await namedTape(session, name);
+  if (row.state === 'erasing')
+    throw usageFailure('TapeErasing', `The erasing of tape ${name} has begun.`, tapeAdvice(row));
+  if (row.state !== 'foreign') return row;
+  throw usageFailure(
+    'ForeignTape',
+    `The tape ${name} belongs to another installation: it is read, and never written to.`,
+  );
+}
+
+async function trust(session: Session, name: string): Promise<void> {
+  const row = await ownTape(session, name);
+  if (row.state === 'lost')
+    throw usageFailure(
+      'LostTape',
+      `The tape ${name} is marked as lost.`,
+      `If it is back, say so first: \`tapeflow tape found ${name}\`.`,
+    );
+  const reminders = await trustTape(await session.catalog(), session.settings, row);
+  if (session.json) {
+    session.emit({ ...tapeObject(await namedTape(session, name)), reminders });
+    return;
+  }
+  session.print(`The tape ${name} is used again.`);
+  for (const reminder of reminders) session.print(`  ${reminder}`);
+}
+
+async function distrustTape(session: Session, name: string): Promise<void> {
+  const row = await ownTape(session, name);
+  const logger = createLogger(session.settings, 'client');
+  await distrust({ catalog: await session.catalog(), logger }, { row }, 'distrusted by a command');
+  if (!session.json)
+    session.print(
+      `The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`,
+    );
+  else session.emit(tapeObject(await namedTape(session, name)));
+}

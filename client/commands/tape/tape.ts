@@ -1,0 +1,178 @@
+import type { Command } from 'commander';
+import { installationId } from '../../../catalog/open-catalog.js';
+import { Keeping } from '../../../catalog/sets/keeping.js';
+import { keepingOf, type TapeKeeping } from '../../../catalog/tapes/tape-keeping.js';
+import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
+import { listTapes, tapeByName } from '../../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../../catalog/rows.js';
+import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
+import { driveNamed } from '../../../config/settings.js';
+import { formatBytes } from '../../../config/sizes.js';
+import { formatTime } from '../../../config/local-time.js';
+import { askDrive } from '../../../tape/drives/ask-drive.js';
+import { labelTape, type LabelRequest } from '../../../operations/tapes/label-tape.js';
+import { identifyTape } from '../../../tape/drives/loaded-tape.js';
+import { exitCodes } from '../../exit-codes.js';
+import { inDrive } from '../../in-drive.js';
+import { inReadingSession, inSession, type Session } from '../../session.js';
+import { printTable } from '../../print/table.js';
+import { tapeAdvice } from '../../print/tape-advice.js';
+import { keepingObject, keepingText } from '../../print/keeping-text.js';
+import { tapeObject } from './named-tape.js';
+import { addTapeCatalog } from './tape-catalog.js';
+import { addTapeCopy } from './tape-copy.js';
+import { addTapeErase } from './tape-erase.js';
+import { addTapeLost } from './tape-lost.js';
+import { addTapeTrust } from './tape-trust.js';
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** `tape label|list|status|catalog|erase|trust|distrust`. */
+export function addTape(program: Command): void {
+  const tape = program.command('tape');
+  tape
+    .command('label')
+    .description('label the tape in a drive; erases nothing')
+    .argument('<name>', 'name of the tape, as on its sticker')
+    .option('--pool <name>', 'pool it belongs to (default: TAPE_POOL)')
+    .option('--drive <name>', 'the drive it is in', 'lto1')
+    .option('--force', 'label a tape that is not empty or has another label; nothing on it is erased')
+    .action((name: string, flags: LabelFlags, command: Command) =>
+      inSession(command, (session) => label(session, name, flags)),
+    );
+  tape
+    .command('list')
+    .description('list the tapes that the catalog knows')
+    .action((_options, command: Command) => inReadingSession(command, list));
+  tape
+    .command('status')
+    .description('look which tape is in a drive')
+    .option('--drive <name>', 'the drive', 'lto1')
+    .action(({ drive }: { drive: string }, command: Command) =>
+      inSession(command, (session) => status(session, drive)),
+    );
+  addTapeCatalog(tape);
+  addTapeErase(tape);
+  addTapeCopy(tape);
+  addTapeLost(tape);
+  addTapeTrust(tape);
+}
+
+interface LabelFlags {
+  pool?: string;
+  drive: string;
+  force?: boolean;
+}
+
+async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
+  const { settings } = session;
+  const pool = flags.pool ?? settings.TAPE_POOL;
+  for (const [what, text] of [
+    ['tape', name],
+    ['pool', pool],
+  ] as const) {
+    if (!namePattern.test(text)) {
+      throw usageFailure(
+        'WrongName',
+        `${JSON.stringify(text)} is no ${what} name.`,
+        'Use letters, digits, dots, dashes and underscores.',
+      );
+    }
+  }
+  const driveSettings = driveNamed(settings, flags.drive);
+  const request: LabelRequest = { name, pool, force: flags.force === true };
+  const catalog = await session.catalog();
+  await inDrive<unknown>(session, driveSettings.name, {
+    role: 'tape label',
+    here: (drive, lock) => labelTape(drive, lock, catalog, request),
+    workflow: 'labelLoadedTape',
+    args: [request],
+    summary: `label the tape in drive ${driveSettings.name} as ${name}`,
+    refused: 'LabelRefused',
+  });
+  const row = await tapeByName(catalog, name);
+  if (session.json) session.emit(tapeObject(row as TapeRow));
+  else session.print(`The tape in drive ${driveSettings.name} is labelled ${name}, pool ${pool}.`);
+}
+
+async function list(session: Session): Promise<void> {
+  const catalog = await session.catalog();
+  const now = Date.now();
+  const keeping = await Keeping.of(catalog, session.settings.retentions);
+  const tapes: TapeKeeping[] = [];
+  for (const row of await listTapes(catalog)) tapes.push(await keepingOf(catalog, row, keeping, now));
+  const on = await archivesOnTapes(catalog);
+  const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
+  if (session.json) {
+    for (const kept of tapes)
+      session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...keepingObject(kept) });
+    return;
+  }
+  if (tapes.length === 0) {
+    session.print(
+      'There are no tapes yet: `tapeflow tape label NAME --pool POOL` labels the one in the drive.',
+    );
+    return;
+  }
+  const rows = tapes.map((kept) => [
+    kept.tape.name,
+    kept.tape.pool,
+    kept.tape.state,
+    formatBytes(kept.tape.free),
+    formatBytes(kept.tape.capacity),
+    formatTime(kept.tape.seen_at),
+    `${held(kept.tape).archives}${held(kept.tape).damaged > 0 ? ` (${held(kept.tape).damaged} damaged)` : ''}`,
+    kept.sets.length,
+    keepingText(kept, now),
+    kept.tape.reason ?? '',
+  ]);
+  const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
+  printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
+}
+
+async function status(session: Session, driveName: string): Promise<void> {
+  const catalog = await session.catalog();
+  await installationId(catalog);
+  const drive = driveNamed(session.settings, driveName);
+  try {
+    const { loaded, protection } = await askDrive(session.settings, drive, async (asked) => ({
+      loaded: await identifyTape(asked, catalog),
+      protection: await asked.writeProtection(),
+    }));
+    if (session.json) {
+      session.emit({
+        drive: driveName,
+        path: drive.path,
+        ...tapeObject(loaded.row),
+        writeProtection: protection?.why ?? null,
+        readOnlyForGood: protection?.forGood === true,
+      });
+      return;
+    }
+    const { row, space } = loaded;
+    session.print(
+      `Drive ${driveName} (${drive.kind}, ${drive.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
+    );
+    session.print(
+      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
+    );
+    if (row.reason !== null) session.print(`  ${row.reason}`);
+    if (row.state !== 'usable' || protection !== undefined)
+      session.print(`  → ${tapeAdvice(row, protection, driveName)}`);
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    if (!session.json)
+      throw new TapeflowFailure(
+        error.code,
+        error.message,
+        error.advice === undefined ? {} : { advice: error.advice },
+      );
+    session.emit({
+      drive: driveName,
+      path: drive.path,
+      trouble: error.sentence,
+      reason: error.details['reason'] ?? null,
+    });
+    process.exitCode = exitCodes.failure;
+  }
+}

@@ -1,0 +1,36 @@
+import type { SetRow } from '../../catalog/rows.js';
+import { recordSetState } from '../../catalog/sets/sets.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { isServerAway } from '../../workers/server/prepare-server.js';
+import { startSet } from '../../workers/starts/start-set.js';
+import type { Server, Session } from '../session.js';
+
+/**
+ * Starts a set's workflow. A set that the server refuses is `failed`, with what the server says; one whose server is out of
+ * reach stays unfinished, and is started when that answers.
+ */
+export async function beginSet(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  run: { retry: boolean },
+): Promise<void> {
+  try {
+    await startSet(server, await session.catalog(), set, run);
+  } catch (error) {
+    if (error instanceof TapeflowFailure) throw error;
+    const reason = describeError(error);
+    if (isServerAway(error)) {
+      throw new TapeflowFailure(
+        'NoTemporalServer',
+        `The set ${set.id} could not be started, because the Temporal server at ${server.target.address} does not answer: ${reason}.`,
+        { advice: 'Workers start it by themselves when it does.', cause: error },
+      );
+    }
+    await recordSetState(await session.catalog(), set.id, 'failed', `could not be started: ${reason}`);
+    throw new TapeflowFailure('SetNotStarted', `The set ${set.id} could not be started: ${reason}.`, {
+      advice: `\`tapeflow retry ${set.id}\` tries again.`,
+      cause: error,
+    });
+  }
+}

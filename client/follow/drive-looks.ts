@@ -1,0 +1,57 @@
+import path from 'node:path';
+import { placesOf } from '../../catalog/sets/set-copies.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { describeError } from '../../config/failures.js';
+import { driveNamed } from '../../config/settings.js';
+import { askDrive } from '../../tape/drives/ask-drive.js';
+import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
+import type { Session } from '../session.js';
+
+/** What a look at one drive of a set shows. */
+export interface DriveLook {
+  drive: string;
+  /** The tape in it, or why none can be told. */
+  loaded: LoadedTape | { failure: unknown };
+  /** Bytes of the archive that was asked for on that tape; undefined when it is not there. */
+  archiveBytes: number | undefined;
+  /** Where that archive is, or should be. */
+  archiveFile: string | undefined;
+}
+
+/** Looks at every drive of a set, and at an archive on their tapes. None is waited for without a limit. */
+export async function lookAtDrives(session: Session, set: SetRow, archive?: string): Promise<DriveLook[]> {
+  const catalog = await session.catalog();
+  const names = [...new Set(placesOf(set).map((place) => place.drive))];
+  return Promise.all(
+    names.map(async (drive): Promise<DriveLook> => {
+      try {
+        const settings = driveNamed(session.settings, drive);
+        return await askDrive(session.settings, settings, async (asked) => {
+          const loaded = await identifyTape(asked, catalog);
+          const file = archive === undefined ? undefined : path.join(set.id, archive);
+          const archiveBytes = file === undefined ? undefined : await asked.sizeOf(file);
+          const archiveFile = file === undefined ? undefined : path.join(settings.path, file);
+          return { drive, loaded, archiveBytes, archiveFile };
+        });
+      } catch (failure) {
+        return { drive, loaded: { failure }, archiveBytes: undefined, archiveFile: undefined };
+      }
+    }),
+  );
+}
+
+/** UUIDs of the tapes in some drives, by their labels alone. A drive that does not answer is named, and passed by. */
+export async function tapesInDrives(session: Session, drives: readonly string[]): Promise<string[]> {
+  const { settings } = session;
+  const found = await Promise.all(
+    drives.map(async (name) => {
+      try {
+        return (await askDrive(settings, driveNamed(settings, name), (drive) => drive.label()))?.uuid;
+      } catch (error) {
+        session.say(`Which tape is in drive ${name} is not known: ${describeError(error)}`);
+        return undefined;
+      }
+    }),
+  );
+  return found.filter((uuid) => uuid !== undefined);
+}

@@ -1,0 +1,161 @@
+import { visible } from '../../entry/byte-string.js';
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import type { PendingStep } from './pending-steps.js';
+import { foldedTo } from '../print/table.js';
+
+/** What the live display remembers between two pictures. */
+export interface LiveView {
+  /** When the following began, in milliseconds of `performance.now()`. */
+  began: number;
+  /** Bytes of sources that were committed by then. */
+  bytesAtBegin: number | undefined;
+  /** Staging budget in bytes. */
+  budget: number;
+}
+
+/** Characters of a bar, on a terminal of 100 columns and on a narrower one. */
+const barWidths = { wide: 24, narrow: 14 };
+
+/** The lines of the live display, none wider than the terminal; a reason that is longer goes on in the next one. */
+export function liveLines(
+  summary: SetSummary,
+  steps: readonly PendingStep[],
+  view: LiveView,
+  columns = 80,
+): string[] {
+  const bar = barOf(columns < 100 ? barWidths.narrow : barWidths.wide);
+  const lines = [
+    `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
+    ...scanLines(summary, steps),
+    ...compressLines(steps, bar),
+    ...stuckLines(steps),
+    `  staging   ${bar(summary.stagedBytes, view.budget)} ${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
+    ...driveLines(summary, steps, bar),
+    ...totalLines(summary, view, bar),
+  ];
+  return lines.flatMap((line) => foldedTo(visible(line), columns, 12));
+}
+
+function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
+  const scan = steps.find((step) => step.activity === 'scanSources');
+  const { entries, bytes } = scan?.details ?? {};
+  const soFar =
+    entries === undefined ? '' : `${counted(entries, 'entry', 'entries')}, ${formatBytes(bytes ?? 0)}, `;
+  const groups = counted(summary.groups, 'group');
+  return [
+    `  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`,
+  ];
+}
+
+/** Steps of a group that is to be compressed: the wait for room in staging is one of its own. */
+const compressing = new Set(['compressGroup', 'waitForRoom']);
+
+function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
+  return steps
+    .filter((step) => compressing.has(step.activity) && step.started)
+    .slice(0, 8)
+    .map(({ details, attempt, lastFailure }) => {
+      // Until its first heartbeat a step does not say which group it has.
+      const name = `  compress  ${details.group === undefined ? 'the next group' : `group ${details.group}`}`;
+      const again = attempt > 1 ? `  (attempt ${attempt}: ${lastFailure ?? ''})` : '';
+      if (details.why !== undefined) return `${name}: waiting, ${details.why}${again}`;
+      const { bytesIn = 0, bytesTotal } = details;
+      if (bytesTotal === undefined) return `${name} begins${again}`;
+      return `${name} ${bar(bytesIn, bytesTotal)} ${formatBytes(bytesIn)} of ${formatBytes(bytesTotal)}${again}`;
+    });
+}
+
+/** Other steps that wait for a person or for time, such as a move to a disk that is full. */
+function stuckLines(steps: readonly PendingStep[]): string[] {
+  return steps
+    .filter((step) => !compressing.has(step.activity) && step.started && step.details.stuck === true)
+    .slice(0, 4)
+    .map((step) => `  waiting   ${stepName(step)}: ${step.details.why ?? ''}`);
+}
+
+/** What an activity does, for people; the Temporal UI and `--json` have its name. Others are shown by that. */
+const stepWords: Record<string, string> = {
+  scanSources: 'scanning',
+  compressGroup: 'compressing',
+  waitForRoom: 'waiting for room in staging',
+  promoteArchive: 'moving to final',
+  waitForFinal: 'looking into final',
+  writeToTape: 'writing to tape',
+  compressToTape: 'compressing on to the tape',
+  syncTape: 'syncing the tape',
+  watchTape: 'waiting for a tape',
+  releaseArchives: 'releasing staged archives',
+  finishSet: 'finishing',
+  readArchive: 'reading from tape',
+  watchForRetrieval: 'waiting for its tape, or for room in the target',
+  fetchArchive: 'reading from tape',
+  storeArchive: 'writing to tape',
+  syncCopies: 'syncing the tape',
+  watchForCopy: 'waiting for a tape',
+  waitForCopyRoom: 'waiting for room in staging',
+  finishRetrieval: 'finishing',
+  cancelSet: 'cancelling',
+};
+
+/** The step in words, with its group if it has told one. */
+export function stepName({ activity, details }: Pick<PendingStep, 'activity' | 'details'>): string {
+  return `${stepWords[activity] ?? activity}${details.group === undefined ? '' : ` (group ${details.group})`}`;
+}
+
+/** A step that is under way, or that something keeps from being so, in a line; undefined: it only waits for its turn. */
+export function stepLine(step: PendingStep): string | undefined {
+  const { why } = step.details;
+  if (!step.started && why === undefined) return undefined;
+  const again = step.attempt > 1 ? ` (attempt ${step.attempt}: ${step.lastFailure ?? ''})` : '';
+  return `${stepName(step)}${why === undefined ? '' : `: ${why}`}${again}`;
+}
+
+function driveLines(summary: SetSummary, steps: readonly PendingStep[], bar: Bar): string[] {
+  const { queued = 0, written = 0, writing = 0 } = summary.stages;
+  const waiting = `  queue     ${counted(queued, 'archive')} to be written, ${shownNumber(written)} to be synced`;
+  const writes = steps.filter(
+    (step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started,
+  );
+  const drives = [...new Set(summary.copies.map((copy) => copy.drive))];
+  const name = `  drive     ${drives.join(', ')}`;
+  if (writes.length === 0) return [`${name}: ${writing > 0 ? 'writing' : 'idle'}`, waiting];
+  return [...writes.map((write) => writeLine(name, write, bar)), waiting];
+}
+
+function writeLine(name: string, write: PendingStep, bar: Bar): string {
+  const { step, group, bytesOut = 0, bytesTotal = 0, seconds } = write.details;
+  if (write.activity === 'syncTape') return `${name}: syncing the index`;
+  if (group === undefined) return `${name}: begins to write`;
+  const speed =
+    seconds === undefined || seconds < 0.5 ? '' : `, ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
+  const again = write.attempt > 1 ? `, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
+  return `${name}: ${step ?? 'writing'} group ${group} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed}${again}`;
+}
+
+function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {
+  view.bytesAtBegin ??= summary.bytesIn;
+  const seconds = (performance.now() - view.began) / 1000;
+  const speed = (summary.bytesIn - view.bytesAtBegin) / Math.max(seconds, 0.001);
+  const left = summary.plannedBytes - summary.bytesIn;
+  const rate = speed > 0 ? `, ${formatBytes(speed)}/s` : '';
+  const eta = summary.scanned && speed > 0 && left > 0 ? `, ${formatSeconds(left / speed)} left` : '';
+  const done = `${formatBytes(summary.bytesIn)} of ${formatBytes(summary.plannedBytes)}`;
+  const skipped = summary.skipped > 0 ? `, ${shownNumber(summary.skipped)} skipped` : '';
+  const archives = `${shownNumber(summary.archives)} of ${counted(summary.groups, 'archive')}`;
+  return [
+    `  total     ${bar(summary.bytesIn, summary.plannedBytes)} ${done}${rate}${eta}`,
+    `  on tape   ${archives}, ${formatBytes(summary.bytesOut)}${skipped}`,
+  ];
+}
+
+/** Shows a part of a whole. */
+type Bar = (part: number, whole: number) => string;
+
+function barOf(width: number): Bar {
+  return (part, whole) => {
+    const filled = whole > 0 ? Math.min(width, Math.floor((part / whole) * width)) : 0;
+    return `[${'█'.repeat(filled)}${'·'.repeat(width - filled)}]`;
+  };
+}

@@ -1,0 +1,46 @@
+import { setsOnTape } from '../../catalog/tapes/tape-copies.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { subjectOf } from '../../catalog/retrievals/reading-subject.js';
+import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import { markedEnd, tapesThatTell, unmarkedCopies } from '../../catalog/sets/set-end.js';
+import { findSet } from '../../catalog/sets/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
+
+/**
+ * What a verify says of sets whose tapes do not tell that they have ended, as sentences: which copy, what that means and what helps. It
+ * is no damage. Of a set that has not ended there is nothing to tell.
+ */
+export async function missingMarks(catalog: Catalog, subject: string): Promise<string[]> {
+  const what = await subjectOf(catalog, subject);
+  const setIds = 'setId' in what ? [what.setId] : await setsOnTape(catalog, what.tape);
+  const sentences: string[] = [];
+  for (const setId of setIds) {
+    const set = await findSet(catalog, setId);
+    if (set !== undefined)
+      sentences.push(...(await ofSet(catalog, set, 'tape' in what ? what.tape : undefined)));
+  }
+  return sentences;
+}
+
+async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): Promise<string[]> {
+  const { id } = set;
+  if (isRebuilt(set)) {
+    if (set.end_marked === 0 || markedEnd(set) !== undefined) return [];
+    return [
+      `No tape that was read tells that the set ${id} had ended: its end mark is missing. That is no damage, but what is there may not be all of it: \`tapeflow tape catalog\` reads its other tapes.`,
+    ];
+  }
+  const copies = (await unmarkedCopies(catalog, id)).filter(
+    (copy) => tape === undefined || copy.tape === tape,
+  );
+  if (copies.length === 0) return [];
+  const telling = await tapesThatTell(catalog, set);
+  const help =
+    telling.length > 0
+      ? `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} it: read that tape too then.`
+      : `\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and \`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
+  return copies.map(
+    ({ tapeName }) =>
+      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark is missing. That is no damage, and all files are there; but a catalog that is made anew from this tape cannot know that the set is whole. ${help}`,
+  );
+}

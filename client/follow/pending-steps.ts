@@ -1,0 +1,130 @@
+import { timeOfDay } from '../../config/local-time.js';
+import type { Server } from '../session.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
+
+/** An activity of a set that is under way, with what its last heartbeat told. Bytes are bytes. */
+export interface PendingStep {
+  activity: string;
+  /** False while it waits in its queue. */
+  started: boolean;
+  attempt: number;
+  /** Why its last attempt failed. */
+  lastFailure: string | undefined;
+  details: StepDetails;
+}
+
+export interface StepDetails {
+  step?: string;
+  group?: number;
+  bytesIn?: number;
+  bytesOut?: number;
+  bytesTotal?: number;
+  seconds?: number;
+  /** Why it waits. */
+  why?: string;
+  /** True when only a person or time can end that wait, such as a full disk. */
+  stuck?: boolean;
+  entries?: number;
+  bytes?: number;
+  groups?: number;
+}
+
+/** PENDING_ACTIVITY_STATE_STARTED of Temporal's API (`temporal/api/enums/v1/workflow.proto`). */
+const startedState = 2;
+
+/** Milliseconds that the server has for its answer: a display must not stand still because of a server that hangs. */
+const answerWithinMs = 2000;
+
+/** What the server says is under way; nothing when it cannot be asked now. For people only: no step trusts it. */
+export function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
+  return stepsOf(server, backupWorkflowId(setId, server.installation));
+}
+
+/** The same for a restore, a verify or a copy. */
+export function pendingReads(server: Server, id: string): Promise<PendingStep[]> {
+  return stepsOf(server, retrievalWorkflowId(id, server.installation));
+}
+
+async function stepsOf(server: Server, workflowId: string): Promise<PendingStep[]> {
+  try {
+    const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      server.client.workflow.getHandle(workflowId).describe(),
+    );
+    return (raw.pendingActivities ?? []).map((pending) => stepOf(pending, Date.now()));
+  } catch {
+    return [];
+  }
+}
+
+type Timestamp = { seconds?: unknown; nanos?: unknown } | null;
+
+/** What the server tells of an activity, as far as it is used here. */
+export interface PendingActivity {
+  activityType?: { name?: string | null } | null;
+  state?: unknown;
+  attempt?: number | null;
+  lastFailure?: { message?: string | null } | null;
+  heartbeatDetails?: { payloads?: { data?: Uint8Array | null }[] | null } | null;
+  lastHeartbeatTime?: Timestamp;
+  lastStartedTime?: Timestamp;
+  scheduledTime?: Timestamp;
+  nextAttemptScheduleTime?: Timestamp;
+  activityOptions?: { heartbeatTimeout?: Timestamp } | null;
+}
+
+/** Milliseconds without a heartbeat, which comes every second, after which a worker counts as not heard of. */
+const unheardMs = 10_000;
+
+/** A step as the server tells of it at a time, in milliseconds since 1970; with what it waits for when nobody works on it. */
+export function stepOf(pending: PendingActivity, now: number): PendingStep {
+  const started = Number(pending.state) === startedState;
+  const details = decode(pending.heartbeatDetails?.payloads?.[0]?.data);
+  const step: PendingStep = {
+    activity: pending.activityType?.name ?? '',
+    started,
+    attempt: pending.attempt ?? 1,
+    lastFailure: pending.lastFailure?.message ?? undefined,
+    details,
+  };
+  const why = started ? unheard(pending, now) : waits(pending, now);
+  if (why !== undefined) step.details = { ...details, why, stuck: true };
+  else if (!started) {
+    // What an attempt that has ended waited for says nothing of the next one.
+    const { why: _why, stuck: _stuck, ...rest } = details;
+    step.details = rest;
+  }
+  return step;
+}
+
+/** A worker that was killed or stopped, or is cut off, says nothing any more: the server gives its attempt up after a while. */
+function unheard(pending: PendingActivity, now: number): string | undefined {
+  const since = Math.max(msOf(pending.lastHeartbeatTime) ?? 0, msOf(pending.lastStartedTime) ?? 0);
+  const timeout = msOf(pending.activityOptions?.heartbeatTimeout);
+  const limit = Math.min(unheardMs, (timeout ?? Infinity) / 2);
+  if (since === 0 || now - since <= limit) return undefined;
+  const next = timeout === undefined ? '' : `; after ${timeOfDay(since + timeout, now)} it is tried again`;
+  return `its worker has not been heard of since ${timeOfDay(since, now)}${next}`;
+}
+
+/** Why nobody works on a step: its next attempt is still to come, or no worker has taken it. */
+function waits(pending: PendingActivity, now: number): string | undefined {
+  const next = msOf(pending.nextAttemptScheduleTime) ?? msOf(pending.scheduledTime) ?? 0;
+  if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOfDay(next, now)}`;
+  if (next === 0 || now - next <= unheardMs) return undefined;
+  return `no worker has taken it since ${timeOfDay(next, now)}`;
+}
+
+function msOf(time: Timestamp | undefined): number | undefined {
+  if (time === null || time === undefined) return undefined;
+  return Number(time.seconds ?? 0) * 1000 + Number(time.nanos ?? 0) / 1e6;
+}
+
+function decode(data: Uint8Array | null | undefined): StepDetails {
+  if (data === null || data === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(Buffer.from(data).toString('utf8'));
+    return value !== null && typeof value === 'object' ? value : {};
+  } catch {
+    return {};
+  }
+}

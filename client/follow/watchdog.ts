@@ -1,0 +1,112 @@
+import { catalogFailure, isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { finalSetStates } from '../../catalog/schema.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { setTakenUp } from '../../catalog/sets/taken-up.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { stepName } from './live-view.js';
+import { pendingSteps } from './pending-steps.js';
+import type { Server, Session } from '../session.js';
+import { troubleOf, type SetTrouble } from './set-health.js';
+
+/** True when the catalog says that the set is in a final state. */
+export async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
+  return finalSetStates.includes((await setNamed(catalog, setId)).state);
+}
+
+/** Looks, now and then, whether what should work on the set still does, and says so once when it does not. */
+export class Watchdog {
+  private readonly said = new Set<string>();
+  private looks = 0;
+  private lost = false;
+  /** The server did not answer at the last look. */
+  private serverAway = false;
+
+  constructor(
+    private readonly session: Session,
+    private readonly server: Server,
+    private readonly setId: string,
+  ) {
+    server.lease?.onLost(() => (this.lost = true));
+  }
+
+  async look(): Promise<void> {
+    if (this.lost) {
+      throw new TapeflowFailure(
+        'HostLost',
+        `Server and workers of set ${this.setId} have stopped or were killed.`,
+        {
+          advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
+        },
+      );
+    }
+    for (const worker of this.server.lease?.workers() ?? []) {
+      if (worker.trouble !== undefined && !worker.ready) this.sayOnce(worker.trouble);
+    }
+    this.looks += 1;
+    if (this.looks % 20 !== 0) return;
+    await this.sayWhatIsStuck();
+    const trouble = await this.trouble();
+    if (trouble === undefined) return;
+    // The set's last step writes its state before the workflow closes; so look at it once more.
+    const catalog = await this.session.catalog();
+    if (await hasEnded(catalog, this.setId)) return;
+    const { finding, advice } = trouble;
+    if (trouble.kind !== 'stuck' && this.session.settings.LOOK_AFTER_SECONDS > 0) {
+      if (!(await setTakenUp(catalog, this.setId, Date.now())).leftAlone) {
+        this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers take it up by themselves.`);
+        return;
+      }
+    }
+    throw new TapeflowFailure('SetNotRunning', `The set ${this.setId} is unfinished, but ${finding}.`, {
+      advice,
+    });
+  }
+
+  /** A look at the catalog, which may be out of reach for a while: then nothing. The set waits too, so this goes on. */
+  async outlast<Result>(look: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await look();
+    } catch (error) {
+      if (!isCatalogOutOfReach(error)) throw error;
+      this.sayOnce(describeError(catalogFailure(error, 'of this installation')));
+      return undefined;
+    }
+  }
+
+  /** Why the set gets nowhere, as the server says; one that is away says nothing, and is waited for. */
+  private async trouble(): Promise<SetTrouble | undefined> {
+    try {
+      const trouble = await troubleOf(this.server, this.setId);
+      if (this.serverAway) this.session.say('The Temporal server answers again.');
+      this.serverAway = false;
+      return trouble;
+    } catch {
+      if (!this.serverAway) {
+        const { address, embedded } = this.server.target;
+        this.session.say(
+          `The Temporal server at ${address} does not answer; ${embedded ? 'it is started again, and the' : 'the'} set goes on by itself when it does.`,
+        );
+      }
+      this.serverAway = true;
+      return undefined;
+    }
+  }
+
+  /** Steps that wait for something that only a person or time can mend, such as a full disk: each is said once. */
+  private async sayWhatIsStuck(): Promise<void> {
+    for (const step of await pendingSteps(this.server, this.setId)) {
+      const { why, stuck } = step.details;
+      const name = stepName(step);
+      if (stuck !== true || !step.started || this.said.has(name)) continue;
+      this.said.add(name);
+      this.session.say(`Set ${this.setId} waits, ${name}: ${why ?? ''}.`);
+    }
+  }
+
+  private sayOnce(sentence: string): void {
+    if (this.said.has(sentence)) return;
+    this.said.add(sentence);
+    this.session.say(sentence);
+  }
+}

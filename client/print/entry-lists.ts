@@ -1,0 +1,47 @@
+import { listedFiles, type ListKind, type ListedFile } from '../../catalog/files/listed-files.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { counted } from '../../config/counts.js';
+import { jsonPath, shownPath } from './names.js';
+import type { Session } from '../session.js';
+
+/** Entries of each list that are shown at the end of a set and by `status`; `ls` has all. */
+const shownFirst = 20;
+
+const headings: Record<ListKind, { label: string; means: string }> = {
+  skipped: { label: 'Skipped:', means: 'not, or not wholly, in the backup' },
+  flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
+};
+
+/** Prints what a set has skipped, and what it has stored but flagged: how many, the first of each, and how to see the rest. */
+export async function printEntryLists(
+  session: Session,
+  catalog: Catalog,
+  summary: SetSummary,
+): Promise<void> {
+  for (const kind of ['skipped', 'flagged'] as const) {
+    const total = summary[kind];
+    if (total === 0) continue;
+    const { label, means } = headings[kind];
+    session.print(`  ${label} ${counted(total, 'entry', 'entries')}, ${means}:`);
+    const rows = await firstListed(catalog, summary.setId, kind);
+    for (const row of rows) session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
+    if (total > rows.length)
+      session.print(
+        `    … and ${counted(total - rows.length, 'more', 'more')}: \`tapeflow ls ${summary.setId} --${kind}\``,
+      );
+  }
+}
+
+/** The same two lists for programs: the first entries of each; `ls SET --skipped --json` has all. */
+export async function entryListsObject(catalog: Catalog, setId: string): Promise<object> {
+  const objects = async (kind: ListKind) =>
+    (await firstListed(catalog, setId, kind)).map(({ path, reason }) => ({ ...jsonPath(path), reason }));
+  return { skippedFirst: await objects('skipped'), flaggedFirst: await objects('flagged') };
+}
+
+async function firstListed(catalog: Catalog, setId: string, kind: ListKind): Promise<ListedFile[]> {
+  const rows: ListedFile[] = [];
+  for await (const page of listedFiles(catalog, setId, kind, shownFirst)) rows.push(...page);
+  return rows;
+}

@@ -1,0 +1,42 @@
+import { exactText, fromBytes, fromShown, fromText, toText } from '../../entry/byte-string.js';
+import { memberNameOf } from '../../entry/member-name.js';
+import { usageFailure } from '../../config/failures.js';
+import { globFault } from '../../entry/globs.js';
+import { userPath } from '../session.js';
+
+/** The path of a catalog row for people: escaped, on one line. */
+export function shownPath(memberName: Uint8Array): string {
+  return `/${toText(fromBytes(memberName))}`;
+}
+
+/**
+ * A name for programs: the exact text under `key`. A name that is no UTF-8 stands under `keyBase64`, exactly, and under
+ * `key` as people read it.
+ */
+export function jsonName(key: string, byteString: string): Record<string, string> {
+  const text = exactText(byteString);
+  if (text !== undefined) return { [key]: text };
+  return {
+    [key]: toText(byteString),
+    [`${key}Base64`]: Buffer.from(byteString, 'latin1').toString('base64'),
+  };
+}
+
+/** `path` of a catalog row for programs. */
+export function jsonPath(memberName: Uint8Array): Record<string, string> {
+  return jsonName('path', `/${fromBytes(memberName)}`);
+}
+
+/** Refuses a glob that matches nothing whatever there is; `what`: where it was given, such as `--exclude`. */
+export function requireGlob(glob: string, what: string): void {
+  const wrong = globFault(glob);
+  if (wrong === undefined) return;
+  throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
+}
+
+/** The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its escapes. */
+export function memberNamesOf(given: string): string[] {
+  const path = userPath(given);
+  const names = [fromText(path), fromShown(path)].map((name) => memberNameOf(name, process.platform));
+  return [...new Set(names)];
+}

@@ -1,0 +1,108 @@
+import { formatTime } from '../../config/local-time.js';
+import { fromBytes, toText } from '../../entry/byte-string.js';
+import { holderOf } from '../../catalog/files/files.js';
+import type { FileRow } from '../../catalog/rows.js';
+import { archiveOf } from '../../catalog/groups/groups.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { tapesOfGroup } from '../../catalog/tapes/tapes.js';
+import { jsonName, jsonPath, shownPath } from './names.js';
+import type { Session } from '../session.js';
+
+/** The archive that holds a file, and the tapes that it is on. */
+interface Place {
+  archive: string | null;
+  tape: string | null;
+}
+const nowhere: Place = { archive: null, tape: null };
+
+/** Prints catalog rows of files below a head: type, size, time of change, where it is, name. */
+export class RowPrinter {
+  private readonly places = new Map<string, Place>();
+
+  private headed = false;
+
+  /** @param withSet whether each line names its set: rows of several sets are printed. */
+  constructor(
+    private readonly session: Session,
+    private readonly catalog: Catalog,
+    private readonly withSet = false,
+  ) {}
+
+  async row(row: FileRow): Promise<void> {
+    const { setId, group } = holderOf(row);
+    const isStored = row.state === 'packed' || row.state === 'unchanged';
+    const { archive, tape } = isStored ? await this.placeOf(setId, group) : nowhere;
+    if (this.session.json) {
+      const { size, sha256, state, reason, type, tar_offset: offset } = row;
+      const mtime = new Date(row.mtime_s * 1000).toISOString();
+      this.session.emit({
+        setId: row.set_id,
+        ...jsonPath(row.path),
+        type,
+        size,
+        mtime,
+        sha256,
+        state,
+        reason,
+        archive,
+        offset,
+        tape,
+        ...linkOf(row),
+      });
+      return;
+    }
+    const where =
+      archive === null
+        ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}`
+        : `${tape ?? 'no tape yet'} ${archive}`;
+    const target = shownLink(row);
+    const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
+    const time = formatTime(row.mtime_s * 1000);
+    this.line(row.set_id, kind, String(row.size), time, where, `${shownPath(row.path)}${target}`);
+  }
+
+  /** A folder above a source: it leads to what the set holds, and is in no archive itself. */
+  above(setId: string, path: Uint8Array): void {
+    if (this.session.json) this.session.emit({ setId, ...jsonPath(path), type: 'directory', state: 'above' });
+    else this.line(setId, 'd', '', '', 'above a source', shownPath(path));
+  }
+
+  private line(set: string, kind: string, size: string, time: string, where: string, path: string): void {
+    const columns = (first: string, rest: string[]) =>
+      this.session.print([...(this.withSet ? [first] : []), ...rest].join('  '));
+    const cells = (a: string, b: string, c: string) => [a, b.padStart(12), c.padEnd(19)];
+    if (!this.headed)
+      columns('SET'.padEnd(set.length), [
+        ...cells(' ', 'SIZE', 'CHANGED'),
+        'WHERE'.padEnd(where.length),
+        'PATH',
+      ]);
+    this.headed = true;
+    columns(set, [...cells(kind, size, time), where, path]);
+  }
+
+  private async placeOf(setId: string, group: number): Promise<Place> {
+    const key = `${setId} ${group}`;
+    let place = this.places.get(key);
+    if (place === undefined) {
+      const archive = (await archiveOf(this.catalog, setId, group))?.name ?? null;
+      const tapes = (await tapesOfGroup(this.catalog, setId, group)).join(', ');
+      place = { archive, tape: tapes === '' ? null : tapes };
+      this.places.set(key, place);
+    }
+    return place;
+  }
+}
+
+/** Where a symbolic link leads to, or which member a hard link is the same file as. */
+function linkOf({ type, link_target: target }: FileRow): Record<string, string> {
+  if (target === null) return {};
+  return type === 'symlink'
+    ? jsonName('target', fromBytes(target))
+    : jsonName('hardLink', `/${fromBytes(target)}`);
+}
+
+function shownLink({ type, link_target: target }: FileRow): string {
+  if (target === null) return '';
+  return type === 'symlink' ? ` -> ${toText(fromBytes(target))}` : ` = ${shownPath(target)}`;
+}

@@ -1,0 +1,91 @@
+import { shownNumber } from '../../config/counts.js';
+import type { Session } from '../session.js';
+
+type Row = readonly (string | number)[];
+
+/** Characters of a last column below which other columns are left out. */
+const leastOfLast = 12;
+
+/** Lines of a table with aligned columns; numbers to the right. The first row is the head. */
+export function tableLines(rows: readonly Row[]): string[] {
+  const widths = widthsOf(rows);
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        if (typeof cell === 'number') return shownNumber(cell).padStart(width);
+        return column === row.length - 1 ? cell : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/**
+ * The same with one line of a terminal for each row: columns are left out, in the order of `leaveOut` (names of the head),
+ * until the others have room, and a line that is still too long is cut at its end. A last line says what is missing.
+ *
+ * @param width characters of a line; undefined in a pipe, where nothing is left out.
+ */
+export function fittedLines(
+  rows: readonly Row[],
+  leaveOut: readonly string[],
+  width: number | undefined,
+): string[] {
+  if (width === undefined) return tableLines(rows);
+  const left: string[] = [];
+  const shown = () => {
+    const columns = [...(rows[0] ?? []).keys()].filter((column) => !left.includes(String(rows[0]?.[column])));
+    return rows.map((row) => columns.map((column) => row[column] ?? ''));
+  };
+  // The last column has names of any length: it is cut, but not so short that it says nothing.
+  const least = (table: readonly Row[]) => {
+    const widths = widthsOf(table);
+    const last = Math.min(Math.max(leastOfLast, String(table[0]?.at(-1) ?? '').length), widths.at(-1) ?? 0);
+    return widths.slice(0, -1).reduce((sum, column) => sum + column + 2, last);
+  };
+  for (const name of leaveOut) if (least(shown()) > width) left.push(name);
+  const lines = tableLines(shown()).map((line) => cutTo(line, width));
+  if (left.length === 0) return lines;
+  return [...lines, `Left out for want of room: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
+}
+
+/** Prints a table, on a terminal with one line for each row. */
+export function printTable(session: Session, rows: readonly Row[], leaveOut: readonly string[]): void {
+  const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+  for (const line of fittedLines(rows, leaveOut, width)) session.print(line);
+}
+
+/** Lines that a sentence may take on a display; what is longer is cut. */
+const mostFolded = 4;
+
+/** A line in as many as it needs, broken between words; those after the first are indented by so many blanks. */
+export function foldedTo(line: string, width: number, indent: number): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > width && lines.length < mostFolded - 1) {
+    const margin = lines.length === 0 ? 0 : indent;
+    const space = rest.lastIndexOf(' ', width);
+    // A word that alone is longer than a line is broken where the line ends.
+    const at = space > margin + width / 2 ? space : width;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = ' '.repeat(indent) + rest.slice(at).trimStart();
+  }
+  return [...lines, cutTo(rest, width)];
+}
+
+/** A line of at most so many characters. */
+export function cutTo(line: string, width: number): string {
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
+
+function widthsOf(rows: readonly Row[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      const { length } = typeof cell === 'number' ? shownNumber(cell) : cell;
+      widths[column] = Math.max(widths[column] ?? 0, length);
+    }
+  }
+  return widths;
+}

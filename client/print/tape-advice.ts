@@ -1,0 +1,21 @@
+import type { TapeRow } from '../../catalog/rows.js';
+import { adoptAdvice } from '../../tape/drives/loaded-tape.js';
+import { protectionAdvice, type WriteProtection } from '../../tape/ltfs/write-protection.js';
+
+/**
+ * What to do with a tape that takes no writes.
+ * @param drive the one that it is in, where it was looked at there.
+ * @param protection what the tape in a drive says of itself; what the catalog has noted counts where it was not asked.
+ */
+export function tapeAdvice(tape: TapeRow, protection?: WriteProtection, drive = 'lto1'): string {
+  const { name, pool, state } = tape;
+  const another = `Load another tape of pool ${pool}`;
+  if (state === 'erasing') return `\`tapeflow tape erase ${name} --yes\` ends its erasing.`;
+  if (state === 'lost') return `${another}, or, if it is back, \`tapeflow tape found ${name}\`.`;
+  if (state === 'foreign') return `${another}; ${adoptAdvice(drive)}.`;
+  const forGood = protection?.forGood ?? tape.read_only === 1;
+  if (forGood) return protectionAdvice({ forGood }, tape);
+  if (state === 'suspect') return `${another}, or, after a check, \`tapeflow tape trust ${name}\`.`;
+  if (state === 'full') return `${another}.`;
+  return protectionAdvice({ forGood }, tape);
+}

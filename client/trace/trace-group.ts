@@ -1,0 +1,193 @@
+import path from 'node:path';
+import { eventsOf, type RecordedEvent } from '../../catalog/groups/events.js';
+import type { FileRow } from '../../catalog/rows.js';
+import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
+import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
+import { allCopiesOf, placesOf } from '../../catalog/sets/set-copies.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { formatTime } from '../../config/local-time.js';
+import { sizeOf } from '../../disk/durable-file.js';
+import { finalDir, tempDir } from '../../staging/paths.js';
+import { counted } from '../../config/counts.js';
+import { lookAtDrives, type DriveLook } from '../follow/drive-looks.js';
+import {
+  driveFinding,
+  outlookOf,
+  printFindings,
+  waitAdvice,
+  type Finding,
+  type Outlook,
+} from '../checks/findings.js';
+import { jsonPath, shownPath } from '../print/names.js';
+import type { Session } from '../session.js';
+
+/** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the one that was asked for. */
+export async function traceGroup(
+  session: Session,
+  setId: string,
+  no: number,
+  file: FileRow | undefined,
+): Promise<void> {
+  const catalog = await session.catalog();
+  const set = await setNamed(catalog, setId);
+  const group = await groupOf(catalog, setId, no);
+  const archive = await archiveOf(catalog, setId, no);
+  const events = await eventsOf(catalog, setId, { group: no });
+  const outlook = await outlookOf(session, setId);
+  const findings = await groupFindings(session, set, group, archive, outlook);
+  if (session.json) {
+    const { state, reason, bytes, entries } = group;
+    session.emit({
+      setId,
+      group: no,
+      state,
+      reason,
+      bytes,
+      entries,
+      archive:
+        archive === undefined ? null : { name: archive.name, size: archive.size, sha256: archive.sha256 },
+      file:
+        file === undefined
+          ? null
+          : {
+              ...jsonPath(file.path),
+              state: file.state,
+              reason: file.reason,
+              sha256: file.sha256,
+              offset: file.tar_offset,
+            },
+      events,
+      findings,
+    });
+    return;
+  }
+  if (file !== undefined) {
+    const what =
+      file.state === 'skipped'
+        ? `skipped: ${file.reason ?? ''}`
+        : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
+    session.print(`${shownPath(file.path)} in set ${setId}: ${what}`);
+  }
+  session.print(
+    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${counted(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
+  );
+  if (archive !== undefined) {
+    session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
+  }
+  for (const event of events) {
+    const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
+    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${detailOf(event)}`.trimEnd());
+  }
+  printFindings(session, findings);
+}
+
+/** What an event tells beside its stage; of a compression that is the attempt, after which its `.part` file is named. */
+function detailOf({ stage, detail }: RecordedEvent): string {
+  if (detail === null) return '';
+  return stage === 'compressing' ? `attempt ${detail}` : detail;
+}
+
+async function groupFindings(
+  session: Session,
+  set: SetRow,
+  group: GroupRow,
+  archive: ArchiveRow | undefined,
+  outlook: Outlook,
+): Promise<Finding[]> {
+  const root = session.settings.BACKUP_COMPRESS_DIR;
+  const staged = archive === undefined ? undefined : await stagedAt(root, set.id, archive);
+  const isDone = group.state === 'committed' || group.state === 'released';
+  const failed = group.state === 'failed' ? `Mend the reason, then \`tapeflow retry ${set.id}\`.` : undefined;
+  const inFinal = ['promoted', 'queued', 'writing', 'written'].includes(group.state);
+  const findings: Finding[] = [
+    {
+      question: 'Moved to final?',
+      answer: isDone
+        ? group.direct === 1
+          ? 'it went to tape directly, without staging'
+          : 'it was, and was deleted there once it was safe on tape'
+        : inFinal
+          ? `yes (${staged ?? 'but its file is not there any more: it is compressed again when the drive takes it'})`
+          : `no, it is ${group.state}${staged === undefined ? '' : ` (${staged})`}`,
+      advice: isDone || inFinal ? undefined : (failed ?? waitAdvice(set, outlook)),
+    },
+    {
+      question: 'Queued for the drive?',
+      answer: isDone || ['queued', 'writing', 'written'].includes(group.state) ? 'yes' : 'no',
+      advice: group.state === 'queued' ? (set.reason ?? 'It waits for the archives before it.') : undefined,
+    },
+  ];
+  const looks = await lookAtDrives(session, set, archive?.name);
+  findings.push(
+    ...(await copyFindings(session, set, group, { archive, looks }, failed ?? waitAdvice(set, outlook))),
+  );
+  findings.push(...looks.map(driveFinding));
+  return findings;
+}
+
+/** One finding for each copy of a group that is on a tape, or that the set is to make. */
+async function copyFindings(
+  session: Session,
+  set: SetRow,
+  group: GroupRow,
+  { archive, looks }: { archive: ArchiveRow | undefined; looks: readonly DriveLook[] },
+  advice: string,
+): Promise<Finding[]> {
+  const catalog = await session.catalog();
+  const rows = await allCopiesOf(catalog, set.id, group.no);
+  const places = placesOf(set);
+  const last = Math.max(places.length, ...rows.map((copy) => copy.copy_no));
+  const findings: Finding[] = [];
+  for (let copyNo = 1; copyNo <= last; copyNo += 1) {
+    const copy = rows.find((row) => row.copy_no === copyNo);
+    const question = last === 1 ? 'On tape?' : `On tape? Copy ${copyNo}:`;
+    if (copy === undefined) {
+      const pool = places.length > 1 ? `, it goes to pool ${places[copyNo - 1]?.pool ?? ''}` : '';
+      const need = group.state === 'skipped' ? undefined : advice;
+      findings.push({ question, answer: `no${pool}`, advice: need });
+      continue;
+    }
+    const tape = await tapeByUuid(catalog, copy.tape_uuid);
+    const name = tape?.name ?? copy.tape_uuid;
+    const loaded = tape === undefined ? '' : onLoadedTape(looks, tape, archive);
+    const damage = copy.damage === null ? '' : `; BUT it is damaged: ${copy.damage}`;
+    findings.push({
+      question,
+      answer:
+        copy.state === 'committed'
+          ? `yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${loaded}${damage}`
+          : `not safely: ${copy.state} on tape ${name}`,
+      advice:
+        copy.state === 'written'
+          ? 'It counts after the next sync of the tape.'
+          : copy.damage === null
+            ? undefined
+            : `\`tapeflow verify ${set.id} --repair\` writes it anew from another copy.`,
+    });
+  }
+  return findings;
+}
+
+/** Where the staged archive is, with its size; undefined when nowhere. */
+async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promise<string | undefined> {
+  for (const folder of [finalDir(root, setId), tempDir(root, setId)]) {
+    const file = path.join(folder, archive.name);
+    const size = await sizeOf(file);
+    if (size !== undefined)
+      return `${file}, ${size === archive.size ? 'whole' : `${size} of ${archive.size} bytes`}`;
+  }
+  return undefined;
+}
+
+/** What the tape itself says, when it is in a drive of the set. */
+function onLoadedTape(looks: readonly DriveLook[], tape: TapeRow, archive: ArchiveRow | undefined): string {
+  const look = looks.find(({ loaded }) => 'row' in loaded && loaded.row.uuid === tape.uuid);
+  if (look === undefined || archive === undefined) return '';
+  const { archiveFile: file = '', archiveBytes: size } = look;
+  if (size === archive.size) return `; ${file} is there with its size`;
+  return `; BUT ${file} ${size === undefined ? 'is not there' : `has ${size} instead of ${archive.size} bytes`}`;
+}

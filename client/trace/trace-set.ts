@@ -1,0 +1,132 @@
+import { groupsIn } from '../../catalog/groups/groups-in-state.js';
+import { eventsOf } from '../../catalog/groups/events.js';
+import { finalSetStates } from '../../catalog/schema.js';
+import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { finalDir } from '../../staging/paths.js';
+import { numberRanges } from '../../config/number-ranges.js';
+import { formatTime } from '../../config/local-time.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import {
+  driveFinding,
+  outlookOf,
+  printFindings,
+  waitAdvice,
+  type Finding,
+  type Outlook,
+} from '../checks/findings.js';
+import { lookAtDrives } from '../follow/drive-looks.js';
+import { anotherCopy } from '../print/keeping-text.js';
+import { stepName } from '../follow/live-view.js';
+import type { Session } from '../session.js';
+
+/** `trace SET`: how far its groups are, and what each of them waits for. */
+export async function traceSet(session: Session, setId: string): Promise<void> {
+  const catalog = await session.catalog();
+  const set = await setNamed(catalog, setId);
+  const summary = await summarizeSet(catalog, setId);
+  const outlook = await outlookOf(session, setId);
+  const findings =
+    set.state === 'expired' ? [nothingLeft] : await setFindings(session, set, summary, outlook);
+  const events = (await eventsOf(catalog, setId, { limit: 100_000 })).filter(
+    (event) => event.group_no === null,
+  );
+  if (session.json) {
+    session.emit({
+      setId,
+      status: set.state,
+      reason: set.reason,
+      stages: summary.stages,
+      events,
+      findings,
+      server: outlook.server,
+      running: outlook.server && outlook.trouble === undefined,
+      trouble: (finalSetStates.includes(set.state) ? undefined : outlook.trouble) ?? null,
+      steps: outlook.steps,
+    });
+    return;
+  }
+  session.print(
+    `Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`,
+  );
+  session.print(`  workflow:  ${workflowText(set, outlook)}`);
+  for (const event of events)
+    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
+  printFindings(session, findings);
+}
+
+/** Of an expired set the catalog knows no groups any more. */
+const nothingLeft: Finding = {
+  question: 'On tape?',
+  answer: 'no: the tapes that held it were erased, and nothing of it is left',
+  advice: anotherCopy,
+};
+
+async function setFindings(
+  session: Session,
+  set: SetRow,
+  summary: SetSummary,
+  outlook: Outlook,
+): Promise<Finding[]> {
+  const catalog = await session.catalog();
+  const { stages, groups } = summary;
+  const onTape = (stages.committed ?? 0) + (stages.released ?? 0);
+  const notInFinal = await groupsIn(catalog, set.id, ['planned', 'compressing', 'compressed']);
+  const notQueued = await groupsIn(catalog, set.id, ['promoted']);
+  const notOnTape = await groupsIn(catalog, set.id, ['queued', 'writing', 'written']);
+  const findings: Finding[] = [
+    {
+      question: 'Moved to final?',
+      answer:
+        notInFinal.length === 0
+          ? `yes, all of ${counted(groups, 'group')} planned so far`
+          : `not yet ${shownNumber(notInFinal.length)} of ${counted(groups, 'group')}: ${numberRanges(notInFinal)}`,
+      advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
+    },
+    {
+      question: 'Queued for the drive?',
+      answer:
+        notQueued.length === 0
+          ? 'all that are in final are'
+          : `waiting to be seen whole in final: groups ${numberRanges(notQueued)}`,
+      advice:
+        notQueued.length === 0
+          ? undefined
+          : `Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, set.id)}.`,
+    },
+    {
+      question: 'On tape?',
+      answer: `${shownNumber(onTape)} of ${counted(groups, 'archive is', 'archives are')} written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
+      advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
+    },
+    ...(await lookAtDrives(session, set)).map(driveFinding),
+  ];
+  if (summary.failedGroups.length > 0) {
+    findings.push({
+      question: 'Failed groups?',
+      answer: summary.failedGroups
+        .slice(0, 10)
+        .map(({ group, reason }) => `group ${group} at ${reason}`)
+        .join('; '),
+      advice: `Mend the reason, then \`tapeflow retry ${set.id}\`.`,
+    });
+  }
+  if (summary.skipped > 0) {
+    findings.push({
+      question: 'Skipped files?',
+      answer: `not in the backup: ${counted(summary.skipped, 'entry', 'entries')}`,
+      advice: `\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
+    });
+  }
+  return findings;
+}
+
+function workflowText(set: SetRow, outlook: Outlook): string {
+  if (finalSetStates.includes(set.state)) return 'has ended';
+  if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
+  if (outlook.trouble !== undefined) return `${outlook.trouble.finding}. ${outlook.trouble.advice}`;
+  const steps = outlook.steps.map(
+    (step) => `${stepName(step)}${step.started ? '' : ' (waits for a worker)'}`,
+  );
+  return `runs; under way: ${steps.join(', ') || 'nothing at this moment'}`;
+}

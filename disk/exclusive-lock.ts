@@ -1,0 +1,198 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { makeReadableFolders } from '../config/shared-group.js';
+import { wrongNode } from '../config/wrong-node.js';
+
+/** Who holds a lock: written beside it for people, never trusted for the locking itself. */
+export interface LockHolder {
+  pid: number;
+  host: string;
+  user: string;
+  role: string;
+  dataDir: string;
+  since: string;
+}
+
+export interface ExclusiveLock {
+  /** Throws `LockLost` when the lock's file is no longer the one that was locked (deleted or replaced). */
+  check(): void;
+  release(): void;
+}
+
+/**
+ * Takes a lock that the operating system drops when its holder dies, also after SIGKILL: a small SQLite file held in
+ * `BEGIN EXCLUSIVE` (file locks of the system on Linux, macOS and Windows). Never waits. Nothing is opened through a
+ * symbolic link in the place of one of its files.
+ *
+ * @returns the lock, or the holder that was written down (undefined when unreadable) when somebody else has it.
+ */
+export function tryLock(
+  file: string,
+  holder: Pick<LockHolder, 'role' | 'dataDir'>,
+): { lock: ExclusiveLock } | { heldBy: LockHolder | undefined } {
+  const unusable = (why: string, cause?: unknown) =>
+    new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
+      advice: 'Delete it if no tapeflow process runs on this machine.',
+      cause,
+    });
+  let database: Database.Database | undefined;
+  let locked: BigIntStats;
+  try {
+    makeReadableFolders(path.dirname(file));
+    const strange = prepareFile(file);
+    if (strange !== undefined) throw unusable(strange);
+    database = new Database(file, { timeout: 0 });
+    // Not WAL: its locks are per page of shared memory; a rollback journal locks the file itself.
+    database.pragma('journal_mode = DELETE');
+    database.exec('BEGIN EXCLUSIVE');
+    locked = lstatSync(file, { bigint: true });
+    noteHolder(file, holder);
+  } catch (error) {
+    // What comes after the lock may fail too, and a lock that nobody was given would be held for ever.
+    database?.close();
+    if (error instanceof TapeflowFailure) throw error;
+    const otherNode = wrongNode(error);
+    if (otherNode !== undefined) throw otherNode;
+    const code = systemErrorCode(error);
+    if (code?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };
+    throw unusable(code?.startsWith('SQLITE_') === true ? whyNot(code) : describeError(error), error);
+  }
+  return {
+    lock: {
+      check() {
+        const now = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+        if (now === undefined || now.ino !== locked.ino || now.dev !== locked.dev) {
+          throw new TapeflowFailure(
+            'LockLost',
+            `The lock file ${file} was removed or replaced while it was held.`,
+          );
+        }
+      },
+      release() {
+        if (database?.open === true) database.close();
+      },
+    },
+  };
+}
+
+/** A sentence part that names the holder: `pid 4711 (tape worker) of user root, data folder /srv/tapeflow`. */
+export function describeHolder(holder: LockHolder | undefined): string {
+  if (holder === undefined) return 'another process';
+  const where = holder.host === os.hostname() ? '' : ` on ${holder.host}`;
+  return `pid ${holder.pid} (${holder.role})${where} of user ${holder.user}, data folder ${holder.dataDir}, since ${holder.since}`;
+}
+
+/** Marks the lock as in use for cleaners of old files in /tmp (systemd-tmpfiles looks at times). */
+export function touchLock(file: string): void {
+  const now = new Date();
+  try {
+    lutimesSync(file, now, now);
+  } catch (error) {
+    // Another user may own the file; the check of the inode finds out when it is deleted.
+    if (systemErrorCode(error) !== 'EPERM' && systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** What an SQLite error of a lock means, as a part of a sentence. */
+function whyNot(code: string): string {
+  if (code === 'SQLITE_CANTOPEN' || code.startsWith('SQLITE_READONLY'))
+    return `this user may not write it (${code})`;
+  if (code.startsWith('SQLITE_IOERR') || code === 'SQLITE_PROTOCOL')
+    return `its file system has no locks that work, as some network file systems (${code})`;
+  return code;
+}
+
+/**
+ * Makes a lock's file when there is none, and says why one that is there is not ours to use. It is never opened when it is
+ * there: closing it would drop the lock that another connection of this process may hold.
+ */
+function prepareFile(file: string): string | undefined {
+  const there = lstatSync(file, { throwIfNoEntry: false });
+  if (there === undefined) {
+    try {
+      closeSync(createFile(file));
+    } catch (error) {
+      // Another process was quicker.
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+    return undefined;
+  }
+  if (!there.isFile()) return 'it is a symbolic link or a folder, and no file';
+  return there.nlink > 1 ? 'it is a hard link to another file' : undefined;
+}
+
+/** A new file, for its user alone; for the group too in a group's folder, where users share a drive. */
+function createFile(file: string): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const fd = openSync(file, flags, 0o600);
+  const ofGroup = (lstatSync(path.dirname(file)).mode & 0o020) !== 0;
+  if (ofGroup && process.platform !== 'win32') fchmodSync(fd, 0o660);
+  return fd;
+}
+
+function holderFile(file: string): string {
+  return `${file}.holder.json`;
+}
+
+/** Throws `LockUnusable` when the holder cannot be written down, such as on a full disk. */
+function noteHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>): void {
+  try {
+    writeHolder(file, holder);
+  } catch (cause) {
+    const why = `who holds the lock cannot be written to ${holderFile(file)}: ${describeError(cause)}`;
+    throw new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
+      advice: 'Its folder must be writable, and have room for a small file.',
+      cause,
+    });
+  }
+}
+
+function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>): void {
+  const full: LockHolder = {
+    pid: process.pid,
+    host: os.hostname(),
+    user: os.userInfo().username,
+    since: new Date().toISOString(),
+    ...holder,
+  };
+  // A new file takes the old one's name: nothing is written through what stands there.
+  const part = `${holderFile(file)}.${process.pid}.part`;
+  rmSync(part, { force: true });
+  const fd = createFile(part);
+  try {
+    writeFileSync(fd, JSON.stringify(full));
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(part, holderFile(file));
+}
+
+/** The holder written down beside a lock; undefined when there is none that can be read. */
+export function readHolder(file: string): LockHolder | undefined {
+  let fd: number | undefined;
+  try {
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    fd = openSync(holderFile(file), flags);
+    return fstatSync(fd).isFile() ? (JSON.parse(readFileSync(fd, 'utf8')) as LockHolder) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

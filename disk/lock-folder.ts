@@ -1,0 +1,74 @@
+import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { systemLocksOn } from './system-locks.js';
+
+const docs = 'see "Sharing a machine or a drive" in docs/operations.md';
+
+/**
+ * Makes the folder of the drives' locks, for its user alone, and looks whether it is safe: whoever can write there could put
+ * a link in the place of a lock. Safe is a true folder that only this user (or root) can write to, or that a group of this
+ * process can, which is how users share a drive. Throws `LockFolderUnsafe` or `LockUnusable`.
+ */
+export function requireLockFolder(folder: string): void {
+  try {
+    mkdirSync(path.dirname(folder), { recursive: true });
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(folder, error);
+  }
+  let stats: Stats;
+  try {
+    stats = lstatSync(folder);
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+  const why = unsafe(stats);
+  if (why === undefined) return;
+  throw new TapeflowFailure('LockFolderUnsafe', `The lock folder ${folder} ${why}.`, {
+    advice: `Remove it, or set TAPEFLOW_LOCK_DIR to a folder that only you, or a group of yours, can write to; ${docs}.`,
+  });
+}
+
+function unsafe(stats: Stats): string | undefined {
+  if (!stats.isDirectory()) return 'is a symbolic link or a file, and no folder';
+  if (process.platform === 'win32') return undefined;
+  const mine = process.getuid?.();
+  const groups = [process.getgid?.(), ...(process.getgroups?.() ?? [])];
+  const byGroup = (stats.mode & 0o020) !== 0;
+  if ((stats.mode & 0o002) !== 0) return 'can be written by every user of this machine';
+  if (byGroup && !groups.includes(stats.gid) && mine !== 0)
+    return `is for the group ${stats.gid}, in which this user is not`;
+  if (stats.uid !== mine && stats.uid !== 0 && !byGroup)
+    return `belongs to another user (uid ${stats.uid}) alone`;
+  return undefined;
+}
+
+function unusable(folder: string, error: unknown): TapeflowFailure {
+  const { username } = os.userInfo();
+  return new TapeflowFailure(
+    'LockUnusable',
+    `The lock folder ${folder} cannot be used by user ${username}: ${describeError(error)}.`,
+    {
+      advice: `Set TAPEFLOW_LOCK_DIR to a folder of a group that all users of the drive are in; ${docs}.`,
+      cause: error,
+    },
+  );
+}
+
+/** Where versions before this one kept their locks, in a folder that everybody could write to. */
+const folderBefore = '/tmp/tapeflow-locks';
+
+/**
+ * The process of a version before this one that holds a lock in the old folder; undefined when none does. The file is never
+ * opened: the system's own list of locks tells. Only a process of this user or of root counts, since anybody could put a
+ * locked file there.
+ *
+ * @param name of the lock's file.
+ */
+export function holderOfVersionBefore(name: string, folder = folderBefore): number | undefined {
+  const file = lstatSync(path.join(folder, name), { bigint: true, throwIfNoEntry: false });
+  if (file === undefined) return undefined;
+  return systemLocksOn(file).find(({ uid }) => uid === 0 || uid === process.getuid?.())?.pid;
+}

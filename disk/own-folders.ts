@@ -1,0 +1,129 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Settings } from '../config/settings.js';
+import { truePath } from './true-path.js';
+
+/** A folder that tapeflow keeps its own things in. */
+export interface OwnFolder {
+  /** Without links, as far as it exists. */
+  path: string;
+  /** For sentences: `the data folder`. */
+  what: string;
+}
+
+type Places = Pick<Settings, 'TAPEFLOW_DATA_DIR' | 'BACKUP_COMPRESS_DIR' | 'TAPEFLOW_LOCK_DIR' | 'drives'>;
+
+/** The folders that are ours: nothing is restored into them, and nothing in them is a source. */
+export function ownFolders(settings: Places): OwnFolder[] {
+  const {
+    TAPEFLOW_DATA_DIR: data,
+    BACKUP_COMPRESS_DIR: staging,
+    TAPEFLOW_LOCK_DIR: locks,
+    drives,
+  } = settings;
+  return [
+    // What may lie in another one comes first: it says more.
+    ...drives.map((drive) => ({ path: drive.path, what: `the tape folder of drive ${drive.name}` })),
+    { path: staging, what: 'the staging folder' },
+    { path: locks, what: 'the lock folder' },
+    { path: data, what: 'the data folder' },
+  ].map((folder) => ({ ...folder, path: truePath(folder.path) }));
+}
+
+/**
+ * By what the system calls a folder or file: what of ours it is (`ownEntry`). So it is known through a bind mount or a link
+ * too. The catalog and the log are among them, wherever they are.
+ */
+export function ownEntries(
+  settings: Places & Pick<Settings, 'CATALOG_URL' | 'LOG_FILE'>,
+): Record<string, string> {
+  const { CATALOG_URL: catalog, LOG_FILE: log } = settings;
+  const files = ['', '-wal', '-shm'].map((end) => ({ path: `${catalog}${end}`, what: 'the catalog' }));
+  if (log !== undefined) files.push({ path: log, what: 'the log' });
+  const ids: Record<string, string> = {};
+  for (const { path: at, what } of [...files, ...ownFolders(settings)]) {
+    const id = mountId(at) ?? idAt(at);
+    if (id !== undefined) ids[id] ??= what;
+  }
+  return ids;
+}
+
+/** What of ours an entry is that was looked at; undefined when it is none. */
+export function ownEntry(ids: Record<string, string>, { dev, ino }: Looked): string | undefined {
+  return ids[entryId({ dev, ino })] ?? ids[onDevice(dev)];
+}
+
+/** The folder of ours that a path is or lies in, whatever leads there; undefined when there is none. The path need not exist. */
+export function ownFolderAround(settings: Places, given: string): OwnFolder | undefined {
+  const folders = ownFolders(settings);
+  const above = [...pathAndAbove(truePath(given))];
+  // By their paths first: a tape that hangs answers no look.
+  for (const at of above) {
+    const found = folders.find((folder) => folder.path === at);
+    if (found !== undefined) return found;
+  }
+  const own = folders.map((folder) => ({ folder, id: mountId(folder.path) ?? idAt(folder.path) }));
+  for (const at of above) {
+    const there = lookAt(at);
+    if (there === undefined) continue;
+    const ids = [entryId(there), onDevice(there.dev)];
+    const found = own.find(({ id }) => id !== undefined && ids.includes(id));
+    if (found !== undefined) return found.folder;
+  }
+  return undefined;
+}
+
+function* pathAndAbove(given: string): Generator<string> {
+  for (let at = given; ; at = path.dirname(at)) {
+    yield at;
+    if (path.dirname(at) === at) return;
+  }
+}
+
+interface Looked {
+  dev: bigint | number;
+  ino: bigint | number;
+}
+
+function entryId({ dev, ino }: Looked): string {
+  return `${dev}:${ino}`;
+}
+
+/** Stands for everything on a device. */
+function onDevice(dev: bigint | number): string {
+  return `${dev}:*`;
+}
+
+function idAt(at: string): string | undefined {
+  const there = lookAt(at);
+  return there === undefined ? undefined : entryId(there);
+}
+
+function lookAt(at: string): Looked | undefined {
+  try {
+    return statSync(at, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    // Behind a folder that cannot be looked at; what needs it says so.
+    return undefined;
+  }
+}
+
+/**
+ * Everything of what is mounted by a file system in user space, as LTFS is, at a folder; undefined when nothing is. The system's
+ * list is read, since one that hangs answers no look at the folder itself.
+ */
+function mountId(folder: string): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  let found: string | undefined;
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [, , device = '', , at = ''] = line.split(' ');
+    const [, type = ''] = line.split(' - ');
+    const plain = at.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+    if (plain !== folder) continue;
+    const [major = 0n, minor = 0n] = device.split(':').map(BigInt);
+    // As `makedev` of glibc packs them.
+    const dev = (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n);
+    found = type.startsWith('fuse') ? onDevice(dev) : undefined;
+  }
+  return found;
+}

@@ -1,0 +1,36 @@
+import type { BigIntStats } from 'node:fs';
+import { splitTime } from './file-time.js';
+
+/** What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not exact. */
+export interface EntryStats {
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  ctimeS: number;
+  ctimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  nlink: number;
+  dev: number | bigint;
+  ino: number | bigint;
+}
+
+/** What the scan keeps of Node's statistics, which must be the exact ones: plain numbers keep a time only to 0.2 µs. */
+export function statsOf(stats: BigIntStats): EntryStats {
+  const mtime = splitTime(stats.mtimeNs);
+  const ctime = splitTime(stats.ctimeNs);
+  return {
+    size: Number(stats.size),
+    mtimeS: mtime.seconds,
+    mtimeNs: mtime.ns,
+    ctimeS: ctime.seconds,
+    ctimeNs: ctime.ns,
+    mode: Number(stats.mode),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    nlink: Number(stats.nlink),
+    dev: stats.dev,
+    ino: stats.ino,
+  };
+}

@@ -1,0 +1,37 @@
+import ignore, { type Ignore } from 'ignore';
+import { toBytes } from './byte-string.js';
+
+/** Names after which the matcher is made anew: it remembers every name that it was asked about. */
+const matcherLife = 10_000;
+
+/** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
+export function globFault(glob: string): { fault: string; advice: string } | undefined {
+  if (glob.trim() === '')
+    return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
+  if (glob.startsWith('#'))
+    return { fault: 'it begins with a #, as comments do', advice: 'Write `\\#` for the character itself.' };
+  if (/^(?:[^\\]|\\.)*\\$/s.test(glob))
+    return { fault: 'it ends in a \\', advice: 'Write `\\\\` for the character itself.' };
+  // A bracket holds at least one character, which may be a `]`.
+  const rest = glob.replace(/\\./gs, '').replace(/\[(?:[!^].|[^!^])[^\]]*\]/gs, '');
+  if (rest.includes('['))
+    return { fault: 'a [ in it is not closed', advice: 'Write `\\[` for the character itself.' };
+  return undefined;
+}
+
+/**
+ * Tells whether a member name, or a folder above it, matches one of some gitignore-style globs, which are anchored at the
+ * root of the file system. Globs are text; in a name that is no UTF-8 each wrong byte counts as one odd character, which
+ * only wildcards match.
+ */
+export function globFilter(globs: readonly string[]): (name: string) => boolean {
+  if (globs.length === 0) return () => false;
+  // As a list: a single text would be cut into patterns at its line ends.
+  const make = (): Ignore => ignore({ allowRelativePaths: true, ignorecase: false }).add([...globs]);
+  let matcher = make();
+  let asked = 0;
+  return (name) => {
+    if (++asked % matcherLife === 0) matcher = make();
+    return matcher.ignores(toBytes(name).toString('utf8'));
+  };
+}

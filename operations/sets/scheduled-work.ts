@@ -1,0 +1,32 @@
+import type { Reading } from '../../catalog/retrievals/open-reading.js';
+import type { SubjectWish } from '../../catalog/retrievals/reading-subject.js';
+import type { CopyPlace } from '../../catalog/sets/set-copies.js';
+
+/** What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made. */
+export interface ScheduledBackup {
+  /** Absolute paths, links resolved, none inside another. */
+  sources: string[];
+  excludes: string[];
+  drive: string;
+  pool: string;
+  /** Where each copy goes, if there are several. */
+  places?: CopyPlace[] | undefined;
+  mode: string;
+  direct: boolean;
+}
+
+/** What a schedule reads back, or copies to other tapes, each time. */
+export type ScheduledReading = Reading & { subject: SubjectWish };
+
+/** One run of a schedule. */
+export interface ScheduleCall {
+  /** Name of the schedule; what it does stands in the catalog. */
+  name: string;
+  /** When the run began, in milliseconds since 1970. */
+  runAt: number;
+}
+
+/** What a schedule does, by its arguments in the catalog. */
+export function scheduledWork(text: string): ScheduledBackup | ScheduledReading {
+  return JSON.parse(text) as ScheduledBackup | ScheduledReading;
+}

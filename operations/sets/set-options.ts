@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { archiveFormats } from '../../entry/archive-format.js';
+import type { Settings } from '../../config/settings.js';
+import type { SetRow } from '../../catalog/rows.js';
+
+const schema = z.object({
+  groupBytes: z.number(),
+  groupFiles: z.number(),
+  stagingBytes: z.number(),
+  /** Not in the snapshots of sets that began when there was gzip alone. */
+  compression: z.enum(archiveFormats).default('gzip'),
+  level: z.number(),
+  parallelGroups: z.number(),
+  syncBytes: z.number(),
+  syncSeconds: z.number(),
+  /** 0: off. Not in the snapshots of sets that began before there was a watermark. */
+  drainBytes: z.number().default(0),
+  finalWaitSeconds: z.number(),
+  heartbeatSeconds: z.number(),
+  tapeRetrySeconds: z.number(),
+  retrySeconds: z.number(),
+  retryAttempts: z.number(),
+});
+
+/** The settings that a set keeps for its whole life, as they were when it began. */
+export type SetOptions = z.output<typeof schema>;
+
+/** Takes the snapshot. Sizes in bytes, times in seconds. */
+export function snapshotOptions(settings: Settings): SetOptions {
+  return {
+    groupBytes: settings.MAX_GROUP_SIZE,
+    groupFiles: settings.MAX_GROUP_FILES,
+    stagingBytes: settings.STAGING_MAX_BYTES,
+    compression: settings.COMPRESSION,
+    level: settings.COMPRESSION_LEVEL,
+    parallelGroups: settings.PARALLEL_GROUPS,
+    syncBytes: settings.TAPE_SYNC_BYTES,
+    syncSeconds: settings.TAPE_SYNC_SECONDS,
+    drainBytes: settings.TAPE_DRAIN_AT,
+    finalWaitSeconds: settings.FINAL_WAIT_SECONDS,
+    heartbeatSeconds: settings.HEARTBEAT_SECONDS,
+    tapeRetrySeconds: settings.TAPE_RETRY_SECONDS,
+    retrySeconds: settings.RETRY_SECONDS,
+    retryAttempts: settings.RETRY_ATTEMPTS,
+  };
+}
+
+/** The snapshot of a set. */
+export function setOptions(set: SetRow): SetOptions {
+  return schema.parse(JSON.parse(set.options));
+}

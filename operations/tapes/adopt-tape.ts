@@ -1,0 +1,51 @@
+import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import { moveTape } from '../../catalog/tapes/tape-states.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { removeParts } from '../../disk/durable-file.js';
+import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
+import type { DriveLock } from '../../tape/drives/drive-lock.js';
+import { labelFileName, readLabel, writeLabel } from '../../tape/labels/label.js';
+import { lookAt } from '../../tape/drives/loaded-tape.js';
+import { copyOffAdvice } from '../../tape/ltfs/write-protection.js';
+
+/**
+ * Makes the tape in a drive one of this installation: its label says so first, since every write asks the label. The
+ * caller holds the medium, and what is on the tape is in the catalog. Killed in between, the next `tape catalog` reads the
+ * label and ends it.
+ */
+export async function adoptTape(
+  drive: Drive,
+  lock: DriveLock,
+  catalog: Catalog,
+  tape: TapeRow,
+  medium: Medium,
+): Promise<TapeRow> {
+  const { path } = drive.settings;
+  const label = await lookAt(drive, () => readLabel(path));
+  if (label?.uuid !== tape.uuid)
+    throw refused(`The tape in drive ${drive.settings.name} is not ${tape.name} any more.`);
+  const protection = await drive.writeProtection();
+  if (protection !== undefined)
+    throw refused(
+      `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection.why}.`,
+      protection.forGood
+        ? `It is read all the same. ${copyOffAdvice(tape)}`
+        : 'Open its write protection; until then it is read.',
+    );
+  const installation = await installationId(catalog);
+  lock.check();
+  await confirmMedium(drive.settings, medium);
+  try {
+    await removeParts(path, labelFileName);
+    await writeLabel(path, { ...label, installation });
+    await drive.sync([path]);
+  } catch (error) {
+    throw refused(`The label of tape ${tape.name} could not be written to ${path}: ${describeError(error)}.`);
+  }
+  return (await moveTape(catalog, tape.uuid, 'adopt')) ?? tape;
+}
+
+function refused(message: string, advice?: string): TapeflowFailure {
+  return new TapeflowFailure('AdoptRefused', message, advice === undefined ? {} : { advice });
+}

@@ -1,0 +1,78 @@
+import { timeOf } from '../../catalog/sets/rebuilt-sets.js';
+import { findTape } from '../../catalog/tapes/lost-tapes.js';
+import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import { moveTape } from '../../catalog/tapes/tape-states.js';
+import { insertTape, tapeByName, tapeByUuid, tapeErasedTo, updateTape } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import type { Drive, Medium, Space } from '../../tape/drives/drive.js';
+import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
+import { labelFileName, readLabel } from '../../tape/labels/label.js';
+import { halfErased, lookAt } from '../../tape/drives/loaded-tape.js';
+
+const onlyRead = 'another installation has labelled it: it is only read';
+
+/**
+ * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled becomes
+ * `foreign`: it is read and never written to. Where its name is taken, a part of its UUID is added, after a character that
+ * no label's name can have. Throws `TapeNotReady` when the tape has no label, or that of another volume.
+ */
+export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium): Promise<TapeRow> {
+  const { name: driveName, path } = drive.settings;
+  const label = await lookAt(drive, () => readLabel(path));
+  if (label === undefined) {
+    throw tapeNotReady(
+      'unlabelled',
+      `The tape in drive ${driveName} (${path}) has no label (${labelFileName}).`,
+      'Give it one with `tapeflow tape label NAME --force`, which erases nothing, and read it again.',
+    );
+  }
+  const known = await tapeByUuid(catalog, label.uuid);
+  const erasing = known?.state === 'erasing' ? known : await tapeErasedTo(catalog, label.uuid);
+  if (erasing !== undefined) throw halfErased(drive, erasing);
+  const volume = known === undefined ? label.volume : known.volume;
+  if (medium.volume !== null && volume !== null && medium.volume !== volume) {
+    throw tapeNotReady(
+      'wrong_volume',
+      `The tape in drive ${driveName} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${volume}.`,
+      'The label was copied from another tape: give this one its own with `tapeflow tape label NAME --force`, which erases nothing.',
+    );
+  }
+  const space = await lookAt(drive, () => drive.space());
+  const foreign = label.installation !== (await installationId(catalog));
+  if (known !== undefined) return seeAgain(drive, catalog, known, space, foreign);
+  const taken = (await tapeByName(catalog, label.name)) !== undefined;
+  const now = Date.now();
+  const row: TapeRow = {
+    uuid: label.uuid,
+    name: taken ? `${label.name}@${label.uuid.slice(0, 8)}` : label.name,
+    pool: label.pool,
+    volume: volume ?? medium.volume,
+    state: foreign ? 'foreign' : 'usable',
+    reason: foreign ? onlyRead : null,
+    before: null,
+    ...space,
+    labelled_at: timeOf(label.labelled, now),
+    seen_at: now,
+    erased_to: null,
+    read_only: 0,
+  };
+  await insertTape(catalog, row);
+  return row;
+}
+
+/** A tape that the catalog knows: here again if it was lost, and ours if its label says so. It is no better for being read. */
+async function seeAgain(
+  drive: Drive,
+  catalog: Catalog,
+  known: TapeRow,
+  space: Space,
+  foreign: boolean,
+): Promise<TapeRow> {
+  const { tape: found } = known.state === 'lost' ? await findTape(catalog, known) : { tape: known };
+  if (found.state === 'erasing') throw halfErased(drive, found);
+  await updateTape(catalog, known.uuid, space);
+  const moved = foreign
+    ? await moveTape(catalog, known.uuid, 'disown', onlyRead)
+    : await moveTape(catalog, known.uuid, 'adopt');
+  return { ...(moved ?? found), ...space };
+}

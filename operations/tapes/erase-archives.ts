@@ -1,0 +1,85 @@
+import { groupsOnTape } from '../../catalog/tapes/tape-copies.js';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { isSetId } from '../../catalog/sets/sets.js';
+import { wasBegunOn } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { isPartOf } from '../../disk/durable-file.js';
+import { endMarkName, parseArchiveName } from '../../entry/archive-name.js';
+
+/**
+ * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
+ * that it began.
+ */
+export async function unknownArchives(
+  mountPoint: string,
+  catalog: Catalog,
+  tape: TapeRow,
+): Promise<string[]> {
+  const unknown: string[] = [];
+  for (const setId of await setFolders(mountPoint)) {
+    const known = new Set(await groupsOnTape(catalog, setId, tape.uuid));
+    for (const name of await readdir(path.join(mountPoint, setId))) {
+      const archive = parseArchiveName(name);
+      if (archive?.setId !== setId || archive.isManifest || known.has(archive.group)) continue;
+      if (!(await wasBegunOn(catalog, setId, archive.group, tape.name))) unknown.push(name);
+    }
+  }
+  return unknown;
+}
+
+/** Folders at the root of a tape that have the name of a set; a link of such a name leads elsewhere, and is none. */
+async function setFolders(mountPoint: string): Promise<string[]> {
+  const entries = await readdir(mountPoint, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && isSetId(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/** What became of the archives on a tape. */
+export interface Deleted {
+  /** Whole archives that were deleted. */
+  archives: number;
+  /** What was left, because it is not ours, by its path on the tape. */
+  left: string[];
+  /** Folders that stay because of it; their names have to be synced. */
+  folders: string[];
+}
+
+/**
+ * Deletes every archive, manifest, end mark and `.part` of one below the root of a tape, and the folders of sets that are empty then.
+ * Everything else is left.
+ *
+ * @param confirm called before each deletion; throws to stop.
+ */
+export async function deleteArchives(mountPoint: string, confirm: () => Promise<void>): Promise<Deleted> {
+  const deleted: Deleted = { archives: 0, left: [], folders: [] };
+  for (const setId of await setFolders(mountPoint)) {
+    const folder = path.join(mountPoint, setId);
+    const before = deleted.left.length;
+    for (const name of await readdir(folder)) {
+      const file = path.join(folder, name);
+      if (!isOurs(name, setId) || !(await lstat(file)).isFile()) {
+        deleted.left.push(`${setId}/${name}`);
+        continue;
+      }
+      await confirm();
+      await rm(file, { force: true });
+      if (parseArchiveName(name)?.isManifest === false) deleted.archives += 1;
+    }
+    await confirm();
+    if (deleted.left.length === before) await rmdir(folder);
+    else deleted.folders.push(folder);
+  }
+  for (const entry of await readdir(mountPoint, { withFileTypes: true }))
+    if (isSetId(entry.name) && !entry.isDirectory()) deleted.left.push(entry.name);
+  return deleted;
+}
+
+/** True for the name of an archive of the set, of its manifest, of its end mark, or of incomplete bytes of one of them. */
+function isOurs(name: string, setId: string): boolean {
+  if (name === endMarkName(setId) || isPartOf(name, endMarkName(setId))) return true;
+  return parseArchiveName(name.replace(/(\.(?:gz|zst|tar))\..+\.part$/, '$1'))?.setId === setId;
+}

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { beginErase, finishErase, foreignTape, type EraseWish } from '../../catalog/tapes/erase.js';
+import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import { isSetId, rememberSeenSets } from '../../catalog/sets/sets.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import type { Logger } from '../../config/logger.js';
+import { writeAgain } from './distrust-tape.js';
+import { removeParts } from '../../disk/durable-file.js';
+import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
+import type { DriveLock } from '../../tape/drives/drive-lock.js';
+import { deleteArchives, unknownArchives } from './erase-archives.js';
+import { formattedAdvice, mayBeFormatted, rootOf } from '../../tape/labels/formatted.js';
+import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape/labels/label.js';
+import { identifyTape, lookAt } from '../../tape/drives/loaded-tape.js';
+
+export interface Erased {
+  /** As the catalog has it now. */
+  tape: TapeRow;
+  archives: number;
+  /** What is on the tape and is not ours: left as it is. */
+  left: string[];
+}
+
+export interface EraseContext {
+  drive: Drive;
+  lock: DriveLock;
+  catalog: Catalog;
+  logger: Logger;
+  /** Called before each file is deleted; throws to stop. */
+  guard(): void;
+}
+
+/**
+ * Erases the tape in a drive, if it is the one that is named: the catalog first, then the archives, last the label, which is
+ * a new one with a new UUID, so that a catalog from before cannot take the tape for what it was. Killed at any instant, it
+ * goes on when it is called again. Throws `TapeInUse` or `TapeNeeded` when the tape may not be erased.
+ *
+ * On LTFS deleting gives no room back. There the catalog is changed, nothing is deleted, and `FormatTape` says what a person
+ * has to do; called again with the tape formatted, it writes the new label. So it does for one that was formatted before, when
+ * the wish says so.
+ */
+export async function eraseTape(context: EraseContext, wish: EraseWish): Promise<Erased> {
+  const medium = await context.drive.medium();
+  return context.lock.hold(medium, () => eraseHeld(context, medium, wish));
+}
+
+async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish): Promise<Erased> {
+  const { drive, catalog } = context;
+  const known = await tapeByUuid(catalog, wish.tape);
+  if (known === undefined) throw refused(`The catalog does not know the tape ${wish.tape} any more.`);
+  const { settings } = drive;
+  const label = await lookAt(drive, () => readLabel(settings.path));
+  const begun = known.state === 'erasing';
+  if (label !== undefined && label.installation !== (await installationId(catalog)))
+    throw foreignTape(label.name);
+  if (begun && label !== undefined && label.uuid === known.erased_to) {
+    requireVolume(context, medium, label);
+    return { tape: await finish(context, known, label), archives: 0, left: await rootOf(drive) };
+  }
+  const isFormatted = label === undefined && (await wasFormatted(drive, medium, known, wish));
+  if (!isFormatted) await requireThisTape(context, known, label);
+  const isToFormat = !isFormatted && settings.kind === 'ltfs';
+  // Also of an LTFS tape that takes no writes since one has failed: formatting is what mends it.
+  const protection = isToFormat ? undefined : await drive.writeProtection();
+  if (protection !== undefined) {
+    throw refused(
+      `The tape ${known.name} cannot be erased: ${protection.why}.`,
+      'Open its write protection.',
+    );
+  }
+  if (!isFormatted && !begun && !wish.evenUnexpired) await refuseUnknown(drive, catalog, known);
+  await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
+  const tape = await beginErase(catalog, wish, randomUUID());
+  // What no sync has covered is written again, elsewhere, when its set goes on.
+  await writeAgain(context, tape.uuid, 'its tape was erased');
+  if (isToFormat) throw formatTape(drive, tape);
+  const { archives, left, folders } = await deleteArchives(settings.path, async () => {
+    context.guard();
+    context.lock.check();
+    await confirmMedium(settings, medium);
+  });
+  const relabelled = await relabel(context, medium, tape, folders);
+  const others = (await rootOf(drive)).filter((name) => !isSetId(name));
+  return { tape: await finish(context, tape, relabelled), archives, left: [...left, ...others] };
+}
+
+/**
+ * True when the medium, which has no label, is the named tape, formatted since: its erasing was begun for that on LTFS, or a
+ * person says so. Without such a word an empty one is refused, since it may be any new tape.
+ */
+async function wasFormatted(
+  drive: Drive,
+  medium: Medium,
+  tape: TapeRow,
+  { formatted }: EraseWish,
+): Promise<boolean> {
+  const mayBe = await lookAt(drive, () => mayBeFormatted(drive, medium, tape));
+  const wasBegun = tape.state === 'erasing' && drive.settings.kind === 'ltfs';
+  if (mayBe && (formatted === true || wasBegun)) return true;
+  const { name } = drive.settings;
+  if (mayBe)
+    throw refused(
+      `The tape in drive ${name} is empty and has no label.`,
+      `${formattedAdvice(tape.name)}; else load ${tape.name}.`,
+    );
+  if (formatted !== true) return false;
+  throw refused(
+    `The tape in drive ${name} was not formatted since it was ${tape.name}: it is not empty, or has the same volume id.`,
+    `Load ${tape.name}.`,
+  );
+}
+
+/** The tape in the drive must be the named one, by label and volume id, and by its newest archive. */
+async function requireThisTape(
+  { drive, catalog }: EraseContext,
+  wanted: TapeRow,
+  label: TapeLabel | undefined,
+): Promise<void> {
+  const load = `Load ${wanted.name} into drive ${drive.settings.name}.`;
+  if (label !== undefined && label.uuid !== wanted.uuid) {
+    const known = await tapeByUuid(catalog, label.uuid);
+    const here = known?.name ?? `one that the catalog does not know, labelled ${label.name}`;
+    throw refused(`The tape in drive ${drive.settings.name} is ${here}, and not ${wanted.name}.`, load);
+  }
+  await identifyTape(drive, catalog);
+}
+
+function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel): void {
+  if (medium.volume === null || label.volume === null || medium.volume === label.volume) return;
+  throw refused(
+    `The tape in drive ${drive.settings.name} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${label.volume}.`,
+    'The label was copied: load the true tape.',
+  );
+}
+
+/** What the catalog does not know may be what nobody else has, such as the sets of a catalog that was lost. */
+async function refuseUnknown(drive: Drive, catalog: Catalog, tape: TapeRow): Promise<void> {
+  const unknown = await lookAt(drive, () => unknownArchives(drive.settings.path, catalog, tape));
+  const [first] = unknown;
+  if (first === undefined) return;
+  const number = unknown.length === 1 ? '' : ` and ${unknown.length - 1} more`;
+  throw refused(
+    `The tape ${tape.name} holds ${first}${number}, which the catalog does not know.`,
+    `\`tapeflow tape catalog\` reads it; \`tapeflow tape erase ${tape.name} --yes --even-unexpired\` erases it all the same.`,
+  );
+}
+
+async function relabel(
+  { drive, lock, catalog }: EraseContext,
+  medium: Medium,
+  tape: TapeRow,
+  folders: readonly string[],
+): Promise<TapeLabel> {
+  const { path } = drive.settings;
+  const label = {
+    // A tape of another installation may have a name here that no label can have.
+    name: tape.name.replace('@', '-'),
+    pool: tape.pool,
+    uuid: tape.erased_to ?? randomUUID(),
+    installation: await installationId(catalog),
+    volume: medium.volume,
+    labelled: new Date().toISOString(),
+  };
+  lock.check();
+  await confirmMedium(drive.settings, medium);
+  try {
+    // What was deleted is so for good before the label says that the tape is another one.
+    await drive.sync([...folders, path]);
+    await removeParts(path, labelFileName);
+    await writeLabel(path, label);
+    await drive.sync([path]);
+  } catch (error) {
+    throw new TapeflowFailure(
+      'LabelNotWritten',
+      `The new label could not be written to ${path}: ${describeError(error)}.`,
+      { cause: error, advice: 'Erase it again when that is mended.' },
+    );
+  }
+  return { tapeflowLabel: 1, ...label };
+}
+
+async function finish({ drive, catalog }: EraseContext, tape: TapeRow, label: TapeLabel): Promise<TapeRow> {
+  const { uuid, name, volume } = label;
+  return finishErase(catalog, tape, { uuid, name, volume, ...(await drive.space()) });
+}
+
+function refused(message: string, advice?: string): TapeflowFailure {
+  return new TapeflowFailure('EraseRefused', message, advice === undefined ? {} : { advice });
+}
+
+/** LTFS gives back no room for what is deleted: only formatting does, which needs the drive's device. */
+function formatTape({ settings }: Drive, { name }: TapeRow): TapeflowFailure {
+  return new TapeflowFailure(
+    'FormatTape',
+    `The catalog has given up what the tape ${name} holds; on LTFS only formatting gives its room back.`,
+    {
+      advice: `Unmount ${settings.path}, format the tape (\`mkltfs -f -d DEVICE\`), mount it, and run the same command again: it writes the new label.`,
+    },
+  );
+}

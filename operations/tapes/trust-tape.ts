@@ -1,0 +1,58 @@
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { moveTape } from '../../catalog/tapes/tape-states.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import type { DriveSettings, Settings } from '../../config/settings.js';
+import { askDrive } from '../../tape/drives/ask-drive.js';
+import { noteSeal } from '../../tape/drives/tape-demand.js';
+import { copyOffAdvice, isWriteError, untilMounted } from '../../tape/ltfs/write-protection.js';
+
+/**
+ * A person says that a suspect or full tape is good. What it says of itself counts more, where it is in a drive: one that
+ * LTFS has made read-only for good is refused with `ReadOnlyTape`.
+ * @returns what to bear in mind with it, in sentences.
+ */
+export async function trustTape(
+  catalog: Catalog,
+  settings: Pick<Settings, 'drives' | 'DRIVE_ANSWER_SECONDS'>,
+  tape: TapeRow,
+): Promise<string[]> {
+  for (const drive of settings.drives)
+    if (drive.kind === 'ltfs') await lookInDrive(catalog, settings, drive, tape);
+  await moveTape(catalog, tape.uuid, 'trust');
+  const now = (await tapeByUuid(catalog, tape.uuid)) ?? tape;
+  if (now.read_only === 1) {
+    throw new TapeflowFailure(
+      'ReadOnlyTape',
+      `The tape ${now.name} is only read from now on: ${now.reason ?? 'LTFS has made it read-only for good'}.`,
+      { advice: `No trust makes it take writes. ${copyOffAdvice(now)}` },
+    );
+  }
+  return remindersOf(tape);
+}
+
+async function lookInDrive(
+  catalog: Catalog,
+  settings: Pick<Settings, 'DRIVE_ANSWER_SECONDS'>,
+  drive: DriveSettings,
+  tape: TapeRow,
+): Promise<void> {
+  const look = await askDrive(settings, drive, async (asked) =>
+    (await asked.label())?.uuid === tape.uuid ? { protection: await asked.writeProtection() } : undefined,
+  ).catch(() => undefined);
+  // A drive that has no tape, does not answer, or cannot be read says nothing of this one.
+  if (look !== undefined) await noteSeal(catalog, tape, look.protection);
+}
+
+/** Of a tape with a volume id, a real one: an error of a folder is its disk's. */
+function remindersOf(tape: TapeRow): string[] {
+  const { state, reason, volume } = tape;
+  if (state !== 'suspect' || reason === null) return [];
+  const reminders: string[] = [];
+  if (reason.includes(untilMounted))
+    reminders.push('Unmount it and mount it again, if that was not done since: before, every write fails.');
+  if (volume !== null && isWriteError(reason))
+    reminders.push(`A cartridge that had a write error is likely to have more: ${copyOffAdvice(tape)}`);
+  return reminders;
+}

@@ -1,0 +1,100 @@
+import type { LockHolder } from '../../disk/exclusive-lock.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import type { DriveSettings, Settings } from '../../config/settings.js';
+import { lockDrive, type DriveLock } from './drive-lock.js';
+import type { Drive } from './drive.js';
+import { openDrive } from './open-drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
+
+/** Milliseconds between two tries for a drive that somebody else has. */
+const tryEveryMs = 1000;
+
+/** A drive with its lock, which may be somebody else's for a while. */
+export interface AwaitedDrive {
+  drive: Drive;
+  lock: DriveLock;
+  /** Who has it, in a sentence; undefined when it is ours. */
+  heldBy(): string | undefined;
+}
+
+/**
+ * The drive of a worker. While another installation or another command has it, every look at it throws `TapeNotReady` with the
+ * reason `drive_held`, naming the holder, and it is tried for again until that one has gone. Throws `DriveBusy` where a worker of
+ * this installation has it: that one serves its queue.
+ *
+ * @param prepare run once, as soon as the drive is ours.
+ */
+export async function awaitDrive(
+  settings: Settings,
+  driveSettings: DriveSettings,
+  prepare: (drive: Drive, lock: DriveLock) => Promise<void>,
+): Promise<AwaitedDrive> {
+  const drive = openDrive(driveSettings);
+  let ours: DriveLock | undefined;
+  let busy: TapeflowFailure | undefined;
+  const tryIt = async () => {
+    try {
+      const lock = lockDrive(settings, driveSettings, 'tape worker');
+      try {
+        await prepare(drive, lock);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+      ours = lock;
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.code !== 'DriveBusy') throw error;
+      if (isOurWorker(settings, error)) throw error;
+      busy = error;
+    }
+  };
+  await tryIt();
+  const held = (): DriveLock => {
+    if (ours !== undefined) return ours;
+    throw tapeNotReady(
+      'drive_held',
+      busy?.message ?? `The drive ${driveSettings.name} is in use.`,
+      'A drive is used by one at a time: this goes on by itself when that one ends.',
+    );
+  };
+  let timer: NodeJS.Timeout | undefined;
+  let released = false;
+  const again = () => {
+    if (ours !== undefined || released) return;
+    timer = setTimeout(() => {
+      // What else prevents it is told by the next look.
+      void tryIt()
+        .catch((error: unknown) => {
+          if (error instanceof TapeflowFailure) busy = error;
+        })
+        .finally(again);
+    }, tryEveryMs);
+  };
+  again();
+  return {
+    heldBy: () => (ours === undefined ? busy?.message : undefined),
+    drive: {
+      ...drive,
+      async medium() {
+        held();
+        return drive.medium();
+      },
+    },
+    lock: {
+      hold: (medium, work) => held().hold(medium, work),
+      check: () => held().check(),
+      release() {
+        released = true;
+        clearTimeout(timer);
+        ours?.release();
+      },
+    },
+  };
+}
+
+/** True when a worker of this installation has the drive. A holder that is not known may be one. */
+function isOurWorker({ TAPEFLOW_DATA_DIR }: Settings, { details }: TapeflowFailure): boolean {
+  const holder = details['holder'] as LockHolder | undefined;
+  if (holder === undefined) return true;
+  return holder.role === 'tape worker' && holder.dataDir === TAPEFLOW_DATA_DIR;
+}

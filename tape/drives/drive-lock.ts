@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import {
+  describeHolder,
+  touchLock,
+  tryLock,
+  type ExclusiveLock,
+  type LockHolder,
+} from '../../disk/exclusive-lock.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { holderOfVersionBefore, requireLockFolder } from '../../disk/lock-folder.js';
+import type { Settings, DriveSettings } from '../../config/settings.js';
+import { truePath } from '../../disk/true-path.js';
+import type { Medium } from './drive.js';
+import { lockFolder } from './folder-lock.js';
+
+/** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
+export interface DriveLock {
+  /**
+   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer, and under that of the drive's
+   * folder, so that users with lock folders of their own have. Throws `TapeBusy`, naming the other, when that one is at work;
+   * never waits.
+   */
+  hold<Result>(medium: Medium, work: () => Promise<Result>): Promise<Result>;
+  /** Throws `LockLost` when a lock's file was removed or replaced. */
+  check(): void;
+  release(): void;
+}
+
+/** Milliseconds between two touches of a held lock's file: cleaners of /tmp look for days. */
+const touchEveryMs = 60 * 60_000;
+
+/**
+ * Takes the lock of a drive, keyed to its path as the system resolves it.
+ * Throws `DriveBusy`, naming the holder, when another process has it.
+ */
+export function lockDrive(settings: Settings, drive: DriveSettings, role: string): DriveLock {
+  const file = (kind: string, key: string) =>
+    path.join(
+      settings.TAPEFLOW_LOCK_DIR,
+      `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`,
+    );
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  const driveFile = file('drive', driveKey(drive.path));
+  requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
+  const before = holderOfVersionBefore(path.basename(driveFile));
+  if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
+    throw driveBusy(drive, `pid ${before}, a tapeflow of a version before this one`);
+  }
+  const taken = tryLock(driveFile, { role, dataDir });
+  if (!('lock' in taken)) {
+    const { heldBy } = taken;
+    throw driveBusy(drive, describeHolder(heldBy), heldBy === undefined ? {} : { holder: heldBy });
+  }
+  const driveLock = taken.lock;
+  let medium: { file: string; lock: ExclusiveLock } | undefined;
+  let released = false;
+  const touching = setInterval(() => {
+    touchLock(driveFile);
+    if (medium !== undefined) touchLock(medium.file);
+  }, touchEveryMs);
+  touching.unref();
+  return {
+    async hold(loaded, work) {
+      const mediumFile = file('medium', loaded.key);
+      const result = tryLock(mediumFile, { role: `${role} of drive ${drive.name}`, dataDir });
+      if (!('lock' in result)) throw tapeBusy(drive, result.heldBy);
+      medium = { file: mediumFile, lock: result.lock };
+      try {
+        // Users with lock folders of their own do not see each other's locks, but all see the drive's folder.
+        const folder = await lockFolder(drive.path);
+        if (!('release' in folder)) throw heldElsewhere(drive, folder.heldBy);
+        try {
+          return await work();
+        } finally {
+          await folder.release();
+        }
+      } finally {
+        medium = undefined;
+        result.lock.release();
+      }
+    },
+    check() {
+      if (released) throw new TapeflowFailure('LockLost', `The lock of drive ${drive.name} was given back.`);
+      driveLock.check();
+      medium?.lock.check();
+    },
+    release() {
+      released = true;
+      clearInterval(touching);
+      medium?.lock.release();
+      medium = undefined;
+      driveLock.release();
+    },
+  };
+}
+
+function driveBusy(
+  drive: DriveSettings,
+  holder: string,
+  details: { holder?: LockHolder } = {},
+): TapeflowFailure {
+  return new TapeflowFailure('DriveBusy', `The drive ${drive.name} (${drive.path}) is in use by ${holder}.`, {
+    details,
+    advice: 'One process writes to a drive at a time: use that one, or stop it first.',
+  });
+}
+
+function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): TapeflowFailure {
+  return new TapeflowFailure(
+    'TapeBusy',
+    `The tape in drive ${drive.name} (${drive.path}) is in use by ${describeHolder(holder)}: two paths lead to one tape.`,
+    { advice: 'Give each drive a path of its own, or let that one end.' },
+  );
+}
+
+function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
+  return new TapeflowFailure(
+    'TapeBusy',
+    `The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
+    {
+      advice:
+        'It goes on when that one has written; users who share a drive give TAPEFLOW_LOCK_DIR the same folder of a group.',
+    },
+  );
+}
+
+/** One key for every way to write a path; Windows' drive letters in upper case. */
+export function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
+  if (platform === 'win32') return path.win32.resolve(drivePath).toUpperCase();
+  return truePath(drivePath);
+}

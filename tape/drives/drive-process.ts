@@ -1,0 +1,42 @@
+// The process that `askDrive` forks: it asks a drive that may never answer, so that nobody else has to.
+import { systemErrorCode, TapeflowFailure, describeError } from '../../config/failures.js';
+import type { DriveSettings } from '../../config/settings.js';
+import { openDrive } from './open-drive.js';
+
+/** What a drive is asked through this process. */
+export type Look = 'medium' | 'label' | 'sizeOf' | 'names' | 'space' | 'writeProtection';
+
+export interface Question {
+  id: number;
+  settings: DriveSettings;
+  look: Look;
+  args: string[];
+}
+
+/** An answer, or a failure in a form that another process can throw again. */
+export interface Answer {
+  id: number;
+  value?: unknown;
+  failure?: Pick<TapeflowFailure, 'code' | 'message' | 'kind' | 'advice' | 'details'>;
+  error?: { message: string; code: string | undefined };
+}
+
+async function answer({ id, settings, look, args }: Question): Promise<Answer> {
+  const drive = openDrive(settings);
+  try {
+    const ask = drive[look] as (...given: string[]) => Promise<unknown>;
+    return { id, value: await ask.apply(drive, args) };
+  } catch (error) {
+    if (error instanceof TapeflowFailure) {
+      const { code, message, kind, advice, details } = error;
+      return { id, failure: { code, message, kind, advice, details } };
+    }
+    const message = error instanceof Error ? error.message : describeError(error);
+    return { id, error: { message, code: systemErrorCode(error) } };
+  }
+}
+
+process.on('message', (question: Question) => {
+  void answer(question).then((reply) => process.send?.(reply, undefined, undefined, () => undefined));
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,42 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { systemErrorCode } from '../../config/failures.js';
+
+/**
+ * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …", `dead` when a mount is there whose
+ * process has died; undefined when a mount is there.
+ */
+export async function missingMount(mountPoint: string): Promise<string | undefined> {
+  let real: string;
+  let device: number;
+  let parent: number;
+  try {
+    real = await realpath(mountPoint);
+    const stats = await stat(real);
+    if (!stats.isDirectory()) return 'is no folder';
+    device = stats.dev;
+    parent = (await stat(path.dirname(real))).dev;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
+    if (code === 'ENOTCONN' || code === 'ESHUTDOWN') return 'dead';
+    if (code === 'EIO' || code === 'ENODEV') return `gives an error of the device (${code})`;
+    throw error;
+  }
+  // A drive letter is a volume of its own, without a parent and without a mount table.
+  if (process.platform === 'win32') return undefined;
+  if (device === parent) return 'is a plain folder: nothing is mounted there';
+  if (process.platform === 'linux' && !(await mountPoints()).has(real)) return 'is not in the mount table';
+  return undefined;
+}
+
+/** Every mount point of this process's mount table (`proc(5)`: field 5, blanks and backslashes as octal). */
+async function mountPoints(): Promise<Set<string>> {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  return new Set(table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? '')));
+}
+
+/** Decodes `\040` and its like as the kernel writes them in its mount tables. */
+export function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+}

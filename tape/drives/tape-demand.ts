@@ -1,0 +1,265 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { archiveOf, bytesWithManifest, groupOf, mostArchiveBytes } from '../../catalog/groups/groups.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { isSetId, rememberSeenSets, setNamed } from '../../catalog/sets/sets.js';
+import { copyText, placesOf } from '../../catalog/sets/set-copies.js';
+import { moveTape, sealTape, unsealTape } from '../../catalog/tapes/tape-states.js';
+import { holdsOtherCopy, tapeByUuid, wasBegunOn } from '../../catalog/tapes/tapes.js';
+import type { TapeRow } from '../../catalog/rows.js';
+import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
+import type { Settings } from '../../config/settings.js';
+import { formatBytes } from '../../config/sizes.js';
+import { archiveNames, manifestName } from '../../entry/archive-name.js';
+import { askDrive } from './ask-drive.js';
+import type { Drive } from './drive.js';
+import { tapeNotReady } from './tape-not-ready.js';
+import { halfErased, identifyTape, lookAt, requireOwn, type LoadedTape } from './loaded-tape.js';
+import { requireFits } from './tape-limit.js';
+import { folderTaken, tapeFolder } from '../files/write-archive.js';
+import { protectionAdvice, type WriteProtection } from '../ltfs/write-protection.js';
+
+/** What a tape must be to take the next archive, or to be synced. */
+export interface TapeDemand {
+  setId: string;
+  pool: string;
+  /** UUID of the only tape that will do: it holds archives that no sync has covered. */
+  wanted?: string | undefined;
+  /** The next archive; without one the tape is wanted for its sync alone, which needs no room. */
+  next?: { group: number; copyNo: number; bytes: number } | undefined;
+  /** Which of several copies it is for, and why that one comes next, such as `copy 2 of 2, since …`. */
+  because?: string | undefined;
+}
+
+/** Reason of a full tape that says it had room; a look at its free space cannot lift it. */
+export const writeFoundNoSpace = 'a write found no space on it';
+
+/**
+ * What the set needs of the tape in its drive. The write and the wait before it ask for the same, or a wait would end
+ * for a tape that the write refuses again.
+ */
+export async function tapeDemand(
+  catalog: Catalog,
+  { setId, group, copyNo = 1 }: { setId: string; group?: number | undefined; copyNo?: number | undefined },
+  wanted: string | undefined,
+  because?: string,
+): Promise<TapeDemand> {
+  const set = await setNamed(catalog, setId);
+  const places = placesOf(set);
+  const pool = places[copyNo - 1]?.pool ?? set.pool;
+  if (group === undefined) return { setId, pool, wanted };
+  const row = await groupOf(catalog, setId, group);
+  const archive = row.direct === 1 ? undefined : await archiveOf(catalog, setId, group);
+  const bytes = archive === undefined ? mostArchiveBytes(row) : bytesWithManifest(archive);
+  const which = copyText(copyNo, places.length);
+  const why = [which, because ?? ''].filter((part) => part !== '').join(', ');
+  return { setId, pool, wanted, next: { group, copyNo, bytes }, because: why === '' ? undefined : why };
+}
+
+/** The tape in the drive, if it may take the next archive; else `TapeNotReady` with the reason and what is needed. */
+export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDemand): Promise<LoadedTape> {
+  const wanted =
+    demand.wanted === undefined
+      ? undefined
+      : ((await tapeByUuid(catalog, demand.wanted))?.name ?? demand.wanted);
+  const tape = await identifyTape(drive, catalog).catch(async (error: unknown) => {
+    await requireTapeExists(catalog, demand);
+    throw withDemand(error, demand, wanted);
+  });
+  // After a look at what is in the drive, which may be a larger tape than any that was known.
+  await requireTapeExists(catalog, demand);
+  const { row } = tape;
+  await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
+  if (row.state === 'erasing') throw halfErased(drive, row);
+  if (wanted !== undefined && row.uuid !== demand.wanted) {
+    throw tapeNotReady(
+      'wrong_tape',
+      `The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted} is wanted: it holds archives whose index is not synced yet.`,
+      `Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
+    );
+  }
+  if (row.pool !== demand.pool) {
+    throw tapeNotReady(
+      'wrong_pool',
+      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
+      `Load a tape of pool ${demand.pool}.`,
+    );
+  }
+  if (
+    demand.next !== undefined &&
+    (await holdsOtherCopy(catalog, { setId: demand.setId, ...demand.next }, row.uuid))
+  ) {
+    throw tapeNotReady(
+      'holds_other_copy',
+      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ${demand.setId} already, and two copies on one tape are no more than one.`,
+      `Load another tape of pool ${demand.pool}.`,
+    );
+  }
+  if (row.state === 'lost') {
+    throw tapeNotReady(
+      'lost',
+      `The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
+      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${demand.pool}.`,
+    );
+  }
+  const protection = await lookAt(drive, () => drive.writeProtection());
+  await noteSeal(catalog, row, protection);
+  if (protection?.forGood === true) {
+    throw tapeNotReady(
+      'suspect',
+      `The tape ${row.name} is only read from now on: ${protection.why}.`,
+      protectionAdvice(protection, { name: row.name, pool: demand.pool }),
+    );
+  }
+  if (row.state === 'suspect') {
+    throw tapeNotReady(
+      'suspect',
+      `The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
+      `Load another tape of pool ${demand.pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
+    );
+  }
+  if (protection !== undefined) {
+    throw tapeNotReady(
+      'write_protected',
+      `The tape ${row.name} cannot be written: ${protection.why}.`,
+      protectionAdvice(protection, row),
+    );
+  }
+  await rememberSeenSets(catalog, await setsOnTape(drive.settings.path));
+  if (demand.next !== undefined) {
+    await requireRoom(drive, catalog, tape, demand.pool, demand.next.bytes);
+    await requireFreeNames(drive, catalog, tape, demand.setId, demand.next.group);
+  }
+  return tape;
+}
+
+/**
+ * Notes what the cartridge in a drive says of itself: that LTFS has made it read-only for good, so that no command makes it
+ * usable while it is on its shelf, or that this is over.
+ */
+export async function noteSeal(
+  catalog: Catalog,
+  { uuid, read_only: noted }: Pick<TapeRow, 'uuid' | 'read_only'>,
+  protection: WriteProtection | undefined,
+): Promise<void> {
+  if (protection?.forGood === true && noted === 0) await sealTape(catalog, uuid, protection.why);
+  if (protection === undefined && noted === 1) await unsealTape(catalog, uuid);
+}
+
+/** Throws `ArchiveTooLarge` when no tape that is known could ever take what is next. */
+async function requireTapeExists(catalog: Catalog, { pool, next }: TapeDemand): Promise<void> {
+  if (next !== undefined) await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
+}
+
+/** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */
+function withDemand(
+  error: unknown,
+  { pool, next, because }: TapeDemand,
+  wanted: string | undefined,
+): unknown {
+  if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
+  // Nobody can load a tape there now.
+  if (error.details['reason'] === 'drive_held') return error;
+  const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
+  const needs =
+    wanted === undefined
+      ? `The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
+      : `The set needs the tape ${wanted}, which holds archives that are not synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
+  const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
+  return tapeNotReady(
+    reason,
+    error.message,
+    `${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
+    error.details,
+  );
+}
+
+async function requireRoom(
+  drive: Drive,
+  catalog: Catalog,
+  { row, space }: LoadedTape,
+  pool: string,
+  bytes: number,
+): Promise<void> {
+  const reserve = drive.reserve(space.capacity);
+  const fits = space.free >= bytes + reserve;
+  // On LTFS deleting frees nothing: a full tape stays full. A folder can get room again, unless its free space lies.
+  const staysFull = drive.settings.kind === 'ltfs' || row.reason === writeFoundNoSpace;
+  if (fits && !(row.state === 'full' && staysFull)) {
+    if (row.state === 'full') await moveTape(catalog, row.uuid, 'regain');
+    return;
+  }
+  const tooLarge = bytes + reserve > space.capacity;
+  if (!tooLarge && row.state !== 'full') {
+    await moveTape(catalog, row.uuid, 'fill', 'no room');
+  }
+  const why = fits
+    ? `${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`
+    : `${formatBytes(space.free)} are free, and the next archive needs ${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
+  throw tapeNotReady(
+    'full',
+    `The tape ${row.name} is full: ${why}.`,
+    tooLarge
+      ? `It is larger than this whole tape: load a larger tape of pool ${pool}.`
+      : `Load another tape of pool ${pool}; \`tapeflow tape label NAME --pool ${pool}\` makes a new one.`,
+    { capacity: space.capacity },
+  );
+}
+
+/**
+ * What carries the archive's names on the tape must be ours: a catalog that was restored may give a set's number again,
+ * and what somebody has put there, such as a link that leads away from the tape, is never written through.
+ */
+async function requireFreeNames(
+  drive: Drive,
+  catalog: Catalog,
+  { row }: LoadedTape,
+  setId: string,
+  group: number,
+): Promise<void> {
+  const folder = tapeFolder(drive.settings.path, setId);
+  const looked = await lookAt(drive, () => entryAt(folder));
+  if (looked === undefined) return;
+  if (!looked.isDirectory()) throw folderTaken(folder);
+  for (const name of [...archiveNames(setId, group), manifestName(setId, group)]) {
+    const entry = await lookAt(drive, () => entryAt(path.join(folder, name)));
+    if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.name))))
+      continue;
+    throw tapeNotReady(
+      'name_taken',
+      `The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
+      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ${setId}\` and begin the set anew under the next number.`,
+    );
+  }
+}
+
+/** What has a name, itself and not what a link leads to; undefined when nothing has it. */
+async function entryAt(file: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(file);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Numbers of sets found on the tapes in some drives; for `rememberSeenSets`, so that they are never given again, also after
+ * the catalog was lost. A drive that does not answer is passed by: what its tape has already is refused when it is written to.
+ */
+export async function setsInDrives(settings: Settings): Promise<string[]> {
+  const names = await Promise.all(
+    settings.drives.map((drive) => askDrive(settings, drive, (asked) => asked.names()).catch(() => [])),
+  );
+  return names.flat().filter(isSetId);
+}
+
+/** Set folders at the root of a tape; none when it cannot be listed. */
+export async function setsOnTape(mountPoint: string): Promise<string[]> {
+  try {
+    return (await readdir(mountPoint)).filter(isSetId);
+  } catch {
+    return [];
+  }
+}

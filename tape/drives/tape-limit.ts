@@ -1,0 +1,62 @@
+import { capacitiesIn } from '../../catalog/tapes/tape-copies.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { placesOf } from '../../catalog/sets/set-copies.js';
+import type { TapeState } from '../../catalog/schema.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { formatBytes } from '../../config/sizes.js';
+import { onePercent } from './drive.js';
+import { ltfsReserve } from '../ltfs/ltfs.js';
+
+/** Tapes that say nothing of how large an archive their pool takes: of another installation, or gone. */
+const notCounted: readonly TapeState[] = ['foreign', 'lost'];
+
+/** Bytes of the largest archive, with its manifest, that a known tape of the pool has room for when it is empty; undefined: none is known. */
+export async function poolLimit(db: Catalog, pool: string): Promise<number | undefined> {
+  const tapes = await capacitiesIn(db, pool, notCounted);
+  const largest = Math.max(
+    ...tapes.map(
+      ({ capacity, volume }) => capacity - (volume === null ? onePercent(capacity) : ltfsReserve(capacity)),
+    ),
+  );
+  // A tape that tells no size limits nothing.
+  return largest > 0 ? largest : undefined;
+}
+
+/** A pool, and the largest archive that its tapes take. */
+export interface TapeLimit {
+  pool: string;
+  bytes: number;
+}
+
+/** What every copy of a set has to fit: the smallest of its pools' limits; undefined while none of them is known. */
+export async function setLimit(
+  db: Catalog,
+  set: Pick<SetRow, 'pool' | 'drive' | 'places'>,
+): Promise<TapeLimit | undefined> {
+  let smallest: TapeLimit | undefined;
+  for (const { pool } of placesOf(set)) {
+    const bytes = await poolLimit(db, pool);
+    if (bytes !== undefined && bytes < (smallest?.bytes ?? Infinity)) smallest = { pool, bytes };
+  }
+  return smallest;
+}
+
+/** What an archive needs and no tape of a pool has, as a part of a sentence. */
+export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string {
+  return `larger than any tape of pool ${pool} (it needs ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`;
+}
+
+/** Throws `ArchiveTooLarge` when no known tape of the pool could take so many bytes: then no tape need be waited for. */
+export async function requireFits(db: Catalog, pool: string, what: string, needs: number): Promise<void> {
+  const bytes = await poolLimit(db, pool);
+  if (bytes === undefined || needs <= bytes) return;
+  throw new TapeflowFailure('ArchiveTooLarge', `${what} is ${tooLargeText(needs, { pool, bytes })}.`, {
+    advice: `Label a larger tape of pool ${pool}.`,
+    details: { needs, pool, largest: bytes },
+  });
+}
+
+export function isTooLarge(error: unknown): error is TapeflowFailure {
+  return error instanceof TapeflowFailure && error.code === 'ArchiveTooLarge';
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { onSide } from '../../config/sides.js';
+
+/** Size and SHA-256 of a file of a tape; a link or pipe there is not followed or waited for. */
+export async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
+  return readHashed(file, async () => undefined);
+}
+
+/** The same of a file that is copied meanwhile to a local one, new or emptied. */
+export async function copyFromTape(file: string, to: string): Promise<{ size: number; sha256: string }> {
+  const target = await onSide('catalog', () => open(to, 'w', 0o600));
+  try {
+    return await readHashed(file, (chunk) => onSide('catalog', () => target.writeFile(chunk)));
+  } finally {
+    await target.close();
+  }
+}
+
+async function readHashed(
+  file: string,
+  take: (chunk: Buffer) => Promise<void>,
+): Promise<{ size: number; sha256: string }> {
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const handle = await onSide('tape', () => open(file, flags));
+  try {
+    const hash = createHash('sha256');
+    let size = 0;
+    const chunks = handle.createReadStream({ autoClose: false })[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await onSide('tape', () => chunks.next());
+      if (next.done === true) return { size, sha256: hash.digest('hex') };
+      const chunk = next.value as Buffer;
+      hash.update(chunk);
+      size += chunk.length;
+      await take(chunk);
+    }
+  } finally {
+    await handle.close();
+  }
+}

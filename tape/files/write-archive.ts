@@ -1,0 +1,139 @@
+import { lstat, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
+import { makeReadableFolder } from '../../config/shared-group.js';
+import { onSide } from '../../config/sides.js';
+import {
+  copyHashed,
+  fsyncFolder,
+  publish,
+  removeFile,
+  removeParts,
+  sizeOf,
+} from '../../disk/durable-file.js';
+import { partName } from '../../entry/archive-name.js';
+import { tapeNotReady } from '../drives/tape-not-ready.js';
+import { isTapeFull } from '../ltfs/ltfs.js';
+
+/** A staged file and what it must be, byte for byte. */
+export interface StagedFile {
+  name: string;
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+export interface WriteOptions {
+  mountPoint: string;
+  setId: string;
+  /** The attempt; incomplete bytes on the tape are named after it. */
+  token: string;
+  /** Called before every chunk and before the name is given; throws to stop. */
+  guard(bytesWritten: number): void;
+  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  confirm(): Promise<void>;
+}
+
+/** Folder of a set on the tape. */
+export function tapeFolder(mountPoint: string, setId: string): string {
+  return path.join(mountPoint, setId);
+}
+
+/**
+ * Makes the folder of a set on the tape; never the mount point, and not below an unmounted drive. It must be a true
+ * folder: a symbolic link of that name, which somebody has put on the tape, would lead the archives away from it.
+ */
+export async function makeTapeFolder(
+  mountPoint: string,
+  setId: string,
+  confirm: () => Promise<void>,
+): Promise<string> {
+  const folder = tapeFolder(mountPoint, setId);
+  try {
+    await makeReadableFolder(folder);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    if (!(await lstat(folder)).isDirectory()) throw folderTaken(folder);
+    return folder;
+  }
+  try {
+    await confirm();
+  } catch (error) {
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+  await fsyncFolder(mountPoint);
+  return folder;
+}
+
+/** The set's folder on the tape is no folder. */
+export function folderTaken(folder: string): TapeflowFailure {
+  return tapeNotReady(
+    'name_taken',
+    `The tape has something else than a folder at ${folder}, where the archives of the set belong.`,
+    'Load another tape, or take that entry away.',
+  );
+}
+
+/** The set's folder on the tape, made if it is not there, without what dead attempts have left of the named files. */
+export async function openTapeFolder(
+  { mountPoint, setId, confirm }: Pick<WriteOptions, 'mountPoint' | 'setId' | 'confirm'>,
+  names: readonly string[],
+): Promise<string> {
+  return onSide('tape', async () => {
+    const folder = await makeTapeFolder(mountPoint, setId, confirm);
+    await removeParts(folder, ...names);
+    return folder;
+  });
+}
+
+/**
+ * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the hash
+ * that was taken when it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
+ *
+ * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
+ * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium.
+ * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
+ */
+export async function writeFileToTape(
+  file: StagedFile,
+  folder: string,
+  options: WriteOptions,
+): Promise<void> {
+  const { guard } = options;
+  guard(0);
+  const part = path.join(folder, partName(file.name, options.token));
+  try {
+    await onSide('tape', async () => {
+      await copyWhole(file, part, options);
+      guard(file.size);
+      await publish(part, path.join(folder, file.name));
+    });
+  } catch (error) {
+    // Deleting gives no room back on a tape, but what is incomplete must not look like more than it is.
+    if (isTapeFull(error)) await removeFile(part).catch(() => false);
+    throw error;
+  }
+}
+
+async function copyWhole(file: StagedFile, part: string, { guard, confirm }: WriteOptions): Promise<void> {
+  const copied = await copyHashed({
+    ...{ from: file.path, to: part, sides: { from: 'staging', to: 'tape' }, guard },
+    opened: confirm,
+  });
+  if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
+    await removeFile(part);
+    throw new TapeflowFailure(
+      'StagedArchiveDamaged',
+      `The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256 ${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
+    );
+  }
+  const onTape = await sizeOf(part);
+  if (onTape !== file.size) {
+    throw new TapeflowFailure(
+      'ShortOnTape',
+      `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
+      { kind: 'transient' },
+    );
+  }
+}

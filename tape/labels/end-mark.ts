@@ -1,0 +1,136 @@
+import { lstat, open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { SetEnd } from '../../catalog/sets/set-end.js';
+import { systemErrorCode } from '../../config/failures.js';
+import { onSide } from '../../config/sides.js';
+import { letGroupReadHandle } from '../../config/shared-group.js';
+import { publish, removeParts } from '../../disk/durable-file.js';
+import { endMarkName, partName } from '../../entry/archive-name.js';
+import { NotSmallFile, readSmallFile } from './small-file.js';
+import { tapeFolder } from '../files/write-archive.js';
+
+/** Most bytes of a mark that are read: a hundred thousand ranges of groups, and no forged file fills the memory. */
+const mostMarkBytes = 4 * 1024 * 1024;
+
+const count = z.number().int().nonnegative();
+
+const markSchema = z.object({
+  tapeflow: z.literal('end'),
+  version: z.literal(1),
+  set: z.string(),
+  setUuid: z.string(),
+  groups: count.positive(),
+  entries: count,
+  without: z.array(z.tuple([count.positive(), count.positive()])),
+  written: z.iso.datetime(),
+});
+
+/** The end mark of a set, as it is on a tape: what says of how many groups the set is. Unknown keys are ignored. */
+export type EndMark = z.output<typeof markSchema>;
+
+/**
+ * The end mark of a set on a tape; undefined when there is none, `wrong` when it is not one of this set. Errors of the tape
+ * are thrown.
+ */
+export async function readEndMark(
+  mountPoint: string,
+  setId: string,
+): Promise<{ mark: EndMark } | { wrong: string } | undefined> {
+  const file = path.join(tapeFolder(mountPoint, setId), endMarkName(setId));
+  try {
+    const text = await onSide('tape', () => readSmallFile(file, mostMarkBytes));
+    return text === undefined ? undefined : parseMark(text, setId);
+  } catch (error) {
+    if (error instanceof NotSmallFile) return { wrong: error.message };
+    throw error;
+  }
+}
+
+function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { wrong: 'it is no JSON' };
+  }
+  const parsed = markSchema.safeParse(json);
+  if (!parsed.success)
+    return { wrong: `its ${parsed.error.issues[0]?.path.join('.').slice(0, 100) ?? 'content'} is wrong` };
+  const mark = parsed.data;
+  if (mark.set !== setId) return { wrong: 'it is of another set' };
+  let last = 0;
+  for (const [from, to] of mark.without) {
+    if (from <= last || to < from || to > mark.groups) return { wrong: 'its without is wrong' };
+    last = to;
+  }
+  return { mark };
+}
+
+/** True when something has the name of a set's end mark on a tape: its name alone is looked at, which moves no tape. */
+export async function hasEndMark(mountPoint: string, setId: string): Promise<boolean> {
+  try {
+    await onSide('tape', () => lstat(path.join(tapeFolder(mountPoint, setId), endMarkName(setId))));
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+export interface MarkWriting {
+  mountPoint: string;
+  setId: string;
+  setUuid: string;
+  /** The attempt; incomplete bytes are named after it. */
+  token: string;
+  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  confirm(): Promise<void>;
+}
+
+/**
+ * Writes the end mark of a set into its folder on the tape, in the place of an earlier one: part, fsync, rename. On LTFS it is
+ * durable only after the next index sync. Does nothing where the set has no folder.
+ *
+ * @returns false when it has none.
+ */
+export async function writeEndMark(end: SetEnd, writing: MarkWriting): Promise<boolean> {
+  const { mountPoint, setId, setUuid, token, confirm } = writing;
+  const folder = tapeFolder(mountPoint, setId);
+  const name = endMarkName(setId);
+  const mark: EndMark = {
+    ...{ tapeflow: 'end', version: 1, set: setId, setUuid },
+    ...end,
+    written: new Date().toISOString(),
+  };
+  return onSide('tape', async () => {
+    if (!(await isFolder(folder))) return false;
+    await removeParts(folder, name);
+    const part = path.join(folder, partName(name, token));
+    try {
+      const handle = await open(part, 'wx', 0o600);
+      try {
+        await letGroupReadHandle(handle);
+        await confirm();
+        await handle.writeFile(`${JSON.stringify(mark)}\n`);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await publish(part, path.join(folder, name));
+    } catch (error) {
+      await rm(part, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    return true;
+  });
+}
+
+async function isFolder(folder: string): Promise<boolean> {
+  try {
+    return (await lstat(folder)).isDirectory();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import { open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { TapeflowFailure } from '../../config/failures.js';
+import { letGroupReadHandle } from '../../config/shared-group.js';
+import { fsyncFolder } from '../../disk/durable-file.js';
+import { tapeNotReady } from '../drives/tape-not-ready.js';
+import { NotSmallFile, readSmallFile } from './small-file.js';
+
+/** The label's file at the root of a tape. */
+export const labelFileName = 'tapeflow-label.json';
+
+/** Most bytes of a label that are read: a forged one must not fill the memory. */
+const mostLabelBytes = 64 * 1024;
+
+const labelSchema = z.object({
+  tapeflowLabel: z.literal(1),
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+  pool: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+  uuid: z.uuid(),
+  installation: z.uuid(),
+  /** `user.ltfs.volumeUUID` at the time of labelling; null on a folder. */
+  volume: z.string().nullable(),
+  labelled: z.string(),
+});
+
+/** What a tape says of itself. Unknown keys are ignored. */
+export type TapeLabel = z.output<typeof labelSchema>;
+
+/**
+ * The label of the tape at a mount point; undefined when there is none.
+ * A file that is no label of ours is a `TapeNotReady`: the tape is refused, never relabelled by itself.
+ */
+export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
+  const file = path.join(mountPoint, labelFileName);
+  let text: string | undefined;
+  try {
+    text = await readSmallFile(file, mostLabelBytes);
+  } catch (error) {
+    if (error instanceof NotSmallFile) throw damaged(file, error.message);
+    throw error;
+  }
+  if (text === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw damaged(file, 'it is not JSON');
+  }
+  const parsed = labelSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw damaged(file, `its ${issue?.path.join('.') ?? 'content'} is wrong`);
+}
+
+function damaged(file: string, why: string): TapeflowFailure {
+  return tapeNotReady(
+    'label_damaged',
+    `The tape's label ${file} is damaged: ${why}.`,
+    'Load another tape, or label this one anew with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+  );
+}
+
+/** Writes a label: part, fsync, rename, fsync of the folder. The caller syncs the tape's index. */
+export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tapeflowLabel'>): Promise<void> {
+  const file = path.join(mountPoint, labelFileName);
+  const part = `${file}.${label.uuid}.part`;
+  try {
+    const handle = await open(part, 'wx', 0o600);
+    try {
+      await letGroupReadHandle(handle);
+      await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(part, file);
+  } catch (error) {
+    // A full tape takes a name and no bytes: it must not stay there.
+    await rm(part, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await fsyncFolder(mountPoint);
+}
+
+/** UUID of the tape at a mount point, by its label alone; undefined when there is none, or none that can be read. */
+export async function loadedTapeId(mountPoint: string): Promise<string | undefined> {
+  return (await readLabel(mountPoint).catch(() => undefined))?.uuid;
+}

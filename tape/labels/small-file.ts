@@ -1,0 +1,36 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { systemErrorCode } from '../../config/failures.js';
+
+/** A small file on a tape that is none: the message is a part of a sentence. */
+export class NotSmallFile extends Error {}
+
+/**
+ * The text of a small file on a tape; undefined when there is none. Whatever else has its name is neither followed nor waited
+ * for, and no more is read than may be there: both could be forged. Throws `NotSmallFile`.
+ */
+export async function readSmallFile(file: string, mostBytes: number): Promise<string | undefined> {
+  try {
+    // A pipe in its place must not keep its reader for ever.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    const handle = await open(file, flags);
+    try {
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw new NotSmallFile('it is no ordinary file');
+      const buffer = Buffer.alloc(Math.min(stats.size, mostBytes) + 1);
+      let have = 0;
+      for (let bytes = -1; have < buffer.length && bytes !== 0; have += bytes)
+        bytes = (await handle.read(buffer, have, buffer.length - have, have)).bytesRead;
+      if (have > mostBytes) throw new NotSmallFile('it is too long');
+      return buffer.toString('utf8', 0, have);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    // ENXIO: a socket.
+    if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
+      throw new NotSmallFile('it is no ordinary file');
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import type { TapeRow } from '../../catalog/rows.js';
+
+/** Why a tape takes no writes. */
+export interface WriteProtection {
+  /** A part of a sentence, such as `its write protection is set`. */
+  why: string;
+  /** True when LTFS has given the cartridge up after an error of its medium: it is only read from then on. */
+  forGood: boolean;
+}
+
+/** Part of the reason of a tape that turned read-only without being locked; LTFS keeps that until its unmount. */
+export const untilMounted = 'it takes writes again only after it was unmounted and mounted again';
+
+/** Why a tape is suspect after an error. */
+export function writeErrorReason(what: 'write' | 'sync', why: string): string {
+  return `${what === 'sync' ? 'its sync' : 'a write on it'} failed: ${why}`;
+}
+
+/** True for a reason that `writeErrorReason` made. */
+export function isWriteError(reason: string): boolean {
+  return (['write', 'sync'] as const).some((what) => reason.startsWith(writeErrorReason(what, '')));
+}
+
+/** What to do with a cartridge that LTFS has made read-only for good, or that had a write error. */
+export function copyOffAdvice({ name, pool }: Pick<TapeRow, 'name' | 'pool'>): string {
+  return `\`tapeflow tape copy ${name} --pool ${pool}\` copies off what it holds; then retire it.`;
+}
+
+/** What to do about a tape of ours that takes no writes. */
+export function protectionAdvice(
+  { forGood }: Pick<WriteProtection, 'forGood'>,
+  tape: Pick<TapeRow, 'name' | 'pool'>,
+): string {
+  if (forGood) return `Load another tape of pool ${tape.pool}. ${copyOffAdvice(tape)}`;
+  return `Open its write protection and mount it again, or load another tape of pool ${tape.pool}.`;
+}

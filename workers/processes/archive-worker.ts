@@ -1,0 +1,86 @@
+import { costWithoutNative } from '../../archive/blocks/native-codec.js';
+import { Worker } from '@temporalio/worker';
+import { archiveActivities, compressActivities } from '../../activities/index.js';
+import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
+import type { Logger } from '../../config/logger.js';
+import type { Settings } from '../../config/settings.js';
+import { messageKey } from '../../proof/key-file.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { startCaretaker } from '../starts/caretaker.js';
+import { refusalSinks, stepChecks } from './check-steps.js';
+import { provingClient } from '../server/proving-client.js';
+import { RefusalLog } from './refusal-log.js';
+import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
+import { lowerNewThreads, lowerPool } from './thread-priority.js';
+import {
+  closeConnection,
+  connectWorker,
+  installRuntime,
+  runWorkers,
+  workerOptions,
+  workflowOptions,
+  workflowsOf,
+} from './worker-process.js';
+
+/** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
+const ordinarySlots = 200;
+
+/** Runs workflows, ordinary activities and compressions until it is told to stop. */
+export async function runArchiveWorker(
+  settings: Settings,
+  target: TemporalTarget,
+  logger: Logger,
+): Promise<void> {
+  const catalog = await openCatalog(settings.CATALOG_URL);
+  const installation = await shortInstallationId(catalog, settings);
+  const queues = queuesOf(installation);
+  const identity = identityOf(installation, 'archive worker');
+  const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+  const refusals = new RefusalLog(catalog, logger);
+  const cost = await costWithoutNative(settings.COMPRESSION_CODEC);
+  if (cost !== undefined) logger.info(cost);
+  await lowerPool();
+  // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+  installRuntime(logger);
+  const connection = await connectWorker(target);
+  try {
+    const deps = { settings, catalog, logger };
+    const { namespace } = target;
+    const interceptors = { activity: [stepChecks(key, refusals)] };
+    const ordinary = await Worker.create({
+      ...workerOptions,
+      identity,
+      interceptors,
+      ...workflowOptions,
+      workflowBundle: workflowsOf(installation, key),
+      sinks: refusalSinks(refusals),
+      connection,
+      namespace,
+      taskQueue: queues.archive,
+      activities: archiveActivities(deps),
+      maxConcurrentActivityTaskExecutions: ordinarySlots,
+    });
+    const compress = await Worker.create({
+      ...workerOptions,
+      identity,
+      interceptors,
+      connection,
+      namespace,
+      taskQueue: queues.compress,
+      activities: compressActivities(deps),
+      maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
+    });
+    lowerNewThreads();
+    const client = provingClient(key, { connection, namespace, identity });
+    const caretaker = startCaretaker({ server: { target, installation, client }, settings, catalog, logger });
+    try {
+      await runWorkers([ordinary, compress], logger);
+    } finally {
+      await caretaker.stop();
+    }
+  } finally {
+    await closeConnection(connection);
+    await refusals.close();
+    await catalog.destroy();
+  }
+}

@@ -1,0 +1,110 @@
+import { Worker } from '@temporalio/worker';
+import { workIn } from '../../activities/drive-work.js';
+import { driveActivities, driveHostActivities } from '../../activities/index.js';
+import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { timeOfDay } from '../../config/local-time.js';
+import type { Logger } from '../../config/logger.js';
+import type { DriveSettings, Settings } from '../../config/settings.js';
+import { messageKey } from '../../proof/key-file.js';
+import { awaitDrive } from '../../tape/drives/awaited-drive.js';
+import { prepareOwnTape } from '../../operations/tapes/label-tape.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { stepChecks } from './check-steps.js';
+import { RefusalLog } from './refusal-log.js';
+import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
+import {
+  closeConnection,
+  connectWorker,
+  installRuntime,
+  runWorkers,
+  workerOptions,
+} from './worker-process.js';
+
+/** Waits for archives and tapes at once, over all sets of this drive. */
+const waitingSlots = 200;
+
+/**
+ * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. While another
+ * installation has the drive, its steps say so and wait. Throws `DriveBusy`, naming the holder, where another worker of this one
+ * has it, and `DriveSilent` where a step hangs in the drive at the end: then the process must be killed, and no other may write to
+ * the drive before the step has ended with it.
+ */
+export async function runTapeWorker(
+  settings: Settings,
+  driveSettings: DriveSettings,
+  target: TemporalTarget,
+  logger: Logger,
+): Promise<void> {
+  const catalog = await openCatalog(settings.CATALOG_URL);
+  const { drive, lock, heldBy } = await awaitDrive(settings, driveSettings, (free, held) =>
+    prepareOwnTape(free, held, catalog, settings.TAPE_POOL),
+  ).catch(async (error: unknown) => {
+    await catalog.destroy();
+    throw error;
+  });
+  const holder = heldBy();
+  if (holder !== undefined) logger.warn(`${holder} The worker waits for it.`);
+  try {
+    const installation = await shortInstallationId(catalog, settings);
+    const queues = queuesOf(installation);
+    const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
+    const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+    const refusals = new RefusalLog(catalog, logger);
+    // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+    installRuntime(logger);
+    const connection = await connectWorker(target);
+    try {
+      const deps = { settings, catalog, logger, drive, lock };
+      const { namespace } = target;
+      const interceptors = { activity: [stepChecks(key, refusals)] };
+      const slot = await Worker.create({
+        ...workerOptions,
+        identity,
+        interceptors,
+        connection,
+        namespace,
+        taskQueue: queues.drive(driveSettings.name),
+        activities: driveActivities(deps),
+        maxConcurrentActivityTaskExecutions: 1,
+      });
+      const waiting = await Worker.create({
+        ...workerOptions,
+        identity,
+        interceptors,
+        connection,
+        namespace,
+        taskQueue: queues.driveHost(driveSettings.name),
+        activities: driveHostActivities(deps),
+        maxConcurrentActivityTaskExecutions: waitingSlots,
+      });
+      await runWorkers([slot, waiting], logger).catch((error: unknown) => {
+        requireIdle(driveSettings);
+        throw error;
+      });
+    } finally {
+      await closeConnection(connection);
+      await refusals.close();
+      await catalog.destroy();
+    }
+    requireIdle(driveSettings);
+  } finally {
+    // The lock of a drive in which a step hangs is let go by the system, when the process is dead and the step with it.
+    if (workIn(driveSettings.path).length === 0) lock.release();
+  }
+}
+
+/** Throws `DriveSilent` while a step is at work in the drive, which nobody can end. */
+function requireIdle({ name, path }: DriveSettings): void {
+  const [work] = workIn(path);
+  if (work === undefined) return;
+  throw new TapeflowFailure(
+    'DriveSilent',
+    `The drive ${name} (${path}) has not answered since ${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
+    {
+      kind: 'transient',
+      advice:
+        'The step is done anew when the drive answers; until then the system may keep the dead process, and the drive with it.',
+    },
+  );
+}

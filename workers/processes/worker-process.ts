@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  type NativeConnectionOptions,
+  type Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { IllegalStateError } from '@temporalio/common';
+import type { Logger } from '../../config/logger.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { installationKey, ownInstallation } from '../../workflows/proof/own-installation.js';
+import { requireNamespace } from '../server/prepare-server.js';
+import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
+
+/** The workflows, bundled once when the project was built. */
+const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+
+/** The workflows, with the key of the installation and its short id in them: they prove and check messages themselves. */
+export function workflowsOf(installation: string, key: string): { code: string } {
+  let code = readFileSync(bundlePath, 'utf8');
+  for (const [place, put] of [
+    [installationKey, key],
+    [ownInstallation, installation],
+  ] as const) {
+    const parts = code.split(place);
+    if (parts.length !== 2)
+      throw new TapeflowFailure(
+        'WrongBundle',
+        `${bundlePath} has no place for what is the installation's own.`,
+        {
+          advice: 'Build the project again (`npm run build`).',
+        },
+      );
+    code = parts.join(put);
+  }
+  return { code };
+}
+
+/** Options of the worker that runs workflows. */
+export const workflowOptions = {
+  // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for ever,
+  // and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts anew.
+  workflowFailureErrorTypes: { '*': ['Error'] },
+  // A killed worker's workflows stay with it for so long (10 s by default); then any other takes them up by replay.
+  stickyQueueScheduleToStartTimeout: '3s',
+};
+
+/** What every worker of ours has in common. */
+export const workerOptions = {
+  // The default sends a heartbeat at 0.8 × its timeout: a cancellation would come 20 s late.
+  maxHeartbeatThrottleInterval: '1s',
+  defaultHeartbeatThrottleInterval: '1s',
+  // Activities resume by themselves, so a stop need not wait for a whole archive.
+  shutdownGraceTime: '1s',
+  // A hung device must not keep a process for ever.
+  shutdownForceTime: '20s',
+} satisfies Partial<WorkerOptions>;
+
+/** Sends the SDK's own log lines, from TypeScript and Rust, through our logger. */
+export function installRuntime(logger: Logger): void {
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
+      logger[levels[level]]({ ...plainMeta(meta), sdk: true }, message);
+    }),
+    telemetryOptions: { logging: { forward: {}, filter: 'WARN,temporalio_sdk_core=WARN' } },
+    // Signals are ours: a worker that is told to stop by its host must not stop twice.
+    shutdownSignals: [],
+  });
+}
+
+function plainMeta(meta: Record<string, unknown> | undefined): Record<string, unknown> {
+  const { error, ...rest } = meta ?? {};
+  return error instanceof Error ? { ...rest, err: error } : { ...rest };
+}
+
+/** Milliseconds that a worker of a host waits for its server, which starts at the same time, and between its looks. */
+const serverStartMs = 60_000;
+const lookAgainMs = 50;
+
+/** Connects a worker process; a sentence when the server does not answer. */
+export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+  const deadline = performance.now() + (target.embedded && process.connected ? serverStartMs : 0);
+  for (;;) {
+    try {
+      // The client's own options besides (a connect timeout) mean nothing to the native connection.
+      const connection = await NativeConnection.connect(target.connection as NativeConnectionOptions);
+      await requireNamespace(connection, target);
+      return connection;
+    } catch (error) {
+      if (error instanceof TapeflowFailure) throw error;
+      // A host that went away has taken its server with it.
+      if (performance.now() > deadline || !process.connected) throw unreachable(target, plainWords(error));
+      await sleep(lookAgainMs);
+    }
+  }
+}
+
+/** Closes a worker's connection. One that a worker still holds on to, since a step of it hangs, ends with the process. */
+export async function closeConnection(connection: NativeConnection): Promise<void> {
+  await connection.close().catch((error: unknown) => {
+    if (!(error instanceof IllegalStateError)) throw error;
+  });
+}
+
+/** What the SDK's native part says comes as a structure of Rust's: the words in it. */
+function plainWords(error: unknown): string {
+  const message = describeError(error);
+  if (!/::|\{|\(/.test(message)) return message;
+  const words = /message: "((?:[^"\\]|\\.)*)"/.exec(message)?.[1] ?? /"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
+  return words ?? 'the connection failed';
+}
+
+/**
+ * Runs workers until a signal, or until the host that forked this process is gone. Says `ready` to such a host.
+ * Ends when all have shut down.
+ */
+export async function runWorkers(workers: Worker[], logger: Logger): Promise<void> {
+  const stop = () => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  const running = Promise.all(
+    workers.map((worker) =>
+      worker.run().finally(() => {
+        // One of them has failed: the others of this process must not go on alone.
+        stop();
+      }),
+    ),
+  );
+  logger.info({ queues: workers.map((worker) => worker.options.taskQueue) }, 'worker runs');
+  process.send?.({ ready: true });
+  await running;
+}

@@ -1,0 +1,75 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { describeError } from '../../config/failures.js';
+import { queuesOf } from '../../workflows/queues.js';
+import type { TemporalServer } from './temporal-target.js';
+
+/** Why something unfinished gets nowhere, as its server says. */
+export interface WorkflowTrouble {
+  /** `unknown` to the server; `ended` there; or `stuck`: no attempt of its next task succeeds. */
+  kind: 'unknown' | 'ended' | 'stuck';
+  /** A sentence without its subject, such as `the server does not know it`. */
+  finding: string;
+  /** The run that has ended or is stuck. */
+  runId?: string;
+}
+
+/** Milliseconds for an answer of the server: one that is stopped keeps its connections open and says nothing. */
+export const answerWithinMs = 10_000;
+/** Tries of a workflow task after which it counts as stuck: one or two are lost with a worker that dies. */
+const stuckAttempts = 3;
+/** Events, from the last one back, among which the failure of a stuck workflow task is. */
+const eventsLookedAt = 20;
+
+/** What the server says of a workflow that should run, when that cannot go on by itself; undefined when it can. */
+export async function workflowTrouble(
+  server: TemporalServer,
+  workflowId: string,
+): Promise<WorkflowTrouble | undefined> {
+  let description: WorkflowExecutionDescription;
+  try {
+    description = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      server.client.workflow.getHandle(workflowId).describe(),
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    return { kind: 'unknown', finding: 'the server does not know it' };
+  }
+  const { runId } = description;
+  if (description.status.name !== 'RUNNING') {
+    const reason = await lastFailure(server, description);
+    const state = description.status.name.toLowerCase().replaceAll('_', ' ');
+    const finding = `its workflow has ended (${state}${reason === undefined ? '' : `: ${reason}`})`;
+    return { kind: 'ended', finding, runId };
+  }
+  if (description.taskQueue !== queuesOf(server.installation).archive) {
+    const finding = `somebody else runs a workflow of its name, on the queue ${description.taskQueue}`;
+    return { kind: 'ended', finding, runId };
+  }
+  const attempt = description.raw.pendingWorkflowTask?.attempt ?? 1;
+  if (attempt < stuckAttempts) return undefined;
+  const reason = await lastFailure(server, description);
+  if (reason === undefined) return undefined;
+  const finding = `its workflow makes no progress: its task was tried ${attempt} times, the last failure: ${reason}`;
+  return { kind: 'stuck', finding, runId };
+}
+
+/** The sentence of the last failure in the history, unless something was done after it. */
+async function lastFailure(
+  server: TemporalServer,
+  { workflowId, runId }: WorkflowExecutionDescription,
+): Promise<string | undefined> {
+  const { history } = await server.client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: server.target.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: eventsLookedAt,
+  });
+  for (const event of history?.events ?? []) {
+    if (event.workflowTaskCompletedEventAttributes != null) return undefined;
+    const terminated = event.workflowExecutionTerminatedEventAttributes;
+    if (terminated != null) return terminated.reason ?? undefined;
+    const failed = event.workflowExecutionFailedEventAttributes ?? event.workflowTaskFailedEventAttributes;
+    if (failed != null) return describeError(failed.failure?.message ?? 'unknown');
+  }
+  return undefined;
+}

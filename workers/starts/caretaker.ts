@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeError } from '../../config/failures.js';
+import { endFormerWorkflows } from '../server/former-workflow.js';
+import { prepareServer } from '../server/prepare-server.js';
+import { tellSchedules } from './schedules.js';
+import { takeUp, type TakeUpDeps } from './take-up.js';
+
+/** Milliseconds before the first look: a command that has just started its server starts its own set first. */
+const firstLookMs = 5000;
+
+/** Looks after what is in the catalog, at its beginning and every `LOOK_AFTER_SECONDS`, until it is stopped. */
+export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
+  const { server, catalog, logger, settings } = deps;
+  const everyMs = settings.LOOK_AFTER_SECONDS * 1000;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  /** The server or the catalog may be away: everything waits for it, and so does this. */
+  const outlast = async (what: string, look: () => Promise<void>) => {
+    try {
+      await look();
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn({ err: error }, `nobody could look after ${what}: ${describeError(error)}`);
+    }
+  };
+  let lookedForFormer = false;
+  const endFormer = async () => {
+    if (!lookedForFormer) await endFormerWorkflows(server);
+    lookedForFormer = true;
+  };
+  const run = async () => {
+    for (let wait = Math.min(firstLookMs, everyMs); ; wait = everyMs) {
+      await sleep(wait, undefined, { signal });
+      await outlast('what a version before has left', endFormer);
+      await outlast('schedules', async () => {
+        // Their sets bear search attributes that a namespace of a version before does not have.
+        await prepareServer(server);
+        const told = await tellSchedules(server, catalog);
+        if (told.length > 0) logger.info({ schedules: told }, 'the server was told of schedules');
+      });
+      await outlast('unfinished sets', () => takeUp(deps, signal));
+    }
+  };
+  const running = everyMs === 0 ? Promise.resolve() : run().catch(() => undefined);
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

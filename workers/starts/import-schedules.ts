@@ -1,0 +1,48 @@
+import type { Catalog } from '../../catalog/open-catalog.js';
+import {
+  areImported,
+  findSchedule,
+  insertSchedule,
+  noteImported,
+  type NewSchedule,
+} from '../../catalog/server/schedules.js';
+import { formerArchiveQueue } from '../../workflows/queues.js';
+import { formerSchedulePrefix } from './schedule-id.js';
+import type { TemporalServer } from '../server/temporal-target.js';
+
+/**
+ * Takes over the schedules of version 0.1, which stand on the embedded server alone: once for a catalog, so that nobody who
+ * reaches the server can bring in others later. On a server of one's own nothing tells whose a schedule is, and none is taken.
+ */
+export async function importSchedules(server: TemporalServer, catalog: Catalog): Promise<void> {
+  if (!server.target.embedded || (await areImported(catalog))) return;
+  for await (const { scheduleId } of server.client.schedule.list()) {
+    if (scheduleId.startsWith(formerSchedulePrefix)) {
+      await importSchedule(server, catalog, scheduleId.slice(formerSchedulePrefix.length));
+    }
+  }
+  await noteImported(catalog);
+}
+
+/** Writes a schedule of the server into the catalog, which tells the server of it anew under its id of this version. */
+async function importSchedule(server: TemporalServer, catalog: Catalog, name: string): Promise<void> {
+  const handle = server.client.schedule.getHandle(formerSchedulePrefix + name);
+  const { memo, action, spec, state } = await handle.describe();
+  // Those of this version have other queues.
+  if (action.taskQueue !== formerArchiveQueue || action.workflowType !== 'scheduledBackup') return;
+  if ((await findSchedule(catalog, name)) === undefined) {
+    const [backup] = (action.args ?? []) as { sources?: unknown }[];
+    const { cron, backup: words } = memo ?? {};
+    if (!Array.isArray(backup?.sources) || typeof cron !== 'string') return;
+    const schedule: NewSchedule = {
+      name,
+      cron,
+      zone: spec.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+      command: typeof words === 'string' ? words : 'backup',
+      arguments: JSON.stringify(backup),
+      paused: state.paused ? 1 : 0,
+    };
+    await insertSchedule(catalog, schedule, { replace: false });
+  }
+  await handle.delete();
+}

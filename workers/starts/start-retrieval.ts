@@ -1,0 +1,34 @@
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import { retrievalStart } from '../../activities/retrieval/retrieval-input.js';
+import type { RetrievalRow } from '../../catalog/rows.js';
+import type { Settings } from '../../config/settings.js';
+import { retrievalWorkflowId } from '../../workflows/messages.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { summaryText } from '../../workflows/server-limits.js';
+import { endImpostor } from '../server/end-impostor.js';
+import type { TemporalServer } from '../server/temporal-target.js';
+
+/**
+ * Starts a retrieval's workflow, or finds it running.
+ *
+ * @param onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
+ */
+export async function startRetrieval(
+  server: TemporalServer,
+  settings: Settings,
+  row: RetrievalRow,
+  onlyNew = false,
+): Promise<void> {
+  const { id } = row;
+  const { workflow, input, summary } = retrievalStart(settings, row);
+  await endImpostor(server, retrievalWorkflowId(id, server.installation));
+  const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
+  await server.client.workflow.start(workflow, {
+    workflowId: retrievalWorkflowId(id, server.installation),
+    taskQueue: queuesOf(server.installation).archive,
+    args: [input],
+    workflowIdConflictPolicy: onlyNew ? FAIL : USE_EXISTING,
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    staticSummary: summaryText(summary),
+  });
+}

@@ -1,0 +1,66 @@
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
+import { snapshotOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { placesOf } from '../../catalog/sets/set-copies.js';
+import type { SetRow } from '../../catalog/rows.js';
+import type { Settings } from '../../config/settings.js';
+import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../../workflows/messages.js';
+import { queuesOf } from '../../workflows/queues.js';
+import { detailsText, summaryText } from '../../workflows/server-limits.js';
+import { endImpostor } from '../server/end-impostor.js';
+import { rememberWorkflow, retireFormerWorkflow } from '../server/former-workflow.js';
+import { startWhenReady } from '../server/prepare-server.js';
+import type { TemporalServer } from '../server/temporal-target.js';
+
+/** Takes the snapshot of the settings that a new set keeps. */
+export function newSetOptions(settings: Settings): SetOptions {
+  return snapshotOptions(settings);
+}
+
+/**
+ * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every
+ * step asks the catalog what is done already. So is one that ran under another id. One that is paused stays so.
+ *
+ * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
+ */
+export async function startSet(
+  server: TemporalServer,
+  catalog: Catalog,
+  set: SetRow,
+  run: { retry: boolean; paused?: boolean; onlyNew?: boolean },
+): Promise<void> {
+  const sources = JSON.parse(set.sources) as string[];
+  const pools = placesOf(set).map(({ pool }) => pool);
+  const input: BackupSetInput = {
+    setId: set.id,
+    pool: set.pool,
+    drive: set.drive,
+    ...(set.places === null ? {} : { places: placesOf(set) }),
+    options: JSON.parse(set.options) as SetOptions,
+    cursor: 0,
+    scanned: set.scanned === 1,
+    retry: run.retry,
+    paused: run.paused ?? set.state === 'paused',
+  };
+  const { installation } = server;
+  await retireFormerWorkflow(server, set);
+  await endImpostor(server, backupWorkflowId(set.id, installation));
+  const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
+  await startWhenReady(server, () =>
+    server.client.workflow.start('backupSet', {
+      workflowId: backupWorkflowId(set.id, installation),
+      taskQueue: queuesOf(installation).archive,
+      args: [input],
+      workflowIdConflictPolicy: run.onlyNew === true ? FAIL : USE_EXISTING,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: summaryText(`→ pool ${pools.join(' and ')}: ${sources.join(' ')}`),
+      staticDetails: detailsText(
+        `Backup set ${set.id}\n\n${placesOf(set)
+          .map(({ pool, drive }) => `- drive: ${drive}, pool: ${pool}`)
+          .join('\n')}\n- sources: ${sources.join(', ')}`,
+      ),
+      typedSearchAttributes: firstAttributes({ ...input, sources, installation }),
+    }),
+  );
+  await rememberWorkflow(server, catalog, set);
+}

@@ -1,0 +1,198 @@
+import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
+import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
+import { isLongRun } from '../back-off.js';
+import { leave, newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
+import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
+import { untilCancelled } from './retrieval-steps.js';
+import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+
+/** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
+const mostDamages = 5;
+
+/**
+ * A copy of archives from tape to tape, through staging. With two drives one reads while the other writes; with one it
+ * reads until staging is full, then writes what it has read, so that its tapes are changed as seldom as staging allows.
+ */
+export async function copyArchives(input: CopyInput): Promise<RetrievalSummary | null> {
+  const { id } = input;
+  const run = newCopyRun(input);
+  const { host, steps } = run.activities;
+  return untilCancelled(steps, id, async () => {
+    for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
+      run.reader = 'reading';
+      await Promise.all([fetchAll(run, page), storeAll(run)]);
+      if (run.leaving || isLongRun()) return continueAsNew<typeof copyArchives>(input);
+    }
+    return host.finishRetrieval(id);
+  });
+}
+
+async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<void> {
+  for (const next of page) {
+    while (!run.leaving && !(await fetchOne(run, next))) {
+      // Its tape, or room for it, was waited for.
+    }
+  }
+  run.reader = 'ended';
+}
+
+/** Reads one archive into staging; false when it is to be tried again. */
+async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
+  const { from, fromHost, steps } = run.activities;
+  const ref = { id: run.input.id, no: next.no };
+  const summary = `${next.setId} group ${next.group}: read`;
+  tellStep(run, 'reading', next);
+  try {
+    const fetched = await outlivingWorkers(() => from.fetchArchive.executeWithOptions({ summary }, [ref]));
+    if (fetched === 'full') await waitForRoom(run, next.no);
+    else run.backOff.reading.reset();
+    if (fetched === 'staged') run.staged.push(next);
+    return fetched !== 'full';
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (isLeft(error)) {
+      leave(run);
+      return false;
+    }
+    const reason = failureReason(error);
+    if (failureType(error) === 'TapeNotReady') {
+      await waitForTape(run, 'reading', reason, async (why) => {
+        await fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]);
+      });
+      return false;
+    }
+    await steps.giveUpArchive(ref, reason);
+    return true;
+  }
+}
+
+/**
+ * Waits until what is staged has been written; when nothing is, others hold staging, or its disk is full, and that is waited
+ * for.
+ */
+async function waitForRoom(run: CopyRun, no: number): Promise<void> {
+  const holdsNone = () => run.staged.length === 0 && run.unsynced.size === 0 && !run.storing;
+  run.reader = 'full';
+  await condition(() => holdsNone() || run.leaving);
+  await waiting(run, async () => {
+    await run.backOff.reading.pause('staging was full all the same: again in a while');
+    await outlivingWorkers(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
+  });
+  run.reader = 'reading';
+}
+
+/** Writes what is staged, one archive at a time, and syncs: by bytes, by age, before the tape is changed, and at the end. */
+async function storeAll(run: CopyRun): Promise<void> {
+  const { drive, toDrive } = run.input;
+  const { staged, unsynced } = run;
+  const mayStore = () => staged.length > 0 && (drive !== toDrive || run.reader !== 'reading');
+  const ended = () => run.leaving || (run.reader === 'ended' && staged.length === 0 && unsynced.size === 0);
+  const hasWork = () => mayStore() || mustSync(run) || ended();
+  for (;;) {
+    if (unsynced.size === 0) await condition(hasWork);
+    else
+      await condition(hasWork, Math.max(agesAt(run) - Date.now(), 1), {
+        summary: 'until the next sync by age',
+      });
+    if (ended()) return;
+    if (mustSync(run)) {
+      await sync(run);
+      continue;
+    }
+    const next = mayStore() ? staged.shift() : undefined;
+    if (next === undefined) continue;
+    run.storing = true;
+    await storeOne(run, next);
+    run.storing = false;
+  }
+}
+
+/** When what is written has waited for its sync for long enough, in milliseconds. */
+function agesAt({ input, unsyncedSince }: CopyRun): number {
+  return unsyncedSince + input.syncSeconds * 1000;
+}
+
+function mustSync(run: CopyRun): boolean {
+  const { staged, unsynced, reader, input } = run;
+  if (unsynced.size === 0) return false;
+  let bytes = 0;
+  for (const written of unsynced.values()) bytes += written.bytes;
+  if (bytes >= input.syncBytes || Date.now() >= agesAt(run)) return true;
+  return staged.length === 0 && reader !== 'reading';
+}
+
+async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
+  const { to, toHost, steps } = run.activities;
+  const { unsynced, damages } = run;
+  const ref = { id: run.input.id, no: next.no };
+  const wanted = [...unsynced.values()].at(-1)?.tape;
+  const summary = `${next.setId} group ${next.group}: write`;
+  tellStep(run, 'writing', next);
+  try {
+    const written = await outlivingWorkers(() =>
+      to.storeArchive.executeWithOptions({ summary }, [ref, wanted]),
+    );
+    run.backOff.storing.reset();
+    if (written === null) return;
+    if (unsynced.size === 0) run.unsyncedSince = Date.now();
+    unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (isLeft(error)) {
+      leave(run);
+      return;
+    }
+    const reason = failureReason(error);
+    const type = failureType(error);
+    const lost = damages.get(next.no) ?? 0;
+    if (type === 'TapeNotReady') {
+      run.staged.unshift(next);
+      if (unsynced.size > 0) await sync(run);
+      else
+        await waitForTape(run, 'storing', reason, (why) =>
+          toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
+        );
+    } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
+      // It is still to be read, and comes with the next page.
+      damages.set(next.no, lost + 1);
+    } else await steps.giveUpArchive(ref, reason);
+  }
+}
+
+/** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
+async function sync(run: CopyRun): Promise<void> {
+  const { id } = run.input;
+  const { to, toHost, steps } = run.activities;
+  const { syncing } = run.backOff;
+  for (const tape of new Set([...run.unsynced.values()].map((written) => written.tape))) {
+    const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
+    try {
+      const { lost } = await outlivingWorkers(() => to.syncCopies(id, tape, nos));
+      // A tape that forgets what is written to it may do so again and again.
+      if (lost.length > 0)
+        await waiting(run, () => syncing.pause('the tape has lost what was written: again in a while'));
+      else syncing.reset();
+      for (const no of lost) {
+        const copy = run.unsynced.get(no);
+        if (copy !== undefined) run.staged.push(copy.next);
+      }
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      if (isLeft(error)) {
+        leave(run);
+        return;
+      }
+      const reason = failureReason(error);
+      const [no = 0] = nos;
+      if (failureType(error) === 'TapeNotReady') {
+        await waitForTape(run, 'syncing', reason, (why) =>
+          toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
+        );
+        continue;
+      }
+      for (const given of nos) await steps.giveUpArchive({ id, no: given }, reason);
+    }
+    for (const no of nos) run.unsynced.delete(no);
+  }
+}

@@ -1,0 +1,96 @@
+import { CancellationScope, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
+import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import { activityOptions } from '../activity-options.js';
+import { BackOff, isLongRun } from '../back-off.js';
+import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
+import { waitForPerson } from './retrieval-steps.js';
+
+/** In the drives' queues copies come after backups (3) and restores (1). */
+const priority = { priorityKey: 5 };
+
+/** What a run of the workflow knows. */
+export interface CopyRun {
+  input: CopyInput;
+  activities: ReturnType<typeof copyActivities>;
+  /** Staged and not written yet, in the order of reading. */
+  staged: NextArchive[];
+  /** Written and not synced yet, with the tape's UUID. */
+  unsynced: Map<number, { next: NextArchive; tape: string; bytes: number }>;
+  /** When the oldest of them was written, in milliseconds. */
+  unsyncedSince: number;
+  reader: 'reading' | 'full' | 'ended';
+  storing: boolean;
+  /** Times that the staged bytes of an archive were lost. */
+  damages: Map<number, number>;
+  /** The history is long: nothing more is begun, and the next run goes on with what the catalog says. */
+  leaving: boolean;
+  /** What waits for a tape or for room: given up by a run that leaves. */
+  waits: CancellationScope;
+  backOff: Record<'reading' | 'storing' | 'syncing', BackOff>;
+}
+
+export function newCopyRun(input: CopyInput): CopyRun {
+  return {
+    ...{ input, activities: copyActivities(input), staged: [], unsynced: new Map(), unsyncedSince: 0 },
+    ...{ reader: 'ended', storing: false, damages: new Map(), leaving: false },
+    waits: new CancellationScope(),
+    backOff: { reading: new BackOff(), storing: new BackOff(), syncing: new BackOff() },
+  };
+}
+
+function copyActivities({ options, drive, toDrive }: CopyInput) {
+  const source = activityOptions(options, drive);
+  const target = activityOptions(options, toDrive);
+  return {
+    steps: proxyActivities<ArchiveActivities>(source.bookkeeping),
+    host: proxyActivities<DriveHostActivities>(source.host),
+    from: proxyActivities<DriveActivities>({ ...source.read, priority }),
+    to: proxyActivities<DriveActivities>({ ...target.drive, priority }),
+    fromHost: proxyActivities<DriveHostActivities>(source.watchTape),
+    toHost: proxyActivities<DriveHostActivities>(target.watchTape),
+  };
+}
+
+/**
+ * Waits for something before a step is tried again, unless the history is long: then both halves of the run end as soon as
+ * the step that each of them is at has ended.
+ */
+export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
+  if (isLongRun()) leave(run);
+  if (run.leaving) return;
+  const { steps } = run.activities;
+  try {
+    await run.waits.run(wait);
+  } catch (error) {
+    if (!isCancellation(error) || !isLeaving(run)) throw error;
+    await steps.recordRetrievalState(run.input.id, 'running', null);
+  }
+}
+
+/** Begins nothing more, and gives up what waits. */
+export function leave(run: CopyRun): void {
+  run.leaving = true;
+  run.waits.cancel();
+}
+
+/** False where a command has cancelled all of it. */
+function isLeaving(run: CopyRun): boolean {
+  return run.leaving && !CancellationScope.current().consideredCancelled;
+}
+
+/** Waits for a tape: `half` says which half of the copy does. */
+export async function waitForTape(
+  run: CopyRun,
+  half: keyof CopyRun['backOff'],
+  reason: string,
+  watch: (summary: string) => Promise<void>,
+): Promise<void> {
+  const { activities, backOff, input } = run;
+  await waiting(run, () => waitForPerson(activities.steps, input.id, reason, backOff[half], watch));
+}
+
+/** Tells the Temporal UI what is done now. */
+export function tellStep({ input }: CopyRun, step: string, { setId, group }: NextArchive): void {
+  setCurrentDetails(`**${input.id}** · ${step} group ${group} of set ${setId}`);
+}

@@ -1,0 +1,49 @@
+import {
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  type proxyActivities,
+} from '@temporalio/workflow';
+import type { ArchiveActivities } from '../../activities/index.js';
+import type { BackOff } from '../back-off.js';
+import { summaryText } from '../server-limits.js';
+import { cancelRetrievalUpdate } from '../messages.js';
+import { outlivingWorkers } from '../step-failures.js';
+
+type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
+
+/**
+ * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is not there
+ * all the same, the next wait begins with a pause.
+ */
+export async function waitForPerson(
+  steps: Steps,
+  id: string,
+  reason: string,
+  backOff: BackOff,
+  watch: (summary: string) => Promise<void>,
+): Promise<void> {
+  setCurrentDetails(`**${id}** · waiting: ${reason}`);
+  await steps.recordRetrievalState(id, 'waiting_for_tape', reason);
+  await backOff.pause(`again in a while: ${reason}`);
+  await outlivingWorkers(() => watch(summaryText(reason)));
+  await steps.recordRetrievalState(id, 'running', null);
+}
+
+/** Runs a retrieval until a command cancels it, and writes that down; null: it was cancelled. */
+export async function untilCancelled<Result>(
+  steps: Steps,
+  id: string,
+  run: () => Promise<Result>,
+): Promise<Result | null> {
+  const work = new CancellationScope();
+  setHandler(cancelRetrievalUpdate, () => work.cancel(), { validator: () => undefined });
+  try {
+    return await work.run(run);
+  } catch (error) {
+    if (!isCancellation(error) || !work.consideredCancelled) throw error;
+    await steps.recordRetrievalState(id, 'cancelled', 'by a command');
+    return null;
+  }
+}

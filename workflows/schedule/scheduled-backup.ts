@@ -1,0 +1,71 @@
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ArchiveActivities } from '../../activities/index.js';
+import type { ScheduledSet, SettledSet } from '../../activities/schedule/open-scheduled-set.js';
+import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
+import { backupSet } from '../set/backup-set.js';
+import { backupWorkflowId, firstAttributes } from '../messages.js';
+import { ownInstallation, ownQueues } from '../proof/own-installation.js';
+import { startOnItsOwn } from './scheduled-child.js';
+import { scheduledSteps } from './scheduled-run.js';
+import { summaryText } from '../server-limits.js';
+
+/** What a run of a schedule has done. */
+export interface ScheduledRun extends SettledSet {
+  /** Unfinished sets of earlier runs that it has taken up or found at work, and where they stood then. */
+  earlier: SettledSet[];
+  /** Sentences on the set: on what it builds, and which others of its sources are unfinished. */
+  notes: string[];
+}
+
+/**
+ * One run of a schedule. It takes up the unfinished sets of earlier runs and lets those that are at work come to their end;
+ * then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or waits for a
+ * person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
+ */
+export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
+  const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
+  const steps = scheduledSteps(ownQueues);
+  const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>(steps.short);
+  const { settleSets } = proxyActivities<ArchiveActivities>({
+    ...steps.long,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  });
+  const before = await earlierSets(call);
+  for (const set of before) await start(name, set);
+  const earlier = before.length === 0 ? [] : await settleSets(before.map(({ setId }) => setId));
+  const { notes, ...set } = await openScheduledSet(call, workflowInfo().runId);
+  await start(name, set);
+  const [settled] = await settleSets([set.setId]);
+  const { status, reason } = settled ?? { status: 'running', reason: null };
+  const run: ScheduledRun = { setId: set.setId, status, reason, earlier, notes };
+  if (status === 'failed')
+    throw ApplicationFailure.nonRetryable(
+      `The set ${set.setId} has failed: ${reason ?? ''}`,
+      'SetFailed',
+      run,
+    );
+  return run;
+}
+
+async function start(name: string, set: ScheduledSet): Promise<void> {
+  const { setId, sources, pool, drive, places, scanned, paused, options } = set;
+  await startOnItsOwn(backupSet, {
+    workflowId: backupWorkflowId(setId, ownInstallation),
+    args: [
+      {
+        ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
+        ...(places === undefined ? {} : { places }),
+      },
+    ],
+    staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),
+    typedSearchAttributes: firstAttributes({
+      ...{ setId, sources, pool, drive },
+      installation: ownInstallation,
+    }),
+  });
+}

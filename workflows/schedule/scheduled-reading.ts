@@ -1,0 +1,50 @@
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ArchiveActivities } from '../../activities/index.js';
+import type { SettledReading } from '../../activities/schedule/open-scheduled-reading.js';
+import type { RetrievalStart } from '../../activities/retrieval/retrieval-input.js';
+import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
+import { retrievalWorkflowId } from '../messages.js';
+import { ownInstallation, ownQueues } from '../proof/own-installation.js';
+import { startOnItsOwn } from './scheduled-child.js';
+import { scheduledSteps } from './scheduled-run.js';
+import { summaryText } from '../server-limits.js';
+
+/**
+ * One run of a schedule that reads tapes back, or copies them. It goes on with what an earlier run has left, or begins a
+ * verify or a copy of its own, and lasts until that has ended or waits for a person. Nothing that ends the run ends that.
+ *
+ * @returns null where nothing was to be done.
+ */
+export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Promise<SettledReading | null> {
+  const steps = scheduledSteps(ownQueues);
+  const { openScheduledReading } = proxyActivities<ArchiveActivities>(steps.short);
+  const { settleReading } = proxyActivities<ArchiveActivities>({
+    ...steps.long,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  });
+  const opened = await openScheduledReading({ name, runAt: workflowInfo().startTime.getTime() });
+  if (opened === null) return null;
+  await start(name, opened);
+  const run = await settleReading(opened.input.id);
+  const { id, status, reason } = run;
+  if (status === 'failed' || status === 'incomplete')
+    throw ApplicationFailure.nonRetryable(
+      `${id} ${status === 'failed' ? 'has failed' : 'has ended incomplete'}: ${reason ?? ''}`,
+      'ReadingFailed',
+      run,
+    );
+  return run;
+}
+
+async function start(name: string, { workflow, input, summary }: RetrievalStart): Promise<void> {
+  await startOnItsOwn(workflow, {
+    workflowId: retrievalWorkflowId(input.id, ownInstallation),
+    args: [input],
+    staticSummary: summaryText(`schedule ${name}: ${summary}`),
+  });
+}

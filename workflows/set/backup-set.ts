@@ -1,0 +1,211 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  TemporalFailure,
+} from '@temporalio/workflow';
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { markEnds } from './end-marks.js';
+import { feedGroups } from './group-feed.js';
+import { cursorAfter } from './lanes.js';
+import {
+  cancelUpdate,
+  pauseUpdate,
+  progressQuery,
+  resumeUpdate,
+  retryFailedUpdate,
+  tapeLoadedUpdate,
+  type BackupSetInput,
+} from '../messages.js';
+import { allStopped, lookAgainFrom, newRun, noteHanging, track, type SetRun } from './set-run.js';
+import { noteState, progressOf, tell, tellOfStaging, tellPhase } from './set-phase.js';
+import { failureReason } from '../step-failures.js';
+import { writeGroups } from './tape-writer.js';
+
+/**
+ * One backup set, from its sources to the tape. The scan runs ahead and cuts file groups; each group is compressed,
+ * promoted and waited for; the drive gets one archive at a time; what is written is synced, committed and released.
+ */
+export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
+  const run = newRun(input);
+  const work = new CancellationScope();
+  handleMessages(run, work);
+  let summary: SetSummary | undefined;
+  try {
+    await work.run(() => Promise.race([backUp(run), run.broken]));
+    await condition(allHandlersFinished);
+    // A command may have ended it at the last moment: then the end finds its scope cancelled.
+    if (!run.draining || work.consideredCancelled) {
+      await work.run(() => markEnds(run));
+      summary = await work.run(() => finish(run));
+    }
+  } catch (error) {
+    // Nothing of this set may go on working when its end is written down.
+    work.cancel();
+    await CancellationScope.nonCancellable(() => allStopped(run));
+    if (!isCancellation(error)) return await endBroken(run, error);
+    noteHanging(run, error);
+    // No command has asked for it: in the catalog it stays unfinished, and so it is taken up again.
+    if (run.cancel === undefined)
+      throw ApplicationFailure.nonRetryable(
+        'it was interrupted, and no command had cancelled it',
+        'Interrupted',
+      );
+    summary = await endCancelled(run, run.cancel);
+  }
+  if (summary === undefined) {
+    const { scanned, paused } = run;
+    const cursor = cursorAfter(run);
+    return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
+  }
+  tellPhase(summary.status);
+  if (summary.status === 'failed')
+    throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
+  return summary;
+}
+
+function finish(run: SetRun): Promise<SetSummary> {
+  const args: [string, string?] = [run.input.setId];
+  if (run.problem !== undefined) args.push(run.problem);
+  return run.activities.finish.finishSet.executeWithOptions({ summary: 'write the end down' }, args);
+}
+
+async function backUp(run: SetRun): Promise<void> {
+  const { setId, retry, cursor } = run.input;
+  if (retry) await run.activities.bookkeeping.retryParkedGroups(setId);
+  tell(run);
+  void track(run, tellOfStaging(run));
+  if (cursor === 0) await noteState(run);
+  const scanning = new CancellationScope();
+  // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
+  const scan = run.scanned
+    ? Promise.resolve()
+    : track(
+        run,
+        scanning.run(() => scanSources(run)),
+      );
+  const writing = () => run.writers.map((writer) => track(run, writeGroups(run, writer)));
+  const moving = Promise.all([track(run, feedGroups(run)), ...writing()]).then(() => {
+    if (run.draining) scanning.cancel();
+  });
+  await Promise.all([moving, scan.catch((error: unknown) => ignoreIfDraining(run, error))]);
+}
+
+async function scanSources(run: SetRun): Promise<void> {
+  const { setId } = run.input;
+  await run.activities.scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [setId]);
+  run.scanned = true;
+  tell(run);
+  await noteState(run);
+}
+
+/** A scan that is cancelled for the next run of the workflow goes on there, after the last batch in the catalog. */
+function ignoreIfDraining(run: SetRun, error: unknown): void {
+  if (!(isCancellation(error) && run.draining)) throw error;
+}
+
+/** An update that breaks (for example by wrong arguments from the Temporal UI) fails, and not the whole workflow. */
+function answering<Args extends unknown[], Result>(handle: (...args: Args) => Result | Promise<Result>) {
+  return async (...args: Args): Promise<Result> => {
+    try {
+      return await handle(...args);
+    } catch (error) {
+      if (error instanceof TemporalFailure) throw error;
+      throw ApplicationFailure.nonRetryable(failureReason(error), 'UpdateFailed');
+    }
+  };
+}
+
+/** Why the set cannot obey any more: undefined while it can. */
+function whyNot(run: SetRun): string | undefined {
+  if (run.cancel !== undefined) return 'it is being cancelled';
+  return run.over && !run.draining ? 'it is finishing: all that it could store is on tape' : undefined;
+}
+
+/** Refuses, before it is accepted, a command that the set can no longer obey. */
+function unlessEnding(run: SetRun) {
+  return {
+    validator: () => {
+      const reason = whyNot(run);
+      if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'TooLate');
+    },
+  };
+}
+
+function handleMessages(run: SetRun, work: CancellationScope): void {
+  setHandler(progressQuery, () => progressOf(run));
+  const changesPause = (paused: boolean) =>
+    answering(async () => {
+      run.paused = paused;
+      if (!paused) run.tapeLoads += 1;
+      tell(run);
+      await noteState(run);
+    });
+  setHandler(pauseUpdate, changesPause(true), unlessEnding(run));
+  setHandler(resumeUpdate, changesPause(false), unlessEnding(run));
+  setHandler(
+    tapeLoadedUpdate,
+    answering(() => {
+      run.tapeLoads += 1;
+    }),
+    unlessEnding(run),
+  );
+  setHandler(
+    retryFailedUpdate,
+    answering(() => retryFailed(run)),
+    unlessEnding(run),
+  );
+  setHandler(
+    cancelUpdate,
+    answering(({ discard }: { discard: boolean }) => {
+      run.cancel ??= { discard };
+      work.cancel();
+    }),
+    {
+      validator: ({ discard }) => {
+        if (!discard || run.cancel?.discard !== false) return;
+        const reason =
+          'it is being cancelled, and what is staged is kept; `cancel --discard` deletes it then';
+        throw ApplicationFailure.nonRetryable(reason, 'TooLate');
+      },
+    },
+  );
+}
+
+/** Puts the failed groups back into the queue; the feed begins them. The set does not end meanwhile. */
+async function retryFailed(run: SetRun): Promise<number> {
+  run.retrying += 1;
+  try {
+    const { groups, first } = await run.activities.bookkeeping.retryParkedGroups(run.input.setId);
+    run.retries += 1;
+    if (groups > 0) lookAgainFrom(run, first);
+    return groups;
+  } finally {
+    run.retrying -= 1;
+  }
+}
+
+/** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */
+function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<SetSummary> {
+  return CancellationScope.nonCancellable(async () => {
+    await condition(allHandlersFinished);
+    await run.noting;
+    const args: [string, boolean, string?] = [run.input.setId, discard];
+    if (run.hanging !== undefined) args.push(run.hanging);
+    return run.activities.bookkeeping.cancelSet(...args);
+  });
+}
+
+/** An error that no step knows: the set ends as failed and says so, instead of trying its workflow task for ever. */
+async function endBroken(run: SetRun, error: unknown): Promise<never> {
+  const reason = failureReason(error);
+  await CancellationScope.nonCancellable(() =>
+    run.activities.bookkeeping.recordState(run.input.setId, 'failed', reason),
+  );
+  tellPhase('failed');
+  throw ApplicationFailure.nonRetryable(reason, 'SetFailed');
+}

@@ -1,0 +1,27 @@
+import { isCancellation } from '@temporalio/workflow';
+import type { SetRun } from './set-run.js';
+import { outlivingWorkers } from '../step-failures.js';
+
+/**
+ * Has every copy of the set tell that the set has ended, before that is written down. Nearly always a sync has done so: not
+ * where the last one came before the end of the scan, or a group was skipped after it. A mark that fails costs the set no
+ * more than the mark.
+ */
+export async function markEnds(run: SetRun): Promise<void> {
+  const { setId } = run.input;
+  const copies = await run.activities.bookkeeping.copiesWithoutMark.executeWithOptions(
+    { summary: 'does every copy tell the end?' },
+    [setId],
+  );
+  for (const { copyNo } of copies) {
+    const writer = run.writers.find(({ lanes }) => lanes.some((lane) => lane.copyNo === copyNo));
+    if (writer === undefined) continue;
+    try {
+      await outlivingWorkers(() =>
+        writer.slot.markEnd.executeWithOptions({ summary: 'mark the end of the set' }, [setId, copyNo]),
+      );
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { condition } from '@temporalio/workflow';
+import type { GroupPage, PlannedGroup } from '../../activities/set/set-state.js';
+import { unlessCalledOff } from '../called-off.js';
+import { beginGroup, isShort } from './file-group.js';
+import { isDone } from './lanes.js';
+import { drains, type SetRun } from './set-run.js';
+import { tell } from './set-phase.js';
+
+/**
+ * The one place that begins groups: one after the other, as long as the window and the staging budget have room and nobody
+ * has paused the set. When no more come it waits until all are done; a `retry` sends it back to the first group that was put
+ * back into the queue. It alone decides that the set is over, and nothing is begun after that.
+ */
+export async function feedGroups(run: SetRun): Promise<void> {
+  for (;;) {
+    await feedToTheLast(run);
+    run.fed = !isCalledBack(run);
+    await condition(() => isCalledBack(run) || isOver(run));
+    if (isOver(run) && !isCalledBack(run)) break;
+    run.fed = false;
+  }
+  run.over = true;
+  tell(run);
+}
+
+/** Groups were put back into the queue. A run that drains leaves them to the next: `cursorAfter`. */
+function isCalledBack(run: SetRun): boolean {
+  return run.lookAgainAfter !== undefined && !run.draining;
+}
+
+/** A set that is paused stays so until it is resumed, also when nothing is left but to write its end down. */
+function isOver(run: SetRun): boolean {
+  return run.retrying === 0 && isDone(run) && (run.draining || !run.paused);
+}
+
+/** Ends early when the run has to drain, or when groups were put back into the queue. */
+async function feedToTheLast(run: SetRun): Promise<void> {
+  if (run.lookAgainAfter !== undefined) run.cursor = Math.min(run.cursor, run.lookAgainAfter);
+  run.lookAgainAfter = undefined;
+  for (let last = false; !last && !run.draining;) {
+    const page = await nextPage(run);
+    if (page === undefined) break;
+    last = page.last;
+    for (const group of page.groups) {
+      if (isCalledBack(run)) return;
+      if (drains(run)) break;
+      if (run.taken.has(group.group) || run.staging.has(group.group)) continue;
+      run.next = group;
+      await condition(() => isCalledBack(run) || run.draining || hasRoom(run, group));
+      run.next = undefined;
+      run.shortOfStaging &&= !isCalledBack(run) && !run.draining;
+      if (isCalledBack(run)) return;
+      if (run.draining) break;
+      run.cursor = group.group;
+      run.taken.add(group.group);
+      beginGroup(run, group);
+    }
+    if (!last) drains(run);
+  }
+  await condition(() => isCalledBack(run) || run.staging.size === 0);
+}
+
+/** The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile, or the run drains. */
+async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
+  const isCalledOff = () => isCalledBack(run) || run.draining;
+  const page = await unlessCalledOff(isCalledOff, () =>
+    run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
+      run.input.setId,
+      run.cursor,
+    ]),
+  );
+  return isCalledOff() ? undefined : page;
+}
+
+function hasRoom(run: SetRun, group: PlannedGroup): boolean {
+  if (run.paused || run.compressing > run.input.options.parallelGroups) return false;
+  run.shortOfStaging = isShort(run, group);
+  return !run.shortOfStaging;
+}

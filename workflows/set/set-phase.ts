@@ -1,0 +1,127 @@
+import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { SetState } from '../../catalog/schema.js';
+import { allLanes, readyBytes } from './lanes.js';
+import { searchAttributes, type SetProgress } from '../messages.js';
+import { stagedBytes, waitingFor, type SetRun } from './set-run.js';
+import type { Lane } from './writers.js';
+
+/** Numbers of groups in some state on the way to a drive, each once, ascending. */
+function numbersIn(run: SetRun, of: (lane: Lane) => Iterable<number>): number[] {
+  return [...new Set(allLanes(run).flatMap((lane) => [...of(lane)]))].sort((a, b) => a - b);
+}
+
+const readyIn = (lane: Lane) => lane.ready.map((group) => group.group);
+const writingIn = ({ writing }: Lane) => (writing === undefined ? [] : [writing.group]);
+const unsyncedIn = (lane: Lane) => lane.unsynced.keys();
+
+/** The set's state for the catalog, and its reason. */
+function stateOf(run: SetRun): { state: SetState; reason: string | null } {
+  if (run.paused) return { state: 'paused', reason: `\`tapeflow resume ${run.input.setId}\` lets it go on` };
+  const reason = waitingFor(run);
+  if (reason !== null) return { state: 'waiting_for_tape', reason };
+  return { state: run.scanned ? 'running' : 'scanning', reason: null };
+}
+
+/**
+ * Writes the state that the set has now into the catalog, one telling after the other: two at once could end in either order,
+ * and a paused set would look as if it ran.
+ */
+export function noteState(run: SetRun): Promise<void> {
+  const turn = run.noting.then(async () => {
+    const { state, reason } = stateOf(run);
+    const noted = `${state} ${reason ?? ''}`;
+    if (run.noted === noted) return;
+    const { setId } = run.input;
+    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: state }, [
+      setId,
+      state,
+      reason,
+    ]);
+    run.noted = noted;
+  });
+  run.noting = turn.catch(() => undefined);
+  return turn;
+}
+
+/** The progress query's answer. */
+export function progressOf(run: SetRun): SetProgress {
+  return {
+    phase: phaseOf(run),
+    reason: waitingFor(run) ?? (isShortOfStaging(run) ? noRoom(run) : null),
+    cursor: run.cursor,
+    staging: [...run.staging.keys()],
+    ready: numbersIn(run, readyIn),
+    writing: numbersIn(run, writingIn)[0] ?? null,
+    unsynced: numbersIn(run, unsyncedIn),
+    stagedBytes: stagedBytes(run),
+    historyLength: workflowInfo().historyLength,
+  };
+}
+
+const numbersOf = (groups: Iterable<number>) => [...groups].slice(0, 20).join(', ') || '–';
+
+function phaseOf(run: SetRun): SetProgress['phase'] {
+  if (run.paused) return 'paused';
+  if (waitingFor(run) !== null) {
+    const waiting = run.writers.filter((writer) => writer.waitingFor !== null);
+    return waiting.every((writer) => writer.isHeld) ? 'waiting_for_drive' : 'waiting_for_tape';
+  }
+  if (isShortOfStaging(run)) return 'short_of_staging';
+  if (run.draining) return 'draining';
+  if (!run.scanned) return 'scanning';
+  return run.fed ? 'finishing' : 'running';
+}
+
+/** Nothing goes on to a tape before staging has room for the groups that wait for it: neither a drive nor a release is at work. */
+function isShortOfStaging(run: SetRun): boolean {
+  if (run.roomless.size === 0 || run.roomless.size < run.staging.size || run.releasing > 0) return false;
+  return allLanes(run).every(
+    (lane) => lane.ready.length === 0 && lane.writing === undefined && lane.unsynced.size === 0,
+  );
+}
+
+function noRoom({ roomless }: SetRun): string {
+  return `staging has no room for ${roomless.size === 1 ? 'group' : 'groups'} ${numbersOf(roomless)}`;
+}
+
+/** Tells when the set begins to wait for nothing but room in staging, and when it no longer does. */
+export async function tellOfStaging(run: SetRun): Promise<void> {
+  for (let short = false; !run.over; short = !short) {
+    await condition(() => run.over || isShortOfStaging(run) !== short);
+    tell(run);
+  }
+}
+
+/** The phase as a search attribute: what the set does, or the state in which it has ended. */
+export function tellPhase(phase: SetProgress['phase'] | SetState): void {
+  if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) === phase) return;
+  upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
+}
+
+/** Tells the Temporal UI what the set is doing: the phase as a search attribute, the rest as text. */
+export function tell(run: SetRun): void {
+  const phase = phaseOf(run);
+  tellPhase(phase);
+  const { drainBytes } = run.input.options;
+  const { reason: waits } = progressOf(run);
+  const atDrives = run.writers.flatMap(({ drive, lanes }) =>
+    lanes.flatMap((lane) => {
+      const gathers = drainBytes > 0 && !lane.streaming && !run.fed;
+      const gathered = gathers ? ` (${readyBytes(run, lane)} bytes; it begins at ${drainBytes})` : '';
+      return [
+        `- waiting for drive ${drive}, pool ${lane.pool}: ${numbersOf(readyIn(lane))}${gathered}`,
+        `- being written: ${numbersOf(writingIn(lane))}`,
+        `- written, waiting for the next sync: ${numbersOf(unsyncedIn(lane))}`,
+      ];
+    }),
+  );
+  setCurrentDetails(
+    [
+      `**Set ${run.input.setId}** · ${phase}${waits === null ? '' : `: ${waits}`}`,
+      `- groups begun so far: ${run.cursor}`,
+      `- being compressed or moved: ${numbersOf([...run.staging.keys()].filter((group) => !run.roomless.has(group)))}`,
+      ...(run.roomless.size === 0 ? [] : [`- waiting for room in staging: ${numbersOf(run.roomless)}`]),
+      ...atDrives,
+    ].join('\n'),
+  );
+}

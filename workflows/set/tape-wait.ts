@@ -1,0 +1,75 @@
+import { unlessCalledOff } from '../called-off.js';
+import { reasonOfTurn } from './lanes.js';
+import type { Lane, Writer } from './writers.js';
+import { summaryText } from '../server-limits.js';
+import { drains, track, type SetRun } from './set-run.js';
+import { noteState, tell } from './set-phase.js';
+import { failureDetails, failureReason, outlivingWorkers } from '../step-failures.js';
+
+/**
+ * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all that
+ * the watch can ask, and the step be refused all the same: then the next wait begins with a pause. A run that drains does
+ * not wait: what the drive has not taken is left to the next run.
+ */
+export async function waitForTape(
+  run: SetRun,
+  writer: Writer,
+  lane: Lane,
+  error: unknown,
+  what: { group: number } | { wanted: string },
+): Promise<void> {
+  if (drains(run)) {
+    writer.leaves = true;
+    return;
+  }
+  const { setId } = run.input;
+  const reason = failureReason(error);
+  const backOff = writer.backOff['group' in what ? 'writing' : 'syncing'];
+  writer.waitingFor = reason;
+  writer.isHeld = failureDetails(error)['reason'] === 'drive_held';
+  const loads = run.tapeLoads;
+  tell(run);
+  await noteState(run);
+  const held = writer.isHeld ? { held: true as const } : {};
+  const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
+  // The tape that is in the drive may get something to write meanwhile. The next write finds out for itself what is there.
+  const goesOn = () =>
+    run.draining || run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
+  const watch = async () => {
+    await backOff.pause(`again in a while: ${reason}`);
+    await outlivingWorkers(() =>
+      writer.watching.watchTape.executeWithOptions({ summary: summaryText(reason) }, [wish]),
+    );
+  };
+  try {
+    await track(run, unlessCalledOff(goesOn, watch));
+  } finally {
+    writer.waitingFor = null;
+    writer.isHeld = false;
+  }
+  if (run.tapeLoads !== loads) backOff.reset();
+  writer.leaves = run.draining;
+  const other = 'group' in what ? laneWithWork(writer, lane) : undefined;
+  if (other !== undefined) writer.lane = other;
+  else for (const one of writer.lanes) one.refused = false;
+  tell(run);
+  await noteState(run);
+}
+
+/** A copy whose tape was good, and that has something to write now. */
+function laneWithWork(writer: Writer, lane: Lane): Lane | undefined {
+  return writer.lanes.find((other) => other !== lane && !other.refused && other.ready.length > 0);
+}
+
+/**
+ * What the watch is told of a set with several copies: for which of them it waits, since each has a pool of its own, and
+ * what else the drive could write. A tape that is to be synced has no substitute.
+ */
+function wishOfCopy(run: SetRun, writer: Writer, lane: Lane, toWrite: boolean) {
+  if (run.writers.length === 1 && writer.lanes.length === 1) return {};
+  if (!toWrite) return { copyNo: lane.copyNo };
+  const others = writer.lanes.flatMap(({ copyNo, ready: [next] }) =>
+    copyNo === lane.copyNo || next === undefined ? [] : [{ copyNo, group: next.group }],
+  );
+  return { copyNo: lane.copyNo, because: reasonOfTurn(run, writer), others };
+}
