@@ -27,7 +27,9 @@ const upward = layers.flatMap((folders, height) => {
     comment: 'The layers go down: see docs/architecture.md.',
     severity: 'error',
     from: { path: within([folder]) },
-    to: { path: within([...folders.filter((other) => other !== folder), ...layers.slice(height + 1).flat()]) },
+    to: {
+      path: within([...folders.filter((other) => other !== folder), ...layers.slice(height + 1).flat()]),
+    },
   }));
 });
 
@@ -43,7 +45,8 @@ module.exports = {
     },
     {
       name: 'the-command-line-does-no-steps',
-      comment: 'A step runs in a worker, with its retries and fences; what a command does itself stands in operations/.',
+      comment:
+        'A step runs in a worker, with its retries and fences; what a command does itself stands in operations/.',
       severity: 'error',
       from: { path: '^client/' },
       to: { path: '^activities/' },

@@ -12,7 +12,9 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', 'scripts/*.mjs', 'bin/*.cjs'] },
+        projectService: {
+          allowDefaultProject: ['eslint.config.js', '.dependency-cruiser.cjs', 'scripts/*.mjs', 'bin/*.cjs'],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -32,13 +34,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['scripts/*.mjs', 'bin/*.cjs', 'eslint.config.js'],
+    files: ['scripts/*.mjs', 'bin/*.cjs', 'eslint.config.js', '.dependency-cruiser.cjs'],
     ...tseslint.configs.disableTypeChecked,
     languageOptions: {
       globals: {
         process: 'readonly',
         console: 'readonly',
         require: 'readonly',
+        module: 'writable',
         __dirname: 'readonly',
         URL: 'readonly',
       },
@@ -58,13 +61,16 @@ export default tseslint.config(
           patterns: [
             {
               group: [
-                '../activities/*',
-                '../archive/*',
-                '../catalog/*',
-                '../config/*',
-                '../staging/*',
-                '../tape/*',
-              ],
+                'activities',
+                'archive',
+                'catalog',
+                'config',
+                'disk',
+                'operations',
+                'source',
+                'staging',
+                'tape',
+              ].map((folder) => `../**/${folder}/**`),
               message: 'Workflow code may import only types from here.',
               allowTypeImports: true,
             },

@@ -1,7 +1,13 @@
 import { claimActivities } from './claim-start.js';
 import { compressGroup, waitForRoom } from './set/compress-group.js';
 import { compressToTape } from './tape/compress-to-tape.js';
-import { fetchArchive, storeArchive, syncCopies, waitForCopyRoom, watchForCopy } from './retrieval/copy-archive.js';
+import {
+  fetchArchive,
+  storeArchive,
+  syncCopies,
+  waitForCopyRoom,
+  watchForCopy,
+} from './retrieval/copy-archive.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
 import { copiesWithoutMark, markEnd } from './tape/end-marks.js';
 import { eraseLoadedTape } from './tape/erase-tape.js';

@@ -262,7 +262,7 @@ export interface RetrievalsTable {
   drive: string;
   /** 1: any drive of the installation may read, whichever has the tape. */
   any_drive: Generated<number>;
-  /** JSON of what the wait for a tape in several drives has shown (`catalog/drive-looks.ts`); null before the first one. */
+  /** JSON of what the wait for a tape in several drives has shown (`catalog/retrievals/tape-search.ts`); null before the first one. */
   looks: Generated<string | null>;
   /** The drive that a copy is written with; null for the others. */
   to_drive: string | null;

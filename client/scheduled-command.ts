@@ -1,7 +1,16 @@
 import { Command, CommanderError } from 'commander';
-import { scheduledWork, type ScheduledBackup, type ScheduledReading } from '../operations/sets/scheduled-work.js';
+import {
+  scheduledWork,
+  type ScheduledBackup,
+  type ScheduledReading,
+} from '../operations/sets/scheduled-work.js';
 import { planVerify } from '../catalog/retrievals/plan-retrieval.js';
-import { nameOfSubject, nothingOnTape, subjectOf, type SubjectWish } from '../catalog/retrievals/reading-subject.js';
+import {
+  nameOfSubject,
+  nothingOnTape,
+  subjectOf,
+  type SubjectWish,
+} from '../catalog/retrievals/reading-subject.js';
 import { listSchedules } from '../catalog/server/schedules.js';
 import { listSets } from '../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../config/failures.js';

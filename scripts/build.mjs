@@ -17,7 +17,7 @@ const { bundleWorkflowCode } = await import(pathToFileURL(require.resolve('@temp
 const silent = { trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error, log() {} };
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.join(root, 'dist', 'workflows', 'index.js'),
-  workflowInterceptorModules: [path.join(root, 'dist', 'workflows', 'interceptors.js')],
+  workflowInterceptorModules: [path.join(root, 'dist', 'workflows', 'proof', 'interceptors.js')],
   logger: silent,
 });
 writeFileSync(path.join(root, 'dist', 'workflow-bundle.js'), code);

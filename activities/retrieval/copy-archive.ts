@@ -4,7 +4,12 @@ import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/copy-stag
 import { bytesWithManifest, requireArchive } from '../../catalog/groups/groups.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import { isOnTape } from '../../catalog/tapes/other-copy.js';
-import { goOnWithOther, recordArchive, recordFailed, recordVerified } from '../../catalog/retrievals/read-results.js';
+import {
+  goOnWithOther,
+  recordArchive,
+  recordFailed,
+  recordVerified,
+} from '../../catalog/retrievals/read-results.js';
 import { pendingArchive, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalArchiveRow } from '../../catalog/rows.js';
 import { copyOf, tapeByUuid, writtenCopies } from '../../catalog/tapes/tapes.js';

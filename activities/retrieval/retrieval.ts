@@ -5,7 +5,12 @@ import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js'
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { existingAt, forgetExisting } from '../../catalog/retrievals/existing-entries.js';
 import { unreserveForCopy } from '../../catalog/groups/copy-staging.js';
-import { recordEndProblems, recordFailed, triedOf, type RetrievalProblem } from '../../catalog/retrievals/read-results.js';
+import {
+  recordEndProblems,
+  recordFailed,
+  triedOf,
+  type RetrievalProblem,
+} from '../../catalog/retrievals/read-results.js';
 import {
   pendingArchive,
   pendingArchives,

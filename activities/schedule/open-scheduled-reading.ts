@@ -18,7 +18,11 @@ import { askDrive } from '../../tape/drives/ask-drive.js';
 import { asAttempt, pause } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { retrievalStart, type RetrievalStart } from '../retrieval/retrieval-input.js';
-import { scheduledWork, type ScheduleCall, type ScheduledReading } from '../../operations/sets/scheduled-work.js';
+import {
+  scheduledWork,
+  type ScheduleCall,
+  type ScheduledReading,
+} from '../../operations/sets/scheduled-work.js';
 
 /** Where a verify or a copy stands that a run of a schedule follows no further. */
 export interface SettledReading {

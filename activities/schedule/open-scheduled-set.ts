@@ -16,7 +16,11 @@ import { requireSources } from '../../source/require-sources.js';
 import { setsInDrives } from '../../tape/drives/tape-demand.js';
 import { asAttempt, pause } from '../attempt.js';
 import type { Deps } from '../deps.js';
-import { scheduledWork, type ScheduleCall, type ScheduledBackup } from '../../operations/sets/scheduled-work.js';
+import {
+  scheduledWork,
+  type ScheduleCall,
+  type ScheduledBackup,
+} from '../../operations/sets/scheduled-work.js';
 import { snapshotOptions, setOptions, type SetOptions } from '../../operations/sets/set-options.js';
 
 /** A set that a run of a schedule starts. */

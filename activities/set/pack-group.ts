@@ -11,7 +11,12 @@ import {
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
-import { filesOfGroup, type commitCompressed, type PlannedRow, type PackedFile } from '../../catalog/files/files.js';
+import {
+  filesOfGroup,
+  type commitCompressed,
+  type PlannedRow,
+  type PackedFile,
+} from '../../catalog/files/files.js';
 import { installationId } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';

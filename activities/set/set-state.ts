@@ -3,7 +3,13 @@ import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups } from '../../c
 import type { GroupRow } from '../../catalog/rows.js';
 import { takeUpSkipped } from '../../catalog/sets/leave-out.js';
 import { committedCopiesOf } from '../../catalog/sets/set-copies.js';
-import { recordSetState, recordWorkflow, setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
+import {
+  recordSetState,
+  recordWorkflow,
+  setNamed,
+  summarizeSet,
+  type SetSummary,
+} from '../../catalog/sets/sets.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { finalSetStates, type GroupState, type SetState } from '../../catalog/schema.js';
 import { recordCancelled, releaseStaging } from '../../operations/sets/cancel-set.js';

@@ -1,7 +1,13 @@
 import path from 'node:path';
 import { commitCompressed } from '../../catalog/files/files.js';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
-import { archiveOf, beginCompressing, bytesWithManifest, forgetArchive, groupOf } from '../../catalog/groups/groups.js';
+import {
+  archiveOf,
+  beginCompressing,
+  bytesWithManifest,
+  forgetArchive,
+  groupOf,
+} from '../../catalog/groups/groups.js';
 import type { GroupRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../../catalog/tapes/tapes.js';

@@ -1,4 +1,9 @@
-import type { ManifestEnd, ManifestEntry, ManifestFacts, ManifestHeader } from '../../entry/manifest-facts.js';
+import type {
+  ManifestEnd,
+  ManifestEntry,
+  ManifestFacts,
+  ManifestHeader,
+} from '../../entry/manifest-facts.js';
 import { unsafeName } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
 import { ManifestError } from '../../entry/manifest-facts.js';

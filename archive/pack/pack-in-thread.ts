@@ -2,7 +2,12 @@ import { Worker } from 'node:worker_threads';
 import { groupOfThisProcess, type SharedGroup } from '../../config/shared-group.js';
 import { SideError, type Side } from '../../config/sides.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import { decodePacked, encodePlanned, type PackedMessage, type PlannedMessage } from '../threads/member-message.js';
+import {
+  decodePacked,
+  encodePlanned,
+  type PackedMessage,
+  type PlannedMessage,
+} from '../threads/member-message.js';
 import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 export type { PackOptions, PackOutcome, PackProgress } from './pack.js';

@@ -1,4 +1,10 @@
-import type { KeptMember, MemberFlag, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import type {
+  KeptMember,
+  MemberFlag,
+  PackedMember,
+  PlannedMember,
+  SkippedMember,
+} from '../../entry/member.js';
 
 /**
  * Members between two threads: all numbers in one array, which is transferred, and all texts in one string, each ended by a

@@ -1,7 +1,12 @@
 import { copyOnTape, hasUndamagedCopy, noteCopyDamage } from '../../catalog/tapes/tape-copies.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
-import { forgetImported, importArchive, importCopy, type FoundArchive } from '../../catalog/files/import-archive.js';
+import {
+  forgetImported,
+  importArchive,
+  importCopy,
+  type FoundArchive,
+} from '../../catalog/files/import-archive.js';
 import type { ManifestHeader } from '../../entry/manifest-facts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { CatalogConflict, enterSet, isRebuilt } from '../../catalog/sets/rebuilt-sets.js';

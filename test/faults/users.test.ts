@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OtherUser, localCases, userCases } from '../support/other-user.js';
+import { OtherUser, localCases } from '../support/other-user.js';
+import { userCases } from '../support/user-cases.js';
 
 test('another user of the machine reads, writes, replaces and holds up nothing, also where a restore goes into a folder of theirs', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to be another user');

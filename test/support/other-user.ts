@@ -21,7 +21,6 @@ import { projectDir } from '../../config/project-dir.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { keyFile } from '../../proof/key-file.js';
 import { Installation } from './installation.js';
-import { portCases } from './port-cases.js';
 import { archivesOn, noise, writeTree } from './trees.js';
 
 /** The user `nobody`: has nothing, and is in no group. */
@@ -281,6 +280,3 @@ const drive: UserCase = {
 export const localCases: readonly UserCase[] = [
   ...[reading, member, writing, socket, locks, privateFolder, target, drive],
 ];
-
-/** The same, and what they try at the server's port. */
-export const userCases: readonly UserCase[] = [...localCases, ...portCases];

@@ -1,4 +1,5 @@
-import { OtherUser, userCases } from './other-user.js';
+import { OtherUser } from './other-user.js';
+import { userCases } from './user-cases.js';
 
 /**
  * Lets another user of the machine try everything of the family `users`, and prints a table.

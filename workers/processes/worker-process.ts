@@ -17,7 +17,7 @@ import { requireNamespace } from '../server/prepare-server.js';
 import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
 
 /** The workflows, bundled once when the project was built. */
-const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 /** The workflows, with the key of the installation and its short id in them: they prove and check messages themselves. */
 export function workflowsOf(installation: string, key: string): { code: string } {

@@ -4,7 +4,11 @@ import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
 import { planRestore } from '../../../catalog/retrievals/plan-retrieval.js';
 import { doubtOf } from '../../../catalog/sets/rebuilt-sets.js';
-import { insertRetrieval, unfinishedLike, type NewRetrieval } from '../../../catalog/retrievals/retrievals.js';
+import {
+  insertRetrieval,
+  unfinishedLike,
+  type NewRetrieval,
+} from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { newestSetWith, setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';

@@ -23,7 +23,12 @@ import { TapeflowFailure, describeError, usageFailure } from '../../../config/fa
 import { formatTime } from '../../../config/local-time.js';
 import { prepareServer } from '../../../workers/server/prepare-server.js';
 import { scheduleId } from '../../../workers/starts/schedule-id.js';
-import { describeSchedule, forgetAtServer, tellSchedule, tellSchedules } from '../../../workers/starts/schedules.js';
+import {
+  describeSchedule,
+  forgetAtServer,
+  tellSchedule,
+  tellSchedules,
+} from '../../../workers/starts/schedules.js';
 import { parseScheduled } from '../../scheduled-command.js';
 import {
   connectServer,

@@ -1,7 +1,17 @@
 import type { Command } from 'commander';
-import { finalRetrievalStates, summarizeRetrieval, unfinishedRetrievals } from '../../../catalog/retrievals/retrievals.js';
+import {
+  finalRetrievalStates,
+  summarizeRetrieval,
+  unfinishedRetrievals,
+} from '../../../catalog/retrievals/retrievals.js';
 import { finalSetStates } from '../../../catalog/schema.js';
-import { listSets, setNamed, summarizeSet, unfinishedSets, type SetSummary } from '../../../catalog/sets/sets.js';
+import {
+  listSets,
+  setNamed,
+  summarizeSet,
+  unfinishedSets,
+  type SetSummary,
+} from '../../../catalog/sets/sets.js';
 import { describeError } from '../../../config/failures.js';
 import { formatBytes, formatSeconds } from '../../../config/sizes.js';
 import { numberRanges } from '../../../config/number-ranges.js';
