@@ -138,11 +138,11 @@ export const settingsSchema = z.object({
     })
     .default('info'),
   LOG_FILE: text.optional(),
-  /** How long `waitForFinal` looks for the whole archive before it warns and is retried (flow document: 30 s). */
+  /** How long `waitForFinal` looks for the whole archive before it warns and is retried. */
   FINAL_WAIT_SECONDS: seconds.default(30),
   /** An activity that has not heartbeat for this long is dead to the server. */
   HEARTBEAT_SECONDS: seconds.default(30),
-  /** First wait before a tape write is tried again: longer than a cut-off attempt can go on writing (see facts: 5 s). */
+  /** First wait before a tape write is tried again: longer than a cut-off attempt can go on writing: 5 s. */
   TAPE_RETRY_SECONDS: seconds.default(15),
   /** First wait before any other step is tried again. */
   RETRY_SECONDS: seconds.default(1),

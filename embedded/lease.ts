@@ -139,7 +139,7 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
       released = true;
       socket.end();
       socket.destroy();
-      if (child !== undefined && readsSticky(host)) return;
+      if (child !== undefined && host.sticky) return;
       child?.ref();
       await gone;
     },
@@ -153,10 +153,6 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
       });
     },
   };
-}
-
-function readsSticky(host: HostFile): boolean {
-  return host.sticky;
 }
 
 /** Ends a host in order, with its workers and its server; resolves when its process has gone. */

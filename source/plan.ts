@@ -2,7 +2,7 @@ import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalo
 import { fromBytes, toBytes } from '../entry/byte-string.js';
 import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files/files.js';
 import { mostArchiveBytes } from '../catalog/groups/groups.js';
-import { FileBatch } from '../catalog/files/new-files.js';
+import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { PackedFiles } from '../catalog/files/new-files.js';
+import type { ScanRows } from '../catalog/files/scan-rows.js';
 import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
 
 /** What the writing thread answers for each batch. */
 export interface WriteMessage {
-  written?: PackedFiles;
+  written?: ScanRows;
   /** Its own error; only its plain parts survive the way here. */
   failed?: { message: string; code: string | undefined; stack: string | undefined };
 }
@@ -24,7 +24,7 @@ export class ThreadWriter implements BatchWriter {
   private worker: Worker | undefined;
   private rows = 0;
   private inFlight = 0;
-  private readonly done: PackedFiles[] = [];
+  private readonly done: ScanRows[] = [];
   private failure: Error | undefined;
 
   constructor(
@@ -51,7 +51,7 @@ export class ThreadWriter implements BatchWriter {
     return worker;
   }
 
-  async write(batch: ScanBatch): Promise<PackedFiles | undefined> {
+  async write(batch: ScanBatch): Promise<ScanRows | undefined> {
     this.rows += batch.files.rows;
     if (this.rows <= this.rowsAlone) return this.direct.write(batch);
     this.worker ??= this.start();

@@ -26,10 +26,7 @@ import { PackedFiles } from './packed-files.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 import { requireZstdHere } from '../../operations/sets/zstd-here.js';
 
-/**
- * Compressed blocks under way at once, for each compression thread; zstd's are four times as large. See "Making and reading
- * archives" in the facts.
- */
+/** Compressed blocks under way at once, for each compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
 
 /** Bytes that files may have grown by since the scan, in a group of any size; less than what stays free on every tape. */

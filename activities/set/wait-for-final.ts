@@ -10,7 +10,7 @@ import { logStage } from '../../operations/sets/log-stage.js';
 import { isWholeInFinal } from './promote-archive.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
-/** Milliseconds between two looks, as in the flow document. */
+/** Milliseconds between two looks. */
 const lookEveryMs = 1000;
 /** The first looks come sooner: a rename is done at once, and a second for each of 10,000 groups would add up. */
 const firstLooksMs = [10, 20, 50, 100, 200];

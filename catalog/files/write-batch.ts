@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely';
 import { recordEvents, type GroupEvent } from '../groups/events.js';
 import { nameGroup } from '../groups/group-names.js';
-import { insertPacked, type PackedFiles } from './new-files.js';
+import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { counted, shownNumber } from '../../config/counts.js';
 import type { GroupsTable } from '../schema.js';
@@ -11,7 +11,7 @@ export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 /** What one commit of a scan writes; plain data. */
 export interface ScanBatch {
   setId: string;
-  files: PackedFiles;
+  files: ScanRows;
   /** Groups that are complete with this batch. */
   closed: NewGroup[];
   /** The group that the scan goes on with. */
@@ -25,7 +25,7 @@ export interface BatchWriter {
    *
    * @returns files of a batch that is committed, whose memory is free again.
    */
-  write(batch: ScanBatch): Promise<PackedFiles | undefined>;
+  write(batch: ScanBatch): Promise<ScanRows | undefined>;
   /** Waits until all is committed. */
   idle(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export function directWriter(catalog: Catalog): BatchWriter {
 }
 
 /** The memory of a batch's files, to be handed to another thread. */
-export function arraysOf({ numbers, kinds, names }: PackedFiles): ArrayBuffer[] {
+export function arraysOf({ numbers, kinds, names }: ScanRows): ArrayBuffer[] {
   return [numbers, kinds, names].map((array) => array.buffer as ArrayBuffer);
 }
 
@@ -57,7 +57,7 @@ export async function writeBatch(catalog: Catalog, { setId, files, closed, open 
   }));
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);
-    await insertPacked(tx, setId, files);
+    await insertScanRows(tx, setId, files);
     for (const { no, first_path: first, last_path: last } of closed)
       await nameGroup(tx, { setId, no, first, last });
     await recordEvents(tx, events);

@@ -22,7 +22,7 @@ export function isUnknownSet(set: Pick<SetRow, 'id' | 'uuid'>): boolean {
 }
 
 /** What a tape tells of the set that an archive belongs to; without a header, that of no manifest could be read. */
-export interface SetOnTape {
+export interface FoundSet {
   id: string;
   header: ManifestHeader | undefined;
   pool: string;
@@ -38,7 +38,7 @@ export class CatalogConflict extends Error {}
  * The set of an archive on a tape, in the caller's transaction: made when the catalog does not know it, and made more
  * exact when it knew it without a manifest. Throws `CatalogConflict` when the catalog has another set of that id.
  */
-export async function enterSet(tx: Catalog, found: SetOnTape): Promise<SetRow> {
+export async function enterSet(tx: Catalog, found: FoundSet): Promise<SetRow> {
   const { id, header, at } = found;
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);

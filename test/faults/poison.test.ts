@@ -3,7 +3,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets/sets.js';
-import { newSetOptions, startSet } from '../../workers/starts/start-set.js';
+import { startSet } from '../../workers/starts/start-set.js';
+import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings.js';
 import { ownServer } from '../../workers/server/temporal-target.js';
@@ -127,7 +128,7 @@ async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unkn
   const server = await OwnServer.start(t, installation);
   const settings = loadSettings({ ...installation.env, ...server.env }, projectDir);
   const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
-  const options = newSetOptions(settings);
+  const options = snapshotOptions(settings);
   const { set } = await openSet(
     catalog,
     {

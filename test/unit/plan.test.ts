@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { fromBytes } from '../../entry/byte-string.js';
 import { firstPathOf } from '../../catalog/files/files.js';
-import { FileBatch } from '../../catalog/files/new-files.js';
+import { FileBatch } from '../../catalog/files/scan-rows.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState } from '../../catalog/sets/sets.js';
 import { writtenCopiesOn } from '../../catalog/tapes/tapes.js';

@@ -11,7 +11,7 @@ import { loadSettings } from '../../config/settings.js';
 import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
 import { tempFolder } from '../support/trees.js';
 
-test('the defaults are those of the design', (t) => {
+test('what is not set has its default', (t) => {
   const dir = tempFolder(t);
   const settings = loadSettings({}, dir);
   assert.equal(settings.BACKUP_COMPRESS_DIR, path.join(dir, 'temp/compress'));

@@ -1,9 +1,8 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
-import { snapshotOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import type { SetOptions } from '../../operations/sets/set-options.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { placesOf } from '../../catalog/sets/set-copies.js';
 import type { SetRow } from '../../catalog/rows.js';
-import type { Settings } from '../../config/settings.js';
 import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../../workflows/messages.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { detailsText, summaryText } from '../../workflows/server-limits.js';
@@ -11,11 +10,6 @@ import { endImpostor } from '../server/end-impostor.js';
 import { rememberWorkflow, retireFormerWorkflow } from '../server/former-workflow.js';
 import { startWhenReady } from '../server/prepare-server.js';
 import type { TemporalServer } from '../server/temporal-target.js';
-
-/** Takes the snapshot of the settings that a new set keeps. */
-export function newSetOptions(settings: Settings): SetOptions {
-  return snapshotOptions(settings);
-}
 
 /**
  * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every

@@ -11,7 +11,7 @@ import { driveNamed, type Settings } from '../../../config/settings.js';
 import { requireSources } from '../../../source/require-sources.js';
 import { outermost } from '../../../source/walk.js';
 import { prepareServer } from '../../../workers/server/prepare-server.js';
-import { newSetOptions } from '../../../workers/starts/start-set.js';
+import { snapshotOptions } from '../../../operations/sets/set-options.js';
 import { usesOwnServer } from '../../../workers/server/temporal-target.js';
 import { followSet, modeText } from '../../follow/follow.js';
 import { requireGlob } from '../../print/names.js';
@@ -195,7 +195,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
       catalog,
-      { ...planned, id: flags.set, options: newSetOptions(settings) },
+      { ...planned, id: flags.set, options: snapshotOptions(settings) },
       { fresh: flags.new === true },
     );
     const { set, attached } = opened;

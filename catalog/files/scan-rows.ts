@@ -48,7 +48,7 @@ const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other'];
 const states: readonly FileState[] = ['planned', 'packed', 'skipped', 'unchanged'];
 
 /** Rows of the scan as plain data, which a thread can hand to another without a copy. */
-export interface PackedFiles {
+export interface ScanRows {
   rows: number;
   /** `numbersPerRow` for each row. */
   numbers: Float64Array;
@@ -60,7 +60,7 @@ export interface PackedFiles {
   rare: Map<number, RareColumns & { dev?: string; ino?: string }>;
 }
 
-function emptyBatch(capacity: number): PackedFiles {
+function emptyBatch(capacity: number): ScanRows {
   return {
     rows: 0,
     numbers: new Float64Array(capacity * numbersPerRow),
@@ -75,10 +75,10 @@ const nameBytes = 128;
 
 /** Gathers rows of the scan: few arrays, since a million small objects would cost more than the walk. */
 export class FileBatch {
-  private packed: PackedFiles;
+  private packed: ScanRows;
   private names: Buffer;
   private named = 0;
-  private readonly spare: PackedFiles[] = [];
+  private readonly spare: ScanRows[] = [];
 
   constructor(private readonly capacity: number) {
     this.packed = emptyBatch(capacity);
@@ -146,7 +146,7 @@ export class FileBatch {
   }
 
   /** What was added since the last call. */
-  take(): PackedFiles {
+  take(): ScanRows {
     const taken = this.packed;
     this.packed = this.spare.pop() ?? emptyBatch(this.capacity);
     this.names = bufferOf(this.packed.names);
@@ -155,7 +155,7 @@ export class FileBatch {
   }
 
   /** Gives a batch back that is done with, so that its memory is used again. */
-  giveBack(packed: PackedFiles): void {
+  giveBack(packed: ScanRows): void {
     this.spare.push({ ...packed, rows: 0, rare: new Map() });
   }
 }
@@ -165,7 +165,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
 }
 
 /** Adds rows of the scan in the caller's transaction; a row that is there already stays as it is. */
-export async function insertPacked(tx: Catalog, setId: string, packed: PackedFiles): Promise<void> {
+export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRows): Promise<void> {
   // In the order of the table, since that costs the least: runs of rows that take the same statement.
   for (let from = 0; from < packed.rows;) {
     const isRare = packed.rare.has(from);
@@ -177,7 +177,7 @@ export async function insertPacked(tx: Catalog, setId: string, packed: PackedFil
 }
 
 /** The parameters of each row, in one list that is used again for the next. */
-function* parametersOf(setId: string, packed: PackedFiles, from: number, to: number): Generator<unknown[]> {
+function* parametersOf(setId: string, packed: ScanRows, from: number, to: number): Generator<unknown[]> {
   const { numbers, kinds, rare } = packed;
   const names = bufferOf(packed.names);
   const parameters: unknown[] = [setId];
