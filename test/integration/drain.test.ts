@@ -79,8 +79,9 @@ test('a watermark that staging cannot reach: the drive begins when nothing more 
   assert.equal(groupsOf(events.slice(0, begins), 'queued').length, 4, 'a fifth does not fit the budget');
 });
 
-test('without a watermark the first archive is written at once, while others wait for staging', async (t) => {
-  const installation = await Installation.make(t, { ...oneFilePerGroup, STAGING_MAX_BYTES: '10MB' });
+test('without a watermark the first archive is written at once, while others are still to be compressed', async (t) => {
+  // Staging has room for all of them.
+  const installation = await Installation.make(t, { ...oneFilePerGroup, STAGING_MAX_BYTES: '100MB' });
   const events = await backUp(t, installation, sourceOf(t, 30), ['queued', 'writing']);
   const begins = events.findIndex(({ stage }) => stage === 'writing');
   assert.ok(groupsOf(events.slice(0, begins), 'queued').length < 30);

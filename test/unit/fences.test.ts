@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { pino } from 'pino';
+import { recordState } from '../../activities/set/set-state.js';
 import { commitCompressed, skipGroup } from '../../catalog/files/files.js';
 import {
   advanceGroup,
@@ -18,7 +21,7 @@ import { loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { openSet, recordSetState, setNamed } from '../../catalog/sets/sets.js';
-import type { GroupState } from '../../catalog/schema.js';
+import { finalSetStates, type GroupState, type SetState } from '../../catalog/schema.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';
@@ -141,9 +144,16 @@ test('a write that was begun in a stopped process takes no copy from the attempt
 
 test('a set that has ended is not opened again by a late word of a stale step', async (t) => {
   const { catalog, setId } = await withGroup(t);
-  await recordSetState(catalog, setId, 'completed', null);
-  await recordSetState(catalog, setId, 'running', null, ['completed']);
-  assert.equal((await setNamed(catalog, setId)).state, 'completed');
+  const deps = { catalog, settings: loadSettings({}, tempFolder(t)), logger: pino({ level: 'silent' }) };
+  const say = (state: SetState) =>
+    new MockActivityEnvironment().run(() => recordState(deps, setId, state, null));
+  await say('running');
+  assert.equal((await setNamed(catalog, setId)).state, 'running');
+  for (const end of finalSetStates) {
+    await recordSetState(catalog, setId, end, null);
+    for (const late of ['scanning', 'running', 'waiting_for_tape', 'paused'] as const) await say(late);
+    assert.equal((await setNamed(catalog, setId)).state, end);
+  }
 });
 
 test('two paths to one tape: one drive at a time holds it, the other is told which, and only for as long as that works', async (t) => {

@@ -50,7 +50,9 @@ test('the first group of a set is packed alone, and the others when it has ended
 test('a first group that stands still holds nobody up', async (t) => {
   const { begin } = await groupsOf(t);
   await begin().begun;
-  await begin().begun;
+  const second = begin();
+  await second.begun;
+  assert.ok(second.group.looks > 0, 'it has waited for the first one at the beginning');
 });
 
 test('a set that has an archive already is packed side by side at once', async (t) => {
