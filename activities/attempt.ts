@@ -9,7 +9,10 @@ import { leftIn, working, type Work } from './drive-work.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
-  /** Unique over all attempts of all runs, and over the runs of a body; `.part` files and catalog rows are named after it. */
+  /**
+   * Unique over all attempts of all runs, and over the runs of a body; `.part` files and catalog rows are named after
+   * it.
+   */
   token: string;
   /** Aborted when the server has given the attempt up, or the worker shuts down. */
   signal: AbortSignal;
@@ -25,8 +28,8 @@ export interface Attempt {
 }
 
 /**
- * Says why an error is a condition of the machine that time or a person mends; undefined when it is the step's own. Such a
- * condition is waited for, as long as it lasts: it uses up no attempts and parks nothing.
+ * Says why an error is a condition of the machine that time or a person mends; undefined when it is the step's own.
+ * Such a condition is waited for, as long as it lasts: it uses up no attempts and parks nothing.
  */
 export type Condition = (error: unknown) => string | undefined;
 
@@ -48,7 +51,10 @@ const conditionPauseMs = 1000;
 const mostConditionPauseMs = 5000;
 /** Milliseconds for which the reason of a wait still shows while the step is tried again: no display is to flicker. */
 const reasonStaysMs = 5000;
-/** Most milliseconds for which a step that its worker's shutdown ends waits for its drive: less than `shutdownForceTime`. */
+/**
+ * Most milliseconds for which a step that its worker's shutdown ends waits for its drive: less than
+ * `shutdownForceTime`.
+ */
 const mostShutdownMs = 10_000;
 /** Milliseconds between two looks whether the step that was left behind in a drive has ended. */
 const lookAtLeftMs = 500;
@@ -91,7 +97,10 @@ export interface Asked {
   answersWithinMs: number;
 }
 
-/** The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like work. */
+/**
+ * The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like
+ * work.
+ */
 export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
   const { name, path } = drive.settings;
   return {
@@ -105,8 +114,9 @@ export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
  * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
  *
- * A body that asks a drive is left behind when it is to end and the drive does not answer: the attempt ends, and no other step
- * begins in that drive before the body has ended too. What it does in the catalog by then is refused, as of a dead process.
+ * A body that asks a drive is left behind when it is to end and the drive does not answer: the attempt ends, and no
+ * other step begins in that drive before the body has ended too. What it does in the catalog by then is refused, as of
+ * a dead process.
  */
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,

@@ -84,8 +84,8 @@ const wantedOf = (member: PackedMember): WantedMember => ({
 });
 
 /**
- * Writes the block index as a line of JSON, and the pages of what is wanted as the lines after it: what the catalog gives to
- * a restore. `name`: a member; undefined for all of them.
+ * Writes the block index as a line of JSON, and the pages of what is wanted as the lines after it: what the catalog
+ * gives to a restore. `name`: a member; undefined for all of them.
  */
 async function wanted(archive: string, file: string, name: string | undefined): Promise<void> {
   const { readManifest } = await import('../archive/manifest/read-manifest.js');

@@ -24,7 +24,9 @@ const report = new Report('pipeline', options);
 const corpus = path.join(root, 'corpus');
 const sliceBytes = 50_000_000;
 
-/** Text, programs and noise in each slice, so that every group takes about as long to compress and to write as the next. */
+/**
+ * Text, programs and noise in each slice, so that every group takes about as long to compress and to write as the next.
+ */
 function makeMixture(): void {
   const slices = Math.max(1, Math.round(bytesOf(options.size) / sliceBytes));
   for (let i = 0; i < slices; i += 1) {
@@ -110,8 +112,8 @@ async function labelled(name: string): Promise<Installation | undefined> {
 
 /**
  * How the drive was used from the first staged archive on, until all of it was on tape. It takes its bytes at one speed
- * whenever it has any: what they take of the time is how long it ran. It writes one archive at a time, so that its events
- * alternate.
+ * whenever it has any: what they take of the time is how long it ran. It writes one archive at a time, so that its
+ * events alternate.
  */
 function driveUse(installation: Installation) {
   const [began, ended] = [installation.events('writing'), installation.events('written')];
@@ -149,7 +151,10 @@ async function stagesAlone(installation: Installation): Promise<{ compress: numb
   };
 }
 
-/** The whole backup, by its events, and by the clock of who gave the command: with the start and end of server and workers. */
+/**
+ * The whole backup, by its events, and by the clock of who gave the command: with the start and end of server and
+ * workers.
+ */
 async function whole(installation: Installation): Promise<{ seconds: number; command: number }> {
   const command = await installation.run('backup', corpus);
   const [first, last] = [installation.events('planned')[0], installation.events('completed').at(-1)];

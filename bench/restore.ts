@@ -28,8 +28,9 @@ async function middleMember(): Promise<string> {
 }
 
 /**
- * Runs all of them alternately, each into an empty target; the first is the peer. Nothing is deleted meanwhile: for five
- * minutes ext4 does not use the inodes of deleted files again (`recently_deleted`), and looks at each of them in vain.
+ * Runs all of them alternately, each into an empty target; the first is the peer. Nothing is deleted meanwhile: for
+ * five minutes ext4 does not use the inodes of deleted files again (`recently_deleted`), and looks at each of them in
+ * vain.
  */
 function compare(title: string, scripts: Record<string, (target: string) => string>): void {
   const uses = new Map<string, Use[]>(Object.keys(scripts).map((name) => [name, []]));

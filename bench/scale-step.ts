@@ -52,7 +52,9 @@ async function walkOnly(catalog: Catalog, source: string): Promise<Record<string
   return { entries: planner.counted.entries };
 }
 
-/** All that the catalog does for a file after the scan: read to be packed, what packing found, and its group's states. */
+/**
+ * All that the catalog does for a file after the scan: read to be packed, what packing found, and its group's states.
+ */
 async function life(catalog: Catalog): Promise<Record<string, number>> {
   const groups = await catalog.selectFrom('groups').selectAll().orderBy('set_id').orderBy('no').execute();
   let files = 0;
@@ -85,7 +87,9 @@ function packedOf(row: PlannedRow, index: number): PackedFile {
   };
 }
 
-/** CPU milliseconds of queries, warm, each the median of five: on a machine that does nothing else, that is their time. */
+/**
+ * CPU milliseconds of queries, warm, each the median of five: on a machine that does nothing else, that is their time.
+ */
 async function queries(catalog: Catalog): Promise<Record<string, number>> {
   const sample = await catalog
     .selectFrom('files')

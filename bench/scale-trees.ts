@@ -15,7 +15,10 @@ export function randomFrom(seed: number): () => number {
 const words = ['report', 'index', 'draft', 'photo', 'module', 'test', 'notes', 'invoice', 'backup', 'main'];
 const endings = ['txt', 'js', 'json', 'md', 'jpg', 'conf', 'log', 'pdf'];
 
-/** Makes `count` small files from a seed, in folders of `perFolder`; names that repeat, as real ones do, and unique ones. */
+/**
+ * Makes `count` small files from a seed, in folders of `perFolder`; names that repeat, as real ones do, and unique
+ * ones.
+ */
 export function makeTree(root: string, count: number, perFolder: number, seed = 1): void {
   rmSync(root, { recursive: true, force: true });
   const random = randomFrom(seed);

@@ -15,8 +15,8 @@ export interface SlowTape {
 }
 
 /**
- * Mounts the tests' imitation of LTFS, which takes so many bytes in a second and no more: a drive. Undefined, with a line that says so, where FUSE is not to
- * be had.
+ * Mounts the tests' imitation of LTFS, which takes so many bytes in a second and no more: a drive. Undefined, with a
+ * line that says so, where FUSE is not to be had.
  *
  * @param folder new, and on a disk that is faster than the drive.
  */

@@ -33,8 +33,8 @@ export interface CatalogFacts {
 const nothingDone = 'Nothing was changed.';
 
 /**
- * Writes a copy of a catalog that others may be using: all of it at one instant, checked, on the disk, for its user alone,
- * and only then under its name. An earlier copy of that name is replaced; any other file is left alone.
+ * Writes a copy of a catalog that others may be using: all of it at one instant, checked, on the disk, for its user
+ * alone, and only then under its name. An earlier copy of that name is replaced; any other file is left alone.
  *
  * @param file the catalog. @param to absolute path of the copy.
  */

@@ -21,8 +21,8 @@ export function isCatalogBusy(error: unknown): boolean {
 }
 
 /**
- * True when the catalog cannot be used now, but may be later: busy, its disk full, failing or read-only. Never for damage,
- * nor for a file that was moved away under an open connection, which does not come back.
+ * True when the catalog cannot be used now, but may be later: busy, its disk full, failing or read-only. Never for
+ * damage, nor for a file that was moved away under an open connection, which does not come back.
  */
 export function isCatalogOutOfReach(error: unknown): boolean {
   return outOfReach.has(primaryCode(error)) && systemErrorCode(error) !== 'SQLITE_READONLY_DBMOVED';

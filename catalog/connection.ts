@@ -11,7 +11,9 @@ const betweenTriesMs = 30;
 const noteEveryMs = 30_000;
 /** Begins a transaction with its write lock. */
 export const beginImmediate = 'begin immediate';
-/** Prepared statements that are kept: the program has about a hundred, but a list of values makes one for each length. */
+/**
+ * Prepared statements that are kept: the program has about a hundred, but a list of values makes one for each length.
+ */
 const mostStatements = 200;
 
 /** Who this installation is: in the catalog, not in its files' names. */
@@ -20,8 +22,9 @@ export const installationSql = `select value from meta where key = 'installation
 /**
  * The catalog's connection to SQLite. Statements are prepared once: that costs more than most of them take.
  *
- * It waits for another process's transaction without blocking the thread. The patience counts from the first refusal since
- * the last success: when it is used up, the statements that queue behind need not wait as long again, each after the other.
+ * It waits for another process's transaction without blocking the thread. The patience counts from the first refusal
+ * since the last success: when it is used up, the statements that queue behind need not wait as long again, each after
+ * the other.
  */
 export class CatalogConnection implements DatabaseConnection {
   private readonly statements = new Map<string, Database.Statement>();
@@ -122,8 +125,8 @@ export class CatalogConnection implements DatabaseConnection {
 }
 
 /**
- * Runs one compiled statement for each row of parameters, in the caller's transaction: for the files of a group, of which
- * a query builder's own cost would be the most.
+ * Runs one compiled statement for each row of parameters, in the caller's transaction: for the files of a group, of
+ * which a query builder's own cost would be the most.
  */
 export async function executeMany(
   transaction: QueryExecutorProvider,

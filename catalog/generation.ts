@@ -14,8 +14,9 @@ import { TapeflowFailure } from '../config/failures.js';
 import { makeReadableFile } from '../config/shared-group.js';
 
 /**
- * The catalog counts its commits, in SQLite's `user_version`: a number of 32 bits in the first page of the file, which stands
- * in the log (`-wal`) too, so that both can be compared before SQLite puts them together. It begins anew after 2^32 commits.
+ * The catalog counts its commits, in SQLite's `user_version`: a number of 32 bits in the first page of the file, which
+ * stands in the log (`-wal`) too, so that both can be compared before SQLite puts them together. It begins anew after
+ * 2^32 commits.
  */
 const generationAt = 60;
 const headerBytes = 100;
@@ -49,9 +50,10 @@ export function isBefore(one: number, other: number): boolean {
 }
 
 /**
- * Looks whether a catalog and the log beside it belong together: the log's first commit follows upon one that the file has,
- * and the file has none that the log lacks. Else an older copy of one of them was put back, and SQLite, which compares
- * nothing, would make a damaged catalog of both. Reads a few bytes, and may run beside writers. Throws `CatalogMixed`.
+ * Looks whether a catalog and the log beside it belong together: the log's first commit follows upon one that the file
+ * has, and the file has none that the log lacks. Else an older copy of one of them was put back, and SQLite, which
+ * compares nothing, would make a damaged catalog of both. Reads a few bytes, and may run beside writers. Throws
+ * `CatalogMixed`.
  */
 export function requireOwnLog(file: string): void {
   const log = readLog(`${file}-wal`);
@@ -165,8 +167,8 @@ function openedForReading(file: string): number | undefined {
 const newestFile = (file: string) => `${file}-newest.json`;
 
 /**
- * Writes down beside the catalog how far it has come. It is told after a commit that is durable, so it is never ahead; where it
- * cannot be written, an older catalog is only noticed later.
+ * Writes down beside the catalog how far it has come. It is told after a commit that is durable, so it is never ahead;
+ * where it cannot be written, an older catalog is only noticed later.
  */
 export function noteNewest(file: string, generation: number, installation: string): void {
   const part = `${newestFile(file)}.${process.pid}.part`;

@@ -163,8 +163,9 @@ async function copiesByCommit(db: Kysely<unknown>): Promise<void> {
 const namesPerStep = 5000;
 
 /**
- * Base names become an index. It begins with the group: a scan adds names in the order of the folders, and so touches only
- * the pages of the group that is open, not of the whole set; a search asks every group, which takes some microseconds each.
+ * Base names become an index. It begins with the group: a scan adds names in the order of the folders, and so touches
+ * only the pages of the group that is open, not of the whole set; a search asks every group, which takes some
+ * microseconds each.
  */
 async function filesByName(db: Kysely<unknown>): Promise<void> {
   await db.schema
@@ -262,7 +263,9 @@ async function retrievals(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** Sets that build on earlier ones: each has a row for every entry of its tree, also for what an earlier archive holds. */
+/**
+ * Sets that build on earlier ones: each has a row for every entry of its tree, also for what an earlier archive holds.
+ */
 async function incremental(db: Kysely<unknown>): Promise<void> {
   const { schema } = db;
   await schema.alterTable('sets').addColumn('base_id', 'text').execute();
@@ -280,8 +283,8 @@ async function groupsByReserved(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Base names get a table of their own, which is filled when a group is closed, in order. As an index, which every row of a
- * scan is added to at a random place, they cost two thirds of all that the scan wrote.
+ * Base names get a table of their own, which is filled when a group is closed, in order. As an index, which every row
+ * of a scan is added to at a random place, they cost two thirds of all that the scan wrote.
  */
 async function fileNames(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropIndex('files_by_name').execute();
@@ -302,7 +305,9 @@ async function fileNames(db: Kysely<unknown>): Promise<void> {
     order by 1, 2, 3, 4`.execute(db);
 }
 
-/** Sets expire and tapes are erased: what an erasing that was killed has to go on with, and what became of sets by it. */
+/**
+ * Sets expire and tapes are erased: what an erasing that was killed has to go on with, and what became of sets by it.
+ */
 async function pools(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('sets').addColumn('erased_at', integer).execute();
   await db.schema.alterTable('tapes').addColumn('erased_to', 'text').execute();
@@ -325,8 +330,8 @@ async function copies(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Names of one inode, found in the order of their paths. An index that begins with the set is never used: SQLite prefers the
- * table's own key for that, and looked at the whole set for each hard link.
+ * Names of one inode, found in the order of their paths. An index that begins with the set is never used: SQLite
+ * prefers the table's own key for that, and looked at the whole set for each hard link.
  */
 async function filesByInode(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropIndex('files_hard_links').execute();
@@ -371,8 +376,8 @@ async function askedSets(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Damage belongs to members, not to copies: what one copy of an archive could not give back is read from the next. A copy
- * can have a manifest of its own, or none.
+ * Damage belongs to members, not to copies: what one copy of an archive could not give back is read from the next. A
+ * copy can have a manifest of its own, or none.
  */
 async function damagedMembers(db: Kysely<unknown>): Promise<void> {
   const { schema } = db;
@@ -411,8 +416,8 @@ async function readOnlyTapes(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * What was in the target before a restore: it stays as it is. Restores from before this step have changed it already, and
- * go on as they began.
+ * What was in the target before a restore: it stays as it is. Restores from before this step have changed it already,
+ * and go on as they began.
  */
 async function existingEntries(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('retrievals').addColumn('looked', 'text').execute();
@@ -429,8 +434,8 @@ async function existingEntries(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * What tells that a set has ended, on which tapes that stands, and what a set that was read from tapes knows of it; and how
- * large a tape must be for what was skipped for its size.
+ * What tells that a set has ended, on which tapes that stands, and what a set that was read from tapes knows of it; and
+ * how large a tape must be for what was skipped for its size.
  */
 async function setEnds(db: Kysely<unknown>): Promise<void> {
   await db.schema

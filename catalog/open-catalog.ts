@@ -32,8 +32,8 @@ import { endedUncleanly, requireSound } from './unclean-end.js';
 export type Catalog = Kysely<Tables>;
 
 /**
- * What SQLite itself may wait of `busyTimeoutMs`, in milliseconds: its wait blocks the thread, so that no heartbeat would
- * leave. The rest is waited between such tries, while the thread does other work.
+ * What SQLite itself may wait of `busyTimeoutMs`, in milliseconds: its wait blocks the thread, so that no heartbeat
+ * would leave. The rest is waited between such tries, while the thread does other work.
  */
 const blockingMs = 20;
 
@@ -137,8 +137,9 @@ export async function emptyCatalog(): Promise<Catalog> {
 }
 
 /**
- * Leaves an empty log and an empty index of it behind, which SQLite takes away with the last connection: whoever may read the
- * catalog but not write beside it needs them to open it. They are made only where there are none, with the catalog's rights.
+ * Leaves an empty log and an empty index of it behind, which SQLite takes away with the last connection: whoever may
+ * read the catalog but not write beside it needs them to open it. They are made only where there are none, with the
+ * catalog's rights.
  */
 function leaveLog(file: string): void {
   try {
@@ -153,11 +154,15 @@ function leaveLog(file: string): void {
       }
     }
   } catch {
-    // They are there, since another has the catalog open; or the disk takes nothing, and readers need an owner's command.
+    // They are there, since another has the catalog open; or the disk takes nothing, and readers need an owner's
+    // command.
   }
 }
 
-/** Turns the log on (WAL), with which others read while one writes. A file system without shared memory refuses it silently. */
+/**
+ * Turns the log on (WAL), with which others read while one writes. A file system without shared memory refuses it
+ * silently.
+ */
 function requireLog(database: Database.Database, file: string): void {
   const mode = database.pragma('journal_mode = WAL', { simple: true }) as string;
   if (mode === 'wal') return;
@@ -242,7 +247,10 @@ export async function installationId(catalog: Catalog): Promise<string> {
   return row.value;
 }
 
-/** The short id of this installation, for people and for names at the server: the setting, or the beginning of its identity. */
+/**
+ * The short id of this installation, for people and for names at the server: the setting, or the beginning of its
+ * identity.
+ */
 export async function shortInstallationId(
   catalog: Catalog,
   settings: { TAPEFLOW_INSTALLATION?: string | undefined },

@@ -15,10 +15,10 @@ import {
 } from './open-catalog.js';
 
 /**
- * Opens the catalog for a command that only reads: it writes nothing and makes nothing, so that whoever may read its files can run
- * it, beside living workers or without any. Where there is no catalog yet it is an empty one; but a folder other than the data folder
- * may be a mount that is away. One of an older version is brought up
- * to date if this user may write to it.
+ * Opens the catalog for a command that only reads: it writes nothing and makes nothing, so that whoever may read its
+ * files can run it, beside living workers or without any. Where there is no catalog yet it is an empty one; but a
+ * folder other than the data folder may be a mount that is away. One of an older version is brought up to date if this
+ * user may write to it.
  */
 export async function openForReading(
   file: string,

@@ -39,12 +39,14 @@ export interface PutBack extends CatalogFacts {
 const nothingDone = 'Nothing was changed.';
 
 /**
- * Puts a copy in the catalog's place: checked whole, with what is known of the numbers of newer sets, and with the replaced one
- * kept beside it. What the copy takes for unfinished is given up if the catalog had come further since: its old state says
- * nothing of what is on the tapes. Killed at any instant, it leaves the old catalog, the new one, or one that nobody opens until
- * this is called again. Throws usage failures for a file that will not do, and `CatalogInUse`.
+ * Puts a copy in the catalog's place: checked whole, with what is known of the numbers of newer sets, and with the
+ * replaced one kept beside it. What the copy takes for unfinished is given up if the catalog had come further since:
+ * its old state says nothing of what is on the tapes. Killed at any instant, it leaves the old catalog, the new one, or
+ * one that nobody opens until this is called again. Throws usage failures for a file that will not do, and
+ * `CatalogInUse`.
  *
- * @param from the copy, which stays as it is. The catalog itself will do: an older one that was put there is taken then.
+ * @param from the copy, which stays as it is. The catalog itself will do: an older one that was put there is taken
+ *   then.
  * @param options `foreign`: also the catalog of another installation.
  */
 export async function putBackCatalog(

@@ -1,6 +1,9 @@
 import type { ColumnType, Generated } from 'kysely';
 
-/** States of a backup set; the last five are final. `expired`: nothing of it is on a tape any more, since that was erased. */
+/**
+ * States of a backup set; the last five are final. `expired`: nothing of it is on a tape any more, since that was
+ * erased.
+ */
 export type SetState =
   | 'scanning'
   | 'running'
@@ -21,8 +24,8 @@ export const finalSetStates: readonly SetState[] = [
 ];
 
 /**
- * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is whole in
- * `final/` and waits for the drive. `skipped`: it makes no archive, because every entry is listed as skipped.
+ * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is whole
+ * in `final/` and waits for the drive. `skipped`: it makes no archive, because every entry is listed as skipped.
  */
 export type GroupState =
   | 'open'
@@ -39,17 +42,17 @@ export type GroupState =
   | 'skipped';
 
 /**
- * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. A `lost` one
- * that has a `committed_at` was committed on a tape that is lost. `erased`: they are being deleted with everything on their
- * tape, or are already.
+ * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. A
+ * `lost` one that has a `committed_at` was committed on a tape that is lost. `erased`: they are being deleted with
+ * everything on their tape, or are already.
  */
 export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 
 /**
  * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
  * labelled it; it is read, and never written to. `lost`: a person has said that it is gone; its copies are `lost` too.
- * `erasing`: what it holds counts no more, and its new label is not written. Changed by `moveTape` alone. Whether a tape is
- * ours to write to is asked of its label, never of this.
+ * `erasing`: what it holds counts no more, and its new label is not written. Changed by `moveTape` alone. Whether a
+ * tape is ours to write to is asked of its label, never of this.
  */
 export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost' | 'erasing';
 
@@ -77,17 +80,24 @@ export interface SetsTable {
   drive: string;
   /** `full`; `incremental`, what has changed since the newest set; or `differential`, since the newest full one. */
   mode: string;
-  /** What it was asked to be: a set that finds none to build on is a full one. Null for sets of before that was remembered. */
+  /**
+   * What it was asked to be: a set that finds none to build on is a full one. Null for sets of before that was
+   * remembered.
+   */
   asked_mode: Generated<string | null>;
   /** The run of a schedule that made it. */
   made_by: Generated<string | null>;
-  /** The set that this one was compared with; null for a full one. Its archives are needed for a restore of this one. */
+  /**
+   * The set that this one was compared with; null for a full one. Its archives are needed for a restore of this one.
+   */
   base_id: string | null;
   /** 1: compressed straight on to the tape. */
   direct: number;
   /** JSON array of the pool and drive of each copy, where the set has several; see `placesOf`. */
   places: string | null;
-  /** JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs. */
+  /**
+   * JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs.
+   */
   options: string;
   /** 1 when every source was walked to its end. */
   scanned: number;
@@ -100,7 +110,10 @@ export interface SetsTable {
   erased_at: Generated<number | null>;
   /** Id of the workflow that was started for it last; null: none yet. */
   workflow_id: Generated<string | null>;
-  /** Of a set that was read from tapes: 1 when its manifests say that it writes an end mark, and the `SetEnd` of that, as JSON. */
+  /**
+   * Of a set that was read from tapes: 1 when its manifests say that it writes an end mark, and the `SetEnd` of that,
+   * as JSON.
+   */
   end_marked: Generated<number>;
   end_facts: Generated<string | null>;
 }
@@ -123,7 +136,10 @@ export interface GroupsTable {
   /** Bytes of staging that this group holds or is promised. */
   reserved: number;
   reason: string | null;
-  /** Of one that was skipped for its size: bytes that a tape must have room for to take its archive; kept when it is taken up. */
+  /**
+   * Of one that was skipped for its size: bytes that a tape must have room for to take its archive; kept when it is
+   * taken up.
+   */
   needs: Generated<number | null>;
 }
 
@@ -183,8 +199,8 @@ export interface CopiesTable {
   verified_at: number | null;
   damage: string | null;
   /**
-   * The copy's own manifest, where that is not the one that was made with the archive; a size of 0: its tape is known to hold
-   * none. Null: the archive's.
+   * The copy's own manifest, where that is not the one that was made with the archive; a size of 0: its tape is known
+   * to hold none. Null: the archive's.
    */
   manifest_size: Generated<number | null>;
   manifest_sha256: Generated<string | null>;
@@ -217,8 +233,8 @@ export interface FilesTable {
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
   /**
-   * Of an unchanged file: the set and the group whose archive holds it, at `tar_offset`; never one that is unchanged there.
-   * Null: the row's own.
+   * Of an unchanged file: the set and the group whose archive holds it, at `tar_offset`; never one that is unchanged
+   * there. Null: the row's own.
    */
   held_set: string | null;
   held_group: number | null;
@@ -262,7 +278,10 @@ export interface RetrievalsTable {
   drive: string;
   /** 1: any drive of the installation may read, whichever has the tape. */
   any_drive: Generated<number>;
-  /** JSON of what the wait for a tape in several drives has shown (`catalog/retrievals/tape-search.ts`); null before the first one. */
+  /**
+   * JSON of what the wait for a tape in several drives has shown (`catalog/retrievals/tape-search.ts`); null before the
+   * first one.
+   */
   looks: Generated<string | null>;
   /** The drive that a copy is written with; null for the others. */
   to_drive: string | null;
@@ -280,7 +299,10 @@ export interface RetrievalsTable {
   /** How often workers have taken it up by themselves since an archive of it was read, and when last. */
   taken_up: Generated<number>;
   taken_up_at: Generated<number | null>;
-  /** Which look at the target counts (`RetrievalExistingTable`); null before the first archive is read, '' when none is needed. */
+  /**
+   * Which look at the target counts (`RetrievalExistingTable`); null before the first archive is read, '' when none is
+   * needed.
+   */
   looked: Generated<string | null>;
 }
 
@@ -357,7 +379,9 @@ export interface SchedulesTable {
   /** 1: it does not run by itself. */
   paused: Generated<number>;
   created_at: number;
-  /** The last run: when it began; its set, verify or copy; where it made none its end, and what went wrong, if anything. */
+  /**
+   * The last run: when it began; its set, verify or copy; where it made none its end, and what went wrong, if anything.
+   */
   run_at: Generated<number | null>;
   run_set: Generated<string | null>;
   run_ended_at: Generated<number | null>;

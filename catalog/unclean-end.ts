@@ -3,9 +3,9 @@ import type Database from 'better-sqlite3';
 import { TapeflowFailure } from '../config/failures.js';
 
 /**
- * True when the catalog was left by processes that were killed, or by a power cut: there is a log of changes, which the last to
- * close it takes away, and nobody has the catalog open. Only Linux can tell (by its list of locks: who has the catalog open holds
- * one); elsewhere it is false, and `doctor` checks.
+ * True when the catalog was left by processes that were killed, or by a power cut: there is a log of changes, which the
+ * last to close it takes away, and nobody has the catalog open. Only Linux can tell (by its list of locks: who has the
+ * catalog open holds one); elsewhere it is false, and `doctor` checks.
  */
 export function endedUncleanly(file: string): boolean {
   if (process.platform !== 'linux') return false;

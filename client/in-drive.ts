@@ -17,7 +17,9 @@ export interface DriveStep<Result> {
   /** Who holds the drive's lock meanwhile, for others: `tape label`. */
   role: string;
   here(drive: Drive, lock: DriveLock): Promise<Result>;
-  /** The workflow that does the same in the slot of the drive's worker, with the drive's name before these arguments. */
+  /**
+   * The workflow that does the same in the slot of the drive's worker, with the drive's name before these arguments.
+   */
   workflow: string;
   args: unknown[];
   summary: string;
@@ -25,7 +27,9 @@ export interface DriveStep<Result> {
   refused: string;
 }
 
-/** Runs a step by this process if the drive is free; else by the worker of this installation that has it, in its slot. */
+/**
+ * Runs a step by this process if the drive is free; else by the worker of this installation that has it, in its slot.
+ */
 export async function inDrive<Result>(
   session: Session,
   driveName: string,
@@ -79,8 +83,8 @@ function asSentence(text: string): string {
 }
 
 /**
- * True when a drive is in use by a process that serves this installation's steps. Another command ends by itself, and a worker
- * of another data folder would never hear of the step.
+ * True when a drive is in use by a process that serves this installation's steps. Another command ends by itself, and a
+ * worker of another data folder would never hear of the step.
  */
 function isHeldByOurs({ settings }: Session, error: TapeflowFailure): boolean {
   if (error.code !== 'DriveBusy') return false;

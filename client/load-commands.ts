@@ -107,8 +107,8 @@ const files: CommandFile[] = [
 ];
 
 /**
- * Adds the command that is asked for. For the help, the version and a name that is none it adds all of them without what they
- * do: loading them takes longer than most commands.
+ * Adds the command that is asked for. For the help, the version and a name that is none it adds all of them without
+ * what they do: loading them takes longer than most commands.
  *
  * @param args what stands after `tapeflow`.
  */

@@ -55,7 +55,9 @@ function inheritJson(parent: Command): void {
   }
 }
 
-/** An empty argument, such as an unset variable of a script leaves, is never taken for the current folder or for all. */
+/**
+ * An empty argument, such as an unset variable of a script leaves, is never taken for the current folder or for all.
+ */
 function requireNoEmpty(command: Command): void {
   const isEmpty = (value: unknown) => value === '' || (Array.isArray(value) && value.includes(''));
   const option = command.options.find((known) => isEmpty(command.opts()[known.attributeName()]));

@@ -12,8 +12,8 @@ function isRunByNpm(env: NodeJS.ProcessEnv): boolean {
 }
 
 /**
- * Refuses a command whose options npm took for its own: of `npm run backup /srv --detach` it passes `/srv` only, and tells the
- * option to nobody but the environment.
+ * Refuses a command whose options npm took for its own: of `npm run backup /srv --detach` it passes `/srv` only, and
+ * tells the option to nobody but the environment.
  */
 export function requireOwnFlags(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): void {
   if (!isRunByNpm(env)) return;

@@ -22,8 +22,8 @@ import { subjectWish } from './reading-wish.js';
 import type { Session } from './session.js';
 
 /**
- * The words after `--` of `schedule add`, as the command that they name takes them; checked now, so that no night is lost to a
- * typing error.
+ * The words after `--` of `schedule add`, as the command that they name takes them; checked now, so that no night is
+ * lost to a typing error.
  */
 export async function parseScheduled(
   session: Session,

@@ -35,7 +35,9 @@ export interface Session {
   /** Tells something on stderr that is no result: a line for people, with `--json` an object with a `note`. */
   say(sentence: string): void;
   catalog(): Promise<Catalog>;
-  /** Replaces an embedded server and workers of an older version; before the catalog is brought up to date for this one. */
+  /**
+   * Replaces an embedded server and workers of an older version; before the catalog is brought up to date for this one.
+   */
   settleHost(): Promise<void>;
   close(): Promise<void>;
 }
@@ -179,7 +181,9 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
 /** Milliseconds after which a person is told why server and workers take so long to end. */
 const slowStopMs = 5000;
 
-/** Waits until server and workers have stopped. A worker that hangs in a drive takes its time, and a person is told so. */
+/**
+ * Waits until server and workers have stopped. A worker that hangs in a drive takes its time, and a person is told so.
+ */
 export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
     session.say(

@@ -24,8 +24,9 @@ const fields: readonly Field[] = [
 const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * Checks a cron expression: five fields, each a list of numbers, names (months, weekdays), ranges and steps. All of them must
- * match, the day and the weekday too, as on the server. A usage failure names the wrong field, or says that it never comes.
+ * Checks a cron expression: five fields, each a list of numbers, names (months, weekdays), ranges and steps. All of
+ * them must match, the day and the weekday too, as on the server. A usage failure names the wrong field, or says that
+ * it never comes.
  *
  * @returns the expression with single spaces between its fields.
  */
@@ -44,7 +45,10 @@ export function requireCron(text: string): string {
   return words.join(' ');
 }
 
-/** True when the minute of a time (milliseconds since 1970) is one of a cron expression that was checked, in its time zone. */
+/**
+ * True when the minute of a time (milliseconds since 1970) is one of a cron expression that was checked, in its time
+ * zone.
+ */
 export function cronMatches(cron: string, zone: string, at: number): boolean {
   const parts = new Intl.DateTimeFormat('en-US', {
     ...{ timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23' },

@@ -6,7 +6,9 @@ export type FailureKind =
   | 'transient'
   /** Will fail the same way again: it is reported, parked and never retried by itself. */
   | 'permanent'
-  /** A person has to do something (load a tape, mount a drive). The set waits for it; it is not a failure of the set. */
+  /**
+   * A person has to do something (load a tape, mount a drive). The set waits for it; it is not a failure of the set.
+   */
   | 'person'
   /** The command was used wrongly: exit code 2. */
   | 'usage';
@@ -21,8 +23,8 @@ export interface FailureOptions {
 }
 
 /**
- * A failure that tapeflow understands. Its message is one sentence that says what is wrong and where; `advice` says what
- * to do. It is printed without a stack trace, and its `code` is the `type` of the Temporal ApplicationFailure.
+ * A failure that tapeflow understands. Its message is one sentence that says what is wrong and where; `advice` says
+ * what to do. It is printed without a stack trace, and its `code` is the `type` of the Temporal ApplicationFailure.
  */
 export class TapeflowFailure extends Error {
   readonly kind: FailureKind;

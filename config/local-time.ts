@@ -6,7 +6,10 @@ export function formatTime(ms: number): string {
   return `${dayOf(date)} ${clockOf(date)}`;
 }
 
-/** The local time of the day, `14:03:07`; with its date where that is another day than that of `now`, both in milliseconds since 1970. */
+/**
+ * The local time of the day, `14:03:07`; with its date where that is another day than that of `now`, both in
+ * milliseconds since 1970.
+ */
 export function timeOfDay(ms: number, now = Date.now()): string {
   const date = new Date(ms);
   return dayOf(date) === dayOf(new Date(now)) ? clockOf(date) : formatTime(ms);

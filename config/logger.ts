@@ -44,7 +44,8 @@ function openLogFile(file: string) {
     makeReadableFile(file);
     const options = { dest: file, append: true, sync: true, maxLength: mostUnwrittenBytes };
     const stream = pino.destination(options);
-    // Without a listener, a full disk under the log would end the process. The lines are written when it has room again.
+    // Without a listener, a full disk under the log would end the process. The lines are written when it has room
+    // again.
     stream.on('error', () => undefined);
     return stream;
   } catch (error) {

@@ -47,7 +47,9 @@ function demandOf(issue: z.core.$ZodIssue): string {
   return type === undefined ? issue.message : `must be ${type}`;
 }
 
-/** The known name that was probably meant: as near as a slip or two of the fingers, whatever its case and underscores. */
+/**
+ * The known name that was probably meant: as near as a slip or two of the fingers, whatever its case and underscores.
+ */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
   const most = Math.max(2, Math.floor(name.length / 4));

@@ -104,15 +104,15 @@ export const settingsSchema = z.object({
   /** The pool that a backup asks for when `--pool` is not given. */
   TAPE_POOL: plainName.default('default'),
   /**
-   * How long sets are kept after their end, in every pool that `pools` in `tapeflow.config.json` does not name. What has
-   * expired is never erased by itself.
+   * How long sets are kept after their end, in every pool that `pools` in `tapeflow.config.json` does not name. What
+   * has expired is never erased by itself.
    */
   POOL_RETENTION: retention.default(null),
   /** Catalog, embedded server's database, cached tools, logs. */
   TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
   /**
-   * Short id of this installation in the ids and queues of a Temporal server that several share. Made from the catalog's own
-   * id when not given.
+   * Short id of this installation in the ids and queues of a Temporal server that several share. Made from the
+   * catalog's own id when not given.
    */
   TAPEFLOW_INSTALLATION: z
     .string()
@@ -121,13 +121,18 @@ export const settingsSchema = z.object({
       'must be letters, digits and dashes, at most 32 of them',
     )
     .optional(),
-  /** Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a drive. */
+  /**
+   * Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a
+   * drive.
+   */
   TAPEFLOW_LOCK_DIR: text.optional(),
   /** A group of this machine whose members may read catalog, logs and tape folders, and nothing else. */
   TAPEFLOW_SHARED_GROUP: text.optional(),
   /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
   CATALOG_URL: text.optional(),
-  /** An own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`. */
+  /**
+   * An own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`.
+   */
   TEMPORAL_ADDRESS: text.optional(),
   TEMPORAL_NAMESPACE: text.default('default'),
   /** The Temporal CLI to run as the embedded server; trusted as it is. */
@@ -149,17 +154,19 @@ export const settingsSchema = z.object({
   /** Tries of one step before its group is parked as failed. */
   RETRY_ATTEMPTS: whole(1, 1000).default(5),
   /**
-   * Seconds within which a drive answers, also while it seeks: one that is silent for longer is said to be so. Nothing is given
-   * up for it. Commands that look at a drive wait for 15 of them at most.
+   * Seconds within which a drive answers, also while it seeks: one that is silent for longer is said to be so. Nothing
+   * is given up for it. Commands that look at a drive wait for 15 of them at most.
    */
   DRIVE_ANSWER_SECONDS: seconds.default(60),
-  /** Written bytes after which the tape's index is synced; half of the staging budget, or a whole drain, when not given. */
+  /**
+   * Written bytes after which the tape's index is synced; half of the staging budget, or a whole drain, when not given.
+   */
   TAPE_SYNC_BYTES: size.optional(),
   /** Age of the oldest written archive after which the tape's index is synced. */
   TAPE_SYNC_SECONDS: seconds.default(300),
   /**
-   * Bytes of staged archives that gather before the drive begins; then it writes all of them in one go, so that it streams
-   * instead of stopping and starting. 0: each is written as soon as it is there.
+   * Bytes of staged archives that gather before the drive begins; then it writes all of them in one go, so that it
+   * streams instead of stopping and starting. 0: each is written as soon as it is there.
    */
   TAPE_DRAIN_AT: sizeFrom(0).default(0),
   /**
@@ -228,8 +235,8 @@ const ownVariables = new Set([
 ]);
 
 /**
- * Default of the lock folder: one for every data folder of this user on this machine, whatever the environment says, and one
- * that only this user can write to. `uid` is undefined on Windows.
+ * Default of the lock folder: one for every data folder of this user on this machine, whatever the environment says,
+ * and one that only this user can write to. `uid` is undefined on Windows.
  */
 export function defaultLockDir(
   platform: NodeJS.Platform,
@@ -238,7 +245,8 @@ export function defaultLockDir(
 ): string {
   if (platform === 'win32')
     return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
-  // Nobody but root can take that place. The system's temporary folder is sticky: what another user puts there is refused.
+  // Nobody but root can take that place. The system's temporary folder is sticky: what another user puts there is
+  // refused.
   if (platform === 'linux' && uid === 0) return '/run/tapeflow-locks';
   return `/tmp/tapeflow-locks-${uid}`;
 }

@@ -18,7 +18,10 @@ export interface SharedGroup {
   gid: number;
 }
 
-/** Rights of what that group may read. What is made in such a folder is the group's too: SQLite makes files there by itself. */
+/**
+ * Rights of what that group may read. What is made in such a folder is the group's too: SQLite makes files there by
+ * itself.
+ */
 export const sharedModes = { folder: 0o2750, file: 0o640 };
 /** Rights of everything else, and of everything where no group is set. */
 const privateModes = { folder: 0o700, file: 0o600 };
@@ -88,8 +91,9 @@ export function isMember({ gid }: SharedGroup): boolean {
 }
 
 /**
- * Lets the group read what was just made for its user alone; does nothing where none is set. A file system that knows no groups
- * leaves it private, which `doctor` names. First the group, then the rights: nobody else's group reads it in between.
+ * Lets the group read what was just made for its user alone; does nothing where none is set. A file system that knows
+ * no groups leaves it private, which `doctor` names. First the group, then the rights: nobody else's group reads it in
+ * between.
  */
 export function letGroupRead(fd: number, kind: Kind = 'file'): void {
   if (shared === undefined) return;
@@ -161,7 +165,10 @@ export function makeReadableFile(file: string): void {
   }
 }
 
-/** Makes a folder in one of ours, where it is missing, and takes from others what rights they have there: no group is let in. */
+/**
+ * Makes a folder in one of ours, where it is missing, and takes from others what rights they have there: no group is
+ * let in.
+ */
 export function makePrivateFolder(folder: string): void {
   makeReadableFolders(path.dirname(folder));
   mkdirSync(folder, { recursive: true, mode: privateModes.folder });

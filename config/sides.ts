@@ -4,8 +4,8 @@ import { systemErrorCode } from './failures.js';
 export type Side = 'source' | 'staging' | 'tape' | 'target' | 'catalog';
 
 /**
- * An error of the system with its side, thrown by the call that met it: which side it is can be told nowhere else, since
- * the codes are the same. Keeps `code` and `path` of what the system said.
+ * An error of the system with its side, thrown by the call that met it: which side it is can be told nowhere else,
+ * since the codes are the same. Keeps `code` and `path` of what the system said.
  */
 export class SideError extends Error {
   readonly code: string;

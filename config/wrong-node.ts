@@ -2,8 +2,8 @@ import { TapeflowFailure, systemErrorCode } from './failures.js';
 import { projectDir } from './project-dir.js';
 
 /**
- * The sentence for a package that was compiled for another Node, as after an update of the system; undefined for any other
- * error.
+ * The sentence for a package that was compiled for another Node, as after an update of the system; undefined for any
+ * other error.
  */
 export function wrongNode(error: unknown): TapeflowFailure | undefined {
   if (systemErrorCode(error) !== 'ERR_DLOPEN_FAILED' || !(error instanceof Error)) return undefined;

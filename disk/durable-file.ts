@@ -11,7 +11,8 @@ import { SideError, onSide, sided, type Side } from '../config/sides.js';
 const chunkBytes = 8 * 1024 * 1024;
 
 /**
- * Makes the names in a folder survive a power cut. Windows has no call for it: there NTFS's own journal keeps the order.
+ * Makes the names in a folder survive a power cut. Windows has no call for it: there NTFS's own journal keeps the
+ * order.
  */
 export async function fsyncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
@@ -83,8 +84,8 @@ export function partsOf(folder: string, ...names: readonly string[]): string[] {
 }
 
 /**
- * Names in a folder that are wanted, and no folders; none when it is not there. Types are looked up for those alone: a set's
- * folder on a tape holds thousands of others.
+ * Names in a folder that are wanted, and no folders; none when it is not there. Types are looked up for those alone: a
+ * set's folder on a tape holds thousands of others.
  */
 function filesIn(folder: string, isWanted: (name: string) => boolean): string[] {
   try {
@@ -99,7 +100,9 @@ function filesIn(folder: string, isWanted: (name: string) => boolean): string[] 
   }
 }
 
-/** Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder. */
+/**
+ * Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder.
+ */
 export function removeAllSync(folder: string, names: readonly string[]): void {
   const isWanted = (found: string) => names.some((name) => found === name || isPartOf(found, name));
   for (const found of filesIn(folder, isWanted)) rmSync(path.join(folder, found), { force: true });
@@ -115,7 +118,9 @@ export async function removeEmptyFolder(folder: string): Promise<void> {
   }
 }
 
-/** What a copy reads cannot be read to its end: its medium fails, not the target's. The message is a part of a sentence. */
+/**
+ * What a copy reads cannot be read to its end: its medium fails, not the target's. The message is a part of a sentence.
+ */
 export class UnreadableSource extends SideError {
   constructor(side: Side, path: string, cause: unknown) {
     const message = `${side === 'staging' ? 'the staged ' : ''}${path} cannot be read: ${describeError(cause)}`;
@@ -141,9 +146,10 @@ export interface CopyResult {
 }
 
 /**
- * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy. A short
- * write is continued, and what cannot be read is read again. A target that was written to is left behind when it fails: its
- * caller knows what to do with it. Every error of the system has its side; `UnreadableSource` when the medium of `from` fails.
+ * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy. A
+ * short write is continued, and what cannot be read is read again. A target that was written to is left behind when it
+ * fails: its caller knows what to do with it. Every error of the system has its side; `UnreadableSource` when the
+ * medium of `from` fails.
  */
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   const { from, to, sides } = options;

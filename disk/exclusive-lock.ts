@@ -119,8 +119,8 @@ function whyNot(code: string): string {
 }
 
 /**
- * Makes a lock's file when there is none, and says why one that is there is not ours to use. It is never opened when it is
- * there: closing it would drop the lock that another connection of this process may hold.
+ * Makes a lock's file when there is none, and says why one that is there is not ours to use. It is never opened when it
+ * is there: closing it would drop the lock that another connection of this process may hold.
  */
 function prepareFile(file: string): string | undefined {
   const there = lstatSync(file, { throwIfNoEntry: false });

@@ -7,9 +7,9 @@ import { systemLocksOn } from './system-locks.js';
 const docs = 'see "Sharing a machine or a drive" in docs/operations.md';
 
 /**
- * Makes the folder of the drives' locks, for its user alone, and looks whether it is safe: whoever can write there could put
- * a link in the place of a lock. Safe is a true folder that only this user (or root) can write to, or that a group of this
- * process can, which is how users share a drive. Throws `LockFolderUnsafe` or `LockUnusable`.
+ * Makes the folder of the drives' locks, for its user alone, and looks whether it is safe: whoever can write there
+ * could put a link in the place of a lock. Safe is a true folder that only this user (or root) can write to, or that a
+ * group of this process can, which is how users share a drive. Throws `LockFolderUnsafe` or `LockUnusable`.
  */
 export function requireLockFolder(folder: string): void {
   try {
@@ -61,9 +61,9 @@ function unusable(folder: string, error: unknown): TapeflowFailure {
 const folderBefore = '/tmp/tapeflow-locks';
 
 /**
- * The process of a version before this one that holds a lock in the old folder; undefined when none does. The file is never
- * opened: the system's own list of locks tells. Only a process of this user or of root counts, since anybody could put a
- * locked file there.
+ * The process of a version before this one that holds a lock in the old folder; undefined when none does. The file is
+ * never opened: the system's own list of locks tells. Only a process of this user or of root counts, since anybody
+ * could put a locked file there.
  *
  * @param name of the lock's file.
  */

@@ -31,8 +31,8 @@ export function ownFolders(settings: Places): OwnFolder[] {
 }
 
 /**
- * By what the system calls a folder or file: what of ours it is (`ownEntry`). So it is known through a bind mount or a link
- * too. The catalog and the log are among them, wherever they are.
+ * By what the system calls a folder or file: what of ours it is (`ownEntry`). So it is known through a bind mount or a
+ * link too. The catalog and the log are among them, wherever they are.
  */
 export function ownEntries(
   settings: Places & Pick<Settings, 'CATALOG_URL' | 'LOG_FILE'>,
@@ -53,7 +53,10 @@ export function ownEntry(ids: Record<string, string>, { dev, ino }: Looked): str
   return ids[entryId({ dev, ino })] ?? ids[onDevice(dev)];
 }
 
-/** The folder of ours that a path is or lies in, whatever leads there; undefined when there is none. The path need not exist. */
+/**
+ * The folder of ours that a path is or lies in, whatever leads there; undefined when there is none. The path need not
+ * exist.
+ */
 export function ownFolderAround(settings: Places, given: string): OwnFolder | undefined {
   const folders = ownFolders(settings);
   const above = [...pathAndAbove(truePath(given))];
@@ -109,8 +112,8 @@ function lookAt(at: string): Looked | undefined {
 }
 
 /**
- * Everything of what is mounted by a file system in user space, as LTFS is, at a folder; undefined when nothing is. The system's
- * list is read, since one that hangs answers no look at the folder itself.
+ * Everything of what is mounted by a file system in user space, as LTFS is, at a folder; undefined when nothing is. The
+ * system's list is read, since one that hangs answers no look at the folder itself.
  */
 function mountId(folder: string): string | undefined {
   if (process.platform !== 'linux') return undefined;

@@ -3,7 +3,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Makes the system forget what it holds of a file, so that the next read comes from the medium (GNU dd's `nocache`). */
+/**
+ * Makes the system forget what it holds of a file, so that the next read comes from the medium (GNU dd's `nocache`).
+ */
 export async function dropFromCache(file: string): Promise<void> {
   if (process.platform !== 'linux') return;
   await run('dd', [`if=${file}`, 'iflag=nocache', 'count=0']).catch(() => undefined);

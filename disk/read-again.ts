@@ -16,7 +16,9 @@ export interface ReadAgain {
   holes: Hole[];
 }
 
-/** What a system says of bytes that a medium does not give back; whatever else it says concerns more than these bytes. */
+/**
+ * What a system says of bytes that a medium does not give back; whatever else it says concerns more than these bytes.
+ */
 const ofTheMedium = new Set(['EIO', 'ENODATA', 'EREMOTEIO', 'EILSEQ', 'EBADMSG', 'EUCLEAN']);
 /** Times that the same read is tried again before it is cut into smaller ones. */
 const sameAgain = 2;
@@ -33,8 +35,9 @@ export function isOfTheMedium(error: unknown): boolean {
 }
 
 /**
- * Reads some bytes, and again what could not be read: the same once more, then in ever smaller parts, down to 4 KiB, so that
- * what is lost in the end is the hole in the medium and nothing around it. Throws errors that concern more than these bytes.
+ * Reads some bytes, and again what could not be read: the same once more, then in ever smaller parts, down to 4 KiB, so
+ * that what is lost in the end is the hole in the medium and nothing around it. Throws errors that concern more than
+ * these bytes.
  *
  * @param tear stop at the first hole: the bytes are of no use unless all are there.
  */
@@ -56,7 +59,9 @@ export async function readAgain(
   return readParts(read, into, position, tear);
 }
 
-/** Level by level, the halves of what failed: so the edges of every hole are found before any of them is found exactly. */
+/**
+ * Level by level, the halves of what failed: so the edges of every hole are found before any of them is found exactly.
+ */
 async function readParts(read: ReadAt, into: Buffer, position: number, tear: boolean): Promise<ReadAgain> {
   const holes: Hole[] = [];
   let end = into.length;

@@ -7,8 +7,8 @@ export interface SystemLock {
 }
 
 /**
- * Processes that hold a lock on a file, which is not opened for it; none where the system tells nothing (only Linux does), or
- * when they have just ended.
+ * Processes that hold a lock on a file, which is not opened for it; none where the system tells nothing (only Linux
+ * does), or when they have just ended.
  */
 export function systemLocksOn({ dev, ino }: { dev: bigint; ino: bigint }): SystemLock[] {
   if (process.platform !== 'linux') return [];

@@ -6,9 +6,10 @@ import { isAtLeast } from './obtain-cli.js';
 import { joinHost, stopHost, takeLease } from './lease.js';
 
 /**
- * Replaces server and workers that an older version of the program has left running: they would go on with the old program on
- * a catalog that this one brings up to date, and would not serve what it starts. They end in order; the sets under way go on
- * with the new ones. Does nothing where none run, or those of this version do. Throws `HostNewer` for those of a newer one.
+ * Replaces server and workers that an older version of the program has left running: they would go on with the old
+ * program on a catalog that this one brings up to date, and would not serve what it starts. They end in order; the sets
+ * under way go on with the new ones. Does nothing where none run, or those of this version do. Throws `HostNewer` for
+ * those of a newer one.
  */
 export async function replaceFormerHost(settings: Settings, say: (sentence: string) => void): Promise<void> {
   // A lease, let go at once, would end a host whose own command has not taken its lease yet.

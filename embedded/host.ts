@@ -26,7 +26,9 @@ const mostRestartMs = 10_000;
 const mostFirstStarts = 3;
 /** Milliseconds that workers have for their shutdown before they are killed. */
 const stopTimeoutMs = 25_000;
-/** Milliseconds for a killed worker to be gone: the system keeps one that is in a call of a drive which does not answer. */
+/**
+ * Milliseconds for a killed worker to be gone: the system keeps one that is in a call of a drive which does not answer.
+ */
 const killedMs = 3000;
 /** Milliseconds for the command that started a host to take its lease; it may have been killed meanwhile. */
 const firstClientMs = 30_000;

@@ -23,9 +23,9 @@ const startTimeoutMs = 60_000;
 
 /**
  * Flags of the dev server. WAL and NORMAL: 26 → 10 ms of CPU for each group, and it survives kill -9 (measured). One
- * partition: the only way in which priorities are strict. Polls of its transfer queue: by default 20 in a second, so that
- * each task of a workflow or an activity waited up to 50 ms, and the drive twice that between two archives (measured); it
- * polls when there is something only. News: no call to the outside.
+ * partition: the only way in which priorities are strict. Polls of its transfer queue: by default 20 in a second, so
+ * that each task of a workflow or an activity waited up to 50 ms, and the drive twice that between two archives
+ * (measured); it polls when there is something only. News: no call to the outside.
  */
 function serverArguments(database: string, ports: ServerPorts): string[] {
   const attributes = [
@@ -60,7 +60,9 @@ export function serverAddress(ports: ServerPorts): string {
   return `127.0.0.1:${ports.server}`;
 }
 
-/** Free ports on 127.0.0.1; those of the last time when they are still free, so that bookmarks of the UI keep working. */
+/**
+ * Free ports on 127.0.0.1; those of the last time when they are still free, so that bookmarks of the UI keep working.
+ */
 export async function choosePorts(dataDir: string): Promise<ServerPorts> {
   const file = path.join(dataDir, 'temporal', 'ports.json');
   let ports: ServerPorts | undefined;

@@ -10,9 +10,9 @@ export const formatEndings: Record<ArchiveFormat, string> = {
 };
 
 /**
- * Uncompressed bytes of an archive's blocks, all but the last: each is a gzip member (RFC 1952, 2.2) or a zstd frame (RFC 8878,
- * 3.1) of its own, so that a reader can begin at any. Blocks of 1 MiB cost zstd 4 % of size, those of 4 MiB half a per cent;
- * gzip looks back 32 KiB, so that it loses nothing.
+ * Uncompressed bytes of an archive's blocks, all but the last: each is a gzip member (RFC 1952, 2.2) or a zstd frame
+ * (RFC 8878, 3.1) of its own, so that a reader can begin at any. Blocks of 1 MiB cost zstd 4 % of size, those of 4 MiB
+ * half a per cent; gzip looks back 32 KiB, so that it loses nothing.
  */
 export const formatBlockBytes: Record<ArchiveFormat, number> = {
   gzip: 1024 * 1024,
@@ -25,7 +25,9 @@ export function formatOf(name: string): ArchiveFormat | undefined {
   return archiveFormats.find((format) => name.endsWith(formatEndings[format]));
 }
 
-/** Whose code compresses and decompresses. `auto`: the native part's where it was built, else Node's; `zlib`: Node's. */
+/**
+ * Whose code compresses and decompresses. `auto`: the native part's where it was built, else Node's; `zlib`: Node's.
+ */
 export type CodecChoice = 'auto' | 'zlib';
 
 /** This program cannot read or write the format here; the message is a sentence without its end. */

@@ -34,8 +34,8 @@ export function exactText(byteString: string): string | undefined {
 
 /**
  * A name for people, on one line and without an effect on a terminal; no two names look the same. UTF-8 where the name
- * is valid, else every byte above ASCII as `\xHH`. What a terminal would obey or hide is escaped byte by byte too, a new
- * line as `\n`, a backslash as `\\`. `fromShown` is the inverse.
+ * is valid, else every byte above ASCII as `\xHH`. What a terminal would obey or hide is escaped byte by byte too, a
+ * new line as `\n`, a backslash as `\\`. `fromShown` is the inverse.
  */
 export function toText(byteString: string): string {
   const text = exactText(byteString);

@@ -1,7 +1,10 @@
 import type { BigIntStats } from 'node:fs';
 import { splitTime } from './file-time.js';
 
-/** What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not exact. */
+/**
+ * What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not
+ * exact.
+ */
 export interface EntryStats {
   size: number;
   mtimeS: number;

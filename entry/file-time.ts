@@ -2,8 +2,8 @@
 const mostSeconds = 8_640_000_000_000;
 
 /**
- * A file's time as seconds, rounded down also before 1970, and the nanoseconds above them. A time beyond what a date can
- * hold becomes the last that it can, so that no later step has to think of it.
+ * A file's time as seconds, rounded down also before 1970, and the nanoseconds above them. A time beyond what a date
+ * can hold becomes the last that it can, so that no later step has to think of it.
  */
 export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
   const whole = timeNs / 1_000_000_000n;

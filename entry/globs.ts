@@ -20,9 +20,9 @@ export function globFault(glob: string): { fault: string; advice: string } | und
 }
 
 /**
- * Tells whether a member name, or a folder above it, matches one of some gitignore-style globs, which are anchored at the
- * root of the file system. Globs are text; in a name that is no UTF-8 each wrong byte counts as one odd character, which
- * only wildcards match.
+ * Tells whether a member name, or a folder above it, matches one of some gitignore-style globs, which are anchored at
+ * the root of the file system. Globs are text; in a name that is no UTF-8 each wrong byte counts as one odd character,
+ * which only wildcards match.
  */
 export function globFilter(globs: readonly string[]): (name: string) => boolean {
   if (globs.length === 0) return () => false;

@@ -44,7 +44,9 @@ export interface ManifestEnd {
 export interface ManifestFacts {
   header: ManifestHeader;
   end: ManifestEnd;
-  /** Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once. */
+  /**
+   * Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once.
+   */
   entries: number;
   /** The first and the last name of them all, in bytewise order. */
   first: string;

@@ -1,6 +1,7 @@
 /**
- * When an inode was changed last, as the scan saw it: seconds since 1970, rounded down, and the nanoseconds on top. By it the
- * next set knows what has changed, also after the catalog was lost; no restore brings it back. Undefined: not known.
+ * When an inode was changed last, as the scan saw it: seconds since 1970, rounded down, and the nanoseconds on top. By
+ * it the next set knows what has changed, also after the catalog was lost; no restore brings it back. Undefined: not
+ * known.
  */
 export type InodeTime = readonly [number, number];
 
@@ -27,8 +28,9 @@ export interface PlannedMember {
 }
 
 /**
- * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the size it had when it was opened. `changed`: other times after the read than
- * before. `padded`: it shrank or broke off while it was read, and zeros stand for the rest.
+ * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the
+ * size it had when it was opened. `changed`: other times after the read than before. `padded`: it shrank or broke off
+ * while it was read, and zeros stand for the rest.
  */
 export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded';
 
@@ -60,7 +62,9 @@ export interface PackedMember {
   flags: MemberFlag[];
 }
 
-/** A file that an earlier archive holds as it is: listed, so that the tree of this time is known, and not stored again. */
+/**
+ * A file that an earlier archive holds as it is: listed, so that the tree of this time is known, and not stored again.
+ */
 export interface KeptMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;

@@ -9,31 +9,32 @@ export interface Addon {
   /** Bytes that the output of `gzip` must have room for. */
   outputBytes(inputBytes: number): number;
   /**
-   * Makes one gzip member on libuv's pool, at a level of libdeflate's, 0 to 12; resolves to its bytes in `output`. Neither
-   * array may be touched until it settles. Throws for a wrong level or size.
+   * Makes one gzip member on libuv's pool, at a level of libdeflate's, 0 to 12; resolves to its bytes in `output`.
+   * Neither array may be touched until it settles. Throws for a wrong level or size.
    */
   gzip(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
   /**
-   * Takes an input apart that is one gzip member and nothing else, of at most twice `MOST_BYTES`, and checks its checksum;
-   * resolves to its bytes in `output`, which may be just as large as they are. Rejects when it is damaged or larger.
+   * Takes an input apart that is one gzip member and nothing else, of at most twice `MOST_BYTES`, and checks its
+   * checksum; resolves to its bytes in `output`, which may be just as large as they are. Rejects when it is damaged or
+   * larger.
    */
   gunzip(input: Uint8Array, output: Uint8Array): Promise<number>;
   /**
-   * One zstd frame with its content's size and checksum, at a level of 1 to 19; resolves to its bytes in `output`, which must
-   * have room for 1/128 more than the input and 1 KiB. Neither array may be touched until it settles.
+   * One zstd frame with its content's size and checksum, at a level of 1 to 19; resolves to its bytes in `output`,
+   * which must have room for 1/128 more than the input and 1 KiB. Neither array may be touched until it settles.
    */
   zstdCompress(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
   /** Takes one frame apart and checks it; resolves to its bytes in `output`. Rejects when it is damaged or larger. */
   zstdDecompress(input: Uint8Array, output: Uint8Array): Promise<number>;
   ZstdStream: new () => ZstdStream;
   /**
-   * Sets access and modification time of an open file, or, where `fd` is -1, of what has the path: itself, and not what a link
-   * leads to. False when the system refuses. Not on Windows.
+   * Sets access and modification time of an open file, or, where `fd` is -1, of what has the path: itself, and not what
+   * a link leads to. False when the system refuses. Not on Windows.
    */
   setTimes?: (fd: number, path: Uint8Array, seconds: number, nanoseconds: number) => boolean;
   /**
-   * Locks an open file or folder until it is closed: 0 when this open file has the lock now, 1 when another one has it, -1 when
-   * there is no such lock here. Not on Windows.
+   * Locks an open file or folder until it is closed: 0 when this open file has the lock now, 1 when another one has it,
+   * -1 when there is no such lock here. Not on Windows.
    */
   lockOpenFile?: (fd: number) => number;
 }

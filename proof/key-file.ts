@@ -25,8 +25,8 @@ export function keyFile(dataDir: string): string {
 /**
  * The key of the installation in a data folder, in hexadecimal digits. It is made where there is none.
  *
- * Throws `KeyExposed` when others may read the file, `KeyDamaged` when it holds something else, `NoKey` when it can neither be
- * read nor made.
+ * Throws `KeyExposed` when others may read the file, `KeyDamaged` when it holds something else, `NoKey` when it can
+ * neither be read nor made.
  */
 export function messageKey(dataDir: string): string {
   const known = readKey(dataDir);
@@ -85,7 +85,9 @@ export function readKey(dataDir: string): string | undefined {
   return text;
 }
 
-/** Writes a key under a name of its own first: whoever finds the key's file finds all of it, and only one is ever there. */
+/**
+ * Writes a key under a name of its own first: whoever finds the key's file finds all of it, and only one is ever there.
+ */
 function makeKey(dataDir: string): void {
   makeReadableFolders(dataDir);
   const part = `${keyFile(dataDir)}.${process.pid}-${randomBytes(4).toString('hex')}.part`;

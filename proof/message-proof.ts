@@ -7,7 +7,10 @@ export const noProof = 'NoProof';
 
 /** What is proven, each bound to the place where it counts, so that it can be used nowhere else. */
 export interface Provable {
-  /** The start of a workflow by a command. It counts once: `once` is claimed in the catalog. `at`: milliseconds since 1970. */
+  /**
+   * The start of a workflow by a command. It counts once: `once` is claimed in the catalog. `at`: milliseconds since
+   * 1970.
+   */
   command: { workflowId: string; workflowType: string; taskQueue: string; at: number; once: string };
   /** A run of a schedule; the server puts the time that it is due behind the id. */
   schedule: { workflowId: string; workflowType: string; taskQueue: string };
@@ -92,7 +95,10 @@ function base64url(bytes: Uint8Array): string {
   return text;
 }
 
-/** What stands in the header: the kind of the proof, what makes it count once where that is not known otherwise, and the proof. */
+/**
+ * What stands in the header: the kind of the proof, what makes it count once where that is not known otherwise, and the
+ * proof.
+ */
 export interface ProofHeader {
   kind: keyof Provable;
   proof: string;

@@ -1,9 +1,11 @@
 /**
- * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain JavaScript: workflow code is replayed in a sandbox that has no crypto. A
- * test holds them to Node's.
+ * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain JavaScript: workflow code is replayed in a sandbox that has no
+ * crypto. A test holds them to Node's.
  */
 
-/** The first 32 bits of the fractions of the cube roots of the first 64 primes, and of the square roots of the first 8. */
+/**
+ * The first 32 bits of the fractions of the cube roots of the first 64 primes, and of the square roots of the first 8.
+ */
 const rounds = new Uint32Array(64);
 const beginning = new Uint32Array(8);
 {

@@ -1,6 +1,6 @@
-// Builds the native part (native/, a Rust crate) to node_modules/.tapeflow/native.node, where cargo is. Nothing depends on it, so
-// a failure is only noted. Plain Node; cargo fetches the crates of native/Cargo.lock. `--built FILE`: the library that a cargo
-// elsewhere has made already.
+// Builds the native part (native/, a Rust crate) to node_modules/.tapeflow/native.node, where cargo is. Nothing depends
+// on it, so a failure is only noted. Plain Node; cargo fetches the crates of native/Cargo.lock. `--built FILE`: the
+// library that a cargo elsewhere has made already.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {

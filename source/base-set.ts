@@ -11,8 +11,8 @@ import type { WalkedEntry } from './walk.js';
 const pageSize = 2000;
 
 /**
- * Seconds before the base began within which a change makes a file doubtful: it may have changed again, in the same tick of
- * its file system's clock, after the base had read it. Two, since that is the coarsest clock there is (FAT).
+ * Seconds before the base began within which a change makes a file doubtful: it may have changed again, in the same
+ * tick of its file system's clock, after the base had read it. Two, since that is the coarsest clock there is (FAT).
  */
 const doubtfulSeconds = 2;
 
@@ -46,9 +46,9 @@ export class BaseSet {
   }
 
   /**
-   * Where the content of an entry is, when that is a file and the same as in the base: by its path, size, times of content
-   * and inode, and inode number. Not by the device, whose number changes when some file systems are mounted again.
-   * Entries must come in the order of their names; one that does not counts as changed.
+   * Where the content of an entry is, when that is a file and the same as in the base: by its path, size, times of
+   * content and inode, and inode number. Not by the device, whose number changes when some file systems are mounted
+   * again. Entries must come in the order of their names; one that does not counts as changed.
    */
   async held({ name, type, stats, skipped }: WalkedEntry): Promise<Held | undefined> {
     if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
@@ -84,7 +84,9 @@ export class BaseSet {
     return undefined;
   }
 
-  /** An archive that is on no tape any more, or that a verify has found damaged, holds nothing that could be counted on. */
+  /**
+   * An archive that is on no tape any more, or that a verify has found damaged, holds nothing that could be counted on.
+   */
   private async isOnTape(setId: string, group: number): Promise<boolean> {
     const key = `${setId} ${group}`;
     let known = this.holders.get(key);

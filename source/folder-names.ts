@@ -6,11 +6,12 @@ const defaultRun = 20_000;
 const separator = 0;
 
 /**
- * The names in a folder, as byte strings in bytewise order. It is listed at once, so that all is of one moment; but what
- * stays in memory of a folder with a million entries is the bytes of their names, a fifth of what strings would take.
+ * The names in a folder, as byte strings in bytewise order. It is listed at once, so that all is of one moment; but
+ * what stays in memory of a folder with a million entries is the bytes of their names, a fifth of what strings would
+ * take.
  *
- * `opendirSync`, which reads piece by piece, is of no use: where a file system does not tell types (NFS, some of FUSE) it
- * looks at every entry, and fails for the whole folder when one has gone.
+ * `opendirSync`, which reads piece by piece, is of no use: where a file system does not tell types (NFS, some of FUSE)
+ * it looks at every entry, and fails for the whole folder when one has gone.
  *
  * @throws the system's error when the folder cannot be listed.
  */

@@ -20,7 +20,9 @@ export interface PlanLimits {
   tapeBytes: number;
 }
 
-/** Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB. */
+/**
+ * Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB.
+ */
 const batchRows = 4000;
 
 /**
@@ -74,8 +76,8 @@ export class GroupPlanner {
   }
 
   /**
-   * Adds one entry; writes a batch when one is full. Gives a promise only when it has to be waited for, since most entries
-   * need not be, and waiting for a million is a part of the scan's time.
+   * Adds one entry; writes a batch when one is full. Gives a promise only when it has to be waited for, since most
+   * entries need not be, and waiting for a million is a part of the scan's time.
    */
   add(entry: WalkedEntry): Promise<void> | undefined {
     const { type, stats, skipped } = entry;

@@ -7,8 +7,8 @@ import type { Settings } from '../config/settings.js';
 import { globFilter } from '../entry/globs.js';
 
 /**
- * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of them: such a set would complete
- * with nothing in it.
+ * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of
+ * them: such a set would complete with nothing in it.
  */
 export async function requireSources(
   settings: Settings,

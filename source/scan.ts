@@ -29,8 +29,8 @@ export interface ScanMessage {
 }
 
 /**
- * Walks the sources of a set into the catalog, in a thread of its own, because walking is synchronous work. Goes on where
- * an earlier scan stopped.
+ * Walks the sources of a set into the catalog, in a thread of its own, because walking is synchronous work. Goes on
+ * where an earlier scan stopped.
  *
  * @param signal ends the scan after its current batch; what it has found is kept.
  * @returns true when every source was walked to its end.
@@ -46,8 +46,8 @@ export function scanInThread(
   signal.addEventListener('abort', stop);
   const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
     workerData: { ...job, stopFlag },
-    // Most of what the walk makes is garbage soon: a small young generation keeps it from piling up, and an old one below
-    // 1 GB grows in small steps.
+    // Most of what the walk makes is garbage soon: a small young generation keeps it from piling up, and an old one
+    // below 1 GB grows in small steps.
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1000 },
   });
   return new Promise<boolean>((resolve, reject) => {

@@ -64,8 +64,8 @@ interface Walker extends WalkOptions {
 }
 
 /**
- * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a folder
- * `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
+ * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a
+ * folder `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
 function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
@@ -139,8 +139,8 @@ function whyLeftOut(
 }
 
 /**
- * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since it
- * was looked at; so it is looked at again.
+ * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since
+ * it was looked at; so it is looked at again.
  */
 function namesIn(where: Buffer): Iterable<string> | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;

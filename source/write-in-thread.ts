@@ -17,8 +17,8 @@ const mostWaiting = 1;
 const defaultRowsAlone = 20_000;
 
 /**
- * Writes the batches of a large scan in a thread of their own, since SQLite's part of it is as long as the walk's. The arrays of a
- * batch go there and come back without a copy.
+ * Writes the batches of a large scan in a thread of their own, since SQLite's part of it is as long as the walk's. The
+ * arrays of a batch go there and come back without a copy.
  */
 export class ThreadWriter implements BatchWriter {
   private worker: Worker | undefined;

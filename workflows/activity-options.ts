@@ -93,7 +93,8 @@ export function activityOptions(
     },
     /**
      * Stage 4, syncs, and direct compressions: the drive's own queue. No scheduleToStart limit, since waiting is normal
-     * there. A retry comes no sooner than a cut-off attempt can go on writing (measured: 5 s past its heartbeat timeout).
+     * there. A retry comes no sooner than a cut-off attempt can go on writing (measured: 5 s past its heartbeat
+     * timeout).
      */
     drive: {
       taskQueue: queues.drive(drive),
@@ -102,7 +103,9 @@ export function activityOptions(
       retry: { ...retry, initialInterval: options.tapeRetrySeconds * 1000, maximumInterval: 5 * 60_000 },
       ...waitsForItsEnd,
     },
-    /** What a retrieval asks of the drive's host besides: short catalog steps, and the end of a restore. Tried for ever. */
+    /**
+     * What a retrieval asks of the drive's host besides: short catalog steps, and the end of a restore. Tried for ever.
+     */
     host: {
       taskQueue: queues.driveHost(drive),
       startToCloseTimeout: '1 day',

@@ -6,13 +6,16 @@ const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
 
 /**
- * The pauses of a loop that waits for a condition and then tries again. What is waited for may be there by all that can be
- * asked, and the step fail all the same, as at a quota: without pauses such a loop would fill the history at full speed.
+ * The pauses of a loop that waits for a condition and then tries again. What is waited for may be there by all that can
+ * be asked, and the step fail all the same, as at a quota: without pauses such a loop would fill the history at full
+ * speed.
  */
 export class BackOff {
   private turns = 0;
 
-  /** Before a turn of the loop: the first one comes at once, the others after 1 s, 2 s, 4 s and so on, up to a minute. */
+  /**
+   * Before a turn of the loop: the first one comes at once, the others after 1 s, 2 s, 4 s and so on, up to a minute.
+   */
   async pause(why: string): Promise<void> {
     const turn = this.turns;
     this.turns += 1;
@@ -29,8 +32,8 @@ export class BackOff {
 }
 
 /**
- * Events after which a run leaves the rest to a next one, with an empty history. The server suggests it at 4,096, and ends a
- * workflow at 51,200; until the window of a set is drained each of its groups adds up to 16.
+ * Events after which a run leaves the rest to a next one, with an empty history. The server suggests it at 4,096, and
+ * ends a workflow at 51,200; until the window of a set is drained each of its groups adds up to 16.
  */
 const eventsPerRun = 3000;
 

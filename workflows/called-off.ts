@@ -1,7 +1,8 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 
 /**
- * Waits for something until it is there, or until it is called off: then the wait is cancelled, and has ended when this returns.
+ * Waits for something until it is there, or until it is called off: then the wait is cancelled, and has ended when this
+ * returns.
  *
  * @returns what the wait brings; undefined when it was called off before that.
  */

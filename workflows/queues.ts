@@ -11,7 +11,8 @@ export interface Queues {
 }
 
 /**
- * The queues of an installation, by its short id. That has no dot, so no two queues share a name whatever drives are called.
+ * The queues of an installation, by its short id. That has no dot, so no two queues share a name whatever drives are
+ * called.
  */
 export function queuesOf(installation: string): Queues {
   const prefix = `tapeflow-${installation}.`;

@@ -1,6 +1,7 @@
 /**
- * Most bytes of texts that the server keeps with a workflow or a step; it refuses what is longer, and then the whole start or
- * workflow task with it. Ours are below the server's defaults (400, 20,000 and 2,048), as JSON, in which they are sent.
+ * Most bytes of texts that the server keeps with a workflow or a step; it refuses what is longer, and then the whole
+ * start or workflow task with it. Ours are below the server's defaults (400, 20,000 and 2,048), as JSON, in which they
+ * are sent.
  */
 const mostBytes = { summary: 200, details: 4000, searchValue: 200, searchList: 2000 } as const;
 
@@ -53,7 +54,10 @@ export function searchText(text: string): string {
   return endOf(text, mostBytes.searchValue);
 }
 
-/** The values of a search attribute that is a list, as many as the server takes: the first ones. The catalog has them all. */
+/**
+ * The values of a search attribute that is a list, as many as the server takes: the first ones. The catalog has them
+ * all.
+ */
 export function searchList(texts: readonly string[]): string[] {
   const values: string[] = [];
   let left: number = mostBytes.searchList;

@@ -26,7 +26,9 @@ export function failureReason(error: unknown): string {
 /** Rounds of a step whose workers died again and again before it counts as poison. */
 const mostDeaths = 20;
 
-/** True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run. */
+/**
+ * True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run.
+ */
 export function isLeft(error: unknown): boolean {
   return failureType(error) === 'WorkerShutdown';
 }

@@ -21,8 +21,9 @@ const endBytes = 1024;
 const blockingBytes = 10_240;
 
 /**
- * Writes the manifest of an archive anew from what the catalog knows of it, in the place of one that was lost. It says that
- * it is rebuilt where the catalog itself knows the archive without its manifest: then it tells no more than the archive.
+ * Writes the manifest of an archive anew from what the catalog knows of it, in the place of one that was lost. It says
+ * that it is rebuilt where the catalog itself knows the archive without its manifest: then it tells no more than the
+ * archive.
  *
  * @param file must not exist; in staging.
  */

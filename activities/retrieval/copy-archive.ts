@@ -59,8 +59,9 @@ export type Fetched = 'staged' | 'full' | 'gone';
 
 /**
  * Reads an archive that is to be copied, and its manifest, from the tape in the drive into staging, and compares their
- * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Never waits for room:
- * what would make it may need this very slot of the drive. Fails with `TapeNotReady` when a person has to act first.
+ * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Never waits for
+ * room: what would make it may need this very slot of the drive. Fails with `TapeNotReady` when a person has to act
+ * first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
   return inDrive(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
@@ -158,8 +159,8 @@ function copyRefOf(row: RetrievalArchiveRow): Required<CopyRef> {
 }
 
 /**
- * What is wrong with the copy on the tape; undefined when it is staged, whole. A manifest that is not there, or no good, says
- * nothing against its archive: it is written anew from the catalog.
+ * What is wrong with the copy on the tape; undefined when it is staged, whole. A manifest that is not there, or no
+ * good, says nothing against its archive: it is written anew from the catalog.
  */
 async function copyFiles(
   deps: DriveDeps,
@@ -232,8 +233,8 @@ async function copyFile(
 }
 
 /**
- * The staged manifest of a copy, where it is not the archive's own; undefined when it is. One that is neither that nor whole is
- * lost, as are staged bytes that are not those of the archive.
+ * The staged manifest of a copy, where it is not the archive's own; undefined when it is. One that is neither that nor
+ * whole is lost, as are staged bytes that are not those of the archive.
  */
 async function stagedManifest(
   folder: string,
@@ -256,8 +257,8 @@ function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string
 }
 
 /**
- * Writes a staged archive of a copy to the tape in the drive; `syncCopies` makes it count. Null when there is nothing to
- * write any more. Fails with `TapeNotReady` when a person has to act first.
+ * Writes a staged archive of a copy to the tape in the drive; `syncCopies` makes it count. Null when there is nothing
+ * to write any more. Fails with `TapeNotReady` when a person has to act first.
  *
  * @param wanted UUID of the only tape that will do, when others of the copy are not synced there yet.
  */

@@ -22,9 +22,9 @@ import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 
 /**
- * Notes what a restore must leave as it is: the folders that are in the target already, and the files that it would else make
- * one with another name of theirs. It ends before the first archive is read, so that nothing of it is the restore's own;
- * nothing has to be noted with `--overwrite always`, or where nothing of the set is there.
+ * Notes what a restore must leave as it is: the folders that are in the target already, and the files that it would
+ * else make one with another name of theirs. It ends before the first archive is read, so that nothing of it is the
+ * restore's own; nothing has to be noted with `--overwrite always`, or where nothing of the set is there.
  */
 export async function lookAtTarget(
   { catalog, settings }: Pick<Deps, 'catalog' | 'settings'>,

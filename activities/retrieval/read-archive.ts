@@ -48,9 +48,9 @@ export interface RetrievalRef {
 }
 
 /**
- * Reads what is wanted of one archive from the tape in the drive: a restore writes it below its target, a verify compares
- * it. Fails with `TapeNotReady` or `TargetNotReady` when a person has to act first; what is wrong with single members, or
- * with the archive, is recorded instead, and the retrieval goes on.
+ * Reads what is wanted of one archive from the tape in the drive: a restore writes it below its target, a verify
+ * compares it. Fails with `TapeNotReady` or `TargetNotReady` when a person has to act first; what is wrong with single
+ * members, or with the archive, is recorded instead, and the retrieval goes on.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
@@ -85,7 +85,10 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   });
 }
 
-/** An end mark that is gone from its tape: the catalog is told, by which the verify says so at its end. No file is the worse for it. */
+/**
+ * An end mark that is gone from its tape: the catalog is told, by which the verify says so at its end. No file is the
+ * worse for it.
+ */
 async function noteGoneMark(
   { catalog, drive }: DriveDeps,
   { set_id: setId }: RetrievalArchiveRow,
@@ -260,7 +263,10 @@ function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
   return retrieval.kind === 'restore' ? retrieval.subject : row.set_id;
 }
 
-/** What is wanted of the archive, in its order, which is that of the names; members that were not stored whole are noted as problems too. */
+/**
+ * What is wanted of the archive, in its order, which is that of the names; members that were not stored whole are noted
+ * as problems too.
+ */
 async function* wantedPages(
   deps: DriveDeps,
   retrieval: RetrievalRow,
@@ -329,7 +335,9 @@ async function throwIfNotTheArchives(
   throw error;
 }
 
-/** What is wrong with the manifest beside a copy, which says nothing against the archive; undefined when it is right. */
+/**
+ * What is wrong with the manifest beside a copy, which says nothing against the archive; undefined when it is right.
+ */
 async function manifestTrouble(
   { catalog }: DriveDeps,
   row: RetrievalArchiveRow,

@@ -7,7 +7,10 @@ import { hasGrown, holds, roomAt, type Room } from '../../disk/room.js';
 
 /** What time or a person mends while a restore waits: there is no room, or the disk takes no writes. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-/** The target is not there, or no folder: it was taken away, somebody put a link in its place, or it is on another machine. */
+/**
+ * The target is not there, or no folder: it was taken away, somebody put a link in its place, or it is on another
+ * machine.
+ */
 const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** Throws when the folder that is restored into is not there on this machine, or is ours. */
@@ -40,8 +43,9 @@ async function lackAt(target: string, code: string): Promise<TargetLack | undefi
 }
 
 /**
- * Whether it is worth trying again: the target takes writes, and has room for all that is to come, of bytes and of files, or
- * more than it had: a part of it may be there already. A quota cannot be asked, and nothing of a target that is gone.
+ * Whether it is worth trying again: the target takes writes, and has room for all that is to come, of bytes and of
+ * files, or more than it had: a part of it may be there already. A quota cannot be asked, and nothing of a target that
+ * is gone.
  */
 export async function mayTakeMore(
   target: string,

@@ -82,13 +82,15 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
 }
 
 /**
- * Waits, for days if it must, until the archive's tape is in the drive, or another one that holds a good copy of it, and the
- * target takes files. Only reads.
+ * Waits, for days if it must, until the archive's tape is in the drive, or another one that holds a good copy of it,
+ * and the target takes files. Only reads.
  *
  * @param lack what the target had when it took no more; without it only the tape is waited for.
- * @param search several drives are looked at for the tape, each by its own worker. With a lack, the target alone is waited for, and
+ * @param search several drives are looked at for the tape, each by its own worker. With a lack, the target alone is
+ *   waited for, and
  *   that ends when the tape goes.
- * @returns UUID of the tape in the drive that is to be read; null when nothing is, as when the archive was read meanwhile.
+ * @returns UUID of the tape in the drive that is to be read; null when nothing is, as when the archive was read
+ *   meanwhile.
  */
 export function watchForRetrieval(
   deps: DriveDeps,
@@ -156,8 +158,8 @@ async function isLoaded(
 }
 
 /**
- * Looks for which all drives are asked before one that holds another copy takes the place of one that may have the tape itself; a
- * drive that hangs, or has no worker, is waited for no longer.
+ * Looks for which all drives are asked before one that holds another copy takes the place of one that may have the tape
+ * itself; a drive that hangs, or has no worker, is waited for no longer.
  */
 const patientLooks = 3;
 
@@ -208,7 +210,9 @@ async function otherLoaded(
   return copies.find((copy) => copy.tape === loaded && !passed.includes(copy.copyNo));
 }
 
-/** The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded. */
+/**
+ * The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded.
+ */
 export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
   return asAttempt(async (attempt) => {
     const { catalog } = deps;

@@ -35,8 +35,8 @@ export interface SettledReading {
 const lookEveryMs = 1000;
 
 /**
- * The verify or the copy of one run of a schedule: the one that an earlier run, or a person, has left unfinished, else a new
- * one. While a tape is waited for there is no second one, which would want the same tape.
+ * The verify or the copy of one run of a schedule: the one that an earlier run, or a person, has left unfinished, else
+ * a new one. While a tape is waited for there is no second one, which would want the same tape.
  *
  * @returns how it is started; null: nothing is to be done, since all is on tapes of the pool already.
  */

@@ -90,8 +90,9 @@ export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<
 }
 
 /**
- * Makes the set of one run of a schedule, with the settings of now; or finds it, where an earlier attempt has made it. Refused
- * while a week of such sets waits: more of them would fill the catalog, and hold nothing that the next one would not.
+ * Makes the set of one run of a schedule, with the settings of now; or finds it, where an earlier attempt has made it.
+ * Refused while a week of such sets waits: more of them would fill the catalog, and hold nothing that the next one
+ * would not.
  *
  * @returns the set, and sentences on it: on what it builds, and which other sets of its sources are unfinished.
  */

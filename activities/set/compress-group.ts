@@ -34,10 +34,11 @@ import { asRoomAttempt, lackOfSpace, lackOrFull, waitForSpace, type Lack } from 
 import { setNamed } from '../../catalog/sets/sets.js';
 
 /**
- * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in the
- * catalog, and only then named. A group that is further on already is left as it is.
+ * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in
+ * the catalog, and only then named. A group that is further on already is left as it is.
  *
- * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room for it:
+ * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room
+ *   for it:
  *   that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and released at once.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
@@ -78,8 +79,8 @@ async function compressOnce(
 }
 
 /**
- * Bytes of a group that neither staging nor any tape takes as it is: of such a one it is not tried how far it compresses.
- * Undefined for every other.
+ * Bytes of a group that neither staging nor any tape takes as it is: of such a one it is not tried how far it
+ * compresses. Undefined for every other.
  */
 async function hopelessBytes(
   { catalog, settings }: Deps,
@@ -112,7 +113,9 @@ async function removeEarlier(
   if (!owned) throw staleAttempt(ref.setId, ref.group);
 }
 
-/** Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits. */
+/**
+ * Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits.
+ */
 async function packAndName(
   deps: Deps,
   ref: GroupRef,
@@ -220,7 +223,9 @@ async function renamePart(part: string, name: string): Promise<boolean> {
   }
 }
 
-/** Takes the group if its bytes fit the disk and the staging budget, and the promise to it is written in the catalog. */
+/**
+ * Takes the group if its bytes fit the disk and the staging budget, and the promise to it is written in the catalog.
+ */
 async function beginWithRoom(
   deps: Deps,
   ref: GroupRef,
@@ -245,8 +250,8 @@ async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Prom
 }
 
 /**
- * Waits until staging has room for a group: by its budget and its disk for one that is to be compressed, in `final/` for one
- * that is to be moved there. Only looks, and holds no place of a compression.
+ * Waits until staging has room for a group: by its budget and its disk for one that is to be compressed, in `final/`
+ * for one that is to be moved there. Only looks, and holds no place of a compression.
  */
 export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' = 'temp'): Promise<void> {
   return asAttempt(async (attempt) => {

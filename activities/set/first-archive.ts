@@ -22,8 +22,9 @@ const stillMs = 2000;
 const lookEveryMs = 50;
 
 /**
- * Waits for the turn of a group of a set. The first archive of a set is packed alone, so that the drive can begin: with others
- * beside it, which share the threads that compress, it would be whole only when they are. From then on they go side by side.
+ * Waits for the turn of a group of a set. The first archive of a set is packed alone, so that the drive can begin: with
+ * others beside it, which share the threads that compress, it would be whole only when they are. From then on they go
+ * side by side.
  */
 export async function beginPacking(catalog: Catalog, setId: string, attempt: Attempt): Promise<Packing> {
   while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pause(attempt, lookEveryMs);

@@ -6,9 +6,9 @@ import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 
 /**
- * Makes a group that has no archive smaller, since one of `needs` bytes is larger than any tape of a pool that the set writes
- * to: a single file is skipped, with what it would need, and of several the largest are left out. Throws `ArchiveTooLarge`
- * where that cannot be done.
+ * Makes a group that has no archive smaller, since one of `needs` bytes is larger than any tape of a pool that the set
+ * writes to: a single file is skipped, with what it would need, and of several the largest are left out. Throws
+ * `ArchiveTooLarge` where that cannot be done.
  */
 export async function makeSmaller(
   deps: Pick<Deps, 'catalog' | 'logger'>,

@@ -29,12 +29,15 @@ import { requireZstdHere } from '../../operations/sets/zstd-here.js';
 /** Compressed blocks under way at once, for each compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
 
-/** Bytes that files may have grown by since the scan, in a group of any size; less than what stays free on every tape. */
+/**
+ * Bytes that files may have grown by since the scan, in a group of any size; less than what stays free on every tape.
+ */
 export const leastGrowth = 1024 * 1024;
 
 /**
- * Most bytes of a group's files in staging, whose limit is `bytes`: files that have grown since the scan are stored as they
- * are, up to an eighth more, since a log that has got a line must be in the backup. What grows beyond that is skipped.
+ * Most bytes of a group's files in staging, whose limit is `bytes`: files that have grown since the scan are stored as
+ * they are, up to an eighth more, since a log that has got a line must be in the backup. What grows beyond that is
+ * skipped.
  */
 export function withGrowth(bytes: number): number {
   return bytes + Math.max(Math.ceil(bytes / 8), leastGrowth);

@@ -87,7 +87,8 @@ interface Staged {
 
 /**
  * Moves all of them by their names, which is all that it takes on one file system.
- * @returns false when it is another case, which `moveFile` looks into: two file systems, or an earlier attempt was here.
+ * @returns false when it is another case, which `moveFile` looks into: two file systems, or an earlier attempt was
+ *   here.
  */
 async function renameAll(
   files: readonly Staged[],
@@ -110,7 +111,8 @@ async function renameAll(
 
 /**
  * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
- * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it was
+ * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it
+ *   was
  *   moved, by this attempt or an earlier one.
  */
 async function moveFile(

@@ -27,7 +27,9 @@ export interface PlannedGroup {
   bytes: number;
   direct: boolean;
   state: GroupState;
-  /** Bytes of staging that it holds, or asks for, as the catalog counts them; not in the histories of earlier versions. */
+  /**
+   * Bytes of staging that it holds, or asks for, as the catalog counts them; not in the histories of earlier versions.
+   */
   stagingBytes?: number;
   /** Numbers of its copies that are committed; left out where none is. */
   committed?: number[];
@@ -78,7 +80,10 @@ async function plannedGroups(
   });
 }
 
-/** Writes a set's state down, for `status` and for people; and its workflow, since what a schedule starts nobody else notes. */
+/**
+ * Writes a set's state down, for `status` and for people; and its workflow, since what a schedule starts nobody else
+ * notes.
+ */
 export function recordState(
   deps: Deps,
   setId: string,
@@ -106,8 +111,8 @@ export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason
 }
 
 /**
- * Puts parked groups back into the queue, and those that were skipped for their size if a tape takes them now: how many, and
- * the first of them. Begins none: the set's feed does.
+ * Puts parked groups back into the queue, and those that were skipped for their size if a tape takes them now: how
+ * many, and the first of them. Begins none: the set's feed does.
  */
 export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: number; first: number }> {
   return asAttempt(async () => {
@@ -124,8 +129,8 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: 
 }
 
 /**
- * The end of a set: its state follows from the catalog, never from what the workflow remembers. One whose end was written down
- * before stays as it is.
+ * The end of a set: its state follows from the catalog, never from what the workflow remembers. One whose end was
+ * written down before stays as it is.
  *
  * @param problem what went wrong beside the groups' own steps: why groups may be unfinished.
  */
@@ -161,8 +166,8 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
 }
 
 /**
- * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written down
- * before stays as it is.
+ * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written
+ * down before stays as it is.
  *
  * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
  */

@@ -15,8 +15,8 @@ function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
 }
 
 /**
- * Runs the body of an activity whose files are those of staging; `full`: a disk of staging takes no more. That is waited for by
- * `waitForRoom`, so that the workflow knows of it, and what is written is synced and released at once.
+ * Runs the body of an activity whose files are those of staging; `full`: a disk of staging takes no more. That is
+ * waited for by `waitForRoom`, so that the workflow knows of it, and what is written is synced and released at once.
  */
 export function asRoomAttempt<Result>(
   deps: Deps,
@@ -45,8 +45,8 @@ export function stagingIsFull(error: unknown, root: string): string | undefined 
 }
 
 /**
- * Runs the body of an activity whose files are those of staging, but for what it meets elsewhere and says so; a condition of
- * staging is waited for.
+ * Runs the body of an activity whose files are those of staging, but for what it meets elsewhere and says so; a
+ * condition of staging is waited for.
  */
 export function asStagingAttempt<Result>(
   deps: Pick<Deps, 'settings'>,
@@ -100,8 +100,8 @@ export async function lackOrFull(
 const inodesNeeded = 16;
 
 /**
- * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files; undefined
- * when it has enough.
+ * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files;
+ * undefined when it has enough.
  */
 export async function lackOfSpace(folder: string, ref: GroupRef, need: number): Promise<Lack | undefined> {
   const room = await roomAt(folder);

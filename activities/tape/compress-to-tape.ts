@@ -30,12 +30,14 @@ import { onMedium } from './on-medium.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 import { takenOver, type WrittenArchive } from './write-to-tape.js';
 
-/** Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB. */
+/**
+ * Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB.
+ */
 const guardEveryMs = 200;
 
 /**
- * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of steps
- * as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
+ * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of
+ * steps as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
  */
 export function compressToTape(
   deps: DriveDeps,
@@ -68,7 +70,9 @@ export function compressToTape(
   );
 }
 
-/** The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it. */
+/**
+ * The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it.
+ */
 async function roomyTape(
   deps: DriveDeps,
   ref: GroupRef,

@@ -28,8 +28,9 @@ export interface WrittenMark {
 }
 
 /**
- * Writes the end marks of sets that are on the tape, where their scan has ended and the tape does not tell it yet. It is held
- * and synced by the caller. What is wrong with a mark's own file only leaves that out: the archives are good without it.
+ * Writes the end marks of sets that are on the tape, where their scan has ended and the tape does not tell it yet. It
+ * is held and synced by the caller. What is wrong with a mark's own file only leaves that out: the archives are good
+ * without it.
  */
 export async function writeEndMarks(
   deps: DriveDeps,
@@ -95,9 +96,9 @@ export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<Unm
 }
 
 /**
- * Writes the end mark of one copy of a set to the tape that its newest archive is on, and syncs it; nothing when a tape has it.
- * When that tape is not in the drive any more, nobody is asked for it: every archive is safe, and without the mark a catalog
- * that is read from the tapes says that it cannot know whether the set had ended.
+ * Writes the end mark of one copy of a set to the tape that its newest archive is on, and syncs it; nothing when a tape
+ * has it. When that tape is not in the drive any more, nobody is asked for it: every archive is safe, and without the
+ * mark a catalog that is read from the tapes says that it cannot know whether the set had ended.
  */
 export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
   return inDrive(asked(deps), driveCondition, async (attempt) => {

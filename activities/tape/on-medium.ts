@@ -11,9 +11,9 @@ import type { DriveDeps } from '../deps.js';
 import { distrust } from '../../operations/tapes/distrust-tape.js';
 
 /**
- * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for the
- * tape is decided here: full, suspect (nothing that the last sync did not cover is trusted), or not there any more. In
- * the last case nothing counts either, but the tape is not to blame: the next sync finds out what it still holds.
+ * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for
+ * the tape is decided here: full, suspect (nothing that the last sync did not cover is trusted), or not there any more.
+ * In the last case nothing counts either, but the tape is not to blame: the next sync finds out what it still holds.
  *
  * @param bytes what was to be written; undefined for a sync.
  */

@@ -9,7 +9,9 @@ const mostReportBytes = 900_000;
 /** Most sentences about what is damaged; each is in its archive's report as well. */
 const mostTroubles = 1000;
 
-/** Reads what the tape in the drive holds into the catalog, in the drive's slot, so that nothing is written meanwhile. */
+/**
+ * Reads what the tape in the drive holds into the catalog, in the drive's slot, so that nothing is written meanwhile.
+ */
 export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerReading> {
   const { settings, catalog, drive, lock } = deps;
   return inDrive(asked(deps), catalogCondition, async (attempt) => {

@@ -64,7 +64,10 @@ export function syncTape(
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
 
-/** Commits what was written to a tape, after a sync of it, in the drive; what is on one that is not trusted any more is lost. */
+/**
+ * Commits what was written to a tape, after a sync of it, in the drive; what is on one that is not trusted any more is
+ * lost.
+ */
 export async function commitWritten(
   deps: DriveDeps,
   tape: string,
@@ -139,7 +142,9 @@ async function syncHeld(
 
 interface Look {
   there: Pending;
-  /** Copies that the tape does not hold with their size: a tape forgets what no sync has covered when its process dies. */
+  /**
+   * Copies that the tape does not hold with their size: a tape forgets what no sync has covered when its process dies.
+   */
   missing: Pending;
   detail: string;
 }
@@ -168,8 +173,8 @@ async function syncAndSee({ drive, lock }: DriveDeps, pending: Pending): Promise
 }
 
 /**
- * Windows: waits until LTFS must have written its index by its own clock. Seconds, counted from here, since the last byte
- * came before: the wall clock, which may be set forward meanwhile, would say so too early.
+ * Windows: waits until LTFS must have written its index by its own clock. Seconds, counted from here, since the last
+ * byte came before: the wall clock, which may be set forward meanwhile, would say so too early.
  */
 async function indexPeriod(interval: number, attempt: Attempt): Promise<void> {
   const began = performance.now();

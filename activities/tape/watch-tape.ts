@@ -39,7 +39,8 @@ export interface TapeWish {
  * Watches the drive, for days if it must, until a tape that the set may write is in it. Holds no slot of the drive and
  * only reads. While it waits, the set's reason in the catalog says what is in the drive now.
  *
- * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the archive.
+ * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the
+ *   archive.
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
   return inDrive(asked(deps), catalogCondition, async (attempt) => {

@@ -75,8 +75,9 @@ export function writeToTape(
 }
 
 /**
- * What a write fails with whose archive no tape takes: the archive is forgotten, and the group made smaller; then it is compressed
- * again, if anything is left of it. One of which another copy is on tape stays as it is: its own copy cannot be made.
+ * What a write fails with whose archive no tape takes: the archive is forgotten, and the group made smaller; then it is
+ * compressed again, if anything is left of it. One of which another copy is on tape stays as it is: its own copy cannot
+ * be made.
  */
 async function takeBackTooLarge(
   deps: DriveDeps,
@@ -167,7 +168,10 @@ export async function writeArchive(
   return { tape: tape.row.uuid, tapeName: tape.row.name, bytes };
 }
 
-/** Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun it. */
+/**
+ * Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun
+ * it.
+ */
 export async function takenOver(
   { catalog }: DriveDeps,
   ref: Required<CopyRef>,

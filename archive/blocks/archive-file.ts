@@ -22,8 +22,8 @@ export function openArchive(path: string): { fd: number; size: number } {
 }
 
 /**
- * Reads bytes of an archive, and again where the medium fails; what cannot be had is a hole. Only a failing read waits, so
- * that good ones stay in their order.
+ * Reads bytes of an archive, and again where the medium fails; what cannot be had is a hole. Only a failing read waits,
+ * so that good ones stay in their order.
  *
  * @param tear see `readAgain`.
  */

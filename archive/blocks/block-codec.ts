@@ -16,8 +16,8 @@ export interface BlockCodec {
 }
 
 /**
- * The codec of a format at a level: 1 to 9 as gzip has them and 0, which stores; 1 to 19 of zstd's; any for `none`. Throws
- * `FormatUnsupported` where there is no zstd.
+ * The codec of a format at a level: 1 to 9 as gzip has them and 0, which stores; 1 to 19 of zstd's; any for `none`.
+ * Throws `FormatUnsupported` where there is no zstd.
  */
 export async function openCodec(
   format: ArchiveFormat,
@@ -50,14 +50,14 @@ function zstdCodec(zstd: Zstd, level: number): Codec {
 }
 
 /**
- * libdeflate's level for each of gzip's: the fastest whose output is at most 1.02 times pigz's on text, JavaScript, Python
- * and programs alike. For 6 it depends on the block.
+ * libdeflate's level for each of gzip's: the fastest whose output is at most 1.02 times pigz's on text, JavaScript,
+ * Python and programs alike. For 6 it depends on the block.
  */
 const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
 /**
- * Bits per byte of prose in 1 MiB blocks, which needs the deeper search of level 6 to be about as small as pigz makes it;
- * measured on the benchmark's corpora (docs/performance.md). Below it lies what is mostly zeros or repeats, and the headers of
- * tiny files; above it code and programs, which that search makes hardly smaller.
+ * Bits per byte of prose in 1 MiB blocks, which needs the deeper search of level 6 to be about as small as pigz makes
+ * it; measured on the benchmark's corpora (docs/performance.md). Below it lies what is mostly zeros or repeats, and the
+ * headers of tiny files; above it code and programs, which that search makes hardly smaller.
  */
 const prose = { least: 4.3, most: 5.2 };
 
@@ -103,7 +103,10 @@ const trialBytes = 32 * 1024;
 /** Level 5 takes two thirds of the time of 6: it serves for blocks whose trial it makes at most this much larger. */
 const mostGrowth = 1.006;
 
-/** zlib's level for a block; for 6 it depends on the block, and on nothing else, so that the same input makes the same archive. */
+/**
+ * zlib's level for a block; for 6 it depends on the block, and on nothing else, so that the same input makes the same
+ * archive.
+ */
 async function zlibLevel(block: Buffer, level: number): Promise<number> {
   if (isIncompressible(block)) return 0;
   if (level !== 6 || block.length < 8 * trialBytes) return level;

@@ -13,13 +13,17 @@ export interface Chunk {
 }
 
 /**
- * The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`, and a `SideError` of
- * the tape for what concerns more than the bytes asked for.
+ * The uncompressed bytes of an archive, read forward. Every method but `close` throws `ArchiveDamaged`, and a
+ * `SideError` of the tape for what concerns more than the bytes asked for.
  */
 export interface TarSource {
-  /** The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten. */
+  /**
+   * The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten.
+   */
   chunkAt(offset: number): Promise<Chunk | undefined>;
-  /** Says which bytes will be read next, so that they can be read ahead; ascending, and not before those said earlier. */
+  /**
+   * Says which bytes will be read next, so that they can be read ahead; ascending, and not before those said earlier.
+   */
   expect(from: number, to: number): void;
   close(): void;
 }
@@ -44,9 +48,9 @@ interface LoadedBlock {
 const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
 
 /**
- * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of them
- * decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A block that is damaged or cannot
- * be read spoils its own bytes only, and in a plain one those that cannot be read spoil no others.
+ * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of
+ * them decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A block that is
+ * damaged or cannot be read spoils its own bytes only, and in a plain one those that cannot be read spoil no others.
  *
  * @param inFlight blocks that are read ahead.
  * @param hashing take the file's own hash too; for a reader that reads all of it.

@@ -10,18 +10,21 @@ import { zstdFrame } from './zstd-frame.js';
 export interface ForwardSource extends TarSource {
   /** Bytes of the file read so far. */
   readonly bytesIn: number;
-  /** Compressed bytes of each block that was good so far: the index; empty when it has no blocks such as the packer makes. */
+  /**
+   * Compressed bytes of each block that was good so far: the index; empty when it has no blocks such as the packer
+   * makes.
+   */
   readonly blocks: readonly number[];
   /** The first uncompressed byte that can still be had: of the chunk before the last. */
   readonly begin: number;
   /**
-   * Uncompressed bytes of a block: by so many the bytes behind damage may be off, by some blocks, since it is not always known
-   * how many it has swallowed. Undefined when they are not.
+   * Uncompressed bytes of a block: by so many the bytes behind damage may be off, by some blocks, since it is not
+   * always known how many it has swallowed. Undefined when they are not.
    */
   readonly step: number | undefined;
   /**
-   * After `ArchiveDamaged`: goes on behind what cannot be read. Returns the first byte from which on there is something again;
-   * undefined when there is nothing more.
+   * After `ArchiveDamaged`: goes on behind what cannot be read. Returns the first byte from which on there is something
+   * again; undefined when there is nothing more.
    */
   goOn(): Promise<number | undefined>;
   /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
@@ -107,7 +110,9 @@ abstract class Chunks {
   }
 }
 
-/** An archive that is not compressed: its blocks are where they must be, and nothing says whether their bytes are good. */
+/**
+ * An archive that is not compressed: its blocks are where they must be, and nothing says whether their bytes are good.
+ */
 class PlainReader extends Chunks implements ForwardSource {
   readonly step = undefined;
   private readonly file: HoledFile;
@@ -164,8 +169,8 @@ class PlainReader extends Chunks implements ForwardSource {
 class NoBlock extends ArchiveDamaged {}
 
 /**
- * Finds the gzip members or zstd frames of an archive one after the other. Bytes are given out only when the checksum of their
- * block has been checked; a plain gunzip gives them out before.
+ * Finds the gzip members or zstd frames of an archive one after the other. Bytes are given out only when the checksum
+ * of their block has been checked; a plain gunzip gives them out before.
  */
 class BlockScanner extends Chunks implements ForwardSource {
   readonly blocks: number[] = [];
@@ -216,8 +221,8 @@ class BlockScanner extends Chunks implements ForwardSource {
   }
 
   /**
-   * Looks for the next block that is whole and has another, damage or the archive's end behind it: one that lies in a file's
-   * content has not. What lies before counts as blocks that cannot be read, of which the index has the bytes.
+   * Looks for the next block that is whole and has another, damage or the archive's end behind it: one that lies in a
+   * file's content has not. What lies before counts as blocks that cannot be read, of which the index has the bytes.
    */
   async goOn(): Promise<number | undefined> {
     if (this.damage === undefined) return this.begin;

@@ -86,8 +86,8 @@ export class BlockWriter {
   }
 
   /**
-   * Waits until no compression is under way any more, whatever became of it, and lets its memory serve others. Nothing may be
-   * put in from then on.
+   * Waits until no compression is under way any more, whatever became of it, and lets its memory serve others. Nothing
+   * may be put in from then on.
    */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.underWay);

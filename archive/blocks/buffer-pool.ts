@@ -6,8 +6,8 @@ const kept: ArrayBufferLike[] = [];
 let keptBytes = 0;
 
 /**
- * Memory of just so many bytes, with whatever was in it before. A thread packs one archive after the other: memory made for each
- * would be garbage that is collected late, since V8 sees little of it.
+ * Memory of just so many bytes, with whatever was in it before. A thread packs one archive after the other: memory made
+ * for each would be garbage that is collected late, since V8 sees little of it.
  */
 export function takeMemory(bytes: number): ArrayBufferLike {
   const at = kept.findLastIndex((memory) => memory.byteLength === bytes);

@@ -9,8 +9,8 @@ import { zstdFrame } from './zstd-frame.js';
 export interface Decompressor {
   format: ArchiveFormat;
   /**
-   * What one block holds, at most `most` bytes; its checksum is checked, which `none` does not have. `what` names it for a
-   * message. Throws `ArchiveDamaged`.
+   * What one block holds, at most `most` bytes; its checksum is checked, which `none` does not have. `what` names it
+   * for a message. Throws `ArchiveDamaged`.
    */
   block(compressed: Buffer, most: number, what: string): Promise<Buffer>;
   /** What any file of the format holds, whoever made it. Throws plain errors. */

@@ -10,7 +10,10 @@ export function isIncompressible(block: Buffer): boolean {
   return bitsPerByte(block) > incompressibleBits;
 }
 
-/** Shannon's entropy of a sample; 0 for a block that is shorter than it. Counting 16 KiB costs some 20 µs of a block that takes 15 ms. */
+/**
+ * Shannon's entropy of a sample; 0 for a block that is shorter than it. Counting 16 KiB costs some 20 µs of a block
+ * that takes 15 ms.
+ */
 export function bitsPerByte(block: Buffer): number {
   if (block.length < sampleBytes) return 0;
   const stretch = 256;

@@ -11,7 +11,9 @@ const magic = 0xfd2fb528;
 const skippableMagic = 0x184d2a50;
 const blockHeaderBytes = 3;
 const checksumBytes = 4;
-/** Bytes of a dictionary's id, and of the content's size, by their flags in the frame's descriptor (RFC 8878, 3.1.1.1). */
+/**
+ * Bytes of a dictionary's id, and of the content's size, by their flags in the frame's descriptor (RFC 8878, 3.1.1.1).
+ */
 const idBytes = [0, 1, 2, 4];
 const sizeBytes = [0, 2, 4, 8];
 
@@ -51,8 +53,8 @@ function blockAt(data: Buffer, at: number): { isLast: boolean; bytes: number } |
 }
 
 /**
- * The frame that some bytes begin with (RFC 8878, 3.1.1), found by its blocks' headers alone. Undefined for any other bytes, and
- * for a frame without the size of its content or without a checksum. It may be longer than the bytes are.
+ * The frame that some bytes begin with (RFC 8878, 3.1.1), found by its blocks' headers alone. Undefined for any other
+ * bytes, and for a frame without the size of its content or without a checksum. It may be longer than the bytes are.
  */
 export function zstdFrame(data: Buffer): ZstdFrame | undefined {
   const header = headerOf(data);
@@ -69,7 +71,10 @@ export function zstdFrame(data: Buffer): ZstdFrame | undefined {
   }
 }
 
-/** Cuts a file into its frames, whatever their size; skippable ones are left out. Throws at bytes that are none, and at a cut. */
+/**
+ * Cuts a file into its frames, whatever their size; skippable ones are left out. Throws at bytes that are none, and at
+ * a cut.
+ */
 export class FrameCutter {
   private ahead: Buffer = Buffer.alloc(0);
 

@@ -8,7 +8,10 @@ import { FrameCutter } from './zstd-frame.js';
 /** zstd: the addon's, or the one that Node has from 22.15 on. */
 export interface Zstd {
   name: string;
-  /** One frame (RFC 8878) of a block, with its content's size and checksum, at a level of 1 to 19. Good until `recycle` gets it. */
+  /**
+   * One frame (RFC 8878) of a block, with its content's size and checksum, at a level of 1 to 19. Good until `recycle`
+   * gets it.
+   */
   compress(block: Buffer, level: number): Promise<Buffer>;
   recycle(output: Buffer): void;
   /** What one frame holds, `contentBytes` of them. Rejects when it is damaged. */
@@ -146,7 +149,10 @@ function nodeZstd(node: NodeZstd): Zstd {
   };
 }
 
-/** Node's stream ends with its first frame, and takes one that was cut short for whole: each frame gets a stream of its own. */
+/**
+ * Node's stream ends with its first frame, and takes one that was cut short for whole: each frame gets a stream of its
+ * own.
+ */
 async function* framesByNode(
   node: NodeZstd,
   chunks: AsyncIterator<Buffer>,

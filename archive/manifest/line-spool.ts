@@ -5,8 +5,8 @@ import { writeAll } from '../pack/output-file.js';
 const mostHeld = 1024 * 1024;
 
 /**
- * Lines that may turn out to count for nothing, in a file that has no name any more: so nothing of it is left, however the
- * process ends.
+ * Lines that may turn out to count for nothing, in a file that has no name any more: so nothing of it is left, however
+ * the process ends.
  */
 export class LineSpool {
   /** Bytes of all lines so far. */

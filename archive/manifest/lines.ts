@@ -2,8 +2,8 @@
 export class LineTooLong extends Error {}
 
 /**
- * The lines of a UTF-8 stream, without their ends. Holds one line and one chunk, and never more: `readline` would collect
- * an endless line before anybody could look at its length.
+ * The lines of a UTF-8 stream, without their ends. Holds one line and one chunk, and never more: `readline` would
+ * collect an endless line before anybody could look at its length.
  *
  * @param longest bytes; a longer line throws `LineTooLong`.
  */

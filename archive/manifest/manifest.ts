@@ -5,9 +5,9 @@ import type { KeptMember, PackedMember, SkippedMember } from '../../entry/member
 
 /**
  * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
- * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds, and
- * the end line. A name that is no UTF-8 stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys
- * and lines are ignored.
+ * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds,
+ * and the end line. A name that is no UTF-8 stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead.
+ * Unknown keys and lines are ignored.
  */
 export const manifestVersion = 1;
 

@@ -103,8 +103,8 @@ export type ManifestLine =
 const longestLine = 64 * 1024 * 1024;
 
 /**
- * Reads a manifest line by line. Throws `ManifestError` at the first line that is wrong or when the end line is missing;
- * what came before is good.
+ * Reads a manifest line by line. Throws `ManifestError` at the first line that is wrong or when the end line is
+ * missing; what came before is good.
  */
 export async function* readManifest(path: string): AsyncGenerator<ManifestLine> {
   let number = 0;

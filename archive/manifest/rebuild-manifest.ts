@@ -18,8 +18,9 @@ export interface Rebuilt {
 }
 
 /**
- * Makes the manifest of an archive anew, from the archive itself, as far as that can be read. Hard links have neither size
- * nor hash: those are their targets'. What only a scan knows is missing: inodes, skipped entries, links to other archives.
+ * Makes the manifest of an archive anew, from the archive itself, as far as that can be read. Hard links have neither
+ * size nor hash: those are their targets'. What only a scan knows is missing: inodes, skipped entries, links to other
+ * archives.
  *
  * @param manifestPath must not exist. Throws only for errors of that file, when the archive cannot be opened, and
  *   `FormatUnsupported`.

@@ -6,8 +6,8 @@ export type OutputSide = Exclude<Side, 'source' | 'target'>;
 
 /**
  * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
- * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide; on a tape by the group that
- * may read there.
+ * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide; on a tape by the group
+ * that may read there.
  */
 export class OutputFile {
   private fd: number | undefined;
@@ -41,7 +41,10 @@ export class OutputFile {
     if (fd !== undefined) closeSync(fd);
   }
 
-  /** Closes a file that counts for nothing any more: the system gives the descriptor back also where it reports an error. */
+  /**
+   * Closes a file that counts for nothing any more: the system gives the descriptor back also where it reports an
+   * error.
+   */
   abandon(): void {
     try {
       this.close();

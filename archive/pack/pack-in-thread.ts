@@ -76,7 +76,8 @@ function giveBack(thread: Worker): void {
 
 /**
  * Packs an archive and its manifest in a thread of its own, so that this one can heartbeat. Both files are synced when
- * it resolves, and left as they are, but closed, when it fails. An error of the system keeps its side and its `code` (`ENOSPC`).
+ * it resolves, and left as they are, but closed, when it fails. An error of the system keeps its side and its `code`
+ * (`ENOSPC`).
  */
 export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const { pages, alreadySkipped, signal, onBatch, onProgress, ...options } = pack;

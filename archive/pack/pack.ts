@@ -91,7 +91,10 @@ export class Packer {
   private kept = 0;
   private begun = false;
 
-  /** Makes both files. `shouldStop` is asked before each entry and each block. Throws `FormatUnsupported` where there is no zstd. */
+  /**
+   * Makes both files. `shouldStop` is asked before each entry and each block. Throws `FormatUnsupported` where there is
+   * no zstd.
+   */
   static async open(options: PackOptions, shouldStop: () => boolean): Promise<Packer> {
     const choice = options.codec ?? 'auto';
     const codecs = [
@@ -124,8 +127,8 @@ export class Packer {
   }
 
   /**
-   * Adds entries in their order; those that an earlier archive holds are only listed. Returns what was stored and what was
-   * skipped; padded files are in both.
+   * Adds entries in their order; those that an earlier archive holds are only listed. Returns what was stored and what
+   * was skipped; padded files are in both.
    */
   async add(
     planned: readonly (PlannedMember | KeptMember)[],

@@ -53,8 +53,9 @@ const behindLink =
 
 /**
  * Throws `SkipEntry` when an open file does not lie at the path of its entry: a folder above it was replaced by a
- * symbolic link, so that the path leads elsewhere. Linux tells where an open file lies, which no race can fool; but where
- * names fold case it may spell them otherwise, and other systems do not tell: there the folders above are looked at.
+ * symbolic link, so that the path leads elsewhere. Linux tells where an open file lies, which no race can fool; but
+ * where names fold case it may spell them otherwise, and other systems do not tell: there the folders above are looked
+ * at.
  */
 export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileFacts): void {
   const lies = pathOfOpen(fd);

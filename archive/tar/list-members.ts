@@ -40,10 +40,10 @@ interface Chain extends Omit<Listed, 'damage'> {
 class FalseChain extends ArchiveDamaged {}
 
 /**
- * Writes a line for each member that is whole: from the beginning to the first damage, and behind every damage from the next
- * member on that is found. One that was looked for may lie inside a file that is an archive itself. So a chain of them counts
- * only where it begins right behind a member that is known, or ascends by name and reaches the archive's true end, or lies by
- * name between what counts before and behind it.
+ * Writes a line for each member that is whole: from the beginning to the first damage, and behind every damage from the
+ * next member on that is found. One that was looked for may lie inside a file that is an archive itself. So a chain of
+ * them counts only where it begins right behind a member that is known, or ascends by name and reaches the archive's
+ * true end, or lies by name between what counts before and behind it.
  */
 export async function listMembers(
   source: ForwardSource,

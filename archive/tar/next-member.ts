@@ -21,8 +21,8 @@ interface Damage {
 }
 
 /**
- * The next member behind some damage: right behind the one whose content is damaged, if that end can be read, else the next
- * whose headers look like some. Undefined when there is none.
+ * The next member behind some damage: right behind the one whose content is damaged, if that end can be read, else the
+ * next whose headers look like some. Undefined when there is none.
  *
  * @param lower its name is above this one.
  */
@@ -102,8 +102,8 @@ function looksLikeHeader(record: Buffer): boolean {
 const [nameBytes, typeAt, newline] = [100, 156, 0x0a];
 
 /**
- * False when headers that belong to this one, with the whole name and the exact times, may lie before it in the damage: then
- * the member is lost, and only tells where the next one begins.
+ * False when headers that belong to this one, with the whole name and the exact times, may lie before it in the damage:
+ * then the member is lost, and only tells where the next one begins.
  */
 function isWhole(record: Buffer, before: Buffer | undefined): boolean {
   if ('xLKg'.includes(String.fromCharCode(record[typeAt] ?? 0))) return true;

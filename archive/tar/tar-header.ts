@@ -63,8 +63,8 @@ const mostTemplates = 1000;
 const beyondOctal = 8 ** 11;
 
 /**
- * What `encodeAny` makes of a member with a short ASCII name and no link, byte for byte, at a fraction of its time: nearly
- * all members of an archive are such. Undefined for any other.
+ * What `encodeAny` makes of a member with a short ASCII name and no link, byte for byte, at a fraction of its time:
+ * nearly all members of an archive are such. Undefined for any other.
  */
 function encodePlain(fields: HeaderFields): Buffer | undefined {
   const { name, size, mtimeS, mtimeNs } = fields;
@@ -110,7 +110,10 @@ function templateOf({ type, mode, uid, gid }: HeaderFields) {
   return { block, sum };
 }
 
-/** Writes a number as a field of 12 bytes as node-tar does: ten octal digits, space and NUL, or eleven and NUL. Returns the sum of its bytes. */
+/**
+ * Writes a number as a field of 12 bytes as node-tar does: ten octal digits, space and NUL, or eleven and NUL. Returns
+ * the sum of its bytes.
+ */
 function putOctal(block: Buffer, at: number, value: number): number {
   const digits = value.toString(8);
   const text = digits.length === 11 ? `${digits}\0` : `${digits.padStart(10, '0')} \0`;

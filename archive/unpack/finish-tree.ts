@@ -55,7 +55,8 @@ export interface Before {
 
 /**
  * Makes a file that was restored from its own archive the same file as another one again, as they were when they were
- * backed up. Both must be there, as this restore has made them, with the same size, time, mode and owner; else nothing is done.
+ * backed up. Both must be there, as this restore has made them, with the same size, time, mode and owner; else nothing
+ * is done.
  */
 export function joinHardLink(tree: TargetTree, name: string, of: string, before?: Before): void {
   try {

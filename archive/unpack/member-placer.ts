@@ -24,9 +24,9 @@ import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js'
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
- * Puts members of an archive into the tree of a target, each under another name first. What is there already is looked at:
- * the same file stays, and another one only gives way if the options say so. Throws `RestoreProblem` for what concerns one
- * member alone.
+ * Puts members of an archive into the tree of a target, each under another name first. What is there already is looked
+ * at: the same file stays, and another one only gives way if the options say so. Throws `RestoreProblem` for what
+ * concerns one member alone.
  */
 export class MemberPlacer {
   /** Members with several links that are in their places now. */

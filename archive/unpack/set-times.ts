@@ -6,7 +6,9 @@ import { loadAddon } from '../../native/addon.js';
 
 type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
 
-/** Gives what is restored its time of modification; as that of access too. Both throw what the system says against it. */
+/**
+ * Gives what is restored its time of modification; as that of access too. Both throw what the system says against it.
+ */
 export interface TimeSetter {
   open(fd: number, times: Times): void;
   /** Of a symbolic link itself. */

@@ -21,8 +21,8 @@ export class RestoreProblem extends Error {}
 /** Folders that are kept open at once. */
 const mostOpen = 64;
 /**
- * Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. A folder that
- * no member describes, above a source, keeps it.
+ * Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. A folder
+ * that no member describes, above a source, keeps it.
  */
 export const privateMode = 0o700;
 
@@ -43,10 +43,10 @@ export interface Place {
 }
 
 /**
- * The folder that files are restored into. Nothing is ever written outside of it, whatever the names in an archive say and
- * whatever somebody does to the folders meanwhile: on Linux every step goes from an open folder to its child, and never
- * follows a symbolic link (`/proc/self/fd/N/name` is `openat`, which Node does not have). Elsewhere the folders above are
- * looked at before each step, which somebody who is quick could get around.
+ * The folder that files are restored into. Nothing is ever written outside of it, whatever the names in an archive say
+ * and whatever somebody does to the folders meanwhile: on Linux every step goes from an open folder to its child, and
+ * never follows a symbolic link (`/proc/self/fd/N/name` is `openat`, which Node does not have). Elsewhere the folders
+ * above are looked at before each step, which somebody who is quick could get around.
  */
 export class TargetTree {
   private readonly root: OpenFolder;
@@ -55,7 +55,8 @@ export class TargetTree {
   private parts = 0;
 
   /**
-   * @param target an existing folder, by its true path: one that a symbolic link leads elsewhere now is refused (`ELOOP`).
+   * @param target an existing folder, by its true path: one that a symbolic link leads elsewhere now is refused
+   *   (`ELOOP`).
    * @param job what made the files that are not whole yet, and the attempt of it that runs now: those that an earlier
    *   attempt has left in a folder are removed when it is opened first.
    * @param own what of ours nothing is put into: see `ownEntries`.
@@ -155,7 +156,9 @@ export class TargetTree {
     closeFd(this.root.fd);
   }
 
-  /** A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be. */
+  /**
+   * A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be.
+   */
   partBeside(path: Buffer): Buffer {
     const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
     this.parts += 1;

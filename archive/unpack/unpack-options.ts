@@ -5,7 +5,9 @@ import type { PackedMember } from '../../entry/member.js';
 /** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
 
-/** One member that is wanted from an archive; `linkTarget` of a file is the member that it is a further hard link to. */
+/**
+ * One member that is wanted from an archive; `linkTarget` of a file is the member that it is a further hard link to.
+ */
 export interface WantedMember extends Pick<
   PackedMember,
   | 'name'

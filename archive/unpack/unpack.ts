@@ -25,9 +25,9 @@ export interface ArchiveFacts {
 }
 
 /**
- * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its name
- * when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing
- * is synchronous, so it belongs in a thread of its own.
+ * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its
+ * name when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing is
+ * synchronous, so it belongs in a thread of its own.
  */
 export class Unpacker {
   /** Bytes of content done so far. */

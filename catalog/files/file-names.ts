@@ -1,6 +1,8 @@
 const slash = 0x2f;
 
-/** Where in a member name its last part begins, from 1, as SQL counts; a folder's `/` at its end belongs to the part. */
+/**
+ * Where in a member name its last part begins, from 1, as SQL counts; a folder's `/` at its end belongs to the part.
+ */
 export function nameStart(path: Uint8Array): number {
   return path.lastIndexOf(slash, path.length - 2) + 2;
 }
@@ -17,5 +19,8 @@ export function pastBeginning(beginning: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
-/** What a base name must be like, in byte strings: this very name, or one with this beginning, or with these bytes in it. */
+/**
+ * What a base name must be like, in byte strings: this very name, or one with this beginning, or with these bytes in
+ * it.
+ */
 export type NameWish = { exactly: string } | { begins: string } | { holds: string };

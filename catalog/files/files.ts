@@ -191,7 +191,10 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
   return row?.path;
 }
 
-/** Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. One that has an archive, or is parked, stays as it is. */
+/**
+ * Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. One that has an
+ * archive, or is parked, stays as it is.
+ */
 export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);

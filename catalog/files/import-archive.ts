@@ -38,8 +38,8 @@ export interface FoundArchive {
 const batchRows = 1000;
 
 /**
- * Adds a group, its archive and its files to a rebuilt set, in the caller's transaction. Throws `CatalogConflict` when it
- * holds names of another group, and `ManifestError` when its manifest is not what it was at the first reading.
+ * Adds a group, its archive and its files to a rebuilt set, in the caller's transaction. Throws `CatalogConflict` when
+ * it holds names of another group, and `ManifestError` when its manifest is not what it was at the first reading.
  */
 export async function importArchive(tx: Catalog, found: FoundArchive): Promise<void> {
   const { setId, group, facts } = found;
@@ -156,7 +156,10 @@ async function importFiles(tx: Catalog, { setId, group, entries, manifest }: Fou
   await flush();
 }
 
-/** As the scan and the commit of a packed archive write it; manifests of version 0.1 did not tell the inode's time of change. */
+/**
+ * As the scan and the commit of a packed archive write it; manifests of version 0.1 did not tell the inode's time of
+ * change.
+ */
 function memberRow(setId: string, group: number, member: PackedMember): NewFile {
   const path = toBytes(member.name);
   return {

@@ -3,8 +3,8 @@ import { filePageSize } from './files.js';
 import type { Catalog } from '../open-catalog.js';
 
 /**
- * What a set tells of beside its plain files. `skipped`: not, or not wholly, in the backup. `flagged`: stored, but not as
- * the scan saw it, since it changed meanwhile.
+ * What a set tells of beside its plain files. `skipped`: not, or not wholly, in the backup. `flagged`: stored, but not
+ * as the scan saw it, since it changed meanwhile.
  */
 export type ListKind = 'skipped' | 'flagged';
 

@@ -14,9 +14,9 @@ const listedName: Name = sql`file_names.name`;
 const unlistedName: Name = sql`substr(files.path, files.name_at)`;
 
 /**
- * Rows by their base name, in pages in the order of their paths; of one set, or of all, the newest first. Exact names and
- * beginnings take a few steps of the names' table for each group; other parts of a name a look at all of it. A group that a
- * scan has not closed yet has no names there: its rows are looked at.
+ * Rows by their base name, in pages in the order of their paths; of one set, or of all, the newest first. Exact names
+ * and beginnings take a few steps of the names' table for each group; other parts of a name a look at all of it. A
+ * group that a scan has not closed yet has no names there: its rows are looked at.
  */
 export async function* filesNamed(
   db: Catalog,
@@ -60,8 +60,9 @@ export async function* filesBelow(
 }
 
 /**
- * What lies in a folder itself, in pages in order: its own row, and one for each entry. An entry that has no row of its own,
- * but leads to others, as a folder above a source does, is given by its name. What is deeper is passed over, a page of it at most.
+ * What lies in a folder itself, in pages in order: its own row, and one for each entry. An entry that has no row of its
+ * own, but leads to others, as a folder above a source does, is given by its name. What is deeper is passed over, a
+ * page of it at most.
  *
  * @param folder the member name with its `/`, or `` for all that there is.
  */

@@ -122,8 +122,8 @@ async function* filesInRange(
 }
 
 /**
- * Folders of a selection, those above its names too, children before their parents; in pages. With globs it is every folder,
- * since any may be above a file that they match.
+ * Folders of a selection, those above its names too, children before their parents; in pages. With globs it is every
+ * folder, since any may be above a file that they match.
  */
 export async function* selectedFolders(
   db: Catalog,

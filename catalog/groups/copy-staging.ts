@@ -37,8 +37,8 @@ export async function stagedBySets(db: Catalog, except?: { setId: string; group:
 }
 
 /**
- * Promises staging to an archive that is copied, if it fits the budget; one above the whole budget fits when nothing else
- * is staged.
+ * Promises staging to an archive that is copied, if it fits the budget; one above the whole budget fits when nothing
+ * else is staged.
  * @returns false when it does not fit now.
  */
 export async function reserveForCopy(

@@ -18,10 +18,10 @@ const mayBeStaged: readonly GroupState[] = [
 ];
 
 /**
- * Notes that all that a set has in staging is deleted, in one transaction, before it is: what is staged in any state is forgotten
- * and compressed anew by a `retry`, a committed group is released, and one of which a copy is on tape while another is still to be made is parked,
- * since its archive is never made anew. An attempt that still compresses or writes finds its group taken away. Direct
- * groups have nothing in staging, and stay as they are.
+ * Notes that all that a set has in staging is deleted, in one transaction, before it is: what is staged in any state is
+ * forgotten and compressed anew by a `retry`, a committed group is released, and one of which a copy is on tape while
+ * another is still to be made is parked, since its archive is never made anew. An attempt that still compresses or
+ * writes finds its group taken away. Direct groups have nothing in staging, and stay as they are.
  */
 export async function discardStaged(catalog: Catalog, setId: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {

@@ -10,8 +10,8 @@ export interface GroupRange {
 }
 
 /**
- * Enters the base names of a group whose rows are all there, in the caller's transaction: all at once and in their order,
- * which costs a quarter of what an index costs that every row is added to. Names that are there already stay.
+ * Enters the base names of a group whose rows are all there, in the caller's transaction: all at once and in their
+ * order, which costs a quarter of what an index costs that every row is added to. Names that are there already stay.
  */
 export async function nameGroup(tx: Catalog, { setId, no, first, last }: GroupRange): Promise<void> {
   await tx

@@ -16,8 +16,8 @@ export function bytesWithManifest({
 }
 
 /**
- * What an archive takes besides its files' bytes, where nothing compresses: a pax header of two records, which holds a time
- * to the nanosecond, the tar header, and the padding of each entry.
+ * What an archive takes besides its files' bytes, where nothing compresses: a pax header of two records, which holds a
+ * time to the nanosecond, the tar header, and the padding of each entry.
  */
 const bytesPerEntry = 2048;
 
@@ -93,9 +93,9 @@ export async function fitsBudget(
 }
 
 /**
- * Takes the group for one attempt, as `beginCompressing` does, and promises it staging, if that fits the budget: the sum
- * over all groups of unfinished sets, and over unfinished copies from tape to tape. Parked and cancelled archives do not
- * count, or they would stop every other set for good.
+ * Takes the group for one attempt, as `beginCompressing` does, and promises it staging, if that fits the budget: the
+ * sum over all groups of unfinished sets, and over unfinished copies from tape to tape. Parked and cancelled archives
+ * do not count, or they would stop every other set for good.
  *
  * @returns `full` when it does not fit now, `done` when the group is further on already; then nothing was changed.
  */
@@ -147,7 +147,9 @@ async function begin(
   return true;
 }
 
-/** Throws `StaleAttempt` when another attempt has taken the group since, or it was parked: then nobody compresses it. */
+/**
+ * Throws `StaleAttempt` when another attempt has taken the group since, or it was parked: then nobody compresses it.
+ */
 export async function requireCompressing(
   db: Catalog,
   setId: string,
@@ -160,8 +162,8 @@ export async function requireCompressing(
 
 /**
  * Renames or deletes a group's staged files while nobody can take the group over: in a transaction, which holds the
- * catalog's write lock, and only if the group is in `state` with the attempt's token. Staged files have the same name in
- * every attempt, so a process that was stopped before such a call must not reach a later attempt's files.
+ * catalog's write lock, and only if the group is in `state` with the attempt's token. Staged files have the same name
+ * in every attempt, so a process that was stopped before such a call must not reach a later attempt's files.
  *
  * @param act synchronous and short: every other transaction waits for it.
  * @returns false when the group is not the attempt's any more; then nothing was done.
@@ -199,8 +201,8 @@ export async function advanceGroup(
 const releasedAtOnce = 1024 ** 3;
 
 /**
- * Deletes the staged archives of committed groups, and moves these on to `released`. In one transaction with the look whether
- * they are committed, since a tape may be marked as lost at any time: then the staged bytes are the last ones.
+ * Deletes the staged archives of committed groups, and moves these on to `released`. In one transaction with the look
+ * whether they are committed, since a tape may be marked as lost at any time: then the staged bytes are the last ones.
  *
  * @param remove deletes what is staged of archives; synchronous and short, and may find it deleted already.
  * @returns the groups that this released.
@@ -277,7 +279,9 @@ export async function parkGroup(
   });
 }
 
-/** Puts every parked group back to where its work goes on: to be written if it has an archive, else to be compressed. */
+/**
+ * Puts every parked group back to where its work goes on: to be written if it has an archive, else to be compressed.
+ */
 export async function unparkGroups(catalog: Catalog, setId: string): Promise<number[]> {
   return catalog.transaction().execute(async (tx) => {
     const parked = await tx
@@ -307,8 +311,9 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
  * Only as long as no copy of it is committed, and only the archive that the attempt has looked for: with `in`, only
  * while the group is still in that state.
  *
- * @returns false when the archive is another one by now, or further on: nothing was forgotten. Throws `StagedArchiveGone`
- * when another copy of it is on tape already: then it is this very archive that the missing copy needs.
+ * @returns false when the archive is another one by now, or further on: nothing was forgotten. Throws
+ *   `StagedArchiveGone` when another copy of it is on tape already: then it is this very archive that the missing copy
+ *   needs.
  */
 export async function forgetArchive(
   catalog: Catalog,

@@ -10,8 +10,8 @@ export interface ExistingEntry {
 }
 
 /**
- * Notes entries that a look at the target has found. They count only if that look is the first to end (`endLook`): so a look
- * that is run again, or goes on after its attempt was given up, never counts what the restore itself has made.
+ * Notes entries that a look at the target has found. They count only if that look is the first to end (`endLook`): so a
+ * look that is run again, or goes on after its attempt was given up, never counts what the restore itself has made.
  */
 export async function noteExisting(
   catalog: Catalog,
@@ -69,8 +69,8 @@ export async function existingAt(
 }
 
 /**
- * The restore that was asked for with the same words before, if it ended without finishing its folders: those that it made are
- * as private as it has left them, and are taken for this one's.
+ * The restore that was asked for with the same words before, if it ended without finishing its folders: those that it
+ * made are as private as it has left them, and are taken for this one's.
  */
 export async function unfinishedBefore(db: Catalog, row: RetrievalRow): Promise<Looked | undefined> {
   const before = await db

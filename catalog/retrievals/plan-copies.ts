@@ -28,8 +28,8 @@ interface Chosen {
 }
 
 /**
- * Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool: of a tape to
- * other tapes, also of its own pool, so that it can be retired.
+ * Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool: of a
+ * tape to other tapes, also of its own pool, so that it can be retired.
  */
 export async function planCopies(
   db: Catalog,
@@ -58,8 +58,8 @@ export async function planCopies(
 }
 
 /**
- * What is to be written anew because its copy was found damaged, has no manifest beside it, or is on a lost tape: to the pool
- * of that copy, unless one that is good in every way is there by now.
+ * What is to be written anew because its copy was found damaged, has no manifest beside it, or is on a lost tape: to
+ * the pool of that copy, unless one that is good in every way is there by now.
  */
 export async function planRepair(
   db: Catalog,
@@ -96,8 +96,8 @@ const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === 
 const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
 
 /**
- * The copy that is read: a good one, if there is one, and of those the one on the tape in the drive. A damaged one is read where
- * there is none: what could not be read once may be readable now, and all of it is compared.
+ * The copy that is read: a good one, if there is one, and of those the one on the tape in the drive. A damaged one is
+ * read where there is none: what could not be read once may be readable now, and all of it is compared.
  */
 function sourceOf(copies: readonly AnyCopy[], loaded: readonly string[]): AnyCopy | undefined {
   const held = copies.filter((copy) => copy.state === 'committed');

@@ -100,8 +100,8 @@ const nameOf = (setId: string, group: number) => `${setId} ${group}`;
 
 /**
  * The archives that a selection of a set needs, one copy of each: its own, and those of earlier sets that hold what is
- * unchanged. What is on no tape is a problem, and the rest is planned all the same. Of several copies it takes one that is
- * not damaged, if there is one, and of those the one on the tape that is at hand.
+ * unchanged. What is on no tape is a problem, and the rest is planned all the same. Of several copies it takes one that
+ * is not damaged, if there is one, and of those the one on the tape that is at hand.
  *
  * @param loaded UUIDs of the tapes in the drives that may read.
  */

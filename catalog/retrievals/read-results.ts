@@ -67,8 +67,8 @@ async function putResult(
 }
 
 /**
- * Records what was restored of a copy, and notes its damage. What that cost is wanted of another copy, if there is one that
- * was not read: the archive comes up again then, after all that is to be read else.
+ * Records what was restored of a copy, and notes its damage. What that cost is wanted of another copy, if there is one
+ * that was not read: the archive comes up again then, after all that is to be read else.
  *
  * @returns the name of the other copy's tape; undefined when the archive is done.
  */
@@ -111,8 +111,8 @@ export async function recordVerify(
 }
 
 /**
- * Lets a retrieval read another copy of an archive in place of one that cannot be read at all, after all that it has to read
- * else.
+ * Lets a retrieval read another copy of an archive in place of one that cannot be read at all, after all that it has to
+ * read else.
  *
  * @param damage what is wrong with that one, to be noted; null when it is nothing of the copy's, such as a lost tape.
  * @returns the name of the other tape; undefined when there is none, and nothing was changed.

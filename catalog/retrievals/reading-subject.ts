@@ -14,8 +14,9 @@ export type SubjectWish =
   | { latest: string[] };
 
 /**
- * The name of what is wanted now; `NoSetOfSources` where the sources have no set yet. A verify reads a set's own archives, so
- * for it one that has stored nothing, since nothing had changed, does not count; a copy takes what the set builds on too.
+ * The name of what is wanted now; `NoSetOfSources` where the sources have no set yet. A verify reads a set's own
+ * archives, so for it one that has stored nothing, since nothing had changed, does not count; a copy takes what the set
+ * builds on too.
  */
 export async function nameOfSubject(
   catalog: Catalog,

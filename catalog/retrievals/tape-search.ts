@@ -37,9 +37,9 @@ function looksOf({ looks }: Pick<RetrievalRow, 'looks'>, { at }: TapeSearch): Lo
 }
 
 /**
- * Notes that a drive has not the tape that a retrieval wants. As soon as all drives have said so, or when `patient` is false, the
- * retrieval waits, and its reason says what is in each and where the tape is to be put. Nothing is noted once another drive has the
- * tape, or a later search was begun.
+ * Notes that a drive has not the tape that a retrieval wants. As soon as all drives have said so, or when `patient` is
+ * false, the retrieval waits, and its reason says what is in each and where the tape is to be put. Nothing is noted
+ * once another drive has the tape, or a later search was begun.
  *
  * @returns true when the retrieval waits.
  */
@@ -82,8 +82,8 @@ export async function noteMissing(
 }
 
 /**
- * Ends a search: the drive has the tape, or nothing is to be searched for any more. What is noted with it is in the same
- * transaction. False, and nothing is noted, when another drive has ended it, or a later one was begun.
+ * Ends a search: the drive has the tape, or nothing is to be searched for any more. What is noted with it is in the
+ * same transaction. False, and nothing is noted, when another drive has ended it, or a later one was begun.
  */
 export async function endSearch(
   catalog: Catalog,
@@ -119,8 +119,8 @@ async function drivesOfSets(db: Catalog): Promise<Map<string, string>> {
 }
 
 /**
- * What is in the drives, and into which of them the tape is to be put: one that no set writes with, if there is one, and none that
- * somebody else has, or that has not answered.
+ * What is in the drives, and into which of them the tape is to be put: one that no set writes with, if there is one,
+ * and none that somebody else has, or that has not answered.
  */
 export function wantedIn(
   tape: string,

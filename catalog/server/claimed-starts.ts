@@ -25,8 +25,8 @@ const clockSkewMs = 5 * 60_000;
 const wishCountsForMs = 10 * 60_000;
 
 /**
- * Claims a start for a run, once: everybody who reaches the server can read a proof there and send it again. The same run may
- * ask again.
+ * Claims a start for a run, once: everybody who reaches the server can read a proof there and send it again. The same
+ * run may ask again.
  *
  * @returns null, or why the start does not count: `it was used before`.
  */
@@ -59,8 +59,8 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
 }
 
 /**
- * A schedule runs at its times, each once and in their order, and when a command has asked for it. What somebody triggers or
- * fills in at the server is neither.
+ * A schedule runs at its times, each once and in their order, and when a command has asked for it. What somebody
+ * triggers or fills in at the server is neither.
  */
 async function claimDue(tx: Catalog, name: string, at: number): Promise<string | null> {
   const row = await findSchedule(tx, name);
@@ -92,9 +92,9 @@ const stepMark = ({ runId, activityType }: StepClaim): string => `step ${runId} 
 const endMark = (workflowId: string): string => `ended ${workflowId}`;
 
 /**
- * Claims a step that would do harm when it is done again later, or later than somebody waits for it: its proof stays valid in
- * its run, which whoever polls our queue can keep open. Its marks live as long as that of its run's start, without which it
- * counts no more.
+ * Claims a step that would do harm when it is done again later, or later than somebody waits for it: its proof stays
+ * valid in its run, which whoever polls our queue can keep open. Its marks live as long as that of its run's start,
+ * without which it counts no more.
  *
  * @returns null, or why the step does not count: `it was done before`.
  */
@@ -122,7 +122,10 @@ async function claimantOf(db: Catalog, id: string): Promise<string | undefined> 
   return (await query.executeTakeFirst())?.run_id;
 }
 
-/** Notes that the command which started a workflow has its answer: none of the steps that are done once counts from here on. */
+/**
+ * Notes that the command which started a workflow has its answer: none of the steps that are done once counts from here
+ * on.
+ */
 export async function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<void> {
   const mark = { id: endMark(workflowId), at: now, workflow_id: workflowId, run_id: '' };
   await catalog

@@ -145,8 +145,8 @@ export async function recordRunEnd(
 }
 
 /**
- * Fails where a run of that beginning has ended without making anything, or a later one has begun: what is asked for in its
- * name then makes nothing any more.
+ * Fails where a run of that beginning has ended without making anything, or a later one has begun: what is asked for in
+ * its name then makes nothing any more.
  */
 export function requireOpenRun(row: ScheduleRow, runAt: number): void {
   const { name, run_at: lastAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
@@ -161,7 +161,10 @@ export interface LastRun {
   endedAt: number | null;
   /** Its set, verify or copy; null: it made none. */
   id: string | null;
-  /** That of what it made; without that `failed`, `running` where it has not yet, `completed` where nothing was to be done. */
+  /**
+   * That of what it made; without that `failed`, `running` where it has not yet, `completed` where nothing was to be
+   * done.
+   */
   state: SetState | RetrievalState;
   reason: string | null;
 }
@@ -185,7 +188,9 @@ export async function lastRunOf(db: Catalog, row: ScheduleRow): Promise<LastRun 
 const successes: readonly LastRun['state'][] = ['completed', 'completed_with_skips', 'expired'];
 const ends: readonly LastRun['state'][] = [...finalSetStates, ...finalRetrievalStates];
 
-/** A sentence's end for a schedule whose last run has ended without a success; undefined where nothing is to be said. */
+/**
+ * A sentence's end for a schedule whose last run has ended without a success; undefined where nothing is to be said.
+ */
 export function runTrouble(run: LastRun | undefined): string | undefined {
   if (run === undefined || !ends.includes(run.state) || successes.includes(run.state)) return undefined;
   const { id, state } = run;

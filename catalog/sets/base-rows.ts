@@ -10,8 +10,8 @@ const columns = [
 export type BaseRow = Pick<FileRow, (typeof columns)[number]>;
 
 /**
- * The next files of a set from a path on, as a later set may build on them: stored whole, or unchanged themselves. A row with a
- * reason is not what the scan saw.
+ * The next files of a set from a path on, as a later set may build on them: stored whole, or unchanged themselves. A
+ * row with a reason is not what the scan saw.
  */
 export async function baseRowsFrom(
   db: Catalog,

@@ -45,7 +45,9 @@ function bytewise(a: FileRow, b: FileRow): number {
   return Buffer.compare(a.path, b.path);
 }
 
-/** A hash counts where both sets have one. Which of some hard links came first in its archive is no change of a file. */
+/**
+ * A hash counts where both sets have one. Which of some hard links came first in its archive is no change of a file.
+ */
 function changedFields(a: FileRow, b: FileRow): ChangedField[] {
   const fields: ChangedField[] = [];
   if (a.type !== b.type) fields.push('type');

@@ -20,7 +20,10 @@ interface KeptSet {
   neededBy: string[];
 }
 
-/** Until when sets and what they are on must be kept: by the retention of their pools, and by the sets that build on them. */
+/**
+ * Until when sets and what they are on must be kept: by the retention of their pools, and by the sets that build on
+ * them.
+ */
 export class Keeping {
   private constructor(
     private readonly sets: ReadonlyMap<string, KeptSet>,

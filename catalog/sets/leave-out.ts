@@ -18,10 +18,11 @@ export interface LeavingOut {
 }
 
 /**
- * Makes a group whose archive no tape takes smaller: it is skipped if one entry is all that it has, else its largest files are
- * left out until the others fit, whatever they compress to; one at least.
+ * Makes a group whose archive no tape takes smaller: it is skipped if one entry is all that it has, else its largest
+ * files are left out until the others fit, whatever they compress to; one at least.
  *
- * @returns what became of it; `stuck` when nothing can be left out, or it has an archive or is parked: nothing was changed.
+ * @returns what became of it; `stuck` when nothing can be left out, or it has an archive or is parked: nothing was
+ *   changed.
  */
 export async function leaveOut(
   catalog: Catalog,
@@ -38,7 +39,10 @@ export async function leaveOut(
   });
 }
 
-/** Marks the largest files of a group as skipped until the rest fits, and corrects the group's bytes; false: it has none. */
+/**
+ * Marks the largest files of a group as skipped until the rest fits, and corrects the group's bytes; false: it has
+ * none.
+ */
 async function leaveOutLargest(
   tx: Catalog,
   group: GroupRow,
@@ -85,7 +89,10 @@ async function leaveOutLargest(
   return left > 0;
 }
 
-/** Groups that were skipped for their size and that a tape of so many bytes takes; with what the smallest of the others needs. */
+/**
+ * Groups that were skipped for their size and that a tape of so many bytes takes; with what the smallest of the others
+ * needs.
+ */
 export async function skippedForSize(
   db: Catalog,
   setId: string,
@@ -105,8 +112,8 @@ export async function skippedForSize(
 }
 
 /**
- * Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers. They keep
- * `needs`, by which `undoTakingUp` knows them.
+ * Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers.
+ * They keep `needs`, by which `undoTakingUp` knows them.
  */
 export async function takeUpSkipped(catalog: Catalog, setId: string, limit: number): Promise<number[]> {
   return catalog.transaction().execute(async (tx) => {
@@ -133,10 +140,11 @@ export async function takeUpSkipped(catalog: Catalog, setId: string, limit: numb
 }
 
 /**
- * Skips the groups again that `takeUpSkipped` has taken up and of which nothing is staged or on a tape: a set that was complete
- * before its `retry` is so when that is cancelled.
+ * Skips the groups again that `takeUpSkipped` has taken up and of which nothing is staged or on a tape: a set that was
+ * complete before its `retry` is so when that is cancelled.
  *
- * @returns true when the set is complete now; false: something else is unfinished too, or none was taken up, and nothing was changed.
+ * @returns true when the set is complete now; false: something else is unfinished too, or none was taken up, and
+ *   nothing was changed.
  */
 export async function undoTakingUp(catalog: Catalog, setId: string): Promise<boolean> {
   const undoable: readonly GroupState[] = [...beforeCompressed, 'failed'];

@@ -9,9 +9,9 @@ export interface SetBase {
 }
 
 /**
- * The set that one with these sources builds on: for an incremental one the newest that has completed and of which nothing was
- * erased, for a differential one the newest full one of those. It and all that it builds on must be in the pools of the new
- * set, so that the tapes of each of them restore it; where that is true of no set, in one of them.
+ * The set that one with these sources builds on: for an incremental one the newest that has completed and of which
+ * nothing was erased, for a differential one the newest full one of those. It and all that it builds on must be in the
+ * pools of the new set, so that the tapes of each of them restore it; where that is true of no set, in one of them.
  */
 export async function baseFor(
   db: Catalog,
@@ -75,8 +75,8 @@ async function first<T>(sets: readonly T[], isTrue: (set: T) => Promise<boolean>
 }
 
 /**
- * Tells which sets are, with all that they build on, wholly in a pool. Copies are read of the sets that are asked for and of
- * what those build on, each once: the years before them cost nothing.
+ * Tells which sets are, with all that they build on, wholly in a pool. Copies are read of the sets that are asked for
+ * and of what those build on, each once: the years before them cost nothing.
  */
 class WholeChains {
   private readonly known = new Map<string, boolean>();
@@ -101,7 +101,10 @@ class WholeChains {
     return is;
   }
 
-  /** False when an archive of a set is on tapes of other pools only. One that is on no tape at all is not counted: its files are stored again. */
+  /**
+   * False when an archive of a set is on tapes of other pools only. One that is on no tape at all is not counted: its
+   * files are stored again.
+   */
   private async isWhole(setId: string): Promise<boolean> {
     const lacking = await this.db
       .selectFrom('copies')

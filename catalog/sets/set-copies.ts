@@ -31,8 +31,8 @@ export function copyText(copyNo: number, copies: number): string {
 const settled: readonly GroupState[] = ['committed', 'released', 'skipped'];
 
 /**
- * Gives a group the state that its copies have together, in the caller's transaction: `committed` when each of the set's
- * copies is. A parked group stays parked until then.
+ * Gives a group the state that its copies have together, in the caller's transaction: `committed` when each of the
+ * set's copies is. A parked group stays parked until then.
  * @returns true when this made it committed.
  */
 export async function settleGroup(tx: Catalog, setId: string, group: number): Promise<boolean> {
@@ -71,7 +71,10 @@ export async function settleGroup(tx: Catalog, setId: string, group: number): Pr
   return state === 'committed';
 }
 
-/** Parked, or without an archive, since its bytes were lost: the write of another copy that goes on does not change that. */
+/**
+ * Parked, or without an archive, since its bytes were lost: the write of another copy that goes on does not change
+ * that.
+ */
 const noArchive: readonly GroupState[] = ['open', 'planned', 'compressing', 'failed'];
 
 /** State of a group of which not every copy is committed. */

@@ -112,8 +112,8 @@ export interface UnmarkedCopy {
 }
 
 /**
- * The copies of a set that are whole and lack their end mark: rarely any, since each sync after the scan writes it. None of
- * one that has groups which failed, or were not stored yet: it goes on, or ends as failed.
+ * The copies of a set that are whole and lack their end mark: rarely any, since each sync after the scan writes it.
+ * None of one that has groups which failed, or were not stored yet: it goes on, or ends as failed.
  */
 export async function unmarkedCopies(db: Catalog, setId: string): Promise<UnmarkedCopy[]> {
   const set = await findSet(db, setId);
@@ -148,8 +148,9 @@ export async function unmarkedCopies(db: Catalog, setId: string): Promise<Unmark
 }
 
 /**
- * Takes the end mark that was read from a tape into a set that is known from tapes only; the newest counts. Leaves other sets
- * alone: of those the catalog knows more. Throws `CatalogConflict` when it is the mark of another set of that number.
+ * Takes the end mark that was read from a tape into a set that is known from tapes only; the newest counts. Leaves
+ * other sets alone: of those the catalog knows more. Throws `CatalogConflict` when it is the mark of another set of
+ * that number.
  */
 export async function enterEnd(
   catalog: Catalog,

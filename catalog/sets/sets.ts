@@ -36,9 +36,9 @@ export interface OpenedSet {
 }
 
 /**
- * Makes a set, or finds the unfinished one that is the same in everything that a command can ask for (unless `fresh`). Both
- * happen in one transaction, so that two commands at once get one set when they ask for the same and two when they do not. A
- * set that would build on another, but finds none, is a full one.
+ * Makes a set, or finds the unfinished one that is the same in everything that a command can ask for (unless `fresh`).
+ * Both happen in one transaction, so that two commands at once get one set when they ask for the same and two when they
+ * do not. A set that would build on another, but finds none, is a full one.
  */
 export async function openSet(
   catalog: Catalog,
@@ -179,7 +179,8 @@ export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
 }
 
 /**
- * The set of that id, for who wants its files; a failure with a sentence when there is none, or when nothing of it is left.
+ * The set of that id, for who wants its files; a failure with a sentence when there is none, or when nothing of it is
+ * left.
  */
 export async function setWithFiles(db: Catalog, id: string): Promise<SetRow> {
   const set = await setNamed(db, id);
@@ -301,7 +302,10 @@ export interface SetSummary {
   leftOut: string[];
 }
 
-/** Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` and `flagged` what is listed so. */
+/**
+ * Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` and `flagged` what is
+ * listed so.
+ */
 export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
   const set = await setNamed(db, setId);
   const stages: Partial<Record<GroupState, number>> = {};

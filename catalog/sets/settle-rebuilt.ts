@@ -13,9 +13,15 @@ export interface RebuiltSet {
   setId: string;
   state: SetRow['state'];
   groups: number;
-  /** Numbers that are on none of the tapes read so far, as ranges: up to the set's last where `ended`, else to the highest read. */
+  /**
+   * Numbers that are on none of the tapes read so far, as ranges: up to the set's last where `ended`, else to the
+   * highest read.
+   */
   missing: string[];
-  /** Whether a tape tells that the set has ended, and of how many groups; null for a set of a version that did not write it. */
+  /**
+   * Whether a tape tells that the set has ended, and of how many groups; null for a set of a version that did not write
+   * it.
+   */
   ended: boolean | null;
   /** Numbers of groups without a copy that is whole. */
   damaged: number[];
@@ -28,9 +34,9 @@ function shownRanges(ranges: readonly string[]): string {
 }
 
 /**
- * Gives a rebuilt set its state by what of it was found: complete when no number is missing, each is whole somewhere, and what
- * the set leaves to earlier ones is known, which only manifests tell. That no later group exists, only an end mark tells; of a
- * set of a version that wrote none nobody knows, and its reason says so. Leaves other sets alone.
+ * Gives a rebuilt set its state by what of it was found: complete when no number is missing, each is whole somewhere,
+ * and what the set leaves to earlier ones is known, which only manifests tell. That no later group exists, only an end
+ * mark tells; of a set of a version that wrote none nobody knows, and its reason says so. Leaves other sets alone.
  */
 export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
   return catalog.transaction().execute(async (tx) => {

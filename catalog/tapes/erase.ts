@@ -27,8 +27,9 @@ export interface EraseWish {
 }
 
 /**
- * Says, before the first byte is deleted, that nothing on a tape counts any more: from here on no restore asks for it and no
- * set builds on it. Looks in the same transaction whether it may. Does nothing when the erasing has begun already.
+ * Says, before the first byte is deleted, that nothing on a tape counts any more: from here on no restore asks for it
+ * and no set builds on it. Looks in the same transaction whether it may. Does nothing when the erasing has begun
+ * already.
  *
  * @param erasedTo the UUID that the tape's new label is to have.
  * @returns the tape, in the state `erasing`.
@@ -166,9 +167,10 @@ export async function finishErase(
 }
 
 /**
- * Forgets the content of sets of which nothing is on a tape any more, and nothing in staging: they become `expired`, and
- * their files, groups and archives are deleted in small transactions. The set and its events stay; should another copy turn
- * up, `tape catalog` reads it as of a set that is known from tapes only. A kill in the middle is mended by the next call.
+ * Forgets the content of sets of which nothing is on a tape any more, and nothing in staging: they become `expired`,
+ * and their files, groups and archives are deleted in small transactions. The set and its events stay; should another
+ * copy turn up, `tape catalog` reads it as of a set that is known from tapes only. A kill in the middle is mended by
+ * the next call.
  */
 export async function forgetErased(catalog: Catalog): Promise<void> {
   const gone = await catalog.transaction().execute(async (tx) => {

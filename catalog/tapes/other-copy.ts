@@ -46,8 +46,8 @@ export async function readInstead(db: Catalog, row: RetrievalArchiveRow, copy: G
 export type OtherCopy = GoodCopy;
 
 /**
- * The copy of an archive that a retrieval reads next, when one is no good: one that was not read by it, of which nothing is
- * known to be damaged, if there is such a one; undefined when there is none at all.
+ * The copy of an archive that a retrieval reads next, when one is no good: one that was not read by it, of which
+ * nothing is known to be damaged, if there is such a one; undefined when there is none at all.
  */
 export async function otherCopyOf(
   tx: Catalog,

@@ -4,9 +4,10 @@ import { tapeByUuid } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
 /**
- * Everything that happens to a tape's state. `fill`: it has no room. `regain`: it has room again. `distrust`: a write on it
- * failed, or a person said so. `trust`: a person says that it is good. `lose`, `find`: it is gone, and back. `erase`,
- * `relabel`: its erasing begins, and ends. `disown`, `adopt`: its label is another installation's, and is ours again.
+ * Everything that happens to a tape's state. `fill`: it has no room. `regain`: it has room again. `distrust`: a write
+ * on it failed, or a person said so. `trust`: a person says that it is good. `lose`, `find`: it is gone, and back.
+ * `erase`, `relabel`: its erasing begins, and ends. `disown`, `adopt`: its label is another installation's, and is ours
+ * again.
  */
 export type TapeStep =
   'fill' | 'regain' | 'distrust' | 'trust' | 'lose' | 'find' | 'erase' | 'relabel' | 'disown' | 'adopt';

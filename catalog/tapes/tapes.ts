@@ -63,7 +63,10 @@ export async function copyOf(
 /** How the event of a copy's beginning names its tape. */
 const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct ? ', direct' : ''}`;
 
-/** Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has begun it. */
+/**
+ * Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has
+ * begun it.
+ */
 export async function beginCopy(
   catalog: Catalog,
   copy: {
@@ -119,8 +122,9 @@ async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<vo
 }
 
 /**
- * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there under the group's
- * names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps every other off.
+ * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there
+ * under the group's names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps
+ * every other off.
  */
 export async function wasBegunOn(
   db: Catalog,
@@ -145,8 +149,8 @@ export async function wasBegunOn(
 }
 
 /**
- * The newest committed archive on a tape: the tape must hold it, or it is not that tape. One that is known to be damaged may have
- * lost its end, and counts only where there is no other.
+ * The newest committed archive on a tape: the tape must hold it, or it is not that tape. One that is known to be
+ * damaged may have lost its end, and counts only where there is no other.
  */
 export async function lastCommittedOn(
   db: Catalog,

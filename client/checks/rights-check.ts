@@ -21,9 +21,9 @@ interface Place {
 }
 
 /**
- * Folders and files of ours with other rights than they should have: others can reach and read or write them, since an earlier version
- * has made them so or somebody did; or the group of `TAPEFLOW_SHARED_GROUP` cannot read what it may. One finding for each, with the
- * command that mends it. An LTFS mount has the rights that it was mounted with.
+ * Folders and files of ours with other rights than they should have: others can reach and read or write them, since an
+ * earlier version has made them so or somebody did; or the group of `TAPEFLOW_SHARED_GROUP` cannot read what it may.
+ * One finding for each, with the command that mends it. An LTFS mount has the rights that it was mounted with.
  */
 export function checkRights(settings: Places): Check[] {
   if (process.platform === 'win32') return [];

@@ -131,7 +131,10 @@ async function queueChecks(server: Server, settings: Settings, role: string | un
   return checks;
 }
 
-/** Who serves a queue, by what its workers say of themselves; another's worker would take the work and do something else. */
+/**
+ * Who serves a queue, by what its workers say of themselves; another's worker would take the work and do something
+ * else.
+ */
 async function queueCheck(
   server: Server,
   settings: Settings,

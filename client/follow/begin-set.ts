@@ -6,8 +6,8 @@ import { startSet } from '../../workers/starts/start-set.js';
 import type { Server, Session } from '../session.js';
 
 /**
- * Starts a set's workflow. A set that the server refuses is `failed`, with what the server says; one whose server is out of
- * reach stays unfinished, and is started when that answers.
+ * Starts a set's workflow. A set that the server refuses is `failed`, with what the server says; one whose server is
+ * out of reach stays unfinished, and is started when that answers.
  */
 export async function beginSet(
   session: Session,

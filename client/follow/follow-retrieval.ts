@@ -162,8 +162,8 @@ function hostLost(id: string): TapeflowFailure {
 }
 
 /**
- * True, and said, when the server has ended the workflow without a result: workers take it up, or give it up with a reason. It
- * throws where they do not. A server that does not answer is waited for.
+ * True, and said, when the server has ended the workflow without a result: workers take it up, or give it up with a
+ * reason. It throws where they do not. A server that does not answer is waited for.
  */
 async function needsTakingUp(session: Session, server: Server, id: string): Promise<boolean> {
   const trouble = await workflowTrouble(server, retrievalWorkflowId(id, server.installation)).catch(
@@ -199,7 +199,10 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
   else session.print(`${id} is cancelled; what it has ${stays} stays.`);
 }
 
-/** Tells the workflow; one that no worker listens for is ended, since the catalog tells workers later that it is cancelled. */
+/**
+ * Tells the workflow; one that no worker listens for is ended, since the catalog tells workers later that it is
+ * cancelled.
+ */
 async function cancelAtServer(server: Server, id: string): Promise<void> {
   const handle = server.client.workflow.getHandle(retrievalWorkflowId(id, server.installation));
   try {

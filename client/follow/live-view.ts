@@ -104,7 +104,9 @@ export function stepName({ activity, details }: Pick<PendingStep, 'activity' | '
   return `${stepWords[activity] ?? activity}${details.group === undefined ? '' : ` (group ${details.group})`}`;
 }
 
-/** A step that is under way, or that something keeps from being so, in a line; undefined: it only waits for its turn. */
+/**
+ * A step that is under way, or that something keeps from being so, in a line; undefined: it only waits for its turn.
+ */
 export function stepLine(step: PendingStep): string | undefined {
   const { why } = step.details;
   if (!step.started && why === undefined) return undefined;

@@ -75,7 +75,10 @@ export interface PendingActivity {
 /** Milliseconds without a heartbeat, which comes every second, after which a worker counts as not heard of. */
 const unheardMs = 10_000;
 
-/** A step as the server tells of it at a time, in milliseconds since 1970; with what it waits for when nobody works on it. */
+/**
+ * A step as the server tells of it at a time, in milliseconds since 1970; with what it waits for when nobody works on
+ * it.
+ */
 export function stepOf(pending: PendingActivity, now: number): PendingStep {
   const started = Number(pending.state) === startedState;
   const details = decode(pending.heartbeatDetails?.payloads?.[0]?.data);
@@ -96,7 +99,10 @@ export function stepOf(pending: PendingActivity, now: number): PendingStep {
   return step;
 }
 
-/** A worker that was killed or stopped, or is cut off, says nothing any more: the server gives its attempt up after a while. */
+/**
+ * A worker that was killed or stopped, or is cut off, says nothing any more: the server gives its attempt up after a
+ * while.
+ */
 function unheard(pending: PendingActivity, now: number): string | undefined {
   const since = Math.max(msOf(pending.lastHeartbeatTime) ?? 0, msOf(pending.lastStartedTime) ?? 0);
   const timeout = msOf(pending.activityOptions?.heartbeatTimeout);

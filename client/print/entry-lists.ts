@@ -13,7 +13,10 @@ const headings: Record<ListKind, { label: string; means: string }> = {
   flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
 };
 
-/** Prints what a set has skipped, and what it has stored but flagged: how many, the first of each, and how to see the rest. */
+/**
+ * Prints what a set has skipped, and what it has stored but flagged: how many, the first of each, and how to see the
+ * rest.
+ */
 export async function printEntryLists(
   session: Session,
   catalog: Catalog,

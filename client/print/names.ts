@@ -34,7 +34,10 @@ export function requireGlob(glob: string, what: string): void {
   throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
 }
 
-/** The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its escapes. */
+/**
+ * The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its
+ * escapes.
+ */
 export function memberNamesOf(given: string): string[] {
   const path = userPath(given);
   const names = [fromText(path), fromShown(path)].map((name) => memberNameOf(name, process.platform));

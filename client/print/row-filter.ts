@@ -12,7 +12,8 @@ export interface RowWish {
 }
 
 /**
- * Tells whether an entry has the asked time of change and size. Sizes are those of files: nothing else is larger or smaller.
+ * Tells whether an entry has the asked time of change and size. Sizes are those of files: nothing else is larger or
+ * smaller.
  *
  * @param now milliseconds since 1970.
  */

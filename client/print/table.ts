@@ -22,8 +22,9 @@ export function tableLines(rows: readonly Row[]): string[] {
 }
 
 /**
- * The same with one line of a terminal for each row: columns are left out, in the order of `leaveOut` (names of the head),
- * until the others have room, and a line that is still too long is cut at its end. A last line says what is missing.
+ * The same with one line of a terminal for each row: columns are left out, in the order of `leaveOut` (names of the
+ * head), until the others have room, and a line that is still too long is cut at its end. A last line says what is
+ * missing.
  *
  * @param width characters of a line; undefined in a pipe, where nothing is left out.
  */

@@ -85,7 +85,9 @@ export async function traceGroup(
   printFindings(session, findings);
 }
 
-/** What an event tells beside its stage; of a compression that is the attempt, after which its `.part` file is named. */
+/**
+ * What an event tells beside its stage; of a compression that is the attempt, after which its `.part` file is named.
+ */
 function detailOf({ stage, detail }: RecordedEvent): string {
   if (detail === null) return '';
   return stage === 'compressing' ? `attempt ${detail}` : detail;

@@ -39,8 +39,9 @@ export interface Candidate {
 export type Entered = 'added' | 'copy' | 'known';
 
 /**
- * Takes an archive and its copy on this tape into the catalog, or compares it, in one transaction. Throws `CatalogConflict`
- * when it contradicts what the catalog knows, and `TapeNotReady` when the tape has gone away since it was read.
+ * Takes an archive and its copy on this tape into the catalog, or compares it, in one transaction. Throws
+ * `CatalogConflict` when it contradicts what the catalog knows, and `TapeNotReady` when the tape has gone away since it
+ * was read.
  *
  * @param damage what is wrong with the copy, as a sentence without its subject.
  */
@@ -78,7 +79,9 @@ export async function enterArchive(
   });
 }
 
-/** True when the archive tells more than what the catalog has: a manifest where it had none, or whole where it was not. */
+/**
+ * True when the archive tells more than what the catalog has: a manifest where it had none, or whole where it was not.
+ */
 async function isBetter(
   tx: Catalog,
   { setId, group, manifest }: FoundArchive,

@@ -47,8 +47,8 @@ export interface ReadOptions {
   say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
   /**
-   * Make a tape of another installation one of this, so that the next archive comes after the last. What is damaged does not hinder
-   * that; a tape that contradicts the catalog, or of which nothing could be read, is kept as it is.
+   * Make a tape of another installation one of this, so that the next archive comes after the last. What is damaged
+   * does not hinder that; a tape that contradicts the catalog, or of which nothing could be read, is kept as it is.
    */
   adopt?: boolean;
 }
@@ -59,9 +59,9 @@ export function scratchFile(settings: Settings, { name }: DriveSettings): string
 }
 
 /**
- * Puts what the tape in a drive holds into the catalog: the tape, its sets, and each archive in a transaction of its own, so
- * that it goes on where it was stopped. What is known already is compared. Whatever is wrong with one archive or set is
- * reported, and the rest goes on. Throws `TapeNotReady` when the tape cannot be read, or goes away meanwhile.
+ * Puts what the tape in a drive holds into the catalog: the tape, its sets, and each archive in a transaction of its
+ * own, so that it goes on where it was stopped. What is known already is compared. Whatever is wrong with one archive
+ * or set is reported, and the rest goes on. Throws `TapeNotReady` when the tape cannot be read, or goes away meanwhile.
  */
 export async function readCatalog(options: ReadOptions): Promise<CatalogReading> {
   const { drive, lock } = options;

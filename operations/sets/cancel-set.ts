@@ -16,8 +16,8 @@ export function cancelledReason(discard: boolean): string {
 export const retryCancelled = 'its `retry` was cancelled, and it is what it was before';
 
 /**
- * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is cancelled
- * now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
+ * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is
+ * cancelled now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
  *
  * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
  */
@@ -38,8 +38,9 @@ export async function recordCancelled(
 }
 
 /**
- * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. The catalog is
- * told first: killed in between, files are left that no archive of the catalog knows, and the same command deletes them.
+ * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. The
+ * catalog is told first: killed in between, files are left that no archive of the catalog knows, and the same command
+ * deletes them.
  */
 export async function releaseStaging(catalog: Catalog, settings: Settings, setId: string): Promise<void> {
   await discardStaged(catalog, setId);

@@ -2,7 +2,9 @@ import type { Reading } from '../../catalog/retrievals/open-reading.js';
 import type { SubjectWish } from '../../catalog/retrievals/reading-subject.js';
 import type { CopyPlace } from '../../catalog/sets/set-copies.js';
 
-/** What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made. */
+/**
+ * What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made.
+ */
 export interface ScheduledBackup {
   /** Absolute paths, links resolved, none inside another. */
   sources: string[];

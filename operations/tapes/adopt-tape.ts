@@ -11,8 +11,8 @@ import { copyOffAdvice } from '../../tape/ltfs/write-protection.js';
 
 /**
  * Makes the tape in a drive one of this installation: its label says so first, since every write asks the label. The
- * caller holds the medium, and what is on the tape is in the catalog. Killed in between, the next `tape catalog` reads the
- * label and ends it.
+ * caller holds the medium, and what is on the tape is in the catalog. Killed in between, the next `tape catalog` reads
+ * the label and ends it.
  */
 export async function adoptTape(
   drive: Drive,

@@ -12,9 +12,9 @@ import { halfErased, lookAt } from '../../tape/drives/loaded-tape.js';
 const onlyRead = 'another installation has labelled it: it is only read';
 
 /**
- * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled becomes
- * `foreign`: it is read and never written to. Where its name is taken, a part of its UUID is added, after a character that
- * no label's name can have. Throws `TapeNotReady` when the tape has no label, or that of another volume.
+ * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled
+ * becomes `foreign`: it is read and never written to. Where its name is taken, a part of its UUID is added, after a
+ * character that no label's name can have. Throws `TapeNotReady` when the tape has no label, or that of another volume.
  */
 export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium): Promise<TapeRow> {
   const { name: driveName, path } = drive.settings;
@@ -60,7 +60,10 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
   return row;
 }
 
-/** A tape that the catalog knows: here again if it was lost, and ours if its label says so. It is no better for being read. */
+/**
+ * A tape that the catalog knows: here again if it was lost, and ours if its label says so. It is no better for being
+ * read.
+ */
 async function seeAgain(
   drive: Drive,
   catalog: Catalog,

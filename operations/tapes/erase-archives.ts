@@ -9,8 +9,8 @@ import { isPartOf } from '../../disk/durable-file.js';
 import { endMarkName, parseArchiveName } from '../../entry/archive-name.js';
 
 /**
- * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a write
- * that it began.
+ * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a
+ * write that it began.
  */
 export async function unknownArchives(
   mountPoint: string,
@@ -49,8 +49,8 @@ export interface Deleted {
 }
 
 /**
- * Deletes every archive, manifest, end mark and `.part` of one below the root of a tape, and the folders of sets that are empty then.
- * Everything else is left.
+ * Deletes every archive, manifest, end mark and `.part` of one below the root of a tape, and the folders of sets that
+ * are empty then. Everything else is left.
  *
  * @param confirm called before each deletion; throws to stop.
  */
@@ -78,7 +78,9 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
   return deleted;
 }
 
-/** True for the name of an archive of the set, of its manifest, of its end mark, or of incomplete bytes of one of them. */
+/**
+ * True for the name of an archive of the set, of its manifest, of its end mark, or of incomplete bytes of one of them.
+ */
 function isOurs(name: string, setId: string): boolean {
   if (name === endMarkName(setId) || isPartOf(name, endMarkName(setId))) return true;
   return parseArchiveName(name.replace(/(\.(?:gz|zst|tar))\..+\.part$/, '$1'))?.setId === setId;

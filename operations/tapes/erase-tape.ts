@@ -34,13 +34,13 @@ export interface EraseContext {
 }
 
 /**
- * Erases the tape in a drive, if it is the one that is named: the catalog first, then the archives, last the label, which is
- * a new one with a new UUID, so that a catalog from before cannot take the tape for what it was. Killed at any instant, it
- * goes on when it is called again. Throws `TapeInUse` or `TapeNeeded` when the tape may not be erased.
+ * Erases the tape in a drive, if it is the one that is named: the catalog first, then the archives, last the label,
+ * which is a new one with a new UUID, so that a catalog from before cannot take the tape for what it was. Killed at any
+ * instant, it goes on when it is called again. Throws `TapeInUse` or `TapeNeeded` when the tape may not be erased.
  *
- * On LTFS deleting gives no room back. There the catalog is changed, nothing is deleted, and `FormatTape` says what a person
- * has to do; called again with the tape formatted, it writes the new label. So it does for one that was formatted before, when
- * the wish says so.
+ * On LTFS deleting gives no room back. There the catalog is changed, nothing is deleted, and `FormatTape` says what a
+ * person has to do; called again with the tape formatted, it writes the new label. So it does for one that was
+ * formatted before, when the wish says so.
  */
 export async function eraseTape(context: EraseContext, wish: EraseWish): Promise<Erased> {
   const medium = await context.drive.medium();
@@ -88,8 +88,8 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
 }
 
 /**
- * True when the medium, which has no label, is the named tape, formatted since: its erasing was begun for that on LTFS, or a
- * person says so. Without such a word an empty one is refused, since it may be any new tape.
+ * True when the medium, which has no label, is the named tape, formatted since: its erasing was begun for that on LTFS,
+ * or a person says so. Without such a word an empty one is refused, since it may be any new tape.
  */
 async function wasFormatted(
   drive: Drive,

@@ -180,8 +180,8 @@ function refused(message: string, advice: string): TapeflowFailure {
 }
 
 /**
- * Makes and labels the default tape folder at its first use. It is ours (nobody gave a TAPE_PATH); once the catalog knows
- * any tape, a missing or unlabelled folder is a person's matter, as with every other drive.
+ * Makes and labels the default tape folder at its first use. It is ours (nobody gave a TAPE_PATH); once the catalog
+ * knows any tape, a missing or unlabelled folder is a person's matter, as with every other drive.
  */
 export async function prepareOwnTape(
   drive: Drive,

@@ -9,8 +9,8 @@ import { noteSeal } from '../../tape/drives/tape-demand.js';
 import { copyOffAdvice, isWriteError, untilMounted } from '../../tape/ltfs/write-protection.js';
 
 /**
- * A person says that a suspect or full tape is good. What it says of itself counts more, where it is in a drive: one that
- * LTFS has made read-only for good is refused with `ReadOnlyTape`.
+ * A person says that a suspect or full tape is good. What it says of itself counts more, where it is in a drive: one
+ * that LTFS has made read-only for good is refused with `ReadOnlyTape`.
  * @returns what to bear in mind with it, in sentences.
  */
 export async function trustTape(

@@ -8,8 +8,8 @@ import { tapeNotReady } from './tape-not-ready.js';
 import type { Answer, Look, Question } from './drive-process.js';
 
 /**
- * Most seconds that a command waits for one answer of a drive. A drive that seeks or writes its index takes longer at times;
- * then the command says so, and can be run again.
+ * Most seconds that a command waits for one answer of a drive. A drive that seeks or writes its index takes longer at
+ * times; then the command says so, and can be run again.
  */
 const mostSeconds = 15;
 
@@ -22,15 +22,18 @@ export function driveSilent({ name, path }: DriveSettings, ms: number): Tapeflow
   );
 }
 
-/** Lets every failure of a look pass but that the drive is silent: a later step finds the others, and says more of them. */
+/**
+ * Lets every failure of a look pass but that the drive is silent: a later step finds the others, and says more of them.
+ */
 export function unlessSilent(error: unknown): void {
   if (error instanceof TapeflowFailure && error.details['reason'] === 'silent') throw error;
 }
 
 /**
- * Looks at a drive, which can only be asked and not written through, without waiting for longer than the limit for any of its
- * answers: then it throws `TapeNotReady` with the reason `silent`. A process of its own makes the calls, since one into a mount
- * that hangs cannot be given up: neither Ctrl-C nor `process.exit` ends a Node process that has one under way.
+ * Looks at a drive, which can only be asked and not written through, without waiting for longer than the limit for any
+ * of its answers: then it throws `TapeNotReady` with the reason `silent`. A process of its own makes the calls, since
+ * one into a mount that hangs cannot be given up: neither Ctrl-C nor `process.exit` ends a Node process that has one
+ * under way.
  */
 export async function askDrive<Result>(
   { DRIVE_ANSWER_SECONDS: usual }: Pick<Settings, 'DRIVE_ANSWER_SECONDS'>,

@@ -18,9 +18,9 @@ export interface AwaitedDrive {
 }
 
 /**
- * The drive of a worker. While another installation or another command has it, every look at it throws `TapeNotReady` with the
- * reason `drive_held`, naming the holder, and it is tried for again until that one has gone. Throws `DriveBusy` where a worker of
- * this installation has it: that one serves its queue.
+ * The drive of a worker. While another installation or another command has it, every look at it throws `TapeNotReady`
+ * with the reason `drive_held`, naming the holder, and it is tried for again until that one has gone. Throws
+ * `DriveBusy` where a worker of this installation has it: that one serves its queue.
  *
  * @param prepare run once, as soon as the drive is ours.
  */

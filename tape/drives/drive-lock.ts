@@ -17,9 +17,9 @@ import { lockFolder } from './folder-lock.js';
 /** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
 export interface DriveLock {
   /**
-   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer, and under that of the drive's
-   * folder, so that users with lock folders of their own have. Throws `TapeBusy`, naming the other, when that one is at work;
-   * never waits.
+   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer, and under that of
+   * the drive's folder, so that users with lock folders of their own have. Throws `TapeBusy`, naming the other, when
+   * that one is at work; never waits.
    */
   hold<Result>(medium: Medium, work: () => Promise<Result>): Promise<Result>;
   /** Throws `LockLost` when a lock's file was removed or replaced. */

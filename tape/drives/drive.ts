@@ -45,8 +45,8 @@ export interface Drive {
 }
 
 /**
- * Throws `TapeNotReady` when what is mounted at the drive is not what was looked at before. Asked after whatever makes a
- * name by its path, so that nothing stays in the bare folder below a drive that was unmounted in between.
+ * Throws `TapeNotReady` when what is mounted at the drive is not what was looked at before. Asked after whatever makes
+ * a name by its path, so that nothing stays in the bare folder below a drive that was unmounted in between.
  */
 export async function confirmMedium(settings: DriveSettings, medium: Medium): Promise<void> {
   let now: string | undefined;

@@ -7,12 +7,15 @@ import { systemLocksOn, userName, type SystemLock } from '../../disk/system-lock
 
 /** What became of asking for a lock: `unable` where the system, or the file system, has none of that kind. */
 type Outcome = 'locked' | 'busy' | 'unable';
-/** Asks for the system's lock of an open folder; it is dropped when that is closed, also by the death of this process. */
+/**
+ * Asks for the system's lock of an open folder; it is dropped when that is closed, also by the death of this process.
+ */
 export type Locker = (fd: number) => Promise<Outcome>;
 
 /**
- * Takes the lock of a drive's own folder, which all users of the machine see, whatever their lock folders. It is held while
- * something is written only: an open folder keeps a tape from being unmounted. Never waits. Errors of the folder are the tape's.
+ * Takes the lock of a drive's own folder, which all users of the machine see, whatever their lock folders. It is held
+ * while something is written only: an open folder keeps a tape from being unmounted. Never waits. Errors of the folder
+ * are the tape's.
  *
  * @returns what gives it back, or who has it, as a part of a sentence.
  */
@@ -58,7 +61,9 @@ function bestLocker(): Locker {
 /** Exit code by which we ask `flock` to say that another one has the lock. */
 const busyCode = 75;
 
-/** By the program `flock` of util-linux, where the native part is not: the lock is of the open folder, which both share. */
+/**
+ * By the program `flock` of util-linux, where the native part is not: the lock is of the open folder, which both share.
+ */
 export const lockByProgram: Locker = (fd) =>
   new Promise((resolve) => {
     const child = spawn('flock', ['-n', '-x', '-E', String(busyCode), '3'], {

@@ -16,7 +16,10 @@ export interface LoadedTape {
   space: Space;
 }
 
-/** Milliseconds after which a look at a tape that shows nothing new is written down: a commit for each would cost most of it. */
+/**
+ * Milliseconds after which a look at a tape that shows nothing new is written down: a commit for each would cost most
+ * of it.
+ */
 const newsAfterMs = 60_000;
 
 const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or load another tape.';
@@ -45,7 +48,8 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     const { reason: told } = error.details;
     const reason = typeof told === 'string' ? told : 'unreadable';
-    // Where no tape can be looked at, what helps is told too; what is said of another tape that is in the drive helps nobody here.
+    // Where no tape can be looked at, what helps is told too; what is said of another tape that is in the drive helps
+    // nobody here.
     const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
     throw tapeNotReady(reason, error.message, first + load, { first });
   }
@@ -105,8 +109,8 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
 }
 
 /**
- * Nothing is written to a tape of another installation. Whose it is, its label says, and not the catalog's row: that may be
- * of before the tape was labelled by somebody else.
+ * Nothing is written to a tape of another installation. Whose it is, its label says, and not the catalog's row: that
+ * may be of before the tape was labelled by somebody else.
  */
 export async function requireOwn(
   drive: Drive,

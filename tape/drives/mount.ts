@@ -3,8 +3,8 @@ import path from 'node:path';
 import { systemErrorCode } from '../../config/failures.js';
 
 /**
- * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …", `dead` when a mount is there whose
- * process has died; undefined when a mount is there.
+ * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …", `dead` when a mount is there
+ * whose process has died; undefined when a mount is there.
  */
 export async function missingMount(mountPoint: string): Promise<string | undefined> {
   let real: string;

@@ -135,8 +135,8 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
 }
 
 /**
- * Notes what the cartridge in a drive says of itself: that LTFS has made it read-only for good, so that no command makes it
- * usable while it is on its shelf, or that this is over.
+ * Notes what the cartridge in a drive says of itself: that LTFS has made it read-only for good, so that no command
+ * makes it usable while it is on its shelf, or that this is over.
  */
 export async function noteSeal(
   catalog: Catalog,
@@ -245,8 +245,9 @@ async function entryAt(file: string): Promise<Stats | undefined> {
 }
 
 /**
- * Numbers of sets found on the tapes in some drives; for `rememberSeenSets`, so that they are never given again, also after
- * the catalog was lost. A drive that does not answer is passed by: what its tape has already is refused when it is written to.
+ * Numbers of sets found on the tapes in some drives; for `rememberSeenSets`, so that they are never given again, also
+ * after the catalog was lost. A drive that does not answer is passed by: what its tape has already is refused when it
+ * is written to.
  */
 export async function setsInDrives(settings: Settings): Promise<string[]> {
   const names = await Promise.all(

@@ -11,7 +11,10 @@ import { ltfsReserve } from '../ltfs/ltfs.js';
 /** Tapes that say nothing of how large an archive their pool takes: of another installation, or gone. */
 const notCounted: readonly TapeState[] = ['foreign', 'lost'];
 
-/** Bytes of the largest archive, with its manifest, that a known tape of the pool has room for when it is empty; undefined: none is known. */
+/**
+ * Bytes of the largest archive, with its manifest, that a known tape of the pool has room for when it is empty;
+ * undefined: none is known.
+ */
 export async function poolLimit(db: Catalog, pool: string): Promise<number | undefined> {
   const tapes = await capacitiesIn(db, pool, notCounted);
   const largest = Math.max(
@@ -47,7 +50,9 @@ export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string 
   return `larger than any tape of pool ${pool} (it needs ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`;
 }
 
-/** Throws `ArchiveTooLarge` when no known tape of the pool could take so many bytes: then no tape need be waited for. */
+/**
+ * Throws `ArchiveTooLarge` when no known tape of the pool could take so many bytes: then no tape need be waited for.
+ */
 export async function requireFits(db: Catalog, pool: string, what: string, needs: number): Promise<void> {
   const bytes = await poolLimit(db, pool);
   if (bytes === undefined || needs <= bytes) return;

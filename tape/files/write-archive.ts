@@ -88,12 +88,12 @@ export async function openTapeFolder(
 }
 
 /**
- * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the hash
- * that was taken when it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
+ * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the
+ * hash that was taken when it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
  * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
- * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium.
- * Throws `StagedArchiveDamaged` when the staged bytes are not what was compressed.
+ * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium. Throws
+ * `StagedArchiveDamaged` when the staged bytes are not what was compressed.
  */
 export async function writeFileToTape(
   file: StagedFile,

@@ -30,8 +30,8 @@ const markSchema = z.object({
 export type EndMark = z.output<typeof markSchema>;
 
 /**
- * The end mark of a set on a tape; undefined when there is none, `wrong` when it is not one of this set. Errors of the tape
- * are thrown.
+ * The end mark of a set on a tape; undefined when there is none, `wrong` when it is not one of this set. Errors of the
+ * tape are thrown.
  */
 export async function readEndMark(
   mountPoint: string,
@@ -89,8 +89,8 @@ export interface MarkWriting {
 }
 
 /**
- * Writes the end mark of a set into its folder on the tape, in the place of an earlier one: part, fsync, rename. On LTFS it is
- * durable only after the next index sync. Does nothing where the set has no folder.
+ * Writes the end mark of a set into its folder on the tape, in the place of an earlier one: part, fsync, rename. On
+ * LTFS it is durable only after the next index sync. Does nothing where the set has no folder.
  *
  * @returns false when it has none.
  */

@@ -12,8 +12,8 @@ export async function rootOf({ settings }: Pick<Drive, 'settings'>): Promise<str
 }
 
 /**
- * True when the medium in a drive, which has no label, may be that tape, formatted since: it is empty, and on LTFS it has another
- * volume id. A new cartridge looks the same: which it is, only a person can say.
+ * True when the medium in a drive, which has no label, may be that tape, formatted since: it is empty, and on LTFS it
+ * has another volume id. A new cartridge looks the same: which it is, only a person can say.
  */
 export async function mayBeFormatted(
   drive: Pick<Drive, 'settings'>,

@@ -6,8 +6,8 @@ import { systemErrorCode } from '../../config/failures.js';
 export class NotSmallFile extends Error {}
 
 /**
- * The text of a small file on a tape; undefined when there is none. Whatever else has its name is neither followed nor waited
- * for, and no more is read than may be there: both could be forged. Throws `NotSmallFile`.
+ * The text of a small file on a tape; undefined when there is none. Whatever else has its name is neither followed nor
+ * waited for, and no more is read than may be there: both could be forged. Throws `NotSmallFile`.
  */
 export async function readSmallFile(file: string, mostBytes: number): Promise<string | undefined> {
   try {

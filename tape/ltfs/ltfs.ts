@@ -104,12 +104,15 @@ export function ltfsDrive(settings: DriveSettings): Drive {
 }
 
 /**
- * A permanent write error of the data partition, of the index partition, or of both. It is noted on the cartridge itself, and
- * another mount does not lift it.
+ * A permanent write error of the data partition, of the index partition, or of both. It is noted on the cartridge
+ * itself, and another mount does not lift it.
  */
 const permanentError = 0x20 | 0x40 | 0x80;
 
-/** Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set counts. */
+/**
+ * Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set
+ * counts.
+ */
 const lockReasons: readonly [number, string][] = [
   [permanentError, 'LTFS had a write error on it and has made it read-only for good'],
   [0x04 | 0x08 | 0x10, 'its write protection is set'],
@@ -125,7 +128,10 @@ export function describeLockState(state: string): WriteProtection | undefined {
   return { why, forGood: (bits & permanentError) !== 0 };
 }
 
-/** An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's cache. */
+/**
+ * An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's
+ * cache.
+ */
 function isDeadMount(error: unknown): boolean {
   return /not connected|connection abort/i.test(attributeError(error));
 }

@@ -12,7 +12,9 @@ const built = buildShim();
 const skip = 'missing' in built ? built.missing : false;
 const library = 'library' in built ? built.library : '';
 
-/** Every kind of change to files that the product makes, by Node's calls of both kinds, from a thread, and by SQLite. */
+/**
+ * Every kind of change to files that the product makes, by Node's calls of both kinds, from a thread, and by SQLite.
+ */
 const program = (folder: string) => `
   const fs = require('node:fs');
   const at = (name) => ${JSON.stringify(folder)} + '/' + name;

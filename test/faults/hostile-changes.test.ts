@@ -223,8 +223,8 @@ test('a file whose read fails is skipped, one that fails in its middle is padded
   });
   const held = await heldSet(t, source);
   const worker = (await held.installation.worker('archive')) ?? 0;
-  // A read takes at most one block of 1 MiB. The first one fails, and so does the fourth: the third of the larger file, when its
-  // first block is compressed already.
+  // A read takes at most one block of 1 MiB. The first one fails, and so does the fourth: the third of the larger file,
+  // when its first block is compressed already.
   await failReads(
     t,
     worker,

@@ -33,7 +33,10 @@ test(
     await waitFor(() => up.output().includes('Temporal UI') || up.output().includes('http'), 'the server');
 
     let number = 0;
-    /** Runs a set against an obstacle on the tape until it waits; then takes the obstacle away, and the set must complete. */
+    /**
+     * Runs a set against an obstacle on the tape until it waits; then takes the obstacle away, and the set must
+     * complete.
+     */
     const meets = async (
       obstacle: { make(folder: string, archive: string): void; clear(folder: string, archive: string): void },
       says: RegExp,

@@ -371,7 +371,9 @@ test('a tape that is distrusted while it is written: the group waits for another
   await refused(steps.write(1), /not trusted any more: distrusted by a command/);
 });
 
-/** A drive of kind `directory` at a mount point; its first tape is slow enough to be caught in the middle of a write. */
+/**
+ * A drive of kind `directory` at a mount point; its first tape is slow enough to be caught in the middle of a write.
+ */
 async function slowFolder(t: TestContext) {
   if (process.getuid?.() !== 0) return void t.skip('bind mounts need root');
   const ltfs = await FakeLtfs.make(t);

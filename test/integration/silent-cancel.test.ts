@@ -12,7 +12,10 @@ import { waitFor } from '../support/wait-for.js';
 /** What the display says of a step that has reported nothing for as long as a drive may take. */
 const silent = /the drive lto1.* has not answered since [0-9:]{8}: it is busy with a long step, or hangs/;
 
-/** An installation with one LTFS drive whose tape takes its time, a source, and a set of it whose write to the tape hangs. */
+/**
+ * An installation with one LTFS drive whose tape takes its time, a source, and a set of it whose write to the tape
+ * hangs.
+ */
 async function hangingSet(t: TestContext, { stays = false } = {}) {
   const ltfs = await FakeLtfs.make(t);
   if (ltfs === undefined) return undefined;

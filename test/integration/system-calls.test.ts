@@ -95,7 +95,9 @@ test('bytes are synced before they get their name, names before the next step, a
   ]);
 });
 
-/** Each step is found after the one before it; `fsync` stands for fdatasync too, `rename` and `unlink` for their kin. */
+/**
+ * Each step is found after the one before it; `fsync` stands for fdatasync too, `rename` and `unlink` for their kin.
+ */
 function inOrder(calls: Call[], steps: string[][]): void {
   let at = 0;
   for (const [name = '', ...parts] of steps) {

@@ -51,8 +51,8 @@ async function runsOf(workflowId: string): Promise<{ events: number; pauses: num
 }
 
 /**
- * Waits until a loop has gone on in a second run; that one has paused longer and longer, and how long the first was. On a busy
- * machine tasks that are out of time fill the first run before it has a pause to make.
+ * Waits until a loop has gone on in a second run; that one has paused longer and longer, and how long the first was. On
+ * a busy machine tasks that are out of time fill the first run before it has a pause to make.
  */
 async function assertsPauses(workflowId: string, pauses: number[]): Promise<void> {
   const made = ({ pauses }: { pauses: number[] }) => pauses.filter((seconds) => seconds < copy.syncSeconds);

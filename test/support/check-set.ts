@@ -35,7 +35,10 @@ interface ArchiveFacts {
   manifest_sha256: string;
 }
 
-/** Compares a completed set with its source, byte for byte, and the tape, the staging area and the catalog with each other. */
+/**
+ * Compares a completed set with its source, byte for byte, and the tape, the staging area and the catalog with each
+ * other.
+ */
 export function checkSet(places: Places, setId: string, groups: number): Problem[] {
   const database = new Database(places.catalog, { readonly: true, fileMustExist: true });
   try {

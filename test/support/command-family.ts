@@ -2,8 +2,8 @@ import { cellsOf, commands, states } from './command-table.js';
 import { LiveSets } from './live-sets.js';
 
 /**
- * Gives every command to sets of one and of two copies in every state, and prints a table: a line for each state, a column for
- * each command.
+ * Gives every command to sets of one and of two copies in every state, and prints a table: a line for each state, a
+ * column for each command.
  * @returns true when each did what is right.
  */
 export async function printCommandTable(): Promise<boolean> {

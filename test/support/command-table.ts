@@ -11,8 +11,9 @@ export const commands = ['pause', 'resume', 'cancel', 'discard', 'retry', 'loade
 type CommandName = (typeof commands)[number];
 
 /**
- * What a command must do: what it says (a refusal begins with `!`), the state that the set has right after it, and the one
- * to which it comes when what held it is gone. A set that is paused then is resumed; one that was cancelled is retried.
+ * What a command must do: what it says (a refusal begins with `!`), the state that the set has right after it, and the
+ * one to which it comes when what held it is gone. A set that is paused then is resumed; one that was cancelled is
+ * retried.
  */
 type Right = readonly [says: RegExp, state: string, end: string, refused?: 'refused'];
 
@@ -277,7 +278,9 @@ export async function cellsOf(live: LiveSets, name: string, copies: 1 | 2): Prom
   return cells;
 }
 
-/** What a discarded set has still: files in staging, or archives in the catalog of which it says that they are there. */
+/**
+ * What a discarded set has still: files in staging, or archives in the catalog of which it says that they are there.
+ */
 async function leftBehind({ settings, catalog }: LiveSets, id: string): Promise<string[]> {
   const root = settings.BACKUP_COMPRESS_DIR;
   const left = [tempDir(root, id), finalDir(root, id)].filter((folder) => existsSync(folder));

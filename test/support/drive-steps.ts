@@ -28,8 +28,8 @@ import { noise, tempFolder } from './trees.js';
 const logger = new DefaultLogger('ERROR');
 
 /**
- * The drive's steps without a server: the real activities, each call one attempt, on a real catalog, staging and tape. What
- * the workflow makes of their results is tested through the command line.
+ * The drive's steps without a server: the real activities, each call one attempt, on a real catalog, staging and tape.
+ * What the workflow makes of their results is tested through the command line.
  */
 export async function driveSteps(
   t: TestContext,

@@ -46,7 +46,10 @@ export function temporalCli(): Promise<string> {
   return cli;
 }
 
-/** An installation of its own, in a new folder: catalog, server, staging and tape. Everything is stopped and deleted at the end. */
+/**
+ * An installation of its own, in a new folder: catalog, server, staging and tape. Everything is stopped and deleted at
+ * the end.
+ */
 export class Installation {
   private constructor(
     readonly root: string,

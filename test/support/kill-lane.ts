@@ -64,8 +64,8 @@ interface Worker {
 }
 
 /**
- * An installation whose server and workers are processes of their own, supervised as the host does: what dies is started
- * again. Sets run in it one after the other; in each, one point may kill.
+ * An installation whose server and workers are processes of their own, supervised as the host does: what dies is
+ * started again. Sets run in it one after the other; in each, one point may kill.
  */
 export class KillLane {
   private readonly places: Places;
@@ -327,7 +327,10 @@ export async function killWhileLabelling(library: string, point: Point): Promise
   return { ...outcome, result: resultOf(outcome.problems, lane.firstStruck) };
 }
 
-/** What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left behind. */
+/**
+ * What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left
+ * behind.
+ */
 export function resultOf(problems: readonly Problem[], reached: boolean): Outcome['result'] {
   const order = ['lost', 'wrong bytes', 'doubled', 'unclean'] as const;
   const kind = order.find((candidate) => problems.some((problem) => problem.kind === candidate));

@@ -238,8 +238,8 @@ export class LiveSets {
   }
 
   /**
-   * Brings a set of which groups are at work and one is parked to the end of its run: so many commands that its history is long, and
-   * a retry, which would begin that group. It ends what it has begun, and goes on in another run.
+   * Brings a set of which groups are at work and one is parked to the end of its run: so many commands that its history
+   * is long, and a retry, which would begin that group. It ends what it has begun, and goes on in another run.
    */
   async drain(setId: string): Promise<void> {
     const handle = setHandle(this.server, setId);

@@ -32,7 +32,10 @@ const sharedGroup = 65_533;
 /** Files of the source, by name. */
 const files = 200;
 
-/** An installation of root with a set on its tape and its host at work, beside which another user of the machine tries things. */
+/**
+ * An installation of root with a set on its tape and its host at work, beside which another user of the machine tries
+ * things.
+ */
 export class OtherUser {
   private constructor(
     readonly installation: Installation,

@@ -13,7 +13,9 @@ import { backupWorkflowId } from '../../workflows/messages.js';
 import { temporalCli, type Installation, type Running } from './installation.js';
 import { waitFor } from './wait-for.js';
 
-/** A Temporal server of the test's own, as somebody with TEMPORAL_ADDRESS has one; its workers are the test's to start. */
+/**
+ * A Temporal server of the test's own, as somebody with TEMPORAL_ADDRESS has one; its workers are the test's to start.
+ */
 export class OwnServer {
   private constructor(
     readonly environment: TestWorkflowEnvironment,
@@ -163,7 +165,9 @@ export class Worker {
   }
 }
 
-/** A way to a server that can be cut and mended, as by a switch between them: nothing is closed, nothing goes through. */
+/**
+ * A way to a server that can be cut and mended, as by a switch between them: nothing is closed, nothing goes through.
+ */
 export class Cable {
   private readonly sockets = new Set<net.Socket>();
   private cutNow = false;

@@ -177,7 +177,10 @@ async function waitsForTape({ installation }: OwnSet, reason: string): Promise<v
   );
 }
 
-/** Lets a set take its way to its end, and writes the history of each run of the story's workflow to `PREFIX-RUN.json.gz`. */
+/**
+ * Lets a set take its way to its end, and writes the history of each run of the story's workflow to
+ * `PREFIX-RUN.json.gz`.
+ */
 export async function recordHistories(t: TestContext, story: string, prefix: string): Promise<void> {
   const set = await stories[story]?.(t);
   if (set === undefined) throw new Error(`no story ${story}`);

@@ -12,8 +12,8 @@ import { waitFor } from './wait-for.js';
 type AtEnd = (() => unknown)[];
 
 /**
- * An installation with a set on tape, which is restored again and again while a backup runs beside it. In each restore one
- * point may kill: the process that reaches it, or everything, and then the same command is run again.
+ * An installation with a set on tape, which is restored again and again while a backup runs beside it. In each restore
+ * one point may kill: the process that reaches it, or everything, and then the same command is run again.
  */
 export class RestoreLane {
   private readonly shim: FaultShim;
@@ -66,7 +66,9 @@ export class RestoreLane {
     );
   }
 
-  /** Restores, with a backup beside it, kills when the point is reached, and looks at everything when both have ended. */
+  /**
+   * Restores, with a backup beside it, kills when the point is reached, and looks at everything when both have ended.
+   */
   async run(point: Point | undefined, target: 'itself' | 'all'): Promise<Outcome> {
     const { installation, shim } = this;
     rmSync(this.target, { recursive: true, force: true });

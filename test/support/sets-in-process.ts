@@ -42,8 +42,8 @@ const runOnce = <Result>(body: () => Promise<Result>): Promise<Result> =>
 export type Around = <Result>(run: () => Promise<Result>, catalog: Catalog) => Promise<Result>;
 
 /**
- * Whole sets and restores without a server: the real activities, in the order in which the workflows call them, on a real
- * catalog, staging and tape. For what many sets and restores make of each other, in a tenth of the time.
+ * Whole sets and restores without a server: the real activities, in the order in which the workflows call them, on a
+ * real catalog, staging and tape. For what many sets and restores make of each other, in a tenth of the time.
  */
 export async function setsInProcess(
   t: TestContext,

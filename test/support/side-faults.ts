@@ -22,8 +22,9 @@ interface Result {
 }
 
 /**
- * A set on a tape whose reads fail at chosen places (family `reading`), and a target whose calls fail (`targets`). Each run
- * must end by itself, name what it could not have, bring everything else back, and mark no copy for a target's error.
+ * A set on a tape whose reads fail at chosen places (family `reading`), and a target whose calls fail (`targets`). Each
+ * run must end by itself, name what it could not have, bring everything else back, and mark no copy for a target's
+ * error.
  */
 export class SideFaults {
   private readonly source: string;

@@ -23,7 +23,10 @@ export class SmallDisk {
     this.filler = path.join(folder, 'other-data');
   }
 
-  /** @param options more of the mount's, such as `,nr_inodes=20`. Undefined, and the test skipped, where this process may not mount. */
+  /**
+   * @param options more of the mount's, such as `,nr_inodes=20`. Undefined, and the test skipped, where this process
+   * may not mount.
+   */
   static make(t: TestContext, bytes: number, options = ''): SmallDisk | undefined {
     return SmallDisk.mount(t, bytes, () => mountPoint(t), options);
   }

@@ -12,8 +12,8 @@ type Call = { method: keyof WorkflowService } | { read: string };
 type Answer = { answer: unknown } | { error: string };
 
 /**
- * Another user of the machine, who reaches the server's port: a process of the user nobody, where the test may make one, else
- * of the same user. It has no key, and sends what the test tells it.
+ * Another user of the machine, who reaches the server's port: a process of the user nobody, where the test may make
+ * one, else of the same user. It has no key, and sends what the test tells it.
  */
 export class Stranger {
   private constructor(private readonly child: ChildProcess) {}

@@ -26,7 +26,9 @@ export function tempFolder(t: TestContext): string {
   return folder;
 }
 
-/** Deletes a folder, although what a test has ended may write its last bytes there meanwhile; `rmSync` gives up then. */
+/**
+ * Deletes a folder, although what a test has ended may write its last bytes there meanwhile; `rmSync` gives up then.
+ */
 async function removeTree(folder: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -23,8 +23,8 @@ const attributes = [
 ];
 
 /**
- * The real workflows on a real server, with activities of the test's own: for what a workflow does when its steps answer as
- * they seldom do. One server for all tests of a file.
+ * The real workflows on a real server, with activities of the test's own: for what a workflow does when its steps
+ * answer as they seldom do. One server for all tests of a file.
  */
 export class WorkflowsAlone {
   readonly queues: Queues;
@@ -59,7 +59,10 @@ export class WorkflowsAlone {
     return new WorkflowsAlone(environment, installation, key);
   }
 
-  /** Serves a queue until the test ends, or until the call that is returned shuts the worker down; `workflows`: runs them too. */
+  /**
+   * Serves a queue until the test ends, or until the call that is returned shuts the worker down; `workflows`: runs
+   * them too.
+   */
   async serve(
     t: TestContext,
     taskQueue: string,

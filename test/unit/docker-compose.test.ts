@@ -78,7 +78,8 @@ function validator(): ValidateFunction {
   // What the specification has got since the package was made, and `docker-compose.yml` uses.
   schema.properties['name'] = { type: 'string' };
   schema.definitions.config.properties['content'] = { type: 'string' };
-  // It says by an address what it is and of which draft, and uses nothing that came after the draft that Ajv takes by itself.
+  // It says by an address what it is and of which draft, and uses nothing that came after the draft that Ajv takes by
+  // itself.
   assert.equal(schema['$schema'], 'http://json-schema.org/draft/2019-09/schema#');
   delete schema['$schema'];
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });

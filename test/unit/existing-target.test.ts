@@ -23,7 +23,10 @@ const other = 12_345;
 const isRoot = process.getuid?.() === 0;
 const everything = { names: [], globs: [] };
 
-/** A set of one source: a folder `d` for everybody with a file, and two names of one file that are in different archives. */
+/**
+ * A set of one source: a folder `d` for everybody with a file, and two names of one file that are in different
+ * archives.
+ */
 async function backedUp(t: TestContext) {
   const sets = await setsInProcess(t, { MAX_GROUP_SIZE: '1MB' });
   const source = tempFolder(t);

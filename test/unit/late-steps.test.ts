@@ -14,8 +14,8 @@ import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 
 /*
- * Whoever polls the queue of the workflows can keep a run open after its end, and have each of its steps done again, whenever
- * they like. What happened meanwhile must stay.
+ * Whoever polls the queue of the workflows can keep a run open after its end, and have each of its steps done again,
+ * whenever they like. What happened meanwhile must stay.
  */
 
 test('steps of a set that are done again after its end change nothing', async (t) => {

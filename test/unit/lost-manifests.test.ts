@@ -27,7 +27,8 @@ test('an archive whose manifest is lost is whole: verify says so, it is copied, 
   const entries = async (file: string) => {
     const found: string[] = [];
     for await (const entry of manifestEntries(file))
-      // Where the content begins is told by the archive, and links of folders count for nothing: the catalog keeps neither.
+      // Where the content begins is told by the archive, and links of folders count for nothing: the catalog keeps
+      // neither.
       found.push(
         JSON.stringify(entry, (key, value: unknown) =>
           ['contentOffset', 'nlink'].includes(key) ? null : value,

@@ -59,7 +59,8 @@ async function everything(catalog: Catalog): Promise<Record<string, unknown[]>> 
 const twice: Around = async (run, catalog) => {
   const result = await run();
   const before = await everything(catalog);
-  // Of the commands that a person waits for, and that are never tried again, one is refused: its tape is another one now.
+  // Of the commands that a person waits for, and that are never tried again, one is refused: its tape is another one
+  // now.
   await run().catch((error: unknown) => {
     if (!(error instanceof ApplicationFailure) || !/Refused$/.test(error.type ?? '')) throw error;
   });
@@ -81,7 +82,8 @@ test('every activity that is run again after its end leaves the catalog as it wa
   assert.equal((await sets.backUp(source, 'incremental')).status, 'completed');
   assert.equal((await sets.verify(setId)).status, 'completed');
 
-  // A restore with problems of every kind: a bad block, something in a file's place, and a folder that cannot be finished.
+  // A restore with problems of every kind: a bad block, something in a file's place, and a folder that cannot be
+  // finished.
   const [first = '', second = ''] = archivesOn(drive.path, setId);
   flip(first, 600_000);
   const target = tempFolder(t);

@@ -40,7 +40,8 @@ export async function runArchiveWorker(
   const cost = await costWithoutNative(settings.COMPRESSION_CODEC);
   if (cost !== undefined) logger.info(cost);
   await lowerPool();
-  // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+  // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started
+  // again.
   installRuntime(logger);
   const connection = await connectWorker(target);
   try {

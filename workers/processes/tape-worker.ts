@@ -25,10 +25,10 @@ import {
 const waitingSlots = 200;
 
 /**
- * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. While another
- * installation has the drive, its steps say so and wait. Throws `DriveBusy`, naming the holder, where another worker of this one
- * has it, and `DriveSilent` where a step hangs in the drive at the end: then the process must be killed, and no other may write to
- * the drive before the step has ended with it.
+ * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. While another installation has
+ * the drive, its steps say so and wait. Throws `DriveBusy`, naming the holder, where another worker of this one has it,
+ * and `DriveSilent` where a step hangs in the drive at the end: then the process must be killed, and no other may write
+ * to the drive before the step has ended with it.
  */
 export async function runTapeWorker(
   settings: Settings,
@@ -51,7 +51,8 @@ export async function runTapeWorker(
     const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
     const key = messageKey(settings.TAPEFLOW_DATA_DIR);
     const refusals = new RefusalLog(catalog, logger);
-    // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started again.
+    // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be
+    // started again.
     installRuntime(logger);
     const connection = await connectWorker(target);
     try {

@@ -4,15 +4,15 @@ import os from 'node:os';
 import type { Worker } from 'node:worker_threads';
 
 /**
- * By how much threads that compress or walk are nicer than the main thread, however nice that is: against one that wants a
- * processor as well they get a third of it.
+ * By how much threads that compress or walk are nicer than the main thread, however nice that is: against one that
+ * wants a processor as well they get a third of it.
  */
 const nicer = 5;
 
 /**
- * Makes libuv's pool, on which everything is compressed, give way to the rest of this machine: to the drive's process, to
- * the server, and to this process's own main thread, which hands the drive its next archive. Linux only, where each thread
- * has a niceness of its own (sched(7)); elsewhere, and where the system refuses, all stays as it is.
+ * Makes libuv's pool, on which everything is compressed, give way to the rest of this machine: to the drive's process,
+ * to the server, and to this process's own main thread, which hands the drive its next archive. Linux only, where each
+ * thread has a niceness of its own (sched(7)); elsewhere, and where the system refuses, all stays as it is.
  *
  * To be called before the SDK's runtime makes its threads.
  */

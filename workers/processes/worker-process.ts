@@ -19,7 +19,9 @@ import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
 /** The workflows, bundled once when the project was built. */
 const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
-/** The workflows, with the key of the installation and its short id in them: they prove and check messages themselves. */
+/**
+ * The workflows, with the key of the installation and its short id in them: they prove and check messages themselves.
+ */
 export function workflowsOf(installation: string, key: string): { code: string } {
   let code = readFileSync(bundlePath, 'utf8');
   for (const [place, put] of [
@@ -42,8 +44,9 @@ export function workflowsOf(installation: string, key: string): { code: string }
 
 /** Options of the worker that runs workflows. */
 export const workflowOptions = {
-  // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for ever,
-  // and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts anew.
+  // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for
+  // ever, and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup`
+  // starts anew.
   workflowFailureErrorTypes: { '*': ['Error'] },
   // A killed worker's workflows stay with it for so long (10 s by default); then any other takes them up by replay.
   stickyQueueScheduleToStartTimeout: '3s',
@@ -100,7 +103,9 @@ export async function connectWorker(target: TemporalTarget): Promise<NativeConne
   }
 }
 
-/** Closes a worker's connection. One that a worker still holds on to, since a step of it hangs, ends with the process. */
+/**
+ * Closes a worker's connection. One that a worker still holds on to, since a step of it hangs, ends with the process.
+ */
 export async function closeConnection(connection: NativeConnection): Promise<void> {
   await connection.close().catch((error: unknown) => {
     if (!(error instanceof IllegalStateError)) throw error;

@@ -4,8 +4,8 @@ import type { TemporalServer } from './temporal-target.js';
 import { answerWithinMs } from './workflow-trouble.js';
 
 /**
- * Ends what somebody else runs under the id of a workflow of ours: it is on another queue, where none of our workers is, and
- * would keep ours from starting. What they start on our queue ends by itself, since it has no proof.
+ * Ends what somebody else runs under the id of a workflow of ours: it is on another queue, where none of our workers
+ * is, and would keep ours from starting. What they start on our queue ends by itself, since it has no proof.
  */
 export async function endImpostor(
   { client, installation }: TemporalServer,

@@ -12,9 +12,9 @@ import { answerWithinMs } from './workflow-trouble.js';
 const clockSkewMs = 5000;
 
 /**
- * Ends the workflow under which a set ran before this version, or under another `TAPEFLOW_INSTALLATION`: nobody serves its
- * queues any more, and the set goes on from the catalog under its present id. Leaves one alone that is not this set's:
- * before, two installations on one server had the same ids. Can be repeated.
+ * Ends the workflow under which a set ran before this version, or under another `TAPEFLOW_INSTALLATION`: nobody serves
+ * its queues any more, and the set goes on from the catalog under its present id. Leaves one alone that is not this
+ * set's: before, two installations on one server had the same ids. Can be repeated.
  */
 export async function retireFormerWorkflow(server: TemporalServer, set: SetRow): Promise<void> {
   const former = set.workflow_id;
@@ -39,8 +39,8 @@ export async function rememberWorkflow(server: TemporalServer, catalog: Catalog,
 }
 
 /**
- * Ends every workflow on the queue that was alike in every installation: nobody serves it, and what the catalog knows of them
- * goes on under its new id. Only on an embedded server, which is this installation's alone.
+ * Ends every workflow on the queue that was alike in every installation: nobody serves it, and what the catalog knows
+ * of them goes on under its new id. Only on an embedded server, which is this installation's alone.
  */
 export async function endFormerWorkflows({ client, target }: TemporalServer): Promise<void> {
   if (!target.embedded) return;

@@ -6,7 +6,9 @@ import type { TemporalServer, TemporalTarget } from './temporal-target.js';
 
 /** INDEXED_VALUE_TYPE_… of Temporal's API (`temporal/api/enums/v1/common.proto`). */
 const indexedValueTypes = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
-/** Milliseconds for a server's parts to learn of search attributes that one of them was told: they look now and then. */
+/**
+ * Milliseconds for a server's parts to learn of search attributes that one of them was told: they look now and then.
+ */
 const learnWithinMs = 30_000;
 const lookAgainMs = 500;
 
@@ -62,8 +64,9 @@ export async function requireNamespace(
 const prepared = new WeakSet<TemporalServer['client']>();
 
 /**
- * Tells the server of our search attributes, when it does not know them, and waits until it says that it does. The embedded
- * one is started with them, but learns so only those of a namespace that it makes: one of a version before has fewer.
+ * Tells the server of our search attributes, when it does not know them, and waits until it says that it does. The
+ * embedded one is started with them, but learns so only those of a namespace that it makes: one of a version before has
+ * fewer.
  */
 export async function prepareServer(server: TemporalServer): Promise<void> {
   const { client, target } = server;
@@ -116,8 +119,8 @@ function notThereAlready(error: unknown): void {
 }
 
 /**
- * Starts something on a server that is prepared, by this call if it was not yet, and again while the part of it that was asked has not heard of our search attributes:
- * in a new namespace that takes some seconds.
+ * Starts something on a server that is prepared, by this call if it was not yet, and again while the part of it that
+ * was asked has not heard of our search attributes: in a new namespace that takes some seconds.
  */
 export async function startWhenReady<Result>(
   server: TemporalServer,

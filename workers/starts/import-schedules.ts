@@ -11,8 +11,9 @@ import { formerSchedulePrefix } from './schedule-id.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /**
- * Takes over the schedules of version 0.1, which stand on the embedded server alone: once for a catalog, so that nobody who
- * reaches the server can bring in others later. On a server of one's own nothing tells whose a schedule is, and none is taken.
+ * Takes over the schedules of version 0.1, which stand on the embedded server alone: once for a catalog, so that nobody
+ * who reaches the server can bring in others later. On a server of one's own nothing tells whose a schedule is, and
+ * none is taken.
  */
 export async function importSchedules(server: TemporalServer, catalog: Catalog): Promise<void> {
   if (!server.target.embedded || (await areImported(catalog))) return;

@@ -21,7 +21,9 @@ const noteWithinMs = 30_000;
 /** Most bytes of the memo: the server keeps 2 KiB of it. */
 const memoBytes = 500;
 
-/** What the server should know of a schedule; the catalog has the rest, which may be as large as thousands of sources. */
+/**
+ * What the server should know of a schedule; the catalog has the rest, which may be as large as thousands of sources.
+ */
 function description(row: ScheduleRow, installation: string) {
   const { name, cron, zone } = row;
   return {
@@ -87,8 +89,8 @@ export async function tellSchedule(
 }
 
 /**
- * True for the schedule that we have made: only its time of birth tells, which is the server's. Everything else can be read and
- * copied. We never change one, so whoever did was somebody else.
+ * True for the schedule that we have made: only its time of birth tells, which is the server's. Everything else can be
+ * read and copied. We never change one, so whoever did was somebody else.
  */
 async function isOurs(
   catalog: Catalog,

@@ -51,9 +51,9 @@ interface Unfinished {
 }
 
 /**
- * Takes up again what the catalog has as unfinished and the server does not work on any more: its workflow failed, was ended
- * by somebody, or is unknown since the server's database was lost. What ends again and again at once is left alone, with a
- * reason, for a person to look at.
+ * Takes up again what the catalog has as unfinished and the server does not work on any more: its workflow failed, was
+ * ended by somebody, or is unknown since the server's database was lost. What ends again and again at once is left
+ * alone, with a reason, for a person to look at.
  */
 export async function takeUp(deps: TakeUpDeps, signal: AbortSignal): Promise<void> {
   const first = await abandoned(deps, await allUnfinished(deps));

@@ -12,8 +12,9 @@ import { proofIn, type RunProof } from './run-proof.js';
 import { scheduledRun } from '../schedule/scheduled-run.js';
 
 /**
- * Lets a run hear only what comes from its installation. A cancellation at the server has no place for a proof, so none is
- * obeyed: our own come as updates. Queries are answered to everybody: they tell what the history shows, and change nothing.
+ * Lets a run hear only what comes from its installation. A cancellation at the server has no place for a proof, so none
+ * is obeyed: our own come as updates. Queries are answered to everybody: they tell what the history shows, and change
+ * nothing.
  */
 export function messageChecks(run: RunProof): WorkflowInboundCallsInterceptor {
   return {

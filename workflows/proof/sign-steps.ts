@@ -21,8 +21,8 @@ interface ProvenAnswer {
 }
 
 /**
- * Proves what a run asks for, and believes only answers that are proven: whoever can reach the server can complete or fail any
- * step there. A run that gets a false answer ends, and is taken up again from the catalog.
+ * Proves what a run asks for, and believes only answers that are proven: whoever can reach the server can complete or
+ * fail any step there. A run that gets a false answer ends, and is taken up again from the catalog.
  */
 export function stepProofs(run: RunProof): WorkflowOutboundCallsInterceptor {
   const { prover } = run;
@@ -80,7 +80,9 @@ function stepOf({ activityType, seq, options }: ActivityInput): Step {
   return { workflowId, runId, activityId: options.activityId ?? `${seq}`, activityType };
 }
 
-/** True for a failure that the worker would have proven and has not; others come from the server, as a time-out does. */
+/**
+ * True for a failure that the worker would have proven and has not; others come from the server, as a time-out does.
+ */
 function isForged({ prover }: RunProof, step: Step, error: unknown): boolean {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return false;
   const { type, message, details } = error.cause;

@@ -68,8 +68,8 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
 }
 
 /**
- * Waits until what is staged has been written; when nothing is, others hold staging, or its disk is full, and that is waited
- * for.
+ * Waits until what is staged has been written; when nothing is, others hold staging, or its disk is full, and that is
+ * waited for.
  */
 async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   const holdsNone = () => run.staged.length === 0 && run.unsynced.size === 0 && !run.storing;
@@ -82,7 +82,10 @@ async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   run.reader = 'reading';
 }
 
-/** Writes what is staged, one archive at a time, and syncs: by bytes, by age, before the tape is changed, and at the end. */
+/**
+ * Writes what is staged, one archive at a time, and syncs: by bytes, by age, before the tape is changed, and at the
+ * end.
+ */
 async function storeAll(run: CopyRun): Promise<void> {
   const { drive, toDrive } = run.input;
   const { staged, unsynced } = run;

@@ -53,8 +53,8 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
 }
 
 /**
- * Waits for something before a step is tried again, unless the history is long: then both halves of the run end as soon as
- * the step that each of them is at has ended.
+ * Waits for something before a step is tried again, unless the history is long: then both halves of the run end as soon
+ * as the step that each of them is at has ended.
  */
 export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
   if (isLongRun()) leave(run);

@@ -20,8 +20,8 @@ export interface Found {
 }
 
 /**
- * Waits until the archive's tape is in one of several drives, whichever that is. Each is looked at by its own worker, and one that
- * hangs, or has no worker, holds up none.
+ * Waits until the archive's tape is in one of several drives, whichever that is. Each is looked at by its own worker,
+ * and one that hangs, or has no worker, holds up none.
  */
 export async function findTape(
   { id, options }: Pick<RetrievalInput, 'id' | 'options'>,

@@ -14,8 +14,8 @@ import { outlivingWorkers } from '../step-failures.js';
 type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 
 /**
- * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is not there
- * all the same, the next wait begins with a pause.
+ * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is
+ * not there all the same, the next wait begins with a pause.
  */
 export async function waitForPerson(
   steps: Steps,

@@ -10,7 +10,9 @@ import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
 import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
 
-/** Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait. */
+/**
+ * Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait.
+ */
 const priorities = { restore: 1, verify: 5 } as const;
 
 /** How one drive is asked. */
@@ -27,9 +29,9 @@ function readerOf({ kind, options }: RetrievalInput, drive: string) {
 }
 
 /**
- * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for each
- * tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that was not
- * recorded as read.
+ * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for
+ * each tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that
+ * was not recorded as read.
  */
 export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
   const { id, kind, options, drives = [input.drive] } = input;
@@ -40,8 +42,8 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
   let { drive } = input;
   let loaded: string | null = null;
   /**
-   * Reads one archive, however often its tape or its target has to be waited for; `long`: the next run does. `unusable`: no
-   * other archive needs to be read either, since the target takes none.
+   * Reads one archive, however often its tape or its target has to be waited for; `long`: the next run does.
+   * `unusable`: no other archive needs to be read either, since the target takes none.
    */
   const readOne = async (next: NextArchive): Promise<'done' | 'long' | 'unusable'> => {
     const { no, setId, group } = next;

@@ -23,9 +23,9 @@ export interface ScheduledRun extends SettledSet {
 }
 
 /**
- * One run of a schedule. It takes up the unfinished sets of earlier runs and lets those that are at work come to their end;
- * then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or waits for a
- * person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
+ * One run of a schedule. It takes up the unfinished sets of earlier runs and lets those that are at work come to their
+ * end; then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or
+ * waits for a person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
  */
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };

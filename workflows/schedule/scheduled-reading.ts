@@ -15,8 +15,9 @@ import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 
 /**
- * One run of a schedule that reads tapes back, or copies them. It goes on with what an earlier run has left, or begins a
- * verify or a copy of its own, and lasts until that has ended or waits for a person. Nothing that ends the run ends that.
+ * One run of a schedule that reads tapes back, or copies them. It goes on with what an earlier run has left, or begins
+ * a verify or a copy of its own, and lasts until that has ended or waits for a person. Nothing that ends the run ends
+ * that.
  *
  * @returns null where nothing was to be done.
  */

@@ -67,7 +67,8 @@ function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
 
 /**
  * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
- * @returns what `waitForFinal` does; `skipped` for a group that makes no archive; `left` when a draining run leaves it to the
+ * @returns what `waitForFinal` does; `skipped` for a group that makes no archive; `left` when a draining run leaves it
+ *   to the
  *   next, since there is no room for it now.
  */
 async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped' | 'left'> {
@@ -98,8 +99,8 @@ function compress(run: SetRun, ref: Ref) {
 }
 
 /**
- * Runs a step that writes to staging, as often as it finds no room there. While it waits for that the group is `roomless`:
- * what is short is what counts, so the drives sync and release what they have at once.
+ * Runs a step that writes to staging, as often as it finds no room there. While it waits for that the group is
+ * `roomless`: what is short is what counts, so the drives sync and release what they have at once.
  *
  * @returns what the step does; `left` when the run drains before there is room.
  */
@@ -167,7 +168,9 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
   });
 }
 
-/** Parks a group with the reason of its failure; with `lane`, that of one copy, and the others are written all the same. */
+/**
+ * Parks a group with the reason of its failure; with `lane`, that of one copy, and the others are written all the same.
+ */
 export async function parkUnlessCancelled(
   run: SetRun,
   group: PlannedGroup,

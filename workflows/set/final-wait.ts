@@ -3,8 +3,8 @@ import type { SetRun } from './set-run.js';
 import { outlivingWorkers } from '../step-failures.js';
 
 /**
- * Stage 3, on the host of every drive of the set, until the first of them answers: a tape worker that is away holds up its
- * own drive, and no other.
+ * Stage 3, on the host of every drive of the set, until the first of them answers: a tape worker that is away holds up
+ * its own drive, and no other.
  *
  * @returns what `waitForFinal` does.
  */

@@ -7,9 +7,9 @@ import { drains, type SetRun } from './set-run.js';
 import { tell } from './set-phase.js';
 
 /**
- * The one place that begins groups: one after the other, as long as the window and the staging budget have room and nobody
- * has paused the set. When no more come it waits until all are done; a `retry` sends it back to the first group that was put
- * back into the queue. It alone decides that the set is over, and nothing is begun after that.
+ * The one place that begins groups: one after the other, as long as the window and the staging budget have room and
+ * nobody has paused the set. When no more come it waits until all are done; a `retry` sends it back to the first group
+ * that was put back into the queue. It alone decides that the set is over, and nothing is begun after that.
  */
 export async function feedGroups(run: SetRun): Promise<void> {
   for (;;) {
@@ -60,7 +60,10 @@ async function feedToTheLast(run: SetRun): Promise<void> {
   await condition(() => isCalledBack(run) || run.staging.size === 0);
 }
 
-/** The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile, or the run drains. */
+/**
+ * The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile, or the
+ * run drains.
+ */
 async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
   const isCalledOff = () => isCalledBack(run) || run.draining;
   const page = await unlessCalledOff(isCalledOff, () =>

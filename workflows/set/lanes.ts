@@ -90,8 +90,8 @@ export function isDone(run: SetRun): boolean {
 }
 
 /**
- * Where the next run begins: before the first group that is left to it, or that was put back into the queue. What is written
- * and not synced is left too: its write finds in the catalog on which tape it is.
+ * Where the next run begins: before the first group that is left to it, or that was put back into the queue. What is
+ * written and not synced is left too: its write finds in the catalog on which tape it is.
  */
 export function cursorAfter(run: SetRun): number {
   const left = allLanes(run).flatMap(({ ready, unsynced }) => [

@@ -23,8 +23,8 @@ function stateOf(run: SetRun): { state: SetState; reason: string | null } {
 }
 
 /**
- * Writes the state that the set has now into the catalog, one telling after the other: two at once could end in either order,
- * and a paused set would look as if it ran.
+ * Writes the state that the set has now into the catalog, one telling after the other: two at once could end in either
+ * order, and a paused set would look as if it ran.
  */
 export function noteState(run: SetRun): Promise<void> {
   const turn = run.noting.then(async () => {
@@ -72,7 +72,10 @@ function phaseOf(run: SetRun): SetProgress['phase'] {
   return run.fed ? 'finishing' : 'running';
 }
 
-/** Nothing goes on to a tape before staging has room for the groups that wait for it: neither a drive nor a release is at work. */
+/**
+ * Nothing goes on to a tape before staging has room for the groups that wait for it: neither a drive nor a release is
+ * at work.
+ */
 function isShortOfStaging(run: SetRun): boolean {
   if (run.roomless.size === 0 || run.roomless.size < run.staging.size || run.releasing > 0) return false;
   return allLanes(run).every(

@@ -116,8 +116,8 @@ export function newRun(input: BackupSetInput): SetRun {
 }
 
 /**
- * True when the run leaves the rest to a next one: its history is long. Every loop of a set asks this in each turn; what waits
- * then, for a tape or for room, is left as well, since the catalog knows of it.
+ * True when the run leaves the rest to a next one: its history is long. Every loop of a set asks this in each turn;
+ * what waits then, for a tape or for room, is left as well, since the catalog knows of it.
  */
 export function drains(run: SetRun): boolean {
   run.draining ||= isLongRun();

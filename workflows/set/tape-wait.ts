@@ -7,9 +7,9 @@ import { noteState, tell } from './set-phase.js';
 import { failureDetails, failureReason, outlivingWorkers } from '../step-failures.js';
 
 /**
- * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all that
- * the watch can ask, and the step be refused all the same: then the next wait begins with a pause. A run that drains does
- * not wait: what the drive has not taken is left to the next run.
+ * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all
+ * that the watch can ask, and the step be refused all the same: then the next wait begins with a pause. A run that
+ * drains does not wait: what the drive has not taken is left to the next run.
  */
 export async function waitForTape(
   run: SetRun,
@@ -32,7 +32,8 @@ export async function waitForTape(
   await noteState(run);
   const held = writer.isHeld ? { held: true as const } : {};
   const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
-  // The tape that is in the drive may get something to write meanwhile. The next write finds out for itself what is there.
+  // The tape that is in the drive may get something to write meanwhile. The next write finds out for itself what is
+  // there.
   const goesOn = () =>
     run.draining || run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
   const watch = async () => {
@@ -62,8 +63,8 @@ function laneWithWork(writer: Writer, lane: Lane): Lane | undefined {
 }
 
 /**
- * What the watch is told of a set with several copies: for which of them it waits, since each has a pool of its own, and
- * what else the drive could write. A tape that is to be synced has no substitute.
+ * What the watch is told of a set with several copies: for which of them it waits, since each has a pool of its own,
+ * and what else the drive could write. A tape that is to be synced has no substitute.
  */
 function wishOfCopy(run: SetRun, writer: Writer, lane: Lane, toWrite: boolean) {
   if (run.writers.length === 1 && writer.lanes.length === 1) return {};

@@ -22,7 +22,8 @@ const gatherPatience = 3;
 /**
  * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
  * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, at the end.
- * Where a drive writes several copies, it stays with the one whose tape is in it as long as there is something for that.
+ * Where a drive writes several copies, it stays with the one whose tape is in it as long as there is something for
+ * that.
  */
 export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
   while (!writer.leaves) {
@@ -42,8 +43,9 @@ export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
 }
 
 /**
- * Lets a small archive that is on its way come before a later one. Each is waited for once, and not for long, so that the
- * drive never starves: an earlier group may be tried again and again, or wait for staging that only this write can free.
+ * Lets a small archive that is on its way come before a later one. Each is waited for once, and not for long, so that
+ * the drive never starves: an earlier group may be tried again and again, or wait for staging that only this write can
+ * free.
  */
 async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
   const earlier = () => {
@@ -85,7 +87,10 @@ async function waitForWork(run: SetRun, writer: Writer): Promise<void> {
   });
 }
 
-/** While another copy waits for the drive: a compression may wait for staging that only this set's other copies can free. */
+/**
+ * While another copy waits for the drive: a compression may wait for staging that only this set's other copies can
+ * free.
+ */
 async function workOrPatience(run: SetRun, writer: Writer, hasWork: () => boolean): Promise<void> {
   const patienceMs = run.input.options.syncSeconds * 1000;
   if (run.paused) await condition(() => hasWork() || !run.paused);
@@ -179,7 +184,10 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
   }
 }
 
-/** Staged bytes that were lost are made again, a few times: a disk that damages all it is given must not be fed for ever. */
+/**
+ * Staged bytes that were lost are made again, a few times: a disk that damages all it is given must not be fed for
+ * ever.
+ */
 async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): Promise<void> {
   // Another copy's write has found it first.
   if (run.staging.has(group.group)) return;
@@ -190,8 +198,8 @@ async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): 
 }
 
 /**
- * Before the tape in the drive is changed, what was written to it is synced. A person is asked for one only when the tape
- * in the drive is no good for any copy that has something to write.
+ * Before the tape in the drive is changed, what was written to it is synced. A person is asked for one only when the
+ * tape in the drive is no good for any copy that has something to write.
  */
 async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknown): Promise<void> {
   if (lane.unsynced.size > 0) {
@@ -233,7 +241,9 @@ async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void>
   tell(run);
 }
 
-/** A tape that forgets what is written to it may do so again and again: each round takes longer, and the last is left. */
+/**
+ * A tape that forgets what is written to it may do so again and again: each round takes longer, and the last is left.
+ */
 async function pauseAfterLoss(run: SetRun, writer: Writer): Promise<void> {
   writer.leaves = drains(run);
   if (!writer.leaves)

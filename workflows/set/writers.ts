@@ -24,7 +24,9 @@ export interface Lane {
   refused: boolean;
 }
 
-/** What hands a drive one write at a time: for one copy of the set, or for several whose tapes come one after the other. */
+/**
+ * What hands a drive one write at a time: for one copy of the set, or for several whose tapes come one after the other.
+ */
 export interface Writer {
   drive: string;
   slot: ReturnType<typeof proxyActivities<DriveActivities>>;

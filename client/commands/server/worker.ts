@@ -34,7 +34,10 @@ export function addWorker(program: Command): void {
     );
 }
 
-/** Ends this process. A call of the system that hangs keeps it alive also in its exit, so that only the system can end it. */
+/**
+ * Ends this process. A call of the system that hangs keeps it alive also in its exit, so that only the system can end
+ * it.
+ */
 function end(error: unknown): void {
   const hangs =
     (error instanceof TapeflowFailure && error.code === 'DriveSilent') ||

@@ -33,7 +33,9 @@ export interface BackupFlags {
   new?: boolean;
 }
 
-/** `backup PATH…`: starts a set, or attaches to the unfinished one that has these sources, and follows it to its end. */
+/**
+ * `backup PATH…`: starts a set, or attaches to the unfinished one that has these sources, and follows it to its end.
+ */
 export function addBackup(program: Command): void {
   backupArguments(program.command('backup')).action((paths: string[], flags: BackupFlags, command: Command) =>
     inSession(command, (session) => backup(session, paths, flags)),
@@ -131,7 +133,9 @@ export function plannedBackup(
 /** Most copies of a set. */
 const mostCopies = 9;
 
-/** Where each copy goes: as many as `--copies` says, in pools that differ, since one tape must never hold two of them. */
+/**
+ * Where each copy goes: as many as `--copies` says, in pools that differ, since one tape must never hold two of them.
+ */
 function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...CopyPlace[]] {
   const pools = flags.pool.length > 0 ? flags.pool : [settings.TAPE_POOL];
   const drives = flags.drive.length > 0 ? flags.drive : ['lto1'];
@@ -292,8 +296,8 @@ export function resolveSources(given: readonly string[]): string[] {
 }
 
 /**
- * Refuses a path with bytes that are no UTF-8, which reach a program as U+FFFD: the bytes are lost, and what is left could
- * name something else.
+ * Refuses a path with bytes that are no UTF-8, which reach a program as U+FFFD: the bytes are lost, and what is left
+ * could name something else.
  */
 function refuseInvalidText(text: string, what = 'source'): void {
   if (!text.includes('\ufffd')) return;

@@ -79,8 +79,8 @@ async function withServer(
 }
 
 /**
- * The server for a command that does not follow the set, and says so when one has to be started. The catalog alone would not do:
- * a server that is stopped has kept the set's workflow, which would go on as if nobody had said anything.
+ * The server for a command that does not follow the set, and says so when one has to be started. The catalog alone
+ * would not do: a server that is stopped has kept the set's workflow, which would go on as if nobody had said anything.
  */
 async function serverToTell(session: Session): Promise<Server> {
   const running = await findServer(session);
@@ -187,7 +187,9 @@ export async function retry(session: Session, setId: string, detach: boolean): P
   });
 }
 
-/** A set that is complete has something to do only where a file was too large for every tape, and a larger one has come. */
+/**
+ * A set that is complete has something to do only where a file was too large for every tape, and a larger one has come.
+ */
 async function requireFitNow(session: Session, set: SetRow): Promise<void> {
   const catalog = await session.catalog();
   const limit = await setLimit(catalog, set);
@@ -236,7 +238,9 @@ async function goOn(session: Session, server: Server, set: SetRow, detach: boole
   tell(session, set.id, state, state === 'paused' ? paused : goesOn);
 }
 
-/** Milliseconds to wait until a cancelled set has written its end down, besides those that a drive has for its answer. */
+/**
+ * Milliseconds to wait until a cancelled set has written its end down, besides those that a drive has for its answer.
+ */
 const cancelTimeoutMs = 60_000;
 
 export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {

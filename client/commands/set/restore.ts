@@ -136,8 +136,8 @@ async function setToRestore(
 }
 
 /**
- * Makes a folder and those above it where they are missing. One by one: Node's `recursive` never ends where the system takes
- * no folders and calls them absent, as in `/proc`.
+ * Makes a folder and those above it where they are missing. One by one: Node's `recursive` never ends where the system
+ * takes no folders and calls them absent, as in `/proc`.
  */
 function makeFolders(folder: string): void {
   const missing: string[] = [];

@@ -44,7 +44,10 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** Characters of a schedule's command that the list shows; `--json` has all of them. */
 const commandShown = 60;
 
-/** `schedule add|list|pause|resume|run|remove`: backups, verifies and copies at set times. The catalog has them, and the server runs them. */
+/**
+ * `schedule add|list|pause|resume|run|remove`: backups, verifies and copies at set times. The catalog has them, and the
+ * server runs them.
+ */
 export function addSchedule(program: Command): void {
   const schedule = program.command('schedule');
   schedule

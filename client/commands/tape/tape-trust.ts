@@ -26,7 +26,10 @@ export function addTapeTrust(tape: Command): void {
     );
 }
 
-/** What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being erased. */
+/**
+ * What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being
+ * erased.
+ */
 async function ownTape(session: Session, name: string): Promise<TapeRow> {
   const row = await namedTape(session, name);
   if (row.state === 'erasing')
