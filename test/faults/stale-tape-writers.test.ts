@@ -182,8 +182,9 @@ test('a second path to a tape that is in use: the write there waits, names the o
   await server.worker(['tape', '--drive', 'lto1'], { TAPE_PATH: second });
   const busy = `The tape in drive lto1 \\(${second}\\) is in use by pid ${first.pid} \\(tape worker of drive lto1\\)`;
   await waitsBecause(installation, setId, new RegExp(busy), 'writeToTape', server.env);
-  const status = await installation.run(['status', setId], server.env);
-  assert.match(status.stdout, new RegExp(`now: .*${busy}.*two paths lead to one tape`));
+  const told = new RegExp(`now: .*${busy}.*two paths lead to one tape`);
+  const tells = async () => told.test((await installation.run(['status', setId], server.env)).stdout);
+  await waitFor(tells, 'status to name the other process');
   ltfs.faults({});
   first.signal('SIGCONT');
   await completes(scene, t);
