@@ -82,22 +82,26 @@ test(
   },
 );
 
-test('a catalog whose disk fails: every step waits, and the tape is not blamed', async (t) => {
-  const faults = IoFaults.make(t);
-  if (faults === undefined) return;
-  const source = sourceOf(t, 4);
-  const installation = await Installation.make(t, { ...options, ...faults.env });
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => countEvents(installation, 'writing') >= 1, 'the first write to tape');
-  faults.fail('fsync', 'catalog.db');
-  const setId = onlySet(installation);
-  await waitsBecause(installation, setId, /disk of the catalog .* fails \(SQLITE_IOERR/);
-  faults.none();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed') + countEvents(installation, 'lost'), 0);
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'a catalog whose disk fails: every step waits, and the tape is not blamed',
+  { skip: longTest },
+  async (t) => {
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const source = sourceOf(t, 4);
+    const installation = await Installation.make(t, { ...options, ...faults.env });
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => countEvents(installation, 'writing') >= 1, 'the first write to tape');
+    faults.fail('fsync', 'catalog.db');
+    const setId = onlySet(installation);
+    await waitsBecause(installation, setId, /disk of the catalog .* fails \(SQLITE_IOERR/);
+    faults.none();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed') + countEvents(installation, 'lost'), 0);
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);
 
 /** A set of four groups that waits for its tape, which is labelled already and lies aside. */
 async function waitingSet(t: TestContext, env: Record<string, string>) {

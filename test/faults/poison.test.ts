@@ -99,25 +99,29 @@ test(
   },
 );
 
-test('retry takes up a parked group of a set that still runs', { skip: needsStrace }, async (t) => {
-  const { source, installation, server, worker, times } = await poisoned(t);
-  // Without a tape worker the other groups wait for the drive, so the set runs on.
-  await beginSet({ installation, server, source });
-  await waitFor(
-    () => installation.query(`select 1 from groups where no = 2 and state = 'failed'`).length === 1,
-    'the group to be parked',
-  );
-  await worker.kill();
-  await server.worker(['archive']);
-  const retried = await installation.run(['retry', setId, '--detach'], server.env);
-  assert.equal(retried.code, 0, retried.stderr);
-  await server.worker(['tape', '--drive', 'lto1']);
-  const watched = await installation.run(['watch', setId], server.env);
-  assert.equal(watched.code, 0, watched.stdout);
-  assert.deepEqual(times('committed'), { 1: 1, 2: 1, 3: 1, 4: 1 });
-  assert.deepEqual(times('compressed'), { 1: 1, 2: 1, 3: 1, 4: 1 });
-  assertOnTape(t, installation, source);
-});
+test(
+  'retry takes up a parked group of a set that still runs',
+  { skip: needsStrace || longTest },
+  async (t) => {
+    const { source, installation, server, worker, times } = await poisoned(t);
+    // Without a tape worker the other groups wait for the drive, so the set runs on.
+    await beginSet({ installation, server, source });
+    await waitFor(
+      () => installation.query(`select 1 from groups where no = 2 and state = 'failed'`).length === 1,
+      'the group to be parked',
+    );
+    await worker.kill();
+    await server.worker(['archive']);
+    const retried = await installation.run(['retry', setId, '--detach'], server.env);
+    assert.equal(retried.code, 0, retried.stderr);
+    await server.worker(['tape', '--drive', 'lto1']);
+    const watched = await installation.run(['watch', setId], server.env);
+    assert.equal(watched.code, 0, watched.stdout);
+    assert.deepEqual(times('committed'), { 1: 1, 2: 1, 3: 1, 4: 1 });
+    assert.deepEqual(times('compressed'), { 1: 1, 2: 1, 3: 1, 4: 1 });
+    assertOnTape(t, installation, source);
+  },
+);
 
 /** A set of the catalog whose workflow was started with an input that no `backup` makes. */
 async function brokenSet(t: TestContext, broken: (input: BackupSetInput) => unknown) {

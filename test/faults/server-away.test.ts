@@ -49,15 +49,18 @@ test(
   },
 );
 
-test('a port that another program takes at the last moment: the server starts on another one', async (t) => {
-  const source = sourceOf(t, 1);
-  const folder = tempFolder(t);
-  const asked = path.join(folder, 'asked');
-  const cli = path.join(folder, 'temporal');
-  // The first start waits until its port is taken, and fails for it; every other is the true one.
-  writeFileSync(
-    cli,
-    `#!/bin/sh
+test(
+  'a port that another program takes at the last moment: the server starts on another one',
+  { skip: longTest },
+  async (t) => {
+    const source = sourceOf(t, 1);
+    const folder = tempFolder(t);
+    const asked = path.join(folder, 'asked');
+    const cli = path.join(folder, 'temporal');
+    // The first start waits until its port is taken, and fails for it; every other is the true one.
+    writeFileSync(
+      cli,
+      `#!/bin/sh
 if [ "$1" = server ] && [ ! -e '${asked}.taken' ]; then
   echo "$@" > '${asked}.part'
   mv '${asked}.part' '${asked}'
@@ -65,20 +68,21 @@ if [ "$1" = server ] && [ ! -e '${asked}.taken' ]; then
 fi
 exec '${await temporalCli()}' "$@"
 `,
-    { mode: 0o755 },
-  );
-  const installation = await Installation.make(t, { ...options, TEMPORAL_CLI_PATH: cli });
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => existsSync(asked), 'the first start of the server');
-  const squatter = net.createServer((socket) => socket.destroy());
-  t.after(() => squatter.close());
-  const port = Number(/ --port (\d+)/.exec(readFileSync(asked, 'utf8'))?.[1]);
-  await waitFor(() => listens(squatter, port), 'the port of the first start');
-  writeFileSync(`${asked}.taken`, '');
-  const { code, stdout, stderr } = await backup.ended;
-  assert.equal(code, 0, stdout + stderr);
-  assertWholeOnTape(t, installation, onlySet(installation), source);
-});
+      { mode: 0o755 },
+    );
+    const installation = await Installation.make(t, { ...options, TEMPORAL_CLI_PATH: cli });
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => existsSync(asked), 'the first start of the server');
+    const squatter = net.createServer((socket) => socket.destroy());
+    t.after(() => squatter.close());
+    const port = Number(/ --port (\d+)/.exec(readFileSync(asked, 'utf8'))?.[1]);
+    await waitFor(() => listens(squatter, port), 'the port of the first start');
+    writeFileSync(`${asked}.taken`, '');
+    const { code, stdout, stderr } = await backup.ended;
+    assert.equal(code, 0, stdout + stderr);
+    assertWholeOnTape(t, installation, onlySet(installation), source);
+  },
+);
 
 test('a server that hangs for longer than the heartbeat time-out: no step is done twice', async (t) => {
   const source = sourceOf(t, 12);

@@ -8,7 +8,15 @@ import { readHostFile } from '../../embedded/host-file.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { Installation } from '../support/installation.js';
 import { TapeDrive } from '../support/tape-drive.js';
-import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+  longTest,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 function reasonOf(installation: Installation, setId: string, reason: RegExp): Promise<unknown> {
@@ -128,45 +136,49 @@ test('a set over three tapes: the next is asked for by its pool, wrong ones are 
   await installation.run(['down']);
 });
 
-test('two sets of two pools on one drive: the one whose tape is full does not block the other, nor the other way round', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('mounting needs root');
-  const [small, large] = [tempFolder(t), tempFolder(t)];
-  const target = tempFolder(t);
-  for (let i = 0; i < 2; i += 1) writeTree(small, { [`s-${i}`]: noise(500_000, `small ${i}`) });
-  for (let i = 0; i < 5; i += 1) writeTree(large, { [`l-${i}`]: noise(2_000_000, `large ${i}`) });
-  const drive = new TapeDrive(t);
-  const [a1, a2, b1] = [drive.newTape(), drive.newTape(), drive.newTape()];
-  const installation = await Installation.make(t, {
-    TAPE_PATH: drive.path,
-    MAX_GROUP_SIZE: '2MB',
-    STAGING_MAX_BYTES: '40MB',
-  });
-  for (const [tape, name, pool] of [
-    [a2, 'A2', 'weekly'],
-    [b1, 'B1', 'daily'],
-    [a1, 'A1', 'weekly'],
-  ] as const) {
-    drive.load(tape);
-    assert.equal((await installation.run(['tape', 'label', name, '--pool', pool])).code, 0);
-    drive.unload();
-  }
-  drive.load(a1);
-  const begin = async (source: string, pool: string) =>
-    (await installation.json<{ setId: string }>(['backup', source, '--pool', pool, '--detach'])).setId;
-  const weekly = await begin(large, 'weekly');
-  await reasonOf(installation, weekly, /A1 is full/);
-  const daily = await begin(small, 'daily');
-  await reasonOf(installation, daily, /A1 is of pool weekly, but the set writes to pool daily/);
-  drive.swap(b1);
-  await waitFor(
-    () => installation.query(`select 1 from sets where id = ? and state = 'completed'`, daily).length === 1,
-    'the set of the other pool to complete',
-  );
-  await reasonOf(installation, weekly, /B1 is of pool daily, but the set writes to pool weekly/);
-  drive.swap(a2);
-  assert.equal((await installation.run(['watch', weekly])).code, 0);
-  untar([...archivesOn(a1, weekly), ...archivesOn(a2, weekly), ...archivesOn(b1, daily)], target);
-  assertSameTree(path.join(target, large), large, { folderTimes: false });
-  assertSameTree(path.join(target, small), small, { folderTimes: false });
-  await installation.run(['down']);
-});
+test(
+  'two sets of two pools on one drive: the one whose tape is full does not block the other, nor the other way round',
+  { skip: longTest },
+  async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('mounting needs root');
+    const [small, large] = [tempFolder(t), tempFolder(t)];
+    const target = tempFolder(t);
+    for (let i = 0; i < 2; i += 1) writeTree(small, { [`s-${i}`]: noise(500_000, `small ${i}`) });
+    for (let i = 0; i < 5; i += 1) writeTree(large, { [`l-${i}`]: noise(2_000_000, `large ${i}`) });
+    const drive = new TapeDrive(t);
+    const [a1, a2, b1] = [drive.newTape(), drive.newTape(), drive.newTape()];
+    const installation = await Installation.make(t, {
+      TAPE_PATH: drive.path,
+      MAX_GROUP_SIZE: '2MB',
+      STAGING_MAX_BYTES: '40MB',
+    });
+    for (const [tape, name, pool] of [
+      [a2, 'A2', 'weekly'],
+      [b1, 'B1', 'daily'],
+      [a1, 'A1', 'weekly'],
+    ] as const) {
+      drive.load(tape);
+      assert.equal((await installation.run(['tape', 'label', name, '--pool', pool])).code, 0);
+      drive.unload();
+    }
+    drive.load(a1);
+    const begin = async (source: string, pool: string) =>
+      (await installation.json<{ setId: string }>(['backup', source, '--pool', pool, '--detach'])).setId;
+    const weekly = await begin(large, 'weekly');
+    await reasonOf(installation, weekly, /A1 is full/);
+    const daily = await begin(small, 'daily');
+    await reasonOf(installation, daily, /A1 is of pool weekly, but the set writes to pool daily/);
+    drive.swap(b1);
+    await waitFor(
+      () => installation.query(`select 1 from sets where id = ? and state = 'completed'`, daily).length === 1,
+      'the set of the other pool to complete',
+    );
+    await reasonOf(installation, weekly, /B1 is of pool daily, but the set writes to pool weekly/);
+    drive.swap(a2);
+    assert.equal((await installation.run(['watch', weekly])).code, 0);
+    untar([...archivesOn(a1, weekly), ...archivesOn(a2, weekly), ...archivesOn(b1, daily)], target);
+    assertSameTree(path.join(target, large), large, { folderTimes: false });
+    assertSameTree(path.join(target, small), small, { folderTimes: false });
+    await installation.run(['down']);
+  },
+);

@@ -151,29 +151,33 @@ test('staging that is read-only, and later is again: compressing and releasing w
   assert.deepEqual(readdirSync(path.join(disk.folder, 'final')), []);
 });
 
-test('an error only at fsync: no archive gets its name; the group is parked with the reason, and retry finishes it', async (t) => {
-  const faults = IoFaults.make(t);
-  if (faults === undefined) return;
-  const source = tempFolder(t);
-  writeTree(source, { a: noise(900_000, 'fsync') });
-  const installation = await Installation.make(t, { ...noPatience, RETRY_ATTEMPTS: '2', ...faults.env });
-  faults.fail('fsync', '.tar.gz.');
-  const first = await installation.run(['backup', source]);
-  assert.equal(first.code, 1);
-  const setId = onlySet(installation);
-  assert.match(
-    first.stdout,
-    new RegExp(
-      `Group 1 failed at compressing: The archive of group 1 could not be written to staging at .*/temp/${setId}: input/output error of the device \\(EIO\\)`,
-    ),
-  );
-  assert.equal(countEvents(installation, 'compressing'), 2, 'tried again');
-  assert.deepEqual(stagedFiles(installation), []);
-  faults.none();
-  const again = await installation.run(['retry', setId]);
-  assert.equal(again.code, 0, again.stdout + again.stderr);
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'an error only at fsync: no archive gets its name; the group is parked with the reason, and retry finishes it',
+  { skip: longTest },
+  async (t) => {
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const source = tempFolder(t);
+    writeTree(source, { a: noise(900_000, 'fsync') });
+    const installation = await Installation.make(t, { ...noPatience, RETRY_ATTEMPTS: '2', ...faults.env });
+    faults.fail('fsync', '.tar.gz.');
+    const first = await installation.run(['backup', source]);
+    assert.equal(first.code, 1);
+    const setId = onlySet(installation);
+    assert.match(
+      first.stdout,
+      new RegExp(
+        `Group 1 failed at compressing: The archive of group 1 could not be written to staging at .*/temp/${setId}: input/output error of the device \\(EIO\\)`,
+      ),
+    );
+    assert.equal(countEvents(installation, 'compressing'), 2, 'tried again');
+    assert.deepEqual(stagedFiles(installation), []);
+    faults.none();
+    const again = await installation.run(['retry', setId]);
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);
 
 test('a tape folder on ext4 that fills in the middle of a write: the tape is full and not suspect, and room lets the set go on', async (t) => {
   const shim = buildShim();

@@ -97,7 +97,7 @@ test(
 
 test(
   'a compression that was stopped in the middle publishes nothing when another has taken the group over',
-  { skip: needsStrace },
+  { skip: needsStrace || longTest },
   async (t) => {
     const here = await scene(t);
     const { server, source, installation, temp } = here;

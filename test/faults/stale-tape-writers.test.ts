@@ -14,6 +14,7 @@ import {
   tempFolder,
   untar,
   writeTree,
+  longTest,
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -120,32 +121,36 @@ test('a tape worker that was stopped in a write keeps the drive, writes nothing 
   assert.deepEqual(late, [], 'the given-up attempt wrote nothing after it went on');
 });
 
-test('when a stopped tape worker is killed, another takes the drive over at once', async (t) => {
-  const scene = await slowTape(t);
-  if (scene === undefined) return;
-  const { ltfs, server } = scene;
-  const first = await server.worker(['tape', '--drive', 'lto1']);
-  await beginSet(scene);
-  await writes(scene);
-  first.signal('SIGSTOP');
-  await first.stopped();
-  await assertRefused(scene, first);
-  const threads = first.threads();
-  await first.kill();
-  ltfs.faults({});
-  await server.worker(['tape', '--drive', 'lto1']);
-  await completes(scene, t);
-  const operations = scene.operations();
-  assertOneAfterTheOther(operations);
-  const began = operations.findIndex(({ path }) => part(1).test(path));
-  const isFirst = operations.slice(began).map(({ pid }) => threads.includes(pid));
-  assert.ok(isFirst.includes(true) && isFirst.includes(false));
-  assert.deepEqual(
-    isFirst,
-    [...isFirst].sort().reverse(),
-    'the first process, then the second, never in turns',
-  );
-});
+test(
+  'when a stopped tape worker is killed, another takes the drive over at once',
+  { skip: longTest },
+  async (t) => {
+    const scene = await slowTape(t);
+    if (scene === undefined) return;
+    const { ltfs, server } = scene;
+    const first = await server.worker(['tape', '--drive', 'lto1']);
+    await beginSet(scene);
+    await writes(scene);
+    first.signal('SIGSTOP');
+    await first.stopped();
+    await assertRefused(scene, first);
+    const threads = first.threads();
+    await first.kill();
+    ltfs.faults({});
+    await server.worker(['tape', '--drive', 'lto1']);
+    await completes(scene, t);
+    const operations = scene.operations();
+    assertOneAfterTheOther(operations);
+    const began = operations.findIndex(({ path }) => part(1).test(path));
+    const isFirst = operations.slice(began).map(({ pid }) => threads.includes(pid));
+    assert.ok(isFirst.includes(true) && isFirst.includes(false));
+    assert.deepEqual(
+      isFirst,
+      [...isFirst].sort().reverse(),
+      'the first process, then the second, never in turns',
+    );
+  },
+);
 
 test('a tape worker that is cut off from the server stops writing, and the archive is written anew after it', async (t) => {
   const scene = await slowTape(t);

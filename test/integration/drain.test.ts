@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Installation } from '../support/installation.js';
-import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+  longTest,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const fileBytes = 400_000;
@@ -68,16 +76,20 @@ test('with a watermark the drive begins when so many bytes are staged, and write
   );
 });
 
-test('a watermark that staging cannot reach: the drive begins when nothing more can be staged', async (t) => {
-  const installation = await Installation.make(t, {
-    ...oneFilePerGroup,
-    STAGING_MAX_BYTES: '2MB',
-    TAPE_DRAIN_AT: '2MB',
-  });
-  const events = await backUp(t, installation, sourceOf(t, 9), ['queued', 'writing', 'synced']);
-  const begins = events.findIndex(({ stage }) => stage === 'writing');
-  assert.equal(groupsOf(events.slice(0, begins), 'queued').length, 4, 'a fifth does not fit the budget');
-});
+test(
+  'a watermark that staging cannot reach: the drive begins when nothing more can be staged',
+  { skip: longTest },
+  async (t) => {
+    const installation = await Installation.make(t, {
+      ...oneFilePerGroup,
+      STAGING_MAX_BYTES: '2MB',
+      TAPE_DRAIN_AT: '2MB',
+    });
+    const events = await backUp(t, installation, sourceOf(t, 9), ['queued', 'writing', 'synced']);
+    const begins = events.findIndex(({ stage }) => stage === 'writing');
+    assert.equal(groupsOf(events.slice(0, begins), 'queued').length, 4, 'a fifth does not fit the budget');
+  },
+);
 
 test('without a watermark the first archive is written at once, while others are still to be compressed', async (t) => {
   // Staging has room for all of them.

@@ -180,7 +180,10 @@ test('a schedule that is wrong is refused with the reason, before any night is l
     ],
     [['add', 'x', '--cron', '* * * * *', '--', 'verify', '--latest', source], /no completed set of/],
     [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--sample', '0'], /--sample cannot be "0"/],
-    [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--repair'], /Leave --repair out/],
+    [
+      ['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--repair'],
+      /Leave --repair and --to-drive out/,
+    ],
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T'], /--pool <name>' not specified/],
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T', '--pool', 'B', '--drive', 'x'], /x/],
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'label', 'T'], /begins with `backup`/],

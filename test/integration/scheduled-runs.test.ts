@@ -13,6 +13,7 @@ import type { ScheduledRun } from '../../workflows/schedule/scheduled-backup.js'
 import type { SettledReading } from '../../activities/schedule/open-scheduled-reading.js';
 import { liveSetsOfFile } from '../support/live-sets.js';
 import { waitFor } from '../support/wait-for.js';
+import { longTest } from '../support/trees.js';
 
 const live = liveSetsOfFile();
 
@@ -114,7 +115,7 @@ test('a run that is ended leaves its set alone, and one that has failed says why
   );
 });
 
-test('no more sets pile up than those of a week', async (t) => {
+test('no more sets pile up than those of a week', { skip: longTest }, async (t) => {
   live().unload('lto1');
   for (let night = 1; night <= 7; night += 1) await (await begin(t)).result();
   const waiting = await unfinished();
