@@ -84,21 +84,28 @@ exec '${await temporalCli()}' "$@"
   },
 );
 
-test('a server that hangs for longer than the heartbeat time-out: no step is done twice', async (t) => {
-  const source = sourceOf(t, 12);
-  const installation = await Installation.make(t, options);
-  const backup = installation.start(['backup', source]);
-  await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
-  const pid = readHostFile(installation.dataDir)?.serverPid ?? 0;
-  process.kill(pid, 'SIGSTOP');
-  // The client looks every ten seconds: by the time it says so, every heartbeat is long overdue.
-  await waitFor(() => backup.output().includes('does not answer'), 'the client to say that the server hangs');
-  process.kill(pid, 'SIGCONT');
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assertWholeOnTape(t, installation, onlySet(installation), source);
-});
+test(
+  'a server that hangs for longer than the heartbeat time-out: no step is done twice',
+  { skip: longTest },
+  async (t) => {
+    const source = sourceOf(t, 12);
+    const installation = await Installation.make(t, options);
+    const backup = installation.start(['backup', source]);
+    await waitFor(() => countEvents(installation, 'compressed') >= 2, 'two archives');
+    const pid = readHostFile(installation.dataDir)?.serverPid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    // The client looks every ten seconds: by the time it says so, every heartbeat is long overdue.
+    await waitFor(
+      () => backup.output().includes('does not answer'),
+      'the client to say that the server hangs',
+    );
+    process.kill(pid, 'SIGCONT');
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assertWholeOnTape(t, installation, onlySet(installation), source);
+  },
+);
 
 test(
   'an own server that is killed and comes back: workers that were run by hand go on with it',

@@ -114,42 +114,46 @@ test('temp and final on two file systems: a move waits for room; half copies and
   assert.deepEqual(readdirSync(disk.folder), []);
 });
 
-test('staging that is read-only, and later is again: compressing and releasing wait and go on', async (t) => {
-  const disk = SmallDisk.make(t, 50_000_000);
-  if (disk === undefined) return;
-  const tape = path.join(tempFolder(t), 'tape');
-  const source = tempFolder(t);
-  for (const name of ['a', 'b']) writeTree(source, { [name]: noise(900_000, `read-only ${name}`) });
-  disk.remount('ro');
-  const installation = await Installation.make(t, {
-    ...noPatience,
-    BACKUP_COMPRESS_DIR: disk.folder,
-    MAX_GROUP_SIZE: '1MB',
-    STAGING_MAX_BYTES: '20MB',
-    TAPE_PATH: tape,
-  });
-  const backup = installation.start(['backup', source]);
-  const setId = String(await waitFor(() => onlySetIfAny(installation), 'the set'));
-  await waitsBecause(installation, setId, /staging is read-only/);
-  const doctor = await installation.run(['doctor']);
-  assert.equal(doctor.code, 1);
-  assert.match(doctor.stdout, /TROUBLE +staging: .* read-only .*\n.*Make it writable/);
-  disk.remount('rw');
-  await waitFor(
-    () => installation.query(`select 1 from groups where state = 'queued'`).length === 2,
-    'both groups to be queued',
-  );
-  disk.remount('ro');
-  mkdirSync(tape);
-  assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
-  await waitsBecause(installation, setId, /staging is read-only/, 'releaseArchives');
-  disk.remount('rw');
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.equal(countEvents(installation, 'failed'), 0);
-  assertWholeOnTape(t, installation, setId, source);
-  assert.deepEqual(readdirSync(path.join(disk.folder, 'final')), []);
-});
+test(
+  'staging that is read-only, and later is again: compressing and releasing wait and go on',
+  { skip: longTest },
+  async (t) => {
+    const disk = SmallDisk.make(t, 50_000_000);
+    if (disk === undefined) return;
+    const tape = path.join(tempFolder(t), 'tape');
+    const source = tempFolder(t);
+    for (const name of ['a', 'b']) writeTree(source, { [name]: noise(900_000, `read-only ${name}`) });
+    disk.remount('ro');
+    const installation = await Installation.make(t, {
+      ...noPatience,
+      BACKUP_COMPRESS_DIR: disk.folder,
+      MAX_GROUP_SIZE: '1MB',
+      STAGING_MAX_BYTES: '20MB',
+      TAPE_PATH: tape,
+    });
+    const backup = installation.start(['backup', source]);
+    const setId = String(await waitFor(() => onlySetIfAny(installation), 'the set'));
+    await waitsBecause(installation, setId, /staging is read-only/);
+    const doctor = await installation.run(['doctor']);
+    assert.equal(doctor.code, 1);
+    assert.match(doctor.stdout, /TROUBLE +staging: .* read-only .*\n.*Make it writable/);
+    disk.remount('rw');
+    await waitFor(
+      () => installation.query(`select 1 from groups where state = 'queued'`).length === 2,
+      'both groups to be queued',
+    );
+    disk.remount('ro');
+    mkdirSync(tape);
+    assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+    await waitsBecause(installation, setId, /staging is read-only/, 'releaseArchives');
+    disk.remount('rw');
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.equal(countEvents(installation, 'failed'), 0);
+    assertWholeOnTape(t, installation, setId, source);
+    assert.deepEqual(readdirSync(path.join(disk.folder, 'final')), []);
+  },
+);
 
 test(
   'an error only at fsync: no archive gets its name; the group is parked with the reason, and retry finishes it',
@@ -179,41 +183,45 @@ test(
   },
 );
 
-test('a tape folder on ext4 that fills in the middle of a write: the tape is full and not suspect, and room lets the set go on', async (t) => {
-  const shim = buildShim();
-  if ('missing' in shim) return t.skip(shim.missing);
-  const disk = SmallDisk.makeExt4(t, 60_000_000);
-  if (disk === undefined) return;
-  const source = tempFolder(t);
-  writeTree(source, { a: noise(25_000_000, 'ext4') });
-  const installation = await Installation.make(t, { TAPE_PATH: disk.folder, HEARTBEAT_SECONDS: '60' });
-  const labelled = await installation.run(['tape', 'label', 'EXT1']);
-  assert.equal(labelled.code, 0, labelled.stderr);
-  const server = await OwnServer.start(t, installation);
-  const strikes = new FaultShim(shim.library, installation.root, 'tape', {
-    folders: [disk.folder],
-    commits: '',
-  });
-  await server.worker(['archive']);
-  const worker = await server.worker(['tape', '--drive', 'lto1'], strikes.env);
-  strikes.arm({ action: 'freeze', operation: 'write', path: '*.part', at: 2 });
-  await beginSet({ installation, server, source });
-  await worker.stopped();
-  disk.fill();
-  worker.signal('SIGCONT');
-  await waitFor(
-    () =>
-      installation.query(
-        `select 1 from sets where state = 'waiting_for_tape' and reason like 'The tape EXT1 is full: %'`,
-      ).length === 1,
-    'the set to wait for another tape',
-  );
-  const names = readdirSync(path.join(disk.folder, setId));
-  assert.deepEqual(names, [], 'what is incomplete is taken away');
-  disk.makeRoom();
-  await setCompletes({ installation });
-  assertWholeOnTape(t, installation, setId, source);
-});
+test(
+  'a tape folder on ext4 that fills in the middle of a write: the tape is full and not suspect, and room lets the set go on',
+  { skip: longTest },
+  async (t) => {
+    const shim = buildShim();
+    if ('missing' in shim) return t.skip(shim.missing);
+    const disk = SmallDisk.makeExt4(t, 60_000_000);
+    if (disk === undefined) return;
+    const source = tempFolder(t);
+    writeTree(source, { a: noise(25_000_000, 'ext4') });
+    const installation = await Installation.make(t, { TAPE_PATH: disk.folder, HEARTBEAT_SECONDS: '60' });
+    const labelled = await installation.run(['tape', 'label', 'EXT1']);
+    assert.equal(labelled.code, 0, labelled.stderr);
+    const server = await OwnServer.start(t, installation);
+    const strikes = new FaultShim(shim.library, installation.root, 'tape', {
+      folders: [disk.folder],
+      commits: '',
+    });
+    await server.worker(['archive']);
+    const worker = await server.worker(['tape', '--drive', 'lto1'], strikes.env);
+    strikes.arm({ action: 'freeze', operation: 'write', path: '*.part', at: 2 });
+    await beginSet({ installation, server, source });
+    await worker.stopped();
+    disk.fill();
+    worker.signal('SIGCONT');
+    await waitFor(
+      () =>
+        installation.query(
+          `select 1 from sets where state = 'waiting_for_tape' and reason like 'The tape EXT1 is full: %'`,
+        ).length === 1,
+      'the set to wait for another tape',
+    );
+    const names = readdirSync(path.join(disk.folder, setId));
+    assert.deepEqual(names, [], 'what is incomplete is taken away');
+    disk.makeRoom();
+    await setCompletes({ installation });
+    assertWholeOnTape(t, installation, setId, source);
+  },
+);
 
 // A tape that was blamed would be waited for without end.
 test(

@@ -152,47 +152,55 @@ test(
   },
 );
 
-test('a tape worker that is cut off from the server stops writing, and the archive is written anew after it', async (t) => {
-  const scene = await slowTape(t);
-  if (scene === undefined) return;
-  const { ltfs, server } = scene;
-  const cable = await Cable.to(t, server.environment.address);
-  const worker = await server.worker(['tape', '--drive', 'lto1'], { TEMPORAL_ADDRESS: cable.address });
-  await beginSet(scene);
-  await writes(scene);
-  // Slower than the worker's own giving up: 5 s after the heartbeat timeout.
-  ltfs.faults({ write: { delay_ms: 800, path: '.tar.gz' } });
-  cable.cut();
-  await server.givenUp(setId, 'writeToTape');
-  await worker.closed(part(1));
-  assertNamedNothing(scene.operations());
-  ltfs.faults({});
-  cable.mend();
-  await completes(scene, t);
-  assertOneAfterTheOther(scene.operations());
-});
+test(
+  'a tape worker that is cut off from the server stops writing, and the archive is written anew after it',
+  { skip: longTest },
+  async (t) => {
+    const scene = await slowTape(t);
+    if (scene === undefined) return;
+    const { ltfs, server } = scene;
+    const cable = await Cable.to(t, server.environment.address);
+    const worker = await server.worker(['tape', '--drive', 'lto1'], { TEMPORAL_ADDRESS: cable.address });
+    await beginSet(scene);
+    await writes(scene);
+    // Slower than the worker's own giving up: 5 s after the heartbeat timeout.
+    ltfs.faults({ write: { delay_ms: 800, path: '.tar.gz' } });
+    cable.cut();
+    await server.givenUp(setId, 'writeToTape');
+    await worker.closed(part(1));
+    assertNamedNothing(scene.operations());
+    ltfs.faults({});
+    cable.mend();
+    await completes(scene, t);
+    assertOneAfterTheOther(scene.operations());
+  },
+);
 
-test('a second path to a tape that is in use: the write there waits, names the other process, and goes on by itself', async (t) => {
-  const scene = await slowTape(t);
-  if (scene === undefined) return;
-  if (process.getuid?.() !== 0) return t.skip('a second path to a mount needs root');
-  const { installation, ltfs, server } = scene;
-  const second = mountPoint(t);
-  execFileSync('mount', ['--bind', ltfs.mount, second]);
-  const first = await server.worker(['tape', '--drive', 'lto1']);
-  await beginSet(scene);
-  await writes(scene);
-  first.signal('SIGSTOP');
-  await server.givenUp(setId, 'writeToTape');
-  await server.worker(['tape', '--drive', 'lto1'], { TAPE_PATH: second });
-  const busy = `The tape in drive lto1 \\(${second}\\) is in use by pid ${first.pid} \\(tape worker of drive lto1\\)`;
-  await waitsBecause(installation, setId, new RegExp(busy), 'writeToTape', server.env);
-  const told = new RegExp(`now: .*${busy}.*two paths lead to one tape`);
-  const tells = async () => told.test((await installation.run(['status', setId], server.env)).stdout);
-  await waitFor(tells, 'status to name the other process');
-  ltfs.faults({});
-  first.signal('SIGCONT');
-  await completes(scene, t);
-  assertOneAfterTheOther(scene.operations());
-  assert.equal(countEvents(installation, 'failed'), 0);
-});
+test(
+  'a second path to a tape that is in use: the write there waits, names the other process, and goes on by itself',
+  { skip: longTest },
+  async (t) => {
+    const scene = await slowTape(t);
+    if (scene === undefined) return;
+    if (process.getuid?.() !== 0) return t.skip('a second path to a mount needs root');
+    const { installation, ltfs, server } = scene;
+    const second = mountPoint(t);
+    execFileSync('mount', ['--bind', ltfs.mount, second]);
+    const first = await server.worker(['tape', '--drive', 'lto1']);
+    await beginSet(scene);
+    await writes(scene);
+    first.signal('SIGSTOP');
+    await server.givenUp(setId, 'writeToTape');
+    await server.worker(['tape', '--drive', 'lto1'], { TAPE_PATH: second });
+    const busy = `The tape in drive lto1 \\(${second}\\) is in use by pid ${first.pid} \\(tape worker of drive lto1\\)`;
+    await waitsBecause(installation, setId, new RegExp(busy), 'writeToTape', server.env);
+    const told = new RegExp(`now: .*${busy}.*two paths lead to one tape`);
+    const tells = async () => told.test((await installation.run(['status', setId], server.env)).stdout);
+    await waitFor(tells, 'status to name the other process');
+    ltfs.faults({});
+    first.signal('SIGCONT');
+    await completes(scene, t);
+    assertOneAfterTheOther(scene.operations());
+    assert.equal(countEvents(installation, 'failed'), 0);
+  },
+);

@@ -101,7 +101,7 @@ test('without a watermark the first archive is written at once, while others are
 
 test(
   'what another set holds of staging does not keep a set waiting for its watermark for ever',
-  { timeout: 600_000 },
+  { timeout: 600_000, skip: longTest },
   async (t) => {
     const installation = await Installation.make(t, {
       ...oneFilePerGroup,

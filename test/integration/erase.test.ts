@@ -211,7 +211,7 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
 
 test(
   'an erasing that is killed goes on where it was, and nothing counts meanwhile',
-  { skip: noShim },
+  { skip: noShim || longTest },
   async (t) => {
     const { installation, source, tape } = await withTape(t, { MAX_GROUP_FILES: '2' });
     const setId = await backedUp(installation, source);

@@ -23,7 +23,15 @@ import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
 import { backedUp, waitsForTape } from '../support/set-state.js';
 import { TapeDrive } from '../support/tape-drive.js';
-import { archivesOn, assertSameTree, manyFiles, noise, tempFolder, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  manyFiles,
+  noise,
+  tempFolder,
+  writeTree,
+  longTest,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 interface Summary {
@@ -231,7 +239,7 @@ test('each tape is waited for by its name, in the order that was said, and the r
   assertSameTree(below(target, source), source, exactly);
 });
 
-test('a kill -9 in the middle of a file leaves no part of it behind', async (t) => {
+test('a kill -9 in the middle of a file leaves no part of it behind', { skip: longTest }, async (t) => {
   const source = tempFolder(t);
   const target = tempFolder(t);
   writeTree(source, { 'folder/big': Buffer.alloc(600_000_000), 'folder/small': 'x' });
