@@ -1,18 +1,19 @@
 //! gzip members (RFC 1952) by libdeflate.
 
 use std::cell::RefCell;
-use std::ptr::NonNull;
+use std::ptr::{null_mut, NonNull};
 
 use libdeflate_sys::{
     libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor,
-    libdeflate_gzip_decompress_ex, libdeflate_result_LIBDEFLATE_SUCCESS,
+    libdeflate_gzip_compress_bound, libdeflate_gzip_decompress_ex, libdeflate_result_LIBDEFLATE_SUCCESS,
 };
 use libdeflater::{CompressionLvl, Compressor};
 use napi::bindgen_prelude::{AsyncTask, Uint8Array};
-use napi::{Env, Error, Result, Status, Task};
+use napi::{Error, Result, Status};
 use napi_derive::napi;
 
 use crate::arrays::Arrays;
+use crate::job::BlockJob;
 
 /// The most bytes of an input of `gzip`.
 #[napi]
@@ -29,15 +30,14 @@ thread_local! {
 /// Bytes that the output of an input of so many bytes must have room for, at any level.
 #[napi]
 pub fn output_bytes(bytes: u32) -> u32 {
-    // Of any compressor: the bound does not depend on the level.
-    let mut compressor = Compressor::new(CompressionLvl::fastest());
-    compressor.gzip_compress_bound(bytes as usize) as u32
+    // SAFETY: without a compressor it is the bound of all of them, and nothing is made for it.
+    unsafe { libdeflate_gzip_compress_bound(null_mut(), bytes as usize) as u32 }
 }
 
-fn compressed(input: &[u8], output: &mut [u8], level: usize) -> Result<u32> {
+fn compressed(input: &[u8], output: &mut [u8], level: i32) -> Result<u32> {
     COMPRESSORS.with_borrow_mut(|compressors| {
-        let compressor = compressors[level].get_or_insert_with(|| {
-            let level = CompressionLvl::new(level as i32);
+        let compressor = compressors[level as usize].get_or_insert_with(|| {
+            let level = CompressionLvl::new(level);
             Compressor::new(level.unwrap_or_default())
         });
         let bytes = compressor.gzip_compress(input, output);
@@ -95,29 +95,10 @@ impl Drop for Decompressor {
     }
 }
 
-pub struct GzipJob {
-    arrays: Arrays,
-    level: usize,
-}
-
-impl Task for GzipJob {
-    type Output = u32;
-    type JsValue = u32;
-
-    fn compute(&mut self) -> Result<u32> {
-        let (input, output) = self.arrays.both();
-        compressed(input, output, self.level)
-    }
-
-    fn resolve(&mut self, _env: Env, bytes: u32) -> Result<u32> {
-        Ok(bytes)
-    }
-}
-
 /// Makes one member of the input, at a level of libdeflate's, 0 to 12; resolves to its bytes in the output. Throws for a wrong
 /// level or size.
 #[napi]
-pub fn gzip(input: Uint8Array, output: Uint8Array, level: u32) -> Result<AsyncTask<GzipJob>> {
+pub fn gzip(input: Uint8Array, output: Uint8Array, level: u32) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
     let bytes = arrays.input_bytes();
     if bytes > MOST_BYTES as usize || arrays.room() < output_bytes(bytes as u32) as usize {
@@ -126,37 +107,19 @@ pub fn gzip(input: Uint8Array, output: Uint8Array, level: u32) -> Result<AsyncTa
     if level as usize >= LEVELS {
         return Err(wrong("there is no such level"));
     }
-    Ok(AsyncTask::new(GzipJob { arrays, level: level as usize }))
-}
-
-pub struct GunzipJob {
-    arrays: Arrays,
-}
-
-impl Task for GunzipJob {
-    type Output = u32;
-    type JsValue = u32;
-
-    fn compute(&mut self) -> Result<u32> {
-        let (input, output) = self.arrays.both();
-        decompressed(input, output)
-    }
-
-    fn resolve(&mut self, _env: Env, bytes: u32) -> Result<u32> {
-        Ok(bytes)
-    }
+    Ok(BlockJob::begin(arrays, level as i32, compressed))
 }
 
 /// Takes an input apart that is one member and nothing else, of at most twice `MOST_BYTES`, and checks its checksum; resolves to
 /// its bytes in the output, which may be just as large as they are. Rejects when it is damaged or larger.
 #[napi]
-pub fn gunzip(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<GunzipJob>> {
+pub fn gunzip(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
     // One that could not be compressed at all is a little larger than its content.
     if arrays.input_bytes() > 2 * MOST_BYTES as usize {
         return Err(wrong("the input is too large"));
     }
-    Ok(AsyncTask::new(GunzipJob { arrays }))
+    Ok(BlockJob::begin(arrays, 0, |input, output, _level| decompressed(input, output)))
 }
 
 fn wrong(why: &str) -> Error {
@@ -171,7 +134,7 @@ fn failed(why: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn member(content: &[u8], level: usize) -> Vec<u8> {
+    fn member(content: &[u8], level: i32) -> Vec<u8> {
         let mut output = vec![0; output_bytes(content.len() as u32) as usize];
         let bytes = compressed(content, &mut output, level).unwrap();
         output.truncate(bytes as usize);
@@ -182,7 +145,7 @@ mod tests {
     fn every_level_gives_back_what_it_got() {
         let text = "tape after tape, ".repeat(5000);
         for content in [b"".as_slice(), b"a", text.as_bytes(), &[0; MOST_BYTES as usize]] {
-            for level in 0..LEVELS {
+            for level in 0..LEVELS as i32 {
                 let mut back = vec![1; content.len()];
                 assert_eq!(decompressed(&member(content, level), &mut back).unwrap() as usize, content.len());
                 assert!(back == content, "{} bytes at level {level}", content.len());

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod gzip;
+mod job;
 #[cfg(unix)]
 mod lock_file;
 #[cfg(unix)]

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 
 use napi::bindgen_prelude::{AsyncTask, Uint8Array};
-use napi::{Env, Error, Result, Status, Task};
+use napi::{Error, Result, Status};
 use napi_derive::napi;
 use zstd_safe::{get_error_name, CCtx, CParameter, DCtx, ErrorCode, InBuffer, OutBuffer};
 
 use crate::arrays::Arrays;
+use crate::job::BlockJob;
 
 /// The most bytes of an input.
 const MOST_BYTES: usize = 1 << 24;
@@ -48,64 +49,27 @@ fn decompressed(input: &[u8], output: &mut [u8]) -> Result<u32> {
     })
 }
 
-pub struct CompressJob {
-    arrays: Arrays,
-    level: i32,
-}
-
-impl Task for CompressJob {
-    type Output = u32;
-    type JsValue = u32;
-
-    fn compute(&mut self) -> Result<u32> {
-        let (input, output) = self.arrays.both();
-        compressed(input, output, self.level)
-    }
-
-    fn resolve(&mut self, _env: Env, bytes: u32) -> Result<u32> {
-        Ok(bytes)
-    }
-}
-
 /// Makes one frame of the input, with its content's size and checksum, at a level of 1 to 19; resolves to its bytes in the output,
 /// which must have room for 1/128 more than the input and 1 KiB. Throws for a wrong level or size.
 #[napi]
-pub fn zstd_compress(input: Uint8Array, output: Uint8Array, level: i32) -> Result<AsyncTask<CompressJob>> {
+pub fn zstd_compress(input: Uint8Array, output: Uint8Array, level: i32) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
     let bytes = arrays.input_bytes();
     // At least ZSTD_compressBound: with that much room nothing but memory can be lacking.
     if bytes > MOST_BYTES || arrays.room() < bytes + bytes / 128 + 1024 || !(1..=19).contains(&level) {
         return Err(Error::new(Status::InvalidArg, "a wrong level, or buffers that are too small or too large"));
     }
-    Ok(AsyncTask::new(CompressJob { arrays, level }))
-}
-
-pub struct DecompressJob {
-    arrays: Arrays,
-}
-
-impl Task for DecompressJob {
-    type Output = u32;
-    type JsValue = u32;
-
-    fn compute(&mut self) -> Result<u32> {
-        let (input, output) = self.arrays.both();
-        decompressed(input, output)
-    }
-
-    fn resolve(&mut self, _env: Env, bytes: u32) -> Result<u32> {
-        Ok(bytes)
-    }
+    Ok(BlockJob::begin(arrays, level, compressed))
 }
 
 /// Takes one frame apart and checks it; resolves to its bytes in the output. Rejects when it is damaged or larger than the output.
 #[napi]
-pub fn zstd_decompress(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<DecompressJob>> {
+pub fn zstd_decompress(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
     if arrays.input_bytes() > MOST_BYTES {
         return Err(Error::new(Status::InvalidArg, "the input is too large"));
     }
-    Ok(AsyncTask::new(DecompressJob { arrays }))
+    Ok(BlockJob::begin(arrays, 0, |input, output, _level| decompressed(input, output)))
 }
 
 /// Reads any frames, one after the other, in the thread that calls.
