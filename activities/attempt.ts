@@ -208,7 +208,6 @@ export async function asAttempt<Result>(
     const left = new Promise<never>((_resolve, reject) => (leave = reject));
     return await Promise.race([fenced(throwIfLeft, tries), left]);
   } catch (error) {
-    if (isShutDown(signal) && isCounted(info.retryPolicy?.maximumAttempts)) throw endedByShutdown();
     if (work.left) throw error;
     throwIfAborted();
     throw toApplicationFailure(error);
@@ -251,20 +250,6 @@ export function inDrive<Result>(
 /** True when the step was aborted because its worker shuts down. */
 export function isShutDown({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
-}
-
-/** Of a step that is tried once or a few times, an attempt that a shutdown ends must not be one of them. */
-export function isCounted(attempts = 0): boolean {
-  return attempts > 0 && Number.isFinite(attempts);
-}
-
-/** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */
-export function endedByShutdown(): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'WorkerShutdown',
-    message: 'Its worker was shut down.',
-    nonRetryable: true,
-  });
 }
 
 const typeOfSide: Record<Side, string> = {

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3';
 import type { Catalog } from './open-catalog.js';
+import { verdictOn } from './unclean-end.js';
 
 /** How many sets the catalog knows, and what SQLite says of its file: `ok`, or what is damaged. */
 export async function lookAtCatalog(
@@ -12,7 +13,7 @@ export async function lookAtCatalog(
     .executeTakeFirstOrThrow();
   const database = new Database(file, { readonly: true });
   try {
-    return { sets, verdict: database.pragma('quick_check(1)', { simple: true }) as string };
+    return { sets, verdict: verdictOn(database) };
   } finally {
     database.close();
   }

@@ -19,9 +19,14 @@ export function endedUncleanly(file: string): boolean {
   }
 }
 
-/** Reads the whole catalog and checks its structure: about a second for each GB. Throws `CatalogDamaged`. */
+/** Reads the whole catalog and checks its structure, about a second for each GB: `ok`, or what is damaged. */
+export function verdictOn(database: Database.Database): string {
+  return database.pragma('quick_check(1)', { simple: true }) as string;
+}
+
+/** The same; throws `CatalogDamaged`. */
 export function requireSound(database: Database.Database, file: string): void {
-  const verdict = database.pragma('quick_check(1)', { simple: true }) as string;
+  const verdict = verdictOn(database);
   if (verdict === 'ok') return;
   throw new TapeflowFailure(
     'CatalogDamaged',

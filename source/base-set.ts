@@ -1,5 +1,5 @@
 import { baseRowsFrom, type BaseRow } from '../catalog/sets/base-rows.js';
-import { hasWholeCopy } from '../catalog/tapes/tape-copies.js';
+import { goodCopies } from '../catalog/tapes/other-copy.js';
 import { toBytes } from '../entry/byte-string.js';
 import { holderOf } from '../catalog/files/files.js';
 import type { FileRow } from '../catalog/rows.js';
@@ -91,7 +91,7 @@ export class BaseSet {
     const key = `${setId} ${group}`;
     let known = this.holders.get(key);
     if (known === undefined) {
-      known = await hasWholeCopy(this.catalog, setId, group);
+      known = (await goodCopies(this.catalog, setId, group)).length > 0;
       this.holders.set(key, known);
     }
     return known;

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/copy-staging.js';
 import { bytesWithManifest, requireArchive } from '../../catalog/groups/groups.js';
-import type { ArchiveRow } from '../../catalog/rows.js';
+import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
 import { isOnTape } from '../../catalog/tapes/other-copy.js';
 import {
   goOnWithOther,
@@ -11,7 +11,6 @@ import {
   recordVerified,
 } from '../../catalog/retrievals/read-results.js';
 import { pendingArchive, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
-import type { RetrievalArchiveRow } from '../../catalog/rows.js';
 import { copyOf, tapeByUuid, writtenCopies } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { onSide, sideOf } from '../../config/sides.js';

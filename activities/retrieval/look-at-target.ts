@@ -10,10 +10,9 @@ import {
   unfinishedBefore,
   type ExistingEntry,
 } from '../../catalog/retrievals/existing-entries.js';
-import type { FileRow } from '../../catalog/rows.js';
+import type { FileRow, RetrievalRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
-import type { RetrievalRow } from '../../catalog/rows.js';
 import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { ownEntries } from '../../disk/own-folders.js';

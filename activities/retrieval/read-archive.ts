@@ -6,9 +6,8 @@ import { formatOf } from '../../entry/archive-format.js';
 import type { Overwrite, WantedMember } from '../../archive/unpack/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../../archive/unpack/unpack-in-thread.js';
 import { holderOf, tarOffsetOf } from '../../catalog/files/files.js';
-import type { FileRow } from '../../catalog/rows.js';
+import type { FileRow, ArchiveRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { requireArchive, groupOf } from '../../catalog/groups/groups.js';
-import type { ArchiveRow } from '../../catalog/rows.js';
 import { isOnTape } from '../../catalog/tapes/other-copy.js';
 import {
   goOnWithOther,
@@ -21,7 +20,6 @@ import {
   type RetrievalProblem,
 } from '../../catalog/retrievals/read-results.js';
 import { pendingArchive, retrievalNamed, selectionOf } from '../../catalog/retrievals/retrievals.js';
-import type { RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { forgetMark, wasMarked } from '../../catalog/sets/set-end.js';
 import { copyOf, tapeByUuid } from '../../catalog/tapes/tapes.js';

@@ -32,7 +32,7 @@ import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { syncFileSystem } from '../../disk/page-cache.js';
 import { loadedTapeId } from '../../tape/labels/label.js';
-import { requireForReading } from '../../tape/drives/loaded-tape.js';
+import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { asAttempt, asked, catalogCondition, inDrive, pause, type Attempt } from '../attempt.js';
 import { removeCopyStaging } from '../../staging/copy-staging.js';
 import type { Deps, DriveDeps } from '../deps.js';
@@ -109,7 +109,12 @@ export function watchForRetrieval(
         // The next read says that its tape is lost.
         return row?.tape_uuid ?? null;
       }
-      if (search !== undefined && lack !== undefined && !(await hasTape(deps, row))) return null;
+      if (
+        search !== undefined &&
+        lack !== undefined &&
+        (await tapeOrWhy(deps, row)) instanceof TapeflowFailure
+      )
+        return null;
       const found =
         search === undefined || lack !== undefined
           ? await isLoaded(deps, attempt, row, kind !== 'verify')
@@ -124,13 +129,16 @@ export function watchForRetrieval(
   });
 }
 
-async function hasTape({ catalog, drive }: DriveDeps, row: RetrievalArchiveRow): Promise<boolean> {
+/** The tape in the drive, when it is the one that the archive is read from; else what a person has to be told. */
+async function tapeOrWhy(
+  { catalog, drive }: DriveDeps,
+  row: RetrievalArchiveRow,
+): Promise<LoadedTape | TapeflowFailure> {
   try {
-    await requireForReading(drive, catalog, row.tape_uuid);
-    return true;
+    return await requireForReading(drive, catalog, row.tape_uuid);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-    return false;
+    return error;
   }
 }
 
@@ -141,20 +149,17 @@ async function isLoaded(
   row: RetrievalArchiveRow,
   mayTakeOther: boolean,
 ): Promise<string | undefined> {
-  const { catalog, drive } = deps;
+  const { catalog } = deps;
   const other = mayTakeOther ? await otherLoaded(deps, row) : undefined;
   if (other !== undefined) {
     await readInstead(catalog, row, other);
     return other.tape;
   }
-  try {
-    return (await requireForReading(drive, catalog, row.tape_uuid)).row.uuid;
-  } catch (error) {
-    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-    await recordRetrieval(catalog, row.retrieval_id, 'waiting_for_tape', error.sentence);
-    attempt.report({ step: 'waiting for tape', why: error.sentence });
-    return undefined;
-  }
+  const tape = await tapeOrWhy(deps, row);
+  if (!(tape instanceof TapeflowFailure)) return tape.row.uuid;
+  await recordRetrieval(catalog, row.retrieval_id, 'waiting_for_tape', tape.sentence);
+  attempt.report({ step: 'waiting for tape', why: tape.sentence });
+  return undefined;
 }
 
 /**
@@ -174,29 +179,27 @@ async function isFound(
   const { catalog, drive } = deps;
   const { name } = drive.settings;
   const id = row.retrieval_id;
-  try {
-    const { uuid } = (await requireForReading(drive, catalog, row.tape_uuid)).row;
+  const found = await tapeOrWhy(deps, row);
+  if (!(found instanceof TapeflowFailure)) {
     await endSearch(catalog, id, search, name);
-    return uuid;
-  } catch (error) {
-    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-    const { reason, first, loaded } = error.details;
-    const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
-    const look = {
-      reason: text(reason) ?? 'unreadable',
-      message: error.message,
-      first: text(first) ?? '',
-      loaded: text(loaded) ?? null,
-    };
-    const tape = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
-    const all = { look, tape, patient: looks < patientLooks };
-    const waits = await noteMissing(catalog, id, search, name, all);
-    attempt.report({ step: 'waiting for tape', why: error.message });
-    const other = waits && mayTakeOther ? await otherLoaded(deps, row) : undefined;
-    if (other === undefined) return undefined;
-    const isOurs = await endSearch(catalog, id, search, name, (tx) => readInstead(tx, row, other));
-    return isOurs ? other.tape : undefined;
+    return found.row.uuid;
   }
+  const { reason, first, loaded } = found.details;
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  const look = {
+    reason: text(reason) ?? 'unreadable',
+    message: found.message,
+    first: text(first) ?? '',
+    loaded: text(loaded) ?? null,
+  };
+  const tape = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
+  const all = { look, tape, patient: looks < patientLooks };
+  const waits = await noteMissing(catalog, id, search, name, all);
+  attempt.report({ step: 'waiting for tape', why: found.message });
+  const other = waits && mayTakeOther ? await otherLoaded(deps, row) : undefined;
+  if (other === undefined) return undefined;
+  const isOurs = await endSearch(catalog, id, search, name, (tx) => readInstead(tx, row, other));
+  return isOurs ? other.tape : undefined;
 }
 
 /** Another good copy that the tape in the drive holds, and that can be read instead. */

@@ -1,7 +1,7 @@
 import { openReading, type Reading } from '../../catalog/retrievals/open-reading.js';
 import { nameOfSubject } from '../../catalog/retrievals/reading-subject.js';
 import { finalRetrievalStates, reasonOf, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
-import type { RetrievalRow } from '../../catalog/rows.js';
+import type { RetrievalRow, ScheduleRow } from '../../catalog/rows.js';
 import {
   recordRun,
   recordRunEnd,
@@ -9,7 +9,6 @@ import {
   requireOpenRun,
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
-import type { ScheduleRow } from '../../catalog/rows.js';
 import { isSetId } from '../../catalog/sets/sets.js';
 import type { RetrievalState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';

@@ -5,11 +5,10 @@ import {
   requireOpenRun,
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
-import type { ScheduleRow } from '../../catalog/rows.js';
+import type { ScheduleRow, SetRow } from '../../catalog/rows.js';
 import { placesOf, type CopyPlace } from '../../catalog/sets/set-copies.js';
 import { openSet, rememberSeenSets, setNamed, unfinishedLike } from '../../catalog/sets/sets.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
-import type { SetRow } from '../../catalog/rows.js';
 import { finalSetStates, type SetState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';

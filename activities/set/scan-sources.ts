@@ -1,5 +1,4 @@
-import type { ScanProgress } from '../../source/scan.js';
-import { scanInThread } from '../../source/scan.js';
+import { type ScanProgress, scanInThread } from '../../source/scan.js';
 import { placesOf } from '../../catalog/sets/set-copies.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { ownEntries, ownFolders } from '../../disk/own-folders.js';

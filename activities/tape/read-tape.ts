@@ -1,5 +1,4 @@
-import type { WorkerReading } from '../../operations/rebuild/read-catalog.js';
-import { readCatalog, scratchFile } from '../../operations/rebuild/read-catalog.js';
+import { type WorkerReading, readCatalog, scratchFile } from '../../operations/rebuild/read-catalog.js';
 import type { ArchiveReport } from '../../operations/rebuild/take-archive.js';
 import { asked, catalogCondition, inDrive } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';

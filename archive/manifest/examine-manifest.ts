@@ -1,12 +1,12 @@
-import type {
-  ManifestEnd,
-  ManifestEntry,
-  ManifestFacts,
-  ManifestHeader,
+import {
+  type ManifestEnd,
+  type ManifestEntry,
+  type ManifestFacts,
+  type ManifestHeader,
+  ManifestError,
 } from '../../entry/manifest-facts.js';
 import { unsafeName } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
-import { ManifestError } from '../../entry/manifest-facts.js';
 
 /** The header is there when at least that could be read. */
 export interface WrongManifest {

@@ -1,4 +1,4 @@
-import { ManifestError } from '../../entry/manifest-facts.js';
+import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entry/manifest-facts.js';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { fromText, toText, visible } from '../../entry/byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
 import { manifestVersion } from './manifest.js';
-import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-facts.js';
 import { unsafeName } from '../../entry/member-name.js';
 import type { KeptMember, MemberFlag, PackedMember, SkippedMember } from '../../entry/member.js';
 

@@ -1,9 +1,8 @@
-import type { FileRow } from '../rows.js';
+import type { FileRow, GroupRow } from '../rows.js';
 import { sql, type Insertable } from 'kysely';
 import { executeMany } from '../connection.js';
 import { recordEvents } from '../groups/events.js';
 import { beforeCompressed, groupOf, requireCompressing } from '../groups/groups.js';
-import type { GroupRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 import type { ArchivesTable, FilesTable } from '../schema.js';
 import { toBytes } from '../../entry/byte-string.js';

@@ -36,6 +36,19 @@ function looksOf({ looks }: Pick<RetrievalRow, 'looks'>, { at }: TapeSearch): Lo
   return stored !== undefined && stored.at >= at ? stored : { at, found: null, drives: {} };
 }
 
+/** True when what a drive shows counts no more: another one has ended the search, or a later one was begun. */
+function isOver(looks: Looks, { at }: TapeSearch, drive: string): boolean {
+  return looks.at !== at || (looks.found !== null && looks.found !== drive);
+}
+
+async function writeLooks(tx: Catalog, id: string, looks: Looks): Promise<void> {
+  await tx
+    .updateTable('retrievals')
+    .set({ looks: JSON.stringify(looks) })
+    .where('id', '=', id)
+    .execute();
+}
+
 /**
  * Notes that a drive has not the tape that a retrieval wants. As soon as all drives have said so, or when `patient` is
  * false, the retrieval waits, and its reason says what is in each and where the tape is to be put. Nothing is noted
@@ -52,8 +65,8 @@ export async function noteMissing(
 ): Promise<boolean> {
   const noted = (row: RetrievalRow) => {
     const looks = looksOf(row, search);
-    const isOver = looks.at !== search.at || (looks.found !== null && looks.found !== drive);
-    return { looks: { ...looks, found: null, drives: { ...looks.drives, [drive]: look } }, isOver };
+    const after = { ...looks, found: null, drives: { ...looks.drives, [drive]: look } };
+    return { looks: after, over: isOver(looks, search, drive) };
   };
   const busy = await drivesOfSets(catalog);
   const before = await retrievalNamed(catalog, id);
@@ -62,18 +75,14 @@ export async function noteMissing(
       ? undefined
       : wantedIn(tape, drives, search.drives, busy);
   const now = noted(before);
-  if (now.isOver) return false;
+  if (now.over) return false;
   // A look each second must not be a commit each second.
   if (JSON.stringify(now.looks) === before.looks && before.reason === (reasonFor(now.looks) ?? null))
     return before.state === 'waiting_for_tape';
   return catalog.transaction().execute(async (tx) => {
-    const { looks, isOver } = noted(await retrievalNamed(tx, id));
-    if (isOver) return false;
-    await tx
-      .updateTable('retrievals')
-      .set({ looks: JSON.stringify(looks) })
-      .where('id', '=', id)
-      .execute();
+    const { looks, over } = noted(await retrievalNamed(tx, id));
+    if (over) return false;
+    await writeLooks(tx, id, looks);
     const reason = reasonFor(looks);
     if (reason === undefined) return false;
     await recordRetrieval(tx, id, 'waiting_for_tape', reason);
@@ -95,12 +104,8 @@ export async function endSearch(
   return catalog.transaction().execute(async (tx) => {
     const row = await retrievalNamed(tx, id);
     const looks = looksOf(row, search);
-    if (looks.at !== search.at || (looks.found !== null && looks.found !== drive)) return false;
-    await tx
-      .updateTable('retrievals')
-      .set({ looks: JSON.stringify({ ...looks, found: drive }) })
-      .where('id', '=', id)
-      .execute();
+    if (isOver(looks, search, drive)) return false;
+    await writeLooks(tx, id, { ...looks, found: drive });
     await note(tx);
     if (row.state === 'waiting_for_tape') await recordRetrieval(tx, id, 'running', null);
     return true;

@@ -1,4 +1,4 @@
-import { type NewSet } from './set-differences.js';
+import { type NewSet, differencesFrom, placesWanted } from './set-differences.js';
 import type { SetRow } from '../rows.js';
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
@@ -10,7 +10,6 @@ import { lostGroupsOf } from '../tapes/lost-tapes.js';
 import type { Catalog } from '../open-catalog.js';
 import { baseFor } from './set-base.js';
 import { placesOf, placesText, type CopyPlace } from './set-copies.js';
-import { differencesFrom, placesWanted } from './set-differences.js';
 import { finalSetStates, type GroupState, type SetState } from '../schema.js';
 
 const setIdPattern = /^\d{4}-\d{2}_\d{6}$/;

@@ -40,19 +40,6 @@ export async function noteCopyDamage(
     .execute();
 }
 
-/** True when a committed copy of a group is not known to be damaged. */
-export async function hasWholeCopy(db: Catalog, setId: string, group: number): Promise<boolean> {
-  const copy = await db
-    .selectFrom('copies')
-    .select('copy_no')
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group)
-    .where('state', '=', 'committed')
-    .where('damage', 'is', null)
-    .executeTakeFirst();
-  return copy !== undefined;
-}
-
 /** True when no damage is noted of some copy of a group, in whatever state that is. */
 export async function hasUndamagedCopy(db: Catalog, setId: string, group: number): Promise<boolean> {
   const copy = await db

@@ -1,13 +1,10 @@
 import path from 'node:path';
 import { eventsOf, type RecordedEvent } from '../../catalog/groups/events.js';
-import type { FileRow } from '../../catalog/rows.js';
+import type { FileRow, ArchiveRow, GroupRow, SetRow, TapeRow } from '../../catalog/rows.js';
 import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
-import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
 import { allCopiesOf, placesOf } from '../../catalog/sets/set-copies.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import type { SetRow } from '../../catalog/rows.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
-import type { TapeRow } from '../../catalog/rows.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { formatTime } from '../../config/local-time.js';
 import { sizeOf } from '../../disk/durable-file.js';

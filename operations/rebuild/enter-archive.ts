@@ -1,6 +1,6 @@
 import { copyOnTape, hasUndamagedCopy, noteCopyDamage } from '../../catalog/tapes/tape-copies.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
-import type { ArchiveRow } from '../../catalog/rows.js';
+import type { ArchiveRow, SetRow, TapeRow } from '../../catalog/rows.js';
 import {
   forgetImported,
   importArchive,
@@ -11,8 +11,6 @@ import type { ManifestHeader } from '../../entry/manifest-facts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { CatalogConflict, enterSet, isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
 import { finalSetStates } from '../../catalog/schema.js';
-import type { SetRow } from '../../catalog/rows.js';
-import type { TapeRow } from '../../catalog/rows.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
 
 /** Where an archive was found. */

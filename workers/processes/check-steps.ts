@@ -6,7 +6,7 @@ import {
   ensureApplicationFailure,
 } from '@temporalio/common';
 import type { ActivityInterceptorsFactory, InjectedSinks } from '@temporalio/worker';
-import { endedByShutdown, isCounted, isShutDown } from '../../activities/attempt.js';
+import { isShutDown } from '../../activities/attempt.js';
 import { noProof, proofHeader, Prover, readHeader, type Step } from '../../proof/message-proof.js';
 import type { RefusalSinks } from '../../workflows/proof/refusals.js';
 import type { RefusalLog } from './refusal-log.js';
@@ -44,6 +44,20 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
         }
       },
     },
+  });
+}
+
+/** Of a step that is tried once or a few times, an attempt that a shutdown ends must not be one of them. */
+function isCounted(attempts = 0): boolean {
+  return attempts > 0 && Number.isFinite(attempts);
+}
+
+/** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */
+function endedByShutdown(): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'WorkerShutdown',
+    message: 'Its worker was shut down.',
+    nonRetryable: true,
   });
 }
 

@@ -103,10 +103,9 @@ export function tellPhase(phase: SetProgress['phase'] | SetState): void {
 
 /** Tells the Temporal UI what the set is doing: the phase as a search attribute, the rest as text. */
 export function tell(run: SetRun): void {
-  const phase = phaseOf(run);
+  const { phase, reason: waits } = progressOf(run);
   tellPhase(phase);
   const { drainBytes } = run.input.options;
-  const { reason: waits } = progressOf(run);
   const atDrives = run.writers.flatMap(({ drive, lanes }) =>
     lanes.flatMap((lane) => {
       const gathers = drainBytes > 0 && !lane.streaming && !run.fed;

@@ -17,9 +17,15 @@ import { askDrive } from '../../../tape/drives/ask-drive.js';
 import { counted } from '../../../config/counts.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { identifyTape } from '../../../tape/drives/loaded-tape.js';
-import { checkDataDisks, checkStaging, checkWriteLock, failedCheck } from '../../checks/disk-checks.js';
+import {
+  checkDataDisks,
+  checkStaging,
+  checkWriteLock,
+  failedCheck,
+  type Check,
+  type Level,
+} from '../../checks/disk-checks.js';
 import { checkRights } from '../../checks/rights-check.js';
-import type { Check, Level } from '../../checks/disk-checks.js';
 import { exitCodes } from '../../exit-codes.js';
 import { checkProofs } from '../../checks/proof-checks.js';
 import { checkTemporal, checkWorkers } from '../../checks/server-checks.js';

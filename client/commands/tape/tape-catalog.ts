@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { RebuiltSet } from '../../../catalog/sets/settle-rebuilt.js';
-import type { WorkerReading } from '../../../operations/rebuild/read-catalog.js';
-import { TapeflowFailure } from '../../../config/failures.js';
-import { driveNamed } from '../../../config/settings.js';
 import {
+  type WorkerReading,
   nothingRead,
   readCatalog,
   scratchFile,
   type CatalogReading,
 } from '../../../operations/rebuild/read-catalog.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { driveNamed } from '../../../config/settings.js';
 import type { ArchiveReport } from '../../../operations/rebuild/take-archive.js';
 import { counted, shownNumber } from '../../../config/counts.js';
 import { exitCodes } from '../../exit-codes.js';
