@@ -91,7 +91,7 @@ class ImmediateDialect extends SqliteDialect {
  * Opens the catalog, checks it, and brings its schema up to date.
  *
  * @param file absolute path of the SQLite file; made when missing, its folder never: that may be a mount which is away,
- * and an empty catalog below it would make a running set look unknown.
+ *   and an empty catalog below it would make a running set look unknown.
  * @param dataDir the data folder, which is made at its first use.
  */
 export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {

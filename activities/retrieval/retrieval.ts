@@ -87,8 +87,7 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
  *
  * @param lack what the target had when it took no more; without it only the tape is waited for.
  * @param search several drives are looked at for the tape, each by its own worker. With a lack, the target alone is
- *   waited for, and
- *   that ends when the tape goes.
+ *   waited for, and that ends when the tape goes.
  * @returns UUID of the tape in the drive that is to be read; null when nothing is, as when the archive was read
  *   meanwhile.
  */

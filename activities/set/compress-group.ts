@@ -38,8 +38,8 @@ import { setNamed } from '../../catalog/sets/sets.js';
  * the catalog, and only then named. A group that is further on already is left as it is.
  *
  * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room
- *   for it:
- *   that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and released at once.
+ *   for it: that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and
+ *   released at once.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
   return asRoomAttempt(deps, ref, async (attempt) => {

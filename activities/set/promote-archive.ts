@@ -112,8 +112,7 @@ async function renameAll(
 /**
  * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
  * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it
- *   was
- *   moved, by this attempt or an earlier one.
+ *   was moved, by this attempt or an earlier one.
  */
 async function moveFile(
   ref: GroupRef,

@@ -25,7 +25,7 @@ export class SmallDisk {
 
   /**
    * @param options more of the mount's, such as `,nr_inodes=20`. Undefined, and the test skipped, where this process
-   * may not mount.
+   *   may not mount.
    */
   static make(t: TestContext, bytes: number, options = ''): SmallDisk | undefined {
     return SmallDisk.mount(t, bytes, () => mountPoint(t), options);

@@ -68,8 +68,7 @@ function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
 /**
  * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
  * @returns what `waitForFinal` does; `skipped` for a group that makes no archive; `left` when a draining run leaves it
- *   to the
- *   next, since there is no room for it now.
+ *   to the next, since there is no room for it now.
  */
 async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped' | 'left'> {
   const ref = { setId: run.input.setId, group: group.group };
