@@ -492,6 +492,38 @@ async function toldSchedules({ schema }: Kysely<unknown>): Promise<void> {
   await schema.alterTable('schedules').addColumn('told_at', integer).execute();
 }
 
+/**
+ * What only events told: on which tapes an archive was ever begun, and how often a set was taken up. A set that was
+ * left alone is tried again: the new version may have mended what ended it.
+ */
+async function noEventIsAState(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('begun_copies')
+    .addColumn('set_id', 'text', (c) => c.notNull())
+    .addColumn('group_no', integer, (c) => c.notNull())
+    .addColumn('tape_uuid', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('begun_copies_key', ['set_id', 'group_no', 'tape_uuid'])
+    .modifyEnd(sql`without rowid`)
+    .execute();
+  // The details of those events: `tape NAME`, `tape NAME, direct`, and `NAME`. No name of a tape has a comma.
+  await sql`insert into begun_copies
+    select set_id, group_no, tape_uuid from copies
+    union
+    select e.set_id, e.group_no, t.uuid from events e join tapes t on t.name = case e.stage
+      when 'found_on_tape' then e.detail else replace(substr(e.detail, 6), ', direct', '') end
+    where e.stage in ('writing', 'found_on_tape') and e.group_no is not null`.execute(db);
+  await schema
+    .alterTable('sets')
+    .addColumn('taken_up', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await schema.alterTable('sets').addColumn('taken_up_at', integer).execute();
+  await schema
+    .alterTable('sets')
+    .addColumn('left_alone', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+}
+
 /** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
@@ -514,6 +546,7 @@ export const migrations: Record<string, Migration> = {
   '0019_set_ends': { up: setEnds },
   '0023_read_only_tapes': { up: readOnlyTapes },
   '0025_proven_messages': { up: provenMessages },
+  '0027_no_event_is_a_state': { up: noEventIsAState },
   '0029_any_drive': { up: anyDrive },
   '0030_told_schedules': { up: toldSchedules },
 };

@@ -116,6 +116,10 @@ export interface SetsTable {
    */
   end_marked: Generated<number>;
   end_facts: Generated<string | null>;
+  /** Times that it was taken up by itself since its last copy was committed, the last time, and 1 when no more. */
+  taken_up: Generated<number>;
+  taken_up_at: Generated<number | null>;
+  left_alone: Generated<number>;
 }
 
 export interface GroupsTable {
@@ -204,6 +208,16 @@ export interface CopiesTable {
    */
   manifest_size: Generated<number | null>;
   manifest_sha256: Generated<string | null>;
+}
+
+/**
+ * Which archives were ever begun on which tape, or found there: what lies under their names on it is ours, also when no
+ * row of `copies` points there any more.
+ */
+export interface BegunCopiesTable {
+  set_id: string;
+  group_no: number;
+  tape_uuid: string;
 }
 
 export interface FilesTable {
@@ -421,6 +435,7 @@ export interface Tables {
   archives: ArchivesTable;
   tapes: TapesTable;
   copies: CopiesTable;
+  begun_copies: BegunCopiesTable;
   files: FilesTable;
   file_names: FileNamesTable;
   events: EventsTable;

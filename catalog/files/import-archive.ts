@@ -13,6 +13,7 @@ import type { NewFile } from './files.js';
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
 import { CatalogConflict } from '../sets/rebuilt-sets.js';
+import { noteBegun } from '../tapes/tapes.js';
 import type { ArchivesTable } from '../schema.js';
 
 export interface ManifestFile {
@@ -288,5 +289,6 @@ export async function importCopy(
       manifest_sha256: isOwn ? (beside?.sha256 ?? '') : null,
     })
     .execute();
+  await noteBegun(tx, { setId, group, tape: tape.uuid });
   await recordEvents(tx, [{ setId, group, stage: 'found_on_tape', detail: tape.name }]);
 }

@@ -64,6 +64,13 @@ async function putResult(
     .where('no', '=', no)
     .execute();
   await replaceProblems(tx, id, no, problems);
+  // It gets on: what it was taken up for counts no more.
+  await tx
+    .updateTable('retrievals')
+    .set({ taken_up: 0 })
+    .where('id', '=', id)
+    .where('taken_up', '>', 0)
+    .execute();
 }
 
 /**

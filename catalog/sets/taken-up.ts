@@ -12,29 +12,41 @@ export interface TakenUp {
 
 const dayMs = 86_400_000;
 
-/** Of a set: the times since its last archive was committed. */
+/** Of a set: the times since its last copy was committed. */
 export async function setTakenUp(db: Catalog, setId: string, now: number): Promise<TakenUp> {
-  const rows = await db
-    .selectFrom('events')
-    .select(['stage', 'at'])
-    .where('set_id', '=', setId)
-    .where('stage', 'in', ['committed', 'taken_up', 'left_alone'])
-    .where('at', '>', now - dayMs)
-    .orderBy('id', 'desc')
-    .limit(50)
-    .execute();
-  const progress = rows.findIndex(({ stage }) => stage === 'committed');
-  const since = progress < 0 ? rows : rows.slice(0, progress);
-  const taken = since.filter(({ stage }) => stage === 'taken_up');
-  return { times: taken.length, at: taken[0]?.at ?? null, leftAlone: since[0]?.stage === 'left_alone' };
+  const set = await db
+    .selectFrom('sets')
+    .select(['taken_up', 'taken_up_at', 'left_alone'])
+    .where('id', '=', setId)
+    .executeTakeFirstOrThrow();
+  const { taken_up: times, taken_up_at: at, left_alone: leftAlone } = set;
+  if (at === null || at <= now - dayMs) return { times: 0, at, leftAlone: false };
+  return { times, at, leftAlone: leftAlone === 1 };
 }
 
 /** Notes that a set was taken up, or is left alone, with the reason. */
 export async function recordTakingUp(
-  db: Catalog,
+  catalog: Catalog,
   setId: string,
   stage: 'taken_up' | 'left_alone',
   detail: string,
 ): Promise<void> {
-  await recordEvents(db, [{ setId, group: null, stage, detail }]);
+  const now = Date.now();
+  await catalog.transaction().execute(async (tx) => {
+    const { times } = await setTakenUp(tx, setId, now);
+    const change =
+      stage === 'left_alone' ? { left_alone: 1 } : { taken_up: times + 1, taken_up_at: now, left_alone: 0 };
+    await tx.updateTable('sets').set(change).where('id', '=', setId).execute();
+    await recordEvents(tx, [{ setId, group: null, stage, detail }], now);
+  });
+}
+
+/** A set gets on: what it was taken up for counts no more. Part of the caller's transaction. */
+export async function forgetTakingUp(tx: Catalog, setId: string): Promise<void> {
+  await tx
+    .updateTable('sets')
+    .set({ taken_up: 0, left_alone: 0 })
+    .where('id', '=', setId)
+    .where('taken_up', '>', 0)
+    .execute();
 }

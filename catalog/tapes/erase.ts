@@ -155,6 +155,7 @@ export async function finishErase(
   return catalog.transaction().execute(async (tx) => {
     await tx.deleteFrom('copies').where('tape_uuid', '=', tape.uuid).execute();
     await tx.deleteFrom('end_marks').where('tape_uuid', '=', tape.uuid).execute();
+    await tx.deleteFrom('begun_copies').where('tape_uuid', '=', tape.uuid).execute();
     const now = Date.now();
     await moveTape(tx, tape.uuid, 'relabel');
     return tx

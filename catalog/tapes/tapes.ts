@@ -4,6 +4,7 @@ import { isLaterAttempt, staleAttempt } from '../groups/attempt-tokens.js';
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
 import { copyText, placesOf, settleAfterCommit, settleGroup } from '../sets/set-copies.js';
+import { forgetTakingUp } from '../sets/taken-up.js';
 
 /** Every tape, by name. */
 export async function listTapes(db: Catalog): Promise<TapeRow[]> {
@@ -60,9 +61,6 @@ export async function copyOf(
     .executeTakeFirst();
 }
 
-/** How the event of a copy's beginning names its tape. */
-const begunOn = (tapeName: string, direct: boolean) => `tape ${tapeName}${direct ? ', direct' : ''}`;
-
 /**
  * Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has
  * begun it.
@@ -80,7 +78,7 @@ export async function beginCopy(
     manifest?: { size: number; sha256: string } | undefined;
   },
 ): Promise<void> {
-  const detail = begunOn(copy.tape.name, copy.direct);
+  const detail = `tape ${copy.tape.name}${copy.direct ? ', direct' : ''}`;
   await catalog.transaction().execute(async (tx) => {
     await requireWritable(tx, copy.tape);
     const begun = await copyOf(tx, copy.setId, copy.group, copy.copyNo);
@@ -101,6 +99,7 @@ export async function beginCopy(
           .where('copies.state', '!=', 'committed'),
       )
       .execute();
+    await noteBegun(tx, { setId: copy.setId, group: copy.group, tape: copy.tape.uuid });
     await settleGroup(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
@@ -122,30 +121,34 @@ async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<vo
 }
 
 /**
+ * Notes that a write of the group to a tape begins, or that its archive was found there. Stays for as long as the tape
+ * has its label, whatever becomes of the copy: what such a write leaves behind lies there until then.
+ */
+export async function noteBegun(
+  tx: Catalog,
+  { setId, group, tape }: { setId: string; group: number; tape: string },
+): Promise<void> {
+  await tx
+    .insertInto('begun_copies')
+    .values({ set_id: setId, group_no: group, tape_uuid: tape })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/**
  * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there
  * under the group's names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps
  * every other off.
  */
-export async function wasBegunOn(
-  db: Catalog,
-  setId: string,
-  group: number,
-  tapeName: string,
-): Promise<boolean> {
-  const event = await db
-    .selectFrom('events')
-    .select('id')
+export async function wasBegunOn(db: Catalog, setId: string, group: number, tape: string): Promise<boolean> {
+  const begun = await db
+    .selectFrom('begun_copies')
+    .select('set_id')
     .where('set_id', '=', setId)
     .where('group_no', '=', group)
-    .where((eb) =>
-      eb.or([
-        eb('stage', '=', 'writing').and('detail', 'in', [begunOn(tapeName, false), begunOn(tapeName, true)]),
-        eb('stage', '=', 'found_on_tape').and('detail', '=', tapeName),
-      ]),
-    )
-    .limit(1)
+    .where('tape_uuid', '=', tape)
     .executeTakeFirst();
-  return event !== undefined;
+  return begun !== undefined;
 }
 
 /**
@@ -253,6 +256,7 @@ export async function commitCopies(
         .executeTakeFirst();
       if (row === undefined) continue;
       await replaceOnTape(tx, { setId, group, copyNo, tape: row.tape_uuid });
+      await forgetTakingUp(tx, setId);
       const set = await tx
         .selectFrom('sets')
         .select(['pool', 'drive', 'places'])

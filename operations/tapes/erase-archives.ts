@@ -23,7 +23,7 @@ export async function unknownArchives(
     for (const name of await readdir(path.join(mountPoint, setId))) {
       const archive = parseArchiveName(name);
       if (archive?.setId !== setId || archive.isManifest || known.has(archive.group)) continue;
-      if (!(await wasBegunOn(catalog, setId, archive.group, tape.name))) unknown.push(name);
+      if (!(await wasBegunOn(catalog, setId, archive.group, tape.uuid))) unknown.push(name);
     }
   }
   return unknown;

@@ -224,7 +224,7 @@ async function requireFreeNames(
   if (!looked.isDirectory()) throw folderTaken(folder);
   for (const name of [...archiveNames(setId, group), manifestName(setId, group)]) {
     const entry = await lookAt(drive, () => entryAt(path.join(folder, name)));
-    if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.name))))
+    if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.uuid))))
       continue;
     throw tapeNotReady(
       'name_taken',
