@@ -1,4 +1,5 @@
 import { sleep, workflowInfo } from '@temporalio/workflow';
+import { eventsPerRun } from './replay-contract.js';
 import { summaryText } from './server-limits.js';
 
 /** Milliseconds of the first pause, of which each further one is twice as long, and of the longest. */
@@ -30,12 +31,6 @@ export class BackOff {
     this.turns = 0;
   }
 }
-
-/**
- * Events after which a run leaves the rest to a next one, with an empty history. The server suggests it at 4,096, and
- * ends a workflow at 51,200; until the window of a set is drained each of its groups adds up to 16.
- */
-const eventsPerRun = 3000;
 
 /** True when the run should end and continue as new. Every loop looks at this in each turn. */
 export function isLongRun(): boolean {

@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { BackOff, isLongRun } from './back-off.js';
+import { mostDeaths } from './replay-contract.js';
 
 /** The type of the ApplicationFailure inside an activity's failure. */
 export function failureType(error: unknown): string | undefined {
@@ -22,9 +23,6 @@ export function failureReason(error: unknown): string {
   if (error instanceof ActivityFailure) return failureReason(error.cause);
   return error instanceof Error ? error.message : String(error);
 }
-
-/** Rounds of a step whose workers died again and again before it counts as poison. */
-const mostDeaths = 20;
 
 /**
  * True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run.

@@ -1,26 +1,24 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { gzipSync } from 'node:zlib';
-import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
-import { Installation, temporalCli } from './installation.js';
+import { Installation } from './installation.js';
 import { IoFaults } from './io-faults.js';
 import { OwnServer } from './own-server.js';
 import { beginSet, setCompletes, setId, type OwnSet } from './own-set.js';
 import { SmallDisk } from './small-disk.js';
-import { twoDrives } from './two-tapes.js';
+import { oneDrive, twoDrives } from './two-tapes.js';
 import { manyFiles, mountPoint, noise, tempFolder, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
-
-/** A set, and the workflow whose histories are told if it is not the set's own. */
-type Story = OwnSet & { workflowId?: string };
 
 /** The key of every installation whose histories are recorded: they replay with no other. */
 export const recordingKey = 'c0'.repeat(32);
 
-/** Lets sets take every way through the workflows that a replay must know, one set for each. */
-export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
+/**
+ * Lets the workflows take every way that a replay must know. A story is over when its sets have ended, and all else
+ * that its server runs.
+ */
+export const stories: Record<string, (t: TestContext) => Promise<OwnSet>> = {
   plain: async (t) => {
     const set = await ownSet(t, { MAX_GROUP_SIZE: '100KB' });
     manyFiles(set.source, 300, 2000);
@@ -104,18 +102,7 @@ export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
     manyFiles(set.source, 150, 2000);
     await withWorkers(set);
     await set.server.worker(['tape', '--drive', 'lto2']);
-    await beginSet(set, [
-      '--copies',
-      '2',
-      '--pool',
-      'A',
-      '--pool',
-      'B',
-      '--drive',
-      'lto1',
-      '--drive',
-      'lto2',
-    ]);
+    await beginSet(set, [...twoCopies, '--drive', 'lto1', '--drive', 'lto2']);
     return set;
   },
 
@@ -125,9 +112,8 @@ export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
     await withWorkers(set);
     await beginSet(set);
     await setCompletes(set);
-    const target = path.join(set.installation.root, 'target');
-    await set.installation.run(['restore', setId, '--target', target], set.server.env);
-    return { ...set, workflowId: retrievalOf(set) };
+    await succeed(set, 'restore', setId, '--target', path.join(set.installation.root, 'target'));
+    return set;
   },
 
   copied: async (t) => {
@@ -137,16 +123,84 @@ export const stories: Record<string, (t: TestContext) => Promise<Story>> = {
     await set.server.worker(['tape', '--drive', 'lto2']);
     await beginSet(set, ['--pool', 'A']);
     await setCompletes(set);
-    const copy = ['tape', 'copy', 'A1', '--pool', 'B', '--drive', 'lto1', '--to-drive', 'lto2'];
-    const copied = await set.installation.run(copy, set.server.env);
-    if (copied.code !== 0) throw new Error(copied.stderr);
-    return { ...set, workflowId: retrievalOf(set) };
+    await succeed(set, 'tape', 'copy', 'A1', '--pool', 'B', '--drive', 'lto1', '--to-drive', 'lto2');
+    return set;
+  },
+
+  'two-copies-one-drive': async (t) => {
+    const source = tempFolder(t);
+    const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '100KB' });
+    installation.useKey(recordingKey);
+    const set = { installation, source, server: await OwnServer.start(t, installation) };
+    manyFiles(source, 100, 2000);
+    await withWorkers(set);
+    await beginSet(set, twoCopies);
+    await waitsForTape(set, '%pool B next%');
+    drive.load('B1');
+    return set;
+  },
+
+  direct: async (t) => {
+    const set = await ownSet(t, { MAX_GROUP_SIZE: '100KB' });
+    manyFiles(set.source, 150, 2000);
+    await withWorkers(set);
+    await beginSet(set, ['--direct']);
+    return set;
+  },
+
+  'any-drive': async (t) => {
+    const set = await ownSetOfTwoDrives(t);
+    manyFiles(set.source, 100, 2000);
+    await withWorkers(set);
+    await set.server.worker(['tape', '--drive', 'lto2']);
+    await beginSet(set, ['--pool', 'A']);
+    await setCompletes(set);
+    await succeed(set, 'verify', setId);
+    return set;
+  },
+
+  scheduled: async (t) => {
+    const set = await ownSet(t, { MAX_GROUP_SIZE: '100KB' });
+    const { source } = set;
+    manyFiles(source, 50, 2000);
+    await withWorkers(set);
+    const yearly = ['--cron', '0 0 1 1 *', '--'];
+    await succeed(set, 'schedule', 'add', 'nightly', ...yearly, 'backup', source);
+    await succeed(set, 'schedule', 'add', 'check', ...yearly, 'verify', '--latest', source);
+    for (const [name, count] of [
+      ['nightly', `select count(*) as n from sets where state = 'completed'`],
+      ['check', `select count(*) as n from retrievals where state = 'completed'`],
+    ] as const) {
+      await succeed(set, 'schedule', 'run', name);
+      await waitFor(
+        () => set.installation.query<{ n: number }>(count)[0]?.n === 1,
+        `what the schedule ${name} has begun`,
+      );
+    }
+    return set;
+  },
+
+  'tape-commands': async (t) => {
+    const tape = path.join(tempFolder(t), 'tape');
+    mkdirSync(tape);
+    const set = await ownSet(t, { TAPE_PATH: tape });
+    writeTree(set.source, { file: noise(50_000, 'file') });
+    await withWorkers(set);
+    await succeed(set, 'tape', 'label', 'TAPE1');
+    await beginSet(set);
+    await setCompletes(set);
+    await succeed(set, 'tape', 'catalog');
+    await succeed(set, 'tape', 'erase', 'TAPE1', '--yes', '--even-unexpired');
+    return set;
   },
 };
 
-function retrievalOf({ installation }: OwnSet): string {
-  const [row] = installation.query<{ id: string }>('select id from retrievals');
-  return retrievalWorkflowId(row?.id ?? '', installation.shortId);
+/** For `beginSet`: a copy in each of two pools. */
+const twoCopies = ['--copies', '2', '--pool', 'A', '--pool', 'B'];
+
+async function succeed({ installation, server }: OwnSet, ...args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await installation.run(args, server.env);
+  if (code !== 0) throw new Error(`${args.join(' ')}: ${stdout}${stderr}`);
 }
 
 async function ownSetOfTwoDrives(t: TestContext): Promise<OwnSet> {
@@ -175,43 +229,4 @@ async function waitsForTape({ installation }: OwnSet, reason: string): Promise<v
         .length === 1,
     `the set to wait because of ${reason}`,
   );
-}
-
-/**
- * Lets a set take its way to its end, and writes the history of each run of the story's workflow to
- * `PREFIX-RUN.json.gz`.
- */
-export async function recordHistories(t: TestContext, story: string, prefix: string): Promise<void> {
-  const set = await stories[story]?.(t);
-  if (set === undefined) throw new Error(`no story ${story}`);
-  await setCompletes(set);
-  const { client, address } = set.server.environment;
-  const workflowId = set.workflowId ?? backupWorkflowId(setId, set.installation.shortId);
-  await client.workflow.getHandle(workflowId).result();
-  const runs: { id: string; began: number }[] = [];
-  await waitFor(async () => {
-    runs.length = 0;
-    for await (const { runId, startTime, status } of client.workflow.list({
-      query: `WorkflowId = '${workflowId}'`,
-    })) {
-      if (status.name === 'RUNNING') return false;
-      runs.push({ id: runId, began: startTime.getTime() });
-    }
-    return runs.length > 0;
-  }, 'the server to list every run as ended');
-  runs.sort((a, b) => a.began - b.began);
-  for (const [index, run] of runs.entries()) {
-    const show = ['workflow', 'show', '--output', 'json', '--address', address];
-    const json = execFileSync(
-      await temporalCli(),
-      [...show, '--workflow-id', workflowId, '--run-id', run.id],
-      {
-        encoding: 'utf8',
-        maxBuffer: 1 << 28,
-      },
-    );
-    const file = `${prefix}-${index + 1}.json.gz`;
-    rmSync(file, { force: true });
-    writeFileSync(file, gzipSync(JSON.stringify(JSON.parse(json)), { level: 9 }));
-  }
 }

@@ -4,11 +4,9 @@ import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
 import { isLongRun } from '../back-off.js';
 import { leave, newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
 import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
+import { mostFetches } from '../replay-contract.js';
 import { untilCancelled } from './retrieval-steps.js';
 import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
-
-/** Times that an archive is read anew because its staged bytes were lost, before it is given up. */
-const mostDamages = 5;
 
 /**
  * A copy of archives from tape to tape, through staging. With two drives one reads while the other writes; with one it
@@ -156,7 +154,7 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
         await waitForTape(run, 'storing', reason, (why) =>
           toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
         );
-    } else if (type === 'StagedArchiveDamaged' && lost < mostDamages) {
+    } else if (type === 'StagedArchiveDamaged' && lost < mostFetches) {
       // It is still to be read, and comes with the next page.
       damages.set(next.no, lost + 1);
     } else await steps.giveUpArchive(ref, reason);

@@ -3,16 +3,12 @@ import type { PlannedGroup } from '../../activities/set/set-state.js';
 import { waitInFinal } from './final-wait.js';
 import { BackOff } from '../back-off.js';
 import { unlessCalledOff } from '../called-off.js';
+import { mostCompressions, mostInWindow } from '../replay-contract.js';
 import { makeReady } from './lanes.js';
 import type { Lane } from './writers.js';
 import { drains, lookAgainFrom, stagedBytes, track, type SetRun } from './set-run.js';
 import { tell } from './set-phase.js';
 import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
-
-/** Most groups begun and not released: more only cost history in the drain. */
-const mostInWindow = 40;
-/** Times that a group is compressed because its staged bytes were lost, before it is parked. */
-export const mostCompressions = 5;
 
 interface Ref {
   setId: string;

@@ -1,7 +1,8 @@
 import { condition, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../../activities/set/set-state.js';
 import type { SyncResult } from '../../activities/tape/sync-tape.js';
-import { beginGroup, isShort, mostCompressions, parkUnlessCancelled, release } from './file-group.js';
+import { mostCompressions, smallGroupBytes } from '../replay-contract.js';
+import { beginGroup, isShort, parkUnlessCancelled, release } from './file-group.js';
 import { isAwaited, laneInstead, makeReadyIn, mustTurn, readyBytes, reasonOfTurn, turn } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import { drains, track, type SetRun } from './set-run.js';
@@ -9,8 +10,6 @@ import { tell } from './set-phase.js';
 import { failureType, isLeft, outlivingWorkers } from '../step-failures.js';
 import { waitForTape } from './tape-wait.js';
 
-/** Groups of which a compression takes less than a second or two, on a machine that is not busy. */
-const smallGroupBytes = 64 * 1024 * 1024;
 /** Longest that the drive is held for one earlier small group. */
 const mostHoldMs = 10_000;
 /**

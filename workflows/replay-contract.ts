@@ -1,0 +1,29 @@
+/**
+ * What every history was made with, besides the code: a run that is replayed with another value may issue other
+ * commands than stand in its history, and ends. Change none of them without reading "Changing a workflow" in
+ * docs/architecture.md. `test/fixtures/histories/replay-contract.json` has the values of the recorded histories.
+ *
+ * No part of it, since a replay compares neither: how long a timer or a time-out lasts, how a step is retried, on which
+ * queue it is, and every text.
+ */
+
+/**
+ * Events after which a run leaves the rest to a next one, with an empty history. The server suggests it at 4,096, and
+ * ends a workflow at 51,200; until the window of a set is drained each of its groups adds up to 16.
+ */
+export const eventsPerRun = 3000;
+
+/** Most groups begun and not released: more only cost history in the drain. */
+export const mostInWindow = 40;
+
+/** Times that a group is compressed because its staged bytes were lost, before it is parked. */
+export const mostCompressions = 5;
+
+/** Times that a copy reads an archive anew because its staged bytes were lost, before it is given up. */
+export const mostFetches = 5;
+
+/** Rounds of a step whose workers died again and again before it counts as poison. */
+export const mostDeaths = 20;
+
+/** Groups up to this size are waited for a moment, so that the tape is in order: they take less than a second or two. */
+export const smallGroupBytes = 64 * 1024 * 1024;
