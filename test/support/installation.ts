@@ -51,6 +51,9 @@ export function temporalCli(): Promise<string> {
  * the end.
  */
 export class Installation {
+  /** Folder of the program whose commands run: that of another version, where a test upgrades. */
+  program = projectDir;
+
   private constructor(
     readonly root: string,
     readonly env: Record<string, string>,
@@ -97,7 +100,7 @@ export class Installation {
 
   /** Starts a command of the client, in a process group of its own. */
   start(args: string[], env: Record<string, string> = {}): Running {
-    const child = spawn(process.execPath, [path.join(projectDir, 'bin', 'tapeflow.cjs'), ...args], {
+    const child = spawn(process.execPath, [path.join(this.program, 'bin', 'tapeflow.cjs'), ...args], {
       cwd: this.root,
       env: { ...cleanEnv(), ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
