@@ -1,11 +1,9 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { timeOfDay } from '../config/local-time.js';
 import { fenced } from '../catalog/fence.js';
 import { SideError, type Side } from '../config/sides.js';
-import type { DriveDeps } from './deps.js';
-import { leftIn, working, type Work } from './drive-work.js';
+import { Silence, silentSince, waitsForLeft, working, type Asked, type Whom, type Work } from './asked.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
@@ -52,12 +50,12 @@ const mostConditionPauseMs = 5000;
 /** Milliseconds for which the reason of a wait still shows while the step is tried again: no display is to flicker. */
 const reasonStaysMs = 5000;
 /**
- * Most milliseconds for which a step that its worker's shutdown ends waits for its drive: less than
+ * Most milliseconds for which a step that its worker's shutdown ends waits for an answer: less than
  * `shutdownForceTime`.
  */
 const mostShutdownMs = 10_000;
-/** Milliseconds between two looks whether the step that was left behind in a drive has ended. */
-const lookAtLeftMs = 500;
+/** Milliseconds between two looks whether a step that was left behind has ended. */
+export const lookAtLeftMs = 500;
 /** Tries between two log lines about one condition: about a minute and a half. */
 const triesPerWarning = 20;
 
@@ -88,35 +86,14 @@ class Lease {
   }
 }
 
-/** What a step asks, such as a drive, and the milliseconds without an answer after which its heartbeat says so. */
-export interface Asked {
-  /** The path of the drive, and its name. */
-  drive: string;
-  name: string;
-  who: string;
-  answersWithinMs: number;
-}
-
-/**
- * The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like
- * work.
- */
-export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
-  const { name, path } = drive.settings;
-  return {
-    ...{ drive: path, name, who: `the drive ${name}${also}` },
-    answersWithinMs: settings.DRIVE_ANSWER_SECONDS * 1000,
-  };
-}
-
 /**
  * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
  * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
  * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
  *
- * A body that asks a drive is left behind when it is to end and the drive does not answer: the attempt ends, and no
- * other step begins in that drive before the body has ended too. What it does in the catalog by then is refused, as of
- * a dead process.
+ * A body that asks a drive or a source is left behind when it is to end and gets no answer: the attempt ends, and no
+ * other step begins there before the body has ended too. What it does in the catalog by then is refused, as of a dead
+ * process.
  */
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,
@@ -128,26 +105,28 @@ export async function asAttempt<Result>(
   let details: object | undefined;
   let waited: { details: object; until: number } | undefined;
   const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
-  const work: Work = { name: info.activityType, heard: Date.now(), left: false };
+  const work: Work = { name: info.activityType, heard: Date.now(), left: undefined };
+  const silence = asks === undefined ? undefined : new Silence(asks, work);
   const throwIfLeft = () => {
-    if (work.left) throw leftBehind();
+    if (work.left !== undefined) throw leftBehind();
   };
   let leave: (error: Error) => void = () => undefined;
   const beat = () => {
     lease.renew();
-    const silentMs = Date.now() - work.heard;
-    if (asks !== undefined && signal.aborted && silentMs >= mostSilence(asks, signal)) {
-      work.left = true;
-      leave(leftFailure(asks, work, signal));
+    const deaf = asks !== undefined && signal.aborted ? silence?.of(mostSilence(asks, signal)) : undefined;
+    if (deaf !== undefined) {
+      work.left = deaf;
+      asks?.giveUp?.();
+      leave(leftFailure(work, deaf, signal));
     }
     // What waits for a person, or for time, asks nobody, and has its own reason.
     if (waited !== undefined && Date.now() < waited.until) {
       context.heartbeat(waited.details);
       return;
     }
-    const silent = asks !== undefined && silentMs >= asks.answersWithinMs;
-    const why = `${asks?.who} has not answered since ${timeOfDay(work.heard)}: it is busy with a long step, or hangs`;
-    context.heartbeat(silent ? { ...details, why, stuck: true } : details);
+    const silent = silence?.of();
+    const why = `${silentSince(silent, work)}: it is busy with a long step, or hangs`;
+    context.heartbeat(silent === undefined ? details : { ...details, why, stuck: true });
   };
   const timer = setInterval(beat, heartbeatEveryMs);
   const throwIfAborted = () => {
@@ -193,22 +172,19 @@ export async function asAttempt<Result>(
       outlast(condition, async (round) => {
         const own = round === 1 ? attempt : { ...attempt, token: `${token}.${round}` };
         if (asks === undefined) return body(own);
-        for (let left = leftIn(asks.drive); left !== undefined; left = leftIn(asks.drive)) {
-          waited = {
-            details: { step: 'waiting', why: waitsForLeft(asks, left), stuck: true },
-            until: Infinity,
-          };
+        for (let left = asks.before?.(); left !== undefined; left = asks.before?.()) {
+          waited = { details: { step: 'waiting', why: waitsForLeft(left), stuck: true }, until: Infinity };
           await pause(attempt, lookAtLeftMs);
           waited = undefined;
           work.heard = Date.now();
         }
-        return working(asks.drive, work, () => body(own));
+        return working(asks.at, work, () => body(own));
       });
     if (asks === undefined) return await tries();
     const left = new Promise<never>((_resolve, reject) => (leave = reject));
     return await Promise.race([fenced(throwIfLeft, tries), left]);
   } catch (error) {
-    if (work.left) throw error;
+    if (work.left !== undefined) throw error;
     throwIfAborted();
     throw toApplicationFailure(error);
   } finally {
@@ -222,20 +198,20 @@ function mostSilence({ answersWithinMs }: Asked, signal: AbortSignal): number {
 }
 
 /** What a step says of which the body is left behind. Its sentence is for whoever has cancelled it. */
-function leftFailure({ who }: Asked, { name: step, heard }: Work, { reason }: AbortSignal): Error {
-  const left = `${who} has not answered since ${timeOfDay(heard)}: the step ${step} is left to end by itself`;
+function leftFailure(work: Work, deaf: Whom, { reason }: AbortSignal): Error {
+  const left = `${silentSince(deaf, work)}: the step ${work.name} is left to end by itself`;
   return new CancelledFailure(reason instanceof Error ? reason.message : 'cancelled', [{ left }]);
 }
 
 /** What the body meets that was left behind, when it goes on. */
 function leftBehind(): TapeflowFailure {
-  return new TapeflowFailure('LeftBehind', 'This step was given up while its drive did not answer.', {
-    kind: 'transient',
-  });
-}
-
-function waitsForLeft({ name }: Asked, { name: step, heard }: Work): string {
-  return `the drive ${name} has not answered since ${timeOfDay(heard)}: a step that was left to end by itself (${step}) has not ended there yet`;
+  return new TapeflowFailure(
+    'LeftBehind',
+    'This step was given up while its drive or its source did not answer.',
+    {
+      kind: 'transient',
+    },
+  );
 }
 
 /** The same for a step that asks a drive. */

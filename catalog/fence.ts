@@ -12,11 +12,16 @@ export function fenced<Result>(check: () => void, work: () => Promise<Result>): 
   return checks.run(check, work);
 }
 
+/** Asks a check before each query. */
+export function fencedBy(check: () => void): KyselyPlugin {
+  return {
+    transformQuery({ node }) {
+      check();
+      return node;
+    },
+    transformResult: ({ result }) => Promise.resolve(result),
+  };
+}
+
 /** Asks the check of the work that makes a query. */
-export const fence: KyselyPlugin = {
-  transformQuery({ node }) {
-    checks.getStore()?.();
-    return node;
-  },
-  transformResult: ({ result }) => Promise.resolve(result),
-};
+export const fence = fencedBy(() => checks.getStore()?.());

@@ -9,16 +9,20 @@ import { globFilter } from '../entry/globs.js';
 /**
  * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of
  * them: such a set would complete with nothing in it.
+ *
+ * @param onLook called before each source is looked at, which may never answer.
  */
 export async function requireSources(
   settings: Settings,
   sources: readonly string[],
   excludes: readonly string[],
+  onLook: (source: string) => void = () => undefined,
 ): Promise<void> {
   const excluded = globFilter(excludes);
   let left = 0;
   for (const source of sources) {
     const name = memberNameOf(fromText(source), process.platform);
+    onLook(source);
     const isFolder = await isFolderThere(source);
     requireNotOurs(settings, source);
     // The root of the file system is walked whatever the excludes say.

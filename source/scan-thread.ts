@@ -1,5 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { fencedBy } from '../catalog/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
+import { ThreadWatch } from '../disk/thread-watch.js';
+import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { walk } from './walk.js';
@@ -14,30 +17,39 @@ const flushEveryMs = 1000;
 const report = (message: ScanMessage) => parentPort?.postMessage(message);
 
 async function run(job: ScanJob): Promise<void> {
-  const stop = new Int32Array(job.stopFlag);
-  const catalog = await openCatalog(job.catalogFile);
-  const writer = new ThreadWriter(job.catalogFile, directWriter(catalog));
+  const watch = new ThreadWatch(job.watch);
+  const fence = fencedBy(() => requireNotGivenUp(watch));
+  const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
+  const writer = new ThreadWriter(job.catalogFile, directWriter(catalog), undefined, watch);
   const leftOut: string[] = [];
   try {
     const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer);
-    const entries = walk({ ...job, after, onLeftOut: (path, why) => leftOut.push(`${path} (${why})`) });
+    const entries = walk({
+      ...job,
+      after,
+      onLeftOut: (path, why) => leftOut.push(`${path} (${why})`),
+      onSource: (source) => watch.reads(source),
+    });
     let entriesSeen = 0;
     let flushed = performance.now();
     for (const entry of entries) {
+      watch.moved();
+      if (watch.order === 'given up') return;
       const written = planner.add(entry);
-      if (written !== undefined) await written;
+      if (written !== undefined) await watch.resting(written);
       if (++entriesSeen % entriesPerLook !== 0) continue;
       report({ progress: { ...planner.counted } });
       if (performance.now() - flushed > flushEveryMs) {
-        await planner.flush();
+        await watch.resting(planner.flush());
         flushed = performance.now();
       }
-      if (Atomics.load(stop, 0) === 1) {
-        await planner.flush();
+      if (watch.order === 'stop') {
+        await watch.resting(planner.flush());
         report({ stopped: true });
         return;
       }
     }
+    watch.rests();
     await planner.finish(leftOut);
     report({ progress: { ...planner.counted }, done: true });
   } finally {

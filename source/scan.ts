@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { ThreadWatch } from '../disk/thread-watch.js';
 import type { PlanLimits } from './plan.js';
 
 export interface ScanProgress {
@@ -17,7 +18,8 @@ export interface ScanJob {
   ownFolders: string[];
   ownEntries?: Record<string, string>;
   limits: PlanLimits;
-  stopFlag: SharedArrayBuffer;
+  /** See `ThreadWatch`. The number of what it reads is that of the source. */
+  watch: SharedArrayBuffer;
 }
 
 export interface ScanMessage {
@@ -33,19 +35,20 @@ export interface ScanMessage {
  * where an earlier scan stopped.
  *
  * @param signal ends the scan after its current batch; what it has found is kept.
+ * @param watch tells what the thread is about; one that is `given up` writes nothing into the catalog any more.
  * @returns true when every source was walked to its end.
  */
 export function scanInThread(
-  job: Omit<ScanJob, 'stopFlag'>,
+  job: Omit<ScanJob, 'watch'>,
   signal: AbortSignal,
   onProgress: (progress: ScanProgress) => void,
+  watch = new ThreadWatch(),
 ): Promise<boolean> {
-  const stopFlag = new SharedArrayBuffer(4);
-  const stop = () => Atomics.store(new Int32Array(stopFlag), 0, 1);
+  const stop = () => watch.tell('stop');
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop);
   const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
-    workerData: { ...job, stopFlag },
+    workerData: { ...job, watch: watch.shared } satisfies ScanJob,
     // Most of what the walk makes is garbage soon: a small young generation keeps it from piling up, and an old one
     // below 1 GB grows in small steps.
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1000 },

@@ -33,6 +33,8 @@ export interface WalkOptions {
   after: string | undefined;
   /** Called for each of our own folders, and each pseudo file system, that lies in a source. */
   onLeftOut(path: string, why: string): void;
+  /** Called before the walk looks at a source, with its place in `sources`. */
+  onSource?(source: number): void;
 }
 
 /**
@@ -52,13 +54,16 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   const excluded = globFilter(options.excludes);
   const own = new Set(options.ownFolders);
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
-  const walker: Walker = { ...options, excluded, own, pseudo: new Map() };
+  const places = new Map(sources.map((source, place) => [source, place]));
+  const walker: Walker = { ...options, excluded, own, places, pseudo: new Map() };
   yield* ordered(sources.sort(), '', walker);
 }
 
 interface Walker extends WalkOptions {
   excluded: (name: string) => boolean;
   own: Set<string>;
+  /** By member name: the place of a source among those that were given. */
+  places: Map<string, number>;
   /** By device: whether a pseudo file system is there. */
   pseudo: Map<number | bigint, boolean>;
 }
@@ -77,6 +82,7 @@ function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Gene
     const full = prefix + name;
     for (let folder = folders.at(-1); folder !== undefined && folder.name < full; folder = folders.at(-1)) {
       folders.pop();
+      if (prefix === '') comeTo(folder.name.slice(0, -1), walker);
       yield* inFolder(folder, walker);
     }
     const { after } = walker;
@@ -84,6 +90,7 @@ function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Gene
     const isDone =
       full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
+    if (prefix === '') comeTo(full, walker);
     const entry = look(full);
     if (entry.type === 'directory') {
       folders.push(entry);
@@ -91,7 +98,16 @@ function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Gene
       yield entry;
     }
   }
-  for (const folder of folders.reverse()) yield* inFolder(folder, walker);
+  for (const folder of folders.reverse()) {
+    if (prefix === '') comeTo(folder.name.slice(0, -1), walker);
+    yield* inFolder(folder, walker);
+  }
+}
+
+/** Tells that the walk comes to an entry, if that is a source. */
+function comeTo(name: string, { places, onSource }: Walker): void {
+  const place = places.get(name);
+  if (place !== undefined) onSource?.(place);
 }
 
 function isAfter(name: string, after: string | undefined): boolean {

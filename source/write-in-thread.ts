@@ -1,7 +1,15 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ScanRows } from '../catalog/files/scan-rows.js';
+import { ThreadWatch } from '../disk/thread-watch.js';
 import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
+
+/** What the writing thread is given; plain data. */
+export interface WriteJob {
+  catalogFile: string;
+  /** Of the scan; see `ThreadWatch`. */
+  watch: SharedArrayBuffer;
+}
 
 /** What the writing thread answers for each batch. */
 export interface WriteMessage {
@@ -32,11 +40,13 @@ export class ThreadWriter implements BatchWriter {
     /** What writes the first rows. */
     private readonly direct: BatchWriter,
     private readonly rowsAlone = defaultRowsAlone,
+    /** Of a scan; of one that is given up nothing more is written. */
+    private readonly watch = new ThreadWatch(),
   ) {}
 
   private start(): Worker {
     const worker = new Worker(new URL('./write-thread.js', import.meta.url), {
-      workerData: this.catalogFile,
+      workerData: { catalogFile: this.catalogFile, watch: this.watch.shared } satisfies WriteJob,
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     worker.on('message', ({ written, failed }: WriteMessage) => {

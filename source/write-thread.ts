@@ -1,9 +1,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { fencedBy } from '../catalog/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
+import { ThreadWatch } from '../disk/thread-watch.js';
+import { requireNotGivenUp } from './given-up.js';
 import { arraysOf, writeBatch, type ScanBatch } from '../catalog/files/write-batch.js';
-import type { WriteMessage } from './write-in-thread.js';
+import type { WriteJob, WriteMessage } from './write-in-thread.js';
 
-const catalog = await openCatalog(workerData as string);
+const job = workerData as WriteJob;
+const watch = new ThreadWatch(job.watch);
+const fence = fencedBy(() => requireNotGivenUp(watch));
+const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
 let last = Promise.resolve();
 /** After it nothing more is written: the scan's cursor would jump over what is missing. */
 let failure: WriteMessage | undefined;

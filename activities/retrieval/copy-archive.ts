@@ -35,15 +35,8 @@ import { isTooLarge, requireFits } from '../../tape/drives/tape-limit.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { hashOf } from '../../tape/files/hash-file.js';
 import { writeCatalogManifest } from './catalog-manifest.js';
-import {
-  asAttempt,
-  asked,
-  catalogCondition,
-  driveCondition,
-  inDrive,
-  pause,
-  type Attempt,
-} from '../attempt.js';
+import { asked } from '../asked.js';
+import { asAttempt, catalogCondition, driveCondition, inDrive, pause, type Attempt } from '../attempt.js';
 import type { CopyRef, DriveDeps } from '../deps.js';
 import type { RetrievalRef } from './read-archive.js';
 import { lackOfSpace, lackOrFull, stagingIsFull, type Lack } from '../set/staging-condition.js';

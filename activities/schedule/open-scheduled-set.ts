@@ -13,8 +13,9 @@ import { finalSetStates, type SetState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
 import { setsInDrives } from '../../tape/drives/tape-demand.js';
-import { asAttempt, pause } from '../attempt.js';
+import { asAttempt, catalogCondition, pause, type Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
+import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
 import {
   scheduledWork,
   type ScheduleCall,
@@ -100,13 +101,15 @@ export function openScheduledSet(
   call: ScheduleCall,
   madeBy: string,
 ): Promise<ScheduledSet & { notes: string[] }> {
-  return asAttempt(async () => {
+  const asks = askedSources(deps.settings);
+  const open = async (attempt: Attempt) => {
     const { catalog, logger } = deps;
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
     requireOpenRun(schedule, runAt);
     try {
-      const opened = await openOnce(deps, schedule, call, madeBy);
+      const look = () => lookAtSources(deps, schedule, attempt, asks);
+      const opened = await openOnce(deps, schedule, call, madeBy, look);
       await recordRunSet(catalog, name, runAt, opened.setId);
       return opened;
     } catch (error) {
@@ -116,7 +119,24 @@ export function openScheduledSet(
       }
       throw error;
     }
-  });
+  };
+  return asAttempt(open, catalogCondition, asks);
+}
+
+/** What a person's `backup` would be refused is refused here too. */
+async function lookAtSources(
+  { settings }: Deps,
+  schedule: ScheduleRow,
+  attempt: Attempt,
+  asks: AskedByThread,
+): Promise<void> {
+  const { sources, excludes } = backupOf(schedule);
+  await afterLeft(attempt, sources);
+  let looks = 0;
+  await requireSources(settings, sources, excludes, (source) => {
+    looks += 1;
+    asks.follow({ moves: () => looks, whom: () => whomOfSource(source) });
+  }).finally(() => asks.follow(undefined));
 }
 
 async function openOnce(
@@ -124,12 +144,12 @@ async function openOnce(
   schedule: ScheduleRow,
   { name, runAt }: ScheduleCall,
   madeBy: string,
+  look: () => Promise<void>,
 ): Promise<ScheduledSet & { notes: string[] }> {
   const { catalog, settings } = deps;
   const backup = backupOf(schedule);
-  // What a person's `backup` would be refused is refused here too.
   const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
-  if (!wasMade) await requireSources(settings, backup.sources, backup.excludes);
+  if (!wasMade) await look();
   await rememberSeenSets(catalog, await setsInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
   const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);

@@ -22,9 +22,11 @@ import { formatBytes } from '../../config/sizes.js';
 import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
+import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
 import { asAttempt, type Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
+import { afterLeft, askedByPack, askedSources, sourcesOfGroup, type AskedByThread } from './asked-sources.js';
 import { beginPacking } from './first-archive.js';
 import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
@@ -42,13 +44,15 @@ import { setNamed } from '../../catalog/sets/sets.js';
  *   released at once.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
-  return asRoomAttempt(deps, ref, async (attempt) => {
+  const asks = askedSources(deps.settings);
+  const compress = async (attempt: Attempt) => {
     for (;;) {
-      const result = await compressOnce(deps, ref, attempt);
+      const result = await compressOnce(deps, ref, attempt, asks);
       if (result === 'done') return undefined;
       if (result !== 'smaller') return result;
     }
-  });
+  };
+  return asRoomAttempt(deps, ref, compress, asks);
 }
 
 /** `smaller`: its archive was too large for any tape, and it has lost files since. */
@@ -56,6 +60,7 @@ async function compressOnce(
   deps: Deps,
   ref: GroupRef,
   attempt: Attempt,
+  asks: AskedByThread,
 ): Promise<'done' | 'skipped' | 'smaller' | 'full'> {
   const { catalog } = deps;
   const group = await groupOf(catalog, ref.setId, ref.group);
@@ -71,11 +76,15 @@ async function compressOnce(
   }
   const needs = await hopelessBytes(deps, ref, group);
   if (needs !== undefined) return makeSmaller(deps, ref, needs);
+  const set = await setNamed(catalog, ref.setId);
+  const sources = JSON.parse(set.sources) as string[];
+  await afterLeft(attempt, sourcesOfGroup(sources, group));
   const begun = await beginWithRoom(deps, ref, group, attempt);
   if (begun !== 'begun') return begun;
-  const options = setOptions(await setNamed(catalog, ref.setId));
+  const options = setOptions(set);
   await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
-  return packAndName(deps, ref, group, attempt, options);
+  const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, sources, 'staging'));
+  return packAndName(deps, ref, group, attempt, options, onStart).finally(() => asks.follow(undefined));
 }
 
 /**
@@ -122,6 +131,7 @@ async function packAndName(
   group: GroupRow,
   attempt: Attempt,
   { compression, groupBytes }: SetOptions,
+  onStart: (pack: PackAsks) => void,
 ): Promise<'done' | 'skipped' | 'smaller'> {
   const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
   const name = archiveName(ref.setId, ref.group, compression);
@@ -142,6 +152,7 @@ async function packAndName(
         packing.note(now.bytesIn);
         attempt.report({ step: 'compressing', group: ref.group, bytesTotal: group.bytes, ...now });
       },
+      onStart,
     );
   } catch (error) {
     await removeFile(archivePath);

@@ -1,5 +1,10 @@
 import os from 'node:os';
-import { packInThread, type PackOptions, type PackProgress } from '../../archive/pack/pack-in-thread.js';
+import {
+  packInThread,
+  type PackAsks,
+  type PackOptions,
+  type PackProgress,
+} from '../../archive/pack/pack-in-thread.js';
 import {
   flagReason,
   type InodeTime,
@@ -57,6 +62,7 @@ export async function packGroup(
   attempt: Attempt,
   paths: Pick<PackOptions, 'archivePath' | 'manifestPath' | 'side' | 'maxBytes'> & { signal: AbortSignal },
   onProgress: (progress: PackProgress) => void,
+  onStart: (asks: PackAsks) => void,
 ): Promise<PackedGroup> {
   const { catalog, settings } = deps;
   const { setId, group } = ref;
@@ -107,6 +113,7 @@ export async function packGroup(
       files.add(batch);
     },
     onProgress,
+    onStart,
   });
   const { archive, manifest } = outcome;
   return {

@@ -3,23 +3,34 @@ import { placesOf } from '../../catalog/sets/set-copies.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { ownEntries, ownFolders } from '../../disk/own-folders.js';
 import { setLimit } from '../../tape/drives/tape-limit.js';
-import { asAttempt } from '../attempt.js';
+import { ThreadWatch } from '../../disk/thread-watch.js';
+import { asAttempt, catalogCondition, type Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
+import { afterLeft, askedSources, whomOfSource } from './asked-sources.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
 /** Walks the sources of a set into groups. Goes on after the last batch in the catalog, never after a heartbeat. */
 export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
-  return asAttempt(async (attempt) => {
+  const asks = askedSources(deps.settings);
+  const scan = async (attempt: Attempt): Promise<ScanProgress> => {
     const { settings, catalog, logger } = deps;
     const set = await setNamed(catalog, setId);
     let last: ScanProgress = { entries: 0, bytes: 0, groups: 0 };
     if (set.scanned === 1) return last;
     const options = setOptions(set);
+    const sources = JSON.parse(set.sources) as string[];
+    await afterLeft(attempt, sources);
+    const watch = new ThreadWatch();
+    asks.follow({
+      moves: () => watch.moves,
+      whom: () => whomOfSource(sources[watch.asks()?.number ?? -1]),
+      giveUp: () => watch.tell('given up'),
+    });
     const finished = await scanInThread(
       {
         catalogFile: settings.CATALOG_URL,
         setId,
-        sources: JSON.parse(set.sources) as string[],
+        sources,
         excludes: JSON.parse(set.excludes) as string[],
         ownFolders: ownFolders(settings).map((folder) => folder.path),
         ownEntries: ownEntries(settings),
@@ -37,9 +48,11 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         last = progress;
         attempt.report(progress);
       },
-    );
+      watch,
+    ).finally(() => asks.follow(undefined));
     if (!finished) attempt.throwIfCancelled();
     logger.info({ setId, ...last }, 'scanned');
     return last;
-  });
+  };
+  return asAttempt(scan, catalogCondition, asks);
 }

@@ -169,7 +169,7 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
  * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written
  * down before stays as it is.
  *
- * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
+ * @param left what it leaves behind in a drive or a source that does not answer, as a part of a sentence.
  */
 export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: string): Promise<SetSummary> {
   return asStagingAttempt(deps, async (attempt) => {

@@ -3,6 +3,7 @@ import { systemErrorCode } from '../../config/failures.js';
 import { SideError, onSide } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
 import { holds, roomAt } from '../../disk/room.js';
+import type { Asked } from '../asked.js';
 import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 
@@ -22,8 +23,9 @@ export function asRoomAttempt<Result>(
   deps: Deps,
   ref: GroupRef,
   body: (attempt: Attempt) => Promise<Result>,
+  asks?: Asked,
 ): Promise<Result | 'full'> {
-  return asAttempt(async (attempt) => {
+  const step = async (attempt: Attempt): Promise<Result | 'full'> => {
     try {
       return await onSide('staging', () => body(attempt));
     } catch (error) {
@@ -33,7 +35,8 @@ export function asRoomAttempt<Result>(
       deps.logger.warn({ setId: ref.setId, group: ref.group }, `no room: ${why}`);
       return 'full';
     }
-  });
+  };
+  return asAttempt(step, catalogCondition, asks);
 }
 
 /** Why staging takes no more, when that is what an error says. */

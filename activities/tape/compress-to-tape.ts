@@ -21,9 +21,11 @@ import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
 import { isTooLarge } from '../../tape/drives/tape-limit.js';
 import { openTapeFolder } from '../../tape/files/write-archive.js';
-import { asAttempt, asked, driveCondition, type Attempt } from '../attempt.js';
+import { asked } from '../asked.js';
+import { driveCondition, inDrive, type Attempt } from '../attempt.js';
 import type { DriveDeps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
+import { AskedByThread, askedByPack } from '../set/asked-sources.js';
 import { makeSmaller } from '../set/make-smaller.js';
 import { leastGrowth, packGroup } from '../set/pack-group.js';
 import { onMedium } from './on-medium.js';
@@ -44,30 +46,28 @@ export function compressToTape(
   ref: GroupRef,
   wanted?: string,
 ): Promise<WrittenArchive | null> {
-  return asAttempt(
-    async (attempt) => {
-      const { catalog, lock } = deps;
-      if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
-      const copy = await copyOf(catalog, ref.setId, ref.group);
-      const before = await archiveOf(catalog, ref.setId, ref.group);
-      if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
-        return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
+  const asks = new AskedByThread(asked(deps));
+  return inDrive(asks, driveCondition, async (attempt) => {
+    const { catalog, lock } = deps;
+    if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
+    const copy = await copyOf(catalog, ref.setId, ref.group);
+    const before = await archiveOf(catalog, ref.setId, ref.group);
+    if (before !== undefined && copy !== undefined && ['written', 'committed'].includes(copy.state)) {
+      return { tape: copy.tape_uuid, tapeName: '', bytes: before.size + before.manifest_size };
+    }
+    if (before !== undefined) await forgetArchive(catalog, before, 'its attempt ended before it was written');
+    const tape = await roomyTape(deps, ref, wanted);
+    if (tape === undefined) return null;
+    const group = await groupOf(catalog, ref.setId, ref.group);
+    return lock.hold(tape.medium, async () => {
+      if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
+        throw staleAttempt(ref.setId, ref.group);
       }
-      if (before !== undefined)
-        await forgetArchive(catalog, before, 'its attempt ended before it was written');
-      const tape = await roomyTape(deps, ref, wanted);
-      if (tape === undefined) return null;
-      const group = await groupOf(catalog, ref.setId, ref.group);
-      return lock.hold(tape.medium, async () => {
-        if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token))) {
-          throw staleAttempt(ref.setId, ref.group);
-        }
-        return onMedium(deps, attempt, tape, group.bytes, () => packOnTape(deps, ref, group, attempt, tape));
-      });
-    },
-    driveCondition,
-    asked(deps, ', or a source,'),
-  );
+      return onMedium(deps, attempt, tape, group.bytes, () =>
+        packOnTape(deps, ref, group, attempt, tape, asks),
+      );
+    });
+  });
 }
 
 /**
@@ -95,12 +95,15 @@ async function packOnTape(
   group: GroupRow,
   attempt: Attempt,
   tape: LoadedTape,
+  asks: AskedByThread,
 ): Promise<WrittenArchive> {
   const { catalog, drive, lock } = deps;
   const { token } = attempt;
   const began = performance.now();
   const confirm = () => confirmMedium(drive.settings, tape.medium);
-  const { compression } = setOptions(await setNamed(catalog, ref.setId));
+  const set = await setNamed(catalog, ref.setId);
+  const { compression } = setOptions(set);
+  const sources = JSON.parse(set.sources) as string[];
   const names = {
     archive: archiveName(ref.setId, ref.group, compression),
     manifest: manifestName(ref.setId, ref.group),
@@ -149,6 +152,7 @@ async function packOnTape(
         signal: stop.signal,
       },
       (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
+      (pack) => asks.follow(askedByPack(pack, sources, `the drive ${drive.settings.name}`)),
     );
     const { archive } = packed;
     attempt.throwIfCancelled();
@@ -185,6 +189,7 @@ async function packOnTape(
     await removeFile(parts.manifest).catch(() => false);
     throw lost ?? error;
   } finally {
+    asks.follow(undefined);
     clearInterval(guard);
   }
 }

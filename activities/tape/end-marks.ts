@@ -17,7 +17,8 @@ import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMediumError, isMountDeath } from '../../tape/ltfs/ltfs.js';
 import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
 import { tapeFolder } from '../../tape/files/write-archive.js';
-import { asAttempt, asked, driveCondition, inDrive, type Attempt } from '../attempt.js';
+import { asked } from '../asked.js';
+import { asAttempt, driveCondition, inDrive, type Attempt } from '../attempt.js';
 import type { Deps, DriveDeps } from '../deps.js';
 import { onMedium } from './on-medium.js';
 

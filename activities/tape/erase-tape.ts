@@ -1,6 +1,7 @@
 import type { EraseWish } from '../../catalog/tapes/erase.js';
 import { eraseTape, type Erased } from '../../operations/tapes/erase-tape.js';
-import { asked, catalogCondition, inDrive } from '../attempt.js';
+import { asked } from '../asked.js';
+import { catalogCondition, inDrive } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Erases the tape in the drive, in the drive's slot, so that nothing is written or read meanwhile. */

@@ -1,5 +1,6 @@
 import { labelTape, type LabelRequest } from '../../operations/tapes/label-tape.js';
-import { asked, catalogCondition, inDrive } from '../attempt.js';
+import { asked } from '../asked.js';
+import { catalogCondition, inDrive } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Labels the tape in the drive, in the drive's slot, so that no write is under way meanwhile. */

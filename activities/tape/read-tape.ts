@@ -1,6 +1,7 @@
 import { type WorkerReading, readCatalog, scratchFile } from '../../operations/rebuild/read-catalog.js';
 import type { ArchiveReport } from '../../operations/rebuild/take-archive.js';
-import { asked, catalogCondition, inDrive } from '../attempt.js';
+import { asked } from '../asked.js';
+import { catalogCondition, inDrive } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Most bytes, as JSON, of the reports of a reading: the server takes 2 MiB, the rest of the result among them. */

@@ -8,7 +8,8 @@ import { TapeflowFailure } from '../../config/failures.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isTooLarge } from '../../tape/drives/tape-limit.js';
 import { requireTape, tapeDemand, type TapeDemand } from '../../tape/drives/tape-demand.js';
-import { asked, catalogCondition, inDrive, pause } from '../attempt.js';
+import { asked } from '../asked.js';
+import { catalogCondition, inDrive, pause } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
 

@@ -20,7 +20,8 @@ import {
   type StagedFile,
   type WriteOptions,
 } from '../../tape/files/write-archive.js';
-import { asAttempt, asked, driveCondition, type Attempt } from '../attempt.js';
+import { asked } from '../asked.js';
+import { asAttempt, driveCondition, type Attempt } from '../attempt.js';
 import type { CopyRef, DriveDeps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { makeSmaller } from '../set/make-smaller.js';

@@ -1,6 +1,7 @@
 import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
 import { letGroupRead } from '../../config/shared-group.js';
 import { onSideSync, type Side } from '../../config/sides.js';
+import { ThreadWatch } from '../../disk/thread-watch.js';
 
 export type OutputSide = Exclude<Side, 'source' | 'target'>;
 
@@ -12,24 +13,28 @@ export type OutputSide = Exclude<Side, 'source' | 'target'>;
 export class OutputFile {
   private fd: number | undefined;
 
-  /** @param side where it is: every error of it is that side's. */
+  /**
+   * @param side where it is: every error of it is that side's.
+   * @param watch is told while the file is written.
+   */
   constructor(
     path: string,
     private readonly side: OutputSide,
+    private readonly watch = new ThreadWatch(),
   ) {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    this.fd = onSideSync(side, () => openSync(path, flags, 0o600));
+    this.fd = this.writing(() => openSync(path, flags, 0o600));
     if (side === 'tape') letGroupRead(this.fd);
   }
 
   /** Writes all of a chunk. */
   write(chunk: Buffer): void {
-    onSideSync(this.side, () => writeAll(this.openFd(), chunk));
+    this.writing(() => writeAll(this.openFd(), chunk));
   }
 
   /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
   finish(): void {
-    onSideSync(this.side, () => {
+    this.writing(() => {
       fsyncSync(this.openFd());
       this.close();
     });
@@ -47,10 +52,14 @@ export class OutputFile {
    */
   abandon(): void {
     try {
-      this.close();
+      this.writing(() => this.close());
     } catch {
       // A dead mount, or a device that fails: what was said of it before is the news.
     }
+  }
+
+  private writing<Result>(call: () => Result): Result {
+    return this.watch.writing(() => onSideSync(this.side, call));
   }
 
   private openFd(): number {

@@ -1,6 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Worker } from 'node:worker_threads';
 import { groupOfThisProcess, type SharedGroup } from '../../config/shared-group.js';
 import { SideError, type Side } from '../../config/sides.js';
+import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import {
   decodePacked,
@@ -14,7 +16,8 @@ export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 /** What the thread is given; plain data. */
 export interface PackJob extends PackOptions {
-  stopFlag: SharedArrayBuffer;
+  /** See `ThreadWatch`. The number of what it reads is that of the entry, from 1. */
+  watch: SharedArrayBuffer;
   sharedGroup: SharedGroup | undefined;
 }
 
@@ -39,6 +42,14 @@ export interface PackReport {
   };
 }
 
+/** Whom a packing thread asks, from whom an answer may never come. */
+export interface PackAsks {
+  /** The name of the entry that it reads, or that it writes its output; undefined while it asks nobody. */
+  now(): { reads: string } | 'output' | undefined;
+  /** Changes whenever it goes on. */
+  moves(): number;
+}
+
 export interface ThreadedPack extends PackOptions {
   /** Entries in the order of the archive; read page by page, as fast as they are packed. */
   pages: AsyncIterable<(PlannedMember | KeptMember)[]>;
@@ -48,6 +59,8 @@ export interface ThreadedPack extends PackOptions {
   signal: AbortSignal;
   onBatch(packed: PackedMember[], skipped: SkippedMember[]): void;
   onProgress(progress: PackProgress): void;
+  /** Called once, with what tells whom the thread asks at any time. */
+  onStart?(asks: PackAsks): void;
 }
 
 /**
@@ -80,11 +93,11 @@ function giveBack(thread: Worker): void {
  * (`ENOSPC`).
  */
 export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
-  const { pages, alreadySkipped, signal, onBatch, onProgress, ...options } = pack;
+  const { pages, alreadySkipped, signal, onBatch, onProgress, onStart, ...options } = pack;
   signal.throwIfAborted();
-  const stopFlag = new SharedArrayBuffer(4);
-  const flag = new Int32Array(stopFlag);
-  const stop = () => void Atomics.store(flag, 0, 1);
+  const watch = new ThreadWatch();
+  const sent = new SentNames();
+  const stop = () => watch.tell('stop');
   signal.addEventListener('abort', stop);
   const thread = takeThread();
   thread.removeAllListeners();
@@ -101,13 +114,15 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const feed = async () => {
     const next = await iterator.next();
     if (next.done === true) return send({ skipped: [...alreadySkipped] });
+    sent.add(next.value);
     const page = encodePlanned(next.value);
     thread.postMessage({ page } satisfies PackCommand, [page.numbers.buffer as ArrayBuffer]);
   };
+  onStart?.({ now: () => asksNow(watch, sent), moves: () => watch.moves });
   try {
     // The thread answers every job once, whatever happens, and has closed its files by then.
     return await new Promise<PackOutcome>((resolve, reject) => {
-      thread.on('message', (report: PackReport) => {
+      const hear = (report: PackReport) => {
         try {
           if (report.batch !== undefined) {
             const { packed, skipped } = decodePacked(report.batch);
@@ -122,10 +137,12 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
         if (report.failed !== undefined) {
           reject(signal.aborted ? reasonOf(signal) : (failure ?? systemError(report.failed)));
         }
-      });
+      };
+      // The thread may be older than this pack, and what it hears must not count as a part of what made it.
+      thread.on('message', AsyncResource.bind(hear));
       thread.once('error', reject);
       thread.once('exit', () => reject(new Error('the packing thread ended early')));
-      send({ job: { ...options, stopFlag, sharedGroup: groupOfThisProcess() } });
+      send({ job: { ...options, watch: watch.shared, sharedGroup: groupOfThisProcess() } });
     });
   } finally {
     signal.removeEventListener('abort', stop);
@@ -134,6 +151,34 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
     await iterator.return?.();
     giveBack(thread);
   }
+}
+
+/** Names of the entries that the thread may be at: it has two pages at most, and asks for the next at the first's end. */
+class SentNames {
+  private readonly pages: string[][] = [];
+  private before = 0;
+
+  add(page: readonly { name: string }[]): void {
+    this.pages.push(page.map(({ name }) => name));
+    if (this.pages.length > 3) this.before += this.pages.shift()?.length ?? 0;
+  }
+
+  /** The name of an entry by its number, from 1. */
+  at(number: number): string | undefined {
+    let index = number - 1 - this.before;
+    for (const page of this.pages) {
+      if (index < page.length) return page[index];
+      index -= page.length;
+    }
+    return undefined;
+  }
+}
+
+function asksNow(watch: ThreadWatch, sent: SentNames): ReturnType<PackAsks['now']> {
+  const asks = watch.asks();
+  if (asks?.side === 'output') return 'output';
+  const name = asks === undefined ? undefined : sent.at(asks.number);
+  return name === undefined ? undefined : { reads: name };
 }
 
 function reasonOf(signal: AbortSignal): Error {

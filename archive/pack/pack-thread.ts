@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { shareWith } from '../../config/shared-group.js';
 import { sideOf, sided } from '../../config/sides.js';
+import { ThreadWatch } from '../../disk/thread-watch.js';
 import { Packer, type PackOutcome } from './pack.js';
 import { decodePlanned, encodePacked } from '../threads/member-message.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
@@ -23,9 +24,9 @@ function ask(): Promise<PackCommand> {
 }
 
 async function pack(job: PackJob): Promise<PackOutcome> {
-  const stop = new Int32Array(job.stopFlag);
+  const watch = new ThreadWatch(job.watch);
   shareWith(job.sharedGroup);
-  const packer = await Packer.open(job, () => Atomics.load(stop, 0) === 1);
+  const packer = await Packer.open(job, () => watch.order !== 'go on', watch);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
     let command = ask();

@@ -13,6 +13,7 @@ import {
 import { endLine, headerLine, keptLine, memberLine, skippedLine } from '../manifest/manifest.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-facts.js';
 import { sourcePathOf } from '../../entry/member-name.js';
+import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
@@ -89,31 +90,38 @@ export class Packer {
   private readonly inodes = new Map<string, PackedMember>();
   private skipped = 0;
   private kept = 0;
+  /** Entries that were come to so far. */
+  private entries = 0;
   private begun = false;
 
   /**
    * Makes both files. `shouldStop` is asked before each entry and each block. Throws `FormatUnsupported` where there is
-   * no zstd.
+   * no zstd. `watch` is told what the packer reads and writes.
    */
-  static async open(options: PackOptions, shouldStop: () => boolean): Promise<Packer> {
+  static async open(
+    options: PackOptions,
+    shouldStop: () => boolean,
+    watch = new ThreadWatch(),
+  ): Promise<Packer> {
     const choice = options.codec ?? 'auto';
     const codecs = [
       await openCodec(options.format ?? 'gzip', options.level, choice),
       await openCodec('gzip', manifestLevel, choice),
     ] as const;
-    return new Packer(options, shouldStop, ...codecs);
+    return new Packer(options, shouldStop, watch, ...codecs);
   }
 
   private constructor(
     private readonly options: PackOptions,
     private readonly shouldStop: () => boolean,
+    private readonly watch: ThreadWatch,
     private readonly codec: BlockCodec,
     listCodec: BlockCodec,
   ) {
-    const { inFlight } = options;
-    this.archive = new OutputFile(options.archivePath, options.side ?? 'staging');
+    const { inFlight, side = 'staging' } = options;
+    this.archive = new OutputFile(options.archivePath, side, watch);
     try {
-      this.manifest = new OutputFile(options.manifestPath, options.side ?? 'staging');
+      this.manifest = new OutputFile(options.manifestPath, side, watch);
     } catch (error) {
       this.archive.abandon();
       throw error;
@@ -140,6 +148,8 @@ export class Packer {
     let lines = '';
     for (const entry of planned) {
       this.checkStop();
+      this.entries += 1;
+      this.watch.reads(this.entries);
       if ('set' in entry) {
         lines += keptLine(entry);
         this.kept += 1;
@@ -173,6 +183,7 @@ export class Packer {
   /** Ends the archive and the manifest, and syncs both. `alsoSkipped`: entries that were never given to `add`. */
   async finish(alsoSkipped: readonly SkippedMember[]): Promise<PackOutcome> {
     this.checkStop();
+    this.watch.rests();
     if (!this.begun) await this.add([]);
     // Two records of zeros end an archive; tar's own blocking fills it up to 10 KiB.
     const end = this.tar.position + 2 * recordBytes;

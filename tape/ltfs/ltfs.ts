@@ -31,7 +31,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     tapeNotReady(
       'not_mounted',
       `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
-      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that does not mount.',
+      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that does not mount, and where that fails, `ltfsck --deep-recovery`.',
     );
   const read = async (attribute: string): Promise<string> => {
     try {

@@ -291,7 +291,10 @@ test('the ltfs process dies before a write, in one, and in a sync: no trust is l
   await waitFor(() => partIn(folder) !== undefined, 'a part on the tape');
   await ltfs.kill();
   await writing;
-  await refused(steps.write(3, tape), /LTFS process behind .* has died\..*The set needs the tape LTO1/);
+  await refused(
+    steps.write(3, tape),
+    /LTFS process behind .* has died\..*`ltfsck --deep-recovery`.*The set needs the tape LTO1/,
+  );
   await refused(steps.sync(tape, [2]), /has died/);
   ltfs.unmount();
   await refused(steps.write(3, tape), /is a plain folder: nothing is mounted there/);

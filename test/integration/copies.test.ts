@@ -82,6 +82,12 @@ test('two drives write both copies at once, each at its own pace, and only what 
   assert.equal(code, 0, stdout);
   assert.match(stdout, /2 copies: 4 archives in pool A, 4 archives in pool B/);
   assertSameOnBoth(tapes, setId, 4);
+  const traced = await installation.run(['trace', setId]);
+  for (const [drive, tape] of [
+    ['lto1', 'A1'],
+    ['lto2', 'B1'],
+  ])
+    assert.match(traced.stdout, new RegExp(`Drive ${drive} mounted\\? yes, with tape ${tape}`));
   assert.deepEqual(staged(installation), []);
   untar(archivesOn(tapes[1], setId), target);
   assertSameTree(path.join(target, source), source, { folderTimes: false });

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
 import { asAttempt, catalogCondition, inDrive } from '../../activities/attempt.js';
-import { workIn } from '../../activities/drive-work.js';
+import { askedAt, workAt } from '../../activities/asked.js';
 import { emptyCatalog } from '../../catalog/open-catalog.js';
 import { waitFor } from '../support/wait-for.js';
 
 test('the heartbeat of a step whose drive does not answer says so', async () => {
   const environment = new MockActivityEnvironment();
-  const asks = { drive: '/drive', name: 'lto1', who: 'the drive lto1', answersWithinMs: 500 };
+  const asks = askedAt('/drive', 'the drive lto1', 500);
   const told: (string | undefined)[] = [];
   let answer = () => {};
   environment.on('heartbeat', (details?: { why?: string; stuck?: boolean }) => {
@@ -25,7 +25,7 @@ test('the heartbeat of a step whose drive does not answer says so', async () => 
 
 test('a cancelled step whose drive does not answer ends; what it left changes nothing, and the next one waits for it', async () => {
   const catalog = await emptyCatalog();
-  const asks = { drive: '/drive/that/hangs', name: 'lto1', who: 'the drive lto1', answersWithinMs: 100 };
+  const asks = askedAt('/drive/that/hangs', 'the drive lto1', 100);
   const note = (value: string) => catalog.insertInto('meta').values({ key: 'noted', value }).execute();
   const first = new MockActivityEnvironment();
   let answer = () => {};
@@ -46,7 +46,7 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
     );
     return true;
   });
-  assert.equal(workIn(asks.drive).length, 1);
+  assert.equal(workAt(asks.at).length, 1);
 
   let began = false;
   let why: string | undefined;
@@ -65,11 +65,11 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
   );
   assert.equal(began, false);
   answer();
-  await assert.rejects(woken, /given up while its drive did not answer/);
+  await assert.rejects(woken, /given up while its drive or its source did not answer/);
   await done;
   assert.deepEqual(await catalog.selectFrom('meta').select('value').where('key', '=', 'noted').execute(), [
     { value: 'by the next' },
   ]);
-  assert.equal(workIn(asks.drive).length, 0);
+  assert.equal(workAt(asks.at).length, 0);
   await catalog.destroy();
 });

@@ -1,7 +1,10 @@
 import { costWithoutNative } from '../../archive/blocks/native-codec.js';
 import { Worker } from '@temporalio/worker';
+import { silentSince, workAt } from '../../activities/asked.js';
 import { archiveActivities, compressActivities } from '../../activities/index.js';
+import { sourceSteps } from '../../activities/set/asked-sources.js';
 import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
+import { TapeflowFailure } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import { messageKey } from '../../proof/key-file.js';
@@ -25,7 +28,10 @@ import {
 /** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
 const ordinarySlots = 200;
 
-/** Runs workflows, ordinary activities and compressions until it is told to stop. */
+/**
+ * Runs workflows, ordinary activities and compressions until it is told to stop. Throws `SourceSilent` where a step
+ * hangs in a source at the end: then the process must be killed.
+ */
 export async function runArchiveWorker(
   settings: Settings,
   target: TemporalTarget,
@@ -75,7 +81,10 @@ export async function runArchiveWorker(
     const client = provingClient(key, { connection, namespace, identity });
     const caretaker = startCaretaker({ server: { target, installation, client }, settings, catalog, logger });
     try {
-      await runWorkers([ordinary, compress], logger);
+      await runWorkers([ordinary, compress], logger).catch((error: unknown) => {
+        requireIdle();
+        throw error;
+      });
     } finally {
       await caretaker.stop();
     }
@@ -84,4 +93,20 @@ export async function runArchiveWorker(
     await refusals.close();
     await catalog.destroy();
   }
+  requireIdle();
+}
+
+/** Throws `SourceSilent` while a step that reads sources is at work, which nobody can end. */
+function requireIdle(): void {
+  const [work] = workAt(sourceSteps);
+  if (work === undefined) return;
+  const whom = work.left ?? { who: 'a source' };
+  throw new TapeflowFailure(
+    'SourceSilent',
+    `${silentSince(whom, work)}: the archive worker ends with the step ${work.name} unfinished.`.replace(
+      /^./,
+      (first) => first.toUpperCase(),
+    ),
+    { kind: 'transient', advice: 'The step is done anew when the source answers.' },
+  );
 }

@@ -1,5 +1,5 @@
 import { Worker } from '@temporalio/worker';
-import { workIn } from '../../activities/drive-work.js';
+import { workAt } from '../../activities/asked.js';
 import { driveActivities, driveHostActivities } from '../../activities/index.js';
 import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -91,17 +91,18 @@ export async function runTapeWorker(
     requireIdle(driveSettings);
   } finally {
     // The lock of a drive in which a step hangs is let go by the system, when the process is dead and the step with it.
-    if (workIn(driveSettings.path).length === 0) lock.release();
+    if (workAt(driveSettings.path).length === 0) lock.release();
   }
 }
 
 /** Throws `DriveSilent` while a step is at work in the drive, which nobody can end. */
 function requireIdle({ name, path }: DriveSettings): void {
-  const [work] = workIn(path);
+  const [work] = workAt(path);
   if (work === undefined) return;
+  const also = work.left?.source === undefined ? '' : `, or the source ${work.left.source},`;
   throw new TapeflowFailure(
     'DriveSilent',
-    `The drive ${name} (${path}) has not answered since ${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
+    `The drive ${name} (${path})${also} has not answered since ${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
     {
       kind: 'transient',
       advice:

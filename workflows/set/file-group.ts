@@ -6,7 +6,7 @@ import { unlessCalledOff } from '../called-off.js';
 import { mostCompressions, mostInWindow } from '../replay-contract.js';
 import { makeReady } from './lanes.js';
 import type { Lane } from './writers.js';
-import { drains, lookAgainFrom, stagedBytes, track, type SetRun } from './set-run.js';
+import { drains, lookAgainFrom, noteHanging, stagedBytes, track, type SetRun } from './set-run.js';
 import { tell } from './set-phase.js';
 import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
 
@@ -173,7 +173,7 @@ export async function parkUnlessCancelled(
   stage?: string,
   lane?: Lane,
 ): Promise<void> {
-  if (isCancellation(error)) return;
+  if (isCancellation(error)) return noteHanging(run, error);
   const copies = run.input.places?.length ?? 1;
   const which =
     lane === undefined || copies === 1 ? '' : `copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: `;

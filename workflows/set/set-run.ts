@@ -72,7 +72,7 @@ export interface SetRun {
   break: (error: unknown) => void;
   /** The first activity that failed for good in the background: the set goes on, and says so if it cannot complete. */
   problem: string | undefined;
-  /** What was left behind when the set was cancelled: steps in a drive that does not answer. */
+  /** What was left behind when the set was cancelled: steps in a drive, or a source, that does not answer. */
   hanging: string | undefined;
 }
 

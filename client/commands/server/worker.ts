@@ -40,7 +40,7 @@ export function addWorker(program: Command): void {
  */
 function end(error: unknown): void {
   const hangs =
-    (error instanceof TapeflowFailure && error.code === 'DriveSilent') ||
+    (error instanceof TapeflowFailure && (error.code === 'DriveSilent' || error.code === 'SourceSilent')) ||
     (error instanceof Error && error.name === 'GracefulShutdownPeriodExpiredError');
   if (hangs) process.kill(process.pid, 'SIGKILL');
   process.exit(exitCodes.failure);
