@@ -10,7 +10,8 @@ import type { Drive } from '../tape/drives/drive.js';
 import { openDrive } from '../tape/drives/open-drive.js';
 import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
-import { findServer, type Session } from './session.js';
+import type { Session } from './session.js';
+import { findServer, thenClose, type Server } from './server.js';
 
 /** A step that takes a whole drive, as two ways to do it. */
 export interface DriveStep<Result> {
@@ -44,29 +45,7 @@ export async function inDrive<Result>(
     const server = await findServer(session);
     if (server === undefined) throw error;
     session.say(`The worker of drive ${driveName} does it, as soon as it is not writing or reading.`);
-    const workflowId = `${step.role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`;
-    try {
-      return (await server.client.workflow.execute(step.workflow, {
-        workflowId,
-        taskQueue: queuesOf(server.installation).archive,
-        args: [driveName, ...step.args],
-        staticSummary: summaryText(step.summary),
-      })) as Result;
-    } catch (failure) {
-      let cause: unknown = failure;
-      while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-      if (cause instanceof TimeoutFailure)
-        throw new TapeflowFailure(
-          step.refused,
-          `The worker of drive ${driveName} has ended in the middle of \`${step.role}\`.`,
-          { cause: failure, advice: 'Run the same command again: it goes on where it was.' },
-        );
-      throw new TapeflowFailure(step.refused, asSentence(describeError(cause)), { cause: failure });
-    } finally {
-      // From here on nobody waits for it: what somebody has held back is not to be done behind this person's back.
-      await endSteps(await session.catalog(), workflowId).catch(() => undefined);
-      await server.close();
-    }
+    return thenClose(server, () => inItsWorker(session, server, driveName, step));
   }
   try {
     // A drive that hangs would hang this command too, and be left locked.
@@ -74,6 +53,37 @@ export async function inDrive<Result>(
     return await step.here(openDrive(driveSettings), lock);
   } finally {
     lock.release();
+  }
+}
+
+/** Has the drive's worker run the step, and waits for it. */
+async function inItsWorker<Result>(
+  session: Session,
+  server: Server,
+  driveName: string,
+  { role, workflow, args, summary, refused }: DriveStep<Result>,
+): Promise<Result> {
+  const workflowId = `${role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`;
+  try {
+    return (await server.client.workflow.execute(workflow, {
+      workflowId,
+      taskQueue: queuesOf(server.installation).archive,
+      args: [driveName, ...args],
+      staticSummary: summaryText(summary),
+    })) as Result;
+  } catch (failure) {
+    let cause: unknown = failure;
+    while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
+    if (cause instanceof TimeoutFailure)
+      throw new TapeflowFailure(
+        refused,
+        `The worker of drive ${driveName} has ended in the middle of \`${role}\`.`,
+        { cause: failure, advice: 'Run the same command again: it goes on where it was.' },
+      );
+    throw new TapeflowFailure(refused, asSentence(describeError(cause)), { cause: failure });
+  } finally {
+    // From here on nobody waits for it: what somebody has held back is not to be done behind this person's back.
+    await endSteps(await session.catalog(), workflowId).catch(() => undefined);
   }
 }
 

@@ -18,13 +18,13 @@ const files: CommandFile[] = [
   },
   {
     commands: { 'restore <set>': 'bring files back from tape' },
-    load: async () => (await import('./commands/set/restore.js')).addRestore,
+    load: async () => (await import('./commands/files/restore.js')).addRestore,
   },
   {
     commands: {
       'verify [set-or-tape]': 'read what is on tape back from the medium, and compare every hash',
     },
-    load: async () => (await import('./commands/set/verify.js')).addVerify,
+    load: async () => (await import('./commands/files/verify.js')).addVerify,
   },
   {
     commands: {
@@ -48,22 +48,33 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/set/watch.js')).addWatch,
   },
   {
+    commands: { 'pause <set>': 'begin nothing new; what is being written is written to its end' },
+    load: async () => (await import('./commands/set/pause.js')).addPause,
+  },
+  {
     commands: {
-      'pause <set>': 'begin nothing new; what is being written is written to its end',
       'resume <set>':
         'go on after `pause`, look at the drive again at once, or take up a set that the server has lost',
+    },
+    load: async () => (await import('./commands/set/resume.js')).addResume,
+  },
+  {
+    commands: {
       'cancel <set>':
         'end a set (what is on tape and in staging stays, unless --discard), a restore, a verify or a copy',
-      'retry <set>': 'try the failed groups of a set again',
     },
-    load: async () => (await import('./commands/set/control.js')).addControl,
+    load: async () => (await import('./commands/set/cancel.js')).addCancel,
+  },
+  {
+    commands: { 'retry <set>': 'try the failed groups of a set again' },
+    load: async () => (await import('./commands/set/retry.js')).addRetry,
   },
   {
     commands: {
       'trace <set|archive|file>':
         'where is a set, an archive or a source file: in final? queued? on tape? and what to do',
     },
-    load: async () => (await import('./commands/set/trace.js')).addTrace,
+    load: async () => (await import('./commands/files/trace.js')).addTrace,
   },
   {
     commands: { doctor: 'print the settings in force, check this installation, and say what to do' },
@@ -71,17 +82,17 @@ const files: CommandFile[] = [
   },
   {
     commands: { 'find <glob>': 'find files in every set by a glob, such as `*.conf` or `/etc/**/hosts`' },
-    load: async () => (await import('./commands/set/find.js')).addFind,
+    load: async () => (await import('./commands/files/find.js')).addFind,
   },
   {
     commands: { 'ls <set> [path]': 'list all that a set holds, or what is at a path: of a folder one level' },
-    load: async () => (await import('./commands/set/ls.js')).addLs,
+    load: async () => (await import('./commands/files/ls.js')).addLs,
   },
   {
     commands: {
       'diff <set-a> <set-b>': 'list what a set has more (+), less (-) and other (M) than an earlier one',
     },
-    load: async () => (await import('./commands/set/diff.js')).addDiff,
+    load: async () => (await import('./commands/files/diff.js')).addDiff,
   },
   {
     commands: { 'tape <command>': 'label and list tapes' },
@@ -89,7 +100,7 @@ const files: CommandFile[] = [
   },
   {
     commands: { 'schedule <command>': 'backups, checks and copies of tapes at set times' },
-    load: async () => (await import('./commands/set/schedule.js')).addSchedule,
+    load: async () => (await import('./commands/schedule/schedule.js')).addSchedule,
   },
   {
     commands: { 'catalog <command>': 'copies of the catalog, and putting one back' },

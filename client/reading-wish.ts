@@ -1,9 +1,7 @@
-import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { SubjectWish } from '../catalog/retrievals/reading-subject.js';
 import { usageFailure } from '../config/failures.js';
-import { outermost } from '../source/walk.js';
-import { userPath } from './session.js';
+import { sourcesOf } from './sources.js';
 
 /** Gives a command that reads from tape the option `--latest`. */
 export function latestOption(command: Command): Command {
@@ -30,19 +28,5 @@ export function subjectWish(name: string | undefined, latest: readonly string[])
     'NoSubject',
     'No set and no tape is named.',
     'Give one, or --latest PATH for the newest set of a source.',
-  );
-}
-
-/** As the sets have them. A source may be gone by now, and its sets are there all the same. */
-function sourcesOf(given: readonly string[]): string[] {
-  return outermost(
-    given.map((text) => {
-      const asked = userPath(text);
-      try {
-        return realpathSync(asked);
-      } catch {
-        return asked;
-      }
-    }),
   );
 }

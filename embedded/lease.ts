@@ -11,7 +11,7 @@ import { isAlive } from './temporal-server.js';
 export interface WorkerReport {
   name: string;
   ready: boolean;
-  trouble?: string;
+  trouble?: string | undefined;
 }
 
 /** A client's hold on the host: the embedded server and the workers run as long as one is held. */

@@ -279,3 +279,8 @@ export async function reasonOf(
   if (problem === undefined) return null;
   return problem.path === null ? problem.reason : `/${toText(fromBytes(problem.path))}: ${problem.reason}`;
 }
+
+/** True for the id of a restore, a verify or a copy. */
+export function isRetrievalId(text: string): boolean {
+  return /^(restore|verify|copy)-\d{6,}$/.test(text);
+}

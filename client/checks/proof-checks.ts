@@ -4,7 +4,8 @@ import type { RefusalRow } from '../../catalog/rows.js';
 import { keyFile, readKey } from '../../proof/key-file.js';
 import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
 import { failedCheck, type Check } from './disk-checks.js';
-import { findServer, type Server, type Session } from '../session.js';
+import type { Session } from '../session.js';
+import { findServer, type Server } from '../server.js';
 
 const dayMs = 86_400_000;
 /** How long a refused message is told of. */

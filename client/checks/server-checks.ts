@@ -6,7 +6,8 @@ import { oldestCli } from '../../embedded/cli-release.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { failedCheck, type Check } from './disk-checks.js';
-import { findServer, type Server, type Session } from '../session.js';
+import type { Session } from '../session.js';
+import { findServer, whereServerRuns, type Server } from '../server.js';
 
 /** Milliseconds by which this machine's clock may differ from the server's. */
 const mostClockSkewMs = 5000;
@@ -172,12 +173,11 @@ async function queueCheck(
 
 /** Whether workers serve their queues: all, those of `archive`, or those of a drive. */
 export async function checkWorkers(session: Session, role: string | undefined): Promise<Check[]> {
-  const server = await findServer(session);
-  if (server === undefined)
-    return [{ what: 'Temporal', level: 'trouble', finding: 'no server runs', advice: 'Run `tapeflow up`.' }];
-  try {
-    return await queueChecks(server, session.settings, role);
-  } finally {
-    await server.close();
-  }
+  const none: Check = {
+    what: 'Temporal',
+    level: 'trouble',
+    finding: 'no server runs',
+    advice: 'Run `tapeflow up`.',
+  };
+  return (await whereServerRuns(session, (server) => queueChecks(server, session.settings, role))) ?? [none];
 }

@@ -3,7 +3,8 @@ import { recordSetState } from '../../catalog/sets/sets.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { isServerAway } from '../../workers/server/prepare-server.js';
 import { startSet } from '../../workers/starts/start-set.js';
-import type { Server, Session } from '../session.js';
+import type { Session } from '../session.js';
+import type { Server } from '../server.js';
 
 /**
  * Starts a set's workflow. A set that the server refuses is `failed`, with what the server says; one whose server is
@@ -33,4 +34,16 @@ export async function beginSet(
       cause: error,
     });
   }
+}
+
+/** The same for a set that had begun before, whatever state it was in. */
+export async function beginAgain(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  run: { retry: boolean },
+): Promise<void> {
+  const state = set.scanned === 1 ? 'running' : 'scanning';
+  await recordSetState(await session.catalog(), set.id, state, null);
+  await beginSet(session, server, { ...set, state }, run);
 }

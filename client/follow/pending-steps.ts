@@ -1,5 +1,5 @@
 import { timeOfDay } from '../../config/local-time.js';
-import type { Server } from '../session.js';
+import type { Server } from '../server.js';
 import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
 
 /** An activity of a set that is under way, with what its last heartbeat told. Bytes are bytes. */

@@ -1,7 +1,8 @@
 import { unfinishedSets } from '../../catalog/sets/sets.js';
 import { workflowTrouble, type WorkflowTrouble } from '../../workers/server/workflow-trouble.js';
 import { backupWorkflowId } from '../../workflows/messages.js';
-import { findServer, setHandle, type Server, type Session } from '../session.js';
+import type { Session } from '../session.js';
+import { setHandle, whereServerRuns, type Server } from '../server.js';
 
 /** Why an unfinished set gets nowhere, and what to do about it. */
 export interface SetTrouble extends WorkflowTrouble {
@@ -32,16 +33,18 @@ export async function endStuck(server: Server, setId: string, trouble: SetTroubl
 export async function troubledSets(session: Session): Promise<{ setId: string; trouble: SetTrouble }[]> {
   const unfinished = await unfinishedSets(await session.catalog());
   if (unfinished.length === 0) return [];
-  const server = await findServer(session);
-  if (server === undefined) return [];
-  try {
-    const troubled: { setId: string; trouble: SetTrouble }[] = [];
+  const troubled: { setId: string; trouble: SetTrouble }[] = [];
+  await whereServerRuns(session, async (server) => {
     for (const { id } of unfinished) {
       const trouble = await troubleOf(server, id);
       if (trouble !== undefined) troubled.push({ setId: id, trouble });
     }
-    return troubled;
-  } finally {
-    await server.close();
-  }
+  });
+  return troubled;
+}
+
+/** A workflow that cannot go on hears no command: it is ended, and the catalog knows what it has done. */
+export async function endIfStuck(server: Server, setId: string): Promise<void> {
+  const trouble = await troubleOf(server, setId);
+  if (trouble?.kind === 'stuck') await endStuck(server, setId, trouble);
 }

@@ -6,7 +6,8 @@ import { setTakenUp } from '../../catalog/sets/taken-up.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { stepName } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
-import type { Server, Session } from '../session.js';
+import type { Session } from '../session.js';
+import type { Server } from '../server.js';
 import { troubleOf, type SetTrouble } from './set-health.js';
 
 /** True when the catalog says that the set is in a final state. */

@@ -17,17 +17,13 @@ const headings: Record<ListKind, { label: string; means: string }> = {
  * Prints what a set has skipped, and what it has stored but flagged: how many, the first of each, and how to see the
  * rest.
  */
-export async function printEntryLists(
-  session: Session,
-  catalog: Catalog,
-  summary: SetSummary,
-): Promise<void> {
+export async function printEntryLists(session: Session, summary: SetSummary): Promise<void> {
   for (const kind of ['skipped', 'flagged'] as const) {
     const total = summary[kind];
     if (total === 0) continue;
     const { label, means } = headings[kind];
     session.print(`  ${label} ${counted(total, 'entry', 'entries')}, ${means}:`);
-    const rows = await firstListed(catalog, summary.setId, kind);
+    const rows = await firstListed(await session.catalog(), summary.setId, kind);
     for (const row of rows) session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
     if (total > rows.length)
       session.print(

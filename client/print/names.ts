@@ -34,6 +34,16 @@ export function requireGlob(glob: string, what: string): void {
   throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
 }
 
+/** Refuses what cannot be the name of a tape, a pool or a schedule; `what`: such as `pool name`. */
+export function requireName(name: string, what: string, code = 'WrongName'): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return;
+  throw usageFailure(
+    code,
+    `${JSON.stringify(name)} is no ${what}.`,
+    'Use letters, digits, dots, dashes and underscores.',
+  );
+}
+
 /**
  * The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its
  * escapes.

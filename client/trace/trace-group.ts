@@ -18,7 +18,7 @@ import {
   waitAdvice,
   type Finding,
   type Outlook,
-} from '../checks/findings.js';
+} from './findings.js';
 import { jsonPath, shownPath } from '../print/names.js';
 import type { Session } from '../session.js';
 

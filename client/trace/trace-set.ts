@@ -14,7 +14,7 @@ import {
   waitAdvice,
   type Finding,
   type Outlook,
-} from '../checks/findings.js';
+} from './findings.js';
 import { lookAtDrives } from '../follow/drive-looks.js';
 import { anotherCopy } from '../print/keeping-text.js';
 import { stepName } from '../follow/live-view.js';

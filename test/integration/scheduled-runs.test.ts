@@ -8,7 +8,7 @@ import { nameOfSubject } from '../../catalog/retrievals/reading-subject.js';
 import { retrievalNamed, summarizeRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { insertSchedule, lastRunOf, runTrouble, scheduleNamed } from '../../catalog/server/schedules.js';
 import { openSet } from '../../catalog/sets/sets.js';
-import { setHandle } from '../../client/session.js';
+import { setHandle } from '../../client/server.js';
 import type { ScheduledRun } from '../../workflows/schedule/scheduled-backup.js';
 import type { SettledReading } from '../../activities/schedule/open-scheduled-reading.js';
 import { liveSetsOfFile } from '../support/live-sets.js';

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { parkGroup } from '../../catalog/groups/groups.js';
-import { cancel, pause, resume, retry } from '../../client/commands/set/control.js';
-import { setHandle } from '../../client/session.js';
+import { cancel } from '../../client/commands/set/cancel.js';
+import { pause } from '../../client/commands/set/pause.js';
+import { resume } from '../../client/commands/set/resume.js';
+import { retry } from '../../client/commands/set/retry.js';
+import { setHandle } from '../../client/server.js';
 import { describeError } from '../../config/failures.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { tapeLoadedUpdate } from '../../workflows/messages.js';

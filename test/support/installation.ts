@@ -7,7 +7,8 @@ import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { projectDir } from '../../config/project-dir.js';
 import { keyFile } from '../../proof/key-file.js';
-import { obtainCli, realSources } from '../../embedded/obtain-cli.js';
+import { obtainCli } from '../../embedded/obtain-cli.js';
+import { realSources } from '../../embedded/cli-sources.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { waitFor } from './wait-for.js';
 

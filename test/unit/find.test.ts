@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileRow } from '../../catalog/rows.js';
-import { entryFilter } from '../../client/commands/set/find.js';
+import { entryFilter } from '../../client/commands/files/find.js';
 import { rowFilter, type RowWish } from '../../client/print/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { globFault, globFilter } from '../../entry/globs.js';

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
 import { cliHashes, cliVersion, oldestCli } from '../../embedded/cli-release.js';
-import { isAtLeast, obtainCli, type CliSources } from '../../embedded/obtain-cli.js';
+import { isAtLeast, obtainCli } from '../../embedded/obtain-cli.js';
+import type { CliSources } from '../../embedded/cli-sources.js';
 import { tempFolder } from '../support/trees.js';
 
 const program = 'the true program';

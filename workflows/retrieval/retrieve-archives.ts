@@ -15,6 +15,52 @@ import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } 
  */
 const priorities = { restore: 1, verify: 5 } as const;
 
+/** What a run of the workflow knows. */
+interface ReadRun {
+  input: RetrievalInput;
+  /** All drives that may read. */
+  drives: readonly string[];
+  steps: ReturnType<typeof proxyActivities<ArchiveActivities>>;
+  readers: Map<string, ReturnType<typeof readerOf>>;
+  /** The drive that reads, and of several the tape that is in it, as far as is known. */
+  drive: string;
+  loaded: string | null;
+}
+
+/** `long`: the next run reads it. `unusable`: no other archive needs to be read either, since the target takes none. */
+type Read = 'done' | 'long' | 'unusable';
+
+/**
+ * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for
+ * each tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that
+ * was not recorded as read.
+ */
+export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
+  const { id } = input;
+  const run = newReadRun(input);
+  const { steps } = run;
+  const finish = () => readerIn(run).host.finishRetrieval(id);
+  return untilCancelled(steps, id, async () => {
+    for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
+      for (const next of page) {
+        const read = await readOne(run, next);
+        if (read === 'long') return continueAsNew<typeof retrieveArchives>({ ...input, drive: run.drive });
+        if (read === 'unusable') return finish();
+      }
+    }
+    return finish();
+  });
+}
+
+function newReadRun(input: RetrievalInput): ReadRun {
+  const { options, drive, drives = [drive] } = input;
+  return {
+    ...{ input, drives, drive, loaded: null },
+    steps: proxyActivities<ArchiveActivities>(activityOptions(options, drive).bookkeeping),
+    readers: new Map(drives.map((name) => [name, readerOf(input, name)])),
+  };
+}
+
 /** How one drive is asked. */
 function readerOf({ kind, options }: RetrievalInput, drive: string) {
   const policies = activityOptions(options, drive);
@@ -28,75 +74,68 @@ function readerOf({ kind, options }: RetrievalInput, drive: string) {
   };
 }
 
-/**
- * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for
- * each tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that
- * was not recorded as read.
- */
-export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
-  const { id, kind, options, drives = [input.drive] } = input;
-  const steps = proxyActivities<ArchiveActivities>(activityOptions(options, input.drive).bookkeeping);
-  const readers = new Map(drives.map((drive) => [drive, readerOf(input, drive)]));
-  const readerIn = (drive: string) => readers.get(drive) ?? readerOf(input, drive);
-  /** The drive that reads, and of several the tape that is in it, as far as is known. */
-  let { drive } = input;
-  let loaded: string | null = null;
-  /**
-   * Reads one archive, however often its tape or its target has to be waited for; `long`: the next run does.
-   * `unusable`: no other archive needs to be read either, since the target takes none.
-   */
-  const readOne = async (next: NextArchive): Promise<'done' | 'long' | 'unusable'> => {
-    const { no, setId, group } = next;
-    const backOff = new BackOff();
-    while (!isLongRun()) {
-      if (drives.length > 1 && loaded !== next.tape) {
-        ({ drive, tape: loaded } = await findTape(input, drives, next));
-        if (loaded === null) return 'done';
-      }
-      setCurrentDetails(
-        `**${id}** · reading group ${group} of set ${setId} (archive ${no}) in drive ${drive}`,
-      );
-      const { slot, watching } = readerIn(drive);
-      try {
-        const summary = `${setId} group ${group}: ${kind}`;
-        await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id, no }]));
-        return 'done';
-      } catch (error) {
-        if (isCancellation(error)) throw error;
-        if (isLeft(error)) return 'long';
-        const reason = failureReason(error);
-        const type = failureType(error) ?? '';
-        if (['TargetUnusable', 'TargetFailed'].includes(type)) {
-          await steps.recordRetrievalState(id, 'failed', reason);
-          return 'unusable';
-        }
-        if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
-          await steps.giveUpArchive({ id, no }, reason);
-          return 'done';
-        }
-        if (drives.length > 1 && type === 'TapeNotReady') {
-          loaded = null;
-          await backOff.pause(`again in a while: ${reason}`);
-          continue;
-        }
-        const lack = failureDetails(error)['lack'] as TargetLack | undefined;
-        const among = drives.length > 1 ? { at: 0, drives } : undefined;
-        await waitForPerson(steps, id, reason, backOff, async (summary) => {
-          await watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack, among]);
-        });
-      }
+/** How the drive is asked that reads now. */
+function readerIn({ input, readers, drive }: ReadRun): ReturnType<typeof readerOf> {
+  return readers.get(drive) ?? readerOf(input, drive);
+}
+
+/** Reads one archive, however often its tape or its target has to be waited for. */
+async function readOne(run: ReadRun, next: NextArchive): Promise<Read> {
+  const { input, drives } = run;
+  const { no, setId, group } = next;
+  const backOff = new BackOff();
+  while (!isLongRun()) {
+    if (drives.length > 1 && run.loaded !== next.tape) {
+      ({ drive: run.drive, tape: run.loaded } = await findTape(input, drives, next));
+      if (run.loaded === null) return 'done';
     }
-    return 'long';
-  };
-  const finish = () => readerIn(drive).host.finishRetrieval(id);
-  return untilCancelled(steps, id, async () => {
-    for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
-      for (const next of page) {
-        const read = await readOne(next);
-        if (read === 'long') return continueAsNew<typeof retrieveArchives>({ ...input, drive });
-        if (read === 'unusable') return finish();
-      }
+    setCurrentDetails(
+      `**${input.id}** · reading group ${group} of set ${setId} (archive ${no}) in drive ${run.drive}`,
+    );
+    const { slot } = readerIn(run);
+    try {
+      const summary = `${setId} group ${group}: ${input.kind}`;
+      await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id: input.id, no }]));
+      return 'done';
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const became = await afterFailure(run, no, error, backOff);
+      if (became !== 'again') return became;
     }
-    return finish();
+  }
+  return 'long';
+}
+
+/** What becomes of an archive whose read has failed: its tape, or its target, is waited for, or it is given up. */
+async function afterFailure(
+  run: ReadRun,
+  no: number,
+  error: unknown,
+  backOff: BackOff,
+): Promise<Read | 'again'> {
+  if (isLeft(error)) return 'long';
+  const { steps, drives } = run;
+  const { id } = run.input;
+  const reason = failureReason(error);
+  const type = failureType(error) ?? '';
+  if (['TargetUnusable', 'TargetFailed'].includes(type)) {
+    await steps.recordRetrievalState(id, 'failed', reason);
+    return 'unusable';
+  }
+  if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
+    await steps.giveUpArchive({ id, no }, reason);
+    return 'done';
+  }
+  if (drives.length > 1 && type === 'TapeNotReady') {
+    run.loaded = null;
+    await backOff.pause(`again in a while: ${reason}`);
+    return 'again';
+  }
+  const lack = failureDetails(error)['lack'] as TargetLack | undefined;
+  const among = drives.length > 1 ? { at: 0, drives } : undefined;
+  const { watching } = readerIn(run);
+  await waitForPerson(steps, id, reason, backOff, async (summary) => {
+    await watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack, among]);
   });
+  return 'again';
 }

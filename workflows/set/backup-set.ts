@@ -5,26 +5,17 @@ import {
   condition,
   continueAsNew,
   isCancellation,
-  setHandler,
-  TemporalFailure,
 } from '@temporalio/workflow';
 import type { SetSummary } from '../../catalog/sets/sets.js';
 import { markEnds } from './end-marks.js';
 import { feedGroups } from './group-feed.js';
-import { cursorAfter } from './lanes.js';
-import {
-  cancelUpdate,
-  pauseUpdate,
-  progressQuery,
-  resumeUpdate,
-  retryFailedUpdate,
-  tapeLoadedUpdate,
-  type BackupSetInput,
-} from '../messages.js';
-import { allStopped, lookAgainFrom, newRun, noteHanging, track, type SetRun } from './set-run.js';
-import { noteState, progressOf, tell, tellOfStaging, tellPhase } from './set-phase.js';
+import { cursorAfter } from '../drive/lanes.js';
+import type { BackupSetInput } from '../messages.js';
+import { allStopped, newRun, noteHanging, track, type SetRun } from './set-run.js';
+import { noteState, tell, tellOfStaging, tellPhase } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
-import { writeGroups } from './tape-writer.js';
+import { writeGroups } from '../drive/tape-writer.js';
+import { handleMessages } from './set-messages.js';
 
 /**
  * One backup set, from its sources to the tape. The scan runs ahead and cuts file groups; each group is compressed,
@@ -106,87 +97,6 @@ async function scanSources(run: SetRun): Promise<void> {
 /** A scan that is cancelled for the next run of the workflow goes on there, after the last batch in the catalog. */
 function ignoreIfDraining(run: SetRun, error: unknown): void {
   if (!(isCancellation(error) && run.draining)) throw error;
-}
-
-/** An update that breaks (for example by wrong arguments from the Temporal UI) fails, and not the whole workflow. */
-function answering<Args extends unknown[], Result>(handle: (...args: Args) => Result | Promise<Result>) {
-  return async (...args: Args): Promise<Result> => {
-    try {
-      return await handle(...args);
-    } catch (error) {
-      if (error instanceof TemporalFailure) throw error;
-      throw ApplicationFailure.nonRetryable(failureReason(error), 'UpdateFailed');
-    }
-  };
-}
-
-/** Why the set cannot obey any more: undefined while it can. */
-function whyNot(run: SetRun): string | undefined {
-  if (run.cancel !== undefined) return 'it is being cancelled';
-  return run.over && !run.draining ? 'it is finishing: all that it could store is on tape' : undefined;
-}
-
-/** Refuses, before it is accepted, a command that the set can no longer obey. */
-function unlessEnding(run: SetRun) {
-  return {
-    validator: () => {
-      const reason = whyNot(run);
-      if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'TooLate');
-    },
-  };
-}
-
-function handleMessages(run: SetRun, work: CancellationScope): void {
-  setHandler(progressQuery, () => progressOf(run));
-  const changesPause = (paused: boolean) =>
-    answering(async () => {
-      run.paused = paused;
-      if (!paused) run.tapeLoads += 1;
-      tell(run);
-      await noteState(run);
-    });
-  setHandler(pauseUpdate, changesPause(true), unlessEnding(run));
-  setHandler(resumeUpdate, changesPause(false), unlessEnding(run));
-  setHandler(
-    tapeLoadedUpdate,
-    answering(() => {
-      run.tapeLoads += 1;
-    }),
-    unlessEnding(run),
-  );
-  setHandler(
-    retryFailedUpdate,
-    answering(() => retryFailed(run)),
-    unlessEnding(run),
-  );
-  setHandler(
-    cancelUpdate,
-    answering(({ discard }: { discard: boolean }) => {
-      run.cancel ??= { discard };
-      work.cancel();
-    }),
-    {
-      validator: ({ discard }) => {
-        if (!discard || run.cancel?.discard !== false) return;
-        const reason =
-          'it is being cancelled, and what is staged is kept; `cancel --discard` deletes it then';
-        throw ApplicationFailure.nonRetryable(reason, 'TooLate');
-      },
-    },
-  );
-}
-
-/** Puts the failed groups back into the queue; the feed begins them. The set does not end meanwhile. */
-async function retryFailed(run: SetRun): Promise<number> {
-  run.retrying += 1;
-  try {
-    const { groups, first } = await run.activities.bookkeeping.retryParkedGroups(run.input.setId);
-    run.retries += 1;
-    if (groups > 0) lookAgainFrom(run, first);
-    return groups;
-  } finally {
-    run.retrying -= 1;
-  }
 }
 
 /** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */

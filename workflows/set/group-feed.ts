@@ -2,7 +2,7 @@ import { condition } from '@temporalio/workflow';
 import type { GroupPage, PlannedGroup } from '../../activities/set/set-state.js';
 import { unlessCalledOff } from '../called-off.js';
 import { beginGroup, isShort } from './file-group.js';
-import { isDone } from './lanes.js';
+import { isDone } from '../drive/lanes.js';
 import { drains, type SetRun } from './set-run.js';
 import { tell } from './set-phase.js';
 

@@ -1,9 +1,9 @@
 import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SetState } from '../../catalog/schema.js';
-import { allLanes, readyBytes } from './lanes.js';
+import { allLanes, readyBytes } from '../drive/lanes.js';
 import { searchAttributes, type SetProgress } from '../messages.js';
 import { stagedBytes, waitingFor, type SetRun } from './set-run.js';
-import type { Lane } from './writers.js';
+import type { Lane } from '../drive/writers.js';
 
 /** Numbers of groups in some state on the way to a drive, each once, ascending. */
 function numbersIn(run: SetRun, of: (lane: Lane) => Iterable<number>): number[] {

@@ -4,7 +4,7 @@ import type { PlannedGroup } from '../../activities/set/set-state.js';
 import { activityOptions } from '../activity-options.js';
 import { isLongRun } from '../back-off.js';
 import { failureReason } from '../step-failures.js';
-import { newWriters, type Writer } from './writers.js';
+import { newWriters, type Writer } from '../drive/writers.js';
 import type { BackupSetInput } from '../messages.js';
 
 /** The activities of one set, each with its options. */

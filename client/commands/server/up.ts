@@ -9,7 +9,8 @@ import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
 import { usesOwnServer } from '../../../workers/server/temporal-target.js';
 import { EventPrinter } from '../../follow/events.js';
-import { inSession, untilStopped, type Session } from '../../session.js';
+import { inSession, type Session } from '../../session.js';
+import { untilStopped } from '../../server.js';
 import { troubledSets } from '../../follow/set-health.js';
 
 /** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */

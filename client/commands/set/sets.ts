@@ -5,7 +5,7 @@ import type { SetRow } from '../../../catalog/rows.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { counted, shownNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
-import { resultObject } from '../../follow/follow.js';
+import { resultObject } from '../../print/set-summary.js';
 import { isoTime } from '../../print/keeping-text.js';
 import { inReadingSession, type Session } from '../../session.js';
 import { printTable } from '../../print/table.js';

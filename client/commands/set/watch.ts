@@ -3,8 +3,10 @@ import { unfinishedSets, setNamed, summarizeSet } from '../../../catalog/sets/se
 import type { SetRow } from '../../../catalog/rows.js';
 import { finalSetStates } from '../../../catalog/schema.js';
 import { usageFailure } from '../../../config/failures.js';
-import { exitCodeOf, followSet, printSummary } from '../../follow/follow.js';
-import { connectServer, findServer, inSession, type Session } from '../../session.js';
+import { followSet } from '../../follow/follow-set.js';
+import { exitCodeOf, printSummary } from '../../print/set-summary.js';
+import { inSession, type Session } from '../../session.js';
+import { connectServer, findServer, thenClose } from '../../server.js';
 
 /** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
 export function addWatch(program: Command): void {
@@ -20,7 +22,7 @@ async function watch(session: Session, set: SetRow): Promise<void> {
   const catalog = await session.catalog();
   if (finalSetStates.includes(set.state)) {
     const summary = await summarizeSet(catalog, set.id);
-    await printSummary(session, catalog, summary, undefined);
+    await printSummary(session, summary, undefined);
     process.exitCode = exitCodeOf(summary);
     return;
   }
@@ -30,11 +32,7 @@ async function watch(session: Session, set: SetRow): Promise<void> {
       `Nothing works on set ${set.id} now: server and workers are started for as long as this command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
     );
   const server = running ?? (await connectServer(session));
-  try {
-    await followSet(session, server, set, { attached: true });
-  } finally {
-    await server.close();
-  }
+  await thenClose(server, () => followSet(session, server, set, { attached: true }));
 }
 
 /** The set that was named, or the newest unfinished one. */

@@ -5,7 +5,7 @@ import { keepingOf, type TapeKeeping } from '../../../catalog/tapes/tape-keeping
 import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
 import { listTapes, tapeByName } from '../../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../../catalog/rows.js';
-import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
+import { TapeflowFailure } from '../../../config/failures.js';
 import { driveNamed } from '../../../config/settings.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { formatTime } from '../../../config/local-time.js';
@@ -15,6 +15,7 @@ import { identifyTape } from '../../../tape/drives/loaded-tape.js';
 import { exitCodes } from '../../exit-codes.js';
 import { inDrive } from '../../in-drive.js';
 import { inReadingSession, inSession, type Session } from '../../session.js';
+import { requireName } from '../../print/names.js';
 import { printTable } from '../../print/table.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { keepingObject, keepingText } from '../../print/keeping-text.js';
@@ -24,8 +25,6 @@ import { addTapeCopy } from './tape-copy.js';
 import { addTapeErase } from './tape-erase.js';
 import { addTapeLost } from './tape-lost.js';
 import { addTapeTrust } from './tape-trust.js';
-
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** `tape label|list|status|catalog|erase|trust|distrust`. */
 export function addTape(program: Command): void {
@@ -67,18 +66,8 @@ interface LabelFlags {
 async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
   const { settings } = session;
   const pool = flags.pool ?? settings.TAPE_POOL;
-  for (const [what, text] of [
-    ['tape', name],
-    ['pool', pool],
-  ] as const) {
-    if (!namePattern.test(text)) {
-      throw usageFailure(
-        'WrongName',
-        `${JSON.stringify(text)} is no ${what} name.`,
-        'Use letters, digits, dots, dashes and underscores.',
-      );
-    }
-  }
+  requireName(name, 'tape name');
+  requireName(pool, 'pool name');
   const driveSettings = driveNamed(settings, flags.drive);
   const request: LabelRequest = { name, pool, force: flags.force === true };
   const catalog = await session.catalog();

@@ -4,7 +4,8 @@ import { formatBytes } from '../../config/sizes.js';
 import type { DriveLook } from '../follow/drive-looks.js';
 import { stepName } from '../follow/live-view.js';
 import { pendingSteps, type PendingStep } from '../follow/pending-steps.js';
-import { findServer, type Session } from '../session.js';
+import type { Session } from '../session.js';
+import { whereServerRuns } from '../server.js';
 import { troubleOf, type SetTrouble } from '../follow/set-health.js';
 
 /** One answer: what was asked, what is so, and what to do about it. */
@@ -14,6 +15,7 @@ export interface Finding {
   advice?: string | undefined;
 }
 
+/** Prints each question with its answer, and what is to be done. */
 export function printFindings(session: Session, findings: readonly Finding[]): void {
   session.print('');
   for (const { question, answer, advice } of findings) {
@@ -29,18 +31,14 @@ export interface Outlook {
   steps: PendingStep[];
 }
 
+/** What can be said of a set now; without a server only that there is none. */
 export async function outlookOf(session: Session, setId: string): Promise<Outlook> {
-  const server = await findServer(session);
-  if (server === undefined) return { server: false, trouble: undefined, steps: [] };
-  try {
-    return {
-      server: true,
-      trouble: await troubleOf(server, setId),
-      steps: await pendingSteps(server, setId),
-    };
-  } finally {
-    await server.close();
-  }
+  const outlook = await whereServerRuns(session, async (server) => ({
+    server: true,
+    trouble: await troubleOf(server, setId),
+    steps: await pendingSteps(server, setId),
+  }));
+  return outlook ?? { server: false, trouble: undefined, steps: [] };
 }
 
 /** Why something has not happened yet, and what to do if it is for the user to do. */

@@ -2,8 +2,8 @@ import { unlessCalledOff } from '../called-off.js';
 import { reasonOfTurn } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import { summaryText } from '../server-limits.js';
-import { drains, track, type SetRun } from './set-run.js';
-import { noteState, tell } from './set-phase.js';
+import { drains, track, type SetRun } from '../set/set-run.js';
+import { noteState, tell } from '../set/set-phase.js';
 import { failureDetails, failureReason, outlivingWorkers } from '../step-failures.js';
 
 /**

@@ -3,23 +3,23 @@ import {
   scheduledWork,
   type ScheduledBackup,
   type ScheduledReading,
-} from '../operations/sets/scheduled-work.js';
-import { planVerify } from '../catalog/retrievals/plan-retrieval.js';
+} from '../../../operations/sets/scheduled-work.js';
+import { planVerify } from '../../../catalog/retrievals/plan-retrieval.js';
 import {
   nameOfSubject,
   nothingOnTape,
   subjectOf,
   type SubjectWish,
-} from '../catalog/retrievals/reading-subject.js';
-import { listSchedules } from '../catalog/server/schedules.js';
-import { listSets } from '../catalog/sets/sets.js';
-import { TapeflowFailure, usageFailure } from '../config/failures.js';
-import { requireSources } from '../source/require-sources.js';
-import { backupArguments, plannedBackup, type BackupFlags } from './commands/set/backup.js';
-import { copyArguments, plannedCopy, type CopyFlags } from './commands/tape/tape-copy.js';
-import { plannedVerify, verifyArguments, type VerifyFlags } from './commands/set/verify.js';
-import { subjectWish } from './reading-wish.js';
-import type { Session } from './session.js';
+} from '../../../catalog/retrievals/reading-subject.js';
+import { listSchedules } from '../../../catalog/server/schedules.js';
+import { listSets } from '../../../catalog/sets/sets.js';
+import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
+import { requireSources } from '../../../source/require-sources.js';
+import { backupArguments, plannedBackup, type BackupFlags } from '../set/plan-backup.js';
+import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
+import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
+import { subjectWish } from '../../reading-wish.js';
+import type { Session } from '../../session.js';
 
 /**
  * The words after `--` of `schedule add`, as the command that they name takes them; checked now, so that no night is

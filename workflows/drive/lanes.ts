@@ -1,5 +1,5 @@
 import type { PlannedGroup } from '../../activities/set/set-state.js';
-import type { SetRun } from './set-run.js';
+import type { SetRun } from '../set/set-run.js';
 import type { Lane, Writer } from './writers.js';
 
 export function allLanes(run: SetRun): Lane[] {

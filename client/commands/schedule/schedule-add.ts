@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import type { Catalog } from '../../../catalog/open-catalog.js';
+import {
+  insertSchedule,
+  listSchedules,
+  removeSchedule,
+  scheduleNamed,
+  type NewSchedule,
+} from '../../../catalog/server/schedules.js';
+import type { ScheduleRow } from '../../../catalog/rows.js';
+import { isContainersUtc } from '../../../config/container.js';
+import { requireCron } from '../../../config/cron.js';
+import { usageFailure } from '../../../config/failures.js';
+import { formatTime } from '../../../config/local-time.js';
+import { prepareServer } from '../../../workers/server/prepare-server.js';
+import { describeSchedule, tellSchedule } from '../../../workers/starts/schedules.js';
+import { requireName } from '../../print/names.js';
+import { parseScheduled } from './scheduled-command.js';
+import { inSession, type Session } from '../../session.js';
+import type { Server } from '../../server.js';
+import { tellServer } from './tell-server.js';
+
+interface AddFlags {
+  cron: string;
+  timeZone?: string;
+  replace?: boolean;
+}
+
+/** `schedule add NAME --cron … -- COMMAND`: what is to run at set times. */
+export function addScheduleAdd(schedule: Command): void {
+  schedule
+    .command('add')
+    .description("such as: schedule add nightly --cron '30 2 * * *' -- backup /srv --mode incremental")
+    .argument('<name>', 'name of the schedule')
+    .argument('<command...>', 'after `--`: the `backup`, `verify` or `tape copy` to run')
+    .requiredOption('--cron <expression>', 'minute, hour, day, month, weekday')
+    .option('--time-zone <name>', 'of those, such as Europe/Berlin (default: that of this machine)')
+    .option('--replace', 'take the place of a schedule of that name')
+    .action((name: string, words: string[], flags: AddFlags, command: Command) =>
+      inSession(command, (session) => add(session, name, words, flags)),
+    );
+}
+
+async function add(session: Session, name: string, words: string[], flags: AddFlags): Promise<void> {
+  requireName(name, 'name of a schedule');
+  const cron = requireCron(flags.cron);
+  const zone = requireTimeZone(flags.timeZone);
+  const work = await parseScheduled(session, words);
+  const wanted = { name, cron, zone, command: words.join(' '), arguments: JSON.stringify(work) };
+  await tellServer(session, async (server) => {
+    await prepareServer(server);
+    const row = await makeSchedule(await session.catalog(), server, wanted, flags.replace === true);
+    const next = (await describeSchedule(server, name))?.info.nextActionTimes[0];
+    await server.lease?.stay();
+    if (session.json) session.emit({ name, cron, zone, next: next?.toISOString() ?? null });
+    else {
+      const at = next === undefined ? 'never' : `at ${formatTime(next.getTime())}`;
+      const whose = flags.timeZone === undefined ? ', that of this machine' : '';
+      session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
+      if (flags.timeZone === undefined && isContainersUtc(process.env, zone))
+        session.say(
+          `${zone} is what a container has where TZ is not set: give --time-zone if you mean another.`,
+        );
+      if (server.lease !== undefined)
+        session.print('Server and workers go on running; after a reboot `tapeflow up` starts them again.');
+    }
+  });
+}
+
+/** Writes a schedule down and tells the server; where that refuses it, all is as it was. */
+async function makeSchedule(
+  catalog: Catalog,
+  server: Server,
+  wanted: NewSchedule,
+  replace: boolean,
+): Promise<ScheduleRow> {
+  const before = (await listSchedules(catalog)).find(({ name }) => name === wanted.name);
+  await insertSchedule(catalog, wanted, { replace });
+  const row = await scheduleNamed(catalog, wanted.name);
+  try {
+    await tellSchedule(server, catalog, row);
+  } catch (error) {
+    if (before === undefined) await removeSchedule(catalog, wanted.name);
+    else await insertSchedule(catalog, before, { replace: true });
+    throw error;
+  }
+  return row;
+}
+
+/** The time zone that a schedule is in: this machine's where none is given. */
+function requireTimeZone(given: string | undefined): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions().timeZone;
+  } catch {
+    throw usageFailure(
+      'WrongTimeZone',
+      `There is no time zone ${JSON.stringify(given)}.`,
+      'Give one such as Europe/Berlin.',
+    );
+  }
+}

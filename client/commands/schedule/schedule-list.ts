@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
+import { mayWrite } from '../../../catalog/open-for-reading.js';
+import { lastRunOf, listSchedules, runTrouble, type LastRun } from '../../../catalog/server/schedules.js';
+import { isSetId } from '../../../catalog/sets/sets.js';
+import { formatTime } from '../../../config/local-time.js';
+import { describeSchedule, tellSchedules } from '../../../workers/starts/schedules.js';
+import { inModestSession, type Session } from '../../session.js';
+import { atServer, findServer } from '../../server.js';
+import { printTable } from '../../print/table.js';
+
+/** Characters of a schedule's command that the list shows; `--json` has all of them. */
+const commandShown = 60;
+
+/** `schedule list`: all of them, with their next and last runs. */
+export function addScheduleList(schedule: Command): void {
+  schedule
+    .command('list')
+    .description('list the schedules with their next runs, and how the last ones ended')
+    .action((_options, command: Command) => inModestSession(command, list));
+}
+
+async function list(session: Session): Promise<void> {
+  const catalog = await session.catalog();
+  const server = await findServer(session);
+  try {
+    if (server !== undefined && mayWrite(session.settings.CATALOG_URL))
+      await atServer(server, () => tellSchedules(server, catalog));
+    const rows: string[][] = [
+      ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'COMMAND'],
+    ];
+    const troubles: string[] = [];
+    for (const row of await listSchedules(catalog)) {
+      const { name, cron, zone, command } = row;
+      const known =
+        server === undefined ? undefined : await atServer(server, () => describeSchedule(server, name));
+      const next = row.paused === 1 ? undefined : known?.info.nextActionTimes[0];
+      const last = await lastRunOf(catalog, row);
+      const trouble = runTrouble(last);
+      if (trouble !== undefined) troubles.push(`Schedule ${name} has no success: ${trouble}`);
+      if (session.json)
+        session.emit({
+          ...{ name, cron, zone, command, paused: row.paused === 1 },
+          ...('kind' in scheduledWork(row.arguments) ? {} : { backup: command }),
+          next: next?.toISOString() ?? null,
+          last: last === undefined ? null : lastRunJson(last),
+        });
+      const time = (ms: number | undefined) => (ms === undefined ? '–' : formatTime(ms));
+      rows.push([
+        ...[name, cron, row.paused === 1 ? 'paused' : 'on', zone, time(next?.getTime())],
+        ...[time(last?.startedAt), last === undefined ? '–' : endOf(last)],
+        command.length > commandShown ? `${command.slice(0, commandShown)}…` : command,
+      ]);
+    }
+    if (session.json) return;
+    if (rows.length === 1) session.print('There are no schedules.');
+    else printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
+    for (const trouble of troubles) session.print(trouble);
+    if (rows.length > 1 && server === undefined)
+      session.print('No server runs, so nothing runs by itself until `tapeflow up`.');
+  } finally {
+    await server?.close();
+  }
+}
+
+/** How a run ended, in few words. */
+function endOf({ state, id }: LastRun): string {
+  return `${state.replaceAll('_', ' ')}${id === null ? '' : ` (${id})`}`;
+}
+
+function lastRunJson(run: LastRun) {
+  const { startedAt, endedAt, id, state, reason } = run;
+  const setId = id !== null && isSetId(id) ? id : null;
+  const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+  return { started: time(startedAt), ended: time(endedAt), id, setId, status: state, reason };
+}

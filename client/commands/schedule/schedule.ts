@@ -1,0 +1,85 @@
+import { ScheduleOverlapPolicy } from '@temporalio/client';
+import type { Command } from 'commander';
+import {
+  askForRun,
+  pauseSchedule,
+  removeSchedule,
+  scheduleNamed,
+} from '../../../catalog/server/schedules.js';
+import type { ScheduleRow } from '../../../catalog/rows.js';
+import { scheduleId } from '../../../workers/starts/schedule-id.js';
+import { forgetAtServer, tellSchedule } from '../../../workers/starts/schedules.js';
+import { inSession, type Session } from '../../session.js';
+import { addScheduleAdd } from './schedule-add.js';
+import { addScheduleList } from './schedule-list.js';
+import { tellServer, tellWhereOneRuns } from './tell-server.js';
+
+/**
+ * `schedule add|list|pause|resume|run|remove`: backups, verifies and copies at set times. The catalog has them, and the
+ * server runs them.
+ */
+export function addSchedule(program: Command): void {
+  const schedule = program.command('schedule');
+  addScheduleAdd(schedule);
+  addScheduleList(schedule);
+  const one = (
+    name: string,
+    description: string,
+    run: (session: Session, row: ScheduleRow) => Promise<void>,
+  ) =>
+    schedule
+      .command(name)
+      .description(description)
+      .argument('<name>', 'the schedule')
+      .action((schedule: string, _options, command: Command) =>
+        inSession(command, async (session) =>
+          run(session, await scheduleNamed(await session.catalog(), schedule)),
+        ),
+      );
+  one('pause', 'run it no more until `resume`', pause);
+  one('resume', 'let it run again', resume);
+  one('run', 'run it now, unless it runs already', runNow);
+  one('remove', 'delete it; what it has made stays', remove);
+}
+
+async function pause(session: Session, row: ScheduleRow): Promise<void> {
+  const catalog = await session.catalog();
+  await pauseSchedule(catalog, row.name, true);
+  await tellWhereOneRuns(session, (server) => tellSchedule(server, catalog, { ...row, paused: 1 }));
+  tell(session, row.name, 'is paused');
+}
+
+async function remove(session: Session, row: ScheduleRow): Promise<void> {
+  await removeSchedule(await session.catalog(), row.name);
+  await tellWhereOneRuns(session, (server) => forgetAtServer(server, row.name));
+  tell(session, row.name, 'is removed');
+}
+
+async function resume(session: Session, row: ScheduleRow): Promise<void> {
+  const catalog = await session.catalog();
+  await pauseSchedule(catalog, row.name, false);
+  await tellServer(session, async (server) => {
+    await tellSchedule(server, catalog, { ...row, paused: 0 });
+    await server.lease?.stay();
+  });
+  tell(session, row.name, 'runs again');
+}
+
+async function runNow(session: Session, row: ScheduleRow): Promise<void> {
+  const catalog = await session.catalog();
+  await tellServer(session, async (server) => {
+    await tellSchedule(server, catalog, row);
+    // Without this the run would be taken for somebody else's.
+    await askForRun(catalog, row.name);
+    await server.client.schedule
+      .getHandle(scheduleId(row.name, server.installation))
+      .trigger(ScheduleOverlapPolicy.SKIP);
+    await server.lease?.stay();
+  });
+  tell(session, row.name, 'has been told to run now');
+}
+
+function tell(session: Session, name: string, done: string): void {
+  if (session.json) session.emit({ name, done });
+  else session.print(`Schedule ${name} ${done}.`);
+}

@@ -1,0 +1,118 @@
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  cancelledReason,
+  recordCancelled,
+  releaseStaging,
+  retryCancelled,
+} from '../../../operations/sets/cancel-set.js';
+import { forgetErased } from '../../../catalog/tapes/erase.js';
+import { finalSetStates } from '../../../catalog/schema.js';
+import { setNamed, summarizeSet } from '../../../catalog/sets/sets.js';
+import type { SetRow } from '../../../catalog/rows.js';
+import { TapeflowFailure } from '../../../config/failures.js';
+import { cancelUpdate } from '../../../workflows/messages.js';
+import { counted } from '../../../config/counts.js';
+import { cancelRetrieval } from '../../follow/cancel-retrieval.js';
+import { isRetrievalId } from '../../../catalog/retrievals/retrievals.js';
+import { inSession, type Session } from '../../session.js';
+import { isRunning, thenClose, type Server } from '../../server.js';
+import { retireFormerWorkflow } from '../../../workers/server/former-workflow.js';
+import { endIfStuck } from '../../follow/set-health.js';
+import { hasEnded } from '../../follow/watchdog.js';
+import { endedFailure, serverToTell, tellState, updateSet } from '../../follow/tell-set.js';
+
+/** `cancel SET`: ends a set, a restore, a verify or a copy. */
+export function addCancel(program: Command): void {
+  program
+    .command('cancel')
+    .argument('<set>', 'the set')
+    .option('--discard', 'delete what is staged and not on tape yet')
+    .action((id: string, { discard }: { discard?: boolean }, command: Command) =>
+      inSession(command, (session) =>
+        isRetrievalId(id) ? cancelRetrieval(session, id) : cancel(session, id, discard === true),
+      ),
+    );
+}
+
+/**
+ * Milliseconds to wait until a cancelled set has written its end down, besides those that a drive has for its answer.
+ */
+const cancelTimeoutMs = 60_000;
+
+/** Ends a set, and says what became of it; what was on tape stays. `discard`: what is staged is deleted. */
+export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
+  const set = await setNamed(await session.catalog(), setId);
+  if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
+  else await cancelUnfinished(session, set, discard);
+  const summary = await summarizeSet(await session.catalog(), setId);
+  const { status, reason, archives } = summary;
+  if (reason === retryCancelled) {
+    const state = status.replaceAll('_', ' ');
+    tellState(session, setId, status, `The retry of set ${setId} is cancelled: it is ${state}, as before.`);
+    return;
+  }
+  if (status !== 'cancelled') {
+    // Its end was written down before the command came to it.
+    const end = `it had ended before, and is ${status.replaceAll('_', ' ')}`;
+    throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
+  }
+  const onTape = `${counted(archives, 'archive is', 'archives are')} on tape`;
+  const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
+  const left = leftSentence(reason, discard);
+  tellState(session, setId, status, `Set ${setId} is cancelled; ${onTape}. ${staged}${left}`);
+}
+
+/** What a cancelled set has left behind in a drive that does not answer, as a sentence; empty when nothing. */
+function leftSentence(reason: string | null, discard: boolean): string {
+  const before = `${cancelledReason(discard)}; `;
+  if (reason?.startsWith(before) !== true) return '';
+  const left = reason.slice(before.length);
+  return ` ${left[0]?.toUpperCase() ?? ''}${left.slice(1)}.`;
+}
+
+/** Of a set that has ended only what is staged can still be thrown away. */
+async function endedAlready(session: Session, set: SetRow, discard: boolean): Promise<void> {
+  const parked = set.state === 'failed' || set.state === 'cancelled';
+  if (!discard || !parked) throw endedFailure(set);
+  const catalog = await session.catalog();
+  await releaseStaging(catalog, session.settings, set.id);
+  await recordCancelled(catalog, set.id, true);
+  await forgetErased(catalog);
+}
+
+async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<void> {
+  const { id: setId } = set;
+  const catalog = await session.catalog();
+  await thenClose(await serverToTell(session), async (server) => {
+    await endIfStuck(server, setId);
+    if (!(await isRunning(server, setId))) {
+      // The server has lost the set, or nobody serves the queues under which it ran, so nobody else works on it.
+      await retireFormerWorkflow(server, set);
+      if (discard) await releaseStaging(catalog, session.settings, setId);
+      await recordCancelled(catalog, setId, discard);
+      // Unless a worker has just taken it up, before it could see that it was cancelled.
+      if (!(await isRunning(server, setId))) return;
+    }
+    await updateSet(session, server, setId, (handle) =>
+      handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
+    );
+    await untilCancelled(session, server, setId);
+  });
+}
+
+/** Waits until the catalog and the server have the set's end: a `retry` would meet a workflow that begins nothing. */
+async function untilCancelled(session: Session, server: Server, setId: string): Promise<void> {
+  const catalog = await session.catalog();
+  const deadline = performance.now() + session.settings.DRIVE_ANSWER_SECONDS * 1000 + cancelTimeoutMs;
+  while (!(await hasEnded(catalog, setId)) || (await isRunning(server, setId))) {
+    if (performance.now() > deadline) {
+      throw new TapeflowFailure(
+        'StillCancelling',
+        `The set ${setId} is being cancelled, but a step of it has not stopped yet.`,
+        { advice: `See \`tapeflow status ${setId}\`.` },
+      );
+    }
+    await sleep(200);
+  }
+}

@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { skippedForSize } from '../../../catalog/sets/leave-out.js';
+import { finalSetStates } from '../../../catalog/schema.js';
+import { requireOwnSet } from '../../../catalog/sets/rebuilt-sets.js';
+import { setNamed } from '../../../catalog/sets/sets.js';
+import type { SetRow } from '../../../catalog/rows.js';
+import { usageFailure } from '../../../config/failures.js';
+import { setLimit, tooLargeText } from '../../../tape/drives/tape-limit.js';
+import { retryFailedUpdate } from '../../../workflows/messages.js';
+import { counted } from '../../../config/counts.js';
+import { inSession, type Session } from '../../session.js';
+import { isRunning, withServer, type Server } from '../../server.js';
+import { endIfStuck } from '../../follow/set-health.js';
+import { beginAgain } from '../../follow/begin-set.js';
+import { goOn } from '../../follow/follow-set.js';
+import { updateSet } from '../../follow/tell-set.js';
+
+/** `retry SET`: the failed groups of a set are tried again. */
+export function addRetry(program: Command): void {
+  program
+    .command('retry')
+    .argument('<set>', 'the set')
+    .option('--detach', 'return at once, and leave server and workers running')
+    .action((setId: string, { detach }: { detach?: boolean }, command: Command) =>
+      inSession(command, (session) => retry(session, setId, detach === true)),
+    );
+}
+
+/** Puts the failed groups of a set back into its queue, in whatever state it is, and follows it. */
+export async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
+  const set = await setNamed(await session.catalog(), setId);
+  requireWholeSet(set);
+  requireOwnSet(set);
+  if (set.state === 'completed' || set.state === 'completed_with_skips') await requireFitNow(session, set);
+  await withServer(session, async (server) => {
+    await endIfStuck(server, setId);
+    if (finalSetStates.includes(set.state)) await untilClosed(server, setId);
+    if (await isRunning(server, setId)) {
+      const groups = await updateSet(session, server, setId, (handle) =>
+        handle.executeUpdate(retryFailedUpdate),
+      );
+      const found = groups === 0 ? 'no failed groups' : counted(groups, 'failed group');
+      const sentence = `Set ${setId} has ${found} to try again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
+      if (!session.json) session.print(sentence);
+    } else {
+      await beginAgain(session, server, set, { retry: true });
+    }
+    await goOn(session, server, set, detach);
+  });
+}
+
+/**
+ * A set that is complete has something to do only where a file was too large for every tape, and a larger one has come.
+ */
+async function requireFitNow(session: Session, set: SetRow): Promise<void> {
+  const catalog = await session.catalog();
+  const limit = await setLimit(catalog, set);
+  const { groups, needs } = await skippedForSize(catalog, set.id, limit?.bytes ?? 0);
+  if (groups.length > 0) return;
+  const state = set.state.replaceAll('_', ' ');
+  throw usageFailure(
+    'NothingToRetry',
+    `The set ${set.id} has no failed groups: it is ${state}.`,
+    needs === undefined || limit === undefined
+      ? undefined
+      : `A file of it is ${tooLargeText(needs, limit)}: label a larger one first.`,
+  );
+}
+
+/** Milliseconds that the workflow of a set whose end is written down may take to close. */
+const closeTimeoutMs = 10_000;
+
+/** Waits until the workflow of a set that has ended in the catalog has closed: until then it takes no command. */
+async function untilClosed(server: Server, setId: string): Promise<void> {
+  const deadline = performance.now() + closeTimeoutMs;
+  while (performance.now() < deadline && (await isRunning(server, setId))) await sleep(100);
+}
+
+/** A set that lost archives with a tape could end as if it had them. */
+function requireWholeSet({ id, erased_at: erasedAt, reason, state }: SetRow): void {
+  if (erasedAt === null) return;
+  const discard = state === 'expired' ? '' : ` \`tapeflow cancel ${id} --discard\` deletes what is staged.`;
+  throw usageFailure(
+    'SetErased',
+    `The set ${id} cannot go on: ${reason ?? 'archives of it were erased'}.`,
+    `Begin a new one with \`tapeflow backup\`.${discard}`,
+  );
+}

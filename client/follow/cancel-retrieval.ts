@@ -1,0 +1,45 @@
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { removeCopyStaging } from '../../staging/copy-staging.js';
+import {
+  finalRetrievalStates,
+  recordRetrieval,
+  retrievalNamed,
+} from '../../catalog/retrievals/retrievals.js';
+import { usageFailure } from '../../config/failures.js';
+import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
+import { cancelRetrievalUpdate, retrievalWorkflowId } from '../../workflows/messages.js';
+import type { Session } from '../session.js';
+import { whereServerRuns, type Server } from '../server.js';
+
+/** Ends a restore or a verify; what was restored stays. */
+export async function cancelRetrieval(session: Session, id: string): Promise<void> {
+  const catalog = await session.catalog();
+  const row = await retrievalNamed(catalog, id);
+  if (finalRetrievalStates.includes(row.state))
+    throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
+  await whereServerRuns(session, (server) => cancelAtServer(server, id));
+  // The workflow writes the same when its step has stopped; without a server nobody else does.
+  await recordRetrieval(catalog, id, 'cancelled', 'by a command');
+  if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
+  const stays = row.kind === 'restore' ? 'restored' : 'done';
+  if (session.json) session.emit({ id, status: 'cancelled' });
+  else session.print(`${id} is cancelled; what it has ${stays} stays.`);
+}
+
+/**
+ * Tells the workflow; one that no worker listens for is ended, since the catalog tells workers later that it is
+ * cancelled.
+ */
+async function cancelAtServer(server: Server, id: string): Promise<void> {
+  const handle = server.client.workflow.getHandle(retrievalWorkflowId(id, server.installation));
+  try {
+    await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+      handle.executeUpdate(cancelRetrievalUpdate),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return;
+    await handle.terminate('tapeflow: cancelled by a command').catch((failure: unknown) => {
+      if (!(failure instanceof WorkflowNotFoundError)) throw failure;
+    });
+  }
+}

@@ -1,0 +1,144 @@
+import { createLogUpdate } from 'log-update';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { finalSetStates } from '../../catalog/schema.js';
+import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { EventPrinter } from './events.js';
+import { exitCodes } from '../exit-codes.js';
+import { liveLines, type LiveView } from './live-view.js';
+import { pendingSteps } from './pending-steps.js';
+import type { Session } from '../session.js';
+import type { Server } from '../server.js';
+import { tellState } from './tell-set.js';
+import { Watchdog, hasEnded } from './watchdog.js';
+import { type Interrupt, onInterrupt } from './interrupt.js';
+import { exitCodeOf, printSummary } from '../print/set-summary.js';
+
+/** Milliseconds between two looks at the catalog. */
+const lookEveryMs = 500;
+
+/**
+ * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C ends the
+ * following only, and says how the set goes on. Sets the process's exit code.
+ */
+export async function followSet(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  how: { attached: boolean },
+): Promise<void> {
+  const { state } = await setNamed(await session.catalog(), set.id);
+  const interrupt = onInterrupt();
+  if (how.attached && state === 'paused') {
+    session.say(`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
+  } else if (!session.json) {
+    session.print(how.attached ? `The unfinished set ${set.id} goes on.` : `Backup set ${set.id} begins.`);
+  }
+  // Where the UI of an own server is, nothing tells.
+  if (!session.json && server.lease !== undefined) {
+    session.print(`Temporal UI: ${server.lease.host.ui}`);
+  }
+  const live = process.stdout.isTTY && !session.json;
+  try {
+    const summary = live
+      ? await followLive(session, server, set.id, interrupt)
+      : await followLines(session, server, set.id, interrupt, how.attached);
+    if (summary === undefined) {
+      sayInterrupted(session, server, set.id);
+      process.exitCode = exitCodes.interrupted;
+      return;
+    }
+    await printSummary(session, summary, server);
+    process.exitCode = exitCodeOf(summary);
+  } finally {
+    interrupt.end();
+  }
+}
+
+/** Follows the set to its end, as `backup` does; with `--detach` it returns at once. */
+export async function goOn(session: Session, server: Server, set: SetRow, detach: boolean): Promise<void> {
+  if (!detach) {
+    await followSet(session, server, set, { attached: true });
+    return;
+  }
+  await server.lease?.stay();
+  const { state } = await setNamed(await session.catalog(), set.id);
+  const paused = `Set ${set.id} is paused. \`tapeflow resume ${set.id}\` lets it go on.`;
+  const goesOn = `Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`;
+  tellState(session, set.id, state, state === 'paused' ? paused : goesOn);
+}
+
+function sayInterrupted(session: Session, server: Server, setId: string): void {
+  const stays = server.lease === undefined || server.lease.host.sticky;
+  session.say(
+    stays
+      ? `The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`
+      : `The set ${setId} is interrupted; nothing is lost. It goes on with the next \`tapeflow up\` or \`tapeflow backup\`.`,
+  );
+}
+
+/** The summary once the set has ended; undefined when it was interrupted. */
+async function followLines(
+  session: Session,
+  server: Server,
+  setId: string,
+  interrupt: Interrupt,
+  attached: boolean,
+): Promise<SetSummary | undefined> {
+  const catalog = await session.catalog();
+  const printer = new EventPrinter(session, catalog, setId);
+  if (attached) await printer.skipOld();
+  const watchdog = new Watchdog(session, server, setId);
+  while (!interrupt.happened) {
+    const summary = await watchdog.outlast(async () => {
+      await printer.printNew();
+      if (!(await hasEnded(catalog, setId))) return undefined;
+      await printer.printNew();
+      return summarizeSet(catalog, setId);
+    });
+    if (summary !== undefined) return summary;
+    await watchdog.look();
+    await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+  }
+  return undefined;
+}
+
+async function followLive(
+  session: Session,
+  server: Server,
+  setId: string,
+  interrupt: Interrupt,
+): Promise<SetSummary | undefined> {
+  const catalog = await session.catalog();
+  const screen = createLogUpdate(process.stdout, { showCursor: true });
+  const watchdog = new Watchdog(
+    { ...session, say: (sentence) => screenSay(screen, session, sentence) },
+    server,
+    setId,
+  );
+  const view: LiveView = {
+    began: performance.now(),
+    bytesAtBegin: undefined,
+    budget: session.settings.STAGING_MAX_BYTES,
+  };
+  try {
+    while (!interrupt.happened) {
+      const summary = await watchdog.outlast(() => summarizeSet(catalog, setId));
+      if (summary !== undefined) {
+        const steps = await pendingSteps(server, setId);
+        screen(liveLines(summary, steps, view, process.stdout.columns).join('\n'));
+        if (finalSetStates.includes(summary.status)) return summary;
+      }
+      await watchdog.look();
+      await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+    }
+    return undefined;
+  } finally {
+    screen.done();
+  }
+}
+
+function screenSay(screen: ReturnType<typeof createLogUpdate>, session: Session, sentence: string): void {
+  screen.clear();
+  session.say(sentence);
+}

@@ -1,0 +1,58 @@
+import {
+  finalRetrievalStates,
+  problemsOf,
+  type RetrievalSummary,
+} from '../../catalog/retrievals/retrievals.js';
+import { formatSeconds } from '../../config/sizes.js';
+import { shownNumber } from '../../config/counts.js';
+import { exitCodes } from '../exit-codes.js';
+import { missingMarks } from '../follow/missing-marks.js';
+import { jsonPath, shownPath } from './names.js';
+import { stepLine } from '../follow/live-view.js';
+import type { PendingStep } from '../follow/pending-steps.js';
+import type { Session } from '../session.js';
+
+/** Problems that are printed; `--json` prints all. */
+const problemsShown = 20;
+
+/** Prints what became of a retrieval, or how far it is. Sets the exit code of one that has ended. */
+export async function printRetrieval(
+  session: Session,
+  summary: RetrievalSummary,
+  steps: readonly PendingStep[] = [],
+): Promise<void> {
+  const catalog = await session.catalog();
+  const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
+  if (finalRetrievalStates.includes(status))
+    process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
+  // A verify of what is gone since has nothing to say of it.
+  const marks =
+    kind === 'verify' && finalRetrievalStates.includes(status)
+      ? await missingMarks(catalog, summary.subject).catch(() => [])
+      : [];
+  if (session.json) {
+    for (const { path, reason } of await problemsOf(catalog, id, Number.MAX_SAFE_INTEGER))
+      session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
+    const more = finalRetrievalStates.includes(summary.status) ? {} : { steps };
+    session.emit({ ...summary, ...more, ...(marks.length === 0 ? {} : { notes: marks }) });
+    return;
+  }
+  session.print('');
+  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
+  const more = [
+    ...(same > 0 ? [`${shownNumber(same)} there already`] : []),
+    ...(kept > 0 ? [`${shownNumber(kept)} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [`${shownNumber(failed)} failed`] : []),
+  ];
+  session.print(
+    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${shownNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
+  );
+  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
+  for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
+    session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
+  if (problems > problemsShown)
+    session.print(
+      `  … and ${shownNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
+    );
+  for (const sentence of marks) session.print(sentence);
+}

@@ -1,0 +1,68 @@
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { numberRanges } from '../../config/number-ranges.js';
+import { counted, shownNumber } from '../../config/counts.js';
+import { modeText, resultObject } from './set-summary.js';
+import { anotherCopy } from './keeping-text.js';
+
+/** The object of a set that `status --json` prints. */
+export function statusObject(summary: SetSummary): object {
+  const { stages, reason, failedGroups, stagedBytes, plannedBytes, scanned, leftOut } = summary;
+  const { mode, base, unchanged, copies, lostGroups } = summary;
+  return {
+    ...resultObject(summary),
+    ...{ mode, base, unchanged, copies, lostGroups, reason, stages, failedGroups },
+    ...{ stagedBytes, plannedBytes, scanned, leftOut },
+  };
+}
+
+/** The lines of a set that `status` prints for people. */
+export function statusLines(summary: SetSummary): string[] {
+  const head = `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
+  return [
+    head,
+    `  sources:   ${summary.sources.join(', ')}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; earlier sets hold ${counted(summary.unchanged, 'unchanged file')}`}`,
+    ...(summary.status === 'expired'
+      ? [`  on tape:   nothing any more. ${anotherCopy}`]
+      : progressLines(summary)),
+  ];
+}
+
+function onTapeText(summary: SetSummary): string {
+  const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
+  if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
+  const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');
+  return `${counted(archives, 'archive')}, ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+}
+
+function progressLines(summary: SetSummary): string[] {
+  const copies =
+    summary.copies.length === 1
+      ? []
+      : summary.copies.map(
+          ({ pool, drive, archives }, index) =>
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${shownNumber(archives)} of ${counted(summary.groups, 'archive is', 'archives are')} committed`,
+        );
+  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${shownNumber(groups)} ${stage}`);
+  return [
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${counted(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
+    `  groups:    ${stages.join(', ') || 'none yet'}`,
+    `  on tape:   ${onTapeText(summary)}`,
+    ...copies,
+    `  staging:   ${formatBytes(summary.stagedBytes)} held`,
+    `  time:      ${formatSeconds(summary.seconds)}`,
+    ...(summary.lostGroups.length === 0
+      ? []
+      : [
+          `  LOST:      ${shownNumber(summary.lostGroups.length)} of ${counted(summary.groups, 'group was', 'groups were')} on lost tapes only: ${numberRanges(summary.lostGroups)}`,
+        ]),
+    ...summary.leftOut.map((left) => `  left out:  ${left}`),
+    ...summary.failedGroups
+      .slice(0, 20)
+      .map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
+    ...(summary.failedGroups.length > 0
+      ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
+      : []),
+  ];
+}

@@ -1,0 +1,78 @@
+import type { SetSummary } from '../../catalog/sets/sets.js';
+import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { counted } from '../../config/counts.js';
+import { printEntryLists } from './entry-lists.js';
+import { exitCodes } from '../exit-codes.js';
+import type { Session } from '../session.js';
+import type { Server } from '../server.js';
+
+/** Failed groups that are printed; `status SET --json` has all. */
+const failedShown = 20;
+
+/** 0, 1 or 3, by what became of the set. */
+export function exitCodeOf(summary: SetSummary): number {
+  if (summary.status === 'completed') return exitCodes.success;
+  return summary.status === 'completed_with_skips' ? exitCodes.skipped : exitCodes.failure;
+}
+
+/** What is printed at the end of a set: one JSON object, or lines with the list of what was skipped. */
+export async function printSummary(
+  session: Session,
+  summary: SetSummary,
+  server: Server | undefined,
+): Promise<void> {
+  if (session.json) {
+    session.emit(resultObject(summary));
+    return;
+  }
+  const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
+  session.print('');
+  session.print(
+    `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
+  );
+  session.print(
+    `  ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${counted(archives, 'archive')} of ${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
+  );
+  if (summary.unchanged > 0) {
+    const unchanged = `${counted(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
+    session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
+  }
+  if (summary.copies.length > 1) {
+    const counts = summary.copies.map(
+      ({ pool, archives: on }) => `${counted(on, 'archive')} in pool ${pool}`,
+    );
+    session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
+  }
+  for (const name of new Set(summary.copies.map((copy) => copy.drive))) {
+    const drive = session.settings.drives.find((candidate) => candidate.name === name);
+    if (drive === undefined || archives === 0) continue;
+    session.print(
+      `  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
+    );
+  }
+  for (const left of summary.leftOut) session.print(`  Left out: ${left}`);
+  await printEntryLists(session, summary);
+  for (const { group, reason } of summary.failedGroups.slice(0, failedShown))
+    session.print(`  Group ${group} failed at ${reason}`);
+  if (summary.failedGroups.length > 0) session.print(`  \`tapeflow retry ${setId}\` tries them again.`);
+  if (server?.lease !== undefined && !server.lease.host.sticky) {
+    session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
+  }
+}
+
+function onTapes(tapes: readonly string[]): string {
+  if (tapes.length === 0) return ', on no tape';
+  return ` on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ')}`;
+}
+
+/** `full`, or what a set was compared with. */
+export function modeText(mode: string, base: string | null): string {
+  return base === null ? mode : `${mode}, since set ${base}`;
+}
+
+/** The object that `backup --json` ends with. */
+export function resultObject(summary: SetSummary): object {
+  const { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes } =
+    summary;
+  return { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes };
+}

@@ -1,0 +1,170 @@
+import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { shortInstallationId } from '../catalog/open-catalog.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+import { messageKey } from '../proof/key-file.js';
+import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
+import {
+  embeddedServer,
+  identityOf,
+  ownServer,
+  unreachable,
+  usesOwnServer,
+  type TemporalTarget,
+} from '../workers/server/temporal-target.js';
+import { answerWithinMs } from '../workers/server/workflow-trouble.js';
+import { backupWorkflowId } from '../workflows/messages.js';
+import { queuesOf } from '../workflows/queues.js';
+import type { Session } from './session.js';
+
+/** A connection to Temporal, with the lease that keeps the embedded server alive. */
+export interface Server {
+  target: TemporalTarget;
+  /** Short id of this installation: it is in the name of everything of ours on the server. */
+  installation: string;
+  /** True where workers look after what the server does not work on any more: `LOOK_AFTER_SECONDS` is not 0. */
+  isLookedAfter: boolean;
+  client: Client;
+  lease: Lease | undefined;
+  close(): Promise<void>;
+}
+
+/** Connects to the own server, or to the embedded one, which is started when it does not run. */
+export async function connectServer(session: Session): Promise<Server> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env))
+    return connect(session, ownServer(settings, process.env), undefined);
+  await session.settleHost();
+  const lease = await takeLease(settings, (sentence) => session.say(sentence));
+  return connect(session, embeddedServer(lease.host.address), lease);
+}
+
+/** The same, but never starts a server: undefined when the embedded one does not run. */
+export async function findServer(session: Session): Promise<Server | undefined> {
+  const { settings } = session;
+  if (usesOwnServer(settings, process.env))
+    return connect(session, ownServer(settings, process.env), undefined);
+  await session.settleHost();
+  const lease = await joinHost(settings);
+  return lease === undefined ? undefined : connect(session, embeddedServer(lease.host.address), lease);
+}
+
+/** Runs what needs a server: one is started where none runs. */
+export async function withServer<Result>(
+  session: Session,
+  run: (server: Server) => Promise<Result>,
+): Promise<Result> {
+  return thenClose(await connectServer(session), run);
+}
+
+/** Runs what only a server that runs already has to do with; undefined where none does. */
+export async function whereServerRuns<Result>(
+  session: Session,
+  run: (server: Server) => Promise<Result>,
+): Promise<Result | undefined> {
+  const server = await findServer(session);
+  return server === undefined ? undefined : thenClose(server, run);
+}
+
+/** Runs something with a server, and lets that go. */
+export async function thenClose<Result>(
+  server: Server,
+  run: (server: Server) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await run(server);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Runs what asks the server itself: what fails there is told as the server's. */
+export async function atServer<Result>(server: Server, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof TapeflowFailure) throw error;
+    throw new TapeflowFailure(
+      'ServerFailed',
+      `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`,
+      { cause: error },
+    );
+  }
+}
+
+async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
+  // Loaded here, since it takes longer than what a command does that needs no server.
+  const temporal = await import('@temporalio/client');
+  const { provingClient } = await import('../workers/server/proving-client.js');
+  let installation: string;
+  let key: string;
+  let connection: Connection;
+  try {
+    key = messageKey(session.settings.TAPEFLOW_DATA_DIR);
+    installation = await shortInstallationId(await session.catalog(), session.settings);
+  } catch (error) {
+    await lease?.release();
+    throw error;
+  }
+  try {
+    connection = await temporal.Connection.connect(target.connection);
+  } catch (error) {
+    await lease?.release();
+    throw unreachable(target, error);
+  }
+  const identity = identityOf(installation, 'command');
+  const client = provingClient(key, { connection, namespace: target.namespace, identity });
+  return {
+    target,
+    installation,
+    isLookedAfter: session.settings.LOOK_AFTER_SECONDS > 0,
+    client,
+    lease,
+    async close() {
+      await connection.close();
+      if (lease !== undefined) await untilStopped(session, lease.release());
+    },
+  };
+}
+
+/** Milliseconds after which a person is told why server and workers take so long to end. */
+const slowStopMs = 5000;
+
+/**
+ * Waits until server and workers have stopped. A worker that hangs in a drive takes its time, and a person is told so.
+ */
+export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
+  const timer = setTimeout(() => {
+    session.say(
+      'The workers are still ending: a drive or a disk may not answer. They are given half a minute; what hangs then ends when it answers.',
+    );
+  }, slowStopMs);
+  try {
+    await stopped;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The handle of a set's workflow. */
+export function setHandle(server: Server, setId: string): WorkflowHandle {
+  return server.client.workflow.getHandle(backupWorkflowId(setId, server.installation));
+}
+
+/** True when the set's workflow is open on the server. Throws `ServerFailed` when it does not answer. */
+export async function isRunning(server: Server, setId: string): Promise<boolean> {
+  return atServer(server, async () => {
+    try {
+      const described = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+        setHandle(server, setId).describe(),
+      );
+      // On another queue it is somebody else's, which a start ends.
+      return (
+        described.status.name === 'RUNNING' && described.taskQueue === queuesOf(server.installation).archive
+      );
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,63 @@
+import { lstatSync, realpathSync } from 'node:fs';
+import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
+import { outermost } from '../source/walk.js';
+import { userPath } from './session.js';
+
+/**
+ * The sources as the scan takes them: absolute, links resolved, none inside another. A usage failure names the first
+ * that is missing.
+ */
+export function resolveSources(given: readonly string[]): string[] {
+  const sources = given.map((text) => {
+    const asked = userPath(text);
+    refuseInvalidText(asked);
+    let real: string;
+    try {
+      // A symbolic link that is given as a source means what it leads to.
+      real = realpathSync(asked);
+      refuseInvalidText(real);
+      lstatSync(real);
+    } catch (error) {
+      if (error instanceof TapeflowFailure) throw error;
+      const missing = systemErrorCode(error) === 'ENOENT';
+      throw usageFailure(
+        'NoSuchSource',
+        missing
+          ? `The source ${asked} does not exist.`
+          : `The source ${asked} cannot be read: ${describeError(error)}.`,
+        'Nothing was started.',
+      );
+    }
+    return real;
+  });
+  return outermost(sources);
+}
+
+/**
+ * Refuses a path with bytes that are no UTF-8, which reach a program as U+FFFD: the bytes are lost, and what is left
+ * could name something else.
+ */
+export function refuseInvalidText(text: string, what = 'source'): void {
+  if (!text.includes('\ufffd')) return;
+  throw usageFailure(
+    'NotUtf8',
+    `The ${what} ${text} is not valid UTF-8, and such a name cannot be given on a command line.`,
+    what === 'source'
+      ? 'Give the folder above it: the names inside a source may be any bytes.'
+      : 'Use `?` or `*` in the place of such a byte.',
+  );
+}
+
+/** As the sets have them. A source may be gone by now, and its sets are there all the same. */
+export function sourcesOf(given: readonly string[]): string[] {
+  return outermost(
+    given.map((text) => {
+      const asked = userPath(text);
+      try {
+        return realpathSync(asked);
+      } catch {
+        return asked;
+      }
+    }),
+  );
+}

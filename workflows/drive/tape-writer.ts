@@ -1,0 +1,108 @@
+import { isCancellation } from '@temporalio/workflow';
+import type { PlannedGroup } from '../../activities/set/set-state.js';
+import { mostCompressions } from '../replay-contract.js';
+import { beginGroup, parkUnlessCancelled } from '../set/file-group.js';
+import { laneInstead, makeReadyIn, reasonOfTurn, turn } from './lanes.js';
+import type { Lane, Writer } from './writers.js';
+import { drains, type SetRun } from '../set/set-run.js';
+import { tell } from '../set/set-phase.js';
+import { failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import { waitForTape } from './tape-wait.js';
+import { mustSync, syncTapes } from './tape-sync.js';
+import { waitForEarlier, waitForWork } from './drive-wait.js';
+
+/**
+ * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
+ * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, at the end.
+ * Where a drive writes several copies, it stays with the one whose tape is in it as long as there is something for
+ * that.
+ */
+export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
+  while (!writer.leaves) {
+    writer.lane.streaming &&= writer.lane.ready.length > 0;
+    await waitForWork(run, writer);
+    const { lane } = writer;
+    if (mustSync(run, lane)) {
+      await syncTapes(run, writer, lane);
+      continue;
+    }
+    if (turn(run, writer)) continue;
+    await waitForEarlier(run, lane);
+    const next = run.paused ? undefined : lane.ready.shift();
+    if (next !== undefined) await writeGroup(run, writer, lane, next);
+    else if (run.over) return;
+  }
+}
+
+async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: PlannedGroup): Promise<void> {
+  const ref = { setId: run.input.setId, group: group.group, copyNo: lane.copyNo };
+  const wanted = [...lane.unsynced.values()].at(-1)?.tape;
+  const because = reasonOfTurn(run, writer);
+  lane.writing = group;
+  tell(run);
+  try {
+    const drive = writer.slot;
+    const written = await outlivingWorkers(() =>
+      group.direct
+        ? drive.compressToTape.executeWithOptions(
+            { summary: `group ${ref.group}: compress on to the tape` },
+            [ref, wanted],
+          )
+        : drive.writeToTape.executeWithOptions({ summary: `group ${ref.group}: write to tape` }, [
+            ref,
+            wanted,
+            because,
+          ]),
+    );
+    writer.impatient = false;
+    writer.backOff.writing.reset();
+    if (written === null) return;
+    if (lane.unsynced.size === 0) lane.unsyncedSince = Date.now();
+    lane.unsynced.set(group.group, { group, tape: written.tape, bytes: written.bytes });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (isLeft(error)) {
+      makeReadyIn(lane, group);
+      writer.leaves = drains(run);
+    } else if (failureType(error) === 'TapeNotReady') {
+      makeReadyIn(lane, group);
+      lane.writing = undefined;
+      await changeTape(run, writer, lane, error);
+    } else if (failureType(error) === 'StagedArchiveDamaged') {
+      await compressAgain(run, group, error);
+    } else {
+      await parkUnlessCancelled(run, group, error, undefined, lane);
+    }
+  } finally {
+    lane.writing = undefined;
+  }
+}
+
+/**
+ * Staged bytes that were lost are made again, a few times: a disk that damages all it is given must not be fed for
+ * ever.
+ */
+async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): Promise<void> {
+  // Another copy's write has found it first.
+  if (run.staging.has(group.group)) return;
+  const damages = (run.damages.get(group.group) ?? 0) + 1;
+  run.damages.set(group.group, damages);
+  if (damages < mostCompressions) beginGroup(run, { ...group, state: 'planned', committed: [] });
+  else await parkUnlessCancelled(run, group, error);
+}
+
+/**
+ * Before the tape in the drive is changed, what was written to it is synced. A person is asked for one only when the
+ * tape in the drive is no good for any copy that has something to write.
+ */
+async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknown): Promise<void> {
+  if (lane.unsynced.size > 0) {
+    await syncTapes(run, writer, lane);
+    return;
+  }
+  lane.refused = true;
+  const other = laneInstead(run, writer, lane);
+  const [next] = lane.ready;
+  if (other !== undefined) writer.lane = other;
+  else if (next !== undefined) await waitForTape(run, writer, lane, error, { group: next.group });
+}
