@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { embeddedPoints, killWholeTree } from '../support/embedded-kill.js';
 import { buildShim } from '../support/fault-shim.js';
-import { KillLane, type Outcome } from '../support/kill-lane.js';
+import { KillLane } from '../support/kill-lane.js';
+import type { Outcome } from '../support/kill-set.js';
 import { describePoint, type Family, type Point, type Role, type Target } from '../support/kill-point.js';
 
 // The short form of `npm run test:faults`, which kills at every point: here every kind of operation of both workers,

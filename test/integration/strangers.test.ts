@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { pino } from 'pino';
@@ -10,9 +10,9 @@ import { claimStart, endSteps } from '../../catalog/server/claimed-starts.js';
 import { insertSchedule, askForRun, findSchedule } from '../../catalog/server/schedules.js';
 import type { Check } from '../../client/checks/disk-checks.js';
 import { checkProofs } from '../../client/checks/proof-checks.js';
-import { setHandle } from '../../client/session.js';
+import { setHandle } from '../../client/server.js';
 import { keyFile, messageKey } from '../../proof/key-file.js';
-import { proofHeader, Prover } from '../../proof/message-proof.js';
+import { Prover } from '../../proof/message-proof.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { RefusalLog } from '../../workers/processes/refusal-log.js';
 import { startSet } from '../../workers/starts/start-set.js';
@@ -22,85 +22,18 @@ import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
 import { backupWorkflowId, pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { liveSetsOfFile } from '../support/live-sets.js';
-import { Stranger } from '../support/stranger.js';
+import {
+  namespace,
+  noProof,
+  payloads,
+  proofIn,
+  queue,
+  strangerOfFile,
+} from '../support/stranger-messages.js';
 import { waitFor } from '../support/wait-for.js';
 
 const live = liveSetsOfFile();
-const namespace = 'default';
-const queue = queuesOf('live').archive;
-
-const ends: (() => unknown)[] = [];
-let come: Promise<Stranger> | undefined;
-/** The stranger, who comes with the first test. */
-const stranger = () =>
-  (come ??= Stranger.come({ after: (end) => void ends.push(end) }, live().server.target.address));
-after(() => ends.forEach((end) => end()));
-
-const payloads = (...args: unknown[]) => ({
-  payloads: args.map((arg) => defaultPayloadConverter.toPayload(arg)),
-});
-const header = (text: string) => ({ fields: { [proofHeader]: defaultPayloadConverter.toPayload(text) } });
-const proofIn = (given: { fields?: Record<string, never> | null } | null | undefined): string =>
-  defaultPayloadConverter.fromPayload(given?.fields?.[proofHeader] ?? assert.fail('it has no proof'));
-
-/** Starts a workflow as a stranger does; its run. */
-async function start(
-  type: string,
-  workflowId: string,
-  args: unknown[],
-  proof?: string,
-  on = queue,
-): Promise<string> {
-  const { runId } = await (
-    await stranger()
-  ).call('startWorkflowExecution', {
-    ...{ namespace, workflowId, requestId: randomUUID(), identity: 'somebody' },
-    workflowType: { name: type },
-    taskQueue: { name: on },
-    input: payloads(...args),
-    ...(proof === undefined ? {} : { header: header(proof) }),
-  });
-  return runId ?? '';
-}
-
-/** How a run has ended: the message of its failure. */
-async function endOf(workflowId: string, runId?: string): Promise<string> {
-  const handle = live().alone.client.workflow.getHandle(workflowId, runId, { followRuns: false });
-  return handle.result().then(
-    () => 'it has come to a good end',
-    (error: Error) => String(error.cause),
-  );
-}
-
-async function history(workflowId: string, runId?: string) {
-  const { history } = await live().server.client.workflowService.getWorkflowExecutionHistory({
-    namespace,
-    execution: { workflowId, ...(runId === undefined ? {} : { runId }) },
-  });
-  return history?.events ?? [];
-}
-
-async function update(
-  workflowId: string,
-  name: string,
-  id: string,
-  proof?: string,
-  runId = '',
-): Promise<unknown> {
-  const answer = await (
-    await stranger()
-  ).call('updateWorkflowExecution', {
-    ...{ namespace, workflowExecution: { workflowId, runId }, waitPolicy: { lifecycleStage: 3 } },
-    request: {
-      meta: { updateId: id, identity: 'somebody' },
-      input: { name, args: payloads(), ...(proof === undefined ? {} : { header: header(proof) }) },
-    },
-  });
-  return answer;
-}
-
-const refusals = (kind: string) => live().alone.refused.filter((one) => one.kind === kind).length;
-const noProof = /has no proof that it comes from this installation/;
+const { stranger, start, endOf, history, update, refusals, heldRun, falseWorker } = strangerOfFile(live);
 
 test('another user cannot read the key', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
   await assert.rejects((await stranger()).read(keyFile(live().settings.TAPEFLOW_DATA_DIR)), /EACCES/);
@@ -331,58 +264,6 @@ test('a schedule of ours that a stranger has replaced by one that looks like it 
   assert.ok(Number(await next()) * 1000 < Date.now() + 86_400_000, 'it is due within a day again');
   assert.ok(!(await tell()));
 });
-
-/** A run of which our workers get no task: a false worker has them, and asks for the steps that the test tells it. */
-async function heldRun(t: TestContext) {
-  const taskQueue = `mine-${randomUUID()}`;
-  const workflowId = `false-${randomUUID()}`;
-  const runId = await start('x', workflowId, [], undefined, taskQueue);
-  t.after(() =>
-    live()
-      .alone.client.workflow.getHandle(workflowId)
-      .terminate()
-      .catch(() => undefined),
-  );
-  /** The ends of its steps: why each failed, or that it was done. */
-  const ends = async () =>
-    (await history(workflowId)).flatMap((event) => {
-      if (event.activityTaskCompletedEventAttributes) return 'it was done';
-      return event.activityTaskFailedEventAttributes?.failure?.message ?? [];
-    });
-  /** Asks for a step, always under the same id, and waits for its end. */
-  async function ask(type: string, args: unknown[], proof?: string, runOn = queue): Promise<string> {
-    const before = (await ends()).length;
-    const one = await stranger();
-    const { taskToken } = await one.call('pollWorkflowTaskQueue', {
-      namespace,
-      taskQueue: { name: taskQueue },
-    });
-    await one.call('respondWorkflowTaskCompleted', {
-      ...{ namespace, taskToken: Buffer.from(taskToken ?? '', 'base64') },
-      commands: [
-        {
-          // COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
-          commandType: 1,
-          scheduleActivityTaskCommandAttributes: {
-            ...{ activityId: '2', activityType: { name: type }, taskQueue: { name: runOn } },
-            input: payloads(...args),
-            ...{ startToCloseTimeout: { seconds: 60 }, scheduleToCloseTimeout: { seconds: 600 } },
-            ...{ heartbeatTimeout: { seconds: 60 }, retryPolicy: { maximumAttempts: 1 } },
-            ...(proof === undefined ? {} : { header: header(proof) }),
-          },
-        },
-      ],
-    });
-    await waitFor(async () => (await ends()).length > before, 'the step to end');
-    return (await ends()).at(-1) ?? '';
-  }
-  return { workflowId, runId, ask };
-}
-
-/** The first step of a run that a false worker has: how it ends. */
-async function falseWorker(t: TestContext, type: string, args: unknown[], proof: string | undefined) {
-  return (await heldRun(t)).ask(type, args, proof);
-}
 
 test('a false workflow worker’s steps are not run, whatever proof they carry', async (t) => {
   const setId = await live().begin(1);

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { backedUp, waitsForTape } from '../support/set-state.js';
-import { archivesOn, assertSameTree, noise, tempFolder, writeTree, longTest } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  flipBit,
+  longTest,
+  noise,
+  tempFolder,
+  writeTree,
+} from '../support/trees.js';
 import { assertSameOnBoth, oneDrive, twoDrives } from '../support/two-tapes.js';
 
 interface Summary {
@@ -20,13 +28,6 @@ const exactly = { folderTimes: true, nearTimes: true };
 function source(root: string, count: number): string {
   for (let i = 0; i < count; i += 1) writeTree(root, { [`file-${i}`]: noise(2_000_000, `copied ${i}`) });
   return root;
-}
-
-/** Turns one bit of a file over. */
-function flipBit(file: string, at: number): void {
-  const bytes = readFileSync(file);
-  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
-  writeFileSync(file, bytes);
 }
 
 test(

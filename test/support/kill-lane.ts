@@ -13,50 +13,14 @@ import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim, type Operation } from './fault-shim.js';
 import { cleanEnv, shortIdIn, temporalCli } from './installation.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
-import { noise, writeTree } from './trees.js';
 import { waitFor } from './wait-for.js';
+import { type Outcome, killGroups, killSettings, killSource, resultOf } from './kill-set.js';
 
 const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
 /** Milliseconds before the supervisor starts again what has died. */
 const restartMs = 200;
 /** Milliseconds for a set to recover; a machine that is busy with other lanes needs longer than a quiet one. */
 const recoverMs = 180_000;
-/** Groups of `killSource` with `killSettings`. */
-export const killGroups = 3;
-
-/** Short time-outs; a group of 8.5 MiB, so that its file takes two writes to the tape and makes a group of its own. */
-export const killSettings = {
-  HEARTBEAT_SECONDS: '2',
-  RETRY_SECONDS: '0.2',
-  TAPE_RETRY_SECONDS: '0.5',
-  MAX_GROUP_SIZE: '8704KiB',
-  COMPRESSION_LEVEL: '1',
-  PARALLEL_GROUPS: '1',
-};
-
-/** The tree that is backed up at every point. */
-export function killSource(root: string): string {
-  const source = path.join(root, 'source');
-  writeTree(source, {
-    'a/one.txt': 'one '.repeat(3000),
-    'a/two.bin': noise(20_000, 'two'),
-    'b/large.bin': noise(8704 * 1024, 'large'),
-    'c/three.txt': 'three '.repeat(2000),
-    'c/empty': '',
-  });
-  return source;
-}
-
-export interface Outcome {
-  /** The set that was interrupted. */
-  setId: string;
-  result: 'recovered' | 'not reached' | Problem['kind'];
-  problems: Problem[];
-  /** From the kill to the closed workflow. */
-  seconds: number;
-  /** Where to look when something is wrong. */
-  root: string;
-}
 
 interface Worker {
   child: ChildProcess;
@@ -325,16 +289,6 @@ export async function killWhileLabelling(library: string, point: Point): Promise
   const outcome = await lane.run(undefined, 'itself');
   await lane.close(outcome.problems.length > 0);
   return { ...outcome, result: resultOf(outcome.problems, lane.firstStruck) };
-}
-
-/**
- * What a run is called, by its problems and whether its point was reached. A lost file is worse than one that was left
- * behind.
- */
-export function resultOf(problems: readonly Problem[], reached: boolean): Outcome['result'] {
-  const order = ['lost', 'wrong bytes', 'doubled', 'unclean'] as const;
-  const kind = order.find((candidate) => problems.some((problem) => problem.kind === candidate));
-  return kind ?? (reached ? 'recovered' : 'not reached');
 }
 
 function exitOf(child: ChildProcess): Promise<void> {

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Outcome } from './kill-lane.js';
+import type { Outcome } from './kill-set.js';
 import { describePoint, type Point, type Target } from './kill-point.js';
 
 /** One run: a point, who is killed there, and, once it was run, what came of it. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkSet, type Problem } from './check-set.js';
 import { FaultShim } from './fault-shim.js';
 import { Installation, type Running } from './installation.js';
-import { killGroups, killSettings, killSource, resultOf, type Outcome } from './kill-lane.js';
+import { killGroups, killSettings, killSource, resultOf, type Outcome } from './kill-set.js';
 import { pointsOf, strikeAt, type Point } from './kill-point.js';
 import { assertSameTree } from './trees.js';
 import { waitFor } from './wait-for.js';

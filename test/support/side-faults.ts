@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import type { Problem } from './check-set.js';
 import { FakeLtfs } from './fake-ltfs.js';
 import { Installation } from './installation.js';
-import { killSettings, killSource, resultOf, type Outcome } from './kill-lane.js';
+import { killSettings, killSource, resultOf, type Outcome } from './kill-set.js';
 import type { Point } from './kill-point.js';
 import { archivesOn } from './trees.js';
 

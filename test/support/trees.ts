@@ -67,6 +67,13 @@ export function noise(bytes: number, seed: string): Buffer {
   return out;
 }
 
+/** Turns one bit of a file over, in its byte `at`. */
+export function flipBit(file: string, at: number): void {
+  const bytes = readFileSync(file);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(file, bytes);
+}
+
 /** Writes files; names to contents. Folders are made. */
 export function writeTree(root: string, files: Record<string, string | Buffer>): void {
   for (const [name, content] of Object.entries(files)) {

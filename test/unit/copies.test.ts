@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
@@ -18,13 +18,13 @@ import {
 import { summarizeSet } from '../../catalog/sets/sets.js';
 import { sealTape } from '../../catalog/tapes/tape-states.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
-import { plannedBackup, type BackupFlags } from '../../client/commands/set/backup.js';
+import { plannedBackup, type BackupFlags } from '../../client/commands/set/plan-backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { setsInProcess } from '../support/sets-in-process.js';
-import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
+import { archivesOn, assertSameTree, flipBit, noise, tempFolder, writeTree } from '../support/trees.js';
 import { FolderDrive } from '../support/two-tapes.js';
 
 const none = { drive: [], pool: [], exclude: [], mode: 'full' };
@@ -152,12 +152,6 @@ function copiesOf(
     return id;
   }
   return { begin, pending, copy };
-}
-
-function flipBit(file: string, at: number): void {
-  const bytes = readFileSync(file);
-  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
-  writeFileSync(file, bytes);
 }
 
 test('what is copied later is compared while it is read, fits the staging budget, and is left out where it is there already', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
@@ -34,7 +34,7 @@ import { insertRetrieval, type PlannedArchive } from '../../catalog/retrievals/r
 import { openSet } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { setsInProcess, type Around } from '../support/sets-in-process.js';
-import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
+import { archivesOn, flipBit, noise, tempFolder, writeTree } from '../support/trees.js';
 import { FolderDrive } from '../support/two-tapes.js';
 
 /** Columns that a look changes and that say nothing of what was done: how full a disk is, and when it was looked at. */
@@ -85,7 +85,7 @@ test('every activity that is run again after its end leaves the catalog as it wa
   // A restore with problems of every kind: a bad block, something in a file's place, and a folder that cannot be
   // finished.
   const [first = '', second = ''] = archivesOn(drive.path, setId);
-  flip(first, 600_000);
+  flipBit(first, 600_000);
   const target = tempFolder(t);
   writeTree(target, { [path.join(source, 'b')]: 'another' });
   symlinkSync('/nowhere', path.join(target, source, 'c'));
@@ -96,7 +96,7 @@ test('every activity that is run again after its end leaves the catalog as it wa
     new Set(restored.problems.map(({ reason, path: at }) => JSON.stringify([at, reason]))).size,
   );
   assert.equal((await sets.verify(setId)).status, 'incomplete');
-  flip(first, 600_000);
+  flipBit(first, 600_000);
   assert.equal((await sets.verify(setId)).status, 'completed');
 
   const begin = async (
@@ -120,7 +120,7 @@ test('every activity that is run again after its end leaves the catalog as it wa
 
   // One copy is damaged: the restore goes on with the other one, and one archive is given up.
   drive.load('A1');
-  flip(second, 600_000);
+  flipBit(second, 600_000);
   const plan = await planRestore(catalog, setId, { names: [], globs: [] });
   const from = await begin('restore', plan.archives, tempFolder(t));
   for (const { no } of await attempt(() => nextArchives(deps, from)))
@@ -159,9 +159,3 @@ test('every activity that is run again after its end leaves the catalog as it wa
   const wish = { tape: b1.uuid, evenUnexpired: true, retentions: { default: 0, pools: {} } };
   await attempt(() => eraseLoadedTape(deps, wish as unknown as Parameters<typeof eraseLoadedTape>[1]));
 });
-
-function flip(file: string, at: number): void {
-  const bytes = readFileSync(file);
-  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
-  writeFileSync(file, bytes);
-}
