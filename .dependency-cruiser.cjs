@@ -1,5 +1,5 @@
-// The architecture, checked by `npm run lint`: what each folder may import. docs/architecture.md draws the layers and says more.
-// Types count too: a file that cannot be read without another one depends on it.
+// The architecture, checked by `npm run lint`: what each folder may import. docs/architecture.md draws the layers and
+// says more. Types count too: a file that cannot be read without another one depends on it.
 
 /** From the bottom up: a folder imports from folders before its own, and from itself. */
 const layers = [

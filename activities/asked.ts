@@ -27,9 +27,9 @@ export interface Asked {
 
 /** A step at work where it asks somebody, in this process. */
 export interface Work {
-  /** What it does, for people: `writeToTape`. */
+  /** Name of the step, for people: `writeToTape`. */
   name: string;
-  /** When it was last heard of, in milliseconds since 1970. */
+  /** When the drive last answered, in milliseconds since 1970. */
   heard: number;
   /** Who did not answer when it was given up: nobody waits for it since, and nothing that it does counts. */
   left: Whom | undefined;
@@ -84,7 +84,7 @@ export function waitsForLeft(work: Work): string {
   return `${silentSince(work.left, work)}: a step that was left to end by itself (${work.name}) has not ended there yet`;
 }
 
-/** The silence of somebody, as a part of a sentence. */
+/** The silence of somebody, as part of a sentence. */
 export function silentSince(whom: Whom | undefined, { heard }: Work): string {
   return `${whom?.who ?? ''} has not answered since ${timeOfDay(heard)}`;
 }
@@ -95,8 +95,8 @@ export function askedAt(at: string, who: string, answersWithinMs: number): Asked
 }
 
 /**
- * The drive of a step. A call into one that hangs ends never, while the heartbeat goes on: that must not look like
- * work.
+ * The drive of a step. A call into a hanging drive never ends while the heartbeat continues: that must not look like
+ * progress.
  */
 export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
   const { name, path } = drive.settings;

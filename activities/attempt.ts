@@ -7,61 +7,64 @@ import { Silence, silentSince, waitsForLeft, working, type Asked, type Whom, typ
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
-  /**
-   * Unique over all attempts of all runs, and over the runs of a body; `.part` files and catalog rows are named after
-   * it.
-   */
+  /** Unique across all attempts of all runs, and across reruns of the body; `.part` files and catalog rows carry it. */
   token: string;
-  /** Aborted when the server has given the attempt up, or the worker shuts down. */
+  /** Aborted when the server gives up the attempt or the worker shuts down. */
   signal: AbortSignal;
-  /** Throws when the attempt must stop: the server has given it up, or must have. Cheap: asked for every chunk. */
+  /**
+   * Throws when the attempt must stop because the server has given it up, or must have by now. Cheap: called for every
+   * chunk.
+   */
   throwIfCancelled(): void;
-  /** What the next heartbeat tells: progress for people, never read back by any step. */
+  /** Sets the details of the next heartbeat: progress for people, never read back by any step. */
   report(details: object): void;
   /**
-   * Runs a step in the catalog, and again when the catalog was out of reach: for a commit after long work, which would
-   * else begin anew. The step must be one transaction.
+   * Runs a catalog step and repeats it while the catalog is out of reach: for a commit after long work that would
+   * otherwise start again. The step must be one transaction.
    */
   commit<Result>(step: () => Promise<Result>): Promise<Result>;
 }
 
 /**
- * Says why an error is a condition of the machine that time or a person mends; undefined when it is the step's own.
- * Such a condition is waited for, as long as it lasts: it uses up no attempts and parks nothing.
+ * Says why an error is a temporary condition of the machine; undefined when it belongs to the step. The attempt waits
+ * as long as such a condition lasts: it uses up no attempts and parks nothing.
  */
 export type Condition = (error: unknown) => string | undefined;
 
-/** The catalog is out of reach: busy, its disk full, failing or read-only; never damage. */
+/** The catalog is out of reach: busy, or its disk is full, failing or read-only; never damage. */
 export const catalogCondition: Condition = (error) => {
   if (!isCatalogOutOfReach(error)) return undefined;
   const failure = catalogFailure(error, 'of this installation');
   return failure instanceof TapeflowFailure ? failure.message : describeError(error);
 };
 
-/** The same, or another drive is at work on the same tape: two paths lead to it, and one at a time writes. */
+/** The same, or another drive is writing to the same tape: two paths lead to it, and only one may write at a time. */
 export const driveCondition: Condition = (error) =>
   error instanceof TapeflowFailure && error.code === 'TapeBusy' ? error.message : catalogCondition(error);
 
 /** Milliseconds between two heartbeats; the worker sends at most one a second. */
 const heartbeatEveryMs = 1000;
-/** Milliseconds before a step that met a condition is tried again: as many as the tries so far, up to the second. */
+/** Maximum milliseconds before a step that met a condition is retried; shorter for the first tries. */
 const conditionPauseMs = 1000;
 const mostConditionPauseMs = 5000;
-/** Milliseconds for which the reason of a wait still shows while the step is tried again: no display is to flicker. */
+/**
+ * Milliseconds for which the reason of a wait is still shown while the step is retried, so that the display does not
+ * flicker.
+ */
 const reasonStaysMs = 5000;
 /**
- * Most milliseconds for which a step that its worker's shutdown ends waits for an answer: less than
+ * Maximum milliseconds for which a step that its worker's shutdown ends waits for an answer: less than
  * `shutdownForceTime`.
  */
 const mostShutdownMs = 10_000;
-/** Milliseconds between two looks whether a step that was left behind has ended. */
+/** Milliseconds between two checks whether a step that was left behind has ended. */
 export const lookAtLeftMs = 500;
-/** Tries between two log lines about one condition: about a minute and a half. */
+/** Tries between log lines about one condition: about a minute and a half. */
 const triesPerWarning = 20;
 
 /**
- * The time for which the server believes in an attempt without a heartbeat. A process that was stopped for longer and
- * goes on hears of its abort only some milliseconds later; by its own clock it knows at once.
+ * How long the server keeps an attempt without a heartbeat. A process that was stopped for longer hears of its abort
+ * only some milliseconds after it continues; its own clock tells it at once.
  */
 class Lease {
   private renewedAt = performance.now();
@@ -87,9 +90,9 @@ class Lease {
 }
 
 /**
- * Runs the body of an activity with a heartbeat every second, and turns its failures into ones that Temporal's retry
- * policy understands: the failure's code becomes the type, and only transient ones are tried again. A condition of the
- * machine is waited for here, and the body run again: it is safe to repeat, like the activity.
+ * Runs the body of an activity with a heartbeat every second, and converts its failures for Temporal's retry policy:
+ * the code becomes the type, and only transient failures are retried. Conditions of the machine are waited for here,
+ * and the body is run again: like the activity, it is safe to repeat.
  *
  * A body that asks a drive or a source is left behind when it is to end and gets no answer: the attempt ends, and no
  * other step begins there before the body has ended too. What it does in the catalog by then is refused, as of a dead
@@ -119,7 +122,7 @@ export async function asAttempt<Result>(
       asks?.giveUp?.();
       leave(leftFailure(work, deaf, signal));
     }
-    // What waits for a person, or for time, asks nobody, and has its own reason.
+    // A waiting body calls no drive and has its own reason.
     if (waited !== undefined && Date.now() < waited.until) {
       context.heartbeat(waited.details);
       return;
@@ -146,7 +149,7 @@ export async function asAttempt<Result>(
         waited = wait;
         await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
         work.heard = Date.now();
-        // What it waited for is mostly there still, as the next try finds after a moment.
+        // The condition usually still holds, as the next try will find.
         wait.until = work.heard + reasonStaysMs;
       }
     }
@@ -166,7 +169,7 @@ export async function asAttempt<Result>(
     commit: (step) => outlast(catalogCondition, step),
   };
   try {
-    // At once: a start that waited in a process that was stopped is thus told that another attempt has its step by now.
+    // At once: a delayed start in a stopped process thus learns that another attempt has taken over.
     beat();
     const tries = () =>
       outlast(condition, async (round) => {
@@ -192,18 +195,18 @@ export async function asAttempt<Result>(
   }
 }
 
-/** The milliseconds of silence after which a step that is to end is left behind. */
+/** Milliseconds of silence after which a step that has to stop is abandoned. */
 function mostSilence({ answersWithinMs }: Asked, signal: AbortSignal): number {
   return isShutDown(signal) ? Math.min(answersWithinMs, mostShutdownMs) : answersWithinMs;
 }
 
-/** What a step says of which the body is left behind. Its sentence is for whoever has cancelled it. */
+/** The failure of a step whose body is abandoned. Its sentence is for whoever cancelled it. */
 function leftFailure(work: Work, deaf: Whom, { reason }: AbortSignal): Error {
   const left = `${silentSince(deaf, work)}: the step ${work.name} is left to end by itself`;
   return new CancelledFailure(reason instanceof Error ? reason.message : 'cancelled', [{ left }]);
 }
 
-/** What the body meets that was left behind, when it goes on. */
+/** The failure inside an abandoned body when it continues. */
 function leftBehind(): TapeflowFailure {
   return new TapeflowFailure(
     'LeftBehind',
@@ -214,7 +217,7 @@ function leftBehind(): TapeflowFailure {
   );
 }
 
-/** The same for a step that asks a drive. */
+/** The same for a step that calls a drive. */
 export function inDrive<Result>(
   asks: Asked,
   condition: Condition,
@@ -244,7 +247,7 @@ const nameOfSide: Record<Side, string> = {
   catalog: 'the data folder',
 };
 
-/** The ApplicationFailure of any error; its message is a sentence without a stack. */
+/** The ApplicationFailure for any error; its message is a sentence without a stack. */
 export function toApplicationFailure(error: unknown): unknown {
   if (error instanceof TapeflowFailure) {
     return ApplicationFailure.create({
@@ -274,7 +277,7 @@ export function toApplicationFailure(error: unknown): unknown {
   return error;
 }
 
-/** Waits some milliseconds, or until the attempt is cancelled: then it throws. */
+/** Waits some milliseconds; throws when the attempt is cancelled. */
 export async function pause(attempt: Attempt, ms: number): Promise<void> {
   attempt.throwIfCancelled();
   await new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@ import { claimStart, type StartClaim } from '../catalog/server/claimed-starts.js
 import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 
-/** The step that every workflow begins with. */
+/** The first step of every workflow. */
 export function claimActivities({ catalog }: Pick<Deps, 'catalog'>) {
   return { claimStart: (claim: StartClaim) => asAttempt(() => claimStart(catalog, claim)) };
 }

@@ -4,26 +4,26 @@ import type { Settings } from '../config/settings.js';
 import type { Drive } from '../tape/drives/drive.js';
 import type { DriveLock } from '../tape/drives/drive-lock.js';
 
-/** What every activity works with. */
+/** Dependencies of every activity. */
 export interface Deps {
   settings: Settings;
   catalog: Catalog;
   logger: Logger;
 }
 
-/** What an activity on a drive's queue works with besides. */
+/** Additional dependencies of an activity on a drive's queue. */
 export interface DriveDeps extends Deps {
   drive: Drive;
   lock: DriveLock;
 }
 
-/** A group of a set: all that the history carries of it. */
+/** A group of a set, as the history refers to it. */
 export interface GroupRef {
   setId: string;
   group: number;
 }
 
-/** One copy of a group. Its number is left out in the histories of versions that had only one. */
+/** One copy of a group. Histories of versions with only one copy have no number. */
 export interface CopyRef extends GroupRef {
   copyNo?: number;
 }

@@ -46,7 +46,7 @@ import type { EraseWish } from '../catalog/tapes/erase.js';
 import type { RetrievalState, SetState } from '../catalog/schema.js';
 import type { LabelRequest } from '../operations/tapes/label-tape.js';
 
-/** Activities of the queue `tapeflow-archive`: short or waiting ones, next to the staging disk. */
+/** Activities of the queue `tapeflow-archive`: short or waiting ones, on the host of the staging disk. */
 export function archiveActivities(deps: Deps) {
   return {
     ...claimActivities(deps),
@@ -92,14 +92,16 @@ export function driveActivities(deps: DriveDeps) {
     fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
     storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
     syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
-    // Of these three nothing in the catalog tells that they are done: what they find is what is in the drive.
+    // The catalog cannot tell whether these three are done: they act on whatever is in the drive.
     labelLoadedTape: (request: LabelRequest) => once(deps, () => labelLoadedTape(deps, request)),
     readLoadedTape: (request: { adopt: boolean }) => once(deps, () => readLoadedTape(deps, request)),
     eraseLoadedTape: (wish: EraseWish) => once(deps, () => eraseLoadedTape(deps, wish)),
   };
 }
 
-/** Activities of the drive host's ordinary queue: they look at the drive or at staging, and never hold its slot. */
+/**
+ * Activities of the drive host's ordinary queue: they only check the drive or staging and never hold the drive's slot.
+ */
 export function driveHostActivities(deps: DriveDeps) {
   return {
     waitForFinal: (ref: GroupRef) => waitForFinal(deps, ref),

@@ -6,8 +6,8 @@ import { asAttempt } from './attempt.js';
 import type { Deps } from './deps.js';
 
 /**
- * Runs a step that a person has asked for and waits for, once: done again later it would find another tape in the
- * drive. Fails with `NoProof` when it was done before, or when nobody waits for it any more.
+ * Runs a step that a user requested and waits for, only once: run again later, it could meet another tape. Throws
+ * `NoProof` when it was done before, or when nobody waits for it any more.
  */
 export async function once<Result>(
   { catalog }: Pick<Deps, 'catalog'>,

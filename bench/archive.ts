@@ -1,15 +1,15 @@
-// Making archives, against tar with a compressor: `npm run bench -- archive [--size 400MB] [--rounds 3] [--corpora a,b] …`
+// Making archives, against tar with a compressor: `npm run bench -- archive [--size 400MB] [--rounds 3] …`
 //   --size     bytes of all corpora together, without the 25,000 tiny files
 //   --rounds   ours and the peers run alternately so many times; medians are shown
 //   --corpora  of mixed, text, incompressible, big, tiny
 //   --threads  numbers of threads for the sweep over the mixed corpus
 //   --dir      where corpora and archives are made; by default the system's temporary folder
 //   --seed     of the corpora
-// tar walks the folder as it goes. tapeflow has done that in its scan, which writes what it finds into the catalog (see `scale`);
-// the engine gets the same from a list that was made before, and looks at each file again. The candidate that walks by itself
-// does the scan's walk within the time that is measured, in JavaScript and before any packing of the same page.
-// The product packs in a worker that has been up for long: `s in the call` is what the call to pack took, without Node's start,
-// and all of it for a peer.
+// tar walks the folder as it goes. tapeflow has done that in its scan, which writes what it finds into the catalog (see
+// `scale`); the engine gets the same from a list that was made before, and looks at each file again. The candidate that
+// walks by itself does the scan's walk within the time that is measured, in JavaScript and before any packing of the
+// same page. The product packs in a worker that has been up for long: `s in the call` is what the call to pack took,
+// without Node's start, and all of it for a peer.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';

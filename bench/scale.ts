@@ -1,4 +1,5 @@
-// What a file and a group cost: `npm run bench -- scale [--files N,N…] [--groups N,N…] [--backup] [--dir FOLDER] [--json FILE]`.
+// What a file and a group cost: `npm run bench -- scale [--files N,N…] [--groups N,N…] [--backup] [--dir FOLDER]
+// [--json FILE]`.
 //   --files   sizes of the trees for scan, catalog and queries; by default 10000,100000
 //   --groups  numbers of groups for whole sets of one file each; by default none
 //   --backup  also a whole set of each tree, for the memory of every process

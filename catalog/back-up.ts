@@ -20,7 +20,7 @@ import { syncFolder } from '../disk/sync-folder.js';
 import { installationSql } from './connection.js';
 import { generationInFile, generationOf, requireOwnLog } from './generation.js';
 
-/** What a copy of a catalog is. */
+/** What a copy of a catalog contains. */
 export interface CatalogFacts {
   /** Sets in it, and the id of the newest one. */
   sets: number;
@@ -33,8 +33,8 @@ export interface CatalogFacts {
 const nothingDone = 'Nothing was changed.';
 
 /**
- * Writes a copy of a catalog that others may be using: all of it at one instant, checked, on the disk, for its user
- * alone, and only then under its name. An earlier copy of that name is replaced; any other file is left alone.
+ * Copies a catalog that others may be using: a consistent snapshot, checked, synced and private, renamed only when
+ * complete. An earlier copy of that name is replaced; any other file is left alone.
  *
  * @param file the catalog. @param to absolute path of the copy.
  */
@@ -69,18 +69,18 @@ function requireReplaceable(file: string, to: string): void {
     throw usageFailure('WrongFile', `${to} is there already, and is no catalog.`, nothingDone);
 }
 
-/** True when both names are of one file. */
+/** True when both names refer to the same file. */
 export function isSameFile(one: string, other: string): boolean {
   const [a, b] = [one, other].map((name) => statSync(name, { bigint: true, throwIfNoEntry: false }));
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-/** A file for incomplete bytes beside another, which only this process uses. */
+/** Name of an incomplete file beside another one; only this process uses it. */
 export function partOf(file: string): string {
   return `${file}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
 }
 
-/** True for a catalog of tapeflow, of any version. The file is only read. */
+/** True for a catalog of tapeflow, of any version. Only reads the file. */
 export function isCatalog(file: string): boolean {
   if (generationInFile(file) === undefined) return false;
   let database: Database.Database | undefined;
@@ -95,7 +95,7 @@ export function isCatalog(file: string): boolean {
   }
 }
 
-/** What a catalog's file holds, after all of it was checked. Throws `CatalogDamaged`. */
+/** Describes a catalog's file after checking all of it. Throws `CatalogDamaged`. */
 export function checkedFacts(file: string): CatalogFacts {
   const database = new Database(file, { readonly: true, fileMustExist: true });
   try {
@@ -125,7 +125,7 @@ function factsOf(database: Database.Database, file: string): CatalogFacts {
   };
 }
 
-/** The same of a catalog that may be damaged, or none; undefined then. */
+/** The same for a file that may be damaged or no catalog at all; undefined then. */
 export function factsIfReadable(file: string): CatalogFacts | undefined {
   let database: Database.Database | undefined;
   try {
@@ -139,7 +139,7 @@ export function factsIfReadable(file: string): CatalogFacts | undefined {
   }
 }
 
-/** A copy of a catalog's file under another name, with its log if there is one; for this user alone. */
+/** Copies a catalog's file, and its log if there is one, to another name; private to this user. */
 export function copyWithLog(from: string, to: string): void {
   for (const ending of ['', '-wal']) {
     if (!existsSync(from + ending)) continue;
@@ -148,7 +148,7 @@ export function copyWithLog(from: string, to: string): void {
   }
 }
 
-/** Makes a file durable; `isShared`: with the rights that the catalog has. */
+/** Makes a file durable; `isShared`: with the catalog's permissions. */
 export function syncFile(file: string, isShared = false): void {
   const fd = openSync(file, 'r+');
   try {

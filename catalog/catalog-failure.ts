@@ -3,11 +3,11 @@ import path from 'node:path';
 import { wrongNode } from '../config/wrong-node.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 
-/** What a damaged or foreign catalog file looks like to SQLite. */
+/** SQLite's codes for a damaged or foreign catalog file. */
 const damage = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
 /** Another process holds the catalog's write lock. */
 const busy = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_PROTOCOL']);
-/** Conditions of the catalog's disk that time or a person mends; a transaction that met one has changed nothing. */
+/** Temporary conditions of the catalog or its disk; a transaction that met one has changed nothing. */
 const outOfReach = new Set([...busy, 'SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_CANTOPEN', 'SQLITE_READONLY']);
 
 /** SQLite's primary result code of an error (`SQLITE_IOERR` of `SQLITE_IOERR_FSYNC`); empty for any other error. */
@@ -21,8 +21,8 @@ export function isCatalogBusy(error: unknown): boolean {
 }
 
 /**
- * True when the catalog cannot be used now, but may be later: busy, its disk full, failing or read-only. Never for
- * damage, nor for a file that was moved away under an open connection, which does not come back.
+ * True when the catalog cannot be used now, but may be later: busy, its disk full, failing or read-only. Not for
+ * damage, nor for a file that was moved away under an open connection.
  */
 export function isCatalogOutOfReach(error: unknown): boolean {
   return outOfReach.has(primaryCode(error)) && systemErrorCode(error) !== 'SQLITE_READONLY_DBMOVED';
@@ -33,7 +33,7 @@ export function isCatalogReadOnly(error: unknown): boolean {
   return primaryCode(error) === 'SQLITE_READONLY';
 }
 
-/** What the system calls the file systems of other machines (`statfs`), whose locks and shared memory may not work. */
+/** `statfs` types of network file systems, where locks and shared memory may not work. */
 const networkFileSystems = new Map([
   [0x6969, 'NFS'],
   [0xff534d42, 'CIFS'],
@@ -41,7 +41,7 @@ const networkFileSystems = new Map([
   [0x01021997, '9P'],
 ]);
 
-/** The name of the network file system that a file is on; undefined where it is on none. */
+/** The name of the network file system that a file is on; undefined when it is on a local one. */
 export function networkFileSystemOf(file: string): string | undefined {
   try {
     return networkFileSystems.get(statfsSync(path.dirname(file)).type);
@@ -50,10 +50,10 @@ export function networkFileSystemOf(file: string): string | undefined {
   }
 }
 
-/** What SQLite needs of a file system, and says when it does not get it. */
+/** SQLite's codes for a file system that lacks what it needs. */
 const noSharedMemory = /^SQLITE_IOERR_(SHM\w+|LOCK|UNLOCK|RDLOCK|CHECKRESERVEDLOCK)$|^SQLITE_NOLFS$/;
 
-/** One sentence for a failure of the catalog's file; other errors come back as they are. */
+/** A failure with one sentence for an error of the catalog's file; other errors are returned unchanged. */
 export function catalogFailure(error: unknown, file: string): unknown {
   const otherNode = wrongNode(error);
   if (otherNode !== undefined) return otherNode;

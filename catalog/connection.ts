@@ -7,31 +7,32 @@ import { countCommit, noteNewest } from './generation.js';
 /** How long a statement waits for another process's transaction, in milliseconds. */
 export const busyTimeoutMs = 10_000;
 const betweenTriesMs = 30;
-/** Milliseconds between two notes beside the catalog of how far it has come. */
+/** Milliseconds between two updates of the file beside the catalog that records its newest commit. */
 const noteEveryMs = 30_000;
-/** Begins a transaction with its write lock. */
+/** Begins a transaction by taking the write lock. */
 export const beginImmediate = 'begin immediate';
 /**
- * Prepared statements that are kept: the program has about a hundred, but a list of values makes one for each length.
+ * Maximum number of prepared statements kept: the program has about a hundred, plus one for each length of a list of
+ * values.
  */
 const mostStatements = 200;
 
-/** Who this installation is: in the catalog, not in its files' names. */
+/** Selects the id of this installation, which is stored in the catalog. */
 export const installationSql = `select value from meta where key = 'installation'`;
 
 /**
- * The catalog's connection to SQLite. Statements are prepared once: that costs more than most of them take.
+ * The catalog's connection to SQLite. Statements are prepared once, since preparing costs more than running most of
+ * them.
  *
- * It waits for another process's transaction without blocking the thread. The patience counts from the first refusal
- * since the last success: when it is used up, the statements that queue behind need not wait as long again, each after
- * the other.
+ * It waits for another process's transaction without blocking the thread. The time limit counts from the first refusal
+ * since the last success, so that queued statements do not each wait for the full limit again.
  */
 export class CatalogConnection implements DatabaseConnection {
   private readonly statements = new Map<string, Database.Statement>();
   private refusedSince: number | undefined;
   private readonly changes: Database.Statement;
   private changesBefore = 0;
-  /** Of the newest commit, where that is not noted yet. */
+  /** Number of the newest commit, if it is not recorded yet. */
   private unnoted: number | undefined;
   private notedAt = -Infinity;
 
@@ -72,7 +73,7 @@ export class CatalogConnection implements DatabaseConnection {
     if (performance.now() - this.notedAt > noteEveryMs) this.note();
   }
 
-  /** Notes beside the catalog how far it has come, where that is not done yet. */
+  /** Records the newest commit beside the catalog, if that is still to be done. */
   note(): void {
     if (this.unnoted === undefined) return;
     const installation = this.database.prepare(installationSql).pluck().get() as string | undefined;
@@ -82,7 +83,7 @@ export class CatalogConnection implements DatabaseConnection {
     this.notedAt = performance.now();
   }
 
-  /** Runs a statement that stands alone in a transaction, so that its commit is counted too. */
+  /** Runs a single statement in a transaction of its own, so that its commit is counted too. */
   private inTransaction<Result>(run: () => Result): Result {
     this.database.exec(beginImmediate);
     try {
@@ -96,7 +97,7 @@ export class CatalogConnection implements DatabaseConnection {
     }
   }
 
-  /** Runs one statement for each row of parameters; only inside a transaction, which has the write lock already. */
+  /** Runs one statement for each row of parameters; only inside a transaction, which already has the write lock. */
   executeMany(sql: string, rows: Iterable<readonly unknown[]>): void {
     if (!this.database.inTransaction) throw new Error('executeMany needs a transaction');
     const statement = this.prepared(sql);
@@ -125,8 +126,8 @@ export class CatalogConnection implements DatabaseConnection {
 }
 
 /**
- * Runs one compiled statement for each row of parameters, in the caller's transaction: for the files of a group, of
- * which a query builder's own cost would be the most.
+ * Runs one compiled statement for each row of parameters, in the caller's transaction: for a group's files, where the
+ * query builder would cost more than the query.
  */
 export async function executeMany(
   transaction: QueryExecutorProvider,

@@ -4,9 +4,8 @@ import type { KyselyPlugin } from 'kysely';
 const checks = new AsyncLocalStorage<() => void>();
 
 /**
- * Runs work of which every query of the catalog, wherever it is made, first asks `check`: once that throws, the work
- * reads and changes nothing of the catalog any more. For work that nobody can end, since it hangs in a call of the
- * system.
+ * Runs work so that every catalog query it makes first calls `check`: once that throws, the work can no longer read or
+ * change the catalog. For work that cannot be stopped because it hangs in a system call.
  */
 export function fenced<Result>(check: () => void, work: () => Promise<Result>): Promise<Result> {
   return checks.run(check, work);
@@ -23,5 +22,5 @@ export function fencedBy(check: () => void): KyselyPlugin {
   };
 }
 
-/** Asks the check of the work that makes a query. */
+/** Calls the check of the work that makes a query. */
 export const fence = fencedBy(() => checks.getStore()?.());

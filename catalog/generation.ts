@@ -15,24 +15,24 @@ import { makeReadableFile } from '../config/shared-group.js';
 
 /**
  * The catalog counts its commits, in SQLite's `user_version`: a number of 32 bits in the first page of the file, which
- * stands in the log (`-wal`) too, so that both can be compared before SQLite puts them together. It begins anew after
- * 2^32 commits.
+ * stands in the log (`-wal`) too, so that both can be compared before SQLite combines them. It wraps around after 2^32
+ * commits.
  */
 const generationAt = 60;
 const headerBytes = 100;
 const logHeaderBytes = 32;
 const frameHeaderBytes = 24;
-/** Frames of a log that are looked at for its first change of the first page: that is in the first commit of a log. */
+/** Maximum number of frames searched for a log's first change of the first page, which is in its first commit. */
 const mostFramesRead = 2000;
 
-/** What is written down beside the catalog, so that an older one in its place is noticed. */
+/** What is recorded beside the catalog, so that an older one put in its place is noticed. */
 export interface NewestSeen {
   generation: number;
   installation: string;
   at: string;
 }
 
-/** Counts a commit, in the transaction that is to be committed, and returns its number. */
+/** Counts a commit, inside the transaction to be committed, and returns its number. */
 export function countCommit(database: Database.Database): number {
   const next = (generationOf(database) + 1) | 0;
   database.exec(`pragma user_version = ${next}`);
@@ -44,27 +44,27 @@ export function generationOf(database: Database.Database): number {
   return database.pragma('user_version', { simple: true }) as number;
 }
 
-/** True when one number comes before another; they begin anew at some time. */
+/** True when one number comes before another, considering wrap-around. */
 export function isBefore(one: number, other: number): boolean {
   return ((one - other) | 0) < 0;
 }
 
 /**
- * Looks whether a catalog and the log beside it belong together: the log's first commit follows upon one that the file
- * has, and the file has none that the log lacks. Else an older copy of one of them was put back, and SQLite, which
- * compares nothing, would make a damaged catalog of both. Reads a few bytes, and may run beside writers. Throws
- * `CatalogMixed`.
+ * Checks that a catalog and the log beside it belong together: the log's first commit follows one that the file has,
+ * and the file has none that the log lacks. Otherwise an older copy of one of them was put back, and SQLite, which
+ * compares nothing, would combine both into a damaged catalog. Reads only a few bytes and may run beside writers.
+ * Throws `CatalogMixed`.
  */
 export function requireOwnLog(file: string): void {
   const log = readLog(`${file}-wal`);
   if (log?.first === undefined) return;
   const inFile = generationInFile(file);
   if (inFile === undefined) return;
-  // The log's first commit is one more than what the file had then; the file may have got more of the log since.
+  // The log's first commit follows what the file contained then; since then the file may have received more of the log.
   if (isBefore(inFile, log.first - 1)) throw mixed(file, inFile, `begins behind change ${log.first - 1}`);
   if (!isBefore(log.first, inFile)) return;
   const last = log.newest(inFile);
-  // A log that was begun anew meanwhile is that of a living writer.
+  // A log that was restarted meanwhile belongs to a live writer.
   if (last === undefined || !isBefore(last, inFile) || readLog(`${file}-wal`)?.salts !== log.salts) return;
   throw mixed(file, inFile, `ends with change ${last}`);
 }
@@ -80,7 +80,7 @@ function mixed(file: string, inFile: number, log: string): TapeflowFailure {
   );
 }
 
-/** The number of the newest commit that a catalog's file has by itself; undefined where it is no SQLite file. */
+/** The number of the newest commit in a catalog's main file; undefined if it is not an SQLite file. */
 export function generationInFile(file: string): number | undefined {
   const header = readAt(file, 0, headerBytes);
   if (header?.length !== headerBytes || header.toString('latin1', 0, 15) !== 'SQLite format 3')
@@ -89,15 +89,15 @@ export function generationInFile(file: string): number | undefined {
 }
 
 interface Log {
-  /** Of its present use: SQLite writes a log again from its beginning. */
+  /** They identify its current use: SQLite reuses a log from the beginning. */
   salts: string;
-  /** Number of the first commit in it; undefined where that cannot be told. */
+  /** Number of the first commit in it; undefined when it cannot be determined. */
   first: number | undefined;
-  /** Number of its newest commit, or of one that is not before `known`; undefined where there is none. */
+  /** Number of its newest commit, or of one not before `known`; undefined when there is none. */
   newest(known: number): number | undefined;
 }
 
-/** A log that has any commits; undefined else. */
+/** A log that contains commits; otherwise undefined. */
 function readLog(file: string): Log | undefined {
   const header = readAt(file, 0, logHeaderBytes);
   if (header?.length !== logHeaderBytes) return undefined;
@@ -144,7 +144,7 @@ function* downFrom(count: number): Generator<number> {
   for (let number = count - 1; number >= 0; number -= 1) yield number;
 }
 
-/** Bytes of a file, fewer at its end; undefined where there is none. */
+/** Bytes of a file, fewer at its end; undefined if it does not exist. */
 function readAt(file: string, at: number, length: number): Buffer | undefined {
   const fd = openedForReading(file);
   if (fd === undefined) return undefined;
@@ -167,8 +167,8 @@ function openedForReading(file: string): number | undefined {
 const newestFile = (file: string) => `${file}-newest.json`;
 
 /**
- * Writes down beside the catalog how far it has come. It is told after a commit that is durable, so it is never ahead;
- * where it cannot be written, an older catalog is only noticed later.
+ * Records beside the catalog how far it has come. Called after a durable commit, so the record is never ahead; if it
+ * cannot be written, an older catalog is only noticed later.
  */
 export function noteNewest(file: string, generation: number, installation: string): void {
   const part = `${newestFile(file)}.${process.pid}.part`;
@@ -182,12 +182,12 @@ export function noteNewest(file: string, generation: number, installation: strin
   }
 }
 
-/** Forgets how far the catalog has come: another is put in its place. */
+/** Forgets how far the catalog had come, because another is put in its place. */
 export function forgetNewest(file: string): void {
   rmSync(newestFile(file), { force: true });
 }
 
-/** How far the catalog had come when that was last written down; undefined where nothing was. */
+/** How far the catalog had come when that was last recorded; undefined if never. */
 export function newestSeen(file: string): NewestSeen | undefined {
   try {
     const seen = JSON.parse(readFileSync(newestFile(file), 'utf8')) as Partial<NewestSeen>;
@@ -199,7 +199,7 @@ export function newestSeen(file: string): NewestSeen | undefined {
   }
 }
 
-/** Throws `CatalogOlder` when a catalog of the same installation that had come further was in this one's place. */
+/** Throws `CatalogOlder` when a newer catalog of the same installation was here before. */
 export function requireNewest(file: string, generation: number, installation: string | undefined): void {
   const seen = newestSeen(file);
   if (seen === undefined || seen.installation !== installation) return;
@@ -213,12 +213,12 @@ export function requireNewest(file: string, generation: number, installation: st
   );
 }
 
-/** Stands beside the catalog while a copy is put in its place. */
+/** Marker file beside the catalog while a copy is put in its place. */
 export function restoringFile(file: string): string {
   return `${file}-restoring`;
 }
 
-/** Throws `CatalogRestoring` while a copy is being put in the catalog's place, or when that was killed. */
+/** Throws `CatalogRestoring` while the catalog is being replaced by a copy, or when that was interrupted. */
 export function requireNotRestoring(file: string): void {
   if (!existsSync(restoringFile(file))) return;
   throw new TapeflowFailure(

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import type { Catalog } from './open-catalog.js';
 import { verdictOn } from './unclean-end.js';
 
-/** How many sets the catalog knows, and what SQLite says of its file: `ok`, or what is damaged. */
+/** Number of sets in the catalog, and SQLite's verdict on its file: `ok`, or what is damaged. */
 export async function lookAtCatalog(
   catalog: Catalog,
   file: string,

@@ -149,7 +149,7 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** A look at a tape asks for its newest committed archive: one step of an index, however many archives it holds. */
+/** Every tape check asks for the newest committed archive: one index step, however many archives the tape holds. */
 async function copiesByCommit(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropIndex('copies_by_tape').execute();
   await db.schema
@@ -159,13 +159,12 @@ async function copiesByCommit(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** Rows of one step when base names are found in an existing catalog. */
+/** Rows per step when base names are added to an existing catalog. */
 const namesPerStep = 5000;
 
 /**
- * Base names become an index. It begins with the group: a scan adds names in the order of the folders, and so touches
- * only the pages of the group that is open, not of the whole set; a search asks every group, which takes some
- * microseconds each.
+ * Adds an index of base names. It begins with the group: a scan adds names in folder order and so touches only the
+ * pages of the open group, not of the whole set; a search asks every group, at a few microseconds each.
  */
 async function filesByName(db: Kysely<unknown>): Promise<void> {
   await db.schema
@@ -209,7 +208,7 @@ async function filesByName(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** What reading back needs: the index of each archive, what a verify found, and the retrievals themselves. */
+/** For reading back: the index of each archive, what a verify found, and the retrievals themselves. */
 async function retrievals(db: Kysely<unknown>): Promise<void> {
   const { schema } = db;
   await schema.alterTable('archives').addColumn('block_bytes', integer).execute();
@@ -277,14 +276,14 @@ async function incremental(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('files').addColumn('held_group', integer).execute();
 }
 
-/** The groups that hold staging: every compression adds up what they hold, and a catalog of years has many others. */
+/** Index of the groups that hold staging: every compression sums them up, among many others in an old catalog. */
 async function groupsByReserved(db: Kysely<unknown>): Promise<void> {
   await sql`create index groups_by_reserved on groups (reserved) where reserved > 0`.execute(db);
 }
 
 /**
- * Base names get a table of their own, which is filled when a group is closed, in order. As an index, which every row
- * of a scan is added to at a random place, they cost two thirds of all that the scan wrote.
+ * Base names get a table of their own, filled in order when a group is closed. As an index with random inserts for
+ * every row they caused two thirds of a scan's writes.
  */
 async function fileNames(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropIndex('files_by_name').execute();
@@ -305,9 +304,7 @@ async function fileNames(db: Kysely<unknown>): Promise<void> {
     order by 1, 2, 3, 4`.execute(db);
 }
 
-/**
- * Sets expire and tapes are erased: what an erasing that was killed has to go on with, and what became of sets by it.
- */
+/** Sets expire and tapes are erased: what an interrupted erase needs to continue, and what it did to sets. */
 async function pools(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('sets').addColumn('erased_at', integer).execute();
   await db.schema.alterTable('tapes').addColumn('erased_to', 'text').execute();
@@ -330,15 +327,15 @@ async function copies(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Names of one inode, found in the order of their paths. An index that begins with the set is never used: SQLite
- * prefers the table's own key for that, and looked at the whole set for each hard link.
+ * Finds the names of one inode. An index that begins with the set is never used: SQLite prefers the table's own key and
+ * reads the whole set for each hard link.
  */
 async function filesByInode(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropIndex('files_hard_links').execute();
   await sql`create index files_by_inode on files (dev, ino) where nlink > 1`.execute(db);
 }
 
-/** Whether anything of what a restore brings back can have been at its target before. */
+/** Whether anything that a restore brings back may have existed at its target. */
 async function freshRestores(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .alterTable('retrievals')
@@ -346,7 +343,7 @@ async function freshRestores(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** Schedules, and how often a restore, a verify or a copy was taken up by itself. */
+/** Schedules, and how often a restore, verify or copy was resumed automatically. */
 async function schedules(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('schedules')
@@ -369,15 +366,17 @@ async function schedules(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('retrievals').addColumn('taken_up_at', integer).execute();
 }
 
-/** What a set was asked to be, and by which run of a schedule: so that a command or a run finds its own again. */
+/**
+ * The requested mode of a set and the schedule run that made it, so that a command or a run finds its own set again.
+ */
 async function askedSets(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('sets').addColumn('asked_mode', 'text').execute();
   await db.schema.alterTable('sets').addColumn('made_by', 'text').execute();
 }
 
 /**
- * Damage belongs to members, not to copies: what one copy of an archive could not give back is read from the next. A
- * copy can have a manifest of its own, or none.
+ * Damage belongs to members, not to copies: what cannot be read from one copy of an archive is read from the next. A
+ * copy may have its own manifest, or none.
  */
 async function damagedMembers(db: Kysely<unknown>): Promise<void> {
   const { schema } = db;
@@ -396,18 +395,18 @@ async function damagedMembers(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('copies').addColumn('manifest_sha256', 'text').execute();
 }
 
-/** What a tape was before it was lost, or before its erasing began: it is no better when that ends. */
+/** A tape's state before it was lost or its erasing began, to which it returns. */
 async function tapeStates(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('tapes').addColumn('before', 'text').execute();
 }
 
-/** Under which id a set runs at the server. Sets of before ran under one that every installation gave alike. */
+/** The workflow id of a set. Earlier ids were the same in every installation. */
 async function workflowIds(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('sets').addColumn('workflow_id', 'text').execute();
   await sql`update sets set workflow_id = 'backup-' || id`.execute(db);
 }
 
-/** Which cartridges LTFS has made read-only for good: no word of a person makes one of those take writes. */
+/** Cartridges that LTFS has made read-only for good: no command makes them writable again. */
 async function readOnlyTapes(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .alterTable('tapes')
@@ -416,8 +415,8 @@ async function readOnlyTapes(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * What was in the target before a restore: it stays as it is. Restores from before this step have changed it already,
- * and go on as they began.
+ * What existed in the target before a restore, and stays as it is. Restores begun before this migration continue as
+ * they began.
  */
 async function existingEntries(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('retrievals').addColumn('looked', 'text').execute();
@@ -434,8 +433,8 @@ async function existingEntries(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * What tells that a set has ended, on which tapes that stands, and what a set that was read from tapes knows of it; and
- * how large a tape must be for what was skipped for its size.
+ * End marks: on which tapes they are, and what a set read from tapes knows of them; and how large a tape must be for
+ * what was skipped for its size.
  */
 async function setEnds(db: Kysely<unknown>): Promise<void> {
   await db.schema
@@ -478,7 +477,7 @@ async function provenMessages(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('schedules').addColumn('run_asked_at', integer).execute();
 }
 
-/** A retrieval may read with any drive; what the looks of its wait for a tape have shown, drive by drive. */
+/** A retrieval may read with any drive; what its search for a tape has found in each drive. */
 async function anyDrive({ schema }: Kysely<unknown>): Promise<void> {
   await schema
     .alterTable('retrievals')
@@ -487,7 +486,7 @@ async function anyDrive({ schema }: Kysely<unknown>): Promise<void> {
   await schema.alterTable('retrievals').addColumn('looks', 'text').execute();
 }
 
-/** When the server was told of each schedule, by its own clock: a schedule of somebody else's is of another time. */
+/** When each schedule was registered, by the server's clock: a schedule made by somebody else has another time. */
 async function toldSchedules({ schema }: Kysely<unknown>): Promise<void> {
   await schema.alterTable('schedules').addColumn('told_at', integer).execute();
 }
@@ -524,7 +523,7 @@ async function noEventIsAState(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** Every step of the schema, by name; names sort in the order of running. A released step is never changed. */
+/** All migrations by name; they run in name order. A released migration is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001_first': { up: first },
   '0002_copies_by_commit': { up: copiesByCommit },

@@ -32,8 +32,8 @@ import { endedUncleanly, requireSound } from './unclean-end.js';
 export type Catalog = Kysely<Tables>;
 
 /**
- * What SQLite itself may wait of `busyTimeoutMs`, in milliseconds: its wait blocks the thread, so that no heartbeat
- * would leave. The rest is waited between such tries, while the thread does other work.
+ * How much of `busyTimeoutMs` SQLite itself may wait, in milliseconds: its wait blocks the thread, and with it
+ * heartbeats. The rest is waited between retries, while the thread does other work.
  */
 const blockingMs = 20;
 
@@ -50,7 +50,7 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    // Waits for its turn; the connection that comes with it would prepare every statement anew.
+    // Waits for its turn; the connection that it returns would prepare every statement again.
     await super.acquireConnection();
     return this.connection;
   }
@@ -65,7 +65,7 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    // A full or failing disk has rolled it back already; an error of this rollback would hide that one.
+    // A full or failing disk has already rolled it back; an error of this rollback would hide the first one.
     if (this.database.inTransaction) await super.rollbackTransaction(connection);
   }
 
@@ -90,9 +90,9 @@ class ImmediateDialect extends SqliteDialect {
 /**
  * Opens the catalog, checks it, and brings its schema up to date.
  *
- * @param file absolute path of the SQLite file; made when missing, its folder never: that may be a mount which is away,
- *   and an empty catalog below it would make a running set look unknown.
- * @param dataDir the data folder, which is made at its first use.
+ * @param file absolute path of the SQLite file; created when missing, but never its folder: that may be an absent
+ *   mount, and an empty catalog below it would make running sets look unknown.
+ * @param dataDir the data folder, which is created at first use.
  */
 export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {
   let database: Database.Database | undefined;
@@ -106,7 +106,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     makeReadableFile(file);
     database = new Database(file, { timeout: busyTimeoutMs });
     requireLog(database, file);
-    // FULL: a commit survives a power cut. A staged archive is deleted on the strength of one.
+    // FULL: a commit survives a power cut. Staged archives are deleted because of a commit.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     if (isUnclean) requireSound(database, file);
@@ -128,7 +128,7 @@ export function catalogOn(database: Database.Database): Catalog {
   return new Kysely<Tables>({ dialect: new ImmediateDialect(database), plugins: [fence] });
 }
 
-/** A catalog in memory that holds nothing. */
+/** An empty catalog in memory. */
 export async function emptyCatalog(): Promise<Catalog> {
   const database = new Database(':memory:');
   const catalog = catalogOn(database);
@@ -137,9 +137,8 @@ export async function emptyCatalog(): Promise<Catalog> {
 }
 
 /**
- * Leaves an empty log and an empty index of it behind, which SQLite takes away with the last connection: whoever may
- * read the catalog but not write beside it needs them to open it. They are made only where there are none, with the
- * catalog's rights.
+ * Creates an empty log and log index, which SQLite removes with the last connection: users who may read the catalog but
+ * not write beside it need them to open it. Created only where missing, with the catalog's permissions.
  */
 function leaveLog(file: string): void {
   try {
@@ -154,14 +153,14 @@ function leaveLog(file: string): void {
       }
     }
   } catch {
-    // They are there, since another has the catalog open; or the disk takes nothing, and readers need an owner's
+    // They exist because another process has the catalog open; or the disk is full, and readers need the owner to run a
     // command.
   }
 }
 
 /**
- * Turns the log on (WAL), with which others read while one writes. A file system without shared memory refuses it
- * silently.
+ * Turns on the write-ahead log (WAL), so that others can read while one writes. A file system without shared memory
+ * silently ignores this.
  */
 function requireLog(database: Database.Database, file: string): void {
   const mode = database.pragma('journal_mode = WAL', { simple: true }) as string;
@@ -173,7 +172,7 @@ function requireLog(database: Database.Database, file: string): void {
   );
 }
 
-/** Throws `CatalogUnusable` where the folder of a catalog does not exist: it may be a mount that is away. */
+/** Throws `CatalogUnusable` when the catalog's folder does not exist: it may be an absent mount. */
 export function requireFolder(folder: string): void {
   if (existsSync(folder)) return;
   throw new TapeflowFailure('CatalogUnusable', `The folder ${folder} of the catalog does not exist.`, {
@@ -189,10 +188,10 @@ async function migrate(catalog: Catalog, database: Database.Database): Promise<v
   const migrator = new Migrator({
     db: catalog,
     provider: { getMigrations: async () => migrations },
-    // Each stands for itself: a catalog of a version in development may have a later one before an earlier.
+    // Migrations are independent: a catalog of a development version may have a later one without an earlier one.
     allowUnorderedMigrations: true,
   });
-  // Kysely begins no transaction for DDL on SQLite, so this one holds all that it does on the connection.
+  // Kysely begins no transaction for DDL on SQLite, so this one covers everything it does on the connection.
   database.exec('begin immediate');
   try {
     if (!isUpToDate(database)) {
@@ -207,7 +206,10 @@ async function migrate(catalog: Catalog, database: Database.Database): Promise<v
   }
 }
 
-/** True when every migration was applied. Throws `CatalogNewer` when the file knows more of them than this program. */
+/**
+ * True when every migration was applied. Throws `CatalogNewer` when the file has migrations that this program does not
+ * know.
+ */
 export function isUpToDate(database: Database.Database): boolean {
   const known = Object.keys(migrations);
   const done = database.prepare(`select name from sqlite_master where name = 'kysely_migration'`).get();

@@ -15,10 +15,9 @@ import {
 } from './open-catalog.js';
 
 /**
- * Opens the catalog for a command that only reads: it writes nothing and makes nothing, so that whoever may read its
- * files can run it, beside living workers or without any. Where there is no catalog yet it is an empty one; but a
- * folder other than the data folder may be a mount that is away. One of an older version is brought up to date if this
- * user may write to it.
+ * Opens the catalog for a command that only reads: it writes and creates nothing, so that whoever may read its files
+ * can run it, with or without running workers. A missing catalog counts as empty, unless its folder is missing and is
+ * not the data folder: that may be an absent mount. An older catalog is migrated if this user may write to it.
  */
 export async function openForReading(
   file: string,
@@ -51,7 +50,7 @@ export async function openForReading(
   });
 }
 
-/** False only when there is no file, or no data folder yet; what may not be looked at is an error. */
+/** False only when there is no file, or no data folder yet; a path that may not be read is an error. */
 function isThere(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false }) !== undefined;
 }

@@ -26,28 +26,26 @@ import { finalRetrievalStates, recordRetrieval } from './retrievals/retrievals.j
 import { finalSetStates } from './schema.js';
 import { recordSetState } from './sets/sets.js';
 
-/** What came of putting a copy in the catalog's place. */
+/** The result of restoring a copy of the catalog. */
 export interface PutBack extends CatalogFacts {
-  /** Where the catalog is now that was in its place; undefined: there was none. */
+  /** Where the replaced catalog is now; undefined: there was none. */
   replaced: string | undefined;
-  /** Ids of sets, restores, verifies and copies that were unfinished when the copy was made, and are given up. */
+  /** Ids of sets, restores, verifies and copies that were unfinished in the copy and are given up. */
   givenUp: string[];
-  /** The catalog that was there had come further, or nobody knows. */
+  /** The replaced catalog was newer, or that is not known. */
   isOlder: boolean;
 }
 
 const nothingDone = 'Nothing was changed.';
 
 /**
- * Puts a copy in the catalog's place: checked whole, with what is known of the numbers of newer sets, and with the
- * replaced one kept beside it. What the copy takes for unfinished is given up if the catalog had come further since:
- * its old state says nothing of what is on the tapes. Killed at any instant, it leaves the old catalog, the new one, or
- * one that nobody opens until this is called again. Throws usage failures for a file that will not do, and
- * `CatalogInUse`.
+ * Replaces the catalog by a copy: fully checked, with the known numbers of newer sets, and with the replaced catalog
+ * kept beside it. What is unfinished in the copy is given up if the catalog was newer: the old state says nothing about
+ * what is on the tapes. If killed at any point, it leaves the old catalog, the new one, or one that nobody opens until
+ * this is called again. Throws usage failures for an unsuitable file, and `CatalogInUse`.
  *
- * @param from the copy, which stays as it is. The catalog itself will do: an older one that was put there is taken
- *   then.
- * @param options `foreign`: also the catalog of another installation.
+ * @param from the copy, which is not changed. It may be the catalog itself, to accept an older one that was put there.
+ * @param options `foreign`: also accepts the catalog of another installation.
  */
 export async function putBackCatalog(
   file: string,
@@ -93,7 +91,7 @@ function requireCopy(from: string): void {
     );
 }
 
-/** Nobody may have the catalog open. One that is damaged cannot be asked, and is not closed by that either. */
+/** Requires that nobody has the catalog open. A damaged catalog cannot be checked for that. */
 function requireClosed(file: string): void {
   if (!existsSync(file)) return;
   try {
@@ -104,7 +102,7 @@ function requireClosed(file: string): void {
   let database: Database.Database | undefined;
   try {
     database = new Database(file, { timeout: 0, fileMustExist: true });
-    // In this mode SQLite refuses when another connection is open, whatever that does.
+    // In this mode SQLite refuses when any other connection is open.
     database.pragma('locking_mode = exclusive');
     database.exec('begin exclusive; rollback');
   } catch (error) {
@@ -119,7 +117,7 @@ function requireClosed(file: string): void {
   }
 }
 
-/** Ids of sets that a catalog knows of; none where it cannot be read. */
+/** Ids of the sets in a catalog; none when it cannot be read. */
 function setIdsOf(file: string): string[] {
   let database: Database.Database | undefined;
   try {
@@ -135,7 +133,7 @@ function setIdsOf(file: string): string[] {
   }
 }
 
-/** Makes a copy fit for use, before it has the catalog's name: its schema, numbers that are taken, what is given up. */
+/** Prepares a copy before it gets the catalog's name: its schema, used set numbers, and what is given up. */
 async function settle(part: string, takenIds: readonly string[], isOlder: boolean): Promise<string[]> {
   const catalog = await openCatalog(part);
   try {
@@ -170,7 +168,7 @@ async function giveUpUnfinished(catalog: Catalog): Promise<string[]> {
   return [...sets, ...retrievals].map(({ id }) => id);
 }
 
-/** Puts a settled copy in the catalog's place, and keeps what was there under another name, with its log. */
+/** Moves a prepared copy into place, and keeps the old catalog under another name, with its log. */
 function replace(file: string, part: string, now: Date): string | undefined {
   const folder = path.dirname(file);
   const stamp = now
@@ -180,7 +178,7 @@ function replace(file: string, part: string, now: Date): string | undefined {
   const aside = `${file}.replaced-${stamp}`;
   const facts = checkedFacts(part);
   syncFile(part, true);
-  // From here to the end nobody opens the catalog: a file and a log that are not of one time may be there.
+  // From here on nobody opens the catalog: file and log may not belong together.
   writeFileSync(restoringFile(file), JSON.stringify({ aside, at: now.toISOString() }), { mode: 0o600 });
   syncFolder(folder);
   try {
@@ -202,7 +200,7 @@ function replace(file: string, part: string, now: Date): string | undefined {
   return isReplaced ? aside : undefined;
 }
 
-/** Gives a file a second name; where the file system has no such names, a copy. */
+/** Hard-links a file to a second name; on file systems without hard links, copies it. */
 function keep(file: string, aside: string): void {
   try {
     linkSync(file, aside);

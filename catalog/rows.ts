@@ -12,7 +12,7 @@ import type {
   TapesTable,
 } from './schema.js';
 
-// A row of each table, as a query reads it whole; schema.ts says what the columns mean.
+// A complete row of each table; schema.ts says what the columns mean.
 export type SetRow = Selectable<SetsTable>;
 export type GroupRow = Selectable<GroupsTable>;
 export type ArchiveRow = Selectable<ArchivesTable>;

@@ -1,7 +1,7 @@
 import type { ColumnType, Generated } from 'kysely';
 
 /**
- * States of a backup set; the last five are final. `expired`: nothing of it is on a tape any more, since that was
+ * States of a backup set; the last five are final. `expired`: nothing of it is on tape any more, because its tapes were
  * erased.
  */
 export type SetState =
@@ -24,8 +24,8 @@ export const finalSetStates: readonly SetState[] = [
 ];
 
 /**
- * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is whole
- * in `final/` and waits for the drive. `skipped`: it makes no archive, because every entry is listed as skipped.
+ * States of a file group, in the order of the flow. `open`: the scan still adds to it. `queued`: its archive is
+ * complete in `final/` and waits for the drive. `skipped`: it makes no archive, because all its entries are skipped.
  */
 export type GroupState =
   | 'open'
@@ -42,21 +42,21 @@ export type GroupState =
   | 'skipped';
 
 /**
- * `writing` and `written` bytes may be lost with the tape's next crash; `committed` ones are synced and checked. A
- * `lost` one that has a `committed_at` was committed on a tape that is lost. `erased`: they are being deleted with
- * everything on their tape, or are already.
+ * `writing` and `written` copies may be lost if the tape's mount crashes; `committed` ones are synced and checked. A
+ * `lost` copy with a `committed_at` was committed on a tape that is lost. `erased`: deleted, or being deleted, with
+ * everything on its tape.
  */
 export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 
 /**
- * `suspect`: a write failed on it; nothing more is written until a person says so. `foreign`: another installation has
- * labelled it; it is read, and never written to. `lost`: a person has said that it is gone; its copies are `lost` too.
- * `erasing`: what it holds counts no more, and its new label is not written. Changed by `moveTape` alone. Whether a
- * tape is ours to write to is asked of its label, never of this.
+ * `suspect`: a write failed on it; nothing more is written until someone trusts it again. `foreign`: labelled by
+ * another installation; it is read but never written to. `lost`: someone has marked it as gone; its copies are `lost`
+ * too. `erasing`: what it holds no longer counts, and its new label is not written yet. Changed by `moveTape` alone.
+ * Whether a tape is ours to write to is decided by its label, never by this state.
  */
 export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost' | 'erasing';
 
-/** `unchanged`: as an earlier set has stored it, whose archive holds the content (`held_set`, `held_group`). */
+/** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
 export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
 
@@ -78,41 +78,33 @@ export interface SetsTable {
   excludes: string;
   pool: string;
   drive: string;
-  /** `full`; `incremental`, what has changed since the newest set; or `differential`, since the newest full one. */
+  /** `full`, `incremental` (changes since the newest set) or `differential` (changes since the newest full set). */
   mode: string;
-  /**
-   * What it was asked to be: a set that finds none to build on is a full one. Null for sets of before that was
-   * remembered.
-   */
+  /** The requested mode: a set without a base becomes a full one. Null for sets of versions that did not record it. */
   asked_mode: Generated<string | null>;
-  /** The run of a schedule that made it. */
+  /** The schedule run that made it. */
   made_by: Generated<string | null>;
-  /**
-   * The set that this one was compared with; null for a full one. Its archives are needed for a restore of this one.
-   */
+  /** The set that this one was compared with; null for a full one. A restore of this set needs its archives. */
   base_id: string | null;
-  /** 1: compressed straight on to the tape. */
+  /** 1: compressed directly to tape. */
   direct: number;
-  /** JSON array of the pool and drive of each copy, where the set has several; see `placesOf`. */
+  /** JSON array of the pool and drive of each copy, if the set has several; see `placesOf`. */
   places: string | null;
-  /**
-   * JSON of the settings that this set runs with, as they were when it began; see `isRebuilt` for one that never runs.
-   */
+  /** JSON of the settings that this set runs with, as of its start; see `isRebuilt` for sets that never run. */
   options: string;
   /** 1 when every source was walked to its end. */
   scanned: number;
-  /** JSON array of what the scan left out: the data folder, staging, tape folders. */
+  /** JSON array of the folders that the scan left out: data folder, staging, tape folders. */
   left_out: string;
   reason: string | null;
   created_at: number;
   finished_at: number | null;
-  /** When the last copy of an archive that it needs was erased: it is whole no more, and nothing builds on it. */
+  /** When the last copy of an archive that it needs was erased: it is incomplete, and nothing builds on it. */
   erased_at: Generated<number | null>;
-  /** Id of the workflow that was started for it last; null: none yet. */
+  /** Id of the last workflow started for it; null: none yet. */
   workflow_id: Generated<string | null>;
   /**
-   * Of a set that was read from tapes: 1 when its manifests say that it writes an end mark, and the `SetEnd` of that,
-   * as JSON.
+   * For a set read from tapes: 1 when its manifests say that it writes an end mark, and that mark's `SetEnd` as JSON.
    */
   end_marked: Generated<number>;
   end_facts: Generated<string | null>;
@@ -128,21 +120,20 @@ export interface GroupsTable {
   state: GroupState;
   /** Bytes of file content that is stored; a second hard link in the group counts 0. */
   bytes: number;
-  /** Entries: files, folders, links, and skipped ones. */
+  /** Number of entries: files, folders, links, and skipped ones. */
   entries: number;
-  /** Entries of them that an earlier set holds, and that are not stored again. */
+  /** How many of them are unchanged and not stored again. */
   unchanged: Generated<number>;
   first_path: Bytes;
   last_path: Bytes;
   direct: number;
-  /** The attempt that may publish this group's archive; any other must stop. */
+  /** Token of the attempt that may publish this group's archive; any other must stop. */
   token: string | null;
-  /** Bytes of staging that this group holds or is promised. */
+  /** Bytes of staging that this group holds or has reserved. */
   reserved: number;
   reason: string | null;
   /**
-   * Of one that was skipped for its size: bytes that a tape must have room for to take its archive; kept when it is
-   * taken up.
+   * For a group skipped because of its size: bytes that a tape needs for its archive; kept when the group is retried.
    */
   needs: Generated<number | null>;
 }
@@ -156,14 +147,14 @@ export interface ArchivesTable {
   manifest_name: string;
   manifest_size: number;
   manifest_sha256: string;
-  /** The attempt that made it; its `.part` file is named after it. */
+  /** Token of the attempt that made it; its `.part` file is named after it. */
   token: string;
   /** Bytes of file content inside. */
   bytes_in: number;
   /** Members inside, skipped entries not counted. */
   members: number;
   created_at: number;
-  /** Uncompressed bytes of each block but the last; null where the index is not known. */
+  /** Uncompressed bytes of each block but the last; null when the index is not known. */
   block_bytes: number | null;
   /** Compressed bytes of each block, as 32-bit little-endian numbers: the index of the archive. */
   blocks: Bytes | null;
@@ -177,15 +168,15 @@ export interface TapesTable {
   volume: string | null;
   state: TapeState;
   reason: string | null;
-  /** JSON of the states that it goes back to, see `standingOf`; null where it is neither lost nor being erased. */
+  /** JSON of the states that it returns to, see `standingOf`; null when it is neither lost nor being erased. */
   before: Generated<string | null>;
   capacity: number;
   free: number;
   labelled_at: number;
   seen_at: number;
-  /** Of a tape in the state `erasing`: the UUID that its new label will have. */
+  /** For a tape in the state `erasing`: the UUID of its new label. */
   erased_to: Generated<string | null>;
-  /** 1: LTFS has made the cartridge read-only for good after an error of its medium; only formatting mends that. */
+  /** 1: LTFS has made the cartridge read-only for good after a medium error; only formatting fixes that. */
   read_only: Generated<number>;
 }
 
@@ -195,7 +186,7 @@ export interface CopiesTable {
   copy_no: number;
   tape_uuid: string;
   state: CopyState;
-  /** The attempt that wrote it. */
+  /** Token of the attempt that wrote it. */
   token: string;
   written_at: number | null;
   committed_at: number | null;
@@ -203,8 +194,8 @@ export interface CopiesTable {
   verified_at: number | null;
   damage: string | null;
   /**
-   * The copy's own manifest, where that is not the one that was made with the archive; a size of 0: its tape is known
-   * to hold none. Null: the archive's.
+   * The copy's own manifest, if it is not the one made with the archive; size 0: its tape is known to have none. Null:
+   * the archive's.
    */
   manifest_size: Generated<number | null>;
   manifest_sha256: Generated<string | null>;
@@ -237,7 +228,7 @@ export interface FilesTable {
   dev: string;
   ino: string;
   nlink: number;
-  /** Target of a symbolic link; of a packed file: the member of the same archive that it is a hard link to. */
+  /** Target of a symbolic link; for a packed file, the member of the same archive that it is a hard link to. */
   link_target: Bytes | null;
   /** First path of this set with the same inode, when that is in another group. */
   hard_link_of: Bytes | null;
@@ -247,16 +238,16 @@ export interface FilesTable {
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
   /**
-   * Of an unchanged file: the set and the group whose archive holds it, at `tar_offset`; never one that is unchanged
-   * there. Null: the row's own.
+   * For an unchanged file: the set and group whose archive holds it, at `tar_offset`, never one where it is itself
+   * unchanged. Null: the row's own.
    */
   held_set: string | null;
   held_group: number | null;
-  /** Where in `path` the base name begins, from 1. */
+  /** Position in `path` where the base name begins, from 1. */
   name_at: Generated<number>;
 }
 
-/** Every entry of a group that is not `open` by its base name: see catalog/groups/group-names.ts. */
+/** Entries by base name, for groups that are not `open`; see catalog/groups/group-names.ts. */
 export interface FileNamesTable {
   set_id: string;
   group_no: number;
@@ -279,43 +270,43 @@ export interface EventsTable {
 
 /** A restore, a verify or a copy to other tapes: archives that are read back from tape. */
 export type RetrievalKind = 'restore' | 'verify' | 'copy';
-/** The last four are final. `incomplete`: ended, and something could not be had or was damaged. */
+/** The last four are final. `incomplete`: ended, but something was unavailable or damaged. */
 export type RetrievalState =
   'running' | 'waiting_for_tape' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
 
 export interface RetrievalsTable {
   id: string;
   kind: RetrievalKind;
-  /** What was asked for, in words: a set or a tape. */
+  /** The requested set or tape, by name. */
   subject: string;
   /** The drive that reads, or the first of those that may. */
   drive: string;
   /** 1: any drive of the installation may read, whichever has the tape. */
   any_drive: Generated<number>;
   /**
-   * JSON of what the wait for a tape in several drives has shown (`catalog/retrievals/tape-search.ts`); null before the
-   * first one.
+   * JSON of what the search for a tape in several drives has found (`catalog/retrievals/tape-search.ts`); null before
+   * the first.
    */
   looks: Generated<string | null>;
-  /** The drive that a copy is written with; null for the others. */
+  /** The drive that writes a copy; null for restores and verifies. */
   to_drive: string | null;
   /** Absolute path of the folder that is restored into; null for a verify. */
   target: string | null;
   overwrite: string;
   /** JSON of the selection (see entry/selection.ts). */
   selection: string;
-  /** 1: nothing was at the places of the set's sources below the target when the restore was asked for. */
+  /** 1: nothing existed at the places of the set's sources below the target when the restore was requested. */
   fresh: Generated<number>;
   state: RetrievalState;
   reason: string | null;
   created_at: number;
   finished_at: number | null;
-  /** How often workers have taken it up by themselves since an archive of it was read, and when last. */
+  /** How often workers have resumed it since the last archive was read, and when last. */
   taken_up: Generated<number>;
   taken_up_at: Generated<number | null>;
   /**
-   * Which look at the target counts (`RetrievalExistingTable`); null before the first archive is read, '' when none is
-   * needed.
+   * The look at the target that counts (`RetrievalExistingTable`); null before the first archive is read, '' when none
+   * is needed.
    */
   looked: Generated<string | null>;
 }
@@ -329,7 +320,7 @@ export interface RetrievalArchivesTable {
   copy_no: number;
   tape_uuid: string;
   state: 'pending' | 'done' | 'failed';
-  /** Members and bytes of content that are wanted of it. */
+  /** Members and bytes of content wanted from it. */
   members: number;
   bytes: number;
   restored: number;
@@ -337,64 +328,65 @@ export interface RetrievalArchivesTable {
   kept: number;
   failed: number;
   ms: number | null;
-  /** Of a copy: the number that it gets, the pool whose tapes take it, and the bytes of staging that it holds. */
+  /** For a copy: its number, the pool whose tapes it goes to, and the bytes of staging that it holds. */
   to_copy: number | null;
   to_pool: string | null;
   reserved: Generated<number>;
-  /** JSON array of the copies that were read before this one and had damage. */
+  /** JSON array of the damaged copies that were read before this one. */
   tried: Generated<string>;
-  /** 1: only what those could not give back is wanted: the members that are noted as damaged. */
+  /** 1: only the members that those copies could not return are wanted. */
   only_damaged: Generated<number>;
 }
 
 export interface RetrievalProblemsTable {
   id: Generated<number>;
   retrieval_id: string;
-  /** The archive; null where the problem is of none. */
+  /** Number of the archive; null when the problem belongs to none. */
   no: number | null;
   path: Bytes | null;
   reason: string;
-  /** 1: the archive is damaged there, and another copy of it may have the member. */
+  /** 1: this copy is damaged there, and another copy may have the member. */
   damaged: Generated<number>;
 }
 
-/** Folders, and files with several names, that a restore has found in its target: they are not its own. */
+/** Folders and hard-linked files that existed in a restore's target before it began. */
 export interface RetrievalExistingTable {
   retrieval_id: string;
-  /** The attempt that looked. */
+  /** Token of the attempt that looked. */
   look: string;
   path: Bytes;
   ino: string;
 }
 
-/** Set folders seen on tapes whose number must never be given again, even after the catalog was lost. */
+/** Sets seen on tapes, whose numbers must never be reused, even after the catalog was lost. */
 export interface SeenSetsTable {
   set_id: string;
 }
 
-/** End marks of sets that are on tapes, durably: the `SetEnd` that each tells, as JSON. */
+/** End marks that are durably on tapes, with the `SetEnd` of each as JSON. */
 export interface EndMarksTable {
   set_id: string;
   tape_uuid: string;
   facts: string;
 }
 
-/** Backups, verifies and copies at set times. Times are milliseconds since 1970. */
+/** Scheduled backups, verifies and copies. Times are milliseconds since 1970. */
 export interface SchedulesTable {
   name: string;
   /** Five fields: minute, hour, day, month, weekday. */
   cron: string;
   /** The time zone of those, as `Europe/Berlin`. */
   zone: string;
-  /** The command as it was given, for people. */
+  /** The command as entered, for people. */
   command: string;
   /** JSON of what it means (`ScheduledBackup` or `ScheduledReading`), with absolute paths. */
   arguments: string;
-  /** 1: it does not run by itself. */
+  /** 1: it does not run automatically. */
   paused: Generated<number>;
   created_at: number;
   /**
-   * The last run: when it began; its set, verify or copy; where it made none its end, and what went wrong, if anything.
+   * The last run: when it began; its set, verify or copy; if it made none, when it ended and what went wrong, if
+   * anything.
    */
   run_at: Generated<number | null>;
   run_set: Generated<string | null>;
@@ -402,13 +394,13 @@ export interface SchedulesTable {
   run_reason: Generated<string | null>;
   /** When the last run that was begun was due. */
   due_at: Generated<number | null>;
-  /** When a command asked for a run that has not begun yet. */
+  /** When a command requested a run that has not begun yet. */
   run_asked_at: Generated<number | null>;
-  /** When the server made it there, as the server says; null: it was not told of it. */
+  /** When the server created it, by the server's clock; null: not registered there. */
   told_at: Generated<number | null>;
 }
 
-/** Starts of workflows that were used: each counts once. */
+/** Workflow starts that were used; each counts once. */
 export interface ClaimedStartsTable {
   id: string;
   at: number;
@@ -416,7 +408,7 @@ export interface ClaimedStartsTable {
   run_id: string;
 }
 
-/** Messages that came without a proof, a row for each kind. */
+/** Messages without a valid proof, one row for each kind. */
 export interface RefusalsTable {
   kind: string;
   times: number;

@@ -3,15 +3,15 @@ import type Database from 'better-sqlite3';
 import { TapeflowFailure } from '../config/failures.js';
 
 /**
- * True when the catalog was left by processes that were killed, or by a power cut: there is a log of changes, which the
- * last to close it takes away, and nobody has the catalog open. Only Linux can tell (by its list of locks: who has the
- * catalog open holds one); elsewhere it is false, and `doctor` checks.
+ * True when the catalog was not closed properly, after a kill or a power cut: its log, which the last process to close
+ * it would remove, still exists, and nobody has the catalog open. Only Linux can tell, by its list of locks; elsewhere
+ * this is false, and `doctor` checks the catalog.
  */
 export function endedUncleanly(file: string): boolean {
   if (process.platform !== 'linux') return false;
   try {
     if (statSync(`${file}-wal`).size === 0) return false;
-    // By the number alone: some file systems tell another device than the list does.
+    // By inode number alone: on some file systems the list shows another device.
     const inode = new RegExp(`:${statSync(file, { bigint: true }).ino} `);
     return !inode.test(readFileSync('/proc/locks', 'utf8'));
   } catch {

@@ -3,8 +3,8 @@ export const exitCodes = {
   success: 0,
   failure: 1,
   usage: 2,
-  /** Completed, with files that are listed as skipped. */
+  /** Completed, with files listed as skipped. */
   skipped: 3,
-  /** Ended by Ctrl-C: 128 + SIGINT, as shells have it. */
+  /** Ended by Ctrl-C: 128 + SIGINT, as in shells. */
   interrupted: 130,
 } as const;

@@ -13,23 +13,25 @@ import { summaryText } from '../workflows/server-limits.js';
 import type { Session } from './session.js';
 import { findServer, thenClose, type Server } from './server.js';
 
-/** A step that takes a whole drive, as two ways to do it. */
+/** A step that needs a whole drive, with two ways of doing it. */
 export interface DriveStep<Result> {
-  /** Who holds the drive's lock meanwhile, for others: `tape label`. */
+  /** The holder shown to others while the drive is locked: `tape label`. */
   role: string;
   here(drive: Drive, lock: DriveLock): Promise<Result>;
   /**
-   * The workflow that does the same in the slot of the drive's worker, with the drive's name before these arguments.
+   * The workflow that does the same in the drive worker's slot; its first argument is the drive's name, followed by
+   * these.
    */
   workflow: string;
   args: unknown[];
   summary: string;
-  /** Code of the failure when the worker refuses. */
+  /** Failure code when the worker refuses. */
   refused: string;
 }
 
 /**
- * Runs a step by this process if the drive is free; else by the worker of this installation that has it, in its slot.
+ * Runs a step in this process if the drive is free, or else in the slot of the worker of this installation that holds
+ * it.
  */
 export async function inDrive<Result>(
   session: Session,
@@ -48,7 +50,7 @@ export async function inDrive<Result>(
     return thenClose(server, () => inItsWorker(session, server, driveName, step));
   }
   try {
-    // A drive that hangs would hang this command too, and be left locked.
+    // A hanging drive would block this command too, and stay locked.
     await askDrive(session.settings, driveSettings, (drive) => drive.medium()).catch(unlessSilent);
     return await step.here(openDrive(driveSettings), lock);
   } finally {
@@ -82,19 +84,19 @@ async function inItsWorker<Result>(
       );
     throw new TapeflowFailure(refused, asSentence(describeError(cause)), { cause: failure });
   } finally {
-    // From here on nobody waits for it: what somebody has held back is not to be done behind this person's back.
+    // From now on nobody waits for it: a step that somebody held back must not run unnoticed later.
     await endSteps(await session.catalog(), workflowId).catch(() => undefined);
   }
 }
 
-/** A failure that came through the server has lost the full stop behind its last sentence. */
+/** A failure that came through the server has lost its final full stop. */
 function asSentence(text: string): string {
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 /**
- * True when a drive is in use by a process that serves this installation's steps. Another command ends by itself, and a
- * worker of another data folder would never hear of the step.
+ * True when the drive is held by a process that serves this installation's steps. Another command will end on its own,
+ * and a worker of another data folder would never receive the step.
  */
 function isHeldByOurs({ settings }: Session, error: TapeflowFailure): boolean {
   if (error.code !== 'DriveBusy') return false;

@@ -3,14 +3,14 @@ import type { Command } from 'commander';
 type AddCommands = (program: Command) => void;
 
 interface CommandFile {
-  /** The commands that the file adds, as the help shows them, with their descriptions. */
+  /** The commands in the file, as shown by help, with their descriptions. */
   commands: Record<string, string>;
   load: () => Promise<AddCommands>;
-  /** True for what only tapeflow itself runs. */
+  /** True for commands that only tapeflow itself runs. */
   hidden?: true;
 }
 
-/** The files of commands, in the order of the help. */
+/** The command files, in the order of the help. */
 const files: CommandFile[] = [
   {
     commands: { 'backup <path...>': 'back up files and folders to tape' },
@@ -118,10 +118,10 @@ const files: CommandFile[] = [
 ];
 
 /**
- * Adds the command that is asked for. For the help, the version and a name that is none it adds all of them without
- * what they do: loading them takes longer than most commands.
+ * Loads the requested command. For help, version and unknown names, adds all commands without loading them, since
+ * loading takes longer than most commands.
  *
- * @param args what stands after `tapeflow`.
+ * @param args the arguments after `tapeflow`.
  */
 export async function loadCommands(program: Command, args: readonly string[]): Promise<void> {
   const words = wordsOf(args);
@@ -140,7 +140,7 @@ export async function loadCommands(program: Command, args: readonly string[]): P
   }
 }
 
-/** The command that the arguments are for, as far as it is loaded; the program itself where they name none. */
+/** The loaded command that the arguments name; the program itself if none. */
 export function askedCommand(program: Command, args: readonly string[]): Command {
   let command = program;
   for (const word of wordsOf(args)) {
@@ -151,7 +151,7 @@ export function askedCommand(program: Command, args: readonly string[]): Command
   return command;
 }
 
-/** The options before a command take no value, so the first words are the command. */
+/** Options before a command take no value, so the first words are the command. */
 function wordsOf(args: readonly string[]): string[] {
   return args.filter((arg) => !arg.startsWith('-'));
 }

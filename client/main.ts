@@ -8,8 +8,8 @@ import { askedCommand, loadCommands } from './load-commands.js';
 import { bannerNote, requireOwnFlags } from './npm-flags.js';
 import { sayAside } from './print/say.js';
 
-// What is backed up may not be for everybody: catalog, logs, staging, tapes and all that is made here is for this user
-// alone. Workers and servers inherit it; a restore sets the modes of what it brings back by itself.
+// What is backed up may be private: catalog, logs, staging, tapes and everything else created here is only for this
+// user. Workers and servers inherit this; a restore sets the modes of restored files itself.
 process.umask(0o077);
 
 const args = process.argv.slice(2);
@@ -23,7 +23,7 @@ const program = new Command('tapeflow')
   .showHelpAfterError('(`tapeflow help` lists the commands)')
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')),
-    // What is wrong with the arguments is told as any other error is.
+    // Errors in the arguments are reported like any other error.
     ...(asksJson ? { writeErr: () => undefined } : {}),
   });
 
@@ -31,7 +31,7 @@ await loadCommands(program, args);
 inheritJson(program);
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
-// `tapeflow ls SET | head`: the reader has had enough, and there is nothing to complain of.
+// `tapeflow ls SET | head`: the reader closed the pipe, which is no error.
 process.stdout.on('error', (error) => {
   if (systemErrorCode(error) === 'EPIPE') process.exit(exitCodes.success);
   throw error;
@@ -46,7 +46,7 @@ try {
   process.exitCode = report(error);
 }
 
-/** `--json` may stand before the command and after it; help and errors are the same everywhere. */
+/** `--json` may come before or after the command; help and errors are the same everywhere. */
 function inheritJson(parent: Command): void {
   for (const command of parent.commands) {
     command.copyInheritedSettings(parent);
@@ -55,9 +55,7 @@ function inheritJson(parent: Command): void {
   }
 }
 
-/**
- * An empty argument, such as an unset variable of a script leaves, is never taken for the current folder or for all.
- */
+/** An empty argument, for example from an unset variable in a script, never means the current folder or everything. */
 function requireNoEmpty(command: Command): void {
   const isEmpty = (value: unknown) => value === '' || (Array.isArray(value) && value.includes(''));
   const option = command.options.find((known) => isEmpty(command.opts()[known.attributeName()]));
@@ -70,7 +68,7 @@ function requireNoEmpty(command: Command): void {
   );
 }
 
-/** Prints what went wrong as one sentence, or with `--json` as one object, and returns the exit code. */
+/** Prints an error as one sentence, or with `--json` as one object, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
@@ -88,7 +86,7 @@ function report(error: unknown): number {
   return exitCode;
 }
 
-/** Without a command there is nothing but the help, which `--json` does not print. */
+/** Without a command there is only the help, which `--json` does not print. */
 function usageSentence({ code, message }: CommanderError): string {
   return code === 'commander.help'
     ? 'Name a command.'

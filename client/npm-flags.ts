@@ -3,17 +3,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { usageFailure } from '../config/failures.js';
 
-/** Scripts of `package.json` that run a command. */
+/** Scripts in `package.json` that run a command. */
 const scripts = ['backup', 'tapeflow'];
 
-/** True where `npm run` of this project has started the process. */
+/** True when `npm run` of this project started the process. */
 function isRunByNpm(env: NodeJS.ProcessEnv): boolean {
   return env['npm_package_name'] === 'tapeflow' && scripts.includes(env['npm_lifecycle_event'] ?? '');
 }
 
 /**
- * Refuses a command whose options npm took for its own: of `npm run backup /srv --detach` it passes `/srv` only, and
- * tells the option to nobody but the environment.
+ * Refuses a command whose options npm kept: `npm run backup /srv --detach` passes only `/srv`, and the option is
+ * visible only in the environment.
  */
 export function requireOwnFlags(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): void {
   if (!isRunByNpm(env)) return;
@@ -28,7 +28,7 @@ export function requireOwnFlags(command: Command, args: readonly string[], env: 
   );
 }
 
-/** What is said when npm's own lines stand on stdout before the JSON; undefined: they do not. */
+/** A note when npm's own lines precede the JSON on stdout; undefined when they do not. */
 export function bannerNote(env: NodeJS.ProcessEnv): string | undefined {
   if (!isRunByNpm(env) || env['npm_config_loglevel'] === 'silent') return undefined;
   return `npm's own lines stand before this JSON: \`npm run -s ${env['npm_lifecycle_event'] ?? ''} -- …\` leaves them out.`;
@@ -38,13 +38,13 @@ function isGiven({ long, short }: Option, args: readonly string[]): boolean {
   return args.some((arg) => arg === short || (long != null && (arg === long || arg.startsWith(`${long}=`))));
 }
 
-/** True when npm has got the option on its command line: it is in npm's settings, and none of its files has it. */
+/** True when npm got the option on its command line: it is in npm's settings but in none of its files. */
 function isAtNpm({ long, short, negate }: Option, env: NodeJS.ProcessEnv): boolean {
   return [long, short].some((flag) => {
     const key = flag?.replace(/^--?(no-)?/, '');
     if (key === undefined) return false;
     const value = env[`npm_config_${key.replaceAll('-', '_')}`];
-    // npm says `false` by an empty value.
+    // npm represents `false` by an empty value.
     if (value === undefined || (value === '') !== (negate && flag === long)) return false;
     return !isInNpmFiles(key, env);
   });

@@ -3,7 +3,7 @@ import type { SubjectWish } from '../catalog/retrievals/reading-subject.js';
 import { usageFailure } from '../config/failures.js';
 import { sourcesOf } from './sources.js';
 
-/** Gives a command that reads from tape the option `--latest`. */
+/** Adds the option `--latest` to a command that reads from tape. */
 export function latestOption(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
   return command.option(
@@ -14,7 +14,7 @@ export function latestOption(command: Command): Command {
   );
 }
 
-/** What a command reads: the set or tape that is named, or the newest set of the sources that are. */
+/** What a command reads: the named set or tape, or the newest set of the named sources. */
 export function subjectWish(name: string | undefined, latest: readonly string[]): SubjectWish {
   if (name !== undefined && latest.length > 0)
     throw usageFailure(

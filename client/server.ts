@@ -20,16 +20,16 @@ import type { Session } from './session.js';
 /** A connection to Temporal, with the lease that keeps the embedded server alive. */
 export interface Server {
   target: TemporalTarget;
-  /** Short id of this installation: it is in the name of everything of ours on the server. */
+  /** Short id of this installation, part of all our names on the server. */
   installation: string;
-  /** True where workers look after what the server does not work on any more: `LOOK_AFTER_SECONDS` is not 0. */
+  /** True when workers resume what the server no longer runs: `LOOK_AFTER_SECONDS` is not 0. */
   isLookedAfter: boolean;
   client: Client;
   lease: Lease | undefined;
   close(): Promise<void>;
 }
 
-/** Connects to the own server, or to the embedded one, which is started when it does not run. */
+/** Connects to your own server, or to the embedded one, which is started if it is not running. */
 export async function connectServer(session: Session): Promise<Server> {
   const { settings } = session;
   if (usesOwnServer(settings, process.env))
@@ -39,7 +39,7 @@ export async function connectServer(session: Session): Promise<Server> {
   return connect(session, embeddedServer(lease.host.address), lease);
 }
 
-/** The same, but never starts a server: undefined when the embedded one does not run. */
+/** The same, but never starts a server: undefined when the embedded one is not running. */
 export async function findServer(session: Session): Promise<Server | undefined> {
   const { settings } = session;
   if (usesOwnServer(settings, process.env))
@@ -93,7 +93,7 @@ export async function atServer<Result>(server: Server, run: () => Promise<Result
 }
 
 async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
-  // Loaded here, since it takes longer than what a command does that needs no server.
+  // Loaded only here, since loading takes longer than most commands that need no server.
   const temporal = await import('@temporalio/client');
   const { provingClient } = await import('../workers/server/proving-client.js');
   let installation: string;
@@ -127,11 +127,12 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
   };
 }
 
-/** Milliseconds after which a person is told why server and workers take so long to end. */
+/** Milliseconds after which the user is told why server and workers take so long to stop. */
 const slowStopMs = 5000;
 
 /**
- * Waits until server and workers have stopped. A worker that hangs in a drive takes its time, and a person is told so.
+ * Waits until server and workers have stopped. If a worker hangs in a drive this takes a while, and the user is told
+ * so.
  */
 export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
@@ -158,7 +159,7 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
       const described = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
         setHandle(server, setId).describe(),
       );
-      // On another queue it is somebody else's, which a start ends.
+      // On another queue it is somebody else's, which a start terminates.
       return (
         described.status.name === 'RUNNING' && described.taskQueue === queuesOf(server.installation).archive
       );

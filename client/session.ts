@@ -8,7 +8,7 @@ import { settingsInForce } from '../config/settings-in-force.js';
 import { replaceFormerHost } from '../embedded/former-host.js';
 import { sayAside } from './print/say.js';
 
-/** What one command works with: settings, how to print, and what it has to close at its end. */
+/** The context of one command: settings, output, and what to close at the end. */
 export interface Session {
   settings: Settings;
   json: boolean;
@@ -16,17 +16,15 @@ export interface Session {
   print(line: string): void;
   /** Prints one JSON object on a line, with `--json`. */
   emit(object: unknown): void;
-  /** Tells something on stderr that is no result: a line for people, with `--json` an object with a `note`. */
+  /** Prints a note on stderr: a line for people, with `--json` an object with `note`. */
   say(sentence: string): void;
   catalog(): Promise<Catalog>;
-  /**
-   * Replaces an embedded server and workers of an older version; before the catalog is brought up to date for this one.
-   */
+  /** Replaces an embedded server and workers of an older version, before the catalog is migrated. */
   settleHost(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The session of a command; `--json` may stand before or after it. */
+/** The session of a command; `--json` may come before or after it. */
 export function openSession(command: Command, open = openForWork): Session {
   const { json } = command.optsWithGlobals<{ json?: boolean }>();
   const settings = settingsInForce();
@@ -37,7 +35,7 @@ export function openSession(command: Command, open = openForWork): Session {
   return {
     settings,
     json: json === true,
-    // Names of sources, tapes and folders may hold what a terminal would obey.
+    // Names of sources, tapes and folders may contain terminal escapes.
     print: (line) => void process.stdout.write(`${visible(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
     say,
@@ -54,7 +52,7 @@ type Open = (settings: Settings, settleHost: () => Promise<void>) => Promise<Cat
 const openForWork: Open = (settings, settleHost) =>
   settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR));
 
-/** Writes nothing; a catalog of an older version is opened for work, where its user may. */
+/** Writes nothing, except that a catalog of an older version is migrated if the user may write. */
 const openToRead: Open = (settings, settleHost) =>
   openForReading(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR, () => openForWork(settings, settleHost));
 
@@ -66,7 +64,7 @@ export async function inReadingSession(
   await inSession(command, run, openToRead);
 }
 
-/** The same for one that also writes, where its user may. */
+/** The same for a command that also writes if its user may. */
 export async function inModestSession(
   command: Command,
   run: (session: Session) => Promise<void>,
@@ -90,7 +88,7 @@ export async function inSession(
   }
 }
 
-/** A path as the user gave it: relative to where they stand, also under `npm run`, which changes the folder. */
+/** Resolves a path given by the user: relative to their working directory, even under `npm run`, which changes it. */
 export function userPath(given: string): string {
   return path.resolve(process.env['INIT_CWD'] ?? process.cwd(), given);
 }

@@ -4,8 +4,8 @@ import { outermost } from '../source/walk.js';
 import { userPath } from './session.js';
 
 /**
- * The sources as the scan takes them: absolute, links resolved, none inside another. A usage failure names the first
- * that is missing.
+ * The sources for the scan: absolute, links resolved, none inside another. Throws a usage failure that names the first
+ * missing one.
  */
 export function resolveSources(given: readonly string[]): string[] {
   const sources = given.map((text) => {
@@ -13,7 +13,7 @@ export function resolveSources(given: readonly string[]): string[] {
     refuseInvalidText(asked);
     let real: string;
     try {
-      // A symbolic link that is given as a source means what it leads to.
+      // A symbolic link given as a source stands for its target.
       real = realpathSync(asked);
       refuseInvalidText(real);
       lstatSync(real);
@@ -34,8 +34,8 @@ export function resolveSources(given: readonly string[]): string[] {
 }
 
 /**
- * Refuses a path with bytes that are no UTF-8, which reach a program as U+FFFD: the bytes are lost, and what is left
- * could name something else.
+ * Refuses a path with invalid UTF-8, which arrives as U+FFFD: the original bytes are lost, and the result could name
+ * something else.
  */
 export function refuseInvalidText(text: string, what = 'source'): void {
   if (!text.includes('\ufffd')) return;
@@ -48,7 +48,7 @@ export function refuseInvalidText(text: string, what = 'source'): void {
   );
 }
 
-/** As the sets have them. A source may be gone by now, and its sets are there all the same. */
+/** The paths as stored in sets. A source may be gone while its sets still exist. */
 export function sourcesOf(given: readonly string[]): string[] {
   return outermost(
     given.map((text) => {

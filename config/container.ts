@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 const marks = ['/.dockerenv', '/run/.containerenv'];
 
 /**
- * True where the time zone is probably nobody's choice: a container has that of no machine, so it is UTC unless `TZ` or
- * a mounted `/etc/localtime` says another.
+ * True where nobody seems to have chosen the time zone: a container runs in UTC unless `TZ` or a mounted
+ * `/etc/localtime` says otherwise.
  *
  * @param zone the time zone that is in force.
  */

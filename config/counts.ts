@@ -3,10 +3,7 @@ export function shownNumber(number: number): string {
   return number.toLocaleString('en');
 }
 
-/**
- * A number with its noun: `1 archive`, `9,236 entries`. `many` is the plural where an `s` behind `one` does not make
- * it.
- */
+/** A number with its noun: `1 archive`, `9,236 entries`. `many` is the plural where it is not `one` with an `s`. */
 export function counted(number: number, one: string, many = `${one}s`): string {
   return `${shownNumber(number)} ${number === 1 ? one : many}`;
 }

@@ -4,7 +4,7 @@ interface Field {
   name: string;
   least: number;
   most: number;
-  /** Names of its values, from the least on. */
+  /** Names of its values, from the smallest on. */
   names?: string[];
 }
 
@@ -25,8 +25,8 @@ const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
  * Checks a cron expression: five fields, each a list of numbers, names (months, weekdays), ranges and steps. All of
- * them must match, the day and the weekday too, as on the server. A usage failure names the wrong field, or says that
- * it never comes.
+ * them must match, the day and the weekday too, as on the server. Throws a usage failure that names the wrong field, or
+ * says that the time never comes.
  *
  * @returns the expression with single spaces between its fields.
  */

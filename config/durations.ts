@@ -15,7 +15,7 @@ export function parseDuration(text: string): number | undefined {
   return match === null || factor === undefined ? undefined : Number(match[1]) * factor;
 }
 
-/** A duration as it is written in a setting, in the largest unit that needs no fraction: `90d`, `1y`. */
+/** A duration as a setting writes it, in the largest unit without a fraction: `90d`, `1y`. */
 export function formatDuration(seconds: number): string {
   const fitting = Object.entries(units).filter(([, factor]) => seconds % factor === 0);
   const [unit, factor] = fitting.at(-1) ?? ['s', 1];

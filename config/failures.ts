@@ -1,21 +1,19 @@
 import os from 'node:os';
 
-/** What may be done about a failure: this decides the retry policy of an activity and the exit code of a command. */
+/** What can be done about a failure; decides an activity's retry policy and a command's exit code. */
 export type FailureKind =
   /** The same call may succeed later: a busy file, a server that is away. Retried by the activity's policy. */
   | 'transient'
-  /** Will fail the same way again: it is reported, parked and never retried by itself. */
+  /** Will fail the same way again: reported, parked, and never retried automatically. */
   | 'permanent'
-  /**
-   * A person has to do something (load a tape, mount a drive). The set waits for it; it is not a failure of the set.
-   */
+  /** A person has to act (load a tape, mount a drive). The set waits for it; this is not a failure of the set. */
   | 'person'
   /** The command was used wrongly: exit code 2. */
   | 'usage';
 
 export interface FailureOptions {
   kind?: FailureKind;
-  /** What the person can do about it; a sentence of its own. */
+  /** What the user can do about it, as a separate sentence. */
   advice?: string;
   cause?: unknown;
   /** Facts for programs, never shown as text. JSON only: it travels through Temporal. */
@@ -58,7 +56,7 @@ export function usageFailure(code: string, message: string, advice?: string): Ta
   );
 }
 
-/** Numbers of Linux that libuv has no name for, and so calls `UNKNOWN`; a full quota is one of them. */
+/** Linux error numbers that libuv reports as `UNKNOWN` because it has no name for them; a full quota is one. */
 const unnamed = new Map([
   ...Object.entries(os.constants.errno).map(([name, number]) => [number, name] as const),
   ...(process.platform === 'linux'
@@ -69,7 +67,7 @@ const unnamed = new Map([
     : []),
 ]);
 
-/** The `code` of a system error (`ENOENT`), or undefined when the value is no such error. */
+/** The `code` of a system error (`ENOENT`), or undefined for any other value. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (error === null || typeof error !== 'object' || !('code' in error)) return undefined;
   const { code } = error;
@@ -78,7 +76,7 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Plain words for the system errors that a person meets; other codes are shown as they are. */
+/** Plain words for the system errors that users meet; other codes are shown as they are. */
 const plainWords: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -100,7 +98,7 @@ const plainWords: Record<string, string> = {
   EINVAL: 'the file system refuses this name or call',
 };
 
-/** Causes of an error that are told; a chain that leads back into itself ends here too. */
+/** Maximum number of causes of an error that are shown; also bounds a circular chain. */
 const mostCauses = 5;
 
 /**
@@ -113,7 +111,7 @@ export function describeError(error: unknown): string {
   for (let depth = 0; depth <= mostCauses && cause !== undefined && cause !== null; depth += 1) {
     const phrase = phraseOf(cause);
     if (phrase !== '' && !phrases.some((before) => before.includes(phrase))) phrases.push(phrase);
-    // A sentence of ours tells its cause already.
+    // One of our own sentences already tells its cause.
     cause = cause instanceof Error && !(cause instanceof TapeflowFailure) ? cause.cause : undefined;
   }
   return phrases.join(': ');
@@ -124,7 +122,7 @@ function phraseOf(error: unknown): string {
   const code = systemErrorCode(error);
   const words = code === undefined ? undefined : plainWords[code];
   if (words !== undefined) return `${words} (${code})`;
-  // What a gRPC server says; the message has the number and name of the status before it.
+  // What a gRPC server says; `message` puts the status number and name in front.
   const said = error instanceof Error && 'details' in error ? error.details : undefined;
   const message =
     typeof said === 'string' && said !== '' ? said : error instanceof Error ? error.message : String(error);

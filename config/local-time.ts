@@ -7,8 +7,8 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * The local time of the day, `14:03:07`; with its date where that is another day than that of `now`, both in
- * milliseconds since 1970.
+ * The local time of the day, `14:03:07`; with its date where that differs from the date of `now`; both in milliseconds
+ * since 1970.
  */
 export function timeOfDay(ms: number, now = Date.now()): string {
   const date = new Date(ms);

@@ -7,13 +7,13 @@ import { makeReadableFile, makeReadableFolders } from './shared-group.js';
 
 export type { Logger } from 'pino';
 
-/** Log lines that wait in memory while the disk is full; further ones are dropped. */
+/** Bytes of log lines kept in memory while the disk is full; further lines are dropped. */
 const mostUnwrittenBytes = 1024 * 1024;
 const diskTakesNothing = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 /**
- * The log of one process: pino's JSON lines in `LOG_FILE`, or `<data>/logs/<role>.log`; and, when `toTerminal` is asked
- * for, readable lines on stderr if that is a terminal, JSON lines if it is not.
+ * The log of one process: pino's JSON lines in `LOG_FILE`, or `<data>/logs/<role>.log`; and, with `toTerminal`,
+ * readable lines on stderr if that is a terminal, or else JSON lines.
  */
 export function createLogger(settings: Settings, role: string, toTerminal = false): Logger {
   const level = settings.LOG_LEVEL;
@@ -37,14 +37,14 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
   return pino({ level, base: { pid: process.pid, role } }, pino.multistream(streams));
 }
 
-/** The file's stream; undefined when its disk takes no new file now: then this process has no log there. */
+/** The file's stream; undefined when its disk takes no new file, so this process writes no log there. */
 function openLogFile(file: string) {
   try {
     makeReadableFolders(path.dirname(file));
     makeReadableFile(file);
     const options = { dest: file, append: true, sync: true, maxLength: mostUnwrittenBytes };
     const stream = pino.destination(options);
-    // Without a listener, a full disk under the log would end the process. The lines are written when it has room
+    // Without a listener, a full disk under the log would end the process. The lines are written once there is room
     // again.
     stream.on('error', () => undefined);
     return stream;

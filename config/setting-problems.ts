@@ -1,17 +1,17 @@
 import type { z } from 'zod';
 
-/** What is wrong with a setting, for the sentence that tells it. */
+/** What is wrong with a setting, for the error message. */
 export interface SettingProblem {
-  /** The setting, or for one that there is not its name: `drives.lto1.path`. */
+  /** The setting, or the unknown name: `drives.lto1.path`. */
   name: string;
   unknown: boolean;
   /** The rest of the sentence that begins with the setting. */
   problem: string;
-  /** The names that are known in its place. */
+  /** The names that are allowed there. */
   known: string[];
 }
 
-/** The first thing that is wrong with `given`; a name that there is not before all others, since it explains them. */
+/** The first problem with `given`; an unknown name comes before all others, since it explains them. */
 export function firstProblem(
   error: z.ZodError,
   given: Record<string, unknown>,
@@ -39,7 +39,7 @@ export function firstProblem(
   return { name: path.join('.'), unknown: false, problem, known: [] };
 }
 
-/** What a value has to be; our own messages say it, zod's speak of its types. */
+/** What a value has to be; our own messages say so, zod's only name types. */
 function demandOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_type') return issue.message;
   const types: Record<string, string> = { string: 'text', record: 'a JSON object', object: 'a JSON object' };
@@ -47,9 +47,7 @@ function demandOf(issue: z.core.$ZodIssue): string {
   return type === undefined ? issue.message : `must be ${type}`;
 }
 
-/**
- * The known name that was probably meant: as near as a slip or two of the fingers, whatever its case and underscores.
- */
+/** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
   const most = Math.max(2, Math.floor(name.length / 4));
@@ -57,13 +55,13 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   let least = most + 1;
   for (const other of known) {
     const distance = editDistance(plain(name), plain(other));
-    // A word of two letters is near to every other of two.
+    // Any two-letter word is close to any other.
     if (distance < least && distance < plain(name).length - 1) [nearest, least] = [other, distance];
   }
   return nearest;
 }
 
-/** Letters to add, to take out or to change, until one word is the other. */
+/** Number of letters to add, remove or change to turn one word into the other. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let line = 1; line <= from.length; line += 1) {

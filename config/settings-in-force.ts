@@ -2,7 +2,10 @@ import { projectDir } from './project-dir.js';
 import { loadSettings, type Settings } from './settings.js';
 import { shareWith } from './shared-group.js';
 
-/** The settings of this process, by which it also chooses who may read what it makes. Throws as `loadSettings` does. */
+/**
+ * Loads the settings of this process and applies the one that says who may read what it creates. Throws like
+ * `loadSettings`.
+ */
 export function settingsInForce(): Settings {
   const settings = loadSettings(process.env, projectDir);
   shareWith(settings.sharedGroup);

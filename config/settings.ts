@@ -81,22 +81,22 @@ const driveKind = z.enum(['directory', 'ltfs'], { error: 'must be directory or l
 export const settingsSchema = z.object({
   /** Staging root; `temp/{set}` and `final/{set}` are below it. */
   BACKUP_COMPRESS_DIR: text.default('temp/compress'),
-  /** True: no staging, each archive is compressed straight on to the tape, in the drive's slot. */
+  /** True: no staging; each archive is compressed directly to tape, in the drive's slot. */
   COMPRESS_DIRECTLY_TO_TAPE: flag.default(false),
-  /** Most bytes of source files in one archive; a single file above it goes alone. */
+  /** Maximum bytes of source files in one archive; a single file above it goes alone. */
   MAX_GROUP_SIZE: size.default(12 * 1024 ** 3),
-  /** Most entries in one archive: bounds the manifest and the restore of one group. */
+  /** Maximum number of entries in one archive: bounds the manifest and the restore of one group. */
   MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
-  /** Of archives: `.tar.gz`, `.tar.zst`, or `.tar` with `none`. */
+  /** Format of the archives: `.tar.gz`, `.tar.zst`, or `.tar` with `none`. */
   COMPRESSION: z.enum(archiveFormats, { error: 'must be gzip, zstd or none' }).default('gzip'),
   /** 1 to 9 for gzip, 6 when not given; 1 to 19 for zstd, 3 when not given. */
   COMPRESSION_LEVEL: whole(0, 19).optional(),
   /** `auto`: libdeflate and zstd's own code where they were built, else what Node has; `zlib`: that in any case. */
   COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: 'must be auto or zlib' }).default('auto'),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
-  /** Groups that compress at the same time. */
+  /** Number of groups compressed at the same time. */
   PARALLEL_GROUPS: whole(1, 64).default(2),
-  /** Most bytes staged at once; 3 × the group size when not given, and never below one group. */
+  /** Maximum bytes staged at once; 3 × the group size when not given, and never below one group. */
   STAGING_MAX_BYTES: size.optional(),
   /** The drive `lto1`: the mount of an LTFS tape, or a folder. `<data>/tape` when not given. */
   TAPE_PATH: text.optional(),
@@ -105,7 +105,7 @@ export const settingsSchema = z.object({
   TAPE_POOL: plainName.default('default'),
   /**
    * How long sets are kept after their end, in every pool that `pools` in `tapeflow.config.json` does not name. What
-   * has expired is never erased by itself.
+   * has expired is never erased automatically.
    */
   POOL_RETENTION: retention.default(null),
   /** Catalog, embedded server's database, cached tools, logs. */
@@ -122,7 +122,7 @@ export const settingsSchema = z.object({
     )
     .optional(),
   /**
-   * Where locks of drives and tapes are kept: one place for all data folders of a user, or of the group that shares a
+   * Where locks of drives and tapes are kept: one folder for all data folders of a user, or of a group that shares a
    * drive.
    */
   TAPEFLOW_LOCK_DIR: text.optional(),
@@ -131,7 +131,7 @@ export const settingsSchema = z.object({
   /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
   CATALOG_URL: text.optional(),
   /**
-   * An own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`.
+   * Your own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`.
    */
   TEMPORAL_ADDRESS: text.optional(),
   TEMPORAL_NAMESPACE: text.default('default'),
@@ -143,19 +143,19 @@ export const settingsSchema = z.object({
     })
     .default('info'),
   LOG_FILE: text.optional(),
-  /** How long `waitForFinal` looks for the whole archive before it warns and is retried. */
+  /** How long `waitForFinal` looks for the complete archive before it warns and is retried. */
   FINAL_WAIT_SECONDS: seconds.default(30),
-  /** An activity that has not heartbeat for this long is dead to the server. */
+  /** The server gives up an activity after this long without a heartbeat. */
   HEARTBEAT_SECONDS: seconds.default(30),
-  /** First wait before a tape write is tried again: longer than a cut-off attempt can go on writing: 5 s. */
+  /** First wait before a tape write is retried; longer than the 5 s for which a cut-off attempt can go on writing. */
   TAPE_RETRY_SECONDS: seconds.default(15),
-  /** First wait before any other step is tried again. */
+  /** First wait before any other step is retried. */
   RETRY_SECONDS: seconds.default(1),
-  /** Tries of one step before its group is parked as failed. */
+  /** Attempts of one step before its group is parked as failed. */
   RETRY_ATTEMPTS: whole(1, 1000).default(5),
   /**
-   * Seconds within which a drive answers, also while it seeks: one that is silent for longer is said to be so. Nothing
-   * is given up for it. Commands that look at a drive wait for 15 of them at most.
+   * Seconds within which a drive should answer, even while it seeks; one that is silent for longer is reported. Nothing
+   * is given up because of it. Commands that look at a drive wait at most 15 seconds.
    */
   DRIVE_ANSWER_SECONDS: seconds.default(60),
   /**
@@ -165,20 +165,23 @@ export const settingsSchema = z.object({
   /** Age of the oldest written archive after which the tape's index is synced. */
   TAPE_SYNC_SECONDS: seconds.default(300),
   /**
-   * Bytes of staged archives that gather before the drive begins; then it writes all of them in one go, so that it
-   * streams instead of stopping and starting. 0: each is written as soon as it is there.
+   * Bytes of staged archives to collect before the drive starts; it then writes all of them in one go, so that it
+   * streams instead of stopping and starting. 0: each is written as soon as it is ready.
    */
   TAPE_DRAIN_AT: sizeFrom(0).default(0),
   /**
-   * Seconds between two looks of the archive worker at what is unfinished in the catalog: what the server has ended or
-   * forgotten is taken up again, and the server is told again of schedules. 0: it never looks.
+   * Seconds between the archive worker's checks of what is unfinished in the catalog: whatever the server has ended or
+   * lost is resumed, and missing schedules are registered again. 0: never.
    */
   LOOK_AFTER_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds, or 0' })
     .min(0, 'must be a number of seconds, or 0')
     .max(86_400, 'must be at most a day in seconds')
     .default(180),
-  /** Windows only: an archive counts as synced this long after its last byte (twice LTFS's default index period). */
+  /**
+   * Windows only: an archive counts as synced this long after its last byte was written (twice LTFS's default index
+   * period).
+   */
   TAPE_SYNC_INTERVAL: seconds.default(600),
 });
 
@@ -192,7 +195,7 @@ export interface DriveSettings {
   /** Absolute path of the mount point or folder. */
   path: string;
   kind: DriveKind;
-  /** True for the default folder in the data folder: it is ours, so it is made and labelled at first use. */
+  /** True for the default folder inside the data folder: it is ours, so it is created and labelled at first use. */
   ours: boolean;
 }
 
@@ -215,7 +218,7 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
 }
 
 const configFileName = 'tapeflow.config.json';
-/** Names another file in the place of the project's. */
+/** Names a configuration file to use instead of the project's. */
 const configFileVariable = 'TAPEFLOW_CONFIG';
 
 const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
@@ -225,7 +228,7 @@ const configFileSchema = z.object({
   pools: z.record(plainName, poolSchema).optional(),
 });
 
-/** Variables that begin with `TAPEFLOW_` but are no settings: set by our own scripts and tests. */
+/** Variables that begin with `TAPEFLOW_` but are not settings; set by our own scripts and tests. */
 const ownVariables = new Set([
   'TAPEFLOW_EMBEDDED_ADDRESS',
   'TAPEFLOW_TEST_FILES',
@@ -235,8 +238,8 @@ const ownVariables = new Set([
 ]);
 
 /**
- * Default of the lock folder: one for every data folder of this user on this machine, whatever the environment says,
- * and one that only this user can write to. `uid` is undefined on Windows.
+ * Default of the lock folder: one for all data folders of this user on this machine, whatever the environment says,
+ * writable by this user only. `uid` is undefined on Windows.
  */
 export function defaultLockDir(
   platform: NodeJS.Platform,
@@ -245,7 +248,7 @@ export function defaultLockDir(
 ): string {
   if (platform === 'win32')
     return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
-  // Nobody but root can take that place. The system's temporary folder is sticky: what another user puts there is
+  // Only root can create that folder. The system's temporary folder is sticky: what another user creates there is
   // refused.
   if (platform === 'linux' && uid === 0) return '/run/tapeflow-locks';
   return `/tmp/tapeflow-locks-${uid}`;
@@ -291,7 +294,7 @@ function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileN
   }
 }
 
-/** The nearest name, or those that share most of its parts; a hint, not a guess to act on. */
+/** The nearest name, or those that share most of its parts; only a hint. */
 function didYouMean(name: string, known: Set<string>): string {
   const nearest = nearestName(name, known);
   if (nearest !== undefined) return `Did you mean ${nearest}?`;
@@ -459,7 +462,7 @@ function sharedGroup(
   return { sharedGroup: group };
 }
 
-/** Levels of each format that has some. `0` stores, in gzip's form. */
+/** Levels of the formats that have levels. `0` stores, as gzip's does. */
 const levels = { gzip: { least: 0, most: 9, usual: 6 }, zstd: { least: 1, most: 19, usual: 3 } };
 
 function compressionLevel(
@@ -477,7 +480,7 @@ function compressionLevel(
   );
 }
 
-/** The drive of that name; a usage failure that lists the known ones when there is none. */
+/** The drive of that name; throws a usage failure that lists the known drives when there is none. */
 export function driveNamed(settings: Settings, name: string): DriveSettings {
   const drive = settings.drives.find((candidate) => candidate.name === name);
   if (drive !== undefined) return drive;
@@ -485,15 +488,18 @@ export function driveNamed(settings: Settings, name: string): DriveSettings {
   throw usageFailure('NoSuchDrive', `There is no drive ${name}; the drives are: ${known}.`);
 }
 
-/** The drives that may read for a command: the one that is named, else all, the first of which stands for them. */
+/** The drives that a command may read with: the one that was named, or else all, represented by the first. */
 export interface ReadingDrives {
   drive: string;
-  /** 1: whichever has the tape. */
+  /** 1: any drive that has the tape. */
   any_drive: 0 | 1;
   names: string[];
 }
 
-/** The drives that a command with an optional `--drive` reads with; a usage failure when there is none of that name. */
+/**
+ * The drives that a command with an optional `--drive` reads with; throws a usage failure when there is none of that
+ * name.
+ */
 export function readingDrives(settings: Settings, name: string | undefined): ReadingDrives {
   if (name !== undefined) {
     const drive = driveNamed(settings, name).name;

@@ -19,23 +19,23 @@ export interface SharedGroup {
 }
 
 /**
- * Rights of what that group may read. What is made in such a folder is the group's too: SQLite makes files there by
- * itself.
+ * Modes of what the group may read. New files in such a folder get the group too, since SQLite creates files there on
+ * its own.
  */
 export const sharedModes = { folder: 0o2750, file: 0o640 };
-/** Rights of everything else, and of everything where no group is set. */
+/** Modes of everything else, and of everything where no group is set. */
 const privateModes = { folder: 0o700, file: 0o600 };
 
 type Kind = keyof typeof sharedModes;
 
 let shared: SharedGroup | undefined;
 
-/** Says for this process, or for this thread, which group may read what is made from now on; undefined: none. */
+/** Sets which group may read what this process, or this thread, creates from now on; undefined: none. */
 export function shareWith(group: SharedGroup | undefined): void {
   shared = group;
 }
 
-/** The group that was said last. */
+/** The group that was set last. */
 export function groupOfThisProcess(): SharedGroup | undefined {
   return shared;
 }
@@ -56,7 +56,7 @@ export function groupNamed(name: string): SharedGroup | undefined {
       output(() => readFileSync('/etc/group', 'utf8')),
       ofFile,
     ) ??
-    // Groups of a directory service are in no file.
+    // Groups of a directory service are not in that file.
     (process.platform === 'darwin'
       ? find(
           output(() => ask('dscl', ['.', '-list', '/Groups', 'PrimaryGroupID'])),
@@ -91,9 +91,9 @@ export function isMember({ gid }: SharedGroup): boolean {
 }
 
 /**
- * Lets the group read what was just made for its user alone; does nothing where none is set. A file system that knows
- * no groups leaves it private, which `doctor` names. First the group, then the rights: nobody else's group reads it in
- * between.
+ * Lets the group read what was just created as private; does nothing where no group is set. A file system without
+ * groups leaves it private, which `doctor` reports. The group is set before the mode, so that no other group can read
+ * it in between.
  */
 export function letGroupRead(fd: number, kind: Kind = 'file'): void {
   if (shared === undefined) return;
@@ -101,11 +101,11 @@ export function letGroupRead(fd: number, kind: Kind = 'file'): void {
     fchownSync(fd, -1, shared.gid);
     fchmodSync(fd, sharedModes[kind]);
   } catch {
-    // Narrower rights than asked for cost no backup.
+    // Narrower permissions than asked for harm no backup.
   }
 }
 
-/** The same without holding up this thread: for a tape, which may answer late. */
+/** The same without blocking this thread: for a tape, which may answer late. */
 export async function letGroupReadHandle(handle: FileHandle, kind: Kind = 'file'): Promise<void> {
   if (shared === undefined) return;
   try {
@@ -116,7 +116,9 @@ export async function letGroupReadHandle(handle: FileHandle, kind: Kind = 'file'
   }
 }
 
-/** Makes a folder that the group may read, for this user alone where none is set. Throws `EEXIST` when it is there. */
+/**
+ * Creates a folder that the group may read, or that is private where no group is set. Throws `EEXIST` when it exists.
+ */
 export async function makeReadableFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: privateModes.folder });
   if (shared === undefined) return;
@@ -128,7 +130,7 @@ export async function makeReadableFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes those of a folder and its parents that are missing, so that the group may read in them. */
+/** Creates a folder and its missing parents so that the group may read them. */
 export function makeReadableFolders(folder: string): void {
   if (existsSync(folder)) return;
   try {
@@ -149,13 +151,13 @@ export function makeReadableFolders(folder: string): void {
   }
 }
 
-/** Makes a file that the group may read, empty, where there is none; what stands there already stays as it is. */
+/** Creates an empty file that the group may read; an existing file stays as it is. */
 export function makeReadableFile(file: string): void {
   let fd: number;
   try {
     fd = openSync(file, 'wx', privateModes.file);
   } catch {
-    // It is there; or whoever opens it next says why it cannot be.
+    // It exists, or whoever opens it next reports why it cannot be created.
     return;
   }
   try {
@@ -166,8 +168,7 @@ export function makeReadableFile(file: string): void {
 }
 
 /**
- * Makes a folder in one of ours, where it is missing, and takes from others what rights they have there: no group is
- * let in.
+ * Creates a private folder inside one of ours if it is missing, and removes all permissions of others, the group's too.
  */
 export function makePrivateFolder(folder: string): void {
   makeReadableFolders(path.dirname(folder));
@@ -177,7 +178,7 @@ export function makePrivateFolder(folder: string): void {
   try {
     fchmodSync(fd, privateModes.folder);
   } catch {
-    // Somebody else's; `doctor` names it where others can read it.
+    // It belongs to another user; `doctor` reports it where others can read it.
   } finally {
     closeSync(fd);
   }

@@ -17,7 +17,7 @@ const units: Record<string, number> = {
   TIB: 1024 ** 4,
 };
 
-/** Bytes of a size such as `12GiB`, `500MB`, `64K` or `1048576`; undefined when the text is no size. */
+/** Bytes of a size such as `12GiB`, `500MB`, `64K` or `1048576`; undefined for any other text. */
 export function parseSize(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(text);
   const factor = match === null ? undefined : units[(match[2] ?? '').toUpperCase()];

@@ -2,7 +2,7 @@ import { TapeflowFailure, systemErrorCode } from './failures.js';
 import { projectDir } from './project-dir.js';
 
 /**
- * The sentence for a package that was compiled for another Node, as after an update of the system; undefined for any
+ * The failure for a package that was compiled for another Node version, as after a system update; undefined for any
  * other error.
  */
 export function wrongNode(error: unknown): TapeflowFailure | undefined {

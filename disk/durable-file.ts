@@ -7,13 +7,10 @@ import { isOfTheMedium, readAgain } from './read-again.js';
 import { letGroupReadHandle } from '../config/shared-group.js';
 import { SideError, onSide, sided, type Side } from '../config/sides.js';
 
-/** Bytes of one read and write of a copy: what an LTFS drive streams well, and two of them are in memory. */
+/** Bytes of one read and write of a copy: a size that an LTFS drive streams well; two chunks are in memory. */
 const chunkBytes = 8 * 1024 * 1024;
 
-/**
- * Makes the names in a folder survive a power cut. Windows has no call for it: there NTFS's own journal keeps the
- * order.
- */
+/** Makes the names in a folder survive a power cut. Windows has no such call; there NTFS's journal keeps the order. */
 export async function fsyncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, constants.O_RDONLY);
@@ -25,8 +22,8 @@ export async function fsyncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder and its parents, each of them durable. One by one: Node's `recursive` says ENOENT, not EROFS, when the
- * disk is read-only. For this user alone, unless `make` makes them otherwise.
+ * Creates a folder and its parents, each durable. One by one, because Node's `recursive` reports ENOENT instead of
+ * EROFS on a read-only disk. They are private unless `make` creates them otherwise.
  */
 export async function makeFolder(
   folder: string,
@@ -44,7 +41,7 @@ export async function makeFolder(
   }
 }
 
-/** Gives complete, synced bytes their final name, and makes the name durable. Both are in folders that exist. */
+/** Renames a complete, synced file to its final name and makes the name durable. Both folders must exist. */
 export async function publish(part: string, finalName: string): Promise<void> {
   await rename(part, finalName);
   await fsyncFolder(path.dirname(finalName));
@@ -68,23 +65,25 @@ export async function removeFile(file: string): Promise<boolean> {
   return there;
 }
 
-/** True for a name of incomplete bytes of `name`, whosever attempt they are. */
+/** True for the name of an incomplete `name`, of any attempt. */
 export function isPartOf(found: string, name: string): boolean {
   return found.startsWith(`${name}.`) && found.endsWith('.part');
 }
 
-/** Deletes the `.part` files of some names that another, dead attempt has left, after one look at the folder. */
+/** Deletes the `.part` files that dead attempts have left of the given names, with one listing of the folder. */
 export async function removeParts(folder: string, ...names: readonly string[]): Promise<void> {
   for (const found of partsOf(folder, ...names)) await rm(path.join(folder, found), { force: true });
 }
 
-/** Names of the `.part` files of some names; none when the folder is not there. A folder of such a name is nobody's. */
+/**
+ * Names of the `.part` files of some names; none when the folder does not exist. Folders of such a name are ignored.
+ */
 export function partsOf(folder: string, ...names: readonly string[]): string[] {
   return filesIn(folder, (found) => names.some((name) => isPartOf(found, name)));
 }
 
 /**
- * Names in a folder that are wanted, and no folders; none when it is not there. Types are looked up for those alone: a
+ * The wanted files in a folder, without folders; none when it does not exist. Types are looked up only for these: a
  * set's folder on a tape holds thousands of others.
  */
 function filesIn(folder: string, isWanted: (name: string) => boolean): string[] {
@@ -100,15 +99,13 @@ function filesIn(folder: string, isWanted: (name: string) => boolean): string[] 
   }
 }
 
-/**
- * Deletes those of the named files that are there, and the `.part` files of their names, after one look at the folder.
- */
+/** Deletes the named files that exist and their `.part` files, with one listing of the folder. */
 export function removeAllSync(folder: string, names: readonly string[]): void {
   const isWanted = (found: string) => names.some((name) => found === name || isPartOf(found, name));
   for (const found of filesIn(folder, isWanted)) rmSync(path.join(folder, found), { force: true });
 }
 
-/** Deletes a folder if it is there and empty. */
+/** Deletes a folder if it exists and is empty. */
 export async function removeEmptyFolder(folder: string): Promise<void> {
   try {
     await rmdir(folder);
@@ -119,7 +116,7 @@ export async function removeEmptyFolder(folder: string): Promise<void> {
 }
 
 /**
- * What a copy reads cannot be read to its end: its medium fails, not the target's. The message is a part of a sentence.
+ * The input of a copy cannot be read to its end: its medium fails, not the target's. The message is part of a sentence.
  */
 export class UnreadableSource extends SideError {
   constructor(side: Side, path: string, cause: unknown) {
@@ -132,11 +129,11 @@ export interface CopyOptions {
   from: string;
   /** Must not exist. */
   to: string;
-  /** Whose errors those of either file are. */
+  /** The side of each file, for errors. */
   sides: { from: Side; to: Side };
-  /** Called before every chunk with the bytes written so far; throws to stop the copy. */
+  /** Called before every chunk with the bytes written so far; may throw to stop the copy. */
   guard(bytesWritten: number): void;
-  /** Called when the target is there and still empty; when it throws, the target is removed again. */
+  /** Called when the target exists and is still empty; when it throws, the target is removed. */
   opened?(): Promise<void>;
 }
 
@@ -146,10 +143,9 @@ export interface CopyResult {
 }
 
 /**
- * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy. A
- * short write is continued, and what cannot be read is read again. A target that was written to is left behind when it
- * fails: its caller knows what to do with it. Every error of the system has its side; `UnreadableSource` when the
- * medium of `from` fails.
+ * Copies a file in 8 MiB chunks, reading the next one while one is written, hashing on the way, and syncs the copy.
+ * Short writes are continued and failed reads are retried. On failure a partly written target is left for the caller to
+ * handle. Every system error has its side; throws `UnreadableInput` when the medium of `from` fails.
  */
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   const { from, to, sides } = options;
@@ -174,14 +170,14 @@ export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
       }
     });
   } finally {
-    // It was only read: its descriptor is given back also where the system reports an error.
+    // It was only read, and the descriptor is released even if the system reports an error.
     await source.close().catch(() => undefined);
   }
 }
 
 async function copyChunks(source: FileHandle, target: FileHandle, options: CopyOptions): Promise<CopyResult> {
   const hash = createHash('sha256');
-  // Whole chunks for a small file would be garbage that sets off a collection of everything for every few archives.
+  // Full-size chunks for small files would trigger a full garbage collection every few archives.
   const size = Math.max(
     1,
     Math.min(chunkBytes, (await onSide(options.sides.from, () => source.stat())).size),
@@ -190,7 +186,7 @@ async function copyChunks(source: FileHandle, target: FileHandle, options: CopyO
   let bytes = 0;
   let turn = 0;
   let reading = readFull(source, buffers[0], 0, options);
-  // A rejection while the other half is awaited must not count as unhandled; it is thrown by its own await below.
+  // A rejection while the other half is awaited must not count as unhandled; the await below throws it.
   reading.catch(() => undefined);
   for (;;) {
     const chunk = await reading;
@@ -229,7 +225,7 @@ async function readFull(
   }
 }
 
-/** Writes all of a chunk at the current position; a write of no bytes at all is an error, not an endless loop. */
+/** Writes all of a chunk at the current position; a write of zero bytes is an error, not an endless loop. */
 async function writeFull(target: FileHandle, chunk: Buffer): Promise<void> {
   let written = 0;
   while (written < chunk.length) {

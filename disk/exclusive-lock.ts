@@ -19,7 +19,7 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../config/failu
 import { makeReadableFolders } from '../config/shared-group.js';
 import { wrongNode } from '../config/wrong-node.js';
 
-/** Who holds a lock: written beside it for people, never trusted for the locking itself. */
+/** Who holds a lock: written beside it for people, never used for the locking itself. */
 export interface LockHolder {
   pid: number;
   host: string;
@@ -36,11 +36,11 @@ export interface ExclusiveLock {
 }
 
 /**
- * Takes a lock that the operating system drops when its holder dies, also after SIGKILL: a small SQLite file held in
- * `BEGIN EXCLUSIVE` (file locks of the system on Linux, macOS and Windows). Never waits. Nothing is opened through a
- * symbolic link in the place of one of its files.
+ * Takes a lock that the operating system releases when its holder dies, even by SIGKILL: a small SQLite file held in
+ * `BEGIN EXCLUSIVE` (system file locks on Linux, macOS and Windows). Never waits, and follows no symbolic link at any
+ * of its files.
  *
- * @returns the lock, or the holder that was written down (undefined when unreadable) when somebody else has it.
+ * @returns the lock, or the recorded holder (undefined when unreadable) when somebody else has it.
  */
 export function tryLock(
   file: string,
@@ -64,7 +64,7 @@ export function tryLock(
     locked = lstatSync(file, { bigint: true });
     noteHolder(file, holder);
   } catch (error) {
-    // What comes after the lock may fail too, and a lock that nobody was given would be held for ever.
+    // What comes after the lock may fail too; a lock that was never returned would be held for ever.
     database?.close();
     if (error instanceof TapeflowFailure) throw error;
     const otherNode = wrongNode(error);
@@ -98,7 +98,7 @@ export function describeHolder(holder: LockHolder | undefined): string {
   return `pid ${holder.pid} (${holder.role})${where} of user ${holder.user}, data folder ${holder.dataDir}, since ${holder.since}`;
 }
 
-/** Marks the lock as in use for cleaners of old files in /tmp (systemd-tmpfiles looks at times). */
+/** Marks the lock as in use, for cleaners of old files in /tmp (systemd-tmpfiles checks file times). */
 export function touchLock(file: string): void {
   const now = new Date();
   try {
@@ -109,7 +109,7 @@ export function touchLock(file: string): void {
   }
 }
 
-/** What an SQLite error of a lock means, as a part of a sentence. */
+/** What an SQLite error on a lock means, as part of a sentence. */
 function whyNot(code: string): string {
   if (code === 'SQLITE_CANTOPEN' || code.startsWith('SQLITE_READONLY'))
     return `this user may not write it (${code})`;
@@ -119,8 +119,8 @@ function whyNot(code: string): string {
 }
 
 /**
- * Makes a lock's file when there is none, and says why one that is there is not ours to use. It is never opened when it
- * is there: closing it would drop the lock that another connection of this process may hold.
+ * Creates a lock's file if there is none, and says why an existing one must not be used. An existing file is never
+ * opened: closing it would release a lock that another connection of this process may hold.
  */
 function prepareFile(file: string): string | undefined {
   const there = lstatSync(file, { throwIfNoEntry: false });
@@ -137,7 +137,7 @@ function prepareFile(file: string): string | undefined {
   return there.nlink > 1 ? 'it is a hard link to another file' : undefined;
 }
 
-/** A new file, for its user alone; for the group too in a group's folder, where users share a drive. */
+/** A new private file; in a group's folder, where users share a drive, for the group too. */
 function createFile(file: string): number {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
   const fd = openSync(file, flags, 0o600);
@@ -150,7 +150,7 @@ function holderFile(file: string): string {
   return `${file}.holder.json`;
 }
 
-/** Throws `LockUnusable` when the holder cannot be written down, such as on a full disk. */
+/** Throws `LockUnusable` when the holder cannot be recorded, for example on a full disk. */
 function noteHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>): void {
   try {
     writeHolder(file, holder);
@@ -171,7 +171,7 @@ function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>)
     since: new Date().toISOString(),
     ...holder,
   };
-  // A new file takes the old one's name: nothing is written through what stands there.
+  // A new file is renamed over the old one: nothing is written through a link.
   const part = `${holderFile(file)}.${process.pid}.part`;
   rmSync(part, { force: true });
   const fd = createFile(part);
@@ -183,7 +183,7 @@ function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>)
   renameSync(part, holderFile(file));
 }
 
-/** The holder written down beside a lock; undefined when there is none that can be read. */
+/** The holder recorded beside a lock; undefined when there is none that can be read. */
 export function readHolder(file: string): LockHolder | undefined {
   let fd: number | undefined;
   try {

@@ -7,9 +7,9 @@ import { systemLocksOn } from './system-locks.js';
 const docs = 'see "Sharing a machine or a drive" in docs/operations.md';
 
 /**
- * Makes the folder of the drives' locks, for its user alone, and looks whether it is safe: whoever can write there
- * could put a link in the place of a lock. Safe is a true folder that only this user (or root) can write to, or that a
- * group of this process can, which is how users share a drive. Throws `LockFolderUnsafe` or `LockUnusable`.
+ * Creates the folder of the drive locks, private to its user, and checks that it is safe: whoever can write there could
+ * replace a lock by a link. Safe is a real folder that only this user (or root) can write to, or a group of this
+ * process, which is how users share a drive. Throws `LockFolderUnsafe` or `LockUnusable`.
  */
 export function requireLockFolder(folder: string): void {
   try {
@@ -57,12 +57,12 @@ function unusable(folder: string, error: unknown): TapeflowFailure {
   );
 }
 
-/** Where versions before this one kept their locks, in a folder that everybody could write to. */
+/** Where earlier versions kept their locks: a folder that everybody could write to. */
 const folderBefore = '/tmp/tapeflow-locks';
 
 /**
- * The process of a version before this one that holds a lock in the old folder; undefined when none does. The file is
- * never opened: the system's own list of locks tells. Only a process of this user or of root counts, since anybody
+ * The process of an earlier version this one that holds a lock in the old folder; undefined when none does. The file is
+ * never opened: the system's list of locks is read instead. Only processes of this user or of root count, since anybody
  * could put a locked file there.
  *
  * @param name of the lock's file.

@@ -3,9 +3,9 @@ import path from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { truePath } from './true-path.js';
 
-/** A folder that tapeflow keeps its own things in. */
+/** A folder that tapeflow uses itself. */
 export interface OwnFolder {
-  /** Without links, as far as it exists. */
+  /** With links resolved, as far as it exists. */
   path: string;
   /** For sentences: `the data folder`. */
   what: string;
@@ -13,7 +13,7 @@ export interface OwnFolder {
 
 type Places = Pick<Settings, 'TAPEFLOW_DATA_DIR' | 'BACKUP_COMPRESS_DIR' | 'TAPEFLOW_LOCK_DIR' | 'drives'>;
 
-/** The folders that are ours: nothing is restored into them, and nothing in them is a source. */
+/** tapeflow's own folders: nothing is restored into them, and nothing in them is backed up. */
 export function ownFolders(settings: Places): OwnFolder[] {
   const {
     TAPEFLOW_DATA_DIR: data,
@@ -22,7 +22,7 @@ export function ownFolders(settings: Places): OwnFolder[] {
     drives,
   } = settings;
   return [
-    // What may lie in another one comes first: it says more.
+    // A folder that may lie inside another one comes first: it is more specific.
     ...drives.map((drive) => ({ path: drive.path, what: `the tape folder of drive ${drive.name}` })),
     { path: staging, what: 'the staging folder' },
     { path: locks, what: 'the lock folder' },
@@ -31,8 +31,8 @@ export function ownFolders(settings: Places): OwnFolder[] {
 }
 
 /**
- * By what the system calls a folder or file: what of ours it is (`ownEntry`). So it is known through a bind mount or a
- * link too. The catalog and the log are among them, wherever they are.
+ * tapeflow's own folders and files by device and inode, so that they are recognised through a bind mount or a link too.
+ * Includes the catalog and the log, wherever they are.
  */
 export function ownEntries(
   settings: Places & Pick<Settings, 'CATALOG_URL' | 'LOG_FILE'>,
@@ -48,19 +48,18 @@ export function ownEntries(
   return ids;
 }
 
-/** What of ours an entry is that was looked at; undefined when it is none. */
+/** Which of tapeflow's own folders or files an entry is; undefined when it is none. */
 export function ownEntry(ids: Record<string, string>, { dev, ino }: Looked): string | undefined {
   return ids[entryId({ dev, ino })] ?? ids[onDevice(dev)];
 }
 
 /**
- * The folder of ours that a path is or lies in, whatever leads there; undefined when there is none. The path need not
- * exist.
+ * The own folder that a path is or lies in, also through links; undefined when there is none. The path need not exist.
  */
 export function ownFolderAround(settings: Places, given: string): OwnFolder | undefined {
   const folders = ownFolders(settings);
   const above = [...pathAndAbove(truePath(given))];
-  // By their paths first: a tape that hangs answers no look.
+  // Paths are compared first: a hanging tape answers no `stat`.
   for (const at of above) {
     const found = folders.find((folder) => folder.path === at);
     if (found !== undefined) return found;
@@ -92,7 +91,7 @@ function entryId({ dev, ino }: Looked): string {
   return `${dev}:${ino}`;
 }
 
-/** Stands for everything on a device. */
+/** Id that stands for everything on a device. */
 function onDevice(dev: bigint | number): string {
   return `${dev}:*`;
 }
@@ -106,14 +105,14 @@ function lookAt(at: string): Looked | undefined {
   try {
     return statSync(at, { bigint: true, throwIfNoEntry: false });
   } catch {
-    // Behind a folder that cannot be looked at; what needs it says so.
+    // Below a folder that cannot be read; whatever needs it will report that.
     return undefined;
   }
 }
 
 /**
- * Everything of what is mounted by a file system in user space, as LTFS is, at a folder; undefined when nothing is. The
- * system's list is read, since one that hangs answers no look at the folder itself.
+ * Id of everything on a user-space file system, such as LTFS, mounted at a folder; undefined when none is. Reads the
+ * system's mount table, since a hanging mount answers no `stat`.
  */
 function mountId(folder: string): string | undefined {
   if (process.platform !== 'linux') return undefined;

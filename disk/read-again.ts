@@ -4,42 +4,39 @@ import { systemErrorCode } from '../config/failures.js';
 /** Reads into a buffer from a position of a file; resolves to the bytes read, fewer than asked for or 0 at its end. */
 export type ReadAt = (into: Buffer, position: number) => number | Promise<number>;
 
-/** Bytes that cannot be read, counted from where the reading began; `to` is the first behind them. */
+/** A range of unreadable bytes, relative to where the read began; `to` is exclusive. */
 export interface Hole {
   from: number;
   to: number;
 }
 
 export interface ReadAgain {
-  /** Up to the end of the file, holes included, where the buffer holds zeros. */
+  /** Bytes up to the end of the file, including holes, where the buffer holds zeros. */
   bytes: number;
   holes: Hole[];
 }
 
-/**
- * What a system says of bytes that a medium does not give back; whatever else it says concerns more than these bytes.
- */
+/** Error codes for bytes that a medium cannot return; any other code concerns more than these bytes. */
 const ofTheMedium = new Set(['EIO', 'ENODATA', 'EREMOTEIO', 'EILSEQ', 'EBADMSG', 'EUCLEAN']);
-/** Times that the same read is tried again before it is cut into smaller ones. */
+/** How often the same read is retried before it is split into smaller ones. */
 const sameAgain = 2;
-/** Milliseconds before each of them: a drive that was disturbed may have come to rest. */
+/** Milliseconds before each retry: a drive that was disturbed may have settled. */
 const pauseMs = 100;
 /** Smallest read: a page. */
 const leastBytes = 4096;
-/** Failing reads after which what is still in doubt counts as a hole: on a drive each can take half a minute. */
+/** Failed reads after which everything still unread counts as a hole: on a drive each can take half a minute. */
 const mostFailures = 64;
 
-/** True for an error of a read that other bytes of the same file need not meet. */
+/** True for a read error that need not affect other bytes of the same file. */
 export function isOfTheMedium(error: unknown): boolean {
   return ofTheMedium.has(systemErrorCode(error) ?? '');
 }
 
 /**
- * Reads some bytes, and again what could not be read: the same once more, then in ever smaller parts, down to 4 KiB, so
- * that what is lost in the end is the hole in the medium and nothing around it. Throws errors that concern more than
- * these bytes.
+ * Reads some bytes and retries what could not be read: the same range again, then ever smaller parts down to 4 KiB, so
+ * that only the hole in the medium is lost and nothing around it. Throws errors that concern more than these bytes.
  *
- * @param tear stop at the first hole: the bytes are of no use unless all are there.
+ * @param tear stop at the first hole: the bytes are useless unless complete.
  */
 export async function readAgain(
   read: ReadAt,
@@ -59,9 +56,7 @@ export async function readAgain(
   return readParts(read, into, position, tear);
 }
 
-/**
- * Level by level, the halves of what failed: so the edges of every hole are found before any of them is found exactly.
- */
+/** Splits what failed level by level, so that all holes are narrowed down evenly. */
 async function readParts(read: ReadAt, into: Buffer, position: number, tear: boolean): Promise<ReadAgain> {
   const holes: Hole[] = [];
   let end = into.length;

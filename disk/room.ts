@@ -1,24 +1,24 @@
 import { statfs } from 'node:fs/promises';
 
-/** What a file system has left for whoever is not root. */
+/** Free space of a file system for users other than root. */
 export interface Room {
   bytes: number;
-  /** Files and folders that can still be made; null where it makes room for them as it needs it. */
+  /** Free inodes; null where the file system allocates them as needed. */
   inodes: number | null;
 }
 
-/** Asks the file system at a path. What a quota leaves of it is asked nowhere. */
+/** Free space of the file system at a path. Quotas are not taken into account. */
 export async function roomAt(path: string): Promise<Room> {
   const { bsize, bavail, files, ffree } = await statfs(path);
   return { bytes: bavail * bsize, inodes: files === 0 ? null : ffree };
 }
 
-/** True when both are there. */
+/** True when there is enough of both. */
 export function holds(room: Room, need: { bytes: number; inodes: number }): boolean {
   return room.bytes >= need.bytes && (room.inodes === null || room.inodes >= need.inodes);
 }
 
-/** True when there is more of one of them than there was. */
+/** True when there is more of either than before. */
 export function hasGrown(room: Room, before: Room): boolean {
   return room.bytes > before.bytes || (room.inodes ?? 0) > (before.inodes ?? 0);
 }

@@ -1,14 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 
-/** The process that holds a lock on a file, by the system's own list. */
+/** A process that holds a lock on a file, according to the system's list. */
 export interface SystemLock {
   pid: number;
   uid: number;
 }
 
 /**
- * Processes that hold a lock on a file, which is not opened for it; none where the system tells nothing (only Linux
- * does), or when they have just ended.
+ * Processes that hold a lock on a file, found without opening it; none where the system cannot tell (only Linux can) or
+ * when they have just ended.
  */
 export function systemLocksOn({ dev, ino }: { dev: bigint; ino: bigint }): SystemLock[] {
   if (process.platform !== 'linux') return [];
@@ -29,7 +29,7 @@ export function systemLocksOn({ dev, ino }: { dev: bigint; ino: bigint }): Syste
   return found;
 }
 
-/** A user's name for sentences; `uid 1000` where it has none. */
+/** A user's name for messages; `uid 1000` where it has none. */
 export function userName(uid: number): string {
   try {
     const line = readFileSync('/etc/passwd', 'utf8')

@@ -1,12 +1,12 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
-/** Links that lead to links: more are a circle. */
+/** Maximum length of a chain of links; more must be a loop. */
 const mostLinks = 40;
 
 /**
- * A path without links; what does not exist yet is taken as it is written. The folder itself is never looked at, only
- * whether it is a link: a mounted tape may not answer, and this call cannot be given up.
+ * Resolves links in a path; parts that do not exist yet are kept as written. Only asks whether the path is a link and
+ * never calls `stat` on the folder itself: a mounted tape may hang, and the call could not be abandoned.
  */
 export function truePath(folder: string, links = 0): string {
   const absolute = path.resolve(folder);

@@ -1,7 +1,7 @@
-/** The Temporal CLI that is downloaded: Server 1.32.0 and UI 2.54.1 are inside. */
+/** The Temporal CLI that is downloaded; it contains Server 1.32.0 and UI 2.54.1. */
 export const cliVersion = '1.9.1';
 
-/** The oldest CLI that is taken from the PATH: the first with Server 1.27, whose priorities and summaries are used. */
+/** The oldest CLI accepted from the PATH: the first with Server 1.27, whose priorities and summaries are used. */
 export const oldestCli = '1.3.0';
 
 /**
@@ -15,7 +15,7 @@ export const cliHashes: Record<string, string> = {
   'darwin-arm64': '33c298d41f6eefebf01a28a3511f444480e939e21d3518cb0c12a4abad467c4b',
 };
 
-/** The official download of the CLI for a platform of Node's; a tar.gz that holds `temporal`. */
+/** URL of the official CLI download for a Node platform; a tar.gz with `temporal` in it. */
 export function officialDownload(platform: string, arch: string): string {
   const cpu = arch === 'x64' ? 'amd64' : arch;
   return `https://temporal.download/cli/archive/v${cliVersion}?platform=${platform}&arch=${cpu}`;

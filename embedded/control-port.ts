@@ -23,7 +23,7 @@ export class ControlPort {
   /** What a client must say first. */
   readonly token = randomBytes(16).toString('hex');
   private readonly clients = new Set<net.Socket>();
-  /** Every connection, also those that only gave a command. */
+  /** All connections, including those that only sent a command. */
   private readonly sockets = new Set<net.Socket>();
   private readonly server = net.createServer((socket) => this.connect(socket));
 

@@ -6,13 +6,12 @@ import { isAtLeast } from './obtain-cli.js';
 import { joinHost, stopHost, takeLease } from './lease.js';
 
 /**
- * Replaces server and workers that an older version of the program has left running: they would go on with the old
- * program on a catalog that this one brings up to date, and would not serve what it starts. They end in order; the sets
- * under way go on with the new ones. Does nothing where none run, or those of this version do. Throws `HostNewer` for
- * those of a newer one.
+ * Replaces a server and workers left running by an older version: they would use the old program on a catalog that this
+ * one migrates, and could not serve what it starts. They shut down cleanly; running sets continue with the new ones.
+ * Does nothing when none are running or they are of this version. Throws `HostNewer` for those of a newer version.
  */
 export async function replaceFormerHost(settings: Settings, say: (sentence: string) => void): Promise<void> {
-  // A lease, let go at once, would end a host whose own command has not taken its lease yet.
+  // Taking and releasing a lease would stop a host whose own command has not taken its lease yet.
   if (readHostFile(settings.TAPEFLOW_DATA_DIR)?.program === projectVersion) return;
   const lease = await joinHost(settings);
   if (lease === undefined) return;

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** What the process that runs server and workers tells of itself, in the data folder. */
+/** What the host process, which runs server and workers, writes about itself to the data folder. */
 export interface HostFile {
   /** The host. */
   pid: number;
@@ -13,15 +13,15 @@ export interface HostFile {
   ui: string;
   /** TCP port on 127.0.0.1 where clients hold their leases. */
   controlPort: number;
-  /** What a client must say there first. */
+  /** What a client must send there first. */
   token: string;
-  /** Whether it stays after its last client. */
+  /** Whether it keeps running after its last client. */
   sticky: boolean;
-  /** Version of tapeflow that it runs with; version 0.1 did not tell. */
+  /** Version of tapeflow that it runs; missing in version 0.1. */
   program?: string;
 }
 
-/** Where it stands. */
+/** Path of that file. */
 export function hostFile(dataDir: string): string {
   return path.join(dataDir, 'host.json');
 }
@@ -31,7 +31,7 @@ export function hostLockFile(dataDir: string): string {
   return path.join(dataDir, 'host.lock');
 }
 
-/** What the last host wrote; undefined when none runs or the file cannot be read. May be stale after a crash. */
+/** What the last host wrote; undefined when there is none or it cannot be read. May be stale after a crash. */
 export function readHostFile(dataDir: string): HostFile | undefined {
   try {
     return JSON.parse(readFileSync(hostFile(dataDir), 'utf8')) as HostFile;
@@ -40,11 +40,11 @@ export function readHostFile(dataDir: string): HostFile | undefined {
   }
 }
 
-/** Replaces the file at once, readable by its owner alone: it carries the token. */
+/** Replaces the file atomically, readable only by its owner, since it contains the token. */
 export function writeHostFile(dataDir: string, host: HostFile): void {
   const part = `${hostFile(dataDir)}.${process.pid}.part`;
   rmSync(part, { force: true });
-  // Never through what stands there.
+  // Never through an existing file.
   writeFileSync(part, JSON.stringify(host), { mode: 0o600, flag: 'wx' });
   renameSync(part, hostFile(dataDir));
 }

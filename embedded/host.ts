@@ -19,30 +19,30 @@ import {
 } from './temporal-server.js';
 import { WorkerProcess, mostRestartMs, restartMs, stopTimeoutMs } from './worker-process.js';
 
-/** Tries of the server's first start: it was seen to end at once, for a reason of its own, and then to start. */
+/** Attempts of the server's first start: it has been seen to exit at once for no clear reason and then to start. */
 const mostFirstStarts = 3;
-/** Milliseconds for the command that started a host to take its lease; it may have been killed meanwhile. */
+/** Milliseconds that the command which started a host has to take its lease; it may have been killed. */
 const firstClientMs = 30_000;
 
 /** What the command that runs a host wants of it. */
 export interface HostOptions {
-  /** Stay when the last client has gone. */
+  /** Keep running when the last client is gone. */
   sticky: boolean;
-  /** Tells a person what takes time. */
+  /** Tells the user what takes time. */
   say(sentence: string): void;
 }
 
 /** A host that runs in this process. */
 export interface Host {
   file: HostFile;
-  /** Resolves when the host has stopped: by `stop`, a command, or its last client's going. */
+  /** Resolves when the host has stopped: by `stop`, a command, or because its last client left. */
   stopped: Promise<void>;
   stop(): void;
 }
 
 /**
- * Runs the embedded server and the workers of this installation, and starts again what dies, until it is stopped. One
- * for each data folder: throws `HostRuns` when there is one.
+ * Runs the embedded server and the workers of this installation and restarts what dies, until it is stopped. One per
+ * data folder: throws `HostRuns` when there is one already.
  */
 export async function startHost(settings: Settings, logger: Logger, options: HostOptions): Promise<Host> {
   const dataDir = settings.TAPEFLOW_DATA_DIR;
@@ -162,9 +162,9 @@ class RunningHost {
           throw error;
         }
         this.logger.warn({ err: error }, `the Temporal server is started again: ${describeError(error)}`);
-        // Another program may have taken one since it was found to be free.
+        // Another program may have taken a port meanwhile.
         this.ports = await choosePorts(this.settings.TAPEFLOW_DATA_DIR);
-        // They are started again with the new address.
+        // They are restarted with the new address.
         for (const worker of this.workers) worker.kill();
       }
     }
@@ -201,7 +201,7 @@ class RunningHost {
     }
   }
 
-  /** Tells other commands what has changed. A full disk must not end the host: it only goes on telling the old. */
+  /** Publishes changes to other commands. A full disk must not stop the host; the file then stays outdated. */
   private updateFile(change: Partial<HostFile>): void {
     this.file = { ...this.file, ...change };
     try {
@@ -213,7 +213,7 @@ class RunningHost {
 
   private async stopAll(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.stop()));
-    // A server that is being started again must not outlive the host.
+    // A server that is being restarted must not outlive the host.
     await this.restarting;
     await this.stopServer();
     this.control.close();

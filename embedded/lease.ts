@@ -7,30 +7,30 @@ import type { Settings } from '../config/settings.js';
 import { readHostFile, type HostFile } from './host-file.js';
 import { isAlive } from './temporal-server.js';
 
-/** What a host says of its workers. */
+/** What a host reports about its workers. */
 export interface WorkerReport {
   name: string;
   ready: boolean;
   trouble?: string | undefined;
 }
 
-/** A client's hold on the host: the embedded server and the workers run as long as one is held. */
+/** A client's lease on the host: the embedded server and the workers run as long as one is held. */
 export interface Lease {
   host: HostFile;
   workers(): WorkerReport[];
-  /** Lets the host go; resolves when it has stopped, if this was its last client and it was started by this one. */
+  /** Releases the host; resolves when it has stopped, if this was its last client and this one started it. */
   release(): Promise<void>;
-  /** Makes the host stay when its last client has gone. */
+  /** Makes the host keep running after its last client. */
   stay(): Promise<void>;
-  /** Called when the connection is lost, for example because the host was killed. */
+  /** Registers a listener for a lost connection, for example because the host was killed. */
   onLost(listener: () => void): void;
 }
 
-/** What a host that was started by a command tells it. */
+/** What a host tells the command that started it. */
 export interface HostMessage {
   say?: string;
   ready?: true;
-  /** Another one runs already. */
+  /** Another host is already running. */
   runs?: true;
   failed?: { code: string; sentence: string };
 }
@@ -38,7 +38,7 @@ export interface HostMessage {
 /** Milliseconds for the first start: it may download the Temporal CLI. */
 const startTimeoutMs = 15 * 60_000;
 
-/** Takes a lease on the host that runs, or starts one. Two commands at once get the same. */
+/** Takes a lease on the running host, or starts one. Two simultaneous commands get the same host. */
 export async function takeLease(settings: Settings, say: (sentence: string) => void): Promise<Lease> {
   const deadline = performance.now() + startTimeoutMs;
   while (performance.now() < deadline) {
@@ -47,7 +47,7 @@ export async function takeLease(settings: Settings, say: (sentence: string) => v
     if (held !== undefined && running !== undefined) return leaseOf(running, held, undefined);
     const child = await spawnHost(settings, say);
     if (child === undefined) {
-      // Another command is starting the host at this moment, or it is just stopping.
+      // Another command is just starting the host, or it is just stopping.
       await sleep(200);
       continue;
     }
@@ -64,14 +64,14 @@ export async function takeLease(settings: Settings, say: (sentence: string) => v
   });
 }
 
-/** A lease on a host that runs already; undefined when none does. */
+/** A lease on a running host; undefined when there is none. */
 export async function joinHost(settings: Settings): Promise<Lease | undefined> {
   const running = readHostFile(settings.TAPEFLOW_DATA_DIR);
   const held = running === undefined ? undefined : await hold(running);
   return held === undefined || running === undefined ? undefined : leaseOf(running, held, undefined);
 }
 
-/** Starts a host as a process of its own; undefined when there is one already. It says when it is ready. */
+/** Starts a host as a separate process; undefined when there is one already. Resolves when it is ready. */
 function spawnHost(settings: Settings, say: (sentence: string) => void): Promise<ChildProcess | undefined> {
   const script = path.join(settings.projectDir, 'bin', 'tapeflow.cjs');
   const child = fork(script, ['host'], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
@@ -98,14 +98,14 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
   });
 }
 
-/** Connects to a host's control port; undefined when it does not answer: its file is left from a crash. */
+/** Connects to a host's control port; undefined when it does not answer because its file is left over from a crash. */
 function hold(host: HostFile): Promise<net.Socket | undefined> {
   return new Promise((resolve) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');
     socket.setEncoding('utf8');
     socket.once('error', () => resolve(undefined));
     socket.once('close', () => resolve(undefined));
-    // A host that is stopping closes at once; only its first report shows that the lease is held.
+    // A stopping host closes at once; only its first report shows that the lease is held.
     socket.once('data', (text: string) => {
       socket.unshift(text);
       resolve(socket);
@@ -155,14 +155,14 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
   };
 }
 
-/** Ends a host in order, with its workers and its server; resolves when its process has gone. */
+/** Shuts down a host with its workers and its server; resolves when its process is gone. */
 export async function stopHost(lease: Lease): Promise<void> {
   await command(lease.host, 'stop');
   await lease.release();
   while (isAlive(lease.host.pid)) await sleep(100);
 }
 
-/** Sends one command to a host and waits for its answer or its end. */
+/** Sends one command to a host and waits for its answer or its exit. */
 function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');

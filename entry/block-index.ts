@@ -1,4 +1,4 @@
-/** How an archive's blocks lie in it: the index that its manifest ends with. */
+/** The index of an archive's blocks, which its manifest ends with. */
 export interface BlockIndex {
   /** Uncompressed bytes of each block but the last. */
   blockBytes: number;

@@ -26,7 +26,7 @@ export function isAscii(byteString: string): boolean {
   return /^[\x00-\x7f]*$/.test(byteString);
 }
 
-/** The exact text of a byte string; undefined when it is no UTF-8. */
+/** The exact text of a byte string; undefined when it is not valid UTF-8. */
 export function exactText(byteString: string): string | undefined {
   const bytes = toBytes(byteString);
   return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
@@ -34,8 +34,8 @@ export function exactText(byteString: string): string | undefined {
 
 /**
  * A name for people, on one line and without an effect on a terminal; no two names look the same. UTF-8 where the name
- * is valid, else every byte above ASCII as `\xHH`. What a terminal would obey or hide is escaped byte by byte too, a
- * new line as `\n`, a backslash as `\\`. `fromShown` is the inverse.
+ * is valid, else every byte above ASCII as `\xHH`. Whatever a terminal would interpret or hide is escaped byte by byte
+ * too, a newline as `\n`, a backslash as `\\`. `fromShown` is the inverse.
  */
 export function toText(byteString: string): string {
   const text = exactText(byteString);
@@ -51,13 +51,13 @@ export function fromShown(shown: string): string {
 }
 
 /**
- * What must not reach a terminal as it is: control characters (C0, DEL, C1), which can move the cursor or give orders,
- * and characters that are invisible, break a line or turn the direction of writing.
+ * What must not reach a terminal as it is: control characters (C0, DEL, C1), which can move the cursor or act as
+ * commands, and characters that are invisible, break a line or change the direction of writing.
  */
 // eslint-disable-next-line no-control-regex -- see above
 const invisible = /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** A text with everything escaped that a terminal would obey or hide. */
+/** Escapes everything in a text that a terminal would interpret or hide. */
 export function visible(text: string): string {
   return text.replace(invisible, (character) => fromText(character).replace(/[^]/g, escapeByte));
 }

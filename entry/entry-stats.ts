@@ -2,8 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { splitTime } from './file-time.js';
 
 /**
- * What the scan has seen of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not
- * exact.
+ * What the scan saw of an entry. Times as in `splitTime`; device and inode are a `bigint` where a number is not exact.
  */
 export interface EntryStats {
   size: number;
@@ -19,7 +18,10 @@ export interface EntryStats {
   ino: number | bigint;
 }
 
-/** What the scan keeps of Node's statistics, which must be the exact ones: plain numbers keep a time only to 0.2 µs. */
+/**
+ * What the scan keeps of Node's statistics, which must be the `bigint` ones: as plain numbers, times are exact only to
+ * 0.2 µs.
+ */
 export function statsOf(stats: BigIntStats): EntryStats {
   const mtime = splitTime(stats.mtimeNs);
   const ctime = splitTime(stats.ctimeNs);

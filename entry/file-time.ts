@@ -3,7 +3,7 @@ const mostSeconds = 8_640_000_000_000;
 
 /**
  * A file's time as seconds, rounded down also before 1970, and the nanoseconds above them. A time beyond what a date
- * can hold becomes the last that it can, so that no later step has to think of it.
+ * can hold is clamped to that limit, so that no later step has to deal with it.
  */
 export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
   const whole = timeNs / 1_000_000_000n;
@@ -33,8 +33,8 @@ export function timeNs({ mtimeS, mtimeNs }: { mtimeS: number; mtimeNs: number })
 }
 
 /**
- * A time as the calls of `node:fs` take it: seconds, which are exact to a microsecond. A negative number means "now" to
- * Node, so that times before 1970 go as a `Date`, which is exact to a millisecond.
+ * A time as the calls of `node:fs` take it: seconds, which are exact to a microsecond. Node takes a negative number as
+ * "now", so times before 1970 are given as a `Date`, which is exact to a millisecond.
  */
 export function fileTime({ mtimeS, mtimeNs }: { mtimeS: number; mtimeNs: number }): number | Date {
   return mtimeS < 0 ? new Date(mtimeS * 1000 + Math.floor(mtimeNs / 1e6)) : mtimeS + mtimeNs / 1e9;

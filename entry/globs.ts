@@ -1,7 +1,7 @@
 import ignore, { type Ignore } from 'ignore';
 import { toBytes } from './byte-string.js';
 
-/** Names after which the matcher is made anew: it remembers every name that it was asked about. */
+/** Number of names after which the matcher is recreated: it caches every name it has been asked about. */
 const matcherLife = 10_000;
 
 /** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
@@ -21,8 +21,8 @@ export function globFault(glob: string): { fault: string; advice: string } | und
 
 /**
  * Tells whether a member name, or a folder above it, matches one of some gitignore-style globs, which are anchored at
- * the root of the file system. Globs are text; in a name that is no UTF-8 each wrong byte counts as one odd character,
- * which only wildcards match.
+ * the root of the file system. Globs are text; in a name that is not valid UTF-8 each invalid byte counts as one
+ * character that only wildcards match.
  */
 export function globFilter(globs: readonly string[]): (name: string) => boolean {
   if (globs.length === 0) return () => false;

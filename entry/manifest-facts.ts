@@ -15,13 +15,13 @@ export interface ManifestHeader {
   /** Id of the set that this one builds on. */
   base?: string | undefined;
   platform: string;
-  /** It was made from the archive alone, and does not tell what only a scan knows. */
+  /** It was made from the archive alone and lacks what only a scan knows. */
   rebuilt?: boolean | undefined;
-  /** Its set writes an end mark: without one on any of its tapes, nothing tells that it has ended. */
+  /** Its set writes an end mark: without one on any of its tapes, nothing shows that the set has ended. */
   endMark?: boolean | undefined;
 }
 
-/** The last line: without it the manifest is not whole. */
+/** The last line; without it the manifest is incomplete. */
 export interface ManifestEnd {
   members: number;
   skipped: number;
@@ -40,7 +40,7 @@ export interface ManifestEnd {
   blocks: number[];
 }
 
-/** What a whole manifest says of its archive. Names are byte strings. */
+/** What a complete manifest says about its archive. Names are byte strings. */
 export interface ManifestFacts {
   header: ManifestHeader;
   end: ManifestEnd;
@@ -48,7 +48,7 @@ export interface ManifestFacts {
    * Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once.
    */
   entries: number;
-  /** The first and the last name of them all, in bytewise order. */
+  /** The first and last of all names, in bytewise order. */
   first: string;
   last: string;
 }
@@ -56,5 +56,5 @@ export interface ManifestFacts {
 /** One line of a manifest that names an entry. */
 export type ManifestEntry = { member: PackedMember } | { kept: KeptMember } | { skipped: SkippedMember };
 
-/** A manifest that is damaged, cut short or forged; the message is a part of a sentence. */
+/** A manifest that is damaged, cut short or forged; the message is part of a sentence. */
 export class ManifestError extends Error {}

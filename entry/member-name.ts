@@ -8,7 +8,7 @@ export function memberNameOf(absolutePath: string, platform: NodeJS.Platform): s
     const plain = absolutePath.replaceAll('\\', '/');
     const drive = /^([A-Za-z]):/.exec(plain);
     if (drive?.[1] !== undefined) return `${drive[1].toUpperCase()}${plain.slice(2)}`.replace(/\/+$/, '');
-    // A network share, `\\server\share\a`: kept apart from drives by a name that no drive has.
+    // A network share, `\\server\share\a`: `UNC` keeps it apart from drive letters.
     return `UNC/${plain.replace(/^\/+/, '')}`.replace(/\/+$/, '');
   }
   return absolutePath.replace(/^\/+/, '').replace(/\/+$/, '');
@@ -29,7 +29,7 @@ export function memberNameOfText(absolutePath: string, platform: NodeJS.Platform
   return memberNameOf(fromText(absolutePath), platform);
 }
 
-/** The names of the folders above a member, the nearest first, without a `/` at their ends. */
+/** The names of the folders above a member, nearest first, without a trailing `/`. */
 export function* namesAbove(name: string): Generator<string> {
   for (let end = name.lastIndexOf('/', name.length - 2); end > 0; end = name.lastIndexOf('/', end - 1))
     yield name.slice(0, end);

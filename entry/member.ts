@@ -1,7 +1,6 @@
 /**
- * When an inode was changed last, as the scan saw it: seconds since 1970, rounded down, and the nanoseconds on top. By
- * it the next set knows what has changed, also after the catalog was lost; no restore brings it back. Undefined: not
- * known.
+ * The inode's time of change, as the scan saw it: seconds since 1970, rounded down, plus nanoseconds. The next set uses
+ * it to detect changes, even after the catalog was lost; a restore cannot set it. Undefined: not known.
  */
 export type InodeTime = readonly [number, number];
 
@@ -12,7 +11,7 @@ export interface PlannedMember {
   type: 'file' | 'directory' | 'symlink';
   /** Bytes, as the scan saw it; packing asks again. */
   size: number;
-  /** Seconds since 1970, rounded down, and the nanoseconds on top. */
+  /** Seconds since 1970, rounded down, plus nanoseconds. */
   mtimeS: number;
   mtimeNs: number;
   mode: number;
@@ -22,15 +21,15 @@ export interface PlannedMember {
   ino: string;
   nlink: number;
   linkTarget: string | null;
-  /** A path in an earlier archive that is the same file; its content is stored here again. */
+  /** A path in an earlier archive that is a hard link to the same file; the content is stored here again. */
   hardLinkOf: string | null;
   ctime: InodeTime | undefined;
 }
 
 /**
  * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the
- * size it had when it was opened. `changed`: other times after the read than before. `padded`: it shrank or broke off
- * while it was read, and zeros stand for the rest.
+ * size it had when it was opened. `changed`: its times differ before and after the read. `padded`: it shrank or could
+ * not be read to its end, and zeros stand for the rest.
  */
 export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded';
 
@@ -48,10 +47,10 @@ export interface PackedMember {
   dev: string;
   ino: string;
   nlink: number;
-  /** Target of a symbolic link, or the member that a `link` is the same file as. */
+  /** Target of a symbolic link, or the member that a hard link (`link`) points to. */
   linkTarget: string | null;
   hardLinkOf: string | null;
-  /** In a manifest, and on the way to one; see `InodeTime`. */
+  /** Only in a manifest and in what becomes one; see `InodeTime`. */
   ctime?: InodeTime | undefined;
   /** SHA-256 of the content in hex; null for what has none. */
   sha256: string | null;
@@ -62,16 +61,14 @@ export interface PackedMember {
   flags: MemberFlag[];
 }
 
-/**
- * A file that an earlier archive holds as it is: listed, so that the tree of this time is known, and not stored again.
- */
+/** An unchanged file, held by an earlier archive: listed so that the whole tree is known, but not stored again. */
 export interface KeptMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;
 }
 
-/** An entry that is not, or not truly, in the archive. */
+/** An entry that is not in the archive, or not with its true content. */
 export interface SkippedMember {
   name: string;
   reason: string;

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { namesAbove } from './member-name.js';
 import { globFilter } from './globs.js';
 
-/** What is wanted of a set: members by name, with all that is below them, and globs. Nothing given: everything. */
+/** Which members of a set are wanted: by name, with everything below them, and by glob. Empty: everything. */
 export const selectionSchema = z.object({
-  /** Member names without a `/` at their end, as byte strings. */
+  /** Member names without a trailing `/`, as byte strings. */
   names: z.array(z.string()).default([]),
   /** gitignore-style globs, anchored at the root of the file system. */
   globs: z.array(z.string()).default([]),

@@ -2,52 +2,59 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** What the crate in this folder gives to JavaScript; its sources in `src/` say more of each. */
+/** What the crate in this folder exports to JavaScript; see its sources in `src/`. */
 export interface Addon {
   /** Bytes of the largest input of `gzip`. */
   MOST_BYTES: number;
-  /** Bytes that the output of `gzip` must have room for. */
+  /** Bytes of output that `gzip` needs room for. */
   outputBytes(inputBytes: number): number;
   /**
-   * Makes one gzip member on libuv's pool, at a level of libdeflate's, 0 to 12; resolves to its bytes in `output`.
-   * Neither array may be touched until it settles. Throws for a wrong level or size.
+   * Makes one gzip member on libuv's pool, at a libdeflate level from 0 to 12; resolves to the number of bytes in
+   * `output`. Neither array may be touched until it settles. Throws for a wrong level or size.
    */
   gzip(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
   /**
-   * Takes an input apart that is one gzip member and nothing else, of at most twice `MOST_BYTES`, and checks its
-   * checksum; resolves to its bytes in `output`, which may be just as large as they are. Rejects when it is damaged or
-   * larger.
+   * Decompresses an input that is exactly one gzip member, of at most twice `MOST_BYTES`, and verifies its checksum;
+   * resolves to the number of bytes in `output`, which may be exactly that large. Rejects when the input is damaged or
+   * the output does not fit.
    */
   gunzip(input: Uint8Array, output: Uint8Array): Promise<number>;
   /**
-   * One zstd frame with its content's size and checksum, at a level of 1 to 19; resolves to its bytes in `output`,
-   * which must have room for 1/128 more than the input and 1 KiB. Neither array may be touched until it settles.
+   * One zstd frame with its content's size and checksum, at a level from 1 to 19; resolves to the number of bytes in
+   * `output`, which must have room for 1/128 more than the input and 1 KiB. Neither array may be touched until it
+   * settles.
    */
   zstdCompress(input: Uint8Array, output: Uint8Array, level: number): Promise<number>;
-  /** Takes one frame apart and checks it; resolves to its bytes in `output`. Rejects when it is damaged or larger. */
+  /**
+   * Decompresses and verifies one frame; resolves to the number of bytes in `output`. Rejects when it is damaged or
+   * does not fit.
+   */
   zstdDecompress(input: Uint8Array, output: Uint8Array): Promise<number>;
   ZstdStream: new () => ZstdStream;
   /**
-   * Sets access and modification time of an open file, or, where `fd` is -1, of what has the path: itself, and not what
-   * a link leads to. False when the system refuses. Not on Windows.
+   * Sets access and modification time of an open file, or, where `fd` is -1, of the path itself, without following a
+   * link. False when the system refuses. Not on Windows.
    */
   setTimes?: (fd: number, path: Uint8Array, seconds: number, nanoseconds: number) => boolean;
   /**
-   * Locks an open file or folder until it is closed: 0 when this open file has the lock now, 1 when another one has it,
-   * -1 when there is no such lock here. Not on Windows.
+   * Locks an open file or folder until it is closed: 0 when this open file now has the lock, 1 when another one has it,
+   * -1 when the system has no such lock. Not on Windows.
    */
   lockOpenFile?: (fd: number) => number;
 }
 
 /** Reads zstd frames, one after the other, in the thread that calls. */
 export interface ZstdStream {
-  /** Bytes of the input that it has read, and of the output that it has filled. Throws when a frame is damaged. */
+  /**
+   * Returns how many bytes of the input were read and how many of the output were filled. Throws when a frame is
+   * damaged.
+   */
   read(input: Uint8Array, output: Uint8Array): [taken: number, given: number];
   /** True between two frames. */
   readonly ended: boolean;
 }
 
-/** Where scripts/build-native.mjs puts the addon, and what it notes of its attempt. */
+/** Where scripts/build-native.mjs puts the addon, or its note of why it could not be built. */
 const built = new URL('../../node_modules/.tapeflow/', import.meta.url);
 
 let loaded: Addon | null | undefined;
@@ -66,7 +73,7 @@ function load(): Addon | null {
   }
 }
 
-/** Why there is none, as the end of a sentence. */
+/** Why the native part is missing, as the end of a sentence. */
 export function whyNoAddon(): string {
   try {
     const { reason } = JSON.parse(readFileSync(new URL('native.json', built), 'utf8')) as {

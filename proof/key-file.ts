@@ -14,7 +14,7 @@ import { TapeflowFailure, systemErrorCode, describeError } from '../config/failu
 import { makeReadableFolders } from '../config/shared-group.js';
 import { syncFolder } from '../disk/sync-folder.js';
 
-/** Bytes of the key: as many as SHA-256 gives out. */
+/** Bytes of the key: the size of a SHA-256 hash. */
 const keyBytes = 32;
 
 /** The file of the key with which the messages of an installation are proven. */
@@ -23,10 +23,10 @@ export function keyFile(dataDir: string): string {
 }
 
 /**
- * The key of the installation in a data folder, in hexadecimal digits. It is made where there is none.
+ * The key of the installation in a data folder, in hexadecimal; created if missing.
  *
- * Throws `KeyExposed` when others may read the file, `KeyDamaged` when it holds something else, `NoKey` when it can
- * neither be read nor made.
+ * Throws `KeyExposed` when others may read the file, `KeyDamaged` when it holds something else, `NoKey` when it can be
+ * neither read nor created.
  */
 export function messageKey(dataDir: string): string {
   const known = readKey(dataDir);
@@ -45,7 +45,7 @@ export function messageKey(dataDir: string): string {
   throw new TapeflowFailure('NoKey', `${keyFile(dataDir)} was deleted the moment it was made.`);
 }
 
-/** The key; undefined: there is none yet. Throws as `messageKey` does. */
+/** The key; undefined when there is none yet. Throws like `messageKey`. */
 export function readKey(dataDir: string): string | undefined {
   const file = keyFile(dataDir);
   let text: string;
@@ -69,7 +69,7 @@ export function readKey(dataDir: string): string | undefined {
       },
     );
   }
-  // Windows has no such bits: there the data folder's own rights count.
+  // Windows has no such mode bits; there the data folder's permissions count.
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
     throw new TapeflowFailure(
       'KeyExposed',
@@ -86,7 +86,8 @@ export function readKey(dataDir: string): string | undefined {
 }
 
 /**
- * Writes a key under a name of its own first: whoever finds the key's file finds all of it, and only one is ever there.
+ * Writes the key under a temporary name first: whoever finds the key's file finds all of it, and only one is ever
+ * created.
  */
 function makeKey(dataDir: string): void {
   makeReadableFolders(dataDir);

@@ -5,16 +5,16 @@ export const proofHeader = 'tapeflow-proof';
 /** Type of the failure of a workflow or step that was asked for without a valid proof. */
 export const noProof = 'NoProof';
 
-/** What is proven, each bound to the place where it counts, so that it can be used nowhere else. */
+/** What can be proven, each bound to the place where it counts, so that it cannot be used anywhere else. */
 export interface Provable {
   /**
    * The start of a workflow by a command. It counts once: `once` is claimed in the catalog. `at`: milliseconds since
    * 1970.
    */
   command: { workflowId: string; workflowType: string; taskQueue: string; at: number; once: string };
-  /** A run of a schedule; the server puts the time that it is due behind the id. */
+  /** A run of a schedule; the server appends the time when it was due to the id. */
   schedule: { workflowId: string; workflowType: string; taskQueue: string };
-  /** The start of a workflow by another one. It counts once too. */
+  /** The start of a workflow by another one; it also counts once. */
   child: {
     parent: { workflowId: string; runId: string };
     workflowId: string;
@@ -54,15 +54,15 @@ export class Prover {
     this.key = Uint8Array.from(key.match(/../g) ?? [], (pair) => parseInt(pair, 16));
   }
 
-  /** @param content the message's arguments or result: what JSON can hold, since that is how it travels. */
+  /** @param content the message's arguments or result: must be JSON, since that is how it is sent. */
   prove<Kind extends keyof Provable>(kind: Kind, place: Provable[Kind], content: unknown): string {
-    // Keys in an order of their own: both sides name the same fields.
+    // With sorted keys: both sides name the same fields.
     const fields = JSON.stringify(place, keysOf(place));
     const hash = hmacSha256(this.key, encoder.encode(JSON.stringify(['tapeflow 1', kind, fields, content])));
     return base64url(hash);
   }
 
-  /** True for the proof of exactly this. */
+  /** True if the proof is for exactly this content. */
   isProof<Kind extends keyof Provable>(
     proof: string,
     kind: Kind,
@@ -96,8 +96,8 @@ function base64url(bytes: Uint8Array): string {
 }
 
 /**
- * What stands in the header: the kind of the proof, what makes it count once where that is not known otherwise, and the
- * proof.
+ * Contents of the header: the kind of the proof, what makes it count once where that is not known otherwise, and the
+ * proof itself.
  */
 export interface ProofHeader {
   kind: keyof Provable;
@@ -112,7 +112,7 @@ export function headerText({ kind, proof, at, once }: ProofHeader): string {
   return [kind, proof, at ?? '', once ?? ''].join(' ').trimEnd();
 }
 
-/** What a header's text says; nothing of it is believed before the proof is checked. */
+/** What a header's text says; nothing in it is trusted before the proof is checked. */
 export function readHeader(text: unknown): ProofHeader | undefined {
   if (typeof text !== 'string') return undefined;
   if (!text.includes(' ')) return { kind: 'step', proof: text };

@@ -1,6 +1,6 @@
 /**
- * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain JavaScript: workflow code is replayed in a sandbox that has no
- * crypto. A test holds them to Node's.
+ * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain JavaScript: workflow code is replayed in a sandbox without crypto.
+ * A test compares them with Node's.
  */
 
 /**
@@ -23,7 +23,7 @@ const beginning = new Uint32Array(8);
 
 const blockBytes = 64;
 
-/** Bytes as SHA-256 takes them: with a one bit behind them, zeros, and their length in bits. */
+/** Bytes as SHA-256 takes them: followed by a one bit, zeros, and the length in bits. */
 function padded(bytes: Uint8Array): Uint8Array {
   const whole = new Uint8Array(Math.ceil((bytes.length + 9) / blockBytes) * blockBytes);
   whole.set(bytes);

@@ -7,27 +7,27 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import type { WalkedEntry } from './walk.js';
 
-/** Rows of the base that are held at once. */
+/** Rows of the base held in memory at once. */
 const pageSize = 2000;
 
 /**
- * Seconds before the base began within which a change makes a file doubtful: it may have changed again, in the same
- * tick of its file system's clock, after the base had read it. Two, since that is the coarsest clock there is (FAT).
+ * A file changed within this many seconds before the base began is doubtful: it may have changed again, in the same
+ * tick of the file system's clock, after the base read it. Two, because that is the coarsest clock (FAT).
  */
 const doubtfulSeconds = 2;
 
-/** What a row says that is not stored again: where its content is. */
+/** The columns of an unchanged entry that say where its content is. */
 export type Held = Pick<FileRow, 'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target'>;
 
 /**
- * The files that the set which a scan builds on holds whole, read in the order of the walk. What is not certain to be
- * unchanged counts as changed, and is stored again: that costs bytes, the other mistake costs a file.
+ * The complete files of the base set, read in the order of the walk. Whatever is not certain to be unchanged counts as
+ * changed and is stored again: that only costs bytes, while the opposite mistake would cost a file.
  */
 export class BaseSet {
   private page: BaseRow[] = [];
   private at = 0;
   private ended = false;
-  /** By holder: whether a whole copy of its archive is on a tape. */
+  /** By holding archive: whether an intact copy is on a tape. */
   private readonly holders = new Map<string, boolean>();
 
   private constructor(
@@ -37,7 +37,7 @@ export class BaseSet {
     private readonly began: number,
   ) {}
 
-  /** The base of a set; undefined when it has none. */
+  /** Opens the base of a set; undefined when it has none. */
   static async of(catalog: Catalog, setId: string): Promise<BaseSet | undefined> {
     const { base_id: id } = await setNamed(catalog, setId);
     if (id === null) return undefined;
@@ -46,9 +46,9 @@ export class BaseSet {
   }
 
   /**
-   * Where the content of an entry is, when that is a file and the same as in the base: by its path, size, times of
-   * content and inode, and inode number. Not by the device, whose number changes when some file systems are mounted
-   * again. Entries must come in the order of their names; one that does not counts as changed.
+   * Where the content of an entry is, if it is a file that is the same as in the base: same path, size, mtime, ctime
+   * and inode number. The device is not compared, since its number changes when some file systems are remounted.
+   * Entries must come in name order; one that does not counts as changed.
    */
   async held({ name, type, stats, skipped }: WalkedEntry): Promise<Held | undefined> {
     if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
@@ -84,9 +84,7 @@ export class BaseSet {
     return undefined;
   }
 
-  /**
-   * An archive that is on no tape any more, or that a verify has found damaged, holds nothing that could be counted on.
-   */
+  /** False for an archive that is no longer on tape or was found damaged: it cannot be relied on. */
   private async isOnTape(setId: string, group: number): Promise<boolean> {
     const key = `${setId} ${group}`;
     let known = this.holders.get(key);

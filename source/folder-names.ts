@@ -1,17 +1,17 @@
 import { readdirSync } from 'node:fs';
 
-/** Names that are sorted as strings; of a longer listing every such run is kept as packed bytes. */
+/** Number of names sorted as strings; longer listings are kept as sorted runs of packed bytes. */
 const defaultRun = 20_000;
-/** Between the names of a packed run: no name holds it. */
+/** Separates the names of a packed run; no name contains it. */
 const separator = 0;
 
 /**
- * The names in a folder, as byte strings in bytewise order. It is listed at once, so that all is of one moment; but
- * what stays in memory of a folder with a million entries is the bytes of their names, a fifth of what strings would
- * take.
+ * The names in a folder, as byte strings in bytewise order. The folder is listed at once, so that the listing is
+ * consistent, but for a folder with a million entries only the bytes of the names stay in memory, a fifth of what
+ * strings would take.
  *
- * `opendirSync`, which reads piece by piece, is of no use: where a file system does not tell types (NFS, some of FUSE)
- * it looks at every entry, and fails for the whole folder when one has gone.
+ * `opendirSync`, which reads in pieces, does not help: where a file system does not report types (NFS, some FUSE ones)
+ * it calls `stat` on every entry, and fails for the whole folder when one is gone.
  *
  * @throws the system's error when the folder cannot be listed.
  */
@@ -19,7 +19,7 @@ export function folderNames(where: Buffer, namesPerRun = defaultRun): Iterable<s
   const names = readdirSync(where, 'latin1');
   if (names.length <= namesPerRun) return names.sort();
   const runs: Buffer[] = [];
-  // From the end, so that the list gives its memory back as it goes.
+  // From the end, so that the list frees its memory as it shrinks.
   while (names.length > 0) runs.push(packed(names.splice(-namesPerRun)));
   return merged(runs.map(unpacked));
 }
@@ -43,7 +43,7 @@ function* merged(runs: Generator<string, undefined>[]): Generator<string> {
     const { value: name } = run.next();
     if (name !== undefined) heap.push({ name, run });
   }
-  // Sorted is a heap too.
+  // A sorted array is a valid heap.
   heap.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (let top = heap[0]; top !== undefined; top = heap[0]) {
     yield top.name;

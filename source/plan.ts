@@ -12,36 +12,36 @@ import { directWriter, type BatchWriter, type NewGroup } from '../catalog/files/
 export interface PlanLimits {
   groupBytes: number;
   groupFiles: number;
-  /** A single file above this cannot be staged: its group goes directly to the tape. */
+  /** A single file above this cannot be staged: its group goes directly to tape. */
   stagingBytes: number;
-  /** True when every group goes directly to the tape. */
+  /** True when every group goes directly to tape. */
   direct: boolean;
-  /** Bytes of the largest archive that a tape takes, as far as is known: a file above it is alone in its group. */
+  /** Bytes of the largest archive that a known tape takes; a larger file gets a group of its own. */
   tapeBytes: number;
 }
 
 /**
- * Entries of one commit: one fsync for so many, in some ten milliseconds of the catalog's write lock and about 3 MB.
+ * Entries per commit: one fsync for all of them, about ten milliseconds of the catalog's write lock, and about 3 MB.
  */
 const batchRows = 4000;
 
 /**
- * Writes walked entries into the catalog and cuts them into file groups as they come. Groups are ranges of the walk; a
- * group is closed before an entry that would take it over a limit, so it never exceeds one unless a single file does.
- * Files and groups of a batch are committed together: a scan that was killed goes on after the last batch.
+ * Writes walked entries to the catalog and cuts them into file groups. Groups are ranges of the walk; a group is closed
+ * before an entry that would exceed a limit, so only a single file can exceed one. Files and groups of a batch are
+ * committed together: an interrupted scan continues after the last batch.
  *
- * What is unchanged since the set that this one builds on gets its row too, and counts no bytes.
+ * Entries that are unchanged since the base set get a row too, but count no bytes.
  */
 export class GroupPlanner {
   private readonly files = new FileBatch(batchRows);
   private readonly closed: NewGroup[] = [];
   private open: NewGroup | undefined;
   private lastNo = 0;
-  /** Of the entry that was added last. */
+  /** Name of the last added entry. */
   private lastName = '';
-  /** Inodes with several names that the open group holds already: they count once. */
+  /** Hard-linked inodes already in the open group: they count once. */
   private inodes = new Set<string>();
-  /** First path of each inode with several names seen in this batch, for links into other groups. */
+  /** First path of each hard-linked inode in this batch, for links into other groups. */
   private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string }>();
   readonly counted = { entries: 0, bytes: 0, groups: 0 };
 
@@ -53,7 +53,10 @@ export class GroupPlanner {
     private readonly writer: BatchWriter,
   ) {}
 
-  /** A planner that goes on where an earlier scan of the set has stopped, and the member name it stopped at. */
+  /**
+   * Creates a planner that continues where an earlier scan of the set stopped, and returns the member name where it
+   * stopped.
+   */
   static async resume(
     catalog: Catalog,
     setId: string,
@@ -76,8 +79,8 @@ export class GroupPlanner {
   }
 
   /**
-   * Adds one entry; writes a batch when one is full. Gives a promise only when it has to be waited for, since most
-   * entries need not be, and waiting for a million is a part of the scan's time.
+   * Adds one entry; writes a batch when it is full. Returns a promise only when the caller has to wait: awaiting a
+   * million entries would take a noticeable part of the scan.
    */
   add(entry: WalkedEntry): Promise<void> | undefined {
     const { type, stats, skipped } = entry;
@@ -91,7 +94,7 @@ export class GroupPlanner {
     return this.files.isFull ? this.writeAdded() : undefined;
   }
 
-  /** Adds an entry that may be held by the base, or be another name of an earlier one. */
+  /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
   private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
     const held = await this.base?.held(entry);
     this.enter(entry, inode, held);
@@ -100,7 +103,7 @@ export class GroupPlanner {
     if (this.files.isFull) await this.writeAdded();
   }
 
-  /** Finds the entry's group and counts it there. */
+  /** Assigns the entry to a group and counts it there. */
   private enter(
     { name, type, stats, skipped }: WalkedEntry,
     inode: string | undefined,
@@ -161,7 +164,7 @@ export class GroupPlanner {
     this.open = undefined;
   }
 
-  /** Adds the row of an entry that was entered last. */
+  /** Adds the row of the entry that was assigned last. */
   private addRow(
     { name, type, stats, skipped, linkTarget }: WalkedEntry,
     hardLinkOf: Uint8Array | null,
@@ -186,7 +189,7 @@ export class GroupPlanner {
     });
   }
 
-  /** The first path of this inode when another archive holds it: the content of this one is there again. */
+  /** The first path of this inode, if another archive holds it; its content is then stored again here. */
   private async earlierLink(inode: string, name: string, held: Held | undefined): Promise<Uint8Array | null> {
     const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
     const holder = holderName({ ...own, ...held });
@@ -202,13 +205,13 @@ export class GroupPlanner {
     return first.holder === holder ? null : first.path;
   }
 
-  /** Commits all that was added. */
+  /** Commits everything that was added. */
   async flush(): Promise<void> {
     await this.writeAdded();
     await this.writer.idle();
   }
 
-  /** Gives the writer what was added since the last batch: files, and groups. */
+  /** Hands the files and groups added since the last batch to the writer. */
   private async writeAdded(): Promise<void> {
     if (this.files.rows === 0 && this.closed.length === 0) return;
     if (this.open !== undefined) this.open.last_path = toBytes(this.lastName);

@@ -7,8 +7,8 @@ import type { Settings } from '../config/settings.js';
 import { globFilter } from '../entry/globs.js';
 
 /**
- * Refuses sources of which one is gone, cannot be looked at or lies in a folder of ours, and excludes that take all of
- * them: such a set would complete with nothing in it.
+ * Throws when a source is missing, unreadable or inside one of tapeflow's own folders, and when the excludes match all
+ * sources: such a set would complete with nothing in it.
  *
  * @param onLook called before each source is looked at, which may never answer.
  */
@@ -25,7 +25,7 @@ export async function requireSources(
     onLook(source);
     const isFolder = await isFolderThere(source);
     requireNotOurs(settings, source);
-    // The root of the file system is walked whatever the excludes say.
+    // The file system root is walked regardless of the excludes.
     if (name === '' || name === '/' || !excluded(isFolder ? `${name}/` : name)) left += 1;
   }
   if (left > 0) return;

@@ -9,9 +9,9 @@ import { walk } from './walk.js';
 import { directWriter } from '../catalog/files/write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
 
-/** Entries between two looks at the stop flag and two reports. */
+/** Entries between two checks of the stop flag and two reports. */
 const entriesPerLook = 500;
-/** Milliseconds after which a part batch is committed too, so that slow disks show progress and lose little. */
+/** Milliseconds after which an incomplete batch is committed, so that slow disks show progress and lose little. */
 const flushEveryMs = 1000;
 
 const report = (message: ScanMessage) => parentPort?.postMessage(message);

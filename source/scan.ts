@@ -9,7 +9,7 @@ export interface ScanProgress {
   groups: number;
 }
 
-/** What the scan's thread is given; plain data. */
+/** The job of the scan thread, as plain data. */
 export interface ScanJob {
   catalogFile: string;
   setId: string;
@@ -26,15 +26,15 @@ export interface ScanMessage {
   progress?: ScanProgress;
   done?: true;
   stopped?: true;
-  /** The thread's own error; only its plain parts survive the way here. */
+  /** The thread's error, reduced to what can be sent between threads. */
   failed?: { message: string; code: string | undefined; stack: string | undefined };
 }
 
 /**
- * Walks the sources of a set into the catalog, in a thread of its own, because walking is synchronous work. Goes on
- * where an earlier scan stopped.
+ * Walks the sources of a set into the catalog, in a thread of its own because walking is synchronous. Continues where
+ * an earlier scan stopped.
  *
- * @param signal ends the scan after its current batch; what it has found is kept.
+ * @param signal stops the scan after its current batch; what it has found is kept.
  * @param watch tells what the thread is about; one that is `given up` writes nothing into the catalog any more.
  * @returns true when every source was walked to its end.
  */
@@ -49,8 +49,8 @@ export function scanInThread(
   signal.addEventListener('abort', stop);
   const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
     workerData: { ...job, watch: watch.shared } satisfies ScanJob,
-    // Most of what the walk makes is garbage soon: a small young generation keeps it from piling up, and an old one
-    // below 1 GB grows in small steps.
+    // Most objects of the walk are short-lived: a small young generation keeps garbage from piling up, and an old
+    // generation below 1 GB grows in small steps.
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1000 },
   });
   return new Promise<boolean>((resolve, reject) => {

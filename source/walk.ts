@@ -16,7 +16,7 @@ export interface WalkedEntry {
   type: EntryType;
   stats: EntryStats | undefined;
   linkTarget: string | null;
-  /** Why the entry is not in the backup; null for what is. */
+  /** Why the entry is not in the backup; null if it is. */
   skipped: string | null;
 }
 
@@ -25,21 +25,21 @@ export interface WalkOptions {
   sources: string[];
   /** Gitignore-style globs, anchored at the root of the file system. */
   excludes: string[];
-  /** Absolute paths of folders that are ours (data, staging, locks, tapes): never walked into. */
+  /** Absolute paths of tapeflow's own folders (data, staging, locks, tapes), which are never walked. */
   ownFolders: string[];
-  /** The same by what the system calls them, whatever leads there: see `ownEntries` in disk/own-folders.ts. */
+  /** The same by device and inode; see `ownEntries` in disk/own-folders.ts. */
   ownEntries?: Record<string, string>;
-  /** Only entries after this member name are given. */
+  /** Only entries after this member name are returned. */
   after: string | undefined;
-  /** Called for each of our own folders, and each pseudo file system, that lies in a source. */
+  /** Called for each own folder and each pseudo file system inside a source. */
   onLeftOut(path: string, why: string): void;
   /** Called before the walk looks at a source, with its place in `sources`. */
   onSource?(source: number): void;
 }
 
 /**
- * File systems that hold no files of anybody: their magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup,
- * cgroup2, devpts, debugfs, tracefs, securityfs, bpf, pstore, configfs, mqueue, efivarfs, binfmt_misc).
+ * File systems without user files: magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup, cgroup2, devpts,
+ * debugfs, tracefs, securityfs, bpf, pstore, configfs, mqueue, efivarfs, binfmt_misc).
  */
 const pseudoFileSystems = new Set([
   0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11,
@@ -47,8 +47,8 @@ const pseudoFileSystems = new Set([
 ]);
 
 /**
- * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So the last name
- * written down is all that a resumed scan needs. An entry that cannot be looked at is given as skipped.
+ * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So a resumed scan
+ * needs only the last recorded name. An unreadable entry is returned as skipped.
  */
 export function* walk(options: WalkOptions): Generator<WalkedEntry> {
   const excluded = globFilter(options.excludes);
@@ -64,19 +64,19 @@ interface Walker extends WalkOptions {
   own: Set<string>;
   /** By member name: the place of a source among those that were given. */
   places: Map<string, number>;
-  /** By device: whether a pseudo file system is there. */
+  /** By device: whether it is a pseudo file system. */
   pseudo: Map<number | bigint, boolean>;
 }
 
 /**
- * Gives the entries `prefix + name` in the order of their member names. Plain names come in bytewise order, but a
- * folder `a` comes as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
+ * Yields the entries `prefix + name` in member name order. Plain names come in bytewise order, but a folder `a` counts
+ * as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
 function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
   let previous: string | undefined;
   for (const name of names) {
-    // A folder that changes while it is listed may give a name twice.
+    // A folder that changes while it is listed may return a name twice.
     if (name === previous) continue;
     previous = name;
     const full = prefix + name;
@@ -86,7 +86,7 @@ function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Gene
       yield* inFolder(folder, walker);
     }
     const { after } = walker;
-    // Before the cursor, and no folder that could hold what comes after it.
+    // Before the cursor, and not a folder that could contain entries after it.
     const isDone =
       full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
@@ -131,7 +131,7 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
     if (isAfter(name, after)) yield { ...folder, skipped: names };
     return;
   }
-  // The root itself has no name in an archive.
+  // The root itself has no member name.
   if (!isRoot && isAfter(name, after)) yield folder;
   yield* ordered(names, isRoot ? '' : name, walker);
 }
@@ -145,9 +145,9 @@ function whyLeftOut(
     const text = where.toString('utf8');
     if (own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) return 'belongs to tapeflow';
   }
-  // Through a bind mount.
+  // Reached through a bind mount.
   if (stats !== undefined && ownEntry(ownEntries, stats) !== undefined) return 'belongs to tapeflow';
-  // A file system is asked for once, when the walk comes to its device.
+  // The type of a file system is checked once per device.
   const dev = stats?.dev ?? 0;
   let is = pseudo.get(dev);
   if (is === undefined) pseudo.set(dev, (is = isPseudo(where)));
@@ -155,8 +155,8 @@ function whyLeftOut(
 }
 
 /**
- * The names in a folder, or why it is skipped. Listing follows a symbolic link that has taken the folder's place since
- * it was looked at; so it is looked at again.
+ * The names in a folder, or why it is skipped. Listing would follow a symbolic link that replaced the folder meanwhile,
+ * so the entry is checked again afterwards.
  */
 function namesIn(where: Buffer): Iterable<string> | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;
@@ -170,7 +170,7 @@ function namesIn(where: Buffer): Iterable<string> | string {
   }
 }
 
-/** Bytes above ASCII: only then does a path have to be bytes for the file system, which takes a string in less time. */
+/** Matches non-ASCII bytes: only such paths must be passed as buffers, since strings are faster. */
 const notAscii = /[\x80-\xff]/;
 
 function plainPath(name: string): Buffer | string {
@@ -243,7 +243,7 @@ function kindOf(mode: number): string {
   }
 }
 
-/** The sources without those that lie inside another, in the order of their member names. */
+/** The sources except those inside another one, in member name order. */
 export function outermost(sources: string[]): string[] {
   const unique = [...new Set(sources)].sort((a, b) => a.length - b.length);
   const kept: string[] = [];
@@ -253,7 +253,7 @@ export function outermost(sources: string[]): string[] {
   return kept.sort();
 }
 
-/** True when a path is another or lies below it; both absolute and resolved. */
+/** True when a path equals another or lies below it; both absolute and resolved. */
 export function isInside(inner: string, outer: string, paths: typeof path.posix = path): boolean {
   const relative = paths.relative(outer, inner);
   return (

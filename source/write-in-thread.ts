@@ -11,22 +11,22 @@ export interface WriteJob {
   watch: SharedArrayBuffer;
 }
 
-/** What the writing thread answers for each batch. */
+/** The writing thread's answer to each batch. */
 export interface WriteMessage {
   written?: ScanRows;
-  /** Its own error; only its plain parts survive the way here. */
+  /** Its error, reduced to what can be sent between threads. */
   failed?: { message: string; code: string | undefined; stack: string | undefined };
 }
 
-/** Batches that wait while one is being committed: each holds some megabytes. */
+/** Batches that may wait while one is being committed; each takes a few megabytes. */
 const mostWaiting = 1;
 
-/** Rows that are written without the thread: its start costs as much as writing them. */
+/** Number of rows written without the thread, whose start costs as much as writing them. */
 const defaultRowsAlone = 20_000;
 
 /**
- * Writes the batches of a large scan in a thread of their own, since SQLite's part of it is as long as the walk's. The
- * arrays of a batch go there and come back without a copy.
+ * Writes the batches of a large scan in a separate thread, since SQLite takes as long as the walk. The arrays of a
+ * batch are transferred there and back without copying.
  */
 export class ThreadWriter implements BatchWriter {
   private worker: Worker | undefined;
@@ -37,7 +37,7 @@ export class ThreadWriter implements BatchWriter {
 
   constructor(
     private readonly catalogFile: string,
-    /** What writes the first rows. */
+    /** Writes the first rows. */
     private readonly direct: BatchWriter,
     private readonly rowsAlone = defaultRowsAlone,
     /** Of a scan; of one that is given up nothing more is written. */

@@ -11,7 +11,7 @@ const watch = new ThreadWatch(job.watch);
 const fence = fencedBy(() => requireNotGivenUp(watch));
 const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
 let last = Promise.resolve();
-/** After it nothing more is written: the scan's cursor would jump over what is missing. */
+/** After a failure nothing more is written: the scan's cursor would skip what is missing. */
 let failure: WriteMessage | undefined;
 
 async function write(batch: ScanBatch): Promise<void> {

@@ -3,13 +3,16 @@ import type { Duration } from '@temporalio/common';
 import type { SetOptions } from '../operations/sets/set-options.js';
 import { ownQueues } from './proof/own-installation.js';
 
-/** Longer than any archive takes; a dead attempt is found by its missing heartbeat, not by this. */
+/** Longer than any archive takes; dead attempts are detected by missing heartbeats, not by this. */
 const anyArchive = '14 days';
 
-/** Failures that another attempt cannot mend. The activities mark them too; here they are listed for the reader. */
+/**
+ * Failures that another attempt cannot fix. The activities mark them as non-retryable too; here they are listed for the
+ * reader.
+ */
 const hopeless = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArchiveDamaged'];
 
-/** A step in a drive's slot for whose answer a person waits: told at once, never tried again behind their back. */
+/** A step in a drive's slot for which a person waits: failures are reported at once and never retried. */
 export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {
   return {
     taskQueue: ownQueues.drive(drive),
@@ -20,9 +23,9 @@ export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOp
 }
 
 /**
- * Every time-out and retry policy of a set, each with its reason. Heartbeats come every second; after
- * `HEARTBEAT_SECONDS` without one (30 s: slow disks and a busy machine must not count as death) the attempt is dead to
- * the server.
+ * All time-outs and retry policies of a set, each with its reason. Heartbeats come every second; after
+ * `HEARTBEAT_SECONDS` without one (30 s: slow disks and a busy machine must not count as dead) the server gives up the
+ * attempt.
  */
 export function activityOptions(
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
@@ -31,25 +34,25 @@ export function activityOptions(
   const queues = ownQueues;
   const heartbeatTimeout = options.heartbeatSeconds * 1000;
   const retry = {
-    // A cut-off attempt gives up on its own at heartbeat timeout + 5 s; catalog tokens fence it until then.
+    // A cut-off attempt stops by itself at heartbeat timeout + 5 s; until then catalog tokens fence it.
     initialInterval: options.retrySeconds * 1000,
     backoffCoefficient: 2,
-    // A minute: whoever repairs a full disk or a dead network share does not want to wait much longer.
+    // A minute: whoever fixes a full disk or a dead network share does not want to wait much longer.
     maximumInterval: 60_000,
-    // Then the group is parked: visible, retriable, and in nobody's way.
+    // Then the group is parked: visible, retriable and not blocking others.
     maximumAttempts: options.retryAttempts,
     nonRetryableErrorTypes: hopeless,
   };
   const waitsForItsEnd = { cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED };
   return {
-    /** Catalog steps: short. Tried for ever: without the catalog a set can neither go on nor end. */
+    /** Catalog steps: short. Retried for ever: without the catalog a set can neither continue nor end. */
     bookkeeping: {
       taskQueue: queues.archive,
       startToCloseTimeout: '10 minutes',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
     },
-    /** The set's end. A cancellation waits for it, since it may be written down already. */
+    /** The set's end. A cancellation waits for it, since it may already be recorded. */
     finish: {
       taskQueue: queues.archive,
       startToCloseTimeout: '30 days',
@@ -57,7 +60,7 @@ export function activityOptions(
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
       ...waitsForItsEnd,
     },
-    /** Long-lived: the walk of the sources, and the wait for its next group. Tried for ever; both resume. */
+    /** Long-lived: the walk of the sources, and the wait for its next group. Retried for ever; both resume. */
     scan: {
       taskQueue: queues.archive,
       startToCloseTimeout: '30 days',
@@ -65,7 +68,7 @@ export function activityOptions(
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
       ...waitsForItsEnd,
     },
-    /** Stage 1. May wait for room in staging for days: a wait is not a failure, and its heartbeat goes on. */
+    /** Stage 1. May wait for room in staging for days: a wait is not a failure, and heartbeats continue. */
     compress: {
       taskQueue: queues.compress,
       startToCloseTimeout: anyArchive,
@@ -73,7 +76,7 @@ export function activityOptions(
       retry,
       ...waitsForItsEnd,
     },
-    /** Stage 2. On one file system it is a rename; across two it copies, at the pace of the slower. */
+    /** Stage 2. On one file system a rename; across two a copy, at the speed of the slower one. */
     promote: {
       taskQueue: queues.archive,
       startToCloseTimeout: '1 day',
@@ -83,7 +86,7 @@ export function activityOptions(
     },
     /**
      * Stage 3. Its own limit (FINAL_WAIT_SECONDS) ends an attempt; a promote across file systems may take several. The
-     * time-out is longer, because a catalog that is out of reach is waited for within an attempt.
+     * time-out is longer, because an attempt waits for a catalog that is out of reach.
      */
     waitForFinal: {
       taskQueue: queues.driveHost(drive),
@@ -93,7 +96,7 @@ export function activityOptions(
     },
     /**
      * Stage 4, syncs, and direct compressions: the drive's own queue. No scheduleToStart limit, since waiting is normal
-     * there. A retry comes no sooner than a cut-off attempt can go on writing (measured: 5 s past its heartbeat
+     * there. A retry comes only after a cut-off attempt must have stopped writing (measured: 5 s after its heartbeat
      * timeout).
      */
     drive: {
@@ -104,7 +107,7 @@ export function activityOptions(
       ...waitsForItsEnd,
     },
     /**
-     * What a retrieval asks of the drive's host besides: short catalog steps, and the end of a restore. Tried for ever.
+     * Other steps of a retrieval on the drive's host: short catalog steps, and the end of a restore. Retried for ever.
      */
     host: {
       taskQueue: queues.driveHost(drive),
@@ -120,7 +123,7 @@ export function activityOptions(
       retry,
       ...waitsForItsEnd,
     },
-    /** Waits for a person: a year, at the cost of one activity. */
+    /** Waits for a person: up to a year, as a single activity. */
     watchTape: {
       taskQueue: queues.driveHost(drive),
       startToCloseTimeout: '365 days',

@@ -2,20 +2,20 @@ import { sleep, workflowInfo } from '@temporalio/workflow';
 import { eventsPerRun } from './replay-contract.js';
 import { summaryText } from './server-limits.js';
 
-/** Milliseconds of the first pause, of which each further one is twice as long, and of the longest. */
+/** Milliseconds of the first pause, doubled each time, and of the longest. */
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
 
 /**
- * The pauses of a loop that waits for a condition and then tries again. What is waited for may be there by all that can
- * be asked, and the step fail all the same, as at a quota: without pauses such a loop would fill the history at full
- * speed.
+ * The pauses of a loop that waits for a condition and retries. The condition may seem to be met while the step still
+ * fails, for example because of a quota: without pauses such a loop would fill the history at full speed.
  */
 export class BackOff {
   private turns = 0;
 
   /**
-   * Before a turn of the loop: the first one comes at once, the others after 1 s, 2 s, 4 s and so on, up to a minute.
+   * Called before each turn of the loop: the first comes at once, the others after 1 s, 2 s, 4 s and so on, up to a
+   * minute.
    */
   async pause(why: string): Promise<void> {
     const turn = this.turns;
@@ -32,7 +32,7 @@ export class BackOff {
   }
 }
 
-/** True when the run should end and continue as new. Every loop looks at this in each turn. */
+/** True when the run should continue as new. Every loop checks this in each turn. */
 export function isLongRun(): boolean {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   return historyLength > eventsPerRun || continueAsNewSuggested;

@@ -1,10 +1,9 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 
 /**
- * Waits for something until it is there, or until it is called off: then the wait is cancelled, and has ended when this
- * returns.
+ * Waits for something unless it is aborted: then the wait is cancelled and has ended when this returns.
  *
- * @returns what the wait brings; undefined when it was called off before that.
+ * @returns the result of the wait; undefined when it was aborted first.
  */
 export async function unlessCalledOff<Result>(
   isCalledOff: () => boolean,

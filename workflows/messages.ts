@@ -8,19 +8,19 @@ export interface BackupSetInput {
   setId: string;
   pool: string;
   drive: string;
-  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  /** Where each copy goes, if there are several; the first one has the pool and drive above. */
   places?: CopyPlace[];
   options: SetOptions;
-  /** Groups up to this number are done or parked; carried on when the workflow continues as new. */
+  /** Groups up to this number are done or parked; passed on when the workflow continues as new. */
   cursor: number;
   /** True once every source was walked. */
   scanned: boolean;
-  /** Take parked groups up again first. */
+  /** Retry parked groups first. */
   retry: boolean;
   paused: boolean;
 }
 
-/** What a set is doing now. Bytes are bytes. */
+/** What a set is doing now. Sizes are in bytes. */
 export interface SetProgress {
   phase:
     | 'scanning'
@@ -34,12 +34,12 @@ export interface SetProgress {
   /** Why it waits, when it does. */
   reason: string | null;
   cursor: number;
-  /** Groups between the start of their compression and the drive's queue. */
+  /** Groups between the start of compression and the drive's queue. */
   staging: number[];
-  /** Groups that wait for the drive, in the order of writing. */
+  /** Groups waiting for the drive, in writing order. */
   ready: number[];
   writing: number | null;
-  /** Written, but no index sync has covered them yet. */
+  /** Groups written but not yet covered by an index sync. */
   unsynced: number[];
   stagedBytes: number;
   historyLength: number;
@@ -48,17 +48,17 @@ export interface SetProgress {
 export const progressQuery = defineQuery<SetProgress>('progress');
 export const pauseUpdate = defineUpdate<void>('pause');
 export const resumeUpdate = defineUpdate<void>('resume');
-/** `discard`: delete what is staged too. */
+/** `discard`: also delete what is staged. */
 export const cancelUpdate = defineUpdate<void, [{ discard: boolean }]>('cancel');
-/** Puts the failed groups back into the queue; returns how many. */
+/** Queues the failed groups again; returns how many. */
 export const retryFailedUpdate = defineUpdate<number>('retryFailed');
-/** A person says that a tape was loaded: look at once. */
+/** A person has loaded a tape: check at once. */
 export const tapeLoadedUpdate = defineUpdate<void>('tapeLoaded');
 
-/** Ends a restore, a verify or a copy; what it has done stays. */
+/** Cancels a restore, a verify or a copy; what it has done stays. */
 export const cancelRetrievalUpdate = defineUpdate<void>('cancel');
 
-/** Search attributes of a set; the embedded server knows them, an own one is told at the first `backup`. */
+/** Search attributes of a set; the embedded server knows them, your own server gets them at the first `backup`. */
 export const searchAttributes = {
   set: defineSearchAttributeKey('TapeflowSet', SearchAttributeType.KEYWORD),
   source: defineSearchAttributeKey('TapeflowSource', SearchAttributeType.KEYWORD_LIST),
@@ -68,7 +68,7 @@ export const searchAttributes = {
   installation: defineSearchAttributeKey('TapeflowInstallation', SearchAttributeType.KEYWORD),
 } as const;
 
-/** The search attributes with which a set's workflow begins, whoever starts it. */
+/** The initial search attributes of a set's workflow, whoever starts it. */
 export function firstAttributes(set: {
   setId: string;
   sources: readonly string[];
@@ -86,7 +86,7 @@ export function firstAttributes(set: {
   ];
 }
 
-/** Workflow id of a set of an installation, by its short id. */
+/** Workflow id of a set, with the installation's short id. */
 export function backupWorkflowId(setId: string, installation: string): string {
   return `backup-${setId}-${installation}`;
 }

@@ -1,4 +1,4 @@
-/** The task queues of one installation; its short id is in each name, so that two of them can share a namespace. */
+/** The task queues of one installation; its short id is in each name, so that installations can share a namespace. */
 export interface Queues {
   /** Workflows and ordinary activities. */
   archive: string;
@@ -6,12 +6,12 @@ export interface Queues {
   compress: string;
   /** Writes to one drive: one worker with one slot. */
   drive(name: string): string;
-  /** What looks at a drive or waits for it, and must not hold its slot. */
+  /** Activities that check a drive or wait for it without holding its slot. */
   driveHost(name: string): string;
 }
 
 /**
- * The queues of an installation, by its short id. That has no dot, so no two queues share a name whatever drives are
+ * The queues of an installation, by its short id. The id has no dot, so queue names never collide, whatever drives are
  * called.
  */
 export function queuesOf(installation: string): Queues {
@@ -24,10 +24,10 @@ export function queuesOf(installation: string): Queues {
   };
 }
 
-/** The queue of workflows in versions whose names were alike in every installation. Nobody serves it any more. */
+/** The queue of versions whose names were the same in every installation. Nobody serves it any more. */
 export const formerArchiveQueue = 'tapeflow-archive';
 
-/** The short id in the name of an installation's archive queue; undefined for any other queue. */
+/** The short id in the name of an archive queue; undefined for any other queue. */
 export function installationIn(archiveQueue: string): string | undefined {
   return /^tapeflow-([^.]+)\.archive$/.exec(archiveQueue)?.[1];
 }

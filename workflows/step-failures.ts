@@ -9,7 +9,7 @@ export function failureType(error: unknown): string | undefined {
     : undefined;
 }
 
-/** The facts that a step gave with its failure. */
+/** The details that a step attached to its failure. */
 export function failureDetails(error: unknown): Record<string, unknown> {
   const details: unknown =
     error instanceof ActivityFailure && error.cause instanceof ApplicationFailure
@@ -24,16 +24,14 @@ export function failureReason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/**
- * True for a step that a shutdown of its worker has ended in a run whose history is long: it is left to the next run.
- */
+/** True for a step that a worker shutdown ended in a run with a long history: it is left to the next run. */
 export function isLeft(error: unknown): boolean {
   return failureType(error) === 'WorkerShutdown';
 }
 
 /**
- * Runs a step, and again when its attempts ended with dead workers. Those say nothing about the step itself: a day of
- * crashes must not park a healthy group, and any number of orderly shutdowns is no failure. See `isLeft`.
+ * Runs a step, and reruns it when its attempts ended with dead workers, which say nothing about the step itself: a day
+ * of crashes must not park a healthy group, and orderly shutdowns are no failures. See `isLeft`.
  */
 export async function outlivingWorkers<Result>(step: () => Promise<Result>): Promise<Result> {
   const backOff = new BackOff();

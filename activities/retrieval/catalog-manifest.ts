@@ -16,14 +16,13 @@ import { inodeTime, keptMember } from '../set/pack-group.js';
 
 const level = 6;
 const inFlight = 2;
-/** Two records of zeros end a tar, and it is filled up to ten KiB. */
+/** Two zero records end a tar, which is padded to 10 KiB. */
 const endBytes = 1024;
 const blockingBytes = 10_240;
 
 /**
- * Writes the manifest of an archive anew from what the catalog knows of it, in the place of one that was lost. It says
- * that it is rebuilt where the catalog itself knows the archive without its manifest: then it tells no more than the
- * archive.
+ * Writes a new manifest for an archive from the catalog, to replace a lost one. It is marked as rebuilt when the
+ * catalog itself knows the archive without its manifest, and so adds nothing to the archive.
  *
  * @param file must not exist; in staging.
  */
@@ -91,7 +90,7 @@ export async function writeCatalogManifest(
   }
 }
 
-/** The member of an entry that is in the archive; undefined for one that is not. */
+/** The member for an entry in the archive; undefined for other entries. */
 function memberOf(row: PlannedRow): PackedMember | undefined {
   if (row.tar_offset === null || row.type === 'other') return undefined;
   const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);

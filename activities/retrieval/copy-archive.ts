@@ -43,17 +43,16 @@ import { lackOfSpace, lackOrFull, stagingIsFull, type Lack } from '../set/stagin
 import { commitWritten } from '../tape/sync-tape.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from '../tape/write-to-tape.js';
 
-/** Milliseconds between two looks at the drive or at staging. */
+/** Milliseconds between two checks of the drive or at staging. */
 const lookEveryMs = 1000;
 
-/** `full`: staging has no room for it now. `gone`: there is nothing to be written of it. */
+/** `full`: staging has no room for it now. `gone`: there is nothing to write. */
 export type Fetched = 'staged' | 'full' | 'gone';
 
 /**
- * Reads an archive that is to be copied, and its manifest, from the tape in the drive into staging, and compares their
- * hashes on the way. Of one that is damaged another copy is read later, or it is recorded as failed. Never waits for
- * room: what would make it may need this very slot of the drive. Fails with `TapeNotReady` when a person has to act
- * first.
+ * Reads an archive to be copied, and its manifest, from the tape in the drive into staging, verifying their hashes. If
+ * it is damaged, another copy is read later, or it is recorded as failed. Never waits for room: freeing some may need
+ * this drive's slot. Fails with `TapeNotReady` when someone has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
   return inDrive(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
@@ -108,7 +107,7 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
   });
 }
 
-/** Gives back what an archive has of staging that found no room for all of it. */
+/** Releases the staging of an archive that did not fit. */
 async function leaveRoom(
   { catalog }: DriveDeps,
   { id, no }: RetrievalRef,
@@ -118,12 +117,12 @@ async function leaveRoom(
 ): Promise<void> {
   const { name, manifest_name: manifest } = archive;
   const files = [name, manifest, partName(name, attempt.token), partName(manifest, attempt.token)];
-  // A disk that takes no writes deletes nothing either.
+  // A read-only disk deletes nothing either.
   for (const file of files) await removeFile(path.join(folder, file)).catch(() => false);
   await unreserveForCopy(catalog, id, no);
 }
 
-/** Another copy is read later, or the archive has failed. */
+/** Another copy is read later, or the archive fails. */
 async function giveUpOrGoOn(
   { catalog }: DriveDeps,
   row: RetrievalArchiveRow,
@@ -145,14 +144,14 @@ async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {
   );
 }
 
-/** The copy that is made. */
+/** The copy to be made. */
 function copyRefOf(row: RetrievalArchiveRow): Required<CopyRef> {
   return { setId: row.set_id, group: row.group_no, copyNo: row.to_copy ?? 0 };
 }
 
 /**
- * What is wrong with the copy on the tape; undefined when it is staged, whole. A manifest that is not there, or no
- * good, says nothing against its archive: it is written anew from the catalog.
+ * What is wrong with the copy on the tape; undefined when it is completely staged. A missing or bad manifest does not
+ * make the archive bad: it is written again from the catalog.
  */
 async function copyFiles(
   deps: DriveDeps,
@@ -189,7 +188,7 @@ interface Staging {
   tape: LoadedTape;
 }
 
-/** What is wrong with one file of the copy; undefined when it is staged, whole. */
+/** What is wrong with one file of the copy; undefined when it is completely staged. */
 async function copyFile(
   { deps, attempt, row, folder, tape }: Staging,
   file: { name: string; size: number; sha256: string },
@@ -225,8 +224,8 @@ async function copyFile(
 }
 
 /**
- * The staged manifest of a copy, where it is not the archive's own; undefined when it is. One that is neither that nor
- * whole is lost, as are staged bytes that are not those of the archive.
+ * The staged manifest of a copy, if it is not the archive's own; undefined when it is. If it is neither that nor
+ * complete, it counts as lost, like wrong staged bytes of the archive.
  */
 async function stagedManifest(
   folder: string,
@@ -240,7 +239,7 @@ async function stagedManifest(
   return 'wrong' in facts || facts.end.sha256 !== archive.sha256 ? undefined : found;
 }
 
-/** What the tape must be that takes an archive of a copy. */
+/** Requirements for the tape that takes an archive of a copy. */
 function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string): TapeDemand {
   const { setId, group, copyNo } = copyRefOf(row);
   const because = `copy ${copyNo} of group ${group} of set ${setId}`;
@@ -249,10 +248,10 @@ function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string
 }
 
 /**
- * Writes a staged archive of a copy to the tape in the drive; `syncCopies` makes it count. Null when there is nothing
- * to write any more. Fails with `TapeNotReady` when a person has to act first.
+ * Writes a staged archive of a copy to the tape in the drive; `syncCopies` then commits it. Null when there is nothing
+ * left to write. Fails with `TapeNotReady` when someone has to act first.
  *
- * @param wanted UUID of the only tape that will do, when others of the copy are not synced there yet.
+ * @param wanted UUID of the only acceptable tape, when it holds unsynced archives of the copy.
  */
 export function storeArchive(
   deps: DriveDeps,
@@ -292,13 +291,13 @@ async function removeStaged(folder: string, archive: ArchiveRow): Promise<void> 
   for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
 }
 
-/** Numbers of archives of a copy that are committed now, and of those that have to be written again. */
+/** Numbers of a copy's archives that are committed now, and of those that must be written again. */
 export interface SyncedCopies {
   committed: number[];
   lost: number[];
 }
 
-/** Syncs the tape that a copy has written to, commits what is on it, and deletes that from staging. */
+/** Syncs the tape that a copy wrote to, commits the copies on it, and deletes them from staging. */
 export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: number[]): Promise<SyncedCopies> {
   return inDrive(asked(deps), driveCondition, async (attempt) => {
     const { catalog, lock } = deps;
@@ -342,9 +341,9 @@ async function recordCopied(
 }
 
 /**
- * Waits, for days if it must, until a tape that the archive may be written to is in the drive. Only reads.
+ * Waits, for days if necessary, until a suitable tape for the archive is in the drive. Only reads.
  *
- * @param wanted UUID of the only tape that will do, since it is to be synced.
+ * @param wanted UUID of the only acceptable tape, since it has to be synced.
  */
 export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string): Promise<void> {
   return inDrive(asked(deps), catalogCondition, async (attempt) => {
@@ -370,7 +369,7 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
   });
 }
 
-/** Waits until staging, by its budget and its disk, has room for an archive that is to be copied. */
+/** Waits until staging has room for an archive to be copied, in its budget and on its disk. */
 export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
@@ -391,7 +390,7 @@ export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<voi
   });
 }
 
-/** Why the disk of staging has no room for an archive; undefined when it has. */
+/** Why the staging disk has no room for an archive; undefined when it has. */
 async function lackForCopy(
   { settings }: DriveDeps,
   { retrieval_id: id, set_id: setId, group_no: group }: RetrievalArchiveRow,

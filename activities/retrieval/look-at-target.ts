@@ -21,9 +21,9 @@ import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 
 /**
- * Notes what a restore must leave as it is: the folders that are in the target already, and the files that it would
- * else make one with another name of theirs. It ends before the first archive is read, so that nothing of it is the
- * restore's own; nothing has to be noted with `--overwrite always`, or where nothing of the set is there.
+ * Records what a restore must leave as it is: existing folders in the target, and existing files that it would
+ * otherwise turn into hard links. Finishes before the first archive is read, so that nothing found is the restore's
+ * own; nothing is recorded with `--overwrite always`, or when nothing of the set exists.
  */
 export async function lookAtTarget(
   { catalog, settings }: Pick<Deps, 'catalog' | 'settings'>,
@@ -47,7 +47,7 @@ export async function lookAtTarget(
 }
 
 class Look {
-  /** A folder that is not there, with a `/`: nothing is below it. */
+  /** A missing folder, with a trailing `/`: nothing is below it. */
   private absent: string | undefined;
   private found = 0;
 
@@ -58,7 +58,7 @@ class Look {
     private readonly tree: TargetTree,
   ) {}
 
-  /** @returns how many entries were noted. */
+  /** @returns how many entries were recorded. */
   async run(): Promise<number> {
     const { catalog, retrieval } = this;
     const selection = selectionOf(retrieval);

@@ -40,16 +40,16 @@ import { lookAtTarget } from './look-at-target.js';
 import { requireTarget, targetFailure } from './restore-target.js';
 import { requireZstdHere } from '../../operations/sets/zstd-here.js';
 
-/** One archive of a retrieval: all that the history carries of it. */
+/** One archive of a retrieval, as the history refers to it. */
 export interface RetrievalRef {
   id: string;
   no: number;
 }
 
 /**
- * Reads what is wanted of one archive from the tape in the drive: a restore writes it below its target, a verify
- * compares it. Fails with `TapeNotReady` or `TargetNotReady` when a person has to act first; what is wrong with single
- * members, or with the archive, is recorded instead, and the retrieval goes on.
+ * Reads the wanted members of one archive from the tape in the drive: a restore writes them below its target, a verify
+ * compares them. Fails with `TapeNotReady` or `TargetNotReady` when someone has to act first; problems of single
+ * members or of the archive are recorded instead, and the retrieval continues.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
@@ -84,10 +84,7 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
   });
 }
 
-/**
- * An end mark that is gone from its tape: the catalog is told, by which the verify says so at its end. No file is the
- * worse for it.
- */
+/** Records that an end mark is missing on its tape, so that the verify can say so at its end. No file is affected. */
 async function noteGoneMark(
   { catalog, drive }: DriveDeps,
   { set_id: setId }: RetrievalArchiveRow,
@@ -95,7 +92,7 @@ async function noteGoneMark(
 ): Promise<void> {
   const { uuid } = tape.row;
   if (!(await wasMarked(catalog, setId, uuid)) || (await hasEndMark(drive.settings.path, setId))) return;
-  // Of a tape that went away everything is gone.
+  // If the tape was removed, everything is missing.
   await confirmMedium(drive.settings, tape.medium);
   await forgetMark(catalog, setId, uuid);
 }
@@ -105,7 +102,7 @@ interface Reading {
   row: RetrievalArchiveRow;
   archive: ArchiveRow;
   file: string;
-  /** Names of the members that are wanted, since earlier copies could not give them back; undefined: all. */
+  /** Names of the members that earlier copies could not return; undefined: all are wanted. */
   missed: ReadonlySet<string> | undefined;
 }
 
@@ -120,7 +117,7 @@ async function record(
   return undefined;
 }
 
-/** The tape of the copy is lost: another copy is read later, or the archive has failed. */
+/** The tape of the copy is lost: another copy is read later, or the archive fails. */
 async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
   if ((await goOnWithOther(catalog, row, null)) !== undefined) return;
   const { set_id: setId, group_no: group } = row;
@@ -129,7 +126,10 @@ async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Pro
   await recordFailed(catalog, row, reason);
 }
 
-/** What a copy gives back. Throws what says nothing about it: its tape went away, or the target takes nothing. */
+/**
+ * Reads one copy. Throws for problems that do not concern the copy: its tape was removed, or the target accepts
+ * nothing.
+ */
 async function readCopy(
   deps: DriveDeps,
   attempt: Attempt,
@@ -153,7 +153,7 @@ async function readCopy(
     isLost = true;
   }
   const [first] = found.damages;
-  // A tape that goes away while it is read looks damaged to its last reader.
+  // A tape that is removed during a read looks damaged.
   if (first !== undefined) await confirmMedium(deps.drive.settings, tape.medium);
   const more = found.damages.length > 1 ? ` (and ${found.damages.length - 1} more)` : '';
   const damage = first === undefined ? null : `${first}${more}`;
@@ -163,16 +163,16 @@ async function readCopy(
   };
 }
 
-/** Entries that something has become of. */
+/** Total number of entries with a result. */
 function sumOf({ restored, same, kept, failed }: MemberCounts): number {
   return restored + same + kept + failed;
 }
 
-/** What is found while a copy is read. */
+/** What is found while reading a copy. */
 interface Found {
   counts: MemberCounts;
   problems: RetrievalProblem[];
-  /** What is wrong with the copy itself. */
+  /** Problems of the copy itself. */
   damages: string[];
   lacksManifest: boolean;
 }
@@ -257,14 +257,14 @@ async function readMembers(
   found.lacksManifest = true;
 }
 
-/** The set whose entries are wanted: the one that is restored, also where an earlier one's archive holds them. */
+/** The set whose entries are wanted: the restored one, even when an earlier set's archive holds them. */
 function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
   return retrieval.kind === 'restore' ? retrieval.subject : row.set_id;
 }
 
 /**
- * What is wanted of the archive, in its order, which is that of the names; members that were not stored whole are noted
- * as problems too.
+ * The wanted members of the archive in archive order, which is name order; incompletely stored members are also
+ * recorded as problems.
  */
 async function* wantedPages(
   deps: DriveDeps,
@@ -317,10 +317,10 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
   };
 }
 
-/** What the system says of one file of a tape; any other error of it concerns more, such as a mount that has died. */
+/** Errors that concern one file on a tape; any other error concerns more, such as a dead mount. */
 const ofOneFile = new Set(['ENOENT', 'ELOOP', 'EIO', 'ENODATA', 'ENXIO', 'EISDIR', 'EACCES']);
 
-/** Throws a failure that says nothing about the archive: the tape went away, or another side has failed. */
+/** Throws for failures that do not concern the archive: the tape was removed, or another side failed. */
 async function throwIfNotTheArchives(
   { drive }: DriveDeps,
   tape: LoadedTape,
@@ -334,9 +334,7 @@ async function throwIfNotTheArchives(
   throw error;
 }
 
-/**
- * What is wrong with the manifest beside a copy, which says nothing against the archive; undefined when it is right.
- */
+/** What is wrong with the manifest beside a copy, which does not affect the archive; undefined when it is right. */
 async function manifestTrouble(
   { catalog }: DriveDeps,
   row: RetrievalArchiveRow,

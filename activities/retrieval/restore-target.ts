@@ -5,15 +5,12 @@ import type { Settings } from '../../config/settings.js';
 import { sided } from '../../config/sides.js';
 import { hasGrown, holds, roomAt, type Room } from '../../disk/room.js';
 
-/** What time or a person mends while a restore waits: there is no room, or the disk takes no writes. */
+/** Errors for which a restore waits: no space, or a read-only disk. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-/**
- * The target is not there, or no folder: it was taken away, somebody put a link in its place, or it is on another
- * machine.
- */
+/** The target is missing or not a folder: it was removed, replaced by a link, or is on another machine. */
 const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** Throws when the folder that is restored into is not there on this machine, or is ours. */
+/** Throws when the target folder does not exist on this machine, or is one of tapeflow's own folders. */
 export async function requireTarget(settings: Settings, target: string): Promise<void> {
   try {
     const isFolder = (await stat(target)).isDirectory();
@@ -27,7 +24,7 @@ export async function requireTarget(settings: Settings, target: string): Promise
   throw unusable(target, 'it is no folder');
 }
 
-/** Why a target took no more, and what its file system had left then. */
+/** Why a target accepts no more, and the free space of its file system at that time. */
 export interface TargetLack {
   code: string;
   room: Room;
@@ -37,15 +34,14 @@ async function lackAt(target: string, code: string): Promise<TargetLack | undefi
   try {
     return { code, room: await roomAt(target) };
   } catch {
-    // It went away meanwhile: the next try says so.
+    // It disappeared meanwhile: the next try reports that.
     return undefined;
   }
 }
 
 /**
- * Whether it is worth trying again: the target takes writes, and has room for all that is to come, of bytes and of
- * files, or more than it had: a part of it may be there already. A quota cannot be asked, and nothing of a target that
- * is gone.
+ * Whether a retry is worthwhile: the target is writable and has space and inodes for everything to come, or more than
+ * before, since part of it may be restored already. Quotas cannot be queried, nor a missing target.
  */
 export async function mayTakeMore(
   target: string,
@@ -63,8 +59,8 @@ export async function mayTakeMore(
 }
 
 /**
- * What an error of the target means. Nothing of it is said of a tape: with `TargetNotReady` the restore waits, with
- * `TargetUnusable` it ends, and `TargetFailed` is tried again a few times before it does.
+ * The failure for an error of the target, never blamed on a tape: on `TargetNotReady` the restore waits, on
+ * `TargetUnusable` it ends, and `TargetFailed` is retried a few times first.
  */
 export async function targetFailure(target: string, error: unknown): Promise<TapeflowFailure> {
   const code = systemErrorCode(error) ?? '';

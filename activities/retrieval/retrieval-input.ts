@@ -2,33 +2,33 @@ import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings.js';
 import { snapshotOptions, type SetOptions } from '../../operations/sets/set-options.js';
 
-/** What a restore or a verify starts with. */
+/** Input of a restore or verify workflow. */
 export interface RetrievalInput {
   id: string;
   kind: 'restore' | 'verify';
-  /** The drive that reads; of several the one that has read last, on whose host the retrieval ends. */
+  /** The drive that reads; of several, the last one used, on whose host the retrieval finishes. */
   drive: string;
-  /** All drives that may read, where those are several. */
+  /** All drives that may read, if there are several. */
   drives?: string[];
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
 }
 
-/** What a copy from tape to tape starts with. */
+/** Input of a workflow that copies from tape to tape. */
 export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
-  /** The drive that writes; it may be the one that reads. */
+  /** The drive that writes; may be the reading drive. */
   toDrive: string;
   /** Written bytes after which the tape is synced. */
   syncBytes: number;
-  /** Seconds after which it is, in any case. */
+  /** Seconds after which the tape is synced in any case. */
   syncSeconds: number;
 }
 
-/** A retrieval's workflow: which one it is, what it starts with, and what the Temporal UI says of it. */
+/** A retrieval's workflow: its type, its input, and its summary for the Temporal UI. */
 export type RetrievalStart = { summary: string } & (
   { workflow: 'retrieveArchives'; input: RetrievalInput } | { workflow: 'copyArchives'; input: CopyInput }
 );
 
-/** How the workflow of a retrieval is started, with the settings of now. */
+/** How to start the workflow of a retrieval, with the current settings. */
 export function retrievalStart(settings: Settings, row: RetrievalRow): RetrievalStart {
   const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
     snapshotOptions(settings);

@@ -40,12 +40,12 @@ import type { Deps, DriveDeps } from '../deps.js';
 import type { RetrievalRef } from './read-archive.js';
 import { mayTakeMore, type TargetLack } from './restore-target.js';
 
-/** Archives that the workflow is told of at once. */
+/** Archives per page that the workflow receives. */
 const pageSize = 50;
-/** Milliseconds between two looks at the drive and the target. */
+/** Milliseconds between two checks of the drive and the target. */
 const lookEveryMs = 1000;
 
-/** The next archives to be read, in order. */
+/** The next archives to read, in order. */
 export interface NextArchive {
   no: number;
   setId: string;
@@ -72,7 +72,7 @@ export function recordRetrievalState(
   return asAttempt(() => recordRetrieval(catalog, id, state, reason));
 }
 
-/** Gives an archive up that could not be read in all its attempts, and says so. */
+/** Gives up an archive that could not be read in all its attempts, and records that. */
 export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: string): Promise<void> {
   return asAttempt(async () => {
     const row = await pendingArchive(catalog, ref.id, ref.no);
@@ -83,14 +83,14 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
 }
 
 /**
- * Waits, for days if it must, until the archive's tape is in the drive, or another one that holds a good copy of it,
- * and the target takes files. Only reads.
+ * Waits, for days if necessary, until the archive's tape or another one with a good copy is in the drive, and the
+ * target accepts files. Only reads.
  *
- * @param lack what the target had when it took no more; without it only the tape is waited for.
- * @param search several drives are looked at for the tape, each by its own worker. With a lack, the target alone is
- *   waited for, and that ends when the tape goes.
- * @returns UUID of the tape in the drive that is to be read; null when nothing is, as when the archive was read
- *   meanwhile.
+ * @param lack the target's free space when it accepted no more; if undefined, waits only for the tape.
+ * @param search the search over several drives, each checked by its own worker. With `lack`, waits only for the target,
+ *   and stops when the tape is removed.
+ * @returns UUID of the tape in the drive to read from; null when there is nothing to read, for example because the
+ *   archive was read meanwhile.
  */
 export function watchForRetrieval(
   deps: DriveDeps,
@@ -106,7 +106,7 @@ export function watchForRetrieval(
       const isWanted = row !== undefined && (await isOnTape(catalog, row));
       if (!isWanted) {
         if (search !== undefined) await endSearch(catalog, ref.id, search, deps.drive.settings.name);
-        // The next read says that its tape is lost.
+        // The next read reports that its tape is lost.
         return row?.tape_uuid ?? null;
       }
       if (
@@ -129,7 +129,7 @@ export function watchForRetrieval(
   });
 }
 
-/** The tape in the drive, when it is the one that the archive is read from; else what a person has to be told. */
+/** The tape in the drive, if the archive is read from it; otherwise what to tell the user. */
 async function tapeOrWhy(
   { catalog, drive }: DriveDeps,
   row: RetrievalArchiveRow,
@@ -142,7 +142,7 @@ async function tapeOrWhy(
   }
 }
 
-/** UUID of the tape in the only drive that is looked at, when it is to be read; else it says what is there. */
+/** UUID of the tape in the only drive, if it is to be read; otherwise records what is there. */
 async function isLoaded(
   deps: DriveDeps,
   attempt: Attempt,
@@ -163,12 +163,12 @@ async function isLoaded(
 }
 
 /**
- * Looks for which all drives are asked before one that holds another copy takes the place of one that may have the tape
- * itself; a drive that hangs, or has no worker, is waited for no longer.
+ * Number of checks in which all drives may report before a drive with another copy is preferred over one that may have
+ * the tape itself; hanging drives and those without a worker are not waited for longer.
  */
 const patientLooks = 3;
 
-/** The same for one of several drives that are looked at. */
+/** The same for one of several drives. */
 async function isFound(
   deps: DriveDeps,
   attempt: Attempt,
@@ -202,7 +202,7 @@ async function isFound(
   return isOurs ? other.tape : undefined;
 }
 
-/** Another good copy that the tape in the drive holds, and that can be read instead. */
+/** Another good copy on the tape in the drive, which can be read instead. */
 async function otherLoaded(
   { catalog, drive }: DriveDeps,
   row: RetrievalArchiveRow,
@@ -213,16 +213,14 @@ async function otherLoaded(
   return copies.find((copy) => copy.tape === loaded && !passed.includes(copy.copyNo));
 }
 
-/**
- * The last step: folders get their modes and times, hard links between archives are joined, and the result is recorded.
- */
+/** The last step: sets modes and times of folders, joins hard links between archives, and records the result. */
 export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
   return asAttempt(async (attempt) => {
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, id);
     const { kind, target, looked, finished_at: finishedAt } = retrieval;
     let isWhole = false;
-    // Where nobody has looked, nothing was restored either.
+    // If the target was never checked, nothing was restored either.
     if (kind === 'restore' && target !== null && looked !== null && finishedAt === null) {
       const problems = await treeProblems(deps, retrieval, target, attempt);
       await recordEndProblems(catalog, id, problems);
@@ -242,7 +240,9 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
   });
 }
 
-/** Every entry that was planned has become something; else the catalog is damaged, and nothing it says is a success. */
+/**
+ * Checks that every planned entry has a result; otherwise the catalog is damaged, and the result must not be a success.
+ */
 function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   const { members, restored, same, kept, failed, kind } = summary;
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
@@ -253,7 +253,7 @@ function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   );
 }
 
-/** Finishes the tree; a target that fails, or is gone, is a problem of its own: nothing is to be waited for. */
+/** Finishes the tree; a failing or missing target is recorded as a problem and not waited for. */
 async function treeProblems(
   deps: DriveDeps,
   retrieval: RetrievalRow,
@@ -305,7 +305,7 @@ async function finishTree(
     for await (const page of selectedFolders(catalog, setId, selection)) {
       check();
       for (const row of page) {
-        // What was there before stays as it is.
+        // What existed before stays as it is.
         if ((await existingAt(catalog, retrieval, row.path)) !== undefined) continue;
         const member = {
           name: fromBytes(row.path),

@@ -23,21 +23,21 @@ import {
   type ScheduledReading,
 } from '../../operations/sets/scheduled-work.js';
 
-/** Where a verify or a copy stands that a run of a schedule follows no further. */
+/** State of a verify or copy when a schedule run stops following it. */
 export interface SettledReading {
   id: string;
   status: RetrievalState;
   reason: string | null;
 }
 
-/** Milliseconds between two looks at it. */
+/** Milliseconds between checks of it. */
 const lookEveryMs = 1000;
 
 /**
- * The verify or the copy of one run of a schedule: the one that an earlier run, or a person, has left unfinished, else
- * a new one. While a tape is waited for there is no second one, which would want the same tape.
+ * The verify or copy of one schedule run: an unfinished one of an earlier run or a user, or else a new one. While it
+ * waits for a tape, no second one is made that would need the same tape.
  *
- * @returns how it is started; null: nothing is to be done, since all is on tapes of the pool already.
+ * @returns how to start it; null: nothing to do, since everything is already on tapes of the pool.
  */
 export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<RetrievalStart | null> {
   return asAttempt(async () => {
@@ -45,7 +45,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
     const reading = readingOf(schedule);
-    // Nothing was to be done, and the word of that was lost.
+    // There was nothing to do, but that answer was lost.
     if (schedule.run_at === runAt && schedule.run_ended_at !== null && schedule.run_reason === null)
       return null;
     requireOpenRun(schedule, runAt);
@@ -76,7 +76,7 @@ function readingOf({ name, arguments: text }: ScheduleRow): ScheduledReading {
   throw new TapeflowFailure('OtherSchedule', `The schedule ${name} is a backup.`);
 }
 
-/** What an earlier attempt of this run has made, or an earlier run has left unfinished. */
+/** What an earlier attempt of this run made, or an earlier run left unfinished. */
 async function madeBefore(
   { catalog }: Deps,
   { run_at: lastAt, run_set: id }: ScheduleRow,
@@ -94,7 +94,7 @@ async function openOne(
   const wanted: Reading = reading;
   const drive = driveNamed(settings, wanted.drive);
   if (wanted.kind === 'copy') driveNamed(settings, wanted.toDrive);
-  // A drive that does not answer is no obstacle: the tape that is in it is only read first.
+  // A silent drive is no obstacle: knowing the loaded tape only affects the order.
   const loaded = () =>
     askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
       (uuid) => (uuid === undefined ? [] : [uuid]),
@@ -109,7 +109,7 @@ async function openOne(
   return 'row' in opened ? opened.row : undefined;
 }
 
-/** Waits until a verify or a copy has ended, or waits for a person. */
+/** Waits until a verify or copy has ended or needs someone to act. */
 export function settleReading({ catalog }: Deps, id: string): Promise<SettledReading> {
   return asAttempt(async (attempt) => {
     for (;;) {

@@ -23,10 +23,10 @@ import {
 } from '../../operations/sets/scheduled-work.js';
 import { snapshotOptions, setOptions, type SetOptions } from '../../operations/sets/set-options.js';
 
-/** A set that a run of a schedule starts. */
+/** A set that a schedule run starts. */
 export interface ScheduledSet {
   setId: string;
-  /** The first of its sources. */
+  /** The first few of its sources. */
   sources: string[];
   pool: string;
   drive: string;
@@ -36,18 +36,18 @@ export interface ScheduledSet {
   options: SetOptions;
 }
 
-/** Where a set stands that a run of a schedule follows no further. */
+/** State of a set when a schedule run stops following it. */
 export interface SettledSet {
   setId: string;
   status: SetState;
   reason: string | null;
 }
 
-/** Sources that the Temporal UI shows of a set. */
+/** Maximum number of sources of a set shown in the Temporal UI. */
 const sourcesShown = 20;
-/** Most unfinished sets that are the same: one for each night of a week in which nobody loads a tape. */
+/** Maximum number of identical unfinished sets: one for each night of a week in which nobody loads a tape. */
 const mostUnfinished = 7;
-/** Milliseconds between two looks at the sets of a run. */
+/** Milliseconds between checks of the sets of a run. */
 const lookEveryMs = 1000;
 
 function wantedBy(
@@ -76,7 +76,7 @@ function scheduledSet(set: SetRow): ScheduledSet {
   };
 }
 
-/** The unfinished sets that earlier runs, or persons, have left of the same backup, oldest first. */
+/** Unfinished sets of the same backup left by earlier runs or users, oldest first. */
 export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<ScheduledSet[]> {
   return asAttempt(async () => {
     const backup = backupOf(await scheduleNamed(deps.catalog, name));
@@ -90,11 +90,11 @@ export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<
 }
 
 /**
- * Makes the set of one run of a schedule, with the settings of now; or finds it, where an earlier attempt has made it.
- * Refused while a week of such sets waits: more of them would fill the catalog, and hold nothing that the next one
- * would not.
+ * Creates the set of one schedule run, with the current settings, or finds it if an earlier attempt created it. Refused
+ * while a week of such sets is waiting: more would fill the catalog and add nothing that the next one would not
+ * contain.
  *
- * @returns the set, and sentences on it: on what it builds, and which other sets of its sources are unfinished.
+ * @returns the set, and notes: its base, and other unfinished sets of its sources.
  */
 export function openScheduledSet(
   deps: Deps,
@@ -123,7 +123,7 @@ export function openScheduledSet(
   return asAttempt(open, catalogCondition, asks);
 }
 
-/** What a person's `backup` would be refused is refused here too. */
+/** Whatever `backup` would refuse is refused here too. */
 async function lookAtSources(
   { settings }: Deps,
   schedule: ScheduleRow,
@@ -170,10 +170,10 @@ async function openOnce(
   return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
 }
 
-/** States in which a set waits for a person. */
+/** States in which a set waits for someone to act. */
 const waits: readonly SetState[] = ['waiting_for_tape', 'paused'];
 
-/** Waits until each of the sets has ended, or waits for a person. */
+/** Waits until each of the sets has ended or needs someone to act. */
 export function settleSets(deps: Deps, setIds: readonly string[]): Promise<SettledSet[]> {
   return asAttempt(async (attempt) => {
     for (;;) {

@@ -37,11 +37,10 @@ import { setNamed } from '../../catalog/sets/sets.js';
 
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in
- * the catalog, and only then named. A group that is further on already is left as it is.
+ * the catalog, and only then renamed. A group that is past this stage is left as it is.
  *
- * @returns `skipped` for a group that makes no archive, since no tape would take it; `full` when staging has no room
- *   for it: that is waited for by `waitForRoom`, so that the workflow knows of it and what is written is synced and
- *   released at once.
+ * @returns `skipped` for a group without an archive, since no tape would take it; `full` when staging has no room for
+ *   it: `waitForRoom` waits for that, so that the workflow knows and syncs and releases what is written at once.
  */
 export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'full' | undefined> {
   const asks = askedSources(deps.settings);
@@ -55,7 +54,7 @@ export function compressGroup(deps: Deps, ref: GroupRef): Promise<'skipped' | 'f
   return asRoomAttempt(deps, ref, compress, asks);
 }
 
-/** `smaller`: its archive was too large for any tape, and it has lost files since. */
+/** `smaller`: its archive was too large for any tape, and files were left out. */
 async function compressOnce(
   deps: Deps,
   ref: GroupRef,
@@ -70,7 +69,7 @@ async function compressOnce(
   if (archive !== undefined && (await nameCompressed(deps, archive))) return 'done';
   if (archive !== undefined) {
     const reason = 'its staged archive is gone';
-    // Promoted by another attempt meanwhile: then nothing is gone.
+    // Another attempt promoted it meanwhile, so nothing is gone.
     if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return 'done';
     logStage(deps, 'lost', ref, { archive: archive.name });
   }
@@ -88,8 +87,8 @@ async function compressOnce(
 }
 
 /**
- * Bytes of a group that neither staging nor any tape takes as it is: of such a one it is not tried how far it
- * compresses. Undefined for every other.
+ * Bytes of a group that fits neither staging nor any tape uncompressed; such a group is not compressed at all.
+ * Undefined for any other.
  */
 async function hopelessBytes(
   { catalog, settings }: Deps,
@@ -103,8 +102,8 @@ async function hopelessBytes(
 }
 
 /**
- * Deletes what earlier attempts have staged of this group: the catalog knows of no archive, so none of it counts. A
- * damaged archive has the size of the one to come, and must not be taken for it.
+ * Deletes what earlier attempts staged of this group: the catalog has no archive of it, so nothing counts. A damaged
+ * archive may have the right size and must not be mistaken for the new one.
  */
 async function removeEarlier(
   { catalog, settings }: Deps,
@@ -123,7 +122,7 @@ async function removeEarlier(
 }
 
 /**
- * Packs once. Its parts are deleted when it fails: one that found staging full must not keep it full while it waits.
+ * Packs once. On failure its parts are deleted: an attempt that found staging full must not keep it full while waiting.
  */
 async function packAndName(
   deps: Deps,
@@ -183,7 +182,7 @@ async function packAndName(
   return 'done';
 }
 
-/** An error of the device under staging names no file: this says where it was. */
+/** A device error of staging names no file; this says where it happened. */
 function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown {
   if (sideOf(error) !== 'staging' || systemErrorCode(error) !== 'EIO') return error;
   return new TapeflowFailure(
@@ -198,8 +197,8 @@ function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown 
 }
 
 /**
- * Gives the committed bytes their name in `temp/`, unless a later step has moved them on.
- * @returns false when the bytes are nowhere: the group has to be compressed again.
+ * Renames the committed bytes in `temp/`, unless a later step has already moved them.
+ * @returns false when the bytes are missing: the group has to be compressed again.
  */
 async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<boolean> {
   const temp = tempDir(settings.BACKUP_COMPRESS_DIR, archive.set_id);
@@ -215,7 +214,7 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
       named = true;
       continue;
     }
-    // In the order in which a file moves, so that one which moves meanwhile is seen.
+    // Checked in the order in which a file moves, so that a file moving meanwhile is found.
     if ((await sizeOf(path.join(temp, name))) !== size && (await sizeOf(path.join(final, name))) !== size)
       return false;
   }
@@ -223,7 +222,7 @@ async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<
   return true;
 }
 
-/** Names a committed part; false when another attempt has named it meanwhile. */
+/** Renames a committed part; false when another attempt has renamed it meanwhile. */
 async function renamePart(part: string, name: string): Promise<boolean> {
   try {
     await rename(part, name);
@@ -234,9 +233,7 @@ async function renamePart(part: string, name: string): Promise<boolean> {
   }
 }
 
-/**
- * Takes the group if its bytes fit the disk and the staging budget, and the promise to it is written in the catalog.
- */
+/** Assigns the group to this attempt if it fits the disk and the staging budget, which is reserved in the catalog. */
 async function beginWithRoom(
   deps: Deps,
   ref: GroupRef,
@@ -261,8 +258,8 @@ async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Prom
 }
 
 /**
- * Waits until staging has room for a group: by its budget and its disk for one that is to be compressed, in `final/`
- * for one that is to be moved there. Only looks, and holds no place of a compression.
+ * Waits until staging has room for a group: in its budget and on its disk for a group to be compressed, in `final/` for
+ * one to be promoted. Only checks, and takes no compression slot.
  */
 export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' = 'temp'): Promise<void> {
   return asAttempt(async (attempt) => {

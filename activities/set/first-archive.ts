@@ -2,7 +2,7 @@ import { hasArchive } from '../../catalog/groups/groups-in-state.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { pause, type Attempt } from '../attempt.js';
 
-/** A group that is packed by this process now. */
+/** A group that this process is packing. */
 export interface Packing {
   /** Called with the bytes read so far. */
   note(bytesIn: number): void;
@@ -17,14 +17,14 @@ interface Running {
 
 const running = new Set<Running>();
 
-/** Milliseconds without a byte after which a group holds no other one up: its source may not answer. */
+/** Milliseconds without progress after which a group no longer holds up others: its source may not answer. */
 const stillMs = 2000;
 const lookEveryMs = 50;
 
 /**
- * Waits for the turn of a group of a set. The first archive of a set is packed alone, so that the drive can begin: with
- * others beside it, which share the threads that compress, it would be whole only when they are. From then on they go
- * side by side.
+ * Waits for the turn of a group. The first archive of a set is packed alone, so that the drive can begin early: in
+ * parallel, sharing the compression threads, it would finish only with the others. After that, groups are packed in
+ * parallel.
  */
 export async function beginPacking(catalog: Catalog, setId: string, attempt: Attempt): Promise<Packing> {
   while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pause(attempt, lookEveryMs);

@@ -6,9 +6,9 @@ import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 
 /**
- * Makes a group that has no archive smaller, since one of `needs` bytes is larger than any tape of a pool that the set
- * writes to: a single file is skipped, with what it would need, and of several the largest are left out. Throws
- * `ArchiveTooLarge` where that cannot be done.
+ * Shrinks a group without an archive because its archive, of `needs` bytes, would be larger than any tape of a pool of
+ * the set: a single file is skipped, with what it would need; of several files the largest are left out. Throws
+ * `ArchiveTooLarge` when that is impossible.
  */
 export async function makeSmaller(
   deps: Pick<Deps, 'catalog' | 'logger'>,
@@ -18,7 +18,7 @@ export async function makeSmaller(
   const { catalog } = deps;
   const { setId } = ref;
   const limit = await setLimit(catalog, await setNamed(catalog, setId));
-  // The tape that was too small may be gone from the catalog since: then it is tried as it is.
+  // The tape that was too small may have left the catalog: then the group is tried as it is.
   if (limit === undefined || needs <= limit.bytes) return 'smaller';
   const why = tooLargeText(needs, limit);
   const reasons = {

@@ -31,18 +31,15 @@ import { PackedFiles } from './packed-files.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 import { requireZstdHere } from '../../operations/sets/zstd-here.js';
 
-/** Compressed blocks under way at once, for each compression thread; zstd's are four times as large. */
+/** Blocks in progress per compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
 
-/**
- * Bytes that files may have grown by since the scan, in a group of any size; less than what stays free on every tape.
- */
+/** Bytes that the files of any group may have grown since the scan; less than the reserve of every tape. */
 export const leastGrowth = 1024 * 1024;
 
 /**
- * Most bytes of a group's files in staging, whose limit is `bytes`: files that have grown since the scan are stored as
- * they are, up to an eighth more, since a log that has got a line must be in the backup. What grows beyond that is
- * skipped.
+ * Maximum bytes of the files of a group with the limit `bytes`: files that have grown since the scan are stored, up to
+ * an eighth more, since a growing log must be in the backup. What grows beyond that is skipped.
  */
 export function withGrowth(bytes: number): number {
   return bytes + Math.max(Math.ceil(bytes / 8), leastGrowth);
@@ -55,7 +52,7 @@ export interface PackedGroup {
   skipped: number;
 }
 
-/** Packs a group's files into two new files, and returns what the catalog has to learn of it. */
+/** Packs a group's files into two new files, and returns what to record in the catalog. */
 export async function packGroup(
   deps: Deps,
   ref: GroupRef,
@@ -138,7 +135,7 @@ export async function packGroup(
   };
 }
 
-/** The group's entries as the packer wants them; those that the scan has skipped are put into `skipped` instead. */
+/** The group's entries for the packer; those that the scan skipped are put into `skipped` instead. */
 async function* plannedPages(
   deps: Deps,
   ref: GroupRef,
@@ -175,12 +172,12 @@ function plannedMember(row: PlannedRow): PlannedMember | undefined {
   };
 }
 
-/** The inode's time of change; of a row from a tape that did not tell it, undefined. */
+/** The inode's time of change; undefined for a row from a tape that did not record it. */
 export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
   return s === 0 && ns === 0 ? undefined : [s, ns];
 }
 
-/** What a manifest says of an entry that an earlier archive holds. */
+/** A manifest's entry for an unchanged file held by an earlier archive. */
 export function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
   const set = row.held_set ?? ref.setId;
   const group = row.held_group ?? ref.group;
@@ -203,7 +200,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     sha256: member.sha256,
     tarOffset: member.offset,
     reason: reason ?? flagReason(member.flags),
-    // Padded content is in the archive, but it is not what the source held.
+    // Padded content is in the archive, but differs from the source.
     state: reason === null ? 'packed' : 'skipped',
     now: {
       mtimeS: member.mtimeS,

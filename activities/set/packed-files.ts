@@ -2,11 +2,11 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { PackedFile } from '../../catalog/files/files.js';
 
 /**
- * What became of a group's files, kept until the archive is committed: up to a million of them, so they are compressed
- * batch by batch, to some 70 bytes each instead of 500.
+ * The results for a group's files, kept until the archive is committed: up to a million of them, so they are compressed
+ * in batches, to some 70 bytes each instead of 500.
  */
 export class PackedFiles implements Iterable<PackedFile> {
-  /** Files that are not, or not truly, in the archive. */
+  /** Number of files that are not in the archive with their true content. */
   skipped = 0;
   private readonly batches: Buffer[] = [];
 

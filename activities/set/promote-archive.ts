@@ -25,7 +25,7 @@ import { asRoomAttempt, lackOfSpace, lackOrFull, type Lack } from './staging-con
 /**
  * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
  *
- * @returns `full` when `final/` is on a disk of its own that has no room for them: as `compressGroup` does.
+ * @returns `full` when `final/` is on a separate disk without room for them, like `compressGroup`.
  */
 export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | undefined> {
   return asRoomAttempt(deps, ref, async (attempt) => {
@@ -46,7 +46,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
     const own = (act: () => void) => whileCompressed(deps, archive, act);
     const promoting = { stage: 'promoting', bytes: archive.size, at };
     const renamed = await renameAll(files, { from, to }, own);
-    // What takes its time says so before; what is done at once costs one commit.
+    // A slow move is announced first; an immediate one costs only one commit.
     if (!renamed) await recordEvents(catalog, [{ ...ref, ...promoting }]);
     for (const file of renamed ? [] : files) {
       const reason = await moveFile(ref, file, { from, to }, attempt, own);
@@ -67,7 +67,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
   });
 }
 
-/** Renames or deletes a file of the archive, unless another attempt has moved the group on meanwhile. */
+/** Renames or deletes a file of the archive, unless another attempt has advanced the group meanwhile. */
 async function whileCompressed(
   { catalog }: Deps,
   { set_id: setId, group_no: group, token }: ArchiveRow,
@@ -86,9 +86,8 @@ interface Staged {
 }
 
 /**
- * Moves all of them by their names, which is all that it takes on one file system.
- * @returns false when it is another case, which `moveFile` looks into: two file systems, or an earlier attempt was
- *   here.
+ * Moves all files by renaming, which suffices on a single file system.
+ * @returns false for other cases, which `moveFile` handles: two file systems, or an interrupted earlier attempt.
  */
 async function renameAll(
   files: readonly Staged[],
@@ -110,9 +109,9 @@ async function renameAll(
 }
 
 /**
- * Moves one file; across file systems by a hashed copy that gets its name when it is whole.
+ * Moves one file; across file systems by a hashed copy that is renamed when complete.
  * @returns why its bytes are not what was compressed; `full` when the other disk has no room for it; undefined when it
- *   was moved, by this attempt or an earlier one.
+ *   was moved by this or an earlier attempt.
  */
 async function moveFile(
   ref: GroupRef,
@@ -125,7 +124,7 @@ async function moveFile(
   const to = path.join(folders.to, file.name);
   if ((await sizeOf(from)) !== file.size) {
     if ((await sizeOf(to)) !== file.size) return `the staged ${from} is gone or has another size`;
-    // Moved by an earlier attempt, which may have died before the names were durable.
+    // An earlier attempt moved it but may have died before the names were durable.
     await fsyncFolder(folders.to);
     return undefined;
   }
@@ -134,7 +133,7 @@ async function moveFile(
   } catch (error) {
     if (systemErrorCode(error) !== 'EXDEV') throw error;
     await removeParts(folders.to, file.name);
-    // Looked at first: a copy that is tried again and again would fill the disk to its brim for everybody.
+    // Checked first: a copy retried again and again would fill the disk completely.
     if ((await lackOfSpace(folders.to, ref, file.size)) !== undefined) return 'full';
     return copyAcross(ref, file, { from, to }, attempt, own);
   }
@@ -172,7 +171,7 @@ async function copyAcross(
   return undefined;
 }
 
-/** Why `final/` has no room for what of a group is still to be moved there; undefined when it has, or nothing is. */
+/** Why `final/` has no room for what is still to be moved there; undefined when it has, or nothing is left to move. */
 export async function lackOfFinal({ catalog, settings }: Deps, ref: GroupRef): Promise<Lack | undefined> {
   const archive = await archiveOf(catalog, ref.setId, ref.group);
   if (archive === undefined) return undefined;
@@ -204,7 +203,7 @@ export async function isWholeInFinal(
   ] as const) {
     const file = path.join(folder, name);
     if ((await sizeOf(file)) !== size) return false;
-    // Over NFS and SMB a name can be seen before its file can be read.
+    // Over NFS and SMB a name can be visible before its file can be read.
     await (await open(file, 'r')).close();
   }
   return true;

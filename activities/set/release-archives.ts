@@ -6,8 +6,8 @@ import { logStage } from '../../operations/sets/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
 
 /**
- * Deletes the staged archives of committed groups, and only of those. The catalog decides, not the history: its commit
- * is what makes the staged bytes superfluous.
+ * Deletes the staged archives of committed groups, and only of those. The catalog decides, not the history: only its
+ * commit makes the staged bytes dispensable.
  */
 export function releaseArchives(deps: Deps, setId: string, groups: number[]): Promise<void> {
   return asStagingAttempt(deps, async () => {

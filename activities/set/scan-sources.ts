@@ -9,7 +9,10 @@ import type { Deps } from '../deps.js';
 import { afterLeft, askedSources, whomOfSource } from './asked-sources.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
-/** Walks the sources of a set into groups. Goes on after the last batch in the catalog, never after a heartbeat. */
+/**
+ * Walks the sources of a set and cuts them into groups. Continues after the last batch in the catalog, never from a
+ * heartbeat.
+ */
 export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
   const asks = askedSources(deps.settings);
   const scan = async (attempt: Attempt): Promise<ScanProgress> => {
@@ -37,7 +40,8 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         limits: {
           groupBytes: options.groupBytes,
           groupFiles: options.groupFiles,
-          // Compressed on to a tape, it would be on that one only: with several copies a file of any size is staged.
+          // Compressed directly to tape, it would be on that tape only; with several copies, files of any size are
+          // staged.
           stagingBytes: placesOf(set).length > 1 ? Number.MAX_SAFE_INTEGER : options.stagingBytes,
           direct: set.direct === 1,
           tapeBytes: (await setLimit(catalog, set))?.bytes ?? Number.MAX_SAFE_INTEGER,

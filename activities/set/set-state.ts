@@ -21,17 +21,17 @@ import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
 
-/** A group as the workflow carries it. */
+/** A group, as the workflow knows it. */
 export interface PlannedGroup {
   group: number;
   bytes: number;
   direct: boolean;
   state: GroupState;
   /**
-   * Bytes of staging that it holds, or asks for, as the catalog counts them; not in the histories of earlier versions.
+   * Bytes of staging that it holds or requests, as counted by the catalog; missing in histories of earlier versions.
    */
   stagingBytes?: number;
-  /** Numbers of its copies that are committed; left out where none is. */
+  /** Numbers of its committed copies; left out if there are none. */
   committed?: number[];
 }
 
@@ -41,13 +41,13 @@ export interface GroupPage {
   last: boolean;
 }
 
-/** Groups that need no work any more. */
+/** States of groups that need no more work. */
 const finished: readonly GroupState[] = ['released', 'skipped', 'failed'];
-/** Milliseconds between two looks for the scan's next group. */
+/** Milliseconds between two checks for the scan's next group. */
 const lookEveryMs = 250;
 const pageSize = 50;
 
-/** The next groups of a set that have work left; waits for the scan when it has none yet. */
+/** The next groups of a set that need work; waits for the scan when there are none yet. */
 export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<GroupPage> {
   return asAttempt(async (attempt) => {
     let after = afterNo;
@@ -81,8 +81,8 @@ async function plannedGroups(
 }
 
 /**
- * Writes a set's state down, for `status` and for people; and its workflow, since what a schedule starts nobody else
- * notes.
+ * Records a set's state, for `status` and for people, and its workflow, since nobody else records it for sets that a
+ * schedule starts.
  */
 export function recordState(
   deps: Deps,
@@ -92,7 +92,7 @@ export function recordState(
 ): Promise<void> {
   return asAttempt(async (attempt) => {
     attempt.throwIfCancelled();
-    // A step that was stopped and goes on after the set's end must not make it look unfinished.
+    // A stopped step that continues after the set's end must not make it look unfinished.
     await recordSetState(deps.catalog, setId, state, reason, finalSetStates);
     const { workflowExecution } = Context.current().info;
     if (workflowExecution !== undefined)
@@ -101,7 +101,7 @@ export function recordState(
   });
 }
 
-/** Parks a group that failed for good: visible, retriable, in nobody's way. */
+/** Parks a group that failed permanently: visible, retriable and not blocking others. */
 export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason: string): Promise<void> {
   return asAttempt(async (attempt) => {
     attempt.throwIfCancelled();
@@ -111,14 +111,14 @@ export function parkFailedGroup(deps: Deps, ref: GroupRef, stage: string, reason
 }
 
 /**
- * Puts parked groups back into the queue, and those that were skipped for their size if a tape takes them now: how
- * many, and the first of them. Begins none: the set's feed does.
+ * Queues parked groups again, and groups skipped because of their size if a tape takes them now; returns how many, and
+ * the first. Starts none itself: the set's feed does.
  */
 export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: number; first: number }> {
   return asAttempt(async () => {
     const { catalog } = deps;
     const set = await setNamed(catalog, setId);
-    // `retry` says first that the set goes on; nobody else makes one that has ended unfinished again.
+    // `retry` first reopens the set; nothing else may make an ended set unfinished again.
     if (finalSetStates.includes(set.state)) return { groups: 0, first: 0 };
     const parked = await unparkGroups(catalog, setId);
     const limit = await setLimit(catalog, set);
@@ -129,16 +129,16 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: 
 }
 
 /**
- * The end of a set: its state follows from the catalog, never from what the workflow remembers. One whose end was
- * written down before stays as it is.
+ * Ends a set: its state follows from the catalog, never from what the workflow remembers. An already recorded end stays
+ * as it is.
  *
- * @param problem what went wrong beside the groups' own steps: why groups may be unfinished.
+ * @param problem what failed outside the groups' own steps, which may have left groups unfinished.
  */
 export function finishSet(deps: Deps, setId: string, problem?: string): Promise<SetSummary> {
   return asStagingAttempt(deps, async (attempt) => {
     const { catalog, settings } = deps;
     const before = await summarizeSet(catalog, setId);
-    // What became of it since, such as that it was erased, stays.
+    // Later changes, such as an erase, stay.
     if (finalSetStates.includes(before.status)) return shortSummary(catalog, setId);
     const { released = 0, skipped = 0, failed = 0 } = before.stages;
     const unfinished = before.groups - released - skipped - failed;
@@ -154,7 +154,7 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
         : `${unfinished} groups are unfinished${problem === undefined ? '' : `: ${problem}`}`
       : null;
     attempt.throwIfCancelled();
-    // The state comes last: who reads `completed`, and whoever runs the same command again, finds all of it done.
+    // The state is set last: whoever reads `completed`, or runs the same command again, finds everything done.
     if (!lost) {
       await removeEmptyFolder(tempDir(settings.BACKUP_COMPRESS_DIR, setId));
       await removeEmptyFolder(finalDir(settings.BACKUP_COMPRESS_DIR, setId));
@@ -166,10 +166,9 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
 }
 
 /**
- * The end of a cancelled set. What is staged is kept, unless it was asked to be thrown away. One whose end was written
- * down before stays as it is.
+ * Ends a cancelled set. What is staged is kept unless `discard` is set. An already recorded end stays as it is.
  *
- * @param left what it leaves behind in a drive or a source that does not answer, as a part of a sentence.
+ * @param left what it leaves behind in a drive or a source that does not answer, as part of a sentence.
  */
 export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: string): Promise<SetSummary> {
   return asStagingAttempt(deps, async (attempt) => {
@@ -187,7 +186,7 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: st
   });
 }
 
-/** The summary as a workflow's result: without lists that may be long. */
+/** The summary as a workflow's result, without possibly long lists. */
 async function shortSummary(catalog: Catalog, setId: string): Promise<SetSummary> {
   const summary = await summarizeSet(catalog, setId);
   return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };

@@ -7,17 +7,17 @@ import type { Asked } from '../asked.js';
 import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 
-/** Milliseconds between two looks whether staging has room. */
+/** Milliseconds between checks whether staging has room. */
 const roomEveryMs = 1000;
 
-/** Conditions of an activity that writes to staging: its disk is full or read-only, or the catalog is out of reach. */
+/** Conditions of an activity that writes to staging: the disk is full or read-only, or the catalog is out of reach. */
 function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
   return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? catalogCondition(error);
 }
 
 /**
- * Runs the body of an activity whose files are those of staging; `full`: a disk of staging takes no more. That is
- * waited for by `waitForRoom`, so that the workflow knows of it, and what is written is synced and released at once.
+ * Runs the body of an activity that works on staging; returns `full` when a staging disk accepts no more. `waitForRoom`
+ * waits for that, so that the workflow knows and syncs and releases what is written at once.
  */
 export function asRoomAttempt<Result>(
   deps: Deps,
@@ -39,7 +39,7 @@ export function asRoomAttempt<Result>(
   return asAttempt(step, catalogCondition, asks);
 }
 
-/** Why staging takes no more, when that is what an error says. */
+/** Why staging accepts no more, if that is what an error means. */
 export function stagingIsFull(error: unknown, root: string): string | undefined {
   if (!(error instanceof SideError) || error.side !== 'staging') return undefined;
   const { code, path: where = root } = error;
@@ -48,8 +48,8 @@ export function stagingIsFull(error: unknown, root: string): string | undefined 
 }
 
 /**
- * Runs the body of an activity whose files are those of staging, but for what it meets elsewhere and says so; a
- * condition of staging is waited for.
+ * Runs the body of an activity that works on staging; errors without another side belong to staging, and conditions of
+ * staging are waited for.
  */
 export function asStagingAttempt<Result>(
   deps: Pick<Deps, 'settings'>,
@@ -59,9 +59,9 @@ export function asStagingAttempt<Result>(
 }
 
 /**
- * Waits until a disk of staging has room, for days if it must; says so in the heartbeat, and at times in the log.
+ * Waits until a staging disk has room, for days if necessary; reports it in the heartbeat and sometimes in the log.
  *
- * @param lacks looks: why there is no room, and whether only a person can make it; undefined when there is.
+ * @param lacks checks why there is no room, and whether only a person can free some; undefined when there is room.
  */
 export async function waitForSpace(
   deps: Deps,
@@ -79,13 +79,13 @@ export async function waitForSpace(
   }
 }
 
-/** Why there is no room, and whether only a person can make it. */
+/** Why there is no room, and whether only a person can free some. */
 export interface Lack {
   why: string;
   stuck: boolean;
 }
 
-/** What a look at the room of staging says, also where making its folder finds it full or read-only. */
+/** The result of a room check, also when creating the folder finds the disk full or read-only. */
 export async function lackOrFull(
   root: string,
   look: () => Promise<Lack | undefined>,
@@ -99,12 +99,12 @@ export async function lackOrFull(
   }
 }
 
-/** Files that a disk must have room for before an archive is put there: its own, their parts, and the folders above. */
+/** Free inodes required before an archive is put on a disk: for its files, their parts, and the folders above. */
 const inodesNeeded = 16;
 
 /**
- * Says that a folder's disk takes no writes, or has fewer free bytes than a group needs, or room for no more files;
- * undefined when it has enough.
+ * Says that a folder's disk is read-only, or has too little space or too few inodes for a group; undefined when it has
+ * enough.
  */
 export async function lackOfSpace(folder: string, ref: GroupRef, need: number): Promise<Lack | undefined> {
   const room = await roomAt(folder);

@@ -10,15 +10,15 @@ import { logStage } from '../../operations/sets/log-stage.js';
 import { isWholeInFinal } from './promote-archive.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const lookEveryMs = 1000;
-/** The first looks come sooner: a rename is done at once, and a second for each of 10,000 groups would add up. */
+/** The first checks come sooner: a rename is immediate, and a second for each of 10,000 groups would add up. */
 const firstLooksMs = [10, 20, 50, 100, 200];
 
 /**
- * Stage 3: looks every second until the whole archive is in `final/`: its size, not merely its name. After
- * `FINAL_WAIT_SECONDS` it warns (`final_timeout`), and the retry policy looks again.
- * @returns bytes that archive and manifest hold in staging; null when the archive was taken back.
+ * Stage 3: checks every second until the complete archive is in `final/`, by size and not only by name. After
+ * `FINAL_WAIT_SECONDS` it warns (`final_timeout`), and the retry policy checks again.
+ * @returns bytes of archive and manifest in staging; null when the archive was withdrawn.
  */
 export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> {
   return asAttempt(async (attempt) => {
@@ -29,7 +29,7 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> 
     for (let look = 0; ; look += 1) {
       const group = await groupOf(catalog, ref.setId, ref.group);
       const archive = await archiveOf(catalog, ref.setId, ref.group);
-      // Taken back by another step (its staged bytes are gone), or further on already.
+      // Withdrawn by another step because its staged bytes are gone, or already past this stage.
       if (archive === undefined) return null;
       const bytes = bytesWithManifest(archive);
       if (!['compressed', 'promoted'].includes(group.state)) return bytes;

@@ -32,14 +32,12 @@ import { onMedium } from './on-medium.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 import { takenOver, type WrittenArchive } from './write-to-tape.js';
 
-/**
- * Milliseconds between two looks at the lock while the packer writes; the packer itself stops within a block of 1 MiB.
- */
+/** Milliseconds between checks of the lock while the packer writes; the packer itself stops within one block. */
 const guardEveryMs = 200;
 
 /**
- * Direct mode: compresses a group straight on to the tape, in the drive's slot, as `.part`; then the same order of
- * steps as with staging. The source's size must be free beforehand, since deleting gives nothing back on a tape.
+ * Direct mode: compresses a group directly to tape, in the drive's slot, as `.part`; then the same steps as with
+ * staging. The source's size must be free beforehand, since deleting frees nothing on a tape.
  */
 export function compressToTape(
   deps: DriveDeps,
@@ -71,7 +69,8 @@ export function compressToTape(
 }
 
 /**
- * The tape in the drive, if the group fits, without what is larger than any tape; undefined when nothing is left of it.
+ * The tape in the drive, if the group fits after leaving out what is larger than any tape; undefined when nothing is
+ * left of it.
  */
 async function roomyTape(
   deps: DriveDeps,
@@ -128,7 +127,7 @@ async function packOnTape(
     try {
       attempt.throwIfCancelled();
       lock.check();
-      // A drive that hangs would else take every thread of this process, one look after the other.
+      // Otherwise a hanging drive would block all threads of this process, check by check.
       if (!confirming) {
         confirming = true;
         void confirm()

@@ -22,16 +22,15 @@ import { asAttempt, driveCondition, inDrive, type Attempt } from '../attempt.js'
 import type { Deps, DriveDeps } from '../deps.js';
 import { onMedium } from './on-medium.js';
 
-/** A mark that was written, and that counts once the tape is synced. */
+/** A written end mark, which counts once the tape is synced. */
 export interface WrittenMark {
   setId: string;
   end: SetEnd;
 }
 
 /**
- * Writes the end marks of sets that are on the tape, where their scan has ended and the tape does not tell it yet. It
- * is held and synced by the caller. What is wrong with a mark's own file only leaves that out: the archives are good
- * without it.
+ * Writes missing end marks of sets on the tape whose scan has ended. The caller holds and syncs the tape. If a mark
+ * cannot be written it is only left out: the archives are good without it.
  */
 export async function writeEndMarks(
   deps: DriveDeps,
@@ -82,7 +81,7 @@ async function writeOne(
   return (await writeEndMark({ groups, entries, without }, writing)) ? end : undefined;
 }
 
-/** Notes the marks that a sync of the tape has made durable. */
+/** Records the marks that a sync of the tape has made durable. */
 export async function noteMarks(
   { catalog }: Pick<Deps, 'catalog'>,
   tape: LoadedTape,
@@ -91,15 +90,15 @@ export async function noteMarks(
   for (const { setId, end } of marks) await noteMark(catalog, setId, tape.row.uuid, end);
 }
 
-/** The copies of a whole set of which no tape tells that it has ended. */
+/** The copies of a complete set without an end mark on any tape. */
 export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<UnmarkedCopy[]> {
   return asAttempt(() => unmarkedCopies(catalog, setId));
 }
 
 /**
- * Writes the end mark of one copy of a set to the tape that its newest archive is on, and syncs it; nothing when a tape
- * has it. When that tape is not in the drive any more, nobody is asked for it: every archive is safe, and without the
- * mark a catalog that is read from the tapes says that it cannot know whether the set had ended.
+ * Writes the end mark of one copy of a set to the tape with its newest archive, and syncs it; nothing if a tape already
+ * has it. If that tape is no longer in the drive, nobody is asked for it: all archives are safe, and a catalog rebuilt
+ * from the tapes only says that it cannot know whether the set ended.
  */
 export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
   return inDrive(asked(deps), driveCondition, async (attempt) => {

@@ -11,11 +11,11 @@ import type { DriveDeps } from '../deps.js';
 import { distrust } from '../../operations/tapes/distrust-tape.js';
 
 /**
- * Runs a write to a tape, or its sync, and looks afterwards that it is still the same tape. What a failure means for
- * the tape is decided here: full, suspect (nothing that the last sync did not cover is trusted), or not there any more.
- * In the last case nothing counts either, but the tape is not to blame: the next sync finds out what it still holds.
+ * Runs a write to a tape, or its sync, and checks afterwards that it is still the same tape. Decides what a failure
+ * means for the tape: full, suspect (only what the last sync covered is trusted), or removed. In the last case nothing
+ * counts either, but the tape is not to blame: the next sync finds out what it still holds.
  *
- * @param bytes what was to be written; undefined for a sync.
+ * @param bytes bytes to be written; undefined for a sync.
  */
 export async function onMedium<Result>(
   deps: DriveDeps,
@@ -28,7 +28,7 @@ export async function onMedium<Result>(
   try {
     result = await work();
   } catch (error) {
-    // A stale attempt knows nothing of the tape.
+    // A stale attempt must not judge the tape.
     attempt.throwIfCancelled();
     deps.lock.check();
     throw await judge(deps, tape, bytes, error);
@@ -37,7 +37,7 @@ export async function onMedium<Result>(
   return result;
 }
 
-/** What a failed write or sync means; the failure to be thrown. */
+/** Decides what a failed write or sync means; returns the failure to throw. */
 async function judge(
   deps: DriveDeps,
   tape: LoadedTape,
@@ -47,11 +47,11 @@ async function judge(
   if (error instanceof TapeflowFailure && ['StagedArchiveDamaged', 'TapeNotReady'].includes(error.code)) {
     return error;
   }
-  // Staging, a source or the catalog has failed: that says nothing of the tape.
+  // Staging, a source or the catalog failed: the tape is not to blame.
   if (sideOf(error) !== 'tape' && !(error instanceof TapeflowFailure)) return error;
   const { name, pool } = tape.row;
   if (isMountDeath(error) || !(await isStillThere(deps, tape))) return wentAway(tape, error);
-  // A sync needs no room: one that finds none is a sync that failed.
+  // A sync needs no space: one without space has simply failed.
   if (isTapeFull(error) && bytes !== undefined) {
     await giveUpFull(deps, tape, bytes);
     return tapeNotReady(
@@ -77,7 +77,9 @@ async function judge(
   );
 }
 
-/** Where the tape still says that the write would fit, only a person lifts it: else it would be tried for ever. */
+/**
+ * If the tape still reports enough space, only a person may clear the state; otherwise it would be retried for ever.
+ */
 async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
   const { free, capacity } = await drive.space();
   const says = free >= bytes + drive.reserve(capacity);

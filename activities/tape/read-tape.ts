@@ -4,14 +4,12 @@ import { asked } from '../asked.js';
 import { catalogCondition, inDrive } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
-/** Most bytes, as JSON, of the reports of a reading: the server takes 2 MiB, the rest of the result among them. */
+/** Maximum bytes of the reports as JSON: the server accepts 2 MiB for the whole result. */
 const mostReportBytes = 900_000;
-/** Most sentences about what is damaged; each is in its archive's report as well. */
+/** Maximum number of sentences about damage; each is in its archive's report too. */
 const mostTroubles = 1000;
 
-/**
- * Reads what the tape in the drive holds into the catalog, in the drive's slot, so that nothing is written meanwhile.
- */
+/** Imports the tape in the drive into the catalog, in the drive's slot, so that nothing is written meanwhile. */
 export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerReading> {
   const { settings, catalog, drive, lock } = deps;
   return inDrive(asked(deps), catalogCondition, async (attempt) => {
@@ -36,7 +34,7 @@ export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): 
   });
 }
 
-/** As many reports as one message holds: all of them, or first those that say what is wrong, in their order. */
+/** As many reports as fit one message: all, or those with problems first, in order. */
 function fitting(reports: readonly ArchiveReport[]): ArchiveReport[] {
   const chosen = new Set<ArchiveReport>();
   let left = mostReportBytes;

@@ -21,18 +21,18 @@ import { writeAgain } from '../../operations/tapes/distrust-tape.js';
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */
   committed: number[];
-  /** Groups whose copy is not to be trusted: they have to be written again. */
+  /** Groups whose copy cannot be trusted and must be written again. */
   lost: number[];
-  /** Where a set has several copies: the groups of which every copy is committed, and that can be released. */
+  /** For a set with several copies: groups of which all copies are committed and which can be released. */
   whole?: number[];
 }
 
 /**
- * Syncs the tape (on LTFS its index), looks that each written archive is there with its size, and commits them in the
+ * Syncs the tape (on LTFS its index), checks that each written archive has its size there, and commits them in the
  * catalog: `synced`, `committed`.
  *
- * @param groups the set's groups that were written to the tape since its last sync.
- * @param copyNo which of the set's copies that was.
+ * @param groups the set's groups written to the tape since its last sync.
+ * @param copyNo number of the copy.
  */
 export function syncTape(
   deps: DriveDeps,
@@ -65,10 +65,7 @@ export function syncTape(
 
 type Pending = Awaited<ReturnType<typeof writtenCopies>>;
 
-/**
- * Commits what was written to a tape, after a sync of it, in the drive; what is on one that is not trusted any more is
- * lost.
- */
+/** Syncs a tape and commits what was written to it; copies on a tape that is no longer trusted are lost. */
 export async function commitWritten(
   deps: DriveDeps,
   tape: string,
@@ -117,7 +114,7 @@ async function syncHeld(
       return syncAndLook(deps, pending);
     });
   } catch (error) {
-    // The tape is suspect now, and its unsynced copies are set back: that is what this step had to find out.
+    // The tape is suspect now, and its unsynced copies are queued again: that is a valid result of this step.
     if (error instanceof TapeflowFailure && error.details['reason'] === 'suspect') return;
     throw error;
   }
@@ -143,14 +140,12 @@ async function syncHeld(
 
 interface Look {
   there: Pending;
-  /**
-   * Copies that the tape does not hold with their size: a tape forgets what no sync has covered when its process dies.
-   */
+  /** Copies that the tape does not hold with their size: unsynced files disappear when the mount's process dies. */
   missing: Pending;
   detail: string;
 }
 
-/** Every call is one on the tape. */
+/** All calls are on the side `tape`. */
 function syncAndLook(deps: DriveDeps, pending: Pending): Promise<Look> {
   return onSide('tape', () => syncAndSee(deps, pending));
 }
@@ -174,8 +169,8 @@ async function syncAndSee({ drive, lock }: DriveDeps, pending: Pending): Promise
 }
 
 /**
- * Windows: waits until LTFS must have written its index by its own clock. Seconds, counted from here, since the last
- * byte came before: the wall clock, which may be set forward meanwhile, would say so too early.
+ * Windows: waits until LTFS must have written its index. Counts seconds from now, after the last byte, since a wall
+ * clock set forward would end the wait too early.
  */
 async function indexPeriod(interval: number, attempt: Attempt): Promise<void> {
   const began = performance.now();

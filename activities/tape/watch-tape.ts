@@ -13,34 +13,34 @@ import { catalogCondition, inDrive, pause } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
 
-/** States that a wait for a tape does not hide. */
+/** States that a wait for a tape must not overwrite. */
 const saysMore: readonly SetState[] = ['paused', ...finalSetStates];
 
-/** Looks between two questions which tapes are recyclable: it takes a look at every copy in the catalog. */
+/** Number of checks between searches for recyclable tapes, which read every copy in the catalog. */
 const looksPerAdvice = 60;
-/** Milliseconds between two looks at the mount. */
+/** Milliseconds between two checks of the mount. */
 const lookEveryMs = 1000;
 
 export interface TapeWish {
   setId: string;
-  /** UUID of the only tape that will do. */
+  /** UUID of the only acceptable tape. */
   wanted?: string | undefined;
-  /** The group whose archive is next; without it the tape is wanted for its sync alone. */
+  /** The group whose archive is next; if undefined, the tape is only needed for its sync. */
   group?: number | undefined;
-  /** The copy that is written next, where the set has several, and why that one. */
+  /** The copy to be written next, if the set has several, and why that one. */
   copyNo?: number | undefined;
   because?: string | undefined;
-  /** Other copies that the same drive writes, with their next groups: a tape for one of them will do too. */
+  /** Other copies that the same drive writes, with their next groups: a tape for one of them is fine too. */
   others?: { copyNo: number; group: number }[] | undefined;
-  /** It waits for a drive that somebody else has, and ends when that one has gone, whatever is in the drive then. */
+  /** Waits for a drive that somebody else holds, and ends when it is free, whatever is in it then. */
   held?: true | undefined;
 }
 
 /**
- * Watches the drive, for days if it must, until a tape that the set may write is in it. Holds no slot of the drive and
- * only reads. While it waits, the set's reason in the catalog says what is in the drive now.
+ * Watches the drive, for days if necessary, until it holds a tape that the set may write to. Holds no drive slot and
+ * only reads. While it waits, the set's reason in the catalog says what is in the drive.
  *
- * @returns the tape's name; empty when none need come: the wanted one is not trusted any more, or none could take the
+ * @returns the tape's name; empty when no tape is needed: the wanted one is no longer trusted, or none could take the
  *   archive.
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
@@ -61,10 +61,10 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         if (wish.wanted === undefined && look % looksPerAdvice === 0)
           advice = await recyclableAdvice(deps, wish);
         const sentence = `${error.sentence}${advice}`;
-        // Other free bytes of the same tape are no news, and must not fill the events in a wait of days.
+        // Changed free space of the same tape is no news and must not fill the events during a long wait.
         const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
         const quietly = said === news;
-        // Another drive of the set may wait too: one that has nothing new to say leaves the reason to it.
+        // Another drive of the set may be waiting too: without news, leave the reason to it.
         const alone = wish.copyNo === undefined || !quietly;
         const unless: readonly SetState[] = alone ? saysMore : [...saysMore, 'waiting_for_tape'];
         await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, unless, quietly);
@@ -76,7 +76,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
   });
 }
 
-/** The tapes of the set's pool that could be erased and be written anew. */
+/** Advice on tapes of the set's pool that could be erased and reused. */
 async function recyclableAdvice(
   { catalog, settings }: Deps,
   { setId, copyNo = 1 }: TapeWish,
@@ -91,7 +91,7 @@ async function recyclableAdvice(
   return ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} --yes\` with it in the drive erases it, and it is written anew.`;
 }
 
-/** The tape in the drive, if it will do for the copy that is next, or for another one. */
+/** The tape in the drive, if it is suitable for the next copy or another one. */
 async function suitableTape(
   { catalog, drive }: Deps & { drive: Drive },
   { setId, others = [] }: TapeWish,

@@ -36,11 +36,11 @@ export interface WrittenArchive {
 }
 
 /**
- * Stage 4: writes a queued archive and its manifest to the tape in the drive. Synced and committed later, by
- * `syncTape`. Fails with `TapeNotReady` when a person has to act first.
+ * Stage 4: writes a queued archive and its manifest to the tape in the drive. `syncTape` syncs and commits it later.
+ * Fails with `TapeNotReady` when someone has to act first.
  *
- * @param wanted UUID of the only tape that will do, when others of the set are not synced there yet.
- * @param because why this copy comes next, where the drive serves several: for people whom the step asks for a tape.
+ * @param wanted UUID of the only acceptable tape, when it holds unsynced archives of the set.
+ * @param because why this copy is next, if the drive serves several; for people who are asked for a tape.
  */
 export function writeToTape(
   deps: DriveDeps,
@@ -76,9 +76,8 @@ export function writeToTape(
 }
 
 /**
- * What a write fails with whose archive no tape takes: the archive is forgotten, and the group made smaller; then it is
- * compressed again, if anything is left of it. One of which another copy is on tape stays as it is: its own copy cannot
- * be made.
+ * The failure of a write whose archive fits no tape: the archive is forgotten and the group shrunk; then it is
+ * compressed again, if anything is left. If another copy is on tape, the archive stays, and this copy cannot be made.
  */
 async function takeBackTooLarge(
   deps: DriveDeps,
@@ -96,13 +95,13 @@ async function takeBackTooLarge(
   const { message } = tooLarge;
   if (!(await forgetArchive(catalog, archive, message))) return staleAttempt(setId, group);
   const folder = finalDir(settings.BACKUP_COMPRESS_DIR, setId);
-  // Before it is skipped: a group that makes no archive is never looked at again.
+  // Before the group may be skipped: a group without an archive is never checked again.
   for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
   await makeSmaller(deps, { setId, group }, bytesWithManifest(archive));
   return new TapeflowFailure('StagedArchiveDamaged', `${message} It is made anew without what is too large.`);
 }
 
-/** What an earlier attempt has written of a copy; undefined when that is to be done. */
+/** What an earlier attempt has written of a copy; undefined when it still has to be written. */
 export async function earlierWrite(
   catalog: Catalog,
   { setId, group, copyNo }: Required<CopyRef>,
@@ -114,17 +113,17 @@ export async function earlierWrite(
   return { tape: copy.tape_uuid, tapeName, bytes: bytesWithManifest(archive) };
 }
 
-/** Where an archive and its manifest are staged, and what to do when their bytes are gone or damaged. */
+/** Where an archive and its manifest are staged. */
 export interface StagedArchive {
   folder: string;
-  /** The manifest, where it is not the one that was made with the archive. */
+  /** The manifest, if it is not the one made with the archive. */
   manifest?: { size: number; sha256: string } | undefined;
   lose(reason: string): Promise<void>;
 }
 
 /**
- * Writes archive and manifest to the tape that is held, and records the copy as written. Fails with
- * `StagedArchiveDamaged` when the staged bytes are not those of the archive.
+ * Writes archive and manifest to the held tape, and records the copy as written. Fails with `StagedArchiveDamaged` when
+ * the staged bytes are not those of the archive.
  */
 export async function writeArchive(
   deps: DriveDeps,
@@ -170,8 +169,7 @@ export async function writeArchive(
 }
 
 /**
- * Why a written copy could not be recorded: a person has distrusted the tape meanwhile, or another attempt has begun
- * it.
+ * Why a written copy could not be recorded: the tape was distrusted meanwhile, or another attempt has begun the copy.
  */
 export async function takenOver(
   { catalog }: DriveDeps,
@@ -180,7 +178,7 @@ export async function takenOver(
   token: string,
 ): Promise<TapeflowFailure> {
   if ((await archiveOf(catalog, ref.setId, ref.group)) === undefined) {
-    // Another drive, which writes another copy, has found the staged bytes damaged.
+    // A drive writing another copy found the staged bytes damaged.
     return new TapeflowFailure('StagedArchiveDamaged', `The archive of group ${ref.group} was taken back.`);
   }
   const copy = await copyOf(catalog, ref.setId, ref.group, ref.copyNo);
@@ -263,7 +261,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'error';
 }
 
-/** An archive whose manifest found no room is taken off the full tape again: both are written to the next one. */
+/** Removes an archive from a full tape if its manifest did not fit: both are written to the next one. */
 async function takeBack(folder: string, files: readonly StagedFile[]): Promise<void> {
   for (const { name } of files) await removeFile(path.join(folder, name)).catch(() => false);
 }

@@ -3,10 +3,10 @@ import { describeError } from '../../config/failures.js';
 import { isOfTheMedium, readAgain, type Hole, type ReadAgain } from '../../disk/read-again.js';
 import { onSideSync, sided } from '../../config/sides.js';
 
-/** The bytes asked for cannot be had from this archive; the message is a part of a sentence. */
+/** The requested bytes cannot be read from this archive; the message is part of a sentence. */
 export class ArchiveDamaged extends Error {}
 
-/** Opens a file of a tape: an ordinary one and nothing else, since a pipe or device could keep its reader for ever. */
+/** Opens a file on a tape; only a regular file, since a pipe or device could block the reader for ever. */
 export function openArchive(path: string): { fd: number; size: number } {
   return onSideSync('tape', () => {
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
@@ -22,8 +22,8 @@ export function openArchive(path: string): { fd: number; size: number } {
 }
 
 /**
- * Reads bytes of an archive, and again where the medium fails; what cannot be had is a hole. Only a failing read waits,
- * so that good ones stay in their order.
+ * Reads bytes of an archive and retries where the medium fails; unreadable ranges are holes. Synchronous unless a read
+ * fails, so that reads stay in order.
  *
  * @param tear see `readAgain`.
  */
@@ -52,7 +52,7 @@ export function readFromTape(
   }
 }
 
-/** What is read of an archive, in words: bytes of its file, and why they cannot be had. */
+/** Describes unreadable bytes of an archive file, and why they cannot be read. */
 export function holeText({ from, to }: Hole, position: number, error: unknown): string {
   return `bytes ${position + from} to ${position + to - 1} of the file cannot be read: ${describeError(error)}`;
 }

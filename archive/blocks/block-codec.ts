@@ -5,19 +5,21 @@ import { bitsPerByte, incompressibleBits, isIncompressible } from './incompressi
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, type Zstd } from './zstd.js';
 
-/** Makes one gzip member (RFC 1952) or zstd frame (RFC 8878) of each block, on libuv's pool; or leaves it as it is. */
+/**
+ * Compresses each block to one gzip member (RFC 1952) or zstd frame (RFC 8878) on libuv's pool, or leaves it as it is.
+ */
 export interface BlockCodec {
   name: string;
-  /** Most bytes of a block, and those of each but the last. */
+  /** Bytes of each block; the last one may be smaller. */
   blockBytes: number;
-  /** The output is good until `recycle` gets it. */
+  /** The output is valid until it is passed to `recycle`. */
   compress(block: Buffer): Promise<Buffer>;
   recycle(output: Buffer): void;
 }
 
 /**
- * The codec of a format at a level: 1 to 9 as gzip has them and 0, which stores; 1 to 19 of zstd's; any for `none`.
- * Throws `FormatUnsupported` where there is no zstd.
+ * The codec of a format at a level: gzip's 0 (stored) to 9, zstd's 1 to 19, any for `none`. Throws `FormatUnsupported`
+ * where there is no zstd.
  */
 export async function openCodec(
   format: ArchiveFormat,
@@ -40,7 +42,7 @@ const plainCodec: Codec = {
   recycle: () => undefined,
 };
 
-/** zstd itself makes raw blocks of noise, but at its high levels it takes as long over it as over text. */
+/** zstd itself stores incompressible data as raw blocks, but at high levels this takes as long as compressing text. */
 function zstdCodec(zstd: Zstd, level: number): Codec {
   return {
     name: zstd.name,
@@ -55,13 +57,13 @@ function zstdCodec(zstd: Zstd, level: number): Codec {
  */
 const libdeflateLevels = [0, 1, 1, 1, 3, 5, 5, 6, 6, 7];
 /**
- * Bits per byte of prose in 1 MiB blocks, which needs the deeper search of level 6 to be about as small as pigz makes
- * it; measured on the benchmark's corpora (docs/performance.md). Below it lies what is mostly zeros or repeats, and the
- * headers of tiny files; above it code and programs, which that search makes hardly smaller.
+ * Bits per byte of prose in 1 MiB blocks, which needs the deeper search of level 6 to get about as small as with pigz;
+ * measured on the benchmark corpora (docs/performance.md). Below are mostly zeros, repeats and headers of tiny files;
+ * above are source code and binaries, which that search hardly makes smaller.
  */
 const prose = { least: 4.3, most: 5.2 };
 
-/** Depends on the block and on nothing else, so that the same input makes the same archive. */
+/** Depends only on the block, so that the same input yields the same archive. */
 function libdeflateLevel(block: Buffer, level: number): number {
   const bits = bitsPerByte(block);
   if (bits > incompressibleBits) return 0;
@@ -98,15 +100,12 @@ function deflated(block: Buffer, level: number): Promise<Buffer> {
   });
 }
 
-/** Bytes from the middle of a block that are tried at two levels. */
+/** Bytes from the middle of a block that are compressed at two levels as a trial. */
 const trialBytes = 32 * 1024;
-/** Level 5 takes two thirds of the time of 6: it serves for blocks whose trial it makes at most this much larger. */
+/** Level 5 takes two thirds of the time of level 6; it is used when the trial gets at most this much larger. */
 const mostGrowth = 1.006;
 
-/**
- * zlib's level for a block; for 6 it depends on the block, and on nothing else, so that the same input makes the same
- * archive.
- */
+/** zlib's level for a block; for 6 it depends only on the block, so that the same input yields the same archive. */
 async function zlibLevel(block: Buffer, level: number): Promise<number> {
   if (isIncompressible(block)) return 0;
   if (level !== 6 || block.length < 8 * trialBytes) return level;

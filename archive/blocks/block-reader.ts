@@ -18,17 +18,15 @@ export interface Chunk {
  */
 export interface TarSource {
   /**
-   * The chunk that holds the byte at `offset`; undefined at the end of the archive. Earlier chunks may be forgotten.
+   * The chunk that contains the byte at `offset`; undefined at the end of the archive. Earlier chunks may be dropped.
    */
   chunkAt(offset: number): Promise<Chunk | undefined>;
-  /**
-   * Says which bytes will be read next, so that they can be read ahead; ascending, and not before those said earlier.
-   */
+  /** Announces which bytes will be read next, so that they can be read ahead; ascending. */
   expect(from: number, to: number): void;
   close(): void;
 }
 
-/** For an archive that ends at a byte of a file's content. */
+/** The error for an archive that ends inside a file's content. */
 export function endsInside(at: number): ArchiveDamaged {
   return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
 }
@@ -38,22 +36,22 @@ const noChunk = (() => {
   return { chunk, promise: Promise.resolve(chunk) };
 })();
 
-/** What a block holds; bytes in a hole are not to be had. Only one that is not compressed can have some and not all. */
+/** Contents of a block; bytes in a hole are unreadable. Only an uncompressed block can be partly readable. */
 interface LoadedBlock {
   data: Buffer;
   holes: readonly (Hole & { why: string })[];
 }
 
-/** What is known of a block. */
+/** State of a block. */
 const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
 
 /**
- * Reads an archive by its index: only the blocks that hold the wanted bytes, in the order of the file, and several of
- * them decompressed at once on libuv's pool. Each block's checksum is checked, where it has one. A block that is
- * damaged or cannot be read spoils its own bytes only, and in a plain one those that cannot be read spoil no others.
+ * Reads an archive by its index: only the blocks with wanted bytes, in file order, several decompressed at once on
+ * libuv's pool. Each block's checksum is verified if it has one. A damaged or unreadable block loses only its own
+ * bytes; an uncompressed one loses only the unreadable bytes.
  *
- * @param inFlight blocks that are read ahead.
- * @param hashing take the file's own hash too; for a reader that reads all of it.
+ * @param inFlight number of blocks read ahead.
+ * @param hashing also compute the file's hash; for a reader that reads all of it.
  */
 export class IndexedReader implements TarSource {
   private readonly fd: number;
@@ -61,15 +59,15 @@ export class IndexedReader implements TarSource {
   /** Byte of the file where each block begins, and its end. */
   private readonly begins: number[] = [0];
   private readonly loaded = new Map<number, Promise<LoadedBlock>>();
-  /** What was asked for last: the next is mostly of the same block. */
+  /** The last requested chunk: the next request is mostly in the same block. */
   private last = noChunk;
   /** Blocks that will be wanted, in order. */
   private readonly expected: number[] = [];
-  /** SHA-256 of the file so far, as long as every block of it was read in order. */
+  /** SHA-256 of the file so far, as long as all blocks were read in order. */
   private readonly hash = createHash('sha256');
   private hashed = 0;
   private readonly known: Uint8Array;
-  /** What of the file could not be read, in parts of sentences. */
+  /** Which parts of the file could not be read, as parts of sentences. */
   readonly unreadable: string[] = [];
 
   constructor(
@@ -118,7 +116,7 @@ export class IndexedReader implements TarSource {
     return chunk;
   }
 
-  /** SHA-256 of the whole file in hex, which is read to its end for it; undefined when something could not be read. */
+  /** SHA-256 of the whole file in hex; reads it to its end. Undefined when something could not be read. */
   async sha256(): Promise<string | undefined> {
     const { blockBytes, blocks } = this.index;
     for (let block = 0; block < blocks.length; block += 1) {
@@ -137,7 +135,7 @@ export class IndexedReader implements TarSource {
     const known = this.loaded.get(block);
     if (known !== undefined) return known;
     const loading = this.decompress(block);
-    // One that nobody comes to read is no unhandled rejection.
+    // A block that is never requested must not cause an unhandled rejection.
     loading.catch(() => undefined);
     this.loaded.set(block, loading);
     return loading;
@@ -171,7 +169,7 @@ export class IndexedReader implements TarSource {
   }
 }
 
-/** The bytes around one of a block's, up to the holes on both of its sides. */
+/** The readable bytes of a block around one byte, up to the nearest hole on each side. */
 function betweenHoles(start: number, data: Buffer, holes: LoadedBlock['holes'], at: number): Chunk {
   let [from, to] = [0, data.length];
   for (const hole of holes) {
@@ -182,13 +180,13 @@ function betweenHoles(start: number, data: Buffer, holes: LoadedBlock['holes'], 
   return { start: start + from, data: data.subarray(from, to) };
 }
 
-/** Swallows what is noted where it was met; any other error is thrown on. */
+/** Ignores damage, which is recorded where it occurs; rethrows any other error. */
 function onlyDamage(error: unknown): void {
   if (!(error instanceof ArchiveDamaged)) throw error;
 }
 
 /**
- * Reads any file of a format from its beginning to its end: for an archive without an index.
+ * Reads any file of a format from start to end; for an archive without an index.
  *
  * @param hashing take the file's own hash too.
  */
@@ -231,7 +229,7 @@ export class StreamReader implements TarSource {
     return this.current;
   }
 
-  /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
+  /** SHA-256 of the whole file in hex, even if it cannot be decompressed; nothing can be read afterwards. */
   async sha256(): Promise<string> {
     if (this.content !== this.chunks) await this.content.return?.();
     while ((await this.chunks.next()).done !== true);

@@ -6,34 +6,31 @@ import { formatBlockBytes, type ArchiveFormat } from '../../entry/archive-format
 import { HoledFile } from './holed-file.js';
 import { zstdFrame } from './zstd-frame.js';
 
-/** An archive that is read from its beginning to its end, without its manifest. */
+/** An archive that is read from start to end without its manifest. */
 export interface ForwardSource extends TarSource {
   /** Bytes of the file read so far. */
   readonly bytesIn: number;
-  /**
-   * Compressed bytes of each block that was good so far: the index; empty when it has no blocks such as the packer
-   * makes.
-   */
+  /** Compressed bytes of each good block so far, the index; empty when the blocks were not made by the packer. */
   readonly blocks: readonly number[];
-  /** The first uncompressed byte that can still be had: of the chunk before the last. */
+  /** The first uncompressed byte still available, in the chunk before the last. */
   readonly begin: number;
   /**
-   * Uncompressed bytes of a block: by so many the bytes behind damage may be off, by some blocks, since it is not
-   * always known how many it has swallowed. Undefined when they are not.
+   * Uncompressed bytes of a block, if offsets after damage may be wrong by some blocks, since the number of lost blocks
+   * is not always known. Otherwise undefined.
    */
   readonly step: number | undefined;
   /**
-   * After `ArchiveDamaged`: goes on behind what cannot be read. Returns the first byte from which on there is something
-   * again; undefined when there is nothing more.
+   * After `ArchiveDamaged`: continues after the damage. Returns the first readable byte; undefined when nothing
+   * readable follows.
    */
   goOn(): Promise<number | undefined>;
-  /** SHA-256 of the whole file in hex, whatever of it could be decompressed; nothing can be read after it. */
+  /** SHA-256 of the whole file in hex, even if it cannot be decompressed; nothing can be read afterwards. */
   sha256(): Promise<string>;
 }
 
-/** Bytes that a compressed block can have beyond its content: its headers, and some to spare. */
+/** Bytes that a compressed block can have beyond its content: headers plus a margin. */
 const spareBytes = 64 * 1024;
-/** Bytes of a gzip member's header without optional fields, and of its end (RFC 1952, 2.3). */
+/** Bytes of a gzip member's header without optional fields, and of its trailer (RFC 1952, 2.3). */
 const headBytes = 10;
 const endBytes = 8;
 /** ID, method and flags of a member without optional fields: the packer writes none. */
@@ -42,8 +39,8 @@ const plainHead = Buffer.from([0x1f, 0x8b, 0x08, 0x00]);
 const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
- * Opens an archive: by its blocks if it has such as the packer makes, else as any file of its format. Throws
- * `FormatUnsupported` where there is no zstd.
+ * Opens an archive: block by block if the packer made it, or else as any file of its format. Throws `FormatUnsupported`
+ * where there is no zstd.
  */
 export async function openForward(path: string, format: ArchiveFormat): Promise<ForwardSource> {
   const decompressor = await openDecompressor(format, 'auto');
@@ -59,7 +56,7 @@ export async function openForward(path: string, format: ArchiveFormat): Promise<
   return new AnyReader(path, decompressor, true);
 }
 
-/** An archive that another program has compressed: it has no blocks, and nothing is had from behind its damage. */
+/** An archive compressed by another program: it has no blocks, and nothing after damage can be read. */
 class AnyReader extends StreamReader implements ForwardSource {
   readonly blocks: readonly number[] = [];
   readonly begin = 0;
@@ -71,14 +68,14 @@ class AnyReader extends StreamReader implements ForwardSource {
 
 const noChunk: Chunk = { start: 0, data: Buffer.alloc(0) };
 
-/** Gives out chunks one after the other, and the one before the last once more: headers may lie on both. */
+/** Returns chunks one after the other, and the previous one again: headers may span two chunks. */
 abstract class Chunks {
   protected current: Chunk | undefined = noChunk;
   private previous = noChunk;
-  /** Why nothing comes after the last chunk. */
+  /** Why nothing follows the last chunk. */
   protected damage: ArchiveDamaged | undefined;
 
-  /** The one that follows a byte; undefined at the end. */
+  /** The chunk that starts at a byte; undefined at the end. */
   protected abstract following(start: number): Promise<Chunk | undefined>;
 
   get begin(): number {
@@ -110,13 +107,11 @@ abstract class Chunks {
   }
 }
 
-/**
- * An archive that is not compressed: its blocks are where they must be, and nothing says whether their bytes are good.
- */
+/** An uncompressed archive: its blocks have fixed positions, and nothing shows whether their bytes are intact. */
 class PlainReader extends Chunks implements ForwardSource {
   readonly step = undefined;
   private readonly file: HoledFile;
-  /** What was read and not given out yet. */
+  /** What was read but not returned yet. */
   private ahead = noChunk;
 
   constructor(path: string) {
@@ -165,17 +160,17 @@ class PlainReader extends Chunks implements ForwardSource {
   }
 }
 
-/** The block is none of the packer's; damage only where others were before it. */
+/** Not a block made by the packer; this is damage only after other blocks. */
 class NoBlock extends ArchiveDamaged {}
 
 /**
- * Finds the gzip members or zstd frames of an archive one after the other. Bytes are given out only when the checksum
- * of their block has been checked; a plain gunzip gives them out before.
+ * Finds the gzip members or zstd frames of an archive one by one. Bytes are returned only after their block's checksum
+ * was verified; a plain gunzip returns them before.
  */
 class BlockScanner extends Chunks implements ForwardSource {
   readonly blocks: number[] = [];
   private readonly file: HoledFile;
-  /** Bytes of the file that were read and are in no block yet. */
+  /** Bytes that were read and do not belong to a block yet. */
   private ahead: Buffer = Buffer.alloc(0);
   private readonly blockBytes: number;
 
@@ -197,7 +192,7 @@ class BlockScanner extends Chunks implements ForwardSource {
     return this.blockBytes;
   }
 
-  /** False when the archive was not made of the packer's blocks. Damage is met again by the reader. */
+  /** False when the archive does not consist of the packer's blocks. Damage is reported later by the reader. */
   async hasBlocks(): Promise<boolean> {
     try {
       const first = await this.chunkAt(0);
@@ -221,15 +216,15 @@ class BlockScanner extends Chunks implements ForwardSource {
   }
 
   /**
-   * Looks for the next block that is whole and has another, damage or the archive's end behind it: one that lies in a
-   * file's content has not. What lies before counts as blocks that cannot be read, of which the index has the bytes.
+   * Searches for the next complete block that is followed by another block, damage or the archive's end; a block inside
+   * a file's content is not. What lies before counts as unreadable blocks, whose bytes are in the index.
    */
   async goOn(): Promise<number | undefined> {
     if (this.damage === undefined) return this.begin;
     const { format, blockBytes } = this;
     const { start, data } = this.current ?? noChunk;
     if (start + data.length !== this.blocks.length * blockBytes) return undefined;
-    // Some blocks that are lost show where they begin, and so how many they are.
+    // Some lost blocks still show where they begin, and thus how many there are.
     let [lost, shown] = [0, 1];
     for (let from = 1; ;) {
       const at = this.ahead.indexOf(format === 'gzip' ? plainHead : zstdMagic, from);
@@ -278,7 +273,7 @@ class BlockScanner extends Chunks implements ForwardSource {
     return this.file.bytesIn - this.ahead.length;
   }
 
-  /** The block that begins with the bytes ahead, behind damage; undefined for none. */
+  /** The block at the current position after damage; undefined if there is none. */
   private async wholeBlock(): Promise<{ bytes: number; data: Buffer } | undefined> {
     await this.readAhead(0);
     const block = await this.blockNext('block').catch((error: unknown) => {
@@ -297,13 +292,13 @@ class BlockScanner extends Chunks implements ForwardSource {
     return isHole || rest.subarray(0, head.length).equals(head) ? block : undefined;
   }
 
-  /** True for the head of a block such as the packer makes, of which the rest is damaged. */
+  /** True for the header of a block made by the packer whose rest is damaged. */
   private looksLikeOwn(): boolean {
     if (this.format === 'zstd') return zstdFrame(this.ahead)?.contentBytes === this.blockBytes;
     return this.ahead.length >= headBytes && this.ahead.readUInt32LE(4) === 0;
   }
 
-  /** The block that the bytes ahead begin with; those of a whole one are there, if the file has them. */
+  /** The block at the current position; enough bytes for a whole block have been read, if the file has them. */
   private async blockNext(what: string): Promise<{ bytes: number; data: Buffer }> {
     const { ahead, position: begin } = this;
     const hole = this.file.holeAfter(begin);
@@ -327,7 +322,7 @@ class BlockScanner extends Chunks implements ForwardSource {
     }
   }
 
-  /** Reads until the bytes of a whole block follow one of those ahead, if the file has them. */
+  /** Reads until a whole block's bytes follow a position, if the file has them. */
   private async readAhead(from: number): Promise<void> {
     while (this.ahead.length < from + this.blockBytes + spareBytes && (await this.readMore()));
   }
@@ -340,25 +335,25 @@ class BlockScanner extends Chunks implements ForwardSource {
   }
 }
 
-/** Bytes of the zstd frame that some bytes begin with; undefined for one that is none of the packer's. */
+/** Bytes of the zstd frame at the start of some bytes; undefined if the packer did not make it. */
 function frameBytes(ahead: Buffer, most: number): number | undefined {
   const frame = zstdFrame(ahead);
   return frame === undefined || frame.contentBytes > most ? undefined : frame.bytes;
 }
 
-/** Bytes of the gzip member that some bytes begin with; undefined for one that is none of the packer's. */
+/** Bytes of the gzip member at the start of some bytes; undefined if the packer did not make it. */
 async function memberBytes(ahead: Buffer, most: number, what: string): Promise<number | undefined> {
   if (!ahead.subarray(0, 4).equals(plainHead)) return undefined;
   return headBytes + (await deflatedBytes(ahead.subarray(headBytes), most, what)) + endBytes;
 }
 
-/** Bytes of the deflate stream (RFC 1951) that some bytes begin with. */
+/** Bytes of the deflate stream (RFC 1951) at the start of some bytes. */
 function deflatedBytes(bytes: Buffer, most: number, what: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const options = { chunkSize: most + 1, maxOutputLength: most, info: true };
     inflateRaw(bytes, options, (error, result) => {
       if (error === null) {
-        // With `info`, the result is the buffer and the engine; the engine's `bytesWritten` is what it took in.
+        // With `info`, the result has the buffer and the engine; the engine's `bytesWritten` counts its input.
         resolve((result as unknown as { engine: { bytesWritten: number } }).engine.bytesWritten);
       } else if ('code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
         reject(new NoBlock(`${what} is larger than a block`));

@@ -4,17 +4,17 @@ import type { BlockCodec } from './block-codec.js';
 
 export interface BlockWriterOptions {
   codec: BlockCodec;
-  /** Blocks under way at once; each takes up to two blocks of memory. */
+  /** Number of blocks in progress at once; each takes up to two blocks of memory. */
   inFlight: number;
-  /** Takes the output, in order. May throw: then every later call of the compressor throws that error. */
+  /** Receives the output, in order. If it throws, every later call throws that error. */
   write(chunk: Buffer): void;
 }
 
 const noBlock = Buffer.alloc(0);
 
 /**
- * Compresses a stream of bytes block by block on libuv's thread pool, and writes them in order. The caller puts
- * its bytes straight into the current block: `room()`, then `advance()`; no copies between.
+ * Compresses a stream of bytes block by block on libuv's thread pool, and writes them in order. The caller puts its
+ * bytes directly into the current block, without copying: `room()`, then `advance()`.
  */
 export class BlockWriter {
   /** Compressed bytes of each block written so far. */
@@ -34,23 +34,23 @@ export class BlockWriter {
     this.block = this.newBlock();
   }
 
-  /** Bytes put in so far. */
+  /** Bytes written so far. */
   get position(): number {
     return this.dispatched + this.used;
   }
 
-  /** The free rest of the current block, at least one byte. Waits while too many blocks are under way. */
+  /** The free rest of the current block, at least one byte. Waits while too many blocks are in progress. */
   async room(): Promise<Buffer> {
     if (this.used === this.blockBytes) await this.dispatch();
     return this.block.subarray(this.used);
   }
 
-  /** Says that `bytes` of the room were filled. */
+  /** Marks `bytes` of that space as filled. */
   advance(bytes: number): void {
     this.used += bytes;
   }
 
-  /** Copies bytes in. */
+  /** Writes a copy of some bytes. */
   async write(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       if (this.used === this.blockBytes) await this.dispatch();
@@ -60,7 +60,7 @@ export class BlockWriter {
     }
   }
 
-  /** Puts zeros in. */
+  /** Writes zeros. */
   async writeZeros(bytes: number): Promise<void> {
     for (let left = bytes; left > 0;) {
       if (this.used === this.blockBytes) await this.dispatch();
@@ -71,7 +71,7 @@ export class BlockWriter {
     }
   }
 
-  /** Takes back everything from `position` on; false when that part is under way already. */
+  /** Discards everything from `position` on; false when that part is already being compressed. */
   rewind(position: number): boolean {
     if (position < this.dispatched) return false;
     this.used = position - this.dispatched;
@@ -86,14 +86,14 @@ export class BlockWriter {
   }
 
   /**
-   * Waits until no compression is under way any more, whatever became of it, and lets its memory serve others. Nothing
-   * may be put in from then on.
+   * Waits until no compression is running any more, whatever its result, and releases its memory. Nothing may be
+   * written afterwards.
    */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.underWay);
     const { block } = this;
     this.block = noBlock;
-    // One that was under way when a write failed is still this one, and was not given back.
+    // A block in progress when a write failed is still the current one and was not released.
     if (block !== noBlock) giveMemory(block.buffer);
   }
 

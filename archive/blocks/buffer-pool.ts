@@ -1,24 +1,24 @@
-/** Most bytes that are kept in a thread: what an archive on two cores uses at once, with some to spare. */
+/** Maximum bytes kept per thread: what an archive on two cores uses at once, plus a margin. */
 const mostBytes = 64 * 1024 * 1024;
 
-/** The least recently used first. */
+/** Least recently used first. */
 const kept: ArrayBufferLike[] = [];
 let keptBytes = 0;
 
 /**
- * Memory of just so many bytes, with whatever was in it before. A thread packs one archive after the other: memory made
- * for each would be garbage that is collected late, since V8 sees little of it.
+ * A buffer of exactly this size, not cleared. A thread packs one archive after the other; buffers allocated for each
+ * would be collected late, since V8 sees little of this memory.
  */
 export function takeMemory(bytes: number): ArrayBufferLike {
   const at = kept.findLastIndex((memory) => memory.byteLength === bytes);
   const [found] = at < 0 ? [] : kept.splice(at, 1);
-  // Unlike `new ArrayBuffer` it is not filled with zeros.
+  // Unlike `new ArrayBuffer`, this is not filled with zeros.
   if (found === undefined) return Buffer.allocUnsafeSlow(bytes).buffer;
   keptBytes -= bytes;
   return found;
 }
 
-/** Takes memory back that nothing will touch any more. */
+/** Returns a buffer that nothing uses any more. */
 export function giveMemory(memory: ArrayBufferLike): void {
   kept.push(memory);
   keptBytes += memory.byteLength;

@@ -5,15 +5,15 @@ import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, throughStream, type Zstd } from './zstd.js';
 import { zstdFrame } from './zstd-frame.js';
 
-/** Takes archives of one format apart. */
+/** Decompresses archives of one format. */
 export interface Decompressor {
   format: ArchiveFormat;
   /**
-   * What one block holds, at most `most` bytes; its checksum is checked, which `none` does not have. `what` names it
-   * for a message. Throws `ArchiveDamaged`.
+   * Contents of one block, at most `most` bytes; verifies its checksum, except for `none`, which has none. `what` names
+   * it for messages. Throws `ArchiveDamaged`.
    */
   block(compressed: Buffer, most: number, what: string): Promise<Buffer>;
-  /** What any file of the format holds, whoever made it. Throws plain errors. */
+  /** Contents of any file of the format, whoever made it. Throws plain errors. */
   all(chunks: AsyncIterator<Buffer>): AsyncIterator<Buffer>;
 }
 
@@ -30,7 +30,7 @@ const gzipDecompressor: Decompressor = {
   format: 'gzip',
   block: (compressed, most, what) =>
     new Promise((resolve, reject) => {
-      // One byte more than needed: zlib would ask for another chunk when the first is filled to its end.
+      // One byte more than needed: zlib would request another chunk when the first is completely filled.
       gunzip(compressed, { chunkSize: most + 1, maxOutputLength: most }, (error, data) => {
         if (error === null) resolve(data);
         else reject(damaged(what, error));
@@ -39,11 +39,11 @@ const gzipDecompressor: Decompressor = {
   all: (chunks) => throughStream(createGunzip({ chunkSize: 1024 * 1024 }), chunks),
 };
 
-/** Whatever libdeflate does not take as one whole member is zlib's to take, or to say what is wrong with it. */
+/** Whatever libdeflate does not accept as one complete member goes to zlib, which accepts it or says what is wrong. */
 const libdeflateDecompressor = (libdeflate: Libdeflate): Decompressor => ({
   ...gzipDecompressor,
   async block(compressed, most, what) {
-    // The last four bytes of a member say how much it holds (RFC 1952, ISIZE).
+    // The last four bytes of a member hold its uncompressed size (RFC 1952, ISIZE).
     const bytes = compressed.length < 18 ? Infinity : compressed.readUInt32LE(compressed.length - 4);
     if (bytes <= most && compressed.length <= 2 * libdeflate.MOST_BYTES) {
       const data = Buffer.allocUnsafeSlow(bytes);

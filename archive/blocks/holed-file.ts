@@ -5,11 +5,11 @@ import { holeText, openArchive, readFromTape } from './archive-file.js';
 
 const readBytes = 4 * 1024 * 1024;
 
-/** A file of a tape that is read from its beginning to its end, over what cannot be read: zeros stand for that. */
+/** A file on a tape, read from start to end; unreadable bytes are replaced by zeros. */
 export class HoledFile {
   /** Bytes read so far, holes included. */
   bytesIn = 0;
-  /** In bytes of the file, ascending, and why each cannot be read. */
+  /** Unreadable ranges of the file, ascending, and why each cannot be read. */
   readonly holes: (Hole & { why: string })[] = [];
   private readonly fd: number;
   private readonly hash = createHash('sha256');
@@ -39,7 +39,7 @@ export class HoledFile {
     return this.holes.find(({ to }) => to > position);
   }
 
-  /** SHA-256 of the whole file in hex, which has zeros for what cannot be read; nothing can be read after it. */
+  /** SHA-256 of the whole file in hex, with zeros for unreadable bytes; nothing can be read afterwards. */
   async sha256(): Promise<string> {
     while ((await this.next()).length > 0);
     return this.hash.digest('hex');

@@ -1,18 +1,18 @@
-/** Bits per byte above which a block is stored instead of deflated: already compressed or encrypted. */
+/** Bits per byte above which a block is stored instead of deflated, since it is already compressed or encrypted. */
 export const incompressibleBits = 7.93;
-/** Bytes that the estimate looks at, spread over the block. */
+/** Bytes sampled for the estimate, spread over the block. */
 const sampleBytes = 16 * 1024;
 
 const counts = new Uint32Array(256);
 
-/** True for a block whose bytes are spread like noise. */
+/** True for a block that looks like random data. */
 export function isIncompressible(block: Buffer): boolean {
   return bitsPerByte(block) > incompressibleBits;
 }
 
 /**
- * Shannon's entropy of a sample; 0 for a block that is shorter than it. Counting 16 KiB costs some 20 µs of a block
- * that takes 15 ms.
+ * Shannon entropy of a sample; 0 for a block shorter than the sample. Counting 16 KiB costs some 20 µs of a block that
+ * takes 15 ms.
  */
 export function bitsPerByte(block: Buffer): number {
   if (block.length < sampleBytes) return 0;

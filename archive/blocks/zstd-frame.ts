@@ -7,7 +7,7 @@ export interface ZstdFrame {
 }
 
 const magic = 0xfd2fb528;
-/** Of a frame that programs pass over (RFC 8878, 3.1.2); its last four bits may be any. */
+/** Magic number of skippable frames (RFC 8878, 3.1.2); the last four bits are arbitrary. */
 const skippableMagic = 0x184d2a50;
 const blockHeaderBytes = 3;
 const checksumBytes = 4;
@@ -20,15 +20,15 @@ const sizeBytes = [0, 2, 4, 8];
 /** What a frame's header says (RFC 8878, 3.1.1.1). */
 interface FrameHeader {
   bytes: number;
-  /** Undefined when it does not say. */
+  /** Undefined when it is not given. */
   contentBytes: number | undefined;
   hasChecksum: boolean;
 }
 
-/** Bytes that hold every header of a frame. */
+/** Maximum bytes of a frame header. */
 const mostHeaderBytes = 18;
 
-/** The header that some bytes begin with; undefined for any other bytes, and when there are too few of them. */
+/** The header at the start of some bytes; undefined for other bytes or when there are too few. */
 function headerOf(data: Buffer): FrameHeader | undefined {
   if (data.length < 6 || data.readUInt32LE(0) !== magic) return undefined;
   const descriptor = data.readUInt8(4);
@@ -48,20 +48,20 @@ function headerOf(data: Buffer): FrameHeader | undefined {
 function blockAt(data: Buffer, at: number): { isLast: boolean; bytes: number } | undefined {
   const header = data.readUIntLE(at, blockHeaderBytes);
   const type = (header >> 1) & 3;
-  // One byte stands for a block of equal ones.
+  // An RLE block stores a single byte.
   return type === 3 ? undefined : { isLast: (header & 1) === 1, bytes: type === 1 ? 1 : header >> 3 };
 }
 
 /**
- * The frame that some bytes begin with (RFC 8878, 3.1.1), found by its blocks' headers alone. Undefined for any other
- * bytes, and for a frame without the size of its content or without a checksum. It may be longer than the bytes are.
+ * The frame at the start of some bytes (RFC 8878, 3.1.1), measured by its block headers. Undefined for other bytes, and
+ * for a frame without content size or checksum. It may be longer than the given bytes.
  */
 export function zstdFrame(data: Buffer): ZstdFrame | undefined {
   const header = headerOf(data);
   if (header?.contentBytes === undefined || !header.hasChecksum) return undefined;
   const { contentBytes } = header;
   for (let at = header.bytes; ;) {
-    // A block that is not there ends a frame that was cut short.
+    // A missing block means that the frame was truncated.
     if (at + blockHeaderBytes > data.length)
       return { bytes: at + blockHeaderBytes + checksumBytes, contentBytes };
     const block = blockAt(data, at);
@@ -72,8 +72,8 @@ export function zstdFrame(data: Buffer): ZstdFrame | undefined {
 }
 
 /**
- * Cuts a file into its frames, whatever their size; skippable ones are left out. Throws at bytes that are none, and at
- * a cut.
+ * Splits a file into its frames, of any size, leaving out skippable ones. Throws at other bytes and at a truncated
+ * frame.
  */
 export class FrameCutter {
   private ahead: Buffer = Buffer.alloc(0);
@@ -119,7 +119,7 @@ export class FrameCutter {
     return undefined;
   }
 
-  /** Reads until there are so many bytes, if the file has them. */
+  /** Reads until that many bytes are buffered, if the file has them. */
   private async fill(bytes: number): Promise<void> {
     while (this.ahead.length < bytes) {
       const next = await this.chunks.next();

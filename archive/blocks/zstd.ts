@@ -5,22 +5,22 @@ import { loadAddon, type Addon, type ZstdStream } from '../../native/addon.js';
 import { trialText } from './native-codec.js';
 import { FrameCutter } from './zstd-frame.js';
 
-/** zstd: the addon's, or the one that Node has from 22.15 on. */
+/** zstd from the addon, or from Node 22.15 or newer. */
 export interface Zstd {
   name: string;
   /**
-   * One frame (RFC 8878) of a block, with its content's size and checksum, at a level of 1 to 19. Good until `recycle`
-   * gets it.
+   * One frame (RFC 8878) of a block, with its content's size and checksum, at a level from 1 to 19. Valid until it is
+   * passed to `recycle`.
    */
   compress(block: Buffer, level: number): Promise<Buffer>;
   recycle(output: Buffer): void;
-  /** What one frame holds, `contentBytes` of them. Rejects when it is damaged. */
+  /** Contents of one frame, `contentBytes` bytes. Rejects when it is damaged. */
   decompress(frame: Buffer, contentBytes: number): Promise<Buffer>;
-  /** What any frames hold that come in chunks. */
+  /** Contents of any frames that arrive in chunks. */
   decompressAll(chunks: AsyncIterator<Buffer>): AsyncIterator<Buffer>;
 }
 
-/** What `node:zlib` has from Node 22.15 on. */
+/** What `node:zlib` provides from Node 22.15 on. */
 interface NodeZstd {
   zstdCompress(block: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
   zstdDecompress(frame: Buffer, options: object, done: (error: Error | null, output: Buffer) => void): void;
@@ -30,14 +30,14 @@ interface NodeZstd {
 
 const opened = new Map<CodecChoice, Promise<Zstd | undefined>>();
 
-/** zstd, if there is one that works here; tried once per thread. */
+/** zstd, if one works here; tested once per thread. */
 export function openZstd(choice: CodecChoice): Promise<Zstd | undefined> {
   let zstd = opened.get(choice);
   if (zstd === undefined) opened.set(choice, (zstd = open(choice)));
   return zstd;
 }
 
-/** The same; throws `FormatUnsupported` where there is none. */
+/** The same, but throws `FormatUnsupported` when there is none. */
 export async function requireZstd(choice: CodecChoice): Promise<Zstd> {
   const zstd = await openZstd(choice);
   if (zstd !== undefined) return zstd;
@@ -56,7 +56,7 @@ async function open(choice: CodecChoice): Promise<Zstd | undefined> {
   return typeof node.zstdCompress === 'function' ? nodeZstd(node) : undefined;
 }
 
-/** A text through the encoder and back. */
+/** Tests a round trip. */
 async function works(zstd: Zstd): Promise<boolean> {
   try {
     const text = trialText();
@@ -87,7 +87,7 @@ function addonZstd(addon: Addon): Zstd {
   };
 }
 
-/** Bytes that are given out at once. */
+/** Bytes per output chunk. */
 const streamBytes = 1024 * 1024;
 
 async function* framesByAddon(
@@ -130,7 +130,7 @@ function nodeZstd(node: NodeZstd): Zstd {
               [ZSTD_c_checksumFlag]: 1,
               [ZSTD_c_contentSizeFlag]: 1,
             },
-            // Without it the frame does not say what it holds.
+            // Without it the frame lacks its content size.
             pledgedSrcSize: block.length,
           },
           done,
@@ -138,7 +138,7 @@ function nodeZstd(node: NodeZstd): Zstd {
       ),
     recycle: () => undefined,
     async decompress(frame, contentBytes) {
-      // One byte more than needed: Node would ask for another chunk when the first is filled to its end.
+      // One byte more than needed: Node would request another chunk when the first is completely filled.
       const options = { chunkSize: Math.max(contentBytes + 1, 64), maxOutputLength: contentBytes + 1 };
       const content = await called((done) => node.zstdDecompress(frame, options, done));
       if (content.length !== contentBytes)
@@ -149,10 +149,7 @@ function nodeZstd(node: NodeZstd): Zstd {
   };
 }
 
-/**
- * Node's stream ends with its first frame, and takes one that was cut short for whole: each frame gets a stream of its
- * own.
- */
+/** Node's stream ends after the first frame and accepts a truncated one, so each frame gets its own stream. */
 async function* framesByNode(
   node: NodeZstd,
   chunks: AsyncIterator<Buffer>,
@@ -163,7 +160,7 @@ async function* framesByNode(
   return undefined;
 }
 
-/** Chunks through a stream of zlib's. Ends the stream when nobody reads on. */
+/** Pipes chunks through a zlib stream. Ends the stream when the consumer stops. */
 export async function* throughStream(
   stream: zlib.Gunzip,
   chunks: AsyncIterator<Buffer>,

@@ -8,23 +8,23 @@ import {
 import { unsafeName } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
 
-/** The header is there when at least that could be read. */
+/** The header is set if at least that could be read. */
 export interface WrongManifest {
   wrong: string;
   header: ManifestHeader | undefined;
 }
 
-/** Which archive a manifest must belong to: what its own name and folder say. */
+/** The archive that a manifest must belong to, according to its name and folder. */
 export interface ArchiveIdentity {
   set: string;
   group: number;
-  /** Names that the archive can have. */
+  /** Names that the archive may have. */
   archives: readonly string[];
 }
 
 /**
- * Reads a manifest to its end without keeping it, and checks what no single line shows: that it belongs to its archive,
- * that its names ascend, and that its counts are right. What is wrong is a part of a sentence.
+ * Reads a manifest to its end without keeping it, and checks what single lines cannot show: that it belongs to its
+ * archive, that names ascend, and that its counts are right. `wrong` is part of a sentence.
  */
 export async function examineManifest(
   path: string,
@@ -75,7 +75,7 @@ function requireIdentity(header: ManifestHeader, { set, group, archives }: Archi
     throw new ManifestError('it belongs to another archive');
 }
 
-/** The entries of a manifest that was examined; skipped ones whose names cannot be paths are left out. */
+/** The entries of a manifest that was examined; skipped entries whose names cannot be paths are left out. */
 export async function* manifestEntries(path: string): AsyncGenerator<ManifestEntry> {
   for await (const line of readManifest(path)) {
     if (line.kind === 'member') yield { member: line.member };

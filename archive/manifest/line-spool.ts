@@ -4,18 +4,15 @@ import { writeAll } from '../pack/output-file.js';
 
 const mostHeld = 1024 * 1024;
 
-/**
- * Lines that may turn out to count for nothing, in a file that has no name any more: so nothing of it is left, however
- * the process ends.
- */
+/** Temporary lines in an unlinked file, so that nothing is left behind however the process ends. */
 export class LineSpool {
-  /** Bytes of all lines so far. */
+  /** Total bytes of all lines so far. */
   bytes = 0;
   private fd: number | undefined;
   private held: Buffer[] = [];
   private heldBytes = 0;
 
-  /** @param path a name that is free; the file is made when there is something to put into it. */
+  /** @param path an unused name; the file is created when it is first needed. */
   constructor(private readonly path: string) {}
 
   add(line: string): void {
@@ -26,7 +23,7 @@ export class LineSpool {
     if (this.heldBytes >= mostHeld) this.flush();
   }
 
-  /** The lines in a range of bytes, several at once. */
+  /** The lines in a byte range, several per chunk. */
   *lines({ from, to }: { from: number; to: number }): Generator<string> {
     if (from < to) this.flush();
     for (let at = from, rest = Buffer.alloc(0); at < to;) {

@@ -1,9 +1,9 @@
-/** A line that is longer than its reader allows. */
+/** A line is longer than allowed. */
 export class LineTooLong extends Error {}
 
 /**
- * The lines of a UTF-8 stream, without their ends. Holds one line and one chunk, and never more: `readline` would
- * collect an endless line before anybody could look at its length.
+ * The lines of a UTF-8 stream, without their ends. Keeps at most one line and one chunk in memory: `readline` would
+ * buffer an endless line before its length could be checked.
  *
  * @param longest bytes; a longer line throws `LineTooLong`.
  */

@@ -6,7 +6,7 @@ import type { KeptMember, PackedMember, SkippedMember } from '../../entry/member
 /**
  * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
  * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds,
- * and the end line. A name that is no UTF-8 stands in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead.
+ * and the end line. A name that is not valid UTF-8 is in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead.
  * Unknown keys and lines are ignored.
  */
 export const manifestVersion = 1;
@@ -15,7 +15,7 @@ export function headerLine(header: ManifestHeader): string {
   return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
 }
 
-/** Written out field by field, since there is one for each file: no objects are built on the way. */
+/** Written field by field without building objects, since there is one line per file. */
 export function memberLine(member: PackedMember): string {
   const { name, linkTarget, hardLinkOf, sha256, contentOffset, flags } = member;
   let line = `{${field('name', name)},"type":"${member.type}","size":${member.size},"mode":${member.mode}`;
@@ -50,9 +50,9 @@ export function endLine(end: ManifestEnd): string {
   return `${JSON.stringify({ end: true, ...end })}\n`;
 }
 
-/** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is no UTF-8. */
+/** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is not valid UTF-8. */
 function field(key: string, byteString: string): string {
-  // Nearly all: nothing to escape.
+  // The usual case: nothing to escape.
   if (/^[ !#-[\]-~]*$/.test(byteString)) return `"${key}":"${byteString}"`;
   if (isAscii(byteString)) return `"${key}":${JSON.stringify(byteString)}`;
   const bytes = toBytes(byteString);

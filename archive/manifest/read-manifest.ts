@@ -23,7 +23,7 @@ const headerSchema = z.object({
   set: setId,
   setUuid: z.string(),
   group: z.number().int().positive(),
-  // A plain file name: it is put after a folder's.
+  // A plain file name, since it is appended to a folder.
   archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
   created: z.string(),
   installation: z.string(),
@@ -40,7 +40,7 @@ const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] sat
 
 const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
 
-/** What both a stored entry and one that an earlier archive holds have. */
+/** Common fields of stored entries and of those held by an earlier archive. */
 const entryFields = {
   ...nameFields('target'),
   ...nameFields('hardLinkOf'),
@@ -62,7 +62,7 @@ const memberSchema = z.object({
   ...entryFields,
   type: z.enum(['file', 'directory', 'symlink', 'link']),
   content: z.number().int().nonnegative().optional(),
-  // Flags of a later version are ignored, as unknown keys are.
+  // Flags of later versions are ignored, like unknown keys.
   flags: z
     .array(z.string())
     .default([])
@@ -98,12 +98,12 @@ export type ManifestLine =
   | { kind: 'kept'; kept: KeptMember }
   | { kind: 'end'; end: ManifestEnd };
 
-/** Bytes of one line: far above what the longest names need, and a bound on memory for a forged file. */
+/** Maximum bytes of a line: far more than the longest names need, and a memory bound for forged files. */
 const longestLine = 64 * 1024 * 1024;
 
 /**
- * Reads a manifest line by line. Throws `ManifestError` at the first line that is wrong or when the end line is
- * missing; what came before is good.
+ * Reads a manifest line by line. Throws `ManifestError` at the first invalid line or when the end line is missing;
+ * everything before is valid.
  */
 export async function* readManifest(path: string): AsyncGenerator<ManifestLine> {
   let number = 0;
@@ -126,7 +126,7 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
   }
 }
 
-/** Lines of a gzip file; only of an ordinary one, since a pipe or device on a tape could keep its reader for ever. */
+/** Lines of a gzip file; only of a regular file, since a pipe or device on a tape could block the reader for ever. */
 async function* gunzippedLines(path: string): AsyncGenerator<string> {
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
   const handle = await open(path, flags);
@@ -186,7 +186,7 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
   const name = nameIn(fields, 'name', number) ?? '';
   const linkTarget = nameIn(fields, 'target', number) ?? null;
   const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
-  // The target of a symbolic link may be anything: it is never followed. The others are names of members.
+  // A symbolic link's target may be anything, since it is never followed; the others are member names.
   requireSafe([name, ...(fields.type === 'link' ? [linkTarget ?? ''] : []), hardLinkOf ?? name], number);
   const { type, size, mode, uid, gid, dev, ino, nlink, offset, flags } = fields;
   return {
@@ -216,7 +216,7 @@ function keptOf(fields: z.output<typeof keptSchema>, number: number): KeptMember
   };
 }
 
-/** Throws when a name of a member could lead out of the folder that is restored into. */
+/** Throws when a member name could lead out of the restore target. */
 function requireSafe(names: readonly string[], number: number): void {
   for (const used of names) {
     const wrong = unsafeName(used);

@@ -8,18 +8,18 @@ import type { ManifestHeader } from '../../entry/manifest-facts.js';
 import { OutputFile } from '../pack/output-file.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 
-/** Compression of a manifest that is read once and deleted. */
+/** Compression level of a temporary manifest. */
 const level = 1;
 const inFlight = 2;
 
 export interface Rebuilt {
-  /** What of the archive is lost, as a sentence without its subject; undefined when it is whole. */
+  /** What is lost of the archive, as a sentence without its subject; undefined when it is intact. */
   damage: string | undefined;
 }
 
 /**
- * Makes the manifest of an archive anew, from the archive itself, as far as that can be read. Hard links have neither
- * size nor hash: those are their targets'. What only a scan knows is missing: inodes, skipped entries, links to other
+ * Rebuilds the manifest of an archive from the archive itself, as far as it can be read. Hard links get neither size
+ * nor hash, which belong to their targets. What only a scan knows is missing: inodes, skipped entries, links to other
  * archives.
  *
  * @param manifestPath must not exist. Throws only for errors of that file, when the archive cannot be opened, and

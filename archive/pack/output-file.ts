@@ -6,15 +6,15 @@ import { ThreadWatch } from '../../disk/thread-watch.js';
 export type OutputSide = Exclude<Side, 'source' | 'target'>;
 
 /**
- * A new file that is written from its beginning to its end, synchronously: for a thread that has nothing else to do.
- * Must not exist. Readable by its owner alone, since an archive holds what its sources may hide; on a tape by the group
- * that may read there.
+ * A new file that is written sequentially and synchronously, for a thread that has nothing else to do. It must not
+ * exist. Readable only by its owner, since an archive contains what may be private in its sources; on a tape also by
+ * the shared group.
  */
 export class OutputFile {
   private fd: number | undefined;
 
   /**
-   * @param side where it is: every error of it is that side's.
+   * @param side side of its errors.
    * @param watch is told while the file is written.
    */
   constructor(
@@ -32,7 +32,7 @@ export class OutputFile {
     this.writing(() => writeAll(this.openFd(), chunk));
   }
 
-  /** Makes the bytes durable, then closes. `close` alone would hide errors of the device. */
+  /** Syncs, then closes. `close` alone would hide device errors. */
   finish(): void {
     this.writing(() => {
       fsyncSync(this.openFd());
@@ -46,15 +46,12 @@ export class OutputFile {
     if (fd !== undefined) closeSync(fd);
   }
 
-  /**
-   * Closes a file that counts for nothing any more: the system gives the descriptor back also where it reports an
-   * error.
-   */
+  /** Closes a discarded file; the system releases the descriptor even if it reports an error. */
   abandon(): void {
     try {
       this.writing(() => this.close());
     } catch {
-      // A dead mount, or a device that fails: what was said of it before is the news.
+      // A dead mount or a failing device; its first error has already been reported.
     }
   }
 
@@ -68,7 +65,7 @@ export class OutputFile {
   }
 }
 
-/** Writes all of a chunk; a short write is continued, a write of no bytes at all is an error. */
+/** Writes all of a chunk; a short write is continued, a write of zero bytes is an error. */
 export function writeAll(fd: number, chunk: Buffer): void {
   for (let written = 0; written < chunk.length;) {
     const bytes = writeSync(fd, chunk, written, chunk.length - written, null);

@@ -14,19 +14,19 @@ import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
-/** What the thread is given; plain data. */
+/** The thread's job, as plain data. */
 export interface PackJob extends PackOptions {
   /** See `ThreadWatch`. The number of what it reads is that of the entry, from 1. */
   watch: SharedArrayBuffer;
   sharedGroup: SharedGroup | undefined;
 }
 
-/** To the thread: a job, a page of its entries, or its end with those that were never to be packed. */
+/** To the thread: a job, a page of its entries, or the end with entries that are only listed as skipped. */
 export type PackCommand = { job: PackJob } | { page: PlannedMessage } | { skipped: SkippedMember[] };
 
 /** From the thread. */
 export interface PackReport {
-  /** It wants the next page. */
+  /** It is ready for the next page. */
   ready?: true;
   batch?: PackedMessage;
   progress?: PackProgress;
@@ -37,7 +37,7 @@ export interface PackReport {
     path: string | undefined;
     syscall: string | undefined;
     stack: string | undefined;
-    /** Undefined for what was met at no side. */
+    /** Undefined for errors without a side. */
     side: Side | undefined;
   };
 }
@@ -51,11 +51,11 @@ export interface PackAsks {
 }
 
 export interface ThreadedPack extends PackOptions {
-  /** Entries in the order of the archive; read page by page, as fast as they are packed. */
+  /** Entries in archive order; read page by page as they are packed. */
   pages: AsyncIterable<(PlannedMember | KeptMember)[]>;
-  /** Entries that are only listed; read when `pages` has ended, so its generator may fill it. */
+  /** Entries that are only listed; read after `pages` has ended, so its generator may fill it. */
   alreadySkipped: readonly SkippedMember[];
-  /** Ends the pack within a block of 1 MiB; its promise is rejected with the signal's reason. */
+  /** Stops packing within one block; the promise is rejected with the signal's reason. */
   signal: AbortSignal;
   onBatch(packed: PackedMember[], skipped: SkippedMember[]): void;
   onProgress(progress: PackProgress): void;
@@ -64,12 +64,12 @@ export interface ThreadedPack extends PackOptions {
 }
 
 /**
- * Most of what a thread holds is garbage of its last entries: a small young generation keeps it from piling up. The old
- * one holds the inodes of hard links, at most those of one group.
+ * Most of a thread's memory is garbage of recent entries: a small young generation keeps it from piling up. The old
+ * generation holds the hard-linked inodes of at most one group.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
 
-/** Threads without a job. */
+/** Idle threads. */
 const idle: Worker[] = [];
 
 function takeThread(): Worker {
@@ -88,9 +88,8 @@ function giveBack(thread: Worker): void {
 }
 
 /**
- * Packs an archive and its manifest in a thread of its own, so that this one can heartbeat. Both files are synced when
- * it resolves, and left as they are, but closed, when it fails. An error of the system keeps its side and its `code`
- * (`ENOSPC`).
+ * Packs an archive and its manifest in a separate thread, so that this one can heartbeat. Both files are synced when it
+ * resolves; when it fails they are closed and left as they are. A system error keeps its side and `code` (`ENOSPC`).
  */
 export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const { pages, alreadySkipped, signal, onBatch, onProgress, onStart, ...options } = pack;
@@ -108,7 +107,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   const fail = (error: unknown) => {
     failure ??= error instanceof Error ? error : new Error('a page could not be read', { cause: error });
     stop();
-    // A thread that waits for its next page does not look at the flag.
+    // A thread that waits for its next page does not check the flag.
     send({ skipped: [] });
   };
   const feed = async () => {
@@ -120,7 +119,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   };
   onStart?.({ now: () => asksNow(watch, sent), moves: () => watch.moves });
   try {
-    // The thread answers every job once, whatever happens, and has closed its files by then.
+    // The thread answers every job exactly once, after closing its files.
     return await new Promise<PackOutcome>((resolve, reject) => {
       const hear = (report: PackReport) => {
         try {

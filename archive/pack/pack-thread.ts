@@ -9,7 +9,7 @@ import { threadCommands } from '../threads/thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
-/** Entries of one step: what is reported and listed together. */
+/** Entries per step, reported and listed together. */
 const stepEntries = 250;
 
 const port = parentPort;
@@ -17,7 +17,7 @@ if (port === null) throw new Error('pack-thread.js runs as a worker thread only'
 const report = (message: PackReport, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 const nextCommand = threadCommands<PackCommand>(port);
 
-/** Asks for the next page, which is made meanwhile. */
+/** Requests the next page, which is prepared meanwhile. */
 function ask(): Promise<PackCommand> {
   report({ ready: true });
   return nextCommand();
@@ -39,7 +39,7 @@ async function pack(job: PackJob): Promise<PackOutcome> {
       for (let at = 0; at < page.length; at += stepEntries) {
         const batch = encodePacked(await packer.add(page.slice(at, at + stepEntries)));
         report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
-        // Lets the timer and finished compressions run; the work between is synchronous.
+        // Lets timers and finished compressions run; the work in between is synchronous.
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
@@ -49,15 +49,16 @@ async function pack(job: PackJob): Promise<PackOutcome> {
   }
 }
 
-// One job after the other; the thread lives as long as its process, since starting one costs more than a small group.
+// One job after another; the thread lives as long as its process, since starting one costs more than packing a small
+// group.
 for (;;) {
   const command = await nextCommand();
-  // What was on its way to a job that has failed meanwhile.
+  // A message for a job that has failed meanwhile.
   if (!('job' in command)) continue;
   try {
     report({ done: await pack(command.job) });
   } catch (error) {
-    // The thread writes its output, which says so, and reads sources.
+    // The thread reads sources and writes its output; output errors already have a side.
     const met = sided('source', error);
     const { message, code, path, syscall, stack } = met as NodeJS.ErrnoException;
     report({ failed: { message, code, path, syscall, stack, side: sideOf(met) } });

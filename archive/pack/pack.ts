@@ -39,7 +39,7 @@ export interface PackOptions {
   /** Both must not exist. */
   archivePath: string;
   manifestPath: string;
-  /** Where both are: errors of writing them are that side's. Default: `staging`. */
+  /** The side of both files, for errors of writing them. Default: `staging`. */
   side?: OutputSide | undefined;
   /** Default: `gzip`. */
   format?: ArchiveFormat;
@@ -47,9 +47,9 @@ export interface PackOptions {
   level: number;
   /** Default: `auto`. With `zlib`, the native part is not used at all. */
   codec?: CodecChoice;
-  /** Blocks compressed at once. */
+  /** Number of blocks compressed at once. */
   inFlight: number;
-  /** Most bytes of file content; a file that has outgrown it since the plan is skipped. Null: no limit. */
+  /** Maximum bytes of file content; a file that has grown beyond it since the plan is skipped. Null: no limit. */
   maxBytes: number | null;
   manifestHeader: ManifestHeader;
 }
@@ -67,17 +67,17 @@ export interface PackProgress {
   files: number;
 }
 
-/** Times that a small file is read again when it shrinks under the reader. */
+/** How often a small file is reread when it shrinks while being read. */
 const rereads = 3;
-/** Compression of the manifest. */
+/** Compression level of the manifest. */
 const manifestLevel = 6;
 
-/** Thrown when `shouldStop` says so. */
+/** Thrown when `shouldStop` returns true. */
 export class PackStopped extends Error {}
 
 /**
- * Packs entries into a new archive with its manifest; both synced when `finish` returns. Everything but compression is
- * synchronous, so it belongs in a thread of its own. One bad entry is skipped with its reason; an error of the output
+ * Packs entries into a new archive with its manifest; both are synced when `finish` returns. Everything except
+ * compression is synchronous, so run it in a separate thread. A bad entry is skipped with its reason; an output error
  * is thrown and keeps its `code`.
  */
 export class Packer {
@@ -86,7 +86,7 @@ export class Packer {
   private readonly manifest: OutputFile;
   private readonly tar: BlockWriter;
   private readonly list: BlockWriter;
-  /** First member of each inode with several links. */
+  /** First member of each hard-linked inode. */
   private readonly inodes = new Map<string, PackedMember>();
   private skipped = 0;
   private kept = 0;
@@ -95,8 +95,8 @@ export class Packer {
   private begun = false;
 
   /**
-   * Makes both files. `shouldStop` is asked before each entry and each block. Throws `FormatUnsupported` where there is
-   * no zstd. `watch` is told what the packer reads and writes.
+   * Creates both files. `shouldStop` is checked before each entry and each block. Throws `FormatUnsupported` when zstd
+   * is not available. `watch` is told what the packer reads and writes.
    */
   static async open(
     options: PackOptions,
@@ -135,8 +135,8 @@ export class Packer {
   }
 
   /**
-   * Adds entries in their order; those that an earlier archive holds are only listed. Returns what was stored and what
-   * was skipped; padded files are in both.
+   * Adds entries in order; those held by an earlier archive are only listed. Returns what was stored and what was
+   * skipped; padded files are in both.
    */
   async add(
     planned: readonly (PlannedMember | KeptMember)[],
@@ -180,12 +180,12 @@ export class Packer {
     return { packed, skipped };
   }
 
-  /** Ends the archive and the manifest, and syncs both. `alsoSkipped`: entries that were never given to `add`. */
+  /** Ends and syncs the archive and the manifest. `alsoSkipped`: skipped entries that were not passed to `add`. */
   async finish(alsoSkipped: readonly SkippedMember[]): Promise<PackOutcome> {
     this.checkStop();
     this.watch.rests();
     if (!this.begun) await this.add([]);
-    // Two records of zeros end an archive; tar's own blocking fills it up to 10 KiB.
+    // Two zero records end an archive; tar's blocking pads it to 10 KiB.
     const end = this.tar.position + 2 * recordBytes;
     const blocking = 20 * recordBytes;
     await this.tar.writeZeros(Math.ceil(end / blocking) * blocking - this.tar.position);
@@ -211,7 +211,7 @@ export class Packer {
     return { archive, manifest: { size: this.list.bytesOut, sha256: manifestHash } };
   }
 
-  /** Closes both files as they are, whatever the device says to it; for an attempt that failed. */
+  /** Closes both files as they are, ignoring errors; for a failed attempt. */
   async abandon(): Promise<void> {
     await Promise.allSettled([this.tar.abandon(), this.list.abandon()]);
     this.archive.abandon();
@@ -227,7 +227,7 @@ export class Packer {
     if (this.shouldStop()) throw new PackStopped('stopped');
   }
 
-  /** The member as stored, or the reason why it is not. */
+  /** The member as stored, or the reason why it was skipped. */
   private async addOne(entry: PlannedMember): Promise<PackedMember | string> {
     const path = sourcePathOf(entry.name, process.platform);
     if (entry.type === 'file') return this.addFile(entry, path);
@@ -280,7 +280,7 @@ export class Packer {
           if (attempt <= rereads) continue;
           return 'shrank again and again while it was read';
         }
-        // Its header is on its way already and promises `size` bytes: zeros stand for those that are gone.
+        // Its header is already written and promises `size` bytes: zeros replace the missing ones.
         await this.tar.writeZeros(result.missing + paddedBytes(size) - size);
         return { ...member, sha256: null, flags: ['padded', ...member.flags] };
       }
@@ -289,9 +289,9 @@ export class Packer {
     }
   }
 
-  /** Reads the content straight into the compressor's blocks. `missing`: bytes that could not be had. */
+  /** Reads the content directly into the compressor's blocks. `missing`: bytes that could not be read. */
   private async addContent(fd: number, member: PackedMember) {
-    // One call does for a file that is read whole at once, as nearly all are: no hash object for each.
+    // A file read in one call, as nearly all are, needs no hash object.
     let hash: Hash | undefined;
     let sha256 = emptySha256;
     member.contentOffset = this.tar.position;
@@ -301,7 +301,7 @@ export class Packer {
       const room = await this.tar.room();
       let bytes: number;
       try {
-        // By position: a file that is read again begins at its beginning again.
+        // By position: a reread starts at the beginning again.
         bytes = readSync(fd, room, 0, Math.min(room.length, left), member.size - left);
       } catch (error) {
         return { missing: left, sha256: '', error };
@@ -347,7 +347,7 @@ export class Packer {
       ino: facts.ino,
       nlink: facts.nlink,
       linkTarget: kind.linkTarget,
-      // Another file has taken the place of the one that the scan saw: it is no link to the earlier path.
+      // Another file has replaced the one that the scan saw: it is not a link to the earlier path.
       hardLinkOf: kind.type !== 'link' && isSameInode(facts, entry) ? entry.hardLinkOf : null,
       ctime: entry.ctime,
       sha256: null,
@@ -358,7 +358,7 @@ export class Packer {
   }
 }
 
-/** SHA-256 in hex; Node 20.12 and later have a call for it that makes no object. */
+/** SHA-256 in hex; from Node 20.12 on with one call and no object. */
 const sha256Of: (bytes: Buffer) => string =
   'hash' in crypto
     ? (bytes) => crypto.hash('sha256', bytes, 'hex')
@@ -366,5 +366,5 @@ const sha256Of: (bytes: Buffer) => string =
 
 const emptySha256 = sha256Of(Buffer.alloc(0));
 
-/** Why a padded file is listed. */
+/** The reason for listing a padded file. */
 const paddedReason = 'shrank or could not be read to its end; zeros stand for the rest in the archive';

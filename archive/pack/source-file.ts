@@ -2,13 +2,13 @@ import { fstatSync, lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { splitTime } from '../../entry/file-time.js';
 import type { MemberFlag, PlannedMember } from '../../entry/member.js';
 
-/** Carries the reason for which an entry is skipped. */
+/** Thrown with the reason for skipping an entry. */
 export class SkipEntry extends Error {}
 
-/** Errors that say something about this process or machine, not about one file: they fail the whole attempt. */
+/** Errors of this process or machine rather than of one file: they fail the whole attempt. */
 const notTheFiles = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
-/** Runs a call on a source's file; its error is a reason to skip the entry, unless it is not the file's. */
+/** Runs a call on a source file; an error of the file becomes a reason to skip the entry. */
 export function onFile<Result>(call: () => Result): Result {
   try {
     return call();
@@ -29,14 +29,14 @@ const plainReasons: Record<string, string> = {
   ENAMETOOLONG: 'cannot be read: its path is longer than the system takes',
 };
 
-/** Why a file is skipped after an error; throws the error when it says nothing about the file. */
+/** Why a file is skipped after an error; rethrows errors that do not concern the file. */
 export function unreadable(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === '' || notTheFiles.has(code)) throw error;
   return plainReasons[code] ?? `cannot be read: ${code}`;
 }
 
-/** Why an entry is skipped that is of another type than the scan saw. */
+/** Why an entry is skipped whose type has changed since the scan. */
 export function otherType(stats: BigIntStats): string {
   const now = stats.isFile()
     ? 'a file'
@@ -52,10 +52,9 @@ const behindLink =
   'lies behind a symbolic link that took the place of a folder after the scan: what is there now is not backed up under this name';
 
 /**
- * Throws `SkipEntry` when an open file does not lie at the path of its entry: a folder above it was replaced by a
- * symbolic link, so that the path leads elsewhere. Linux tells where an open file lies, which no race can fool; but
- * where names fold case it may spell them otherwise, and other systems do not tell: there the folders above are looked
- * at.
+ * Throws `SkipEntry` when an open file is not at the path of its entry, because a folder above it was replaced by a
+ * symbolic link. Linux reports the path of an open file, without races; but case-insensitive file systems may spell it
+ * differently, and other systems do not report it: there the folders above are checked.
  */
 export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileFacts): void {
   const lies = pathOfOpen(fd);
@@ -64,12 +63,12 @@ export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, n
   if ((lies !== undefined && !isSameInode(now, entry)) || isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
-/** The same for an entry that is not opened, a folder or a link; what the scan saw there needs no other look. */
+/** The same for a folder or link, which is not opened; an entry that is still what the scan saw needs no check. */
 export function requireNoLinkAbove(entry: PlannedMember, path: Buffer, now: FileFacts): void {
   if (!isSameInode(now, entry) && isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
-/** Where an open file lies now, as a byte string; undefined where the system does not tell. */
+/** The current path of an open file, as a byte string; undefined when the system does not report it. */
 function pathOfOpen(fd: number): string | undefined {
   if (process.platform !== 'linux') return undefined;
   try {
@@ -79,7 +78,10 @@ function pathOfOpen(fd: number): string | undefined {
   }
 }
 
-/** True when a folder above a path is a symbolic link. Windows, where links need rights of their own, is not asked. */
+/**
+ * True when a folder above a path is a symbolic link. Not checked on Windows, where creating links needs special
+ * privileges.
+ */
 function isBehindLink(path: Buffer): boolean {
   if (process.platform === 'win32') return false;
   const slash = 0x2f;
@@ -89,7 +91,7 @@ function isBehindLink(path: Buffer): boolean {
   return false;
 }
 
-/** What a member says of its file, as the system told it; the mode with the bits of the type. */
+/** A file's attributes as the system reports them; the mode includes the type bits. */
 export type FileFacts = Pick<
   PlannedMember,
   'size' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid' | 'dev' | 'ino' | 'nlink'
@@ -110,7 +112,7 @@ export function factsOf(stats: BigIntStats): FileFacts {
   };
 }
 
-/** True when an entry is still the very file that the scan saw. */
+/** True when an entry is still the same file that the scan saw. */
 export function isSameInode(
   now: Pick<FileFacts, 'dev' | 'ino'>,
   entry: Pick<PlannedMember, 'dev' | 'ino'>,
@@ -118,12 +120,12 @@ export function isSameInode(
   return now.dev === entry.dev && now.ino === entry.ino;
 }
 
-/** True when a file has another size or time than the scan saw. */
+/** True when a file's size or time differs from what the scan saw. */
 export function isNewer(now: FileFacts, entry: PlannedMember): boolean {
   return now.size !== entry.size || now.mtimeS !== entry.mtimeS || now.mtimeNs !== entry.mtimeNs;
 }
 
-/** What happened to an open file since a look at it. */
+/** How an open file has changed since it was last checked. */
 export function changesSince(fd: number, before: BigIntStats): MemberFlag[] {
   const after = fstatSync(fd, { bigint: true });
   if (after.size > before.size) return ['grew'];
@@ -131,8 +133,8 @@ export function changesSince(fd: number, before: BigIntStats): MemberFlag[] {
 }
 
 /**
- * Names one file for as long as nobody changes it. Times and size belong to it: a file that changed between two of its
- * links is stored again, and a number that a new file has taken over is no link to the old one.
+ * Identifies an unchanged file. Includes times and size: a file that changed between two of its links is stored again,
+ * and a new file with a reused inode number is not a link to the old one.
  */
 export function inodeKey(stats: BigIntStats): string {
   return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.birthtimeNs].join(':');

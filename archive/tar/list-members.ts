@@ -16,34 +16,34 @@ export interface Listed {
   skipped: number;
   /** Bytes of file content. */
   bytesIn: number;
-  /** Bytes of the archive uncompressed, as far as it was read. */
+  /** Uncompressed bytes of the archive, as far as it was read. */
   tarBytes: number;
-  /** What of it is lost, as a sentence without its subject; undefined when it is whole. */
+  /** What of it is lost, as a sentence without its subject; undefined when it is intact. */
   damage: string | undefined;
 }
 
-/** Members that follow each other without a gap. */
+/** A sequence of members without a gap. */
 interface Chain extends Omit<Listed, 'damage'> {
   isSure: boolean;
   first: string | undefined;
   last: string | undefined;
-  /** `end`: of the archive. `damage`: what follows cannot be read. `false`: it cannot be a part of the archive. */
+  /** `end`: the archive's end. `damage`: what follows cannot be read. `false`: it cannot be part of the archive. */
   end: 'end' | 'damage' | 'false';
   why: string;
-  /** Where the member ends whose headers were read, and whose content not to its end. */
+  /** Where a member ends whose headers were read but whose content could not be read to its end. */
   expected: number | undefined;
-  /** Its lines in the spool; none of the first chain's are there. */
+  /** Its lines in the spool, which has none of the first chain. */
   lines: { from: number; to: number };
 }
 
-/** The chain is none of the archive's: it lies in the content of a file that is an archive itself. */
+/** The chain does not belong to the archive: it is inside a file that is itself an archive. */
 class FalseChain extends ArchiveDamaged {}
 
 /**
- * Writes a line for each member that is whole: from the beginning to the first damage, and behind every damage from the
- * next member on that is found. One that was looked for may lie inside a file that is an archive itself. So a chain of
- * them counts only where it begins right behind a member that is known, or ascends by name and reaches the archive's
- * true end, or lies by name between what counts before and behind it.
+ * Writes a line for each intact member: from the beginning to the first damage, and after any damage from the next
+ * member found. A member found by searching may be inside a file that is itself an archive, so a chain counts only if
+ * it begins directly after a known member, or ascends by name to the archive's true end, or fits by name between the
+ * chains that count before and after it.
  */
 export async function listMembers(
   source: ForwardSource,
@@ -112,7 +112,7 @@ function damageText(chains: readonly Chain[], counted: readonly Chain[]): string
 /**
  * Writes the lines of a chain.
  *
- * @param lower its names are above this one, and ascend; undefined for the first chain, where nothing is to be proven.
+ * @param lower its names must ascend from this one; undefined for the first chain, which needs no proof.
  */
 async function walk(
   source: ForwardSource,
@@ -147,7 +147,7 @@ async function walk(
   return chain;
 }
 
-/** A member's line, when its content is whole. */
+/** A member's line, if its content is intact. */
 async function lineOf(source: ForwardSource, entry: TarEntry, chain: Chain): Promise<string> {
   const sha256 = await contentHash(source, entry);
   const why = entry.type === 'other' ? 'is of a type that is not kept' : unsafeName(entry.name);
@@ -159,7 +159,7 @@ async function lineOf(source: ForwardSource, entry: TarEntry, chain: Chain): Pro
   return skippedLine({ name: entry.name, reason: `in the archive, but its name or type ${why}` });
 }
 
-/** Two records of zeros end an archive; one that was cut between two members has none. */
+/** Two zero records end an archive; one truncated between two members lacks them. */
 async function readToEnd(source: ForwardSource, chain: Chain, mustBeTrue: boolean): Promise<void> {
   if ((await source.chunkAt(chain.tarBytes)) === undefined)
     throw new ArchiveDamaged(`it ends after ${chain.tarBytes} bytes without an archive's end`);
@@ -170,7 +170,7 @@ async function readToEnd(source: ForwardSource, chain: Chain, mustBeTrue: boolea
   }
 }
 
-/** SHA-256 of an entry's content in hex; null for what is no file. Reads it to its end. */
+/** SHA-256 of an entry's content in hex; null if it is not a file. Reads it to its end. */
 async function contentHash(source: ForwardSource, entry: TarEntry): Promise<string | null> {
   const hash = createHash('sha256');
   const end = entry.contentOffset + entry.size;
@@ -203,7 +203,7 @@ function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
   };
 }
 
-/** A number of a header that may be forged. */
+/** Sanitises a number of a possibly forged header. */
 function whole(value: number): number {
   return Number.isSafeInteger(value) ? value : 0;
 }

@@ -6,25 +6,25 @@ import { paddedBytes, recordBytes } from './tar-header.js';
 /** Where a chain of members begins. */
 export interface Start {
   offset: number;
-  /** It is right behind a member that is known, and not found by its looks. */
+  /** It directly follows a known member and was not found by searching. */
   isSure: boolean;
 }
 
-/** Damage behind which members are looked for. */
+/** Damage after which members are searched for. */
 interface Damage {
   isSure: boolean;
   end: 'end' | 'damage' | 'false';
-  /** Byte where a member should begin, or does whose content is damaged. */
+  /** Byte where a member should begin, or where one with damaged content begins. */
   tarBytes: number;
   /** Where that member ends. */
   expected: number | undefined;
 }
 
 /**
- * The next member behind some damage: right behind the one whose content is damaged, if that end can be read, else the
- * next whose headers look like some. Undefined when there is none.
+ * The next member after some damage: directly after the member with damaged content, if its end can be read, or else
+ * the next one that looks like headers. Undefined when there is none.
  *
- * @param lower its name is above this one.
+ * @param lower its name must sort after this one.
  */
 export async function nextStart(
   source: ForwardSource,
@@ -35,7 +35,7 @@ export async function nextStart(
   if (at === undefined) return undefined;
   const { expected } = damage;
   if (expected !== undefined && damage.end !== 'false') {
-    // How many blocks a hole has swallowed may not be known: the end may lie some blocks off.
+    // The number of blocks lost in a hole may be unknown: the end may be off by some blocks.
     const { step } = source;
     let end = step === undefined ? expected : expected - Math.floor((expected - at) / step) * step;
     for (; end >= at && end <= expected; end += step ?? 1) {
@@ -48,7 +48,7 @@ export async function nextStart(
   return searchFrom(source, at, lower);
 }
 
-/** True when a member or the archive's end begins there; holes before it are passed over. */
+/** True when a member or the archive's end begins there; holes before it are skipped. */
 async function isStartAt(source: ForwardSource, offset: number, lower: string): Promise<boolean> {
   for (;;) {
     try {
@@ -63,7 +63,7 @@ async function isStartAt(source: ForwardSource, offset: number, lower: string): 
   }
 }
 
-/** Record by record. Chunks are of whole records, but for the archive's last. */
+/** Searches record by record. Chunks consist of whole records, except for the archive's last. */
 async function searchFrom(source: ForwardSource, from: number, lower: string): Promise<Start | undefined> {
   let at = Math.ceil(from / recordBytes) * recordBytes;
   let before: Buffer | undefined;
@@ -94,7 +94,7 @@ function endOf({ contentOffset, size }: TarEntry): number {
   return contentOffset + paddedBytes(size);
 }
 
-/** A quick look: the checksum is checked by whoever reads it. */
+/** A quick check: the checksum is verified by the reader. */
 function looksLikeHeader(record: Buffer): boolean {
   return record.length === recordBytes && record.toString('latin1', 257, 262) === 'ustar';
 }
@@ -102,8 +102,8 @@ function looksLikeHeader(record: Buffer): boolean {
 const [nameBytes, typeAt, newline] = [100, 156, 0x0a];
 
 /**
- * False when headers that belong to this one, with the whole name and the exact times, may lie before it in the damage:
- * then the member is lost, and only tells where the next one begins.
+ * False when extended headers of this member, with its full name and exact times, may have been lost in the damage:
+ * then the member is lost and only shows where the next one begins.
  */
 function isWhole(record: Buffer, before: Buffer | undefined): boolean {
   if ('xLKg'.includes(String.fromCharCode(record[typeAt] ?? 0))) return true;

@@ -2,7 +2,7 @@ import type { Chunk, TarSource } from '../blocks/block-reader.js';
 import { ArchiveDamaged } from '../blocks/archive-file.js';
 import { paddedBytes, recordBytes } from './tar-header.js';
 
-/** What the headers of one member say. Names are byte strings. */
+/** The headers of one member. Names are byte strings. */
 export interface TarEntry {
   name: string;
   type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
@@ -20,17 +20,17 @@ export interface TarEntry {
   contentOffset: number;
 }
 
-/** Bytes of the longest pax header or GNU long name that is read: a bound for forged ones. */
+/** Maximum bytes of a pax header or GNU long name; a bound for forged ones. */
 const longestHeader = 16 * 1024 * 1024;
 
 /**
  * Reads the headers of the member that begins at `offset`: ustar (POSIX.1-2008 pax, "ustar Interchange Format"), pax
- * extended headers, and GNU's long names, base-256 numbers. Returns undefined at the end of the archive. Throws
+ * extended headers, GNU's long names and base-256 numbers. Returns undefined at the end of the archive. Throws
  * `ArchiveDamaged` when no header is there.
  */
 export async function readEntry(source: TarSource, offset: number): Promise<TarEntry | undefined> {
   const more: LongFields = {};
-  // The headers of nearly every member lie in one chunk.
+  // Nearly all headers are within one chunk.
   const chunk = await source.chunkAt(offset);
   for (let at = offset; ;) {
     const block = bytesOf(chunk, at, recordBytes) ?? (await readBytes(source, at, recordBytes));
@@ -52,7 +52,7 @@ export async function readEntry(source: TarSource, offset: number): Promise<TarE
   }
 }
 
-/** Fields of headers before the ustar header, which count instead of its own. */
+/** Fields from extended headers, which override those of the ustar header. */
 interface LongFields {
   path?: string;
   linkpath?: string;
@@ -99,13 +99,13 @@ function typeOf(flag: string, name: string): TarEntry['type'] {
   return 'other';
 }
 
-/** Some bytes of a chunk; undefined when it does not hold all of them. */
+/** Some bytes of a chunk; undefined when it does not contain all of them. */
 function bytesOf(chunk: Chunk | undefined, offset: number, length: number): Buffer | undefined {
   if (chunk === undefined || offset + length > chunk.start + chunk.data.length) return undefined;
   return chunk.data.subarray(offset - chunk.start, offset + length - chunk.start);
 }
 
-/** Some bytes of the archive; undefined when it ends before the first of them. */
+/** Some bytes of the archive; undefined when it ends before them. */
 async function readBytes(source: TarSource, offset: number, length: number): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   for (let have = 0; have < length;) {
@@ -126,7 +126,7 @@ function isZero(block: Buffer): boolean {
   return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
-/** The header's checksum: the sum of its bytes, its own field taken as spaces. */
+/** The header's checksum: the sum of its bytes with the checksum field as spaces. */
 function requireChecksum(block: Buffer, at: number): void {
   let sum = 8 * 0x20;
   for (let i = 0; i < 148; i += 1) sum += block[i] ?? 0;
@@ -134,7 +134,7 @@ function requireChecksum(block: Buffer, at: number): void {
   if (numberField(block, 148, 8) !== sum) throw new ArchiveDamaged(`there is no header at byte ${at}`);
 }
 
-/** An octal number, or GNU's base-256 one, whose first byte has its top bit set. */
+/** An octal number, or GNU's base-256 form, whose first byte has its top bit set. */
 function numberField(block: Buffer, offset: number, length: number): number {
   const first = block[offset] ?? 0;
   if ((first & 0x80) === 0) {
@@ -171,7 +171,7 @@ function takePax(key: string, value: string, more: LongFields): void {
   else if (key === 'mtime') more.mtime = timeOf(value);
 }
 
-/** Seconds rounded down, and the nanoseconds on top: -1.5 is -2 s and 0.5 s. */
+/** Seconds rounded down, plus nanoseconds: -1.5 is -2 s and 0.5 s. */
 function timeOf(value: string): { seconds: number; ns: number } {
   const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d*))?$/.exec(value) ?? [];
   const ns = Number(fraction.padEnd(9, '0').slice(0, 9));

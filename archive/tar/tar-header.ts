@@ -4,7 +4,7 @@ import { exactText, isAscii, toBytes } from '../../entry/byte-string.js';
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
 
-/** What one member's headers say. Names are byte strings. */
+/** The headers of one member. Names are byte strings. */
 export interface HeaderFields {
   name: string;
   type: 'file' | 'directory' | 'symlink' | 'link';
@@ -21,10 +21,10 @@ export interface HeaderFields {
 const typeNames = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink', link: 'Link' } as const;
 
 /**
- * The headers of a member, in whole records: a ustar header, with a pax extended header before it for what that cannot
- * say exactly (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are no UTF-8, which pax
- * cannot carry, and those that are not composed (NFC), which libarchive would compose, are written as their raw bytes,
- * long ones with GNU's `L` and `K` headers.
+ * The headers of a member, in whole records: a ustar header, preceded by a pax extended header for what it cannot
+ * represent (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are not valid UTF-8, which
+ * pax cannot represent, and those not in NFC, which libarchive would normalise, are written as raw bytes, long ones
+ * with GNU's `L` and `K` headers.
  */
 export function encodeHeaders(fields: HeaderFields): Buffer {
   return encodePlain(fields) ?? encodeAny(fields);
@@ -37,7 +37,7 @@ function encodeAny(fields: HeaderFields): Buffer {
   const name = textOf(fields.name);
   const link = fields.linkTarget === null ? undefined : textOf(fields.linkTarget);
   const header = new Header({
-    // Of a longer one the header holds a beginning, and the pax record the whole. It takes quadratic time to split.
+    // For longer names, the header has a prefix and the pax record the full name; splitting takes quadratic time.
     path: name?.slice(0, splitChars) ?? 'x',
     linkpath: fields.linkTarget === null ? undefined : (link ?? 'x'),
     type: typeNames[fields.type],
@@ -59,12 +59,12 @@ function encodeAny(fields: HeaderFields): Buffer {
 /** Headers without a name, size and time, for each type, mode and owner seen; they repeat from member to member. */
 const templates = new Map<string, { block: Buffer; sum: number }>();
 const mostTemplates = 1000;
-/** From here a number does not fit the 11 octal digits of a ustar header's size and time. */
+/** Numbers from here on do not fit the 11 octal digits of a ustar header's size and time. */
 const beyondOctal = 8 ** 11;
 
 /**
- * What `encodeAny` makes of a member with a short ASCII name and no link, byte for byte, at a fraction of its time:
- * nearly all members of an archive are such. Undefined for any other.
+ * The same bytes as `encodeAny` for a member with a short ASCII name and no link, at a fraction of the time; nearly all
+ * members are like this. Undefined for any other.
  */
 function encodePlain(fields: HeaderFields): Buffer | undefined {
   const { name, size, mtimeS, mtimeNs } = fields;
@@ -111,7 +111,7 @@ function templateOf({ type, mode, uid, gid }: HeaderFields) {
 }
 
 /**
- * Writes a number as a field of 12 bytes as node-tar does: ten octal digits, space and NUL, or eleven and NUL. Returns
+ * Writes a number to a 12-byte field like node-tar: ten octal digits, space and NUL, or eleven digits and NUL. Returns
  * the sum of its bytes.
  */
 function putOctal(block: Buffer, at: number, value: number): number {
@@ -123,7 +123,7 @@ function putOctal(block: Buffer, at: number, value: number): number {
   return sum;
 }
 
-/** The text of a byte string, if a pax header carries it unchanged. */
+/** The text of a byte string, if a pax header can represent it unchanged. */
 function textOf(byteString: string): string | undefined {
   if (isAscii(byteString)) return byteString;
   const text = exactText(byteString);
@@ -144,7 +144,7 @@ function rawNames(fields: HeaderFields, block: Buffer): Buffer {
     bytes.copy(block, offset, 0, nameBytes);
     if (bytes.length > nameBytes) parts.push(longName(bytes, longType));
   };
-  // The prefix field would be put before the name; the placeholder never has one.
+  // A prefix field would be prepended to the name; the placeholder never has one.
   if (fields.linkTarget !== null) put(toBytes(fields.linkTarget), 157, 'NextFileHasLongLinkpath');
   put(toBytes(fields.name), 0, 'NextFileHasLongPath');
   block.fill(0, 345, 500);
@@ -152,7 +152,7 @@ function rawNames(fields: HeaderFields, block: Buffer): Buffer {
   return Buffer.concat([...parts, block]);
 }
 
-/** GNU's long name: a member of its own, before the one it names, whose content is the name and a NUL. */
+/** GNU's long name: a member before the one it names, whose content is the name and a NUL. */
 function longName(bytes: Buffer, type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath'): Buffer {
   const block = Buffer.alloc(recordBytes);
   const fields = {
@@ -170,7 +170,7 @@ function longName(bytes: Buffer, type: 'NextFileHasLongPath' | 'NextFileHasLongL
   return Buffer.concat([block, content]);
 }
 
-/** The header's checksum: the sum of its bytes, its own field taken as spaces, in six octal digits. */
+/** The header's checksum: the sum of its bytes with the checksum field as spaces, in six octal digits. */
 function writeChecksum(block: Buffer): void {
   block.fill(0x20, 148, 156);
   let sum = 0;
@@ -178,7 +178,7 @@ function writeChecksum(block: Buffer): void {
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
 }
 
-/** Names, and numbers that the octal fields of a ustar header cannot hold. */
+/** Names and numbers that a ustar header cannot represent. */
 function fieldRecords(fields: HeaderFields): Buffer[] {
   const records = [paxRecord('path', toBytes(fields.name))];
   if (fields.linkTarget !== null) records.push(paxRecord('linkpath', toBytes(fields.linkTarget)));
@@ -188,13 +188,13 @@ function fieldRecords(fields: HeaderFields): Buffer[] {
   return records;
 }
 
-/** The time, where a ustar header cannot say it: before 1970, after 2242, or with a fraction. */
+/** The time, if a ustar header cannot represent it: before 1970, after 2242, or with a fraction. */
 function timeRecords({ mtimeS, mtimeNs }: HeaderFields): Buffer[] {
   const isPlain = mtimeNs === 0 && mtimeS >= 0 && mtimeS <= 0o77777777777;
   return isPlain ? [] : [paxRecord('mtime', decimalTime(mtimeS, mtimeNs))];
 }
 
-/** A pax extended header with some records; nothing when there are none. */
+/** A pax extended header with these records; empty when there are none. */
 function paxHeader(records: readonly Buffer[]): Buffer {
   if (records.length === 0) return Buffer.alloc(0);
   const body = records.length === 1 && records[0] !== undefined ? records[0] : Buffer.concat(records);
@@ -204,7 +204,7 @@ function paxHeader(records: readonly Buffer[]): Buffer {
   return whole;
 }
 
-/** The first records of pax headers, by the bytes of their bodies; those of a time are all alike. */
+/** Cached pax header blocks by body size; those with only a time are all the same. */
 const paxBlocks = new Map<number, Buffer>();
 
 function paxBlock(bodyBytes: number): Buffer {
@@ -226,7 +226,7 @@ function paxBlock(bodyBytes: number): Buffer {
   return block;
 }
 
-/** `LENGTH KEY=VALUE\n`, a string's in ASCII, where the length counts itself too (POSIX pax, "pax Extended Header"). */
+/** `LENGTH KEY=VALUE\n`, where the length includes itself (POSIX pax, "pax Extended Header"). */
 function paxRecord(key: string, value: Buffer | string): Buffer {
   if (typeof value === 'string') {
     const bytes = key.length + value.length + 3;
@@ -236,20 +236,20 @@ function paxRecord(key: string, value: Buffer | string): Buffer {
   return Buffer.concat([Buffer.from(String(recordLength(rest.length))), rest]);
 }
 
-/** Bytes of a record with its length before `rest` bytes. */
+/** Bytes of a record, with its length field, before `rest` bytes. */
 function recordLength(rest: number): number {
   const length = rest + String(rest).length;
   return String(length).length > String(rest).length ? length + 1 : length;
 }
 
-/** Seconds with nine decimals; the nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */
+/** Seconds with nine decimals; nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */
 function decimalTime(seconds: number, ns: number): string {
   if (seconds >= 0 || ns === 0)
     return ns === 0 ? String(seconds) : `${seconds}.${String(ns).padStart(9, '0')}`;
   return `-${-seconds - 1}.${String(1_000_000_000 - ns).padStart(9, '0')}`;
 }
 
-/** Bytes that some content takes in an archive: filled up to whole records. */
+/** Bytes that some content takes in an archive, padded to whole records. */
 export function paddedBytes(bytes: number): number {
   return Math.ceil(bytes / recordBytes) * recordBytes;
 }

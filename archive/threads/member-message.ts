@@ -7,14 +7,14 @@ import type {
 } from '../../entry/member.js';
 
 /**
- * Members between two threads: all numbers in one array, which is transferred, and all texts in one string, each ended
- * by a NUL, which no name holds. For millions of members that takes a third of the time of JSON, and that a fraction of
- * the structured clone of so many objects. What few members have goes as JSON.
+ * Members sent between threads: all numbers in one transferred array, and all texts in one string, each terminated by
+ * NUL, which no name contains. For millions of members this takes a third of the time of JSON, which itself takes a
+ * fraction of a structured clone. Rare fields are sent as JSON.
  */
 export interface PlannedMessage {
   numbers: Float64Array;
   texts: string;
-  /** `[index in the page, entry][]`: those that an earlier archive holds. */
+  /** `[index in the page, entry][]`: unchanged entries, held by an earlier archive. */
   kept: string;
 }
 
@@ -73,7 +73,7 @@ export function decodePlanned({ numbers, texts, kept }: PlannedMessage): (Planne
   return held.length === 0 ? entries : withKept(entries, new Map(held));
 }
 
-/** Puts those that an earlier archive holds back in their places. */
+/** Puts unchanged entries back in their places. */
 function withKept(
   entries: readonly (PlannedMember | KeptMember)[],
   kept: ReadonlyMap<number, KeptMember>,

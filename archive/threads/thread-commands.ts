@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 
-/** What a worker thread was told and has not taken yet, in order. Returns what waits for the next of it. */
+/** Queues a worker thread's incoming commands. Returns a function that waits for the next one. */
 export function threadCommands<Command>(port: MessagePort): () => Promise<Command> {
   const commands: Command[] = [];
   let wake = (): void => undefined;

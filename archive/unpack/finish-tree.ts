@@ -12,12 +12,12 @@ import type { PackedMember } from '../../entry/member.js';
 import type { TimeSetter } from './set-times.js';
 import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 
-/** What a restored folder must have at the end. */
+/** Final attributes of a restored folder. */
 export type FolderMember = Pick<PackedMember, 'name' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid'>;
 
 /**
- * Gives a restored folder its owner, mode and times: at the end, children before their parents, since each file that is
- * made in a folder changes its time. Returns why it could not be done; nothing when the folder is not there.
+ * Sets owner, mode and times of a restored folder; at the end, children before parents, since every file created in a
+ * folder changes its time. Returns why it failed; undefined when the folder does not exist.
  */
 export function finishFolder(
   tree: TargetTree,
@@ -47,16 +47,15 @@ export function finishFolder(
   }
 }
 
-/** Inodes that were at the two places before the restore; undefined where nothing was. */
+/** Inodes at the two paths before the restore; undefined where there was nothing. */
 export interface Before {
   name: string | undefined;
   of: string | undefined;
 }
 
 /**
- * Makes a file that was restored from its own archive the same file as another one again, as they were when they were
- * backed up. Both must be there, as this restore has made them, with the same size, time, mode and owner; else nothing
- * is done.
+ * Turns a file that was restored from its own archive into a hard link to another one again, as it was when backed up.
+ * Both must exist as this restore created them, with the same size, time, mode and owner; otherwise nothing is done.
  */
 export function joinHardLink(tree: TargetTree, name: string, of: string, before?: Before): void {
   try {
@@ -76,7 +75,7 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
       throw error;
     }
   } catch (error) {
-    // Two files with the same content are no loss.
+    // Two separate files with the same content are no loss.
     if (
       !isAbsent(error) &&
       !(error instanceof RestoreProblem) &&

@@ -4,10 +4,10 @@ import { memberNameOfText } from '../../entry/member-name.js';
 import { lookAtPath } from './target-tree.js';
 
 /**
- * True when nothing of a set can be at a target: nothing is at the places of its sources. A new file system's own
- * `lost+found` is nothing.
+ * True when nothing of a set can exist in a target, since nothing is at the places of its sources. A new file system's
+ * `lost+found` is ignored.
  *
- * @param sources their paths; a set that was read from a tape may have none.
+ * @param sources their paths; a set read from a tape may have none.
  */
 export function isFreshTarget(target: string, sources: readonly string[]): boolean {
   const names = sources.map((source) => memberNameOfText(source, process.platform));
@@ -16,7 +16,7 @@ export function isFreshTarget(target: string, sources: readonly string[]): boole
       return readdirSync(target).every((entry) => entry === 'lost+found');
     return names.every((name) => lookAtPath(toBytes(`${fromText(target)}/${name}`)) === undefined);
   } catch {
-    // A file in the place of a folder above a source, say: the restore tells what is the matter.
+    // For example a file where a folder should be; the restore will report the problem.
     return false;
   }
 }

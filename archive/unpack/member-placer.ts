@@ -20,16 +20,16 @@ import { timeSetter, type TimeSetter } from './set-times.js';
 import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
-/** Nanoseconds by which a time may be off that was restored without the native part: see `fileTime`. */
+/** Nanoseconds by which a time restored without the native part may be off; see `fileTime`. */
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
 
 /**
- * Puts members of an archive into the tree of a target, each under another name first. What is there already is looked
+ * Puts members of an archive into the tree of a target, each under another name first. What already exists is looked
  * at: the same file stays, and another one only gives way if the options say so. Throws `RestoreProblem` for what
  * concerns one member alone.
  */
 export class MemberPlacer {
-  /** Members with several links that are in their places now. */
+  /** Hard-linked members that are in place. */
   private readonly placed = new Set<string>();
   private readonly times: TimeSetter;
 
@@ -41,9 +41,9 @@ export class MemberPlacer {
   }
 
   /**
-   * True for a member with several links that is in its place: put there now, or by an earlier attempt or restore.
+   * True for a hard-linked member that is in place, put there by this or an earlier attempt or restore.
    *
-   * @param link a second name of it, which has the same content and time.
+   * @param link another name of it, with the same content and time.
    */
   holds(name: string, link: WantedMember): boolean {
     if (this.placed.has(name)) return true;
@@ -52,14 +52,14 @@ export class MemberPlacer {
       const there = lookAtPath(path);
       if (there === undefined || !isSameFile(path, link, there)) return false;
     } catch {
-      // Its folder is not there, or is none: the content is taken from the archive.
+      // Its folder is missing or not a folder: the content is taken from the archive.
       return false;
     }
     this.placed.add(name);
     return true;
   }
 
-  /** Its mode, owner and times are set at the end of the restore, when nothing is put into it any more. */
+  /** Its mode, owner and times are set at the end of the restore, when nothing more is put into it. */
   putFolder({ name }: WantedMember): Unpacked['outcome'] {
     return this.tree.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
   }
@@ -82,7 +82,7 @@ export class MemberPlacer {
     return 'restored';
   }
 
-  /** A second name of a member that is in its place: a link to it. */
+  /** Another name of a member that is in place: becomes a hard link to it. */
   async putLink(member: WantedMember, of: string): Promise<Unpacked['outcome']> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
@@ -91,7 +91,7 @@ export class MemberPlacer {
     if (there !== undefined) {
       if (there.ino === lookAtPath(existing)?.ino) return 'same';
       if (isSameFile(path, member, there)) {
-        // Restored by itself before: it becomes a link, where that changes nothing else of it, and it may be replaced.
+        // It was restored separately before: it becomes a link if it may be replaced and nothing else changes.
         if (this.options.overwrite === 'always') joinHardLink(this.tree, member.name, of);
         return 'same';
       }
@@ -102,7 +102,7 @@ export class MemberPlacer {
     return 'restored';
   }
 
-  /** @param write writes the content, and throws if it is not what was backed up. */
+  /** @param write writes the content; throws if it is not what was backed up. */
   async putFile(member: WantedMember, write: (fd: number) => Promise<void>): Promise<Unpacked['outcome']> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
@@ -119,7 +119,7 @@ export class MemberPlacer {
       const fd = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
       try {
         await write(fd);
-        // The owner first: a change of owner takes the set-user-id bit away.
+        // The owner first: changing it clears the set-user-id bit.
         if (this.options.owners) fchownSync(fd, member.uid, member.gid);
         fchmodSync(fd, member.mode);
         this.times.open(fd, member);
@@ -135,7 +135,7 @@ export class MemberPlacer {
     if (nlink > 1) this.placed.add(name);
   }
 
-  /** Undefined when the member may take the place of what is there; throws when it must not. */
+  /** Undefined when the member may replace what is there; throws when it must not. */
   private mayReplace(
     member: WantedMember,
     there: ReturnType<typeof lookAtPath>,
@@ -149,7 +149,7 @@ export class MemberPlacer {
     return timeNs(member) > there.mtimeNs ? undefined : 'kept';
   }
 
-  /** Makes an entry under another name, and gives it its own when it is whole; nothing is left of one that fails. */
+  /** Creates an entry under a temporary name and renames it when complete; nothing is left of a failed one. */
   private async putWhole(path: Buffer, make: (part: Buffer) => void | Promise<void>): Promise<void> {
     const part = this.tree.partBeside(path);
     try {
@@ -161,7 +161,10 @@ export class MemberPlacer {
     }
   }
 
-  /** Gives a whole file its name. Without leave to overwrite, nothing that came there meanwhile is replaced. */
+  /**
+   * Renames a complete file to its final name. Unless overwriting is allowed, nothing that appeared there meanwhile is
+   * replaced.
+   */
   private publish(part: Buffer, path: Buffer): void {
     if (this.options.overwrite === 'never') {
       try {
@@ -171,7 +174,7 @@ export class MemberPlacer {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === 'EEXIST') throw new RestoreProblem('something else came into its place meanwhile');
-        // A file system without hard links, or a link that may not be linked.
+        // A file system without hard links, or an entry that cannot be linked.
         if (lookAtPath(path) !== undefined) throw error;
       }
     }
@@ -179,7 +182,7 @@ export class MemberPlacer {
   }
 }
 
-/** True when the file at a path is the member already: its time, and its bytes. */
+/** True when the file at a path already is the member, by its time and its bytes. */
 function isSameFile(
   path: Buffer,
   member: WantedMember,
@@ -207,6 +210,6 @@ function removeQuietly(path: Buffer): void {
   try {
     unlinkSync(path);
   } catch {
-    // It was not made, or it has its final name.
+    // It was not created, or it already has its final name.
   }
 }

@@ -6,18 +6,16 @@ import { loadAddon } from '../../native/addon.js';
 
 type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
 
-/**
- * Gives what is restored its time of modification; as that of access too. Both throw what the system says against it.
- */
+/** Sets the modification time of restored entries, and the access time to the same. Both throw system errors. */
 export interface TimeSetter {
   open(fd: number, times: Times): void;
-  /** Of a symbolic link itself. */
+  /** For a symbolic link itself. */
   link(path: Buffer, times: Times): void;
 }
 
 const nothing = new Uint8Array();
 
-/** Exact to the nanosecond with the native part; without it, as exact as `node:fs` is (`fileTime`). */
+/** Exact to the nanosecond with the native part; otherwise as exact as `node:fs` (`fileTime`). */
 export function timeSetter(choice: CodecChoice): TimeSetter {
   const setTimes = choice === 'zlib' ? undefined : loadAddon()?.setTimes;
   return {

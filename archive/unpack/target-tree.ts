@@ -15,25 +15,25 @@ import { ownEntry } from '../../disk/own-folders.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
 import { writeAll } from '../pack/output-file.js';
 
-/** Why one entry cannot be put in its place; the message is a part of a sentence. */
+/** Why one entry cannot be restored; the message is part of a sentence. */
 export class RestoreProblem extends Error {}
 
-/** Folders that are kept open at once. */
+/** Maximum number of folders kept open. */
 const mostOpen = 64;
 /**
- * Mode of a new folder until the restore ends and sets the true one: what is in it may not be for everybody. A folder
- * that no member describes, above a source, keeps it.
+ * Mode of a new folder until the restore ends and sets the final one: its contents may be private. A folder above a
+ * source, which no member describes, keeps this mode.
  */
 export const privateMode = 0o700;
 
-/** A folder of the target that is open, and what is known of it. */
+/** An open folder of the target. */
 export interface OpenFolder {
   readonly fd: number;
-  /** True when this process made it: then nothing can be in it that was there before. */
+  /** True when this process created it, so that nothing in it can have existed before. */
   readonly made: boolean;
 }
 
-/** Where an entry of the target is, or will be. */
+/** The place of an entry in the target. */
 export interface Place {
   folder: OpenFolder;
   /** The folder's name, empty at the top. */
@@ -43,10 +43,10 @@ export interface Place {
 }
 
 /**
- * The folder that files are restored into. Nothing is ever written outside of it, whatever the names in an archive say
- * and whatever somebody does to the folders meanwhile: on Linux every step goes from an open folder to its child, and
- * never follows a symbolic link (`/proc/self/fd/N/name` is `openat`, which Node does not have). Elsewhere the folders
- * above are looked at before each step, which somebody who is quick could get around.
+ * The folder that files are restored into. Nothing is ever written outside it, whatever names an archive contains and
+ * whatever others do to the folders meanwhile: on Linux every step goes from an open folder to its child without
+ * following symbolic links (`/proc/self/fd/N/name` stands in for `openat`, which Node lacks). Elsewhere the folders
+ * above are checked before each step, which leaves a race.
  */
 export class TargetTree {
   private readonly root: OpenFolder;
@@ -55,11 +55,10 @@ export class TargetTree {
   private parts = 0;
 
   /**
-   * @param target an existing folder, by its true path: one that a symbolic link leads elsewhere now is refused
-   *   (`ELOOP`).
-   * @param job what made the files that are not whole yet, and the attempt of it that runs now: those that an earlier
-   *   attempt has left in a folder are removed when it is opened first.
-   * @param own what of ours nothing is put into: see `ownEntries`.
+   * @param target an existing folder, by its resolved path; refused (`ELOOP`) if a symbolic link now leads elsewhere.
+   * @param job the restore that incomplete files belong to, and its current attempt: files left in a folder by an
+   *   earlier attempt are removed when the folder is first opened.
+   * @param own tapeflow's own folders and files, which nothing is put into; see `ownEntries`.
    */
   constructor(
     target: string,
@@ -78,24 +77,24 @@ export class TargetTree {
     }
   }
 
-  /** The place of an entry, whose folder exists or is made now. `name`: a member name. */
+  /** The place of an entry, creating its folder if needed. `name`: a member name. */
   place(name: string): Place {
     const { above, last } = splitName(name);
     return { folder: this.folder(above), above, last };
   }
 
-  /** A path for the calls of `node:fs`; good until the next folder is opened. */
+  /** A path for `node:fs`, valid until the next folder is opened. */
   path({ folder, above, last }: Place): Buffer {
     return this.child(folder, above, last);
   }
 
-  /** A path like that for an existing entry; makes no folders. */
+  /** The same for an existing entry, without creating folders. */
   existing(name: string): Buffer {
     const { above, last } = splitName(name);
     return this.child(this.folder(above, false), above, last);
   }
 
-  /** What is at an entry's place; undefined when nothing is, or what stands above it is no folder. Makes nothing. */
+  /** What is at an entry's place; undefined when nothing is, or something above it is not a folder. Creates nothing. */
   lookAt(name: string): BigIntStats | undefined {
     try {
       return lookAtPath(this.existing(name));
@@ -106,12 +105,12 @@ export class TargetTree {
     }
   }
 
-  /** Opens a folder of the target, and makes it and those above it where they are missing. */
+  /** Opens a folder of the target, creating it and its parents if missing. */
   folder(name: string, make = true): OpenFolder {
     if (name === '') return this.root;
     const known = this.open.get(name);
     if (known !== undefined) {
-      // The last used comes last: the first is closed when there are too many.
+      // Most recently used last; the first is closed when there are too many.
       this.open.delete(name);
       this.open.set(name, known);
       return known;
@@ -136,12 +135,12 @@ export class TargetTree {
     return folder;
   }
 
-  /** Throws `RestoreProblem` for what is ours; `fd` of an open folder, or -1. */
+  /** Throws `RestoreProblem` for tapeflow's own folders and files; `fd` of an open folder, or -1. */
   requireNotOurs(path: Buffer | string, fd: number): void {
     this.requireOther(fd < 0 ? lstatSync(path, { bigint: true }) : fstatSync(fd, { bigint: true }));
   }
 
-  /** The same for what was looked at. */
+  /** The same by `stat` result. */
   requireOther(there: BigIntStats): void {
     const what = ownEntry(this.own, there);
     if (what !== undefined)
@@ -156,16 +155,14 @@ export class TargetTree {
     closeFd(this.root.fd);
   }
 
-  /**
-   * A name for a file that is not whole yet, beside its final one; short, since that may be as long as names can be.
-   */
+  /** A temporary name beside the final one; short, since the final name may have the maximum length. */
   partBeside(path: Buffer): Buffer {
     const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
     this.parts += 1;
     return Buffer.concat([folder, Buffer.from(`${this.partPrefix}${this.job.token}-${this.parts}.part`)]);
   }
 
-  /** Makes a file at the top and removes it again: throws when the target takes none at all. */
+  /** Creates and removes a file at the top; throws when the target accepts no files at all. */
   probe(): void {
     const path = this.partBeside(this.child(this.root, '', 'probe'));
     const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
@@ -213,7 +210,7 @@ export class TargetTree {
 const notAFolder =
   'a file or symbolic link of the target stands in the place of a folder above it, and is never followed';
 
-/** Somebody who can write above the target could have put a link in its place since it was named. */
+/** Somebody who can write above the target could have replaced it by a link meanwhile. */
 function requireTruePath(fd: number, target: string): void {
   if (process.platform !== 'linux' || readlinkSync(`/proc/self/fd/${fd}`) === target) return;
   throw Object.assign(new Error(`ELOOP: a symbolic link leads elsewhere, open '${target}'`), {
@@ -221,7 +218,7 @@ function requireTruePath(fd: number, target: string): void {
   });
 }
 
-/** A member name's folder, empty at the top, and its last part. */
+/** A member name's folder, empty at the top level, and its last part. */
 function splitName(name: string): { above: string; last: string } {
   const plain = name.endsWith('/') ? name.slice(0, -1) : name;
   const slash = plain.lastIndexOf('/');
@@ -238,16 +235,16 @@ function makeFolder(path: Buffer): boolean {
   }
 }
 
-/** A folder that is only read has nothing to lose, and one that fails to close must not keep the others open. */
+/** Errors are ignored: a read-only descriptor has nothing to lose, and one failure must not keep others open. */
 function closeFd(fd: number): void {
   try {
     if (fd >= 0) closeSync(fd);
   } catch {
-    // The descriptor is given back all the same.
+    // The descriptor is released anyway.
   }
 }
 
-/** What is at a path, a symbolic link itself; undefined when nothing is. */
+/** What is at a path, without following a symbolic link; undefined when nothing is. */
 export function lookAtPath(path: Buffer): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }

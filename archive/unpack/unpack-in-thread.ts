@@ -8,7 +8,7 @@ export type UnpackCommand = { page: WantedMember[] } | { end: true };
 
 /** From the thread. */
 export interface UnpackReport {
-  /** It wants the next page. */
+  /** It is ready for the next page. */
   ready?: true;
   batch?: Unpacked[];
   /** Bytes of content so far. */
@@ -18,7 +18,7 @@ export interface UnpackReport {
     message: string;
     code: string | undefined;
     path: string | undefined;
-    /** Undefined for what was met at no side. */
+    /** Undefined for errors without a side. */
     side: Side | undefined;
     damaged: boolean;
   };
@@ -29,23 +29,23 @@ export interface UnpackThreadData extends UnpackOptions {
 }
 
 export interface ThreadedUnpack extends UnpackOptions {
-  /** Wanted members, ascending by their offset; read page by page, as fast as they are taken out. */
+  /** Wanted members, ascending by offset; read page by page as they are extracted. */
   pages: AsyncIterable<WantedMember[]>;
-  /** Ends the work within a block of 1 MiB; the promise is rejected with the signal's reason. */
+  /** Stops within one block; the promise is rejected with the signal's reason. */
   signal: AbortSignal;
   onBatch(batch: Unpacked[]): void;
   onProgress(bytes: number): void;
 }
 
-/** The archive cannot be opened, or not be read at all; the message is a part of a sentence. */
+/** The archive cannot be opened or read at all; the message is part of a sentence. */
 export class ArchiveUnreadable extends Error {}
 
-/** A small young generation: most of what the thread holds is garbage of its last blocks. */
+/** A small young generation, since most of the thread's memory is garbage of recent blocks. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
 /**
- * Takes members out of an archive in a thread of its own, so that this one can heartbeat. Resolves when every page was
- * taken; what failed is in the batches. An error of the system keeps its side and its `code` (`ENOSPC`).
+ * Extracts members of an archive in a separate thread, so that this one can heartbeat. Resolves when all pages are
+ * done; failures of members are in the batches. A system error keeps its side and `code` (`ENOSPC`).
  */
 export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFacts> {
   const { pages, signal, onBatch, onProgress, ...options } = unpack;
@@ -58,7 +58,7 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFac
   const send = (command: UnpackCommand) => thread.postMessage(command);
   const stop = () => {
     Atomics.store(new Int32Array(stopFlag), 0, 1);
-    // A thread that waits for its next page does not look at the flag.
+    // A thread that waits for its next page does not check the flag.
     send({ end: true });
   };
   signal.addEventListener('abort', stop);

@@ -2,12 +2,10 @@ import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { PackedMember } from '../../entry/member.js';
 
-/** What to do where something else is at a file's place already. `if-newer`: replace what is older. */
+/** What to do when something else is already at a file's place. `if-newer`: replace older files. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
 
-/**
- * One member that is wanted from an archive; `linkTarget` of a file is the member that it is a further hard link to.
- */
+/** A member wanted from an archive; `linkTarget` of a file is the member that it is another hard link to. */
 export interface WantedMember extends Pick<
   PackedMember,
   | 'name'
@@ -19,12 +17,12 @@ export interface WantedMember extends Pick<
   | 'gid'
   | 'nlink'
   | 'linkTarget'
-  // Null also where the archive holds none that is true (padded).
+  // Null also for padded content.
   | 'sha256'
   | 'offset'
 > {
   type: 'file' | 'directory' | 'symlink';
-  /** For a further hard link: where the headers of the member begin that it is the same file as. */
+  /** For a further hard link: offset of the headers of the member that it links to. */
   linkOffset: number | null;
 }
 
@@ -34,28 +32,28 @@ export interface UnpackOptions {
   format?: ArchiveFormat;
   /** Default: `auto`. */
   codec?: CodecChoice;
-  /** Undefined: the archive is read from its beginning to its end. */
+  /** Undefined: the archive is read from start to end. */
   index: BlockIndex | undefined;
-  /** Folder to restore into, which exists; null: everything is read and compared, and nothing is written. */
+  /** Existing folder to restore into; null: everything is only read and compared. */
   target: string | null;
   overwrite: Overwrite;
-  /** Sets owners too; only root may. */
+  /** Also sets owners; requires root. */
   owners: boolean;
-  /** What of ours must not be restored into or replaced: see `ownEntries`. */
+  /** tapeflow's own folders and files, which must not be restored into or replaced; see `ownEntries`. */
   own: Record<string, string>;
-  /** Names the restore and the attempt of it, in the names of files that are not whole yet. */
+  /** The restore and its attempt, for the names of incomplete files. */
   job: { name: string; token: string };
-  /** Blocks that are read ahead. */
+  /** Number of blocks read ahead. */
   inFlight: number;
 }
 
-/** What became of one member. `same`: it was there already, byte for byte. `kept`: what is there is not older. */
+/** The result for one member. `same`: it already exists, byte for byte. `kept`: what exists is not older. */
 export interface Unpacked {
   name: string;
   outcome: 'restored' | 'same' | 'kept' | 'failed';
   /** Bytes of content. */
   bytes: number;
   reason?: string;
-  /** It failed because the archive is damaged: another copy of that may have it. */
+  /** It failed because the archive is damaged; another copy may have it. */
   damaged?: true;
 }

@@ -7,7 +7,7 @@ import { threadCommands } from '../threads/thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
-/** Members of one step: what is reported together. */
+/** Members per step, reported together. */
 const stepMembers = 250;
 
 const port = parentPort;
@@ -24,11 +24,11 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
     for (;;) {
       const command = await nextCommand();
       if ('end' in command) return await unpacker.archiveFacts();
-      // The next page is fetched while this one is worked on.
+      // The next page is fetched while this one is processed.
       report({ ready: true });
       for (let at = 0; at < command.page.length; at += stepMembers) {
         report({ batch: await unpacker.take(command.page.slice(at, at + stepMembers)) });
-        // Lets the timer run; the work between is mostly synchronous.
+        // Lets timers run; the work in between is mostly synchronous.
         await new Promise((resolve) => setImmediate(resolve));
       }
     }

@@ -13,21 +13,21 @@ import { paddedBytes } from '../tar/tar-header.js';
 import { RestoreProblem, TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
-/** Thrown when `shouldStop` says so. */
+/** Thrown when `shouldStop` returns true. */
 export class UnpackStopped extends Error {}
 
-/** What is known of an archive file besides its members. */
+/** What was found out about an archive file besides its members. */
 export interface ArchiveFacts {
-  /** SHA-256 in hex, when it was read whole; undefined when it was not, or could not be. */
+  /** SHA-256 in hex, if it was read completely; otherwise undefined. */
   sha256: string | undefined;
-  /** What of it could not be read, in parts of sentences. */
+  /** Which parts could not be read, as parts of sentences. */
   unreadable: readonly string[];
 }
 
 /**
- * Takes members out of an archive, in their order there, and checks each content against its SHA-256. A file gets its
- * name when it is whole; a member that cannot be had is reported, and the others go on. Everything but decompressing is
- * synchronous, so it belongs in a thread of its own.
+ * Extracts members of an archive in archive order and verifies each content's SHA-256. A file gets its final name when
+ * it is complete; an unreadable member is reported, and the others continue. Everything except decompression is
+ * synchronous, so run it in a separate thread.
  */
 export class Unpacker {
   /** Bytes of content done so far. */
@@ -63,14 +63,14 @@ export class Unpacker {
     this.placer = this.tree === undefined ? undefined : new MemberPlacer(this.tree, options);
   }
 
-  /** What is found of the archive file itself, when it is read whole to compare it. */
+  /** What was found out about the archive file itself, when it is read completely for comparison. */
   async archiveFacts(): Promise<ArchiveFacts> {
     if (!(this.source instanceof IndexedReader)) return { sha256: undefined, unreadable: [] };
     const sha256 = this.options.target === null ? await this.source.sha256() : undefined;
     return { sha256, unreadable: this.source.unreadable };
   }
 
-  /** Takes out some members, ascending by their offset. Resolves to what became of them, in their order. */
+  /** Extracts some members, ascending by offset. Resolves to their results, in the same order. */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const { offset, size, type } of members)
       this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
@@ -99,18 +99,18 @@ export class Unpacker {
     }
   }
 
-  /** Throws the error again when it concerns more than this member. */
+  /** Rethrows errors that concern more than this member. */
   private failureOf(name: string, error: unknown): Unpacked {
     if (error instanceof RestoreProblem) return failed(name, error.message);
     if (error instanceof ArchiveDamaged)
       return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
     if (sideOf(error) !== 'target') throw error;
-    // A bad place of the target's disk costs what was to lie there; a disk that takes nothing at all is another matter.
+    // A bad spot on the target's disk costs only this file; a disk that accepts nothing fails the attempt.
     if (systemErrorCode(error) === 'EIO') onSideSync('target', () => this.tree?.probe());
     return failed(name, problemOf(error));
   }
 
-  /** The member's headers, which must say what the catalog says. */
+  /** The member's headers, which must match the catalog. */
   private async entryOf(member: WantedMember): Promise<TarEntry> {
     const entry = await readEntry(this.source, member.offset);
     if (entry?.type === 'link' && entry.linkTarget !== member.linkTarget)
@@ -139,7 +139,7 @@ export class Unpacker {
     return this.putFile(member, entry.contentOffset, this.source);
   }
 
-  /** A second name of a file of this archive: a link to it, if it was restored; else its content, once more. */
+  /** Another name of a file in this archive: a link to it if it was restored, or else its content again. */
   private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
@@ -150,7 +150,7 @@ export class Unpacker {
     return onSide('target', () => placer.putLink(member, of));
   }
 
-  /** The content lies before this member in the archive, where this reader may be past it: it is read by another. */
+  /** The content is earlier in the archive, where this reader may be past it, so another reader is used. */
   private async putContentOf(member: WantedMember, first: number): Promise<Unpacked['outcome']> {
     const { archivePath, index } = this.options;
     const source =
@@ -173,7 +173,7 @@ export class Unpacker {
     source: TarSource,
   ): Promise<Unpacked['outcome']> {
     const { placer } = this;
-    // What the copy meets on the tape has its side already.
+    // Errors of the copy on the tape already have a side.
     if (placer !== undefined)
       return onSide('target', () =>
         placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd)),
@@ -182,7 +182,7 @@ export class Unpacker {
     return 'restored';
   }
 
-  /** Writes a member's content and compares its hash. */
+  /** Writes a member's content and verifies its hash. */
   private async copy(
     member: WantedMember,
     contentOffset: number,
@@ -211,7 +211,7 @@ function failed(name: string, reason: string): Unpacked {
   return { name, outcome: 'failed', bytes: 0, reason };
 }
 
-/** Errors of the target that concern this one entry; every other one (a full disk, a dead mount) fails the attempt. */
+/** Errors of the target that concern only this entry; all others (a full disk, a dead mount) fail the attempt. */
 const onlyThis: Record<string, string> = {
   EIO: 'the disk of the target fails where it was to be written',
   EACCES: 'permission denied',

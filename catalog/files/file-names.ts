@@ -1,13 +1,15 @@
 const slash = 0x2f;
 
 /**
- * Where in a member name its last part begins, from 1, as SQL counts; a folder's `/` at its end belongs to the part.
+ * Position of the last part of a member name, counted from 1 as in SQL; a folder's trailing `/` belongs to the part.
  */
 export function nameStart(path: Uint8Array): number {
   return path.lastIndexOf(slash, path.length - 2) + 2;
 }
 
-/** The first bytes that are past everything with this beginning, for a range of an index; undefined when none are. */
+/**
+ * The smallest bytes after everything with this prefix, as the end of an index range; undefined when there are none.
+ */
 export function pastBeginning(beginning: Uint8Array): Uint8Array | undefined {
   const past = Buffer.from(beginning);
   for (let end = past.length; end > 0; end -= 1) {
@@ -19,8 +21,5 @@ export function pastBeginning(beginning: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
-/**
- * What a base name must be like, in byte strings: this very name, or one with this beginning, or with these bytes in
- * it.
- */
+/** How a base name is matched, in byte strings: exactly, by its beginning, or by bytes that it contains. */
 export type NameWish = { exactly: string } | { begins: string } | { holds: string };

@@ -7,7 +7,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { ArchivesTable, FilesTable } from '../schema.js';
 import { toBytes } from '../../entry/byte-string.js';
 
-/** What packing has to know of an entry: reading a whole row takes nearly twice as long. */
+/** Columns that packing needs of an entry; reading whole rows takes nearly twice as long. */
 const plannedColumns = [
   ...([
     'path',
@@ -25,24 +25,24 @@ const plannedColumns = [
     'nlink',
   ] as const),
   ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
-  // Of those that an earlier set holds, which the manifest lists.
+  // For unchanged entries, which the manifest lists.
   ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),
 ] as const;
 
 export type PlannedRow = Pick<FileRow, (typeof plannedColumns)[number]>;
 
-/** Rows of one page when the members of a group are read. */
+/** Rows per page when the members of a group are read. */
 export const filePageSize = 1000;
 
-/** What of a row says where its content is. */
+/** The columns that say where an entry's content is. */
 export type HeldRow = Pick<FileRow, 'set_id' | 'group_no' | 'held_set' | 'held_group'>;
 
-/** The archive that holds the content of an entry: its set's own, or for an unchanged one that of an earlier set. */
+/** The archive that holds an entry's content: its own set's, or for an unchanged entry that of an earlier set. */
 export function holderOf(row: HeldRow): { setId: string; group: number } {
   return { setId: row.held_set ?? row.set_id, group: row.held_group ?? row.group_no };
 }
 
-/** Members of a group in the order of the archive, in pages, by range over the primary key. */
+/** Members of a group in archive order, in pages, by primary key range. */
 export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<PlannedRow[]> {
   const group = await groupOf(db, setId, no);
   let after: Uint8Array | undefined;
@@ -65,24 +65,24 @@ export async function* filesOfGroup(db: Catalog, setId: string, no: number): Asy
   }
 }
 
-/** What packing found out about one file. */
+/** The result of packing one file. */
 export interface PackedFile {
   path: string;
   size: number;
   sha256: string | null;
   tarOffset: number | null;
-  /** Set when the content is not, or not wholly, what the source had. */
+  /** Set when the content is not exactly what the source had. */
   reason: string | null;
   state: 'packed' | 'skipped';
-  /** What the stored entry has, which may be newer than what the scan saw; null for one that is not stored. */
+  /** Attributes as stored, which may be newer than what the scan saw; null if not stored. */
   now: { mtimeS: number; mtimeNs: number; linkTarget: string | null } | null;
 }
 
 /**
- * Commits a compressed archive: its row, what became of each file, and the group's state, in one transaction that only
- * the attempt with the current token can make.
+ * Commits a compressed archive: its row, the result for each file, and the group's state, in one transaction that only
+ * the attempt with the current token may make.
  *
- * @param reserved bytes that the group holds in staging from now on.
+ * @param reserved bytes of staging that the group holds from now on.
  */
 export async function commitCompressed(
   catalog: Catalog,
@@ -101,7 +101,7 @@ export async function commitCompressed(
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
-        // Of what is stored, also when it is a link no more; of what is not, as the scan saw it.
+        // As stored, even if it is no longer a link; if not stored, as the scan saw it.
         link_target: sql<Uint8Array | null>`iif(${0}, ${new Uint8Array()}, link_target)`,
       }))
       .where('set_id', '=', setId)
@@ -162,7 +162,7 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
 
 export type NewFile = Insertable<FilesTable>;
 
-/** The first path of an inode with several names in a set, and what holds it. */
+/** The first path in a set of an inode with several names, and the archive that holds it. */
 export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
   return (
     db
@@ -171,14 +171,14 @@ export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string
       .where('set_id', '=', setId)
       .where('dev', '=', dev)
       .where('ino', '=', ino)
-      // A literal, or the index of such files could not serve.
+      // A literal, because SQLite would not use the partial index otherwise.
       .where((eb) => eb('nlink', '>', eb.lit(1)))
       .orderBy('path')
       .limit(1)
   );
 }
 
-/** The last member name that the scan has written down: its cursor. Undefined before the first. */
+/** The last member name that the scan has recorded, its cursor; undefined before the first. */
 export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array | undefined> {
   const row = await db
     .selectFrom('files')
@@ -191,8 +191,8 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
 }
 
 /**
- * Marks every entry of a group as skipped for one reason, and the group too: it makes no archive. One that has an
- * archive, or is parked, stays as it is.
+ * Marks a group and all its entries as skipped for one reason; it makes no archive. A group that has an archive or is
+ * parked stays as it is.
  */
 export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
@@ -202,9 +202,9 @@ export async function skipGroup(catalog: Catalog, setId: string, no: number, rea
 }
 
 /**
- * The same in the caller's transaction, of a group that has no archive.
+ * The same in the caller's transaction, for a group that has no archive.
  *
- * @param needs bytes that a tape must have room for to take it, where no tape of its pool has.
+ * @param needs bytes that a tape would need to hold it, if no tape of its pool is large enough.
  */
 export async function skipGroupIn(
   tx: Catalog,
@@ -229,7 +229,7 @@ export async function skipGroupIn(
   await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
 }
 
-/** Where in its archive a member of a set begins, in bytes of the tar; null when that is not known. */
+/** Offset of a member in its archive, in bytes of the tar; null when it is not known. */
 export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array): Promise<number | null> {
   const row = await db
     .selectFrom('files')

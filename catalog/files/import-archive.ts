@@ -21,26 +21,26 @@ export interface ManifestFile {
   sha256: string;
 }
 
-/** An archive that was found on a tape, with its manifest: the one beside it, or one made from it. */
+/** An archive found on a tape, with its manifest: the one beside it, or one made from the archive. */
 export interface FoundArchive {
   setId: string;
   group: number;
-  /** Reads the entries that are imported from their file; `facts` is what a first reading of it has shown. */
+  /** Reads the entries to import; `facts` is the result of a first pass over the same file. */
   entries(): AsyncIterable<ManifestEntry>;
   facts: ManifestFacts;
-  /** The manifest on the tape; null when there is none that is good and tells more than the archive does. */
+  /** The manifest on the tape; null when none is intact and says more than the archive does. */
   manifest: ManifestFile | null;
-  /** The one that lies beside this copy, whatever it tells; null when there is none that is good. */
+  /** The manifest beside this copy, whatever it says; null when none is intact. */
   beside: ManifestFile | null;
   createdAt: number;
 }
 
-/** Rows of one round of statements. */
+/** Rows per batch of statements. */
 const batchRows = 1000;
 
 /**
  * Adds a group, its archive and its files to a rebuilt set, in the caller's transaction. Throws `CatalogConflict` when
- * it holds names of another group, and `ManifestError` when its manifest is not what it was at the first reading.
+ * it contains names of another group, and `ManifestError` when its manifest has changed since the first pass.
  */
 export async function importArchive(tx: Catalog, found: FoundArchive): Promise<void> {
   const { setId, group, facts } = found;
@@ -68,7 +68,7 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
   await nameGroup(tx, { setId, no: group, first, last });
 }
 
-/** A group is one range of names: two that overlap are not of one set. */
+/** A group is one range of names; two groups that overlap cannot belong to the same set. */
 async function requireOwnNames(
   tx: Catalog,
   { setId, group, facts }: FoundArchive,
@@ -113,7 +113,7 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
   };
 }
 
-/** A forged index must not make a reader ask for more memory than a block takes. */
+/** A forged index must not make a reader allocate more memory than a block takes. */
 function hasPlausibleIndex({ header, end }: ManifestFacts): boolean {
   const { blocks, blockBytes } = end;
   if (blockBytes !== formatBlockBytes[formatOf(header.archive) ?? 'gzip'] || blocks.length === 0)
@@ -127,7 +127,7 @@ async function importFiles(tx: Catalog, { setId, group, entries, manifest }: Fou
   const flush = async () => {
     const [one] = batch;
     if (one === undefined) return;
-    // A skipped entry that is a member too is a padded file, whose row is there already.
+    // A skipped entry that is a member too is a padded file, whose row already exists.
     const insert = tx
       .insertInto('files')
       .values(one)
@@ -158,8 +158,8 @@ async function importFiles(tx: Catalog, { setId, group, entries, manifest }: Fou
 }
 
 /**
- * As the scan and the commit of a packed archive write it; manifests of version 0.1 did not tell the inode's time of
- * change.
+ * The same row that the scan and the commit of a packed archive write; manifests of version 0.1 lack the inode's time
+ * of change.
  */
 function memberRow(setId: string, group: number, member: PackedMember): NewFile {
   const path = toBytes(member.name);
@@ -191,13 +191,13 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
   };
 }
 
-/** An unchanged file: the archive that holds it may be on another tape, which need not be known yet. */
+/** An unchanged file: the archive that holds it may be on another tape that is not known yet. */
 function keptRow(setId: string, group: number, kept: KeptMember): NewFile {
   const row = memberRow(setId, group, { ...kept, type: 'file', contentOffset: null, flags: [] });
   return { ...row, state: 'unchanged', held_set: kept.set, held_group: kept.group };
 }
 
-/** A further hard link: what it shares with the first is in the first's row. */
+/** A further hard link: what it shares with the first link is in that one's row. */
 async function linkRow(
   tx: Catalog,
   { setId, group, isFromArchive }: { setId: string; group: number; isFromArchive: boolean },
@@ -218,7 +218,7 @@ async function linkRow(
   }
   if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');
   const row = { ...memberRow(setId, group, member), hard_link_of: first.hard_link_of };
-  // The manifest has both; an archive alone has neither, nor how many links there are.
+  // A manifest has size and hash; an archive alone has neither, nor the number of links.
   if (member.sha256 !== null) return row;
   if (first.nlink < 2) {
     await tx
@@ -231,7 +231,7 @@ async function linkRow(
   return { ...row, size: first.size, sha256: first.sha256, nlink: 2 };
 }
 
-/** Of a skipped entry the tape has the name and the reason; a folder's name tells its type. */
+/** Of a skipped entry the tape has only the name and the reason; a folder's name shows its type. */
 function skippedRow(setId: string, group: number, { name, reason }: SkippedMember): NewFile {
   const path = toBytes(name);
   return {
@@ -242,7 +242,7 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
   };
 }
 
-/** Forgets an archive of which only a damaged copy was read, for a better one; its copies stay noted. */
+/** Forgets an archive that was imported from a damaged copy, for a better one; its copies stay recorded. */
 export async function forgetImported(tx: Catalog, setId: string, group: number): Promise<void> {
   const named = tx
     .selectFrom('file_names')

@@ -3,8 +3,8 @@ import { filePageSize } from './files.js';
 import type { Catalog } from '../open-catalog.js';
 
 /**
- * What a set tells of beside its plain files. `skipped`: not, or not wholly, in the backup. `flagged`: stored, but not
- * as the scan saw it, since it changed meanwhile.
+ * Entries that a set lists separately. `skipped`: not completely in the backup. `flagged`: stored, but changed since
+ * the scan.
  */
 export type ListKind = 'skipped' | 'flagged';
 
@@ -16,7 +16,7 @@ export interface ListedFile {
   state: string;
 }
 
-/** Entries of one list of a set, in the order of its groups and in pages; whole, or the first `limit` of them. */
+/** Entries of one list of a set, in group order and in pages; all, or the first `limit` of them. */
 export async function* listedFiles(
   db: Catalog,
   setId: string,

@@ -5,7 +5,7 @@ import type { NewFile } from './files.js';
 import type { Catalog } from '../open-catalog.js';
 import type { EntryType, FileState } from '../schema.js';
 
-/** What most rows have no value in. */
+/** Columns that are empty in most rows. */
 export type RareColumns = Partial<
   Pick<
     NewFile,
@@ -42,12 +42,12 @@ function insertOf(columns: readonly string[]): CompiledQuery {
 const insertCommon = insertOf(commonColumns);
 const insertRare = insertOf([...commonColumns, ...rareColumns]);
 
-/** Of a row, in this order: as `commonColumns` from `group_no` on, then device, inode, and the end of its name. */
+/** Numbers per row, in this order: `commonColumns` from `group_no` on, then device, inode, and the end of the name. */
 const numbersPerRow = 14;
 const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other'];
 const states: readonly FileState[] = ['planned', 'packed', 'skipped', 'unchanged'];
 
-/** Rows of the scan as plain data, which a thread can hand to another without a copy. */
+/** Rows of the scan as plain data, which can be transferred to another thread without copying. */
 export interface ScanRows {
   rows: number;
   /** `numbersPerRow` for each row. */
@@ -70,10 +70,10 @@ function emptyBatch(capacity: number): ScanRows {
   };
 }
 
-/** Bytes of a name that a batch begins with room for. */
+/** Average bytes of a name that a batch initially reserves. */
 const nameBytes = 128;
 
-/** Gathers rows of the scan: few arrays, since a million small objects would cost more than the walk. */
+/** Collects rows of the scan in a few arrays, since a million small objects would cost more than the walk. */
 export class FileBatch {
   private packed: ScanRows;
   private names: Buffer;
@@ -125,7 +125,7 @@ export class FileBatch {
       this.addInode(row, String(stats.dev), String(stats.ino));
   }
 
-  /** Numbers that are too large for a double go with the rare columns. */
+  /** Numbers too large for a double go to the rare columns. */
   private addInode(row: number, dev: string, ino: string): void {
     const { numbers, rare } = this.packed;
     const at = row * numbersPerRow + 11;
@@ -145,7 +145,7 @@ export class FileBatch {
     return this.named;
   }
 
-  /** What was added since the last call. */
+  /** Returns the rows added since the last call. */
   take(): ScanRows {
     const taken = this.packed;
     this.packed = this.spare.pop() ?? emptyBatch(this.capacity);
@@ -154,7 +154,7 @@ export class FileBatch {
     return taken;
   }
 
-  /** Gives a batch back that is done with, so that its memory is used again. */
+  /** Returns a finished batch, so that its memory is reused. */
   giveBack(packed: ScanRows): void {
     this.spare.push({ ...packed, rows: 0, rare: new Map() });
   }
@@ -164,9 +164,9 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Adds rows of the scan in the caller's transaction; a row that is there already stays as it is. */
+/** Adds rows of the scan in the caller's transaction; existing rows stay as they are. */
 export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRows): Promise<void> {
-  // In the order of the table, since that costs the least: runs of rows that take the same statement.
+  // In table order, which is cheapest: runs of rows that use the same statement.
   for (let from = 0; from < packed.rows;) {
     const isRare = packed.rare.has(from);
     let to = from + 1;
@@ -176,7 +176,7 @@ export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRow
   }
 }
 
-/** The parameters of each row, in one list that is used again for the next. */
+/** The parameters of each row, in one list that is reused. */
 function* parametersOf(setId: string, packed: ScanRows, from: number, to: number): Generator<unknown[]> {
   const { numbers, kinds, rare } = packed;
   const names = bufferOf(packed.names);

@@ -6,7 +6,7 @@ import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupsTable } from '../schema.js';
 
-/** Entries whose names one query looks at: what it finds is held in memory, as paths. */
+/** Entries that one query covers: the paths that it finds are held in memory. */
 const entriesPerLook = 200_000;
 
 type Name = RawBuilder<Uint8Array>;
@@ -14,9 +14,9 @@ const listedName: Name = sql`file_names.name`;
 const unlistedName: Name = sql`substr(files.path, files.name_at)`;
 
 /**
- * Rows by their base name, in pages in the order of their paths; of one set, or of all, the newest first. Exact names
- * and beginnings take a few steps of the names' table for each group; other parts of a name a look at all of it. A
- * group that a scan has not closed yet has no names there: its rows are looked at.
+ * Rows by base name, in pages ordered by path; of one set, or of all, newest first. Exact names and prefixes take a few
+ * index steps per group; other patterns read the whole table of names. A group that the scan has not closed yet has no
+ * names there, so its rows are read.
  */
 export async function* filesNamed(
   db: Catalog,
@@ -25,7 +25,7 @@ export async function* filesNamed(
 ): AsyncGenerator<FileRow[]> {
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
     const groups = await groupsOf(db, id);
-    // As it was before the names are read, so that it may be closed meanwhile.
+    // As it was before the names are read; it may be closed meanwhile.
     const open = groups.find((group) => group.state === 'open');
     const closed = groups.filter((group) => group !== open);
     const named = groupRanges(closed).map((range) => namesQuery(db, id, range, wish));
@@ -38,7 +38,7 @@ export async function* filesNamed(
   }
 }
 
-/** Rows whose path begins with some bytes, in pages in order; of one set, or of all when `setId` is undefined. */
+/** Rows whose path begins with some bytes, in order and in pages; of one set, or of all when `setId` is undefined. */
 export async function* filesBelow(
   db: Catalog,
   setId: string | undefined,
@@ -60,11 +60,10 @@ export async function* filesBelow(
 }
 
 /**
- * What lies in a folder itself, in pages in order: its own row, and one for each entry. An entry that has no row of its
- * own, but leads to others, as a folder above a source does, is given by its name. What is deeper is passed over, a
- * page of it at most.
+ * The folder's own row and one for each direct entry, in order and in pages. A folder above a source, which has no row
+ * of its own, is returned by name. Deeper entries are skipped after reading at most one page of them.
  *
- * @param folder the member name with its `/`, or `` for all that there is.
+ * @param folder the member name with its `/`, or `` for the root.
  */
 export async function* childrenOf(
   db: Catalog,
@@ -93,7 +92,7 @@ export async function* childrenOf(
   }
 }
 
-/** A page of rows from one path on, before another if there is one. */
+/** A page of rows starting at one path, up to another if given. */
 function rowsFrom(
   db: Catalog,
   setId: string,
@@ -132,7 +131,7 @@ function groupsOf(db: Catalog, setId: string): Promise<SearchedGroup[]> {
     .execute();
 }
 
-/** First and last numbers of neighbouring groups that hold about `entriesPerLook` entries together. */
+/** First and last numbers of consecutive groups that together hold about `entriesPerLook` entries. */
 function groupRanges(groups: SearchedGroup[]): [number, number][] {
   const ranges: [number, number][] = [];
   let entries = Infinity;
@@ -149,12 +148,12 @@ function groupRanges(groups: SearchedGroup[]): [number, number][] {
   return ranges;
 }
 
-/** The paths of entries with such names, of neighbouring groups of a set that are closed. */
+/** The paths of entries with matching names, in consecutive closed groups of a set. */
 export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameWish) {
   return (
     db
       .selectFrom('groups')
-      // In this order: each group is a range of the names.
+      // In this join order: each group is a range of the names.
       .crossJoin('file_names')
       .select('file_names.path')
       .where('groups.set_id', '=', setId)

@@ -11,7 +11,7 @@ interface NameRange {
   before?: string | undefined;
 }
 
-/** An archive, and the first and last name of what it holds. */
+/** An archive with the first and last name in it. */
 export interface WithinArchive {
   setId: string;
   group: number;
@@ -19,14 +19,14 @@ export interface WithinArchive {
   last: Uint8Array;
 }
 
-/** Comes after every name that begins with `prefix/`, and before all others that come after those. */
+/** Sorts directly after all names that begin with `name/`. */
 const afterFolder = (name: string) => `${name}0`;
 
 /**
- * Rows of a set that a selection wants, in the order of the archive, in pages. With names alone it reads just their
- * ranges of the primary key; with globs it looks at every row.
+ * Rows of a set that match a selection, in archive order and in pages. With names only, it reads just their primary key
+ * ranges; with globs it reads every row.
  *
- * @param within only what one archive holds.
+ * @param within only what this archive holds.
  */
 export function selectedFiles(
   db: Catalog,
@@ -46,7 +46,7 @@ export function selectedHardLinks(
   return selectedRows(db, setId, selection, { hardLinks: true });
 }
 
-/** What of the rows in a range is asked for. */
+/** Which rows in a range are wanted. */
 interface RowFilter {
   within?: WithinArchive | undefined;
   hardLinks?: boolean;
@@ -71,14 +71,14 @@ function rangesOf({ names, globs }: Selection): NameRange[] {
   if (globs.length > 0 || names.length === 0) return [{}];
   const ranges: NameRange[] = [];
   for (const name of outermostNames(names)) {
-    // The file of that name, then the folder and what is in it: names of siblings (`a-b`) can lie between `a` and `a/`.
+    // The file of that name, then the folder and its contents: siblings such as `a-b` can sort between `a` and `a/`.
     ranges.push({ from: name, before: `${name}\0` });
     ranges.push({ from: `${name}/`, before: afterFolder(name) });
   }
   return ranges.sort((a, b) => ((a.from ?? '') < (b.from ?? '') ? -1 : 1));
 }
 
-/** Names that are not below another one of the list. */
+/** Names that are not below another name in the list. */
 function outermostNames(names: readonly string[]): string[] {
   const all = new Set(names);
   return [...all].filter((name) => ![...namesAbove(name)].some((above) => all.has(above)));
@@ -122,8 +122,8 @@ async function* filesInRange(
 }
 
 /**
- * Folders of a selection, those above its names too, children before their parents; in pages. With globs it is every
- * folder, since any may be above a file that they match.
+ * Folders of a selection and the folders above its names, children before parents, in pages. With globs, all folders,
+ * since any may contain a match.
  */
 export async function* selectedFolders(
   db: Catalog,

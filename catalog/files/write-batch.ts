@@ -8,7 +8,7 @@ import type { GroupsTable } from '../schema.js';
 
 export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 
-/** What one commit of a scan writes; plain data. */
+/** What one commit of a scan writes, as plain data. */
 export interface ScanBatch {
   setId: string;
   files: ScanRows;
@@ -18,15 +18,15 @@ export interface ScanBatch {
   open: NewGroup | undefined;
 }
 
-/** Where the scan's batches go, in their order. */
+/** Takes the scan's batches in order. */
 export interface BatchWriter {
   /**
-   * Takes a batch; when it has taken enough, waits until one is committed.
+   * Takes a batch; when enough are pending, waits until one is committed.
    *
-   * @returns files of a batch that is committed, whose memory is free again.
+   * @returns files of a committed batch, whose memory can be reused.
    */
   write(batch: ScanBatch): Promise<ScanRows | undefined>;
-  /** Waits until all is committed. */
+  /** Waits until everything is committed. */
   idle(): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export function directWriter(catalog: Catalog): BatchWriter {
   };
 }
 
-/** The memory of a batch's files, to be handed to another thread. */
+/** The memory of a batch's files, for the transfer to another thread. */
 export function arraysOf({ numbers, kinds, names }: ScanRows): ArrayBuffer[] {
   return [numbers, kinds, names].map((array) => array.buffer as ArrayBuffer);
 }

@@ -6,15 +6,15 @@ export function isLaterAttempt(token: string, than: string): boolean {
   return later.step === earlier.step && later.attempt > earlier.attempt;
 }
 
-/** The step and the attempt that a token names; see `Attempt.token`. One of another form is a step of its own. */
+/** The step and attempt that a token names; see `Attempt.token`. A token of another form is a step of its own. */
 function stepOf(token: string): { step: string; attempt: number } {
   const [, step = token, attempt = 0] = /^(.*)-(\d+)(?:\.\d+)?$/.exec(token) ?? [];
   return { step, attempt: Number(attempt) };
 }
 
 /**
- * What an attempt fails with when another has the group. Transient: of a stale attempt the server takes no result, and
- * a valid one, from which a stale one took the group as it woke up, has to try again.
+ * The failure of an attempt when another one has the group. Transient: the server ignores the result of a stale
+ * attempt, and a valid attempt that lost the group to a stale one must try again.
  */
 export function staleAttempt(setId: string, no: number): TapeflowFailure {
   return new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`, {

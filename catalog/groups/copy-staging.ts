@@ -3,13 +3,13 @@ import { finalSetStates, type RetrievalState } from '../schema.js';
 
 const unfinished: readonly RetrievalState[] = ['running', 'waiting_for_tape'];
 
-/** Bytes of staging that copies from tape to tape hold. */
+/** Bytes of staging held by copies from tape to tape. */
 export async function stagedByCopies(db: Catalog): Promise<number> {
   const { held } = await db
     .selectFrom('retrieval_archives')
     .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
     .select((eb) => eb.fn.sum<number | null>('retrieval_archives.reserved').as('held'))
-    // Literal, or the index of what holds any could not serve.
+    // A literal, because SQLite would not use the partial index otherwise.
     .where((eb) => eb('retrieval_archives.reserved', '>', eb.lit(0)))
     .where('retrieval_archives.state', '=', 'pending')
     .where('retrievals.state', 'in', unfinished)
@@ -17,7 +17,7 @@ export async function stagedByCopies(db: Catalog): Promise<number> {
   return Number(held ?? 0);
 }
 
-/** Bytes of staging that groups of unfinished sets hold, but one. Parked ones do not count. */
+/** Bytes of staging held by groups of unfinished sets, except one. Parked groups do not count. */
 export async function stagedBySets(db: Catalog, except?: { setId: string; group: number }): Promise<number> {
   let query = db
     .selectFrom('groups')
@@ -37,7 +37,7 @@ export async function stagedBySets(db: Catalog, except?: { setId: string; group:
 }
 
 /**
- * Promises staging to an archive that is copied, if it fits the budget; one above the whole budget fits when nothing
+ * Reserves staging for an archive to be copied, if it fits the budget; one above the whole budget fits when nothing
  * else is staged.
  * @returns false when it does not fit now.
  */
@@ -65,7 +65,7 @@ export async function reserveForCopy(
   });
 }
 
-/** Gives back what archives of a copy hold of staging: of one, or of all. */
+/** Releases the staging reserved for one archive of a copy, or for all. */
 export async function unreserveForCopy(db: Catalog, id: string, no?: number): Promise<void> {
   let query = db.updateTable('retrieval_archives').set({ reserved: 0 }).where('retrieval_id', '=', id);
   if (no !== undefined) query = query.where('no', '=', no);

@@ -5,7 +5,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema.js';
 import { tapesOfGroup } from '../tapes/tapes.js';
 
-/** Group states in which there may be something in staging, or an attempt that puts it there. */
+/** Group states in which something may be staged, or an attempt may be staging it. */
 const mayBeStaged: readonly GroupState[] = [
   'compressing',
   'compressed',
@@ -18,10 +18,10 @@ const mayBeStaged: readonly GroupState[] = [
 ];
 
 /**
- * Notes that all that a set has in staging is deleted, in one transaction, before it is: what is staged in any state is
- * forgotten and compressed anew by a `retry`, a committed group is released, and one of which a copy is on tape while
- * another is still to be made is parked, since its archive is never made anew. An attempt that still compresses or
- * writes finds its group taken away. Direct groups have nothing in staging, and stay as they are.
+ * Records in one transaction, before deleting, that everything a set has in staging is gone: staged archives are
+ * forgotten, and a `retry` compresses them again; a committed group is released; a group with only some of its copies
+ * on tape is parked, since its archive is never compressed again. An attempt that still compresses or writes loses its
+ * group. Direct groups have nothing in staging and stay as they are.
  */
 export async function discardStaged(catalog: Catalog, setId: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
@@ -53,7 +53,7 @@ async function discard(tx: Catalog, group: GroupRow): Promise<void> {
   else if (state !== 'failed') await park(tx, group, tape);
 }
 
-/** From here on no attempt that is under way may publish its archive. */
+/** From now on no running attempt may publish its archive. */
 async function putBack(tx: Catalog, { set_id: setId, no }: GroupRow): Promise<void> {
   await tx
     .updateTable('groups')

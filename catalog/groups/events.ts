@@ -1,6 +1,6 @@
 import type { Catalog } from '../open-catalog.js';
 
-/** The key stages of a group, as they stand in the log's `stage` field and in the catalog's events. */
+/** The key stages of a group, as in the log's `stage` field and in the catalog's events. */
 export type Stage =
   | 'planned'
   | 'compressing'
@@ -23,15 +23,15 @@ export interface GroupEvent {
   /** Null for an event of the whole set. */
   group: number | null;
   stage: string;
-  /** Duration of the stage in milliseconds, where it has one. */
+  /** Duration of the stage in milliseconds, if it has one. */
   ms?: number | undefined;
   bytes?: number | undefined;
   detail?: string | undefined;
-  /** When it was, in milliseconds since 1970; now, where it is left out. */
+  /** Time in milliseconds since 1970; default: now. */
   at?: number | undefined;
 }
 
-/** Writes events down; part of the caller's transaction when `db` is one. */
+/** Records events, in the caller's transaction when `db` is one. */
 export async function recordEvents(
   db: Catalog,
   events: readonly GroupEvent[],

@@ -10,8 +10,8 @@ export interface GroupRange {
 }
 
 /**
- * Enters the base names of a group whose rows are all there, in the caller's transaction: all at once and in their
- * order, which costs a quarter of what an index costs that every row is added to. Names that are there already stay.
+ * Indexes the base names of a complete group, in the caller's transaction: all at once and sorted, which costs a
+ * quarter of an index maintained per row. Existing names stay.
  */
 export async function nameGroup(tx: Catalog, { setId, no, first, last }: GroupRange): Promise<void> {
   await tx
@@ -32,7 +32,7 @@ export async function nameGroup(tx: Catalog, { setId, no, first, last }: GroupRa
     .execute();
 }
 
-/** Takes a group's names out again, in the caller's transaction. */
+/** Removes a group's names, in the caller's transaction. */
 export async function forgetNames(tx: Catalog, setId: string, no: number): Promise<void> {
   await tx.deleteFrom('file_names').where('set_id', '=', setId).where('group_no', '=', no).execute();
 }

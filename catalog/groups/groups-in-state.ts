@@ -13,7 +13,7 @@ export async function groupsIn(db: Catalog, setId: string, states: readonly Grou
   return rows.map((row) => row.no);
 }
 
-/** Groups of a set that wait for their drive. */
+/** Number of groups of a set that wait for their drive. */
 export async function queueDepth(db: Catalog, setId: string): Promise<number> {
   const { depth } = await db
     .selectFrom('groups')
@@ -24,7 +24,7 @@ export async function queueDepth(db: Catalog, setId: string): Promise<number> {
   return depth;
 }
 
-/** True once an archive of the set is whole. */
+/** True once an archive of the set is complete. */
 export async function hasArchive(db: Catalog, setId: string): Promise<boolean> {
   const row = await db
     .selectFrom('archives')

@@ -16,20 +16,20 @@ export function bytesWithManifest({
 }
 
 /**
- * What an archive takes besides its files' bytes, where nothing compresses: a pax header of two records, which holds a
- * time to the nanosecond, the tar header, and the padding of each entry.
+ * What each entry adds to an archive if nothing compresses: a pax header of two records for times in nanoseconds, the
+ * tar header, and padding.
  */
 const bytesPerEntry = 2048;
 
-/** Most bytes that a group's archive can have, before it is compressed. */
+/** Upper bound for the bytes of a group's archive. */
 export function mostArchiveBytes({ bytes, entries }: Pick<GroupRow, 'bytes' | 'entries'>): number {
   return bytes + entries * bytesPerEntry;
 }
 
-/** Group states whose archive is still to come to the tape. */
+/** Group states before the archive is compressed. */
 export const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
 
-/** The group; a permanent failure when the catalog does not know it. */
+/** The group; throws a permanent failure when the catalog does not know it. */
 export async function groupOf(db: Catalog, setId: string, no: number): Promise<GroupRow> {
   const row = await db
     .selectFrom('groups')
@@ -42,7 +42,7 @@ export async function groupOf(db: Catalog, setId: string, no: number): Promise<G
   return row;
 }
 
-/** The archive of a group, once it was compressed. */
+/** The archive of a group, once it is compressed. */
 export async function archiveOf(db: Catalog, setId: string, no: number): Promise<ArchiveRow | undefined> {
   return db
     .selectFrom('archives')
@@ -52,7 +52,7 @@ export async function archiveOf(db: Catalog, setId: string, no: number): Promise
     .executeTakeFirst();
 }
 
-/** The archive of a group; a transient failure when it was not compressed yet. */
+/** The archive of a group; throws a transient failure when it is not compressed yet. */
 export async function requireArchive(db: Catalog, setId: string, no: number): Promise<ArchiveRow> {
   const archive = await archiveOf(db, setId, no);
   if (archive !== undefined) return archive;
@@ -61,7 +61,7 @@ export async function requireArchive(db: Catalog, setId: string, no: number): Pr
   });
 }
 
-/** Closed groups after `afterNo` in order, and whether the scan has ended; the workflow pages through these. */
+/** Closed groups after `afterNo`, in order, and whether the scan has ended; the workflow pages through them. */
 export async function closedGroups(
   db: Catalog,
   setId: string,
@@ -82,7 +82,7 @@ export async function closedGroups(
   return { groups, scanned: set.scanned === 1 };
 }
 
-/** True when so many bytes of a group fit the budget beside all that others hold of it. */
+/** True when that many bytes of a group fit the budget besides what all others hold. */
 export async function fitsBudget(
   db: Catalog,
   ref: { setId: string; group: number },
@@ -93,11 +93,11 @@ export async function fitsBudget(
 }
 
 /**
- * Takes the group for one attempt, as `beginCompressing` does, and promises it staging, if that fits the budget: the
- * sum over all groups of unfinished sets, and over unfinished copies from tape to tape. Parked and cancelled archives
- * do not count, or they would stop every other set for good.
+ * Assigns the group to one attempt, like `beginCompressing`, and reserves staging if that fits the budget: the sum over
+ * all groups of unfinished sets and unfinished copies from tape to tape. Parked and cancelled archives do not count, or
+ * they would block every other set for good.
  *
- * @returns `full` when it does not fit now, `done` when the group is further on already; then nothing was changed.
+ * @returns `full` when it does not fit now, `done` when the group is past this step; in both cases nothing was changed.
  */
 export async function reserveAndBegin(
   catalog: Catalog,
@@ -111,7 +111,10 @@ export async function reserveAndBegin(
   });
 }
 
-/** Takes the group for one attempt: from now on only `token` may publish its archive. Returns false if it is done. */
+/**
+ * Assigns the group to one attempt: from now on only `token` may publish its archive. Returns false if it is past this
+ * step.
+ */
 export async function beginCompressing(
   catalog: Catalog,
   setId: string,
@@ -133,7 +136,7 @@ async function begin(
     .where('set_id', '=', setId)
     .where('no', '=', no)
     .executeTakeFirst();
-  // A start that lay in a stopped process must not take the group from the attempt that came after it.
+  // A delayed start from a stopped process must not take the group from a later attempt.
   if (isLaterAttempt(owner?.token ?? '', taken.token)) return false;
   const result = await tx
     .updateTable('groups')
@@ -148,7 +151,7 @@ async function begin(
 }
 
 /**
- * Throws `StaleAttempt` when another attempt has taken the group since, or it was parked: then nobody compresses it.
+ * Throws `StaleAttempt` when another attempt has taken over the group or it was parked, so that nobody compresses it.
  */
 export async function requireCompressing(
   db: Catalog,
@@ -161,12 +164,12 @@ export async function requireCompressing(
 }
 
 /**
- * Renames or deletes a group's staged files while nobody can take the group over: in a transaction, which holds the
+ * Renames or deletes a group's staged files while no other attempt can take over: in a transaction, which holds the
  * catalog's write lock, and only if the group is in `state` with the attempt's token. Staged files have the same name
  * in every attempt, so a process that was stopped before such a call must not reach a later attempt's files.
  *
  * @param act synchronous and short: every other transaction waits for it.
- * @returns false when the group is not the attempt's any more; then nothing was done.
+ * @returns false when the group no longer belongs to the attempt; then nothing was done.
  */
 export async function whileOwned(
   catalog: Catalog,
@@ -182,8 +185,8 @@ export async function whileOwned(
 }
 
 /**
- * Moves a group on, if it is in one of the states `from`, and writes the events in the same transaction. A released one
- * gives back what it holds of staging.
+ * Moves a group to its next state if it is in one of the states `from`, and records the events in the same transaction.
+ * A released group frees its staging reservation.
  * @returns false when the group was not in such a state: the step was done before.
  */
 export async function advanceGroup(
@@ -197,14 +200,14 @@ export async function advanceGroup(
   return catalog.transaction().execute((tx) => advance(tx, setId, no, from, to, events));
 }
 
-/** Bytes of archives that one transaction deletes: every other one waits for it. */
+/** Bytes of archives that one transaction deletes; all other transactions wait for it. */
 const releasedAtOnce = 1024 ** 3;
 
 /**
- * Deletes the staged archives of committed groups, and moves these on to `released`. In one transaction with the look
- * whether they are committed, since a tape may be marked as lost at any time: then the staged bytes are the last ones.
+ * Deletes the staged archives of committed groups, and moves these on to `released`. Checks in the same transaction
+ * that they are committed, since a tape may be marked as lost at any time, and then the staged bytes are the only ones.
  *
- * @param remove deletes what is staged of archives; synchronous and short, and may find it deleted already.
+ * @param remove deletes staged archives; synchronous and short, and they may be gone already.
  * @returns the groups that this released.
  */
 export async function releaseGroups(
@@ -246,7 +249,7 @@ export async function advance(
 ): Promise<boolean> {
   const result = await tx
     .updateTable('groups')
-    // With the same commit: a kill between two would leave the group's bytes promised for as long as its set runs.
+    // In the same commit: a kill in between would leave the bytes reserved as long as the set runs.
     .set(to === 'released' ? { state: to, reserved: 0 } : { state: to })
     .where('set_id', '=', setId)
     .where('no', '=', no)
@@ -258,7 +261,7 @@ export async function advance(
   return true;
 }
 
-/** Parks a group with the stage and the reason; what it has staged stays where it is. */
+/** Parks a group with the stage and the reason; what is staged stays. */
 export async function parkGroup(
   catalog: Catalog,
   setId: string,
@@ -279,9 +282,7 @@ export async function parkGroup(
   });
 }
 
-/**
- * Puts every parked group back to where its work goes on: to be written if it has an archive, else to be compressed.
- */
+/** Puts every parked group back to work: to be written if it has an archive, or else to be compressed. */
 export async function unparkGroups(catalog: Catalog, setId: string): Promise<number[]> {
   return catalog.transaction().execute(async (tx) => {
     const parked = await tx
@@ -307,13 +308,12 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
 }
 
 /**
- * Throws away what is known of a group's archive, because its staged bytes are gone or damaged: it is compressed anew.
- * Only as long as no copy of it is committed, and only the archive that the attempt has looked for: with `in`, only
- * while the group is still in that state.
+ * Forgets a group's archive because its staged bytes are gone or damaged; it is compressed again. Only while no copy is
+ * committed, and only for the archive that the attempt looked for; with `in`, only while the group is still in that
+ * state.
  *
  * @returns false when the archive is another one by now, or further on: nothing was forgotten. Throws
- *   `StagedArchiveGone` when another copy of it is on tape already: then it is this very archive that the missing copy
- *   needs.
+ *   `StagedArchiveGone` when another copy of it is already on tape: the missing copy then needs exactly this archive.
  */
 export async function forgetArchive(
   catalog: Catalog,
@@ -333,20 +333,20 @@ export async function forgetArchive(
   });
 }
 
-/** The same without a look, in the caller's transaction: of the group's archive no copy is committed. */
+/** The same without checks, in the caller's transaction; no copy of the archive may be committed. */
 export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Promise<void> {
   const { set_id: setId, no } = group;
   await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
-  // Kept, since it says that files of these names on that tape are ours to replace.
+  // The row is kept, since it proves that files of these names on that tape are ours to replace.
   await tx
     .updateTable('copies')
-    // What is on a lost tape that may be found again is another archive from here on.
+    // If a lost tape is found again, it holds a different archive.
     .set({ state: 'lost', committed_at: null })
     .where('set_id', '=', setId)
     .where('group_no', '=', no)
     .where('state', '!=', 'committed')
     .execute();
-  // What packing has skipped is tried again; what the scan could not look at (never a plain file) stays skipped.
+  // Entries that packing skipped are tried again; those that the scan could not read (never plain files) stay skipped.
   await tx
     .updateTable('files')
     .set({ state: 'planned', reason: null, sha256: null, tar_offset: null })
@@ -357,7 +357,7 @@ export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Pr
     // An earlier archive holds it.
     .where('state', '!=', 'unchanged')
     .execute();
-  // A parked one stays so, with its reason, until a person takes it up again.
+  // A parked group stays parked, with its reason, until someone retries it.
   const state = group.state === 'failed' ? 'failed' : 'planned';
   await tx
     .updateTable('groups')

@@ -3,15 +3,15 @@ import type { Catalog } from '../open-catalog.js';
 import { ofTheEnd } from './read-results.js';
 import type { RetrievalRow } from '../rows.js';
 
-/** An entry of a restore's target that was there before. */
+/** An entry that existed in a restore's target before. */
 export interface ExistingEntry {
   path: Uint8Array;
   ino: string;
 }
 
 /**
- * Notes entries that a look at the target has found. They count only if that look is the first to end (`endLook`): so a
- * look that is run again, or goes on after its attempt was given up, never counts what the restore itself has made.
+ * Records entries that a look at the target found. They count only if that look is the first to end (`endLook`), so
+ * that a repeated or stale look never counts what the restore itself has created.
  */
 export async function noteExisting(
   catalog: Catalog,
@@ -34,7 +34,7 @@ export async function noteExisting(
   });
 }
 
-/** Ends a look at the target; the first one that ends counts. `look` empty: nothing of what is there has to be kept. */
+/** Ends a look at the target; the first one to end counts. Empty `look`: nothing in the target has to be kept. */
 export async function endLook(catalog: Catalog, id: string, look: string): Promise<void> {
   await catalog
     .updateTable('retrievals')
@@ -44,14 +44,14 @@ export async function endLook(catalog: Catalog, id: string, look: string): Promi
     .execute();
 }
 
-/** Forgets what was there before a restore: it has ended, and changes nothing any more. */
+/** Forgets what existed before a restore that has ended. */
 export async function forgetExisting(catalog: Catalog, id: string): Promise<void> {
   await catalog.deleteFrom('retrieval_existing').where('retrieval_id', '=', id).execute();
 }
 
 type Looked = Pick<RetrievalRow, 'id' | 'looked'>;
 
-/** The inode that was at a place before the restore; undefined when nothing was. */
+/** The inode that was at a path before the restore; undefined when there was none. */
 export async function existingAt(
   db: Catalog,
   { id, looked }: Looked,
@@ -69,8 +69,8 @@ export async function existingAt(
 }
 
 /**
- * The restore that was asked for with the same words before, if it ended without finishing its folders: those that it
- * made are as private as it has left them, and are taken for this one's.
+ * An earlier restore with the same arguments that ended without finishing its folders: those that it created are still
+ * private and count as this restore's own.
  */
 export async function unfinishedBefore(db: Catalog, row: RetrievalRow): Promise<Looked | undefined> {
   const before = await db

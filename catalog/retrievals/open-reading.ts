@@ -6,28 +6,28 @@ import { nothingOnTape, subjectOf } from './reading-subject.js';
 import { insertRetrieval, unfinishedLike, type NewRetrieval } from './retrievals.js';
 import type { RetrievalRow } from '../rows.js';
 
-/** What a `verify` or a `tape copy` is asked for, besides what it reads. */
+/** What a `verify` or `tape copy` is asked for, besides its subject. */
 export type Reading =
   | {
       kind: 'verify';
       drive: string;
       /** 1: any drive that has the tape. */ any_drive?: number;
-      /** Part of the archives that is read. */ percent: number;
+      /** Percentage of the archives to read. */ percent: number;
     }
   | { kind: 'copy'; drive: string; toDrive: string; pool: string };
 
-/** A reading that was made, or the unfinished one that was asked for with the same words. */
+/** A new verify or copy, or the unfinished one with the same arguments. */
 export interface OpenedReading {
   row: RetrievalRow;
   attached: boolean;
 }
 
 /**
- * Writes a verify or a copy down, or finds the same one unfinished. It fails where nothing is to be read.
+ * Creates a verify or a copy, or finds an unfinished one with the same arguments. Fails when there is nothing to read.
  *
  * @param subject a set, or a tape by its name.
- * @param loaded asked for the UUIDs of the tapes in drives when that matters.
- * @returns of a copy also how many archives are on tapes of the pool already, where that is all of them.
+ * @param loaded returns the UUIDs of the tapes in the drives; called only when needed.
+ * @returns for a copy also the number of archives already on tapes of the pool, if that is all of them.
  */
 export async function openReading(
   catalog: Catalog,

@@ -6,11 +6,11 @@ import { finalSetStates } from '../schema.js';
 import { placesOf } from '../sets/set-copies.js';
 import { setNamed } from '../sets/sets.js';
 
-/** What a copy from tape to tape will read and write, and what it cannot. */
+/** What a copy from tape to tape will read and write, and what it cannot copy. */
 export interface CopyPlan {
   archives: PlannedArchive[];
   problems: RetrievalProblem[];
-  /** Archives that are on a tape of the pool already. */
+  /** Archives already on a tape of the pool. */
   there: number;
 }
 
@@ -21,15 +21,15 @@ interface AnyCopy extends CopyOnTape {
   pool: string;
 }
 
-/** A copy that is read, and the one that is made of it. */
+/** A copy to read, and the one to make from it. */
 interface Chosen {
   copy: CopyOnTape;
   to: { copyNo: number; pool: string };
 }
 
 /**
- * Every archive of a set (and of the earlier ones that hold what is unchanged), or on a tape, to tapes of a pool: of a
- * tape to other tapes, also of its own pool, so that it can be retired.
+ * Plans to copy every archive of a set (and of the earlier sets that hold unchanged files), or of a tape, to tapes of a
+ * pool. A tape is copied to other tapes, even of its own pool, so that it can be retired.
  */
 export async function planCopies(
   db: Catalog,
@@ -58,8 +58,8 @@ export async function planCopies(
 }
 
 /**
- * What is to be written anew because its copy was found damaged, has no manifest beside it, or is on a lost tape: to
- * the pool of that copy, unless one that is good in every way is there by now.
+ * Plans to write again what has a damaged copy, a copy without a manifest, or a copy on a lost tape: to the pool of
+ * that copy, unless that pool has an intact copy by now.
  */
 export async function planRepair(
   db: Catalog,
@@ -96,8 +96,8 @@ const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === 
 const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
 
 /**
- * The copy that is read: a good one, if there is one, and of those the one on the tape in the drive. A damaged one is
- * read where there is none: what could not be read once may be readable now, and all of it is compared.
+ * The copy to read: a good one if there is one, preferably on the tape in the drive. Otherwise a damaged one: what
+ * could not be read once may be readable now, and everything is compared.
  */
 function sourceOf(copies: readonly AnyCopy[], loaded: readonly string[]): AnyCopy | undefined {
   const held = copies.filter((copy) => copy.state === 'committed');
@@ -139,7 +139,7 @@ async function isFinal(db: Catalog, setId: string): Promise<boolean> {
   return finalSetStates.includes((await setNamed(db, setId)).state);
 }
 
-/** Number of the new copy: that of one which the set lacks in this pool, else the next. */
+/** Number of the new copy: one that the set lacks in this pool, or else the next free number. */
 async function numberFor(
   db: Catalog,
   setId: string,

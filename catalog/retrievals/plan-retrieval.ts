@@ -9,7 +9,7 @@ import { setNamed } from '../sets/sets.js';
 import { counted } from '../../config/counts.js';
 import { isEverything, type Selection } from '../../entry/selection.js';
 
-/** What a retrieval will read, and what it knows beforehand that it cannot have. */
+/** What a retrieval will read, and what is known beforehand to be unavailable. */
 export interface RetrievalPlan {
   archives: PlannedArchive[];
   problems: RetrievalProblem[];
@@ -25,13 +25,13 @@ export interface CopyOnTape {
   bytes_in: number;
   state: string;
   damage: string | null;
-  /** SHA-256 of its manifest; empty when its tape is known to hold none. */
+  /** SHA-256 of its manifest; empty when its tape is known to have none. */
   manifest: string;
   /** Of its tape. */
   pool: string;
 }
 
-/** Copies of a set, of one of its groups, or on a tape: those that are committed, or in any state. */
+/** Copies of a set, of one of its groups, or on a tape: only committed ones, or in any state. */
 export async function committedCopies(
   db: Catalog,
   what: { setId: string; group?: number } | { tape: string },
@@ -65,7 +65,7 @@ export async function committedCopies(
   return query.where('copies.set_id', '=', what.setId).execute();
 }
 
-/** Tape after tape, those that are in drives first, then as the set came to them; on each in the order of writing. */
+/** Ordered by tape: loaded tapes first, then in the order the set used them; within a tape in writing order. */
 export function inTapeOrder(copies: readonly CopyOnTape[], loaded: readonly string[] = []): CopyOnTape[] {
   const tapes = [...new Set(copies.map((copy) => copy.tape_uuid))];
   tapes.sort((a, b) => Number(loaded.includes(b)) - Number(loaded.includes(a)));
@@ -99,9 +99,9 @@ interface WantedArchive {
 const nameOf = (setId: string, group: number) => `${setId} ${group}`;
 
 /**
- * The archives that a selection of a set needs, one copy of each: its own, and those of earlier sets that hold what is
- * unchanged. What is on no tape is a problem, and the rest is planned all the same. Of several copies it takes one that
- * is not damaged, if there is one, and of those the one on the tape that is at hand.
+ * The archives that a selection of a set needs, one copy of each: its own, and those of earlier sets that hold
+ * unchanged files. What is on no tape is reported as a problem; the rest is planned anyway. Of several copies it
+ * prefers undamaged ones, and among those one on a loaded tape.
  *
  * @param loaded UUIDs of the tapes in the drives that may read.
  */
@@ -148,7 +148,7 @@ export async function archivesOf(db: Catalog, setId: string): Promise<WantedArch
   return [...(await ownArchives(db, setId)), ...(await heldElsewhere(db, setId))];
 }
 
-/** The set's own archives with anything in them, also those that are still to be made. */
+/** The set's own non-empty archives, including those still to be made. */
 async function ownArchives(db: Catalog, setId: string): Promise<WantedArchive[]> {
   const groups = await db
     .selectFrom('groups')
@@ -170,7 +170,7 @@ async function ownArchives(db: Catalog, setId: string): Promise<WantedArchive[]>
     .filter(({ members }) => members > 0);
 }
 
-/** Archives of earlier sets that hold what of this set is unchanged. */
+/** Archives of earlier sets that hold unchanged files of this set. */
 async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[]> {
   const rows = await db
     .selectFrom('files')
@@ -216,7 +216,7 @@ async function missingGroups(
   for (const { group, members } of missing.filter((archive) => archive.setId === setId)) {
     const { state } = await groupOf(db, setId, group);
     const tapes = await lostTapesOf(db, setId, group);
-    // Released means that it was: its tape is erased since.
+    // `released` means that it was on tape; its tape has been erased since.
     const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
     const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
     const reason = `Group ${group} of set ${setId} (${counted(members, 'entry', 'entries')}) is on no tape: ${why}.`;
@@ -266,7 +266,7 @@ async function missingElsewhere(
   return problems;
 }
 
-/** Every archive of a set, all its copies, or every archive on a tape; of those a part chosen by chance. */
+/** All copies of every archive of a set, or every archive on a tape; optionally a random sample. */
 export async function planVerify(
   db: Catalog,
   what: { setId: string } | { tape: string },

@@ -2,15 +2,15 @@ import { otherCopyOf, type OtherCopy } from '../tapes/other-copy.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow } from '../rows.js';
 
-/** A member that could not be had, or is damaged, and why. `path` null: the archive as a whole. */
+/** A member that is unavailable or damaged, and why. `path` null: the whole archive. */
 export interface RetrievalProblem {
   path: Uint8Array | null;
   reason: string;
-  /** The copy is damaged there: another one may have it. */
+  /** The copy is damaged there; another copy may have the member. */
   damaged?: boolean;
 }
 
-/** What became of members of an archive. */
+/** Counts of an archive's members by result. */
 export interface MemberCounts {
   restored: number;
   same: number;
@@ -18,28 +18,28 @@ export interface MemberCounts {
   failed: number;
 }
 
-/** What became of the members of one archive. */
+/** The result of reading one archive. */
 export interface ArchiveResult extends MemberCounts {
   state: 'done' | 'failed';
   ms: number;
 }
 
-/** What was read of one copy of an archive. */
+/** The result of reading one copy of an archive. */
 export interface CopyRead {
-  /** Of the members that were wanted of this copy. */
+  /** Counts of the members wanted from this copy. */
   counts: MemberCounts;
   problems: readonly RetrievalProblem[];
-  /** What is wrong with the copy; null when nothing was found. */
+  /** What is wrong with the copy; null when nothing is. */
   damage: string | null;
-  /** The manifest of the copy is not there, or not the one that was written. */
+  /** The copy's manifest is missing, or not the one that was written. */
   lacksManifest?: boolean;
-  /** Nothing of the copy can be read: all that is wanted is wanted of another one. */
+  /** Nothing of the copy can be read: everything must come from another copy. */
   isLost: boolean;
   /** Milliseconds. */
   ms: number;
 }
 
-/** Records what became of an archive, in place of what an earlier attempt has recorded of it. */
+/** Records the result for an archive, replacing what an earlier attempt recorded. */
 export async function recordArchive(
   catalog: Catalog,
   id: string,
@@ -74,10 +74,10 @@ async function putResult(
 }
 
 /**
- * Records what was restored of a copy, and notes its damage. What that cost is wanted of another copy, if there is one
- * that was not read: the archive comes up again then, after all that is to be read else.
+ * Records what was restored from a copy, and its damage. What is missing is then read from another copy that was not
+ * tried, if there is one: the archive is queued again after everything else.
  *
- * @returns the name of the other copy's tape; undefined when the archive is done.
+ * @returns the tape name of the other copy; undefined when the archive is done.
  */
 export async function recordRestored(
   catalog: Catalog,
@@ -101,7 +101,7 @@ export async function recordRestored(
   });
 }
 
-/** Records what a verify has found of a copy, and notes it there: `damage` null when it is whole. */
+/** Records the result of verifying a copy, also on the copy itself; `damage` null when it is intact. */
 export async function recordVerify(
   catalog: Catalog,
   row: RetrievalArchiveRow,
@@ -118,11 +118,12 @@ export async function recordVerify(
 }
 
 /**
- * Lets a retrieval read another copy of an archive in place of one that cannot be read at all, after all that it has to
- * read else.
+ * Makes a retrieval read another copy of an archive instead of one that cannot be read at all, after everything else it
+ * has to read.
  *
- * @param damage what is wrong with that one, to be noted; null when it is nothing of the copy's, such as a lost tape.
- * @returns the name of the other tape; undefined when there is none, and nothing was changed.
+ * @param damage what is wrong with that copy, to be recorded; null when it is not the copy's fault, such as a lost
+ *   tape.
+ * @returns the name of the other tape; undefined when there is none; then nothing was changed.
  */
 export async function goOnWithOther(
   catalog: Catalog,
@@ -138,7 +139,7 @@ export async function goOnWithOther(
   });
 }
 
-/** @param had what an earlier copy has given; undefined: all that was wanted is wanted of the other one, as before. */
+/** @param had what was read from an earlier copy; undefined: everything is still wanted from the other copy. */
 async function putOff(
   tx: Catalog,
   row: RetrievalArchiveRow,
@@ -156,7 +157,7 @@ async function putOff(
     .updateTable('retrieval_archives')
     .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried })
     .$if(had !== undefined, (query) =>
-      // What is missed is counted when it is had, or not to be had.
+      // Missed members are counted later, once they are read or known to be unavailable.
       query.set({ ...had?.counts, failed: (had?.counts.failed ?? 0) - missed, only_damaged: 1 }),
     )
     .where('retrieval_id', '=', row.retrieval_id)
@@ -172,12 +173,12 @@ async function putOff(
     .execute();
 }
 
-/** Numbers of the copies that were read before. */
+/** Numbers of the copies that were already tried. */
 export function triedOf(row: Pick<RetrievalArchiveRow, 'tried'>): number[] {
   return JSON.parse(row.tried) as number[];
 }
 
-/** The members that no copy of an archive could give back so far; undefined: all of the archive is wanted. */
+/** The members that no copy has returned so far; undefined: the whole archive is wanted. */
 export async function missedMembers(
   db: Catalog,
   row: RetrievalArchiveRow,
@@ -189,7 +190,7 @@ export async function missedMembers(
   return missed;
 }
 
-/** What was wrong with members of the copies before and stays so; all of it when this copy gives nothing. */
+/** Problems with members from earlier copies that remain; all of them if this copy returns nothing. */
 async function problemsBefore(
   tx: Catalog,
   row: RetrievalArchiveRow,
@@ -233,7 +234,7 @@ async function isPending(tx: Catalog, row: RetrievalArchiveRow): Promise<boolean
 
 type CopyOf = Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>;
 
-/** Notes what is wrong with a copy: it is read only where there is no better one. */
+/** Records what is wrong with a copy: it is then read only if there is no better one. */
 async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<void> {
   await tx
     .updateTable('copies')
@@ -244,7 +245,7 @@ async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<vo
     .execute();
 }
 
-/** Notes that the tape of a copy does not hold its manifest any more. */
+/** Records that a copy's manifest is no longer on its tape. */
 export async function noteNoManifest(db: Catalog, copy: CopyOf): Promise<void> {
   await db
     .updateTable('copies')
@@ -255,7 +256,7 @@ export async function noteNoManifest(db: Catalog, copy: CopyOf): Promise<void> {
     .execute();
 }
 
-/** Notes that a copy was read back whole and compared; `damage` says what is wrong with it. */
+/** Records that a copy was read back completely and compared; `damage` says what is wrong with it. */
 export async function recordVerified(db: Catalog, copy: CopyOf, damage: string | null): Promise<void> {
   await db
     .updateTable('copies')
@@ -266,7 +267,7 @@ export async function recordVerified(db: Catalog, copy: CopyOf, damage: string |
     .execute();
 }
 
-/** Records that an archive could not be had, or not any more. */
+/** Records that an archive is unavailable. */
 export async function recordFailed(
   catalog: Catalog,
   row: RetrievalArchiveRow,
@@ -294,7 +295,7 @@ async function replaceProblems(
   await insertProblems(tx, id, no, problems);
 }
 
-/** Adds problems in the caller's transaction; `no`: the archive that they are of. */
+/** Adds problems in the caller's transaction; `no`: number of their archive. */
 export async function insertProblems(
   tx: Catalog,
   id: string,
@@ -308,10 +309,10 @@ export async function insertProblems(
       .execute();
 }
 
-/** Number under which problems are noted that the end of a retrieval has found: they are of no archive. */
+/** Number under which the last step of a retrieval records its problems; they belong to no archive. */
 export const ofTheEnd = 0;
 
-/** Records what the last step of a retrieval has found, in place of what an earlier attempt of it has recorded. */
+/** Records the problems that the last step of a retrieval found, replacing those of an earlier attempt. */
 export async function recordEndProblems(
   catalog: Catalog,
   id: string,

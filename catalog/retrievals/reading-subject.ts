@@ -7,16 +7,16 @@ import { tapeByName, tapeByUuid } from '../tapes/tapes.js';
 /** What is read: a set, or a tape by its UUID. */
 export type Subject = { setId: string } | { tape: string };
 
-/** How a verify or a copy is told what to read: by name, or as the newest set of some sources, which moves on. */
+/** What a verify or copy should read: a name, or the newest set of some sources at the time. */
 export type SubjectWish =
   | { name: string }
-  /** Absolute paths, as the sets have them. */
+  /** Absolute paths, as stored in sets. */
   | { latest: string[] };
 
 /**
- * The name of what is wanted now; `NoSetOfSources` where the sources have no set yet. A verify reads a set's own
- * archives, so for it one that has stored nothing, since nothing had changed, does not count; a copy takes what the set
- * builds on too.
+ * The name of the subject now; throws `NoSetOfSources` when the sources have no set yet. A verify reads only a set's
+ * own archives, so it ignores sets that stored nothing because nothing had changed; a copy includes what the set builds
+ * on.
  */
 export async function nameOfSubject(
   catalog: Catalog,
@@ -54,7 +54,7 @@ async function newestCompletedSet(
   return (await sets.executeTakeFirst())?.id;
 }
 
-/** A set or a tape by its name; a usage failure when there is neither. */
+/** A set or a tape by its name; throws a usage failure when there is neither. */
 export async function subjectOf(catalog: Catalog, name: string): Promise<Subject> {
   if ((await findSet(catalog, name)) !== undefined) return { setId: (await setWithFiles(catalog, name)).id };
   const tape = await tapeByName(catalog, name);
@@ -66,7 +66,7 @@ export async function subjectOf(catalog: Catalog, name: string): Promise<Subject
   );
 }
 
-/** The failure of what has no archive on a tape that counts, with the reason. */
+/** The failure for a subject without any valid archive on tape, with the reason. */
 export async function nothingOnTape(
   catalog: Catalog,
   code: string,

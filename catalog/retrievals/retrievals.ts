@@ -26,7 +26,7 @@ export interface PlannedArchive {
   tape: string;
   members: number;
   bytes: number;
-  /** Of a copy: the number that it gets, and the pool whose tapes take it. */
+  /** For a copy: its number, and the pool whose tapes it goes to. */
   to?: { copyNo: number; pool: string } | undefined;
 }
 
@@ -35,7 +35,7 @@ export type NewRetrieval = Pick<
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
 > & { any_drive?: number; to_drive?: string | null; fresh?: number };
 
-/** The unfinished retrieval that was asked for with exactly the same words. */
+/** The unfinished retrieval with exactly the same arguments. */
 export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
   const any = wanted.any_drive ?? 0;
   return db
@@ -53,8 +53,8 @@ export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise
 }
 
 /**
- * Writes a retrieval down with its archives in the order of reading, and what is known beforehand not to be had.
- * Ids are `restore-000001`, `verify-000002`, `copy-000003`, in one sequence.
+ * Creates a retrieval with its archives in reading order, and with what is known to be unavailable. Ids are
+ * `restore-000001`, `verify-000002`, `copy-000003`, in one sequence.
  */
 export async function insertRetrieval(
   catalog: Catalog,
@@ -109,7 +109,7 @@ export async function insertRetrieval(
   });
 }
 
-/** The retrieval of that id; a usage failure with a sentence when there is none. */
+/** The retrieval of that id; throws a usage failure when there is none. */
 export async function retrievalNamed(db: Catalog, id: string): Promise<RetrievalRow> {
   const row = await db.selectFrom('retrievals').selectAll().where('id', '=', id).executeTakeFirst();
   if (row !== undefined) return row;
@@ -126,13 +126,13 @@ export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]>
     .execute();
 }
 
-/** Notes that workers have taken an unfinished retrieval up by themselves, so many times in a row. */
+/** Records how many times in a row workers have resumed an unfinished retrieval automatically. */
 export async function recordTakenUp(db: Catalog, id: string, times: number): Promise<void> {
   const taken = { taken_up: times, taken_up_at: Date.now() };
   await db.updateTable('retrievals').set(taken).where('id', '=', id).execute();
 }
 
-/** Archives that were not read yet, in the order of reading. */
+/** Archives still to be read, in reading order. */
 export async function pendingArchives(
   db: Catalog,
   id: string,
@@ -148,7 +148,7 @@ export async function pendingArchives(
     .execute();
 }
 
-/** An archive that is still to be read; undefined when it was, or when another copy of it is read later instead. */
+/** An archive still to be read; undefined when it was read, or when another copy of it is read later. */
 export async function pendingArchive(
   db: Catalog,
   id: string,
@@ -165,7 +165,7 @@ export async function pendingArchive(
     .executeTakeFirst();
 }
 
-/** Writes a retrieval's state down; a final one is not changed any more. */
+/** Records a retrieval's state; a final state is not changed. */
 export async function recordRetrieval(
   db: Catalog,
   id: string,
@@ -193,11 +193,11 @@ export interface RetrievalSummary {
   same: number;
   kept: number;
   failed: number;
-  /** Bytes of content that were asked for. */
+  /** Bytes of content requested. */
   bytes: number;
   bytesDone: number;
   seconds: number;
-  /** Names of the tapes, in the order of reading. */
+  /** Names of the tapes, in reading order. */
   tapes: string[];
   problems: number;
 }
@@ -225,7 +225,7 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
     .where('retrieval_id', '=', id)
     .executeTakeFirstOrThrow();
   const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
-  // What an earlier archive or attempt of a fresh restore has made is there already for the next one.
+  // What an earlier archive or attempt of a fresh restore has made already exists for the next one.
   const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
   return {
     ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
@@ -235,7 +235,7 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
   };
 }
 
-/** The tapes of a retrieval in the order of reading, with what is read of each. */
+/** The tapes of a retrieval in reading order, with what is read from each. */
 export async function tapesInOrder(
   db: Catalog,
   id: string,
@@ -254,7 +254,7 @@ export async function tapesInOrder(
     .execute();
 }
 
-/** What could not be had, in order. */
+/** What was unavailable, in order. */
 export async function problemsOf(
   db: Catalog,
   id: string,
@@ -269,7 +269,7 @@ export async function problemsOf(
     .execute();
 }
 
-/** Why a retrieval waits or has failed; of an incomplete one the first that could not be had. */
+/** Why a retrieval waits or has failed; for an incomplete one, the first problem. */
 export async function reasonOf(
   db: Catalog,
   { id, state, reason }: Pick<RetrievalRow, 'id' | 'state' | 'reason'>,
@@ -280,7 +280,7 @@ export async function reasonOf(
   return problem.path === null ? problem.reason : `/${toText(fromBytes(problem.path))}: ${problem.reason}`;
 }
 
-/** True for the id of a restore, a verify or a copy. */
+/** True for the id of a restore, verify or copy. */
 export function isRetrievalId(text: string): boolean {
   return /^(restore|verify|copy)-\d{6,}$/.test(text);
 }

@@ -4,39 +4,39 @@ import type { RetrievalRow } from '../rows.js';
 import { finalSetStates } from '../schema.js';
 import { placesOf } from '../sets/set-copies.js';
 
-/** A search for a tape in several drives, each of which is looked at by its own worker. */
+/** A search for a tape in several drives; each drive is checked by its own worker. */
 export interface TapeSearch {
-  /** Which of a retrieval's searches: a later one has a larger number. */
+  /** Number of the search within its retrieval; later searches have larger numbers. */
   at: number;
   drives: readonly string[];
 }
 
-/** What a look at one drive has shown: that the tape which is wanted is not in it. */
+/** What a check of one drive found: the wanted tape is not in it. */
 export interface DriveLook {
-  /** The kind of it, as `TapeNotReady` tells. */
+  /** The reason, as in `TapeNotReady`. */
   reason: string;
-  /** In a sentence. */
+  /** The same as a sentence. */
   message: string;
-  /** What helps besides the right tape; empty when nothing does. */
+  /** What helps besides loading the right tape; empty when nothing does. */
   first: string;
-  /** The tape that is in it, where one of ours is. */
+  /** The tape in it, if it is one of ours. */
   loaded: string | null;
 }
 
 interface Looks {
   at: number;
-  /** The drive in which the search has ended. */
+  /** The drive in which the tape was found. */
   found: string | null;
   drives: Record<string, DriveLook>;
 }
 
-/** What all looks of a search have shown; of an earlier one nothing. */
+/** What all checks of a search have found; results of an earlier search are ignored. */
 function looksOf({ looks }: Pick<RetrievalRow, 'looks'>, { at }: TapeSearch): Looks {
   const stored = looks === null ? undefined : (JSON.parse(looks) as Looks);
   return stored !== undefined && stored.at >= at ? stored : { at, found: null, drives: {} };
 }
 
-/** True when what a drive shows counts no more: another one has ended the search, or a later one was begun. */
+/** True when a drive's result no longer counts: another drive has ended the search, or a later search has begun. */
 function isOver(looks: Looks, { at }: TapeSearch, drive: string): boolean {
   return looks.at !== at || (looks.found !== null && looks.found !== drive);
 }
@@ -50,9 +50,9 @@ async function writeLooks(tx: Catalog, id: string, looks: Looks): Promise<void> 
 }
 
 /**
- * Notes that a drive has not the tape that a retrieval wants. As soon as all drives have said so, or when `patient` is
- * false, the retrieval waits, and its reason says what is in each and where the tape is to be put. Nothing is noted
- * once another drive has the tape, or a later search was begun.
+ * Records that a drive does not have the tape that a retrieval wants. Once all drives have reported so, or when
+ * `patient` is false, the retrieval waits, and its reason says what is in each drive and where to load the tape.
+ * Nothing is recorded once another drive has the tape, or a later search has begun.
  *
  * @returns true when the retrieval waits.
  */
@@ -76,7 +76,7 @@ export async function noteMissing(
       : wantedIn(tape, drives, search.drives, busy);
   const now = noted(before);
   if (now.over) return false;
-  // A look each second must not be a commit each second.
+  // A check every second must not cause a commit every second.
   if (JSON.stringify(now.looks) === before.looks && before.reason === (reasonFor(now.looks) ?? null))
     return before.state === 'waiting_for_tape';
   return catalog.transaction().execute(async (tx) => {
@@ -91,8 +91,9 @@ export async function noteMissing(
 }
 
 /**
- * Ends a search: the drive has the tape, or nothing is to be searched for any more. What is noted with it is in the
- * same transaction. False, and nothing is noted, when another drive has ended it, or a later one was begun.
+ * Ends a search: the drive has the tape, or there is nothing left to search for. Anything recorded with it is in the
+ * same transaction. Returns false and records nothing when another drive has ended the search, or a later one has
+ * begun.
  */
 export async function endSearch(
   catalog: Catalog,
@@ -112,7 +113,7 @@ export async function endSearch(
   });
 }
 
-/** Drives that a set writes with that has not ended, with one of those sets. */
+/** Drives used by unfinished sets, each with one such set. */
 async function drivesOfSets(db: Catalog): Promise<Map<string, string>> {
   const sets = await db
     .selectFrom('sets')
@@ -124,8 +125,8 @@ async function drivesOfSets(db: Catalog): Promise<Map<string, string>> {
 }
 
 /**
- * What is in the drives, and into which of them the tape is to be put: one that no set writes with, if there is one,
- * and none that somebody else has, or that has not answered.
+ * What is in the drives, and which of them should get the tape: preferably one that no set writes with, and never one
+ * that somebody else holds or that has not answered.
  */
 export function wantedIn(
   tape: string,

@@ -6,27 +6,27 @@ import { findSchedule } from './schedules.js';
 export interface StartClaim {
   workflowId: string;
   runId: string;
-  /** When it was proven, or when the run of a schedule was due. */
+  /** When it was proven, or when the schedule run was due. */
   at: number;
-  /** What a command, or another workflow, has made up for this one start. */
+  /** A unique value made by a command or another workflow for this one start. */
   once?: string;
-  /** Name of the schedule, in the place of that. */
+  /** Name of the schedule, instead of `once`. */
   schedule?: string;
 }
 
 const dayMs = 86_400_000;
-/** A start that waited longer for a worker is refused, so that what was used before need not be remembered for ever. */
+/** A start that waited longer for a worker is refused, so that used starts need not be remembered for ever. */
 const countsForMs = 30 * dayMs;
-/** A step that is done once must be asked for as recently: what somebody has held back for days is no wish any more. */
+/** A one-time step must have been requested this recently; a request held back for days no longer counts. */
 const stepCountsForMs = dayMs;
-/** By how much clocks may differ. */
+/** Allowed difference between clocks. */
 const clockSkewMs = 5 * 60_000;
-/** How long the command to run a schedule now counts: the server starts it at once. */
+/** How long a command to run a schedule now is valid: the server starts it at once. */
 const wishCountsForMs = 10 * 60_000;
 
 /**
- * Claims a start for a run, once: everybody who reaches the server can read a proof there and send it again. The same
- * run may ask again.
+ * Claims a start for a run, only once: anybody who reaches the server can read a proof there and send it again. The
+ * same run may claim it again.
  *
  * @returns null, or why the start does not count: `it was used before`.
  */
@@ -59,8 +59,8 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
 }
 
 /**
- * A schedule runs at its times, each once and in their order, and when a command has asked for it. What somebody
- * triggers or fills in at the server is neither.
+ * A schedule runs at its times, each once and in order, and when a command has requested it. Runs that somebody
+ * triggers or backfills at the server do not count.
  */
 async function claimDue(tx: Catalog, name: string, at: number): Promise<string | null> {
   const row = await findSchedule(tx, name);
@@ -79,12 +79,12 @@ async function claimDue(tx: Catalog, name: string, at: number): Promise<string |
   return null;
 }
 
-/** A step that is done once for each command that asks for it, as `claimStep` takes it. */
+/** A step to be done once per command, for `claimStep`. */
 export interface StepClaim {
   workflowId: string;
   runId: string;
   activityType: string;
-  /** Made up for this one attempt, which may ask again. */
+  /** A unique value for this one attempt, which may claim again. */
   by: string;
 }
 
@@ -92,9 +92,9 @@ const stepMark = ({ runId, activityType }: StepClaim): string => `step ${runId} 
 const endMark = (workflowId: string): string => `ended ${workflowId}`;
 
 /**
- * Claims a step that would do harm when it is done again later, or later than somebody waits for it: its proof stays
- * valid in its run, which whoever polls our queue can keep open. Its marks live as long as that of its run's start,
- * without which it counts no more.
+ * Claims a step that would do harm if it ran again later, or after nobody waits for it any more: its proof stays valid
+ * in its run, which anybody who polls our queue can keep open. Its mark lives as long as that of its run's start,
+ * without which it no longer counts.
  *
  * @returns null, or why the step does not count: `it was done before`.
  */
@@ -122,10 +122,7 @@ async function claimantOf(db: Catalog, id: string): Promise<string | undefined> 
   return (await query.executeTakeFirst())?.run_id;
 }
 
-/**
- * Notes that the command which started a workflow has its answer: none of the steps that are done once counts from here
- * on.
- */
+/** Records that the command which started a workflow has its answer: none of its one-time steps counts from now on. */
 export async function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<void> {
   const mark = { id: endMark(workflowId), at: now, workflow_id: workflowId, run_id: '' };
   await catalog

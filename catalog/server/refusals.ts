@@ -1,21 +1,21 @@
 import type { RefusalRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 
-/** What was not obeyed because nothing proves that it comes from this installation. */
+/** Kinds of messages that were refused because nothing proves that they come from this installation. */
 export type RefusedKind = 'start' | 'update' | 'signal' | 'cancel' | 'step' | 'answer';
 
-/** What was refused since it was written down last. */
+/** What was refused since the last record. */
 export interface Refusals {
   kind: RefusedKind;
   times: number;
-  /** The last one: a sentence's subject, the workflow that it was about, and when, in milliseconds since 1970. */
+  /** The last one: the subject of a sentence, the workflow concerned, and the time in milliseconds since 1970. */
   what: string;
   workflowId: string;
   runId: string;
   at: number;
 }
 
-/** Adds to what is known of refused messages: a row for each kind, whatever somebody sends. */
+/** Adds to the counts of refused messages: one row per kind, however many are sent. */
 export async function recordRefusals(catalog: Catalog, refusals: readonly Refusals[]): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     for (const { kind, times, what, workflowId, runId, at } of refusals) {
@@ -34,7 +34,7 @@ export async function recordRefusals(catalog: Catalog, refusals: readonly Refusa
   });
 }
 
-/** What was refused so far, the latest first. */
+/** What was refused so far, latest first. */
 export function listRefusals(db: Catalog): Promise<RefusalRow[]> {
   return db.selectFrom('refusals').selectAll().orderBy('last_at', 'desc').execute();
 }

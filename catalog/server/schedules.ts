@@ -5,7 +5,7 @@ import { finalRetrievalStates, reasonOf, retrievalNamed } from '../retrievals/re
 import { finalSetStates, type RetrievalState, type SetState } from '../schema.js';
 import { findSet, isSetId } from '../sets/sets.js';
 
-/** What a schedule is made of; one that is not said to be paused runs by itself. */
+/** The fields of a new schedule; unless paused, it runs automatically. */
 export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'> &
   Partial<Pick<ScheduleRow, 'paused'>>;
 
@@ -19,7 +19,7 @@ export function findSchedule(db: Catalog, name: string): Promise<ScheduleRow | u
   return db.selectFrom('schedules').selectAll().where('name', '=', name).executeTakeFirst();
 }
 
-/** The schedule of that name; a usage failure with a sentence when there is none. */
+/** The schedule of that name; throws a usage failure when there is none. */
 export async function scheduleNamed(db: Catalog, name: string): Promise<ScheduleRow> {
   const row = await findSchedule(db, name);
   if (row !== undefined) return row;
@@ -30,7 +30,7 @@ export async function scheduleNamed(db: Catalog, name: string): Promise<Schedule
   );
 }
 
-/** Writes a schedule down; with `replace` in the place of the one of that name, whose runs are forgotten. */
+/** Creates a schedule; with `replace` it replaces the one of that name, whose runs are forgotten. */
 export async function insertSchedule(
   catalog: Catalog,
   schedule: NewSchedule,
@@ -53,16 +53,16 @@ export async function insertSchedule(
   });
 }
 
-/** Key in `meta`: the schedules of version 0.1, which only the server knew, were taken over. */
+/** Key in `meta`: the schedules of version 0.1, which only the server knew, were imported. */
 const importedKey = 'schedules_imported';
 
-/** True once the schedules of version 0.1 were taken over. */
+/** True once the schedules of version 0.1 were imported. */
 export async function areImported(db: Catalog): Promise<boolean> {
   const mark = db.selectFrom('meta').select('value').where('key', '=', importedKey);
   return (await mark.executeTakeFirst()) !== undefined;
 }
 
-/** Notes that they were. */
+/** Records that they were. */
 export async function noteImported(db: Catalog): Promise<void> {
   await db
     .insertInto('meta')
@@ -71,13 +71,13 @@ export async function noteImported(db: Catalog): Promise<void> {
     .execute();
 }
 
-/** Notes whether a schedule runs by itself. */
+/** Records whether a schedule runs automatically. */
 export async function pauseSchedule(db: Catalog, name: string, paused: boolean): Promise<void> {
   const set = { paused: paused ? 1 : 0 };
   await db.updateTable('schedules').set(set).where('name', '=', name).execute();
 }
 
-/** Notes when the server has made the schedule, of that beginning, as it was told. */
+/** Records when the server created a registered schedule. */
 export async function recordTold(
   db: Catalog,
   { name, created_at: madeAt }: Pick<ScheduleRow, 'name' | 'created_at'>,
@@ -91,7 +91,7 @@ export async function recordTold(
     .execute();
 }
 
-/** Notes that a command asks for a run now. */
+/** Records that a command requests a run now. */
 export async function askForRun(db: Catalog, name: string): Promise<void> {
   await db.updateTable('schedules').set({ run_asked_at: Date.now() }).where('name', '=', name).execute();
 }
@@ -102,9 +102,9 @@ export async function removeSchedule(db: Catalog, name: string): Promise<void> {
 }
 
 /**
- * Notes that a run has begun; a repeated step of the same run changes nothing.
+ * Records that a run has begun; a repeated step of the same run changes nothing.
  *
- * @param made what it goes on with, if an earlier run has left that.
+ * @param made what it continues, if an earlier run left something unfinished.
  */
 export async function recordRun(
   db: Catalog,
@@ -121,13 +121,15 @@ export async function recordRun(
     .execute();
 }
 
-/** Notes the set, verify or copy that the run of that beginning makes. */
+/** Records the set, verify or copy of the run that began at that time. */
 export async function recordRunSet(db: Catalog, name: string, runAt: number, id: string): Promise<void> {
   const made = { run_set: id, run_ended_at: null, run_reason: null };
   await db.updateTable('schedules').set(made).where('name', '=', name).where('run_at', '=', runAt).execute();
 }
 
-/** Notes that the run of that beginning ended and made nothing: why, or null where nothing was to be done. */
+/**
+ * Records that the run that began at that time ended without making anything: why, or null when nothing was to be done.
+ */
 export async function recordRunEnd(
   db: Catalog,
   name: string,
@@ -145,8 +147,8 @@ export async function recordRunEnd(
 }
 
 /**
- * Fails where a run of that beginning has ended without making anything, or a later one has begun: what is asked for in
- * its name then makes nothing any more.
+ * Throws when the run that began at that time has ended without making anything, or a later one has begun: a stale step
+ * must not make anything for it.
  */
 export function requireOpenRun(row: ScheduleRow, runAt: number): void {
   const { name, run_at: lastAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
@@ -155,15 +157,15 @@ export function requireOpenRun(row: ScheduleRow, runAt: number): void {
   throw new TapeflowFailure('RunIsOver', reason ?? `That run of the schedule ${name} is over.`);
 }
 
-/** How the last run of a schedule ended, or how it stands. Times are milliseconds since 1970. */
+/** How the last run of a schedule ended, or its current state. Times are milliseconds since 1970. */
 export interface LastRun {
   startedAt: number;
   endedAt: number | null;
   /** Its set, verify or copy; null: it made none. */
   id: string | null;
   /**
-   * That of what it made; without that `failed`, `running` where it has not yet, `completed` where nothing was to be
-   * done.
+   * The state of what it made; otherwise `failed`, `running` if it may still make something, or `completed` if nothing
+   * was to be done.
    */
   state: SetState | RetrievalState;
   reason: string | null;
@@ -189,7 +191,7 @@ const successes: readonly LastRun['state'][] = ['completed', 'completed_with_ski
 const ends: readonly LastRun['state'][] = [...finalSetStates, ...finalRetrievalStates];
 
 /**
- * A sentence's end for a schedule whose last run has ended without a success; undefined where nothing is to be said.
+ * The end of a sentence about a schedule whose last run was not successful; undefined when there is nothing to report.
  */
 export function runTrouble(run: LastRun | undefined): string | undefined {
   if (run === undefined || !ends.includes(run.state) || successes.includes(run.state)) return undefined;

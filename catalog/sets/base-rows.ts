@@ -6,12 +6,12 @@ const columns = [
   ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group'] as const),
 ];
 
-/** What a scan asks of a file of the set that it builds on. */
+/** What a scan needs to know about a file of its base set. */
 export type BaseRow = Pick<FileRow, (typeof columns)[number]>;
 
 /**
- * The next files of a set from a path on, as a later set may build on them: stored whole, or unchanged themselves. A
- * row with a reason is not what the scan saw.
+ * The next files of a set from a path on that a later set may build on: stored completely, or unchanged themselves. A
+ * row with a reason is not as the scan saw it.
  */
 export async function baseRowsFrom(
   db: Catalog,

@@ -2,18 +2,18 @@ import { filesBelow } from '../files/search.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 
-/** What may differ of an entry that both sets have. */
+/** Fields in which an entry of both sets may differ. */
 export type ChangedField = 'size' | 'mtime' | 'type' | 'sha256' | 'target';
 
-/** An entry that is not the same in two sets. */
+/** An entry that differs between two sets. */
 export type EntryChange =
   | { change: 'added'; row: FileRow }
   | { change: 'removed'; row: FileRow }
   | { change: 'changed'; row: FileRow; before: FileRow; fields: ChangedField[] };
 
 /**
- * How a set differs from an earlier one, in the order of the names, with a page of each in memory. Entries that were
- * skipped, so that nothing of them was stored, are in no set.
+ * How a set differs from an earlier one, in name order, with one page of each in memory. Skipped entries, of which
+ * nothing was stored, count as absent.
  */
 export async function* compareSets(db: Catalog, before: string, after: string): AsyncGenerator<EntryChange> {
   const [a, b] = [storedRows(db, before), storedRows(db, after)];
@@ -46,7 +46,7 @@ function bytewise(a: FileRow, b: FileRow): number {
 }
 
 /**
- * A hash counts where both sets have one. Which of some hard links came first in its archive is no change of a file.
+ * Hashes are compared when both sets have one. Which of several hard links came first in the archive is not a change.
  */
 function changedFields(a: FileRow, b: FileRow): ChangedField[] {
   const fields: ChangedField[] = [];

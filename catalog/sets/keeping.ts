@@ -3,7 +3,7 @@ import type { Catalog } from '../open-catalog.js';
 import { isRebuilt } from './rebuilt-sets.js';
 import { finalSetStates, type SetState } from '../schema.js';
 
-/** A time in milliseconds since 1970; `Infinity`: kept for ever, or the set has not ended. */
+/** A time in milliseconds since 1970; `Infinity`: kept for ever, or the set is unfinished. */
 export type Until = number;
 
 interface KeptSet {
@@ -12,31 +12,28 @@ interface KeptSet {
   state: SetState;
   /** Milliseconds since 1970; null while it runs. */
   finishedAt: number | null;
-  /** Its own pool, and those of the tapes that it is on. */
+  /** Its own pool and those of its tapes. */
   pools: Set<string>;
-  /** Sets that it needs: what it builds on, and what that builds on. */
+  /** Sets that it needs: its base, and that set's bases. */
   needs: Set<string>;
   /** Sets that need it. */
   neededBy: string[];
 }
 
-/**
- * Until when sets and what they are on must be kept: by the retention of their pools, and by the sets that build on
- * them.
- */
+/** How long sets and their tapes must be kept, by the retention of their pools and by the sets that build on them. */
 export class Keeping {
   private constructor(
     private readonly sets: ReadonlyMap<string, KeptSet>,
     private readonly retentions: Retentions,
   ) {}
 
-  /** Reads it from the catalog, as one look when `db` is a transaction. */
+  /** Reads it from the catalog; consistently when `db` is a transaction. */
   static async of(db: Catalog, retentions: Retentions): Promise<Keeping> {
     const sets = new Map<string, KeptSet>();
     const bases = await readSets(db, sets);
     for (const set of sets.values()) {
       if (set.state === 'expired') continue;
-      // A set of a chain may be unknown or out of order in a catalog that was read from tapes: no set is visited twice.
+      // In a catalog read from tapes, sets of a chain may be unknown or out of order, so no set is visited twice.
       const ahead = [...(bases.get(set.id) ?? [])];
       for (let id = ahead.pop(); id !== undefined; id = ahead.pop()) {
         if (id === set.id || set.needs.has(id)) continue;
@@ -48,19 +45,19 @@ export class Keeping {
     return new Keeping(sets, retentions);
   }
 
-  /** When a set expires by itself: by the pool that keeps it longest. */
+  /** When the set itself expires: by the pool with the longest retention. */
   expires(setId: string): Until {
     const set = this.set(setId);
     return Math.max(...[...set.pools].map((pool) => this.expiresIn(set, pool)));
   }
 
-  /** Until when what a tape of a pool holds of a set is needed: by the set, or by those that build on it. */
+  /** How long a set's archives on tapes of a pool are needed, by the set itself or by those that build on it. */
   neededUntil(setId: string, pool: string): Until {
     const set = this.set(setId);
     return Math.max(this.expiresIn(set, pool), ...set.neededBy.map((id) => this.expires(id)));
   }
 
-  /** Sets that build on one and have not expired, or not even ended. */
+  /** Sets that build on this one and have not expired or are unfinished. */
   livingOn(setId: string, now: number): string[] {
     return this.set(setId).neededBy.filter((id) => this.expires(id) > now);
   }
@@ -82,7 +79,7 @@ export class Keeping {
   }
 }
 
-/** Fills in the sets, and returns by set what each builds on directly. */
+/** Fills in the sets and returns the direct bases of each. */
 async function readSets(db: Catalog, sets: Map<string, KeptSet>): Promise<Map<string, string[]>> {
   const rows = await db
     .selectFrom('sets')
@@ -105,7 +102,7 @@ async function readSets(db: Catalog, sets: Map<string, KeptSet>): Promise<Map<st
   const bases = new Map<string, string[]>();
   for (const { id, base_id: base, options, state } of rows) {
     const known = base === null ? [] : [base];
-    // The chain of a set from tapes may have gaps, which its files bridge: they name what holds them.
+    // The chain of a set read from tapes may have gaps; its files bridge them, since they name the sets that hold them.
     const isGap = isRebuilt({ options }) || (base !== null && !sets.has(base));
     if (isGap && state !== 'expired') known.push(...(await holdersOf(db, id)));
     if (known.length > 0) bases.set(id, known);

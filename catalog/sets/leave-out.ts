@@ -5,23 +5,23 @@ import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema.js';
 import { setNamed } from './sets.js';
 
-/** What an archive that no tape takes is made smaller by. */
+/** How to shrink a group whose archive fits no tape. */
 export interface LeavingOut {
   setId: string;
   group: number;
   /** Bytes of the largest archive that fits. */
   limit: number;
-  /** Bytes of the archive as it is, or as it may be. */
+  /** Actual or estimated bytes of the archive. */
   needs: number;
-  /** Why a file that is alone in its group is skipped, and why one that is left out of the archive of others is. */
+  /** The reason for skipping a file that is alone in its group, and for leaving one out of a group with others. */
   reasons: { alone: string; amongOthers: string };
 }
 
 /**
- * Makes a group whose archive no tape takes smaller: it is skipped if one entry is all that it has, else its largest
- * files are left out until the others fit, whatever they compress to; one at least.
+ * Shrinks a group whose archive fits no tape: a group of one entry is skipped; otherwise its largest files are left
+ * out, at least one, until the rest fits even uncompressed.
  *
- * @returns what became of it; `stuck` when nothing can be left out, or it has an archive or is parked: nothing was
+ * @returns the outcome; `stuck` when nothing can be left out, or the group has an archive or is parked: nothing was
  *   changed.
  */
 export async function leaveOut(
@@ -40,8 +40,8 @@ export async function leaveOut(
 }
 
 /**
- * Marks the largest files of a group as skipped until the rest fits, and corrects the group's bytes; false: it has
- * none.
+ * Marks the largest files of a group as skipped until the rest fits, and corrects the group's bytes; false: it has no
+ * files.
  */
 async function leaveOutLargest(
   tx: Catalog,
@@ -58,7 +58,7 @@ async function leaveOutLargest(
     .where('state', '=', 'planned')
     .orderBy('size', 'desc')
     .execute();
-  // Content with several names is in the archive once, and out of it only with the last of them.
+  // Hard-linked content is stored once, and is left out only when all its names are.
   const contents = new Map<string, { size: number; paths: Uint8Array[] }>();
   for (const { path, size, dev, ino, nlink } of files) {
     const key = nlink > 1 ? `${dev}:${ino}` : `${contents.size}`;
@@ -90,8 +90,8 @@ async function leaveOutLargest(
 }
 
 /**
- * Groups that were skipped for their size and that a tape of so many bytes takes; with what the smallest of the others
- * needs.
+ * Groups that were skipped because of their size and that fit a tape of that many bytes; and the bytes that the
+ * smallest of the others needs.
  */
 export async function skippedForSize(
   db: Catalog,
@@ -112,8 +112,8 @@ export async function skippedForSize(
 }
 
 /**
- * Puts the groups that were skipped for their size, and that fit now, back to be compressed; returns their numbers.
- * They keep `needs`, by which `undoTakingUp` knows them.
+ * Queues the groups that were skipped because of their size and that fit now for compression again; returns their
+ * numbers. They keep `needs`, by which `undoTakingUp` finds them.
  */
 export async function takeUpSkipped(catalog: Catalog, setId: string, limit: number): Promise<number[]> {
   return catalog.transaction().execute(async (tx) => {
@@ -140,11 +140,11 @@ export async function takeUpSkipped(catalog: Catalog, setId: string, limit: numb
 }
 
 /**
- * Skips the groups again that `takeUpSkipped` has taken up and of which nothing is staged or on a tape: a set that was
- * complete before its `retry` is so when that is cancelled.
+ * Skips the groups again that `takeUpSkipped` has queued and of which nothing is staged or on tape: a set that was
+ * complete before its `retry` is complete again when that is cancelled.
  *
- * @returns true when the set is complete now; false: something else is unfinished too, or none was taken up, and
- *   nothing was changed.
+ * @returns true when the set is complete now; false: something else is unfinished too, or no group was queued again,
+ *   and nothing was changed.
  */
 export async function undoTakingUp(catalog: Catalog, setId: string): Promise<boolean> {
   const undoable: readonly GroupState[] = [...beforeCompressed, 'failed'];

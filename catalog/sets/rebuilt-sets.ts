@@ -5,38 +5,38 @@ import type { Catalog } from '../open-catalog.js';
 import { findSet } from './sets.js';
 import type { SetRow } from '../rows.js';
 
-/** `options` of a set that was read from tapes: it has no settings, since it never runs. */
+/** `options` of a set read from tapes: it has no settings, since it never runs. */
 export const rebuiltOptions = JSON.stringify({ rebuilt: true });
 
-/** True for a set that the catalog knows from tapes only. */
+/** True for a set that is known only from tapes. */
 export function isRebuilt(set: Pick<SetRow, 'options'>): boolean {
   return set.options === rebuiltOptions;
 }
 
-/** Stands for the UUID of a set of which no manifest was read yet. */
+/** Placeholder UUID for a set of which no manifest was read yet. */
 const unknownUuid = (setId: string) => `unknown ${setId}`;
 
-/** True for a set of which no manifest was read yet: which one it is, nobody knows. */
+/** True for a set of which no manifest was read yet, so that its identity is unknown. */
 export function isUnknownSet(set: Pick<SetRow, 'id' | 'uuid'>): boolean {
   return set.uuid === unknownUuid(set.id);
 }
 
-/** What a tape tells of the set that an archive belongs to; without a header, that of no manifest could be read. */
+/** What a tape says about the set of an archive; without a header when no manifest could be read. */
 export interface FoundSet {
   id: string;
   header: ManifestHeader | undefined;
   pool: string;
   drive: string;
-  /** When the archive was made, as far as that is known; milliseconds since 1970. */
+  /** When the archive was made, if known; milliseconds since 1970. */
   at: number;
 }
 
-/** A set or archive on a tape that contradicts what the catalog knows; the message is a whole sentence. */
+/** A set or archive on a tape that contradicts what the catalog knows; the message is a complete sentence. */
 export class CatalogConflict extends Error {}
 
 /**
- * The set of an archive on a tape, in the caller's transaction: made when the catalog does not know it, and made more
- * exact when it knew it without a manifest. Throws `CatalogConflict` when the catalog has another set of that id.
+ * The set of an archive on a tape, in the caller's transaction: created when unknown, and completed when it was known
+ * without a manifest. Throws `CatalogConflict` when the catalog has another set of that id.
  */
 export async function enterSet(tx: Catalog, found: FoundSet): Promise<SetRow> {
   const { id, header, at } = found;
@@ -67,7 +67,7 @@ export async function enterSet(tx: Catalog, found: FoundSet): Promise<SetRow> {
     await tx
       .updateTable('sets')
       .set({ ...told, created_at: Math.min(known.created_at, at) })
-      // Nothing was left of it: what another copy tells is all that is known, and is not to be forgotten.
+      // Nothing was left of it: what another copy says is all that is known and must be kept.
       .$if(known.state === 'expired', (query) => query.set({ state: 'failed' }))
       .where('id', '=', id)
       .execute();
@@ -111,29 +111,29 @@ function sourcesOf(header: ManifestHeader): string {
   return JSON.stringify(header.sources);
 }
 
-/** Milliseconds since 1970 of a time that was read from a tape; `otherwise` when it is none. */
+/** Milliseconds since 1970 of a time that was read from a tape; `otherwise` when it is not valid. */
 export function timeOf(iso: string, otherwise: number): number {
   const ms = Date.parse(iso);
   return Number.isFinite(ms) ? ms : Math.floor(boundedSeconds(otherwise / 1000) * 1000);
 }
 
-/** Said of a set of which every manifest was lost. */
+/** Said about a set whose manifests were all lost. */
 export const modeUnknown =
   'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
 
-/** What may be missing in a set without anybody's knowing, as a sentence; undefined when nothing may. */
+/** A sentence on what may be missing from a set without being noticed; undefined when nothing may. */
 export function doubtOf(set: SetRow): string | undefined {
   return isRebuilt(set) && isUnknownSet(set) ? `Of the set ${set.id}, ${modeUnknown}.` : undefined;
 }
 
-/** What a restore of the set has to say beforehand; undefined when nothing is missing. */
+/** A sentence on what is missing from a set, shown before a restore; undefined when nothing is. */
 export function missingOf(set: SetRow): string | undefined {
   return isRebuilt(set) && set.state === 'failed'
     ? `The set ${set.id} was ${set.reason ?? 'not read whole'}.`
     : undefined;
 }
 
-/** A rebuilt set has no settings to run with, and its sources may have changed since. */
+/** Throws for a rebuilt set: it has no settings to run with, and its sources may have changed since. */
 export function requireOwnSet(set: SetRow): void {
   if (!isRebuilt(set)) return;
   throw new TapeflowFailure('RebuiltSet', `The set ${set.id} was read from tapes and cannot run.`, {

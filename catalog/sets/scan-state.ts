@@ -1,7 +1,7 @@
 import type { Catalog } from '../open-catalog.js';
 import type { GroupRow } from '../rows.js';
 
-/** The group that a scan made last; undefined when it has made none. */
+/** The last group made by the scan; undefined when there is none. */
 export async function lastGroup(db: Catalog, setId: string): Promise<GroupRow | undefined> {
   return db
     .selectFrom('groups')
@@ -12,7 +12,7 @@ export async function lastGroup(db: Catalog, setId: string): Promise<GroupRow | 
     .executeTakeFirst();
 }
 
-/** Files with several links that are to be stored, of the groups from a path on: device and inode of each. */
+/** Device and inode of hard-linked files to be stored, from a path on. */
 export async function linkedInodes(
   db: Catalog,
   setId: string,
@@ -28,7 +28,7 @@ export async function linkedInodes(
     .execute();
 }
 
-/** Entries and bytes of all groups that a scan has made so far. */
+/** Entries and bytes of all groups made by the scan so far. */
 export async function plannedTotals(db: Catalog, setId: string): Promise<{ entries: number; bytes: number }> {
   const { entries, bytes } = await db
     .selectFrom('groups')
@@ -41,7 +41,7 @@ export async function plannedTotals(db: Catalog, setId: string): Promise<{ entri
   return { entries: Number(entries ?? 0), bytes: Number(bytes ?? 0) };
 }
 
-/** Writes down that every source of a set was walked, and which folders of ours were left out. */
+/** Records that every source of a set was walked, and which of tapeflow's own folders were left out. */
 export async function recordScanned(db: Catalog, setId: string, leftOut: readonly string[]): Promise<void> {
   await db
     .updateTable('sets')

@@ -4,14 +4,14 @@ import type { Catalog } from '../open-catalog.js';
 export interface SetBase {
   /** Undefined: there is none, or the set is to be a full one. */
   id: string | undefined;
-  /** A sentence, where it is not the newest set that it could be, or cannot be restored from each pool alone. */
+  /** A sentence for the user when it is not the newest candidate, or cannot be restored from each pool alone. */
   note: string | undefined;
 }
 
 /**
- * The set that one with these sources builds on: for an incremental one the newest that has completed and of which
- * nothing was erased, for a differential one the newest full one of those. It and all that it builds on must be in the
- * pools of the new set, so that the tapes of each of them restore it; where that is true of no set, in one of them.
+ * The base for a new set of these sources: for an incremental set the newest completed set of which nothing was erased,
+ * for a differential set the newest full one of those. The base and its chain must be in every pool of the new set, so
+ * that the tapes of each pool can restore it; if no set qualifies, in one of the pools.
  */
 export async function baseFor(
   db: Catalog,
@@ -37,7 +37,7 @@ export async function baseFor(
   if (newest === undefined) return { id: undefined, note: undefined };
   const bases = new Map(sets.map(({ id, base_id: base }) => [id, base]));
   const chains = pools.map((pool) => new WholeChains(db, bases, pool));
-  // A pool that lacked one is asked first for the next: where it has none of them, the others are not read for all.
+  // A pool that lacked one set is asked first for the next: if it has none of them, the other pools need not be read.
   let asked = chains;
   const inAll = await first(candidates, async ({ id }) => {
     for (const chain of asked) {
@@ -68,15 +68,15 @@ export async function baseFor(
   };
 }
 
-/** The first of some sets for which something is true; those after it are not asked. */
+/** The first set for which a condition is true; later ones are not checked. */
 async function first<T>(sets: readonly T[], isTrue: (set: T) => Promise<boolean>): Promise<T | undefined> {
   for (const set of sets) if (await isTrue(set)) return set;
   return undefined;
 }
 
 /**
- * Tells which sets are, with all that they build on, wholly in a pool. Copies are read of the sets that are asked for
- * and of what those build on, each once: the years before them cost nothing.
+ * Tells which sets are completely in a pool, with their chains. Reads the copies of each set and its bases only once;
+ * older sets cost nothing.
  */
 class WholeChains {
   private readonly known = new Map<string, boolean>();
@@ -102,8 +102,8 @@ class WholeChains {
   }
 
   /**
-   * False when an archive of a set is on tapes of other pools only. One that is on no tape at all is not counted: its
-   * files are stored again.
+   * False when an archive of a set is only on tapes of other pools. Archives on no tape at all are ignored: their files
+   * are stored again.
    */
   private async isWhole(setId: string): Promise<boolean> {
     const lacking = await this.db

@@ -4,13 +4,13 @@ import type { Catalog } from '../open-catalog.js';
 import type { CopiesTable, GroupState } from '../schema.js';
 import type { SetRow } from '../rows.js';
 
-/** Where one of a set's copies is written: to tapes of this pool, in this drive. */
+/** Where a copy of a set is written: pool and drive. */
 export interface CopyPlace {
   pool: string;
   drive: string;
 }
 
-/** The places of a set's copies; copy number 1 is the first. Never two of one pool, so that no tape holds both. */
+/** The places of a set's copies; copy number 1 is the first. Pools differ, so that no tape holds two copies. */
 export function placesOf(set: Pick<SetRow, 'pool' | 'drive' | 'places'>): CopyPlace[] {
   return set.places === null
     ? [{ pool: set.pool, drive: set.drive }]
@@ -22,18 +22,18 @@ export function placesText(places: readonly CopyPlace[]): string | null {
   return places.length > 1 ? JSON.stringify(places) : null;
 }
 
-/** `copy 2 of 3` where a set has several copies; empty where it has one. */
+/** `copy 2 of 3` for a set with several copies; empty for one. */
 export function copyText(copyNo: number, copies: number): string {
   return copies === 1 ? '' : `copy ${copyNo} of ${copies}`;
 }
 
-/** Group states that no copy changes any more. */
+/** Group states that copies no longer change. */
 const settled: readonly GroupState[] = ['committed', 'released', 'skipped'];
 
 /**
- * Gives a group the state that its copies have together, in the caller's transaction: `committed` when each of the
- * set's copies is. A parked group stays parked until then.
- * @returns true when this made it committed.
+ * Derives a group's state from its copies, in the caller's transaction: `committed` when all of the set's copies are. A
+ * parked group stays parked until then.
+ * @returns true when the group became committed.
  */
 export async function settleGroup(tx: Catalog, setId: string, group: number): Promise<boolean> {
   const set = await tx
@@ -71,13 +71,10 @@ export async function settleGroup(tx: Catalog, setId: string, group: number): Pr
   return state === 'committed';
 }
 
-/**
- * Parked, or without an archive, since its bytes were lost: the write of another copy that goes on does not change
- * that.
- */
+/** Parked, or without an archive because its bytes were lost: a write of another copy does not change that. */
 const noArchive: readonly GroupState[] = ['open', 'planned', 'compressing', 'failed'];
 
-/** State of a group of which not every copy is committed. */
+/** State of a group when not all copies are committed. */
 function stateBefore(before: GroupState, writes: boolean, allWritten: boolean): GroupState {
   if (noArchive.includes(before)) return before;
   if (writes) return 'writing';
@@ -85,7 +82,7 @@ function stateBefore(before: GroupState, writes: boolean, allWritten: boolean): 
   return before === 'writing' || before === 'written' ? 'queued' : before;
 }
 
-/** The same, with the event of a group that has become committed. */
+/** The same, and records the event when the group became committed. */
 export async function settleAfterCommit(
   tx: Catalog,
   copy: { setId: string; group: number; bytes: number },

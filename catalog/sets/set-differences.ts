@@ -1,27 +1,27 @@
 import { placesOf, type CopyPlace } from './set-copies.js';
 import type { SetRow } from '../rows.js';
 
-/** What a new set is made of. */
+/** The arguments of a new set. */
 export interface NewSet {
-  /** Asked for with `--set`; the next free number of the month otherwise. */
+  /** From `--set`; by default the next free number of the month. */
   id?: string | undefined;
   sources: string[];
   excludes: string[];
   pool: string;
   drive: string;
-  /** Where each copy goes, if there are several; the first has the pool and drive above. */
+  /** Where each copy goes, if there are several; the first one has the pool and drive above. */
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
   options: unknown;
-  /** The run of a schedule that asks for it; it gets one set, however often it asks. */
+  /** The schedule run that asks for it; it gets one set, however often it asks. */
   madeBy?: string | undefined;
 }
 
-/** What of a set is not as it is wanted, as parts of a sentence that begins with the set; empty: it is the same set. */
+/** How a set differs from what is wanted, as parts of a sentence about the set; empty: it is the same. */
 export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
   const found: string[] = [];
-  // Sets of before it was remembered what they were asked to be are what they became.
+  // Older sets did not record the requested mode.
   const mode = set.asked_mode ?? set.mode;
   if (mode !== wanted.mode) found.push(`it is ${mode}, not ${wanted.mode}`);
   const [has, wants] = [placesOf(set), placesWanted(wanted)];
@@ -40,7 +40,7 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
   return found;
 }
 
-/** Where each copy of a set that is asked for goes. */
+/** Where each copy of a requested set goes. */
 export function placesWanted({ places, pool, drive }: NewSet): CopyPlace[] {
   return places !== undefined && places.length > 0 ? places : [{ pool, drive }];
 }

@@ -6,18 +6,18 @@ import { findSet } from './sets.js';
 import type { SetRow } from '../rows.js';
 import type { TapeState } from '../schema.js';
 
-/** What only a set whose scan has ended can tell: without it nobody knows whether more groups belong to it. */
+/** What is known once a set's scan has ended: without it nobody knows whether more groups belong to the set. */
 export interface SetEnd {
   groups: number;
   entries: number;
-  /** Groups without an archive, since all that is in them was skipped; ascending. */
+  /** Groups without an archive, since all their entries were skipped; ascending. */
   without: NumberPair[];
 }
 
-/** The same as an end mark on a tape tells it, with the time of its writing (ISO 8601). */
+/** The same as stored in an end mark on tape, with the time of writing (ISO 8601). */
 export type MarkedEnd = SetEnd & { written: string };
 
-/** The end of a set, as the catalog knows it; undefined while its scan goes on, and where no tape has told it. */
+/** The end of a set, as the catalog knows it; undefined while the scan runs, and when no tape has said it. */
 export async function endOf(db: Catalog, set: SetRow): Promise<SetEnd | undefined> {
   if (isRebuilt(set)) return markedEnd(set);
   if (set.scanned === 0) return undefined;
@@ -39,27 +39,27 @@ export async function endOf(db: Catalog, set: SetRow): Promise<SetEnd | undefine
   return { groups, entries: Number(entries ?? 0), without: pairsOf(skipped.map(({ no }) => no)) };
 }
 
-/** What an end mark has told of a set that was read from tapes. */
+/** What an end mark said about a set read from tapes. */
 export function markedEnd(set: Pick<SetRow, 'end_facts'>): MarkedEnd | undefined {
   return set.end_facts === null ? undefined : (JSON.parse(set.end_facts) as MarkedEnd);
 }
 
-/** The text by which two ends are compared. */
+/** A text for comparing two ends. */
 export function endText({ groups, entries, without }: SetEnd): string {
   return JSON.stringify({ groups, entries, without });
 }
 
-/** True when the tape is known to hold the mark of this end, durably. */
+/** True when the tape is known to durably hold this end mark. */
 export async function isMarked(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<boolean> {
   return (await marksOf(db, setId)).get(tape) === endText(end);
 }
 
-/** True when the tape is known to hold any end mark of the set: then what has its name there is ours to replace. */
+/** True when the tape is known to hold any end mark of the set: then the file of that name is ours to replace. */
 export async function wasMarked(db: Catalog, setId: string, tape: string): Promise<boolean> {
   return (await marksOf(db, setId)).has(tape);
 }
 
-/** What the marks of a set tell, by tape. */
+/** The end marks of a set, by tape. */
 async function marksOf(db: Catalog, setId: string): Promise<Map<string, string>> {
   const rows = await db
     .selectFrom('end_marks')
@@ -69,7 +69,7 @@ async function marksOf(db: Catalog, setId: string): Promise<Map<string, string>>
   return new Map(rows.map((row) => [row.tape_uuid, row.facts]));
 }
 
-/** Notes that a tape holds the mark of a set's end, after its sync. */
+/** Records, after the sync, that a tape holds a set's end mark. */
 export async function noteMark(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<void> {
   const facts = endText(end);
   await db
@@ -79,12 +79,12 @@ export async function noteMark(db: Catalog, setId: string, tape: string, end: Se
     .execute();
 }
 
-/** Notes that a tape has no mark of a set any more. */
+/** Records that a tape no longer has a set's end mark. */
 export async function forgetMark(db: Catalog, setId: string, tape: string): Promise<void> {
   await db.deleteFrom('end_marks').where('set_id', '=', setId).where('tape_uuid', '=', tape).execute();
 }
 
-/** Names of the tapes that tell the end of a set as it is. */
+/** Names of the tapes that hold the current end mark of a set. */
 export async function tapesThatTell(db: Catalog, set: SetRow): Promise<string[]> {
   const end = await endOf(db, set);
   if (end === undefined) return [];
@@ -100,20 +100,20 @@ export async function tapesThatTell(db: Catalog, set: SetRow): Promise<string[]>
   return rows.map((row) => row.name);
 }
 
-/** States of a tape that a mark is written to. */
+/** Tape states in which an end mark is written. */
 const takesMarks: readonly TapeState[] = ['usable', 'full'];
 
-/** A copy of a set, all of it committed, of which no tape tells that the set has ended. */
+/** A fully committed copy of a set without an end mark on any of its tapes. */
 export interface UnmarkedCopy {
   copyNo: number;
-  /** The tape that its newest archive is on, of those that are good. */
+  /** The tape with its newest archive, among the good ones. */
   tape: string;
   tapeName: string;
 }
 
 /**
- * The copies of a set that are whole and lack their end mark: rarely any, since each sync after the scan writes it.
- * None of one that has groups which failed, or were not stored yet: it goes on, or ends as failed.
+ * The complete copies of a set that lack their end mark; rare, since each sync after the scan writes it. None for a set
+ * with failed or unstored groups: it continues, or ends as failed.
  */
 export async function unmarkedCopies(db: Catalog, setId: string): Promise<UnmarkedCopy[]> {
   const set = await findSet(db, setId);
@@ -148,9 +148,9 @@ export async function unmarkedCopies(db: Catalog, setId: string): Promise<Unmark
 }
 
 /**
- * Takes the end mark that was read from a tape into a set that is known from tapes only; the newest counts. Leaves
- * other sets alone: of those the catalog knows more. Throws `CatalogConflict` when it is the mark of another set of
- * that number.
+ * Stores an end mark read from a tape in a set that is known only from tapes; the newest counts. Leaves other sets
+ * alone: the catalog knows more about them. Throws `CatalogConflict` when the mark belongs to another set with that
+ * number.
  */
 export async function enterEnd(
   catalog: Catalog,

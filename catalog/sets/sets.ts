@@ -28,16 +28,16 @@ export function monthOf(date: Date): string {
 export interface OpenedSet {
   set: SetRow;
   attached: boolean;
-  /** Why a new set builds on another than the newest, or on none; see `SetBase`. */
+  /** Why a new set does not build on the newest set, or on none; see `SetBase`. */
   note: string | undefined;
-  /** The unfinished sets of the same sources that are not what was asked for, newest first, and why not. */
+  /** Unfinished sets of the same sources that differ from what was requested, newest first, with the differences. */
   others: { id: string; differs: string[] }[];
 }
 
 /**
- * Makes a set, or finds the unfinished one that is the same in everything that a command can ask for (unless `fresh`).
- * Both happen in one transaction, so that two commands at once get one set when they ask for the same and two when they
- * do not. A set that would build on another, but finds none, is a full one.
+ * Creates a set, or finds an unfinished one with the same arguments (unless `fresh`). Both happen in one transaction,
+ * so that two simultaneous commands get one set if they ask for the same, and two otherwise. A set that finds no base
+ * becomes a full one.
  */
 export async function openSet(
   catalog: Catalog,
@@ -96,7 +96,7 @@ export async function openSet(
   });
 }
 
-/** The unfinished sets of the same sources, newest first, and what of each is not as it is wanted. */
+/** The unfinished sets of the same sources, newest first, and how each differs from what is wanted. */
 export async function unfinishedLike(
   db: Catalog,
   wanted: NewSet,
@@ -152,11 +152,11 @@ async function nextSetId(db: Catalog, month: string): Promise<string> {
   return prefix + String(last + 1).padStart(6, '0');
 }
 
-/** Remembers set numbers that were found on a tape, so that they are never given again. */
+/** Records set numbers found on a tape, so that they are never reused. */
 export async function rememberSeenSets(catalog: Catalog, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   const seen = await catalog.selectFrom('seen_sets').select('set_id').where('set_id', 'in', ids).execute();
-  // Every write looks at its tape: where nothing is new, nobody's transaction is waited for.
+  // Every write checks its tape: if nothing is new, do not wait for another transaction.
   if (seen.length === new Set(ids).size) return;
   await catalog
     .insertInto('seen_sets')
@@ -170,17 +170,14 @@ export async function findSet(db: Catalog, id: string): Promise<SetRow | undefin
   return db.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** The set of that id; a usage failure with a sentence when there is none. */
+/** The set of that id; throws a usage failure when there is none. */
 export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
   const set = await findSet(db, id);
   if (set !== undefined) return set;
   throw usageFailure('NoSuchSet', `There is no set ${id} in the catalog.`, '`tapeflow sets` lists them.');
 }
 
-/**
- * The set of that id, for who wants its files; a failure with a sentence when there is none, or when nothing of it is
- * left.
- */
+/** The set of that id, for reading its files; throws a failure when there is none, or when nothing of it is left. */
 export async function setWithFiles(db: Catalog, id: string): Promise<SetRow> {
   const set = await setNamed(db, id);
   if (set.state !== 'expired') return set;
@@ -191,7 +188,7 @@ export async function setWithFiles(db: Catalog, id: string): Promise<SetRow> {
   );
 }
 
-/** The newest set of which a committed archive holds one of these members, or what is below it; undefined: none. */
+/** The newest set with one of these members, or something below it, in a committed archive; undefined: none. */
 export async function newestSetWith(db: Catalog, names: readonly string[]): Promise<string | undefined> {
   for (const { id, scanned } of await listSets(db)) {
     for (const name of names) {
@@ -206,12 +203,12 @@ export async function newestSetWith(db: Catalog, names: readonly string[]): Prom
         .where('files.set_id', '=', id)
         .where('copies.state', '=', 'committed')
         .where('files.tar_offset', 'is not', null)
-        // What is on tape already says nothing of how far the scan of a set has come.
+        // What earlier sets have on tape says nothing about the progress of this set's scan.
         .$if(scanned === 0, (query) => query.where('files.state', '!=', 'unchanged'))
         .where((eb) =>
           eb.or([
             eb('files.path', '=', toBytes(name)),
-            // What is in a folder lies between `name/` and `name0`.
+            // A folder's contents sort between `name/` and `name0`.
             eb.and([eb('files.path', '>=', toBytes(`${name}/`)), eb('files.path', '<', toBytes(`${name}0`))]),
           ]),
         )
@@ -233,7 +230,7 @@ export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
   return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
 }
 
-/** Writes a set's state down, with an event when it changed (unless `quietly`); not over a state in `unless`. */
+/** Records a set's state, with an event if it changed (unless `quietly`); never over a state in `unless`. */
 export async function recordSetState(
   catalog: Catalog,
   setId: string,
@@ -256,7 +253,7 @@ export async function recordSetState(
   });
 }
 
-/** Writes down which workflow works on a set: should ids change, that one is ended before another goes on. */
+/** Records which workflow works on a set: if ids change, that one is ended before another takes over. */
 export async function recordWorkflow(catalog: Catalog, setId: string, workflowId: string): Promise<void> {
   await catalog
     .updateTable('sets')
@@ -266,7 +263,7 @@ export async function recordWorkflow(catalog: Catalog, setId: string, workflowId
     .execute();
 }
 
-/** What a set has done so far; bytes are bytes, times are milliseconds since 1970. */
+/** What a set has done so far; sizes in bytes, times in milliseconds since 1970. */
 export interface SetSummary {
   setId: string;
   status: SetState;
@@ -274,7 +271,7 @@ export interface SetSummary {
   sources: string[];
   pool: string;
   drive: string;
-  /** Of each copy: where it goes, and how many archives of it are committed. */
+  /** For each copy: where it goes, and how many of its archives are committed. */
   copies: (CopyPlace & { archives: number })[];
   mode: string;
   /** The set that it builds on. */
@@ -282,10 +279,10 @@ export interface SetSummary {
   groups: number;
   archives: number;
   files: number;
-  /** Entries that earlier sets hold. */
+  /** Entries held by earlier sets. */
   unchanged: number;
   skipped: number;
-  /** Entries that are stored, but not as the scan saw them. */
+  /** Stored entries that differ from what the scan saw. */
   flagged: number;
   bytesIn: number;
   bytesOut: number;
@@ -296,14 +293,14 @@ export interface SetSummary {
   stagedBytes: number;
   stages: Partial<Record<GroupState, number>>;
   failedGroups: { group: number; reason: string }[];
-  /** Groups that are on no tape any more. */
+  /** Groups that are no longer on any tape. */
   lostGroups: number[];
   leftOut: string[];
 }
 
 /**
- * Sums up a set from the catalog alone. `files` counts members of committed archives, `skipped` and `flagged` what is
- * listed so.
+ * Sums up a set from the catalog alone. `files` counts members of committed archives; `skipped` and `flagged` count the
+ * entries of those lists.
  */
 export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
   const set = await setNamed(db, setId);
@@ -397,7 +394,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     flagged,
     bytesIn: Number(committed.bytesIn ?? 0),
     bytesOut: Number(committed.bytesOut ?? 0),
-    // Wall-clock times of two moments: a clock that was set back meanwhile must not make it negative.
+    // A wall clock that was set back in between must not make it negative.
     seconds: Math.max(0, Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100),
     tapes: tapes.map((tape) => tape.name),
     scanned: set.scanned === 1,
@@ -410,7 +407,10 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
   };
 }
 
-/** A set that another installation or a lost catalog may have written is never taken up: its number is only skipped. */
+/**
+ * Checks the form of a set id. A set that another installation or a lost catalog may have written is never continued:
+ * its number is only skipped.
+ */
 export function requireSetId(text: string): string {
   if (isSetId(text)) return text;
   throw new TapeflowFailure(

@@ -5,27 +5,24 @@ import { markedEnd } from './set-end.js';
 import { findSet } from './sets.js';
 import type { SetRow } from '../rows.js';
 
-/** Numbers of groups that a message names. */
+/** Maximum number of group ranges in a message. */
 const rangesShown = 20;
 
-/** What is known of a set's groups after tapes were read. */
+/** What is known about a set's groups after reading tapes. */
 export interface RebuiltSet {
   setId: string;
   state: SetRow['state'];
   groups: number;
   /**
-   * Numbers that are on none of the tapes read so far, as ranges: up to the set's last where `ended`, else to the
-   * highest read.
+   * Group numbers missing on all tapes read so far, as ranges: up to the last one if `ended`, or else up to the highest
+   * read.
    */
   missing: string[];
-  /**
-   * Whether a tape tells that the set has ended, and of how many groups; null for a set of a version that did not write
-   * it.
-   */
+  /** Whether an end mark was read; null for a set of a version that wrote none. */
   ended: boolean | null;
-  /** Numbers of groups without a copy that is whole. */
+  /** Numbers of groups without an intact copy. */
   damaged: number[];
-  /** Groups of an incremental or differential set of which what is unchanged is not known, as ranges. */
+  /** Groups of an incremental or differential set whose unchanged files are not known, as ranges. */
   partial: string[];
 }
 
@@ -34,9 +31,9 @@ function shownRanges(ranges: readonly string[]): string {
 }
 
 /**
- * Gives a rebuilt set its state by what of it was found: complete when no number is missing, each is whole somewhere,
- * and what the set leaves to earlier ones is known, which only manifests tell. That no later group exists, only an end
- * mark tells; of a set of a version that wrote none nobody knows, and its reason says so. Leaves other sets alone.
+ * Derives the state of a rebuilt set from what was found: complete when no number is missing, each group has an intact
+ * copy, and its unchanged files are known, which only manifests say. Only an end mark shows that no later group exists;
+ * for versions that wrote none this is unknown, and the reason says so. Leaves other sets alone.
  */
 export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
   return catalog.transaction().execute(async (tx) => {
@@ -57,10 +54,10 @@ export async function settleRebuiltSet(catalog: Catalog, setId: string): Promise
       .execute();
     const { last, skipped, damaged, alone } = await factsOf(tx, setId);
     const highest = groups.at(-1)?.no ?? 0;
-    // Those without a copy were erased.
+    // Groups without a copy were erased.
     const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
     const told = markedEnd(set);
-    // One that knows of fewer groups than there are is of another time.
+    // An end mark with fewer groups than were found is outdated.
     const end = told !== undefined && told.groups >= highest ? told : undefined;
     const ended = end !== undefined ? true : set.end_marked === 1 ? false : null;
     const missing = gapsOf([...pairsOf(present), ...(end?.without ?? [])], end?.groups ?? highest);
@@ -121,7 +118,7 @@ async function factsOf(
     .having((eb) => eb(eb.fn.count('damage'), '=', eb.fn.countAll()))
     .orderBy('group_no')
     .execute();
-  // Those that were read themselves, for want of a good manifest.
+  // Archives that were read themselves because they lack a good manifest.
   const alone = await tx
     .selectFrom('archives')
     .select('group_no')
@@ -137,14 +134,14 @@ async function factsOf(
   };
 }
 
-/** What is known of later groups than those that were read. */
+/** What is known about groups after those that were read. */
 function laterText(ended: boolean | null): string {
   if (ended === true) return ', which is all of them';
   if (ended === null) return '; whether there are more, only a tape that holds them can tell';
   return '; no tape that was read tells that the set had ended: it was cancelled or had failed, or a tape of it is still to be read';
 }
 
-/** The numbers from 1 to the last that are in none of some ranges, as ranges. */
+/** The numbers from 1 to `last` that are in none of the ranges, as ranges. */
 function gapsOf(ranges: readonly NumberPair[], last: number): string[] {
   const gaps: string[] = [];
   let next = 1;

@@ -1,12 +1,15 @@
 import type { Catalog } from '../open-catalog.js';
 import { recordEvents } from '../groups/events.js';
 
-/** How often something was taken up by itself in the last day without getting on; times are milliseconds since 1970. */
+/**
+ * How often something was resumed automatically in the last day without making progress; times are milliseconds since
+ * 1970.
+ */
 export interface TakenUp {
   times: number;
   /** The last time; null: never. */
   at: number | null;
-  /** It was said that it is left alone, and nothing has happened since. */
+  /** It is left alone since the last attempt. */
   leftAlone: boolean;
 }
 
@@ -24,7 +27,7 @@ export async function setTakenUp(db: Catalog, setId: string, now: number): Promi
   return { times, at, leftAlone: leftAlone === 1 };
 }
 
-/** Notes that a set was taken up, or is left alone, with the reason. */
+/** Records that a set was resumed, or is left alone, with the reason. */
 export async function recordTakingUp(
   catalog: Catalog,
   setId: string,

@@ -13,25 +13,25 @@ import { moveTape } from './tape-states.js';
 import { tapeByUuid } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
-/** Rows of one transaction when the files of a set are forgotten: every other transaction waits for it. */
+/** Rows per transaction when a set's files are deleted; all other transactions wait for it. */
 const filesPerStep = 5000;
 
 export interface EraseWish {
   /** UUID of the tape. */
   tape: string;
   retentions: Retentions;
-  /** Also what has not expired, or what living sets build on. */
+  /** Also erase what has not expired, or what unexpired sets build on. */
   evenUnexpired: boolean;
-  /** The tape was formatted before: what is in the drive is it, empty and without a label. */
+  /** The tape was already formatted: the empty one without a label in the drive is it. */
   formatted?: boolean;
 }
 
 /**
- * Says, before the first byte is deleted, that nothing on a tape counts any more: from here on no restore asks for it
- * and no set builds on it. Looks in the same transaction whether it may. Does nothing when the erasing has begun
- * already.
+ * Records, before the first byte is deleted, that nothing on a tape counts any more: from now on no restore asks for it
+ * and no set builds on it. Checks in the same transaction that it may be erased. Does nothing when the erase has
+ * already begun.
  *
- * @param erasedTo the UUID that the tape's new label is to have.
+ * @param erasedTo the UUID of the tape's new label.
  * @returns the tape, in the state `erasing`.
  */
 export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: string): Promise<TapeRow> {
@@ -56,7 +56,7 @@ export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: st
   });
 }
 
-/** Throws `TapeInUse` or `TapeNeeded`, naming who needs the tape, when it may not be erased. */
+/** Throws `TapeInUse` or `TapeNeeded`, naming what needs the tape, when it must not be erased. */
 export function requireErasable(kept: TapeKeeping, evenUnexpired: boolean, now: number): void {
   const { name, state } = kept.tape;
   if (state === 'foreign') throw foreignTape(name);
@@ -83,7 +83,7 @@ export function requireErasable(kept: TapeKeeping, evenUnexpired: boolean, now: 
   );
 }
 
-/** Nothing erases what another installation has labelled. */
+/** A tape labelled by another installation is never erased. */
 export function foreignTape(name: string): TapeflowFailure {
   return new TapeflowFailure(
     'ForeignTape',
@@ -97,7 +97,7 @@ function whyNeeded({ setId, expires, neededBy }: SetOnTape, now: number): string
   return `set ${setId}, on which ${neededBy.slice(0, 3).join(', ')} ${neededBy.length === 1 ? 'builds' : 'build'}`;
 }
 
-/** Notes what a set loses with a tape. */
+/** Records what a set loses with a tape. */
 async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number): Promise<void> {
   const { setId, archives, elsewhere } = set;
   const lost = archives - elsewhere;
@@ -111,7 +111,7 @@ async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number):
     .set({ erased_at: now, reason: `${what} erased with tape ${tape.name}` })
     .where('id', '=', setId)
     .execute();
-  // By somebody who said so: what builds on it and is not on the tape loses files too.
+  // With `--even-unexpired`: sets that build on it and are not on the tape lose files too.
   for (const id of set.neededBy) {
     if (!(await losesFiles(tx, id, setId, tape))) continue;
     const reason = `files that set ${setId} held for it were erased with tape ${tape.name}`;
@@ -120,7 +120,7 @@ async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number):
   }
 }
 
-/** True when unchanged files of a set are in archives of an earlier one that were on the tape and nowhere else. */
+/** True when unchanged files of a set were in archives of an earlier set that existed only on the tape. */
 async function losesFiles(tx: Catalog, setId: string, holder: string, tape: TapeRow): Promise<boolean> {
   const row = await tx
     .selectFrom('files')
@@ -146,7 +146,7 @@ async function losesFiles(tx: Catalog, setId: string, holder: string, tape: Tape
   return row !== undefined;
 }
 
-/** The end of an erasing: the tape has its new label. Whoever looks for the old one finds no such tape any more. */
+/** Ends an erase: the tape has its new label, and the old UUID no longer exists. */
 export async function finishErase(
   catalog: Catalog,
   tape: TapeRow,
@@ -168,10 +168,9 @@ export async function finishErase(
 }
 
 /**
- * Forgets the content of sets of which nothing is on a tape any more, and nothing in staging: they become `expired`,
- * and their files, groups and archives are deleted in small transactions. The set and its events stay; should another
- * copy turn up, `tape catalog` reads it as of a set that is known from tapes only. A kill in the middle is mended by
- * the next call.
+ * Deletes the files, groups and archives of sets that have nothing left on tape or in staging, in small transactions;
+ * the sets become `expired`. The set and its events stay; if another copy turns up, `tape catalog` reads it as a set
+ * known only from tapes. If killed in between, the next call continues.
  */
 export async function forgetErased(catalog: Catalog): Promise<void> {
   const gone = await catalog.transaction().execute(async (tx) => {
@@ -227,12 +226,12 @@ export async function forgetErased(catalog: Catalog): Promise<void> {
   }
 }
 
-/** False when `tape catalog` has found a copy of the set since another process has forgotten it. */
+/** False when `tape catalog` has found a copy of the set meanwhile. */
 async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
   return (await findSet(tx, setId))?.state === 'expired';
 }
 
-/** Deletes the first rows of a set's files; false when there were no more. */
+/** Deletes the first rows of a set's files; false when there were none left. */
 async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
     if (!(await isExpired(tx, setId))) return false;

@@ -5,13 +5,13 @@ import { moveTape } from './tape-states.js';
 import { loseUnsyncedIn } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
-/** Groups of one set that are on no tape any more. */
+/** Groups of one set that are no longer on any tape. */
 export interface LostGroups {
   setId: string;
   groups: number[];
 }
 
-/** What no other tape holds: groups that are staged no more, and whose only committed copies are on this one. */
+/** Groups that no other tape holds: no longer staged, with committed copies on this tape only. */
 export async function heldOnlyBy(db: Catalog, tape: TapeRow): Promise<LostGroups[]> {
   const rows = await db
     .selectFrom('copies')
@@ -45,9 +45,9 @@ export async function heldOnlyBy(db: Catalog, tape: TapeRow): Promise<LostGroups
 }
 
 /**
- * Notes that a tape is gone for good: its committed copies do not count any more, and what no sync has covered on it is
- * written again. Groups that waited for their release are staged still, and are written again too.
- * @returns the groups of which an unsynced copy was on it.
+ * Marks a tape as gone for good: its committed copies no longer count, and its unsynced copies are written again.
+ * Groups waiting for release are still staged and are written again too.
+ * @returns the groups with an unsynced copy on it.
  */
 export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId: string; group: number }[]> {
   return catalog.transaction().execute(async (tx) => {
@@ -76,7 +76,7 @@ export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId
   });
 }
 
-/** Numbers of a set's groups that were committed once, and of which no tape holds a copy any more. */
+/** Numbers of a set's groups that were committed and of which no tape holds a copy any more. */
 export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]> {
   const groups = await db
     .selectFrom('groups')
@@ -95,7 +95,7 @@ export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]
         ),
       ),
     )
-    // Those that are gone with an erased tape are not lost.
+    // Groups on an erased tape do not count as lost.
     .where((eb) =>
       eb.exists(
         eb
@@ -112,7 +112,7 @@ export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]
   return groups.map((row) => row.no);
 }
 
-/** A tape that was lost has come back as what it was: what was committed on it counts again. */
+/** Marks a lost tape as found, in its previous state: what was committed on it counts again. */
 export async function findTape(
   catalog: Catalog,
   tape: TapeRow,
@@ -133,7 +133,7 @@ export async function findTape(
   });
 }
 
-/** Archives that are committed on each tape, by its UUID, and how many of them were found damaged. */
+/** Number of committed archives on each tape, by UUID, and how many of them are damaged. */
 export async function archivesOnTapes(
   db: Catalog,
 ): Promise<Map<string, { archives: number; damaged: number }>> {

@@ -2,14 +2,14 @@ import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow } from '../rows.js';
 import { copyOf } from './tapes.js';
 
-/** A copy that can be counted on: committed, and not found damaged. */
+/** A reliable copy: committed, and not known to be damaged. */
 export interface GoodCopy {
   copyNo: number;
   tape: string;
   tapeName: string;
 }
 
-/** Good copies of a group, the first of them first. */
+/** Good copies of a group, by copy number. */
 export async function goodCopies(db: Catalog, setId: string, group: number): Promise<GoodCopy[]> {
   return db
     .selectFrom('copies')
@@ -23,7 +23,7 @@ export async function goodCopies(db: Catalog, setId: string, group: number): Pro
     .execute();
 }
 
-/** True while the copy that a retrieval wants is one that a tape holds, as far as is known. */
+/** True while the copy that a retrieval wants is known to be on a tape. */
 export async function isOnTape(
   db: Catalog,
   row: Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>,
@@ -31,7 +31,7 @@ export async function isOnTape(
   return (await copyOf(db, row.set_id, row.group_no, row.copy_no))?.state === 'committed';
 }
 
-/** From here on a retrieval reads another copy of an archive, whose tape is at hand. */
+/** Makes a retrieval read another copy of an archive, whose tape is loaded. */
 export async function readInstead(db: Catalog, row: RetrievalArchiveRow, copy: GoodCopy): Promise<void> {
   await db
     .updateTable('retrieval_archives')
@@ -42,12 +42,12 @@ export async function readInstead(db: Catalog, row: RetrievalArchiveRow, copy: G
     .execute();
 }
 
-/** A copy that a retrieval may read in place of another one. */
+/** A copy that a retrieval may read instead of another one. */
 export type OtherCopy = GoodCopy;
 
 /**
- * The copy of an archive that a retrieval reads next, when one is no good: one that was not read by it, of which
- * nothing is known to be damaged, if there is such a one; undefined when there is none at all.
+ * The copy of an archive that a retrieval reads next after a bad one: one that it has not tried, preferably undamaged;
+ * undefined when there is none.
  */
 export async function otherCopyOf(
   tx: Catalog,

@@ -2,7 +2,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { CopyRow } from '../rows.js';
 import type { TapeState } from '../schema.js';
 
-/** The copy of a group on a tape, as the catalog knows it. */
+/** The copy of a group on a tape, according to the catalog. */
 export async function copyOnTape(
   db: Catalog,
   setId: string,
@@ -16,13 +16,13 @@ export async function copyOnTape(
       .where('set_id', '=', setId)
       .where('group_no', '=', group)
       .where('tape_uuid', '=', tape)
-      // One that was written in the place of a damaged one comes before that.
+      // A copy that replaced a damaged one comes first.
       .orderBy((eb) => eb('state', '=', 'committed'), 'desc')
       .executeTakeFirst()
   );
 }
 
-/** Notes what is wrong with the committed copy of a group on a tape; null when it turned out to be good. */
+/** Records what is wrong with the committed copy of a group on a tape; null when it turned out to be intact. */
 export async function noteCopyDamage(
   db: Catalog,
   setId: string,
@@ -40,7 +40,7 @@ export async function noteCopyDamage(
     .execute();
 }
 
-/** True when no damage is noted of some copy of a group, in whatever state that is. */
+/** True when some copy of a group, in any state, has no known damage. */
 export async function hasUndamagedCopy(db: Catalog, setId: string, group: number): Promise<boolean> {
   const copy = await db
     .selectFrom('copies')
@@ -52,7 +52,7 @@ export async function hasUndamagedCopy(db: Catalog, setId: string, group: number
   return copy !== undefined;
 }
 
-/** Groups of a set that have a copy on a tape, in whatever state. */
+/** Groups of a set that have a copy on a tape, in any state. */
 export async function groupsOnTape(db: Catalog, setId: string, tape: string): Promise<number[]> {
   const copies = await db
     .selectFrom('copies')
@@ -88,7 +88,7 @@ export async function holdsCommitted(db: Catalog, tape: string): Promise<boolean
   return committed !== undefined;
 }
 
-/** Capacity in bytes of each tape of a pool, and its LTFS volume, but for tapes in some states. */
+/** Capacity in bytes and LTFS volume of each tape of a pool, except those in some states. */
 export async function capacitiesIn(
   db: Catalog,
   pool: string,

@@ -6,20 +6,20 @@ import { finalSetStates } from '../schema.js';
 import { listTapes } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
-/** What a tape holds of a set, in committed copies. */
+/** What a tape holds of one set, in committed copies. */
 export interface SetOnTape {
   setId: string;
   archives: number;
   /** Bytes of the archives, and members in them. */
   bytes: number;
   members: number;
-  /** Archives of which another tape has a whole copy. */
+  /** Archives with an intact copy on another tape. */
   elsewhere: number;
-  /** Archives of the set that stay on a tape when this one is erased. */
+  /** Archives of the set that remain on tape when this one is erased. */
   remaining: number;
   expires: Until;
   neededUntil: Until;
-  /** Living sets that build on it. */
+  /** Unexpired sets that build on it. */
   neededBy: string[];
 }
 
@@ -27,15 +27,15 @@ export interface SetOnTape {
 export interface TapeKeeping {
   tape: TapeRow;
   sets: SetOnTape[];
-  /** Until when something on it is needed; `-Infinity` when it is empty. */
+  /** How long something on it is needed; `-Infinity` when it is empty. */
   until: Until;
-  /** Why it cannot be erased now, whoever says so, in sentences without a full stop. */
+  /** Why it cannot be erased now under any circumstances, as sentences without a full stop. */
   inUse: string[];
-  /** All that was on it has expired, no living set builds on that, and nobody writes or reads. */
+  /** Everything on it has expired, no unexpired set builds on that, and nothing uses the tape. */
   isRecyclable: boolean;
 }
 
-/** What is on a tape, and until when it is needed. */
+/** What is on a tape, and how long it is needed. */
 export async function keepingOf(
   db: Catalog,
   tape: TapeRow,
@@ -85,7 +85,7 @@ async function committedSets(db: Catalog, tape: string) {
     .execute();
 }
 
-/** Unfinished sets and retrievals that need the tape: erasing it beneath them would make them end wrongly. */
+/** Unfinished sets and retrievals that need the tape and would fail if it were erased. */
 async function usesOf(
   db: Catalog,
   tape: string,
@@ -115,7 +115,7 @@ async function usesOf(
           eb('retrieval_archives.tape_uuid', '=', tape),
           eb('retrieval_archives.state', '=', 'pending'),
         ]),
-        // One that makes copies has some here that no sync has covered.
+        // A running copy has unsynced archives here.
         eb.exists(
           eb
             .selectFrom('copies')
@@ -135,7 +135,7 @@ async function usesOf(
   ];
 }
 
-/** Names of the tapes of a pool that may be erased. */
+/** Names of the recyclable tapes of a pool. */
 export async function recyclableTapes(
   db: Catalog,
   pool: string,

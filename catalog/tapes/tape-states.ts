@@ -4,10 +4,9 @@ import { tapeByUuid } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
 /**
- * Everything that happens to a tape's state. `fill`: it has no room. `regain`: it has room again. `distrust`: a write
- * on it failed, or a person said so. `trust`: a person says that it is good. `lose`, `find`: it is gone, and back.
- * `erase`, `relabel`: its erasing begins, and ends. `disown`, `adopt`: its label is another installation's, and is ours
- * again.
+ * All transitions of a tape's state. `fill`: it has no room. `regain`: it has room again. `distrust`: a write failed,
+ * or a user distrusts it. `trust`: a user says that it is good. `lose`, `find`: it is gone, or back. `erase`,
+ * `relabel`: an erase begins, or ends. `disown`, `adopt`: its label is another installation's, or ours again.
  */
 export type TapeStep =
   'fill' | 'regain' | 'distrust' | 'trust' | 'lose' | 'find' | 'erase' | 'relabel' | 'disown' | 'adopt';
@@ -18,17 +17,17 @@ interface Standing {
   reason: string | null;
 }
 
-/** A tape's state, and those that it goes back to: under `lost` what was lost, under `erasing` what is erased. */
+/** A tape's state, and those that it returns to: its state before it was `lost` or `erasing`. */
 export interface TapeStanding extends Standing {
   before: Standing[];
 }
 
-/** Where each step leads; a state that is not named stays. `back`: to what it was before. */
+/** The state after each transition; a state that is not listed does not allow it. `back`: the previous state. */
 const moves: Record<TapeStep, Partial<Record<TapeState, TapeState | 'back'>>> = {
   fill: { usable: 'full', full: 'full' },
   regain: { full: 'usable' },
   distrust: { usable: 'suspect', full: 'suspect', suspect: 'suspect' },
-  // The only way out of `suspect`: what was not proven is said by a person. Never of a cartridge that is `read_only`.
+  // The only way out of `suspect` is a user's decision; never for a cartridge that is `read_only`.
   trust: { suspect: 'usable', full: 'usable' },
   lose: { usable: 'lost', full: 'lost', suspect: 'lost', foreign: 'lost', erasing: 'lost' },
   find: { lost: 'back' },
@@ -40,17 +39,17 @@ const moves: Record<TapeStep, Partial<Record<TapeState, TapeState | 'back'>>> = 
 
 const covers: readonly TapeState[] = ['lost', 'erasing'];
 
-/** Of a tape that an earlier version has marked, which did not note what it was. */
+/** For a tape marked by an earlier version, which did not record the previous state. */
 const unknownBefore: Standing = { state: 'suspect', reason: 'what it was before is not known' };
 
-/** What a step makes of a tape's state; undefined when it may not be made from there, and nothing changes. */
+/** The status after a transition; undefined when it is not allowed from the current state. */
 export function afterStep(
   { state, reason, before }: TapeStanding,
   step: TapeStep,
   why: string | null = null,
 ): TapeStanding | undefined {
   const [under = unknownBefore, ...rest] = before;
-  // What is lost or being erased is distrusted below that.
+  // A lost or erasing tape is distrusted in the state that it returns to.
   if (step === 'distrust' && covers.includes(state)) {
     const worse = afterStep({ ...under, before: rest }, step, why);
     if (worse === undefined) return undefined;
@@ -61,12 +60,12 @@ export function afterStep(
   if (to === undefined) return undefined;
   if (to !== 'back')
     return { state: to, reason: why, before: covers.includes(to) ? [{ state, reason }, ...before] : before };
-  // A tape that was full is empty when it is erased; one that was suspect is no better for it.
+  // A full tape is empty once erased; a suspect one stays suspect.
   if (step === 'relabel' && under.state === 'full') return { state: 'usable', reason: null, before: rest };
   return { ...under, before: rest };
 }
 
-/** What is noted of a tape's state. */
+/** The status stored in a tape's row. */
 export function standingOf({
   state,
   reason,
@@ -75,7 +74,7 @@ export function standingOf({
   return { state, reason, before: before === null ? [] : (JSON.parse(before) as Standing[]) };
 }
 
-/** The columns of a tape's state. */
+/** The columns of a tape's status. */
 export function standingColumns({
   state,
   reason,
@@ -85,8 +84,8 @@ export function standingColumns({
 }
 
 /**
- * Makes a step of a tape's state, if it may be made from the state that the catalog has at that moment.
- * @returns the tape as it is then; undefined when the step may not be made, and nothing was changed.
+ * Makes a transition of a tape's state, if the state in the catalog allows it at that moment.
+ * @returns the tape afterwards; undefined when the transition is not allowed: nothing was changed.
  */
 export async function moveTape(
   db: Catalog,
@@ -99,7 +98,7 @@ export async function moveTape(
     const next = row === undefined ? undefined : afterStep(standingOf(row), step, why);
     if (row === undefined || next === undefined || (step === 'trust' && row.read_only === 1))
       return undefined;
-    // Another process may have moved it since it was read: then it is looked at anew.
+    // If another process has changed it since it was read, read it again.
     const moved = await db
       .updateTable('tapes')
       .set({ ...standingColumns(next), seen_at: Date.now() })
@@ -113,13 +112,13 @@ export async function moveTape(
   }
 }
 
-/** A cartridge that LTFS has made read-only for good: it is suspect for that reason, and no `trust` makes it usable. */
+/** Marks a cartridge that LTFS has made read-only for good: it becomes suspect, and no `trust` makes it usable. */
 export async function sealTape(db: Catalog, uuid: string, why: string): Promise<TapeRow | undefined> {
   await db.updateTable('tapes').set({ read_only: 1 }).where('uuid', '=', uuid).execute();
   return (await moveTape(db, uuid, 'distrust', why)) ?? tapeByUuid(db, uuid);
 }
 
-/** A look at the cartridge has shown that it takes writes again: what it is apart from that stays. */
+/** Clears the mark when a check shows that the cartridge takes writes again; its state stays. */
 export async function unsealTape(db: Catalog, uuid: string): Promise<void> {
   await db.updateTable('tapes').set({ read_only: 0 }).where('uuid', '=', uuid).execute();
 }

@@ -19,7 +19,7 @@ export async function tapeByName(db: Catalog, name: string): Promise<TapeRow | u
   return db.selectFrom('tapes').selectAll().where('name', '=', name).executeTakeFirst();
 }
 
-/** The tape whose erasing has begun and is to end with a label of that UUID. */
+/** The tape that is being erased and will get a label with that UUID. */
 export async function tapeErasedTo(db: Catalog, uuid: string): Promise<TapeRow | undefined> {
   return db.selectFrom('tapes').selectAll().where('erased_to', '=', uuid).executeTakeFirst();
 }
@@ -29,7 +29,7 @@ export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
   await db.insertInto('tapes').values(tape).execute();
 }
 
-/** Writes down what a look at a tape has shown; its state is `moveTape`'s. */
+/** Records what a check of a tape found; its state is changed only by `moveTape`. */
 export async function updateTape(
   db: Catalog,
   uuid: string,
@@ -45,7 +45,7 @@ export async function updateTape(
     .execute();
 }
 
-/** The copy of a group on a tape, if a write of it has begun. */
+/** The copy of a group on a tape, if writing it has begun. */
 export async function copyOf(
   db: Catalog,
   setId: string,
@@ -62,7 +62,7 @@ export async function copyOf(
 }
 
 /**
- * Begins a copy for one attempt, in place of any that is not committed. Throws `StaleAttempt` when a later attempt has
+ * Begins a copy for one attempt, replacing any that is not committed. Throws `StaleAttempt` when a later attempt has
  * begun it.
  */
 export async function beginCopy(
@@ -74,7 +74,7 @@ export async function beginCopy(
     tape: TapeRow;
     token: string;
     direct: boolean;
-    /** The copy's manifest, where that is not the archive's. */
+    /** The copy's own manifest, if it is not the archive's. */
     manifest?: { size: number; sha256: string } | undefined;
   },
 ): Promise<void> {
@@ -105,7 +105,7 @@ export async function beginCopy(
   });
 }
 
-/** A person may have given the tape up since it was looked at: what is written to it then would count on it. */
+/** Someone may have distrusted the tape since it was checked; nothing may be written that counts on it then. */
 async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<void> {
   const state = (await tapeByUuid(tx, uuid))?.state;
   if (state === 'usable' || state === 'full') return;
@@ -121,8 +121,8 @@ async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<vo
 }
 
 /**
- * Notes that a write of the group to a tape begins, or that its archive was found there. Stays for as long as the tape
- * has its label, whatever becomes of the copy: what such a write leaves behind lies there until then.
+ * Records that a write of the group to a tape begins, or that its archive was found there. Stays for as long as the
+ * tape has its label, whatever becomes of the copy: what such a write leaves behind lies there until then.
  */
 export async function noteBegun(
   tx: Catalog,
@@ -136,9 +136,8 @@ export async function noteBegun(
 }
 
 /**
- * True when a write of the group to the tape was ever begun, or a reading found its archive there: then what lies there
- * under the group's names is the group's, and a write may take its place. Of one that is good `holdsOtherCopy` keeps
- * every other off.
+ * True when a write of the group to the tape was ever begun, or its archive was found there: files with the group's
+ * names there belong to the group and may be overwritten. `holdsOtherCopy` protects intact ones.
  */
 export async function wasBegunOn(db: Catalog, setId: string, group: number, tape: string): Promise<boolean> {
   const begun = await db
@@ -152,8 +151,8 @@ export async function wasBegunOn(db: Catalog, setId: string, group: number, tape
 }
 
 /**
- * The newest committed archive on a tape: the tape must hold it, or it is not that tape. One that is known to be
- * damaged may have lost its end, and counts only where there is no other.
+ * The newest committed archive on a tape: a tape without it is not that tape. A damaged archive may be truncated, so it
+ * is used only when there is no other.
  */
 export async function lastCommittedOn(
   db: Catalog,
@@ -173,8 +172,8 @@ export async function lastCommittedOn(
 }
 
 /**
- * Records a written copy: its bytes are on the tape under their final name, not yet synced.
- * @returns false when another attempt has begun the copy since: then nothing is recorded.
+ * Records a written copy: it is on the tape under its final name but not yet synced.
+ * @returns false when another attempt has begun the copy since; nothing is recorded then.
  */
 export async function recordWritten(
   catalog: Catalog,
@@ -198,7 +197,7 @@ export async function recordWritten(
   });
 }
 
-/** The query of `writtenCopies`. In no order: for one, SQLite would look at every copy of the set. */
+/** The query of `writtenCopies`. Unordered: with an order, SQLite would read every copy of the set. */
 export function writtenCopiesOn(db: Catalog, tape: string, setId?: string) {
   const query = db
     .selectFrom('copies')
@@ -221,13 +220,13 @@ export function writtenCopiesOn(db: Catalog, tape: string, setId?: string) {
   return setId === undefined ? query : query.where('copies.set_id', '=', setId);
 }
 
-/** Written, not yet committed copies on a tape, with what their archive must look like there; of one set or of all. */
+/** Written but uncommitted copies on a tape, with what their archives must look like there; of one set or of all. */
 export async function writtenCopies(db: Catalog, tape: string, setId?: string) {
   const rows = await writtenCopiesOn(db, tape, setId).execute();
   return rows.sort((a, b) => a.set_id.localeCompare(b.set_id) || a.group_no - b.group_no);
 }
 
-/** A copy that was committed; `whole`: with it each of the set's copies of the group is, which was not so before. */
+/** A committed copy; `whole`: with it, all of the set's copies of the group became committed. */
 export interface CommittedCopy {
   setId: string;
   group: number;
@@ -235,7 +234,7 @@ export interface CommittedCopy {
   whole: boolean;
 }
 
-/** Commits synced copies. A staged archive may be deleted when all the copies of its group are committed. */
+/** Commits synced copies. A staged archive may be deleted once all copies of its group are committed. */
 export async function commitCopies(
   catalog: Catalog,
   copies: readonly { setId: string; group: number; copyNo: number; token: string; bytes: number }[],
@@ -271,7 +270,7 @@ export async function commitCopies(
   return committed;
 }
 
-/** A copy that was written in the place of a damaged one on the same tape: that one is not there any more. */
+/** Marks the damaged copy on the same tape that a new copy has replaced as gone. */
 async function replaceOnTape(
   tx: Catalog,
   copy: { setId: string; group: number; copyNo: number; tape: string },
@@ -286,7 +285,7 @@ async function replaceOnTape(
     .execute();
 }
 
-/** True when the tape holds another copy of the group already that is good, or is being written. */
+/** True when the tape already holds another copy of the group that is intact or being written. */
 export async function holdsOtherCopy(
   db: Catalog,
   copy: { setId: string; group: number; copyNo: number },
@@ -305,14 +304,14 @@ export async function holdsOtherCopy(
   return other !== undefined;
 }
 
-/** One copy, as the attempt that wrote it has left it. */
+/** One unsynced copy, identified by the attempt that wrote it. */
 export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'copy_no' | 'token'>;
 
 /**
- * Distrusts what is on a tape and no sync has covered: those groups go back to `queued` and are written again.
+ * Distrusts the unsynced copies on a tape: their groups go back to `queued` and are written again.
  *
- * @param only one copy, unless another attempt has begun it since; without it every one on the tape.
- * @returns the groups that were set back.
+ * @param only one copy, unless another attempt has begun it since; default: all on the tape.
+ * @returns the groups that were queued again.
  */
 export async function loseUnsynced(
   catalog: Catalog,

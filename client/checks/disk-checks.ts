@@ -19,7 +19,7 @@ export interface Check {
   advice?: string | undefined;
 }
 
-/** What a check that threw has found. */
+/** The finding for a check that threw. */
 export function failedCheck(what: string, error: unknown): Check {
   const failure = error instanceof TapeflowFailure ? error : undefined;
   return {
@@ -30,10 +30,10 @@ export function failedCheck(what: string, error: unknown): Check {
   };
 }
 
-/** Free bytes below which the disks of the catalog and of the server's database count as nearly full. */
+/** Free bytes below which the disks of the catalog and the server's database count as nearly full. */
 const nearlyFullBytes = 100_000_000;
 
-/** Staging: both folders can be written, and their disks have room for a group; one finding for each disk. */
+/** Checks staging: both folders are writable, and their disks have room for a group; one finding per disk. */
 export async function checkStaging(settings: Settings): Promise<Check[]> {
   const root = settings.BACKUP_COMPRESS_DIR;
   const what = 'staging';
@@ -76,14 +76,14 @@ async function roomFor(settings: Settings, folder: string, across: string): Prom
   };
 }
 
-/** The disks of the catalog and of the data folder (server's database, logs): nearly full ones. */
+/** Findings for nearly full disks of the catalog and of the data folder (server's database, logs). */
 export async function checkDataDisks(settings: Settings): Promise<Check[]> {
   const checks: Check[] = [];
   const disks = new Map<string, string>([[path.dirname(settings.CATALOG_URL), 'catalog']]);
   const data = settings.TAPEFLOW_DATA_DIR;
   if (!disks.has(data)) disks.set(data, 'data folder');
   for (const [folder, what] of disks) {
-    // A folder that is not there yet is made at the first use.
+    // A missing folder is created at first use.
     const space = await spaceOf(folder).catch(() => undefined);
     if (space === undefined || space.free >= nearlyFullBytes) continue;
     checks.push({
@@ -96,7 +96,7 @@ export async function checkDataDisks(settings: Settings): Promise<Check[]> {
   return checks;
 }
 
-/** Asks for the catalog's write lock, as every step of a set does; the finding when it is not to be had. */
+/** Tries to take the catalog's write lock, as every step of a set does; returns a finding when that fails. */
 export async function checkWriteLock(catalog: Catalog, settings: Settings): Promise<Check | undefined> {
   try {
     await catalog.transaction().execute(async () => undefined);

@@ -8,10 +8,10 @@ import type { Session } from '../session.js';
 import { findServer, type Server } from '../server.js';
 
 const dayMs = 86_400_000;
-/** How long a refused message is told of. */
+/** How long a refused message is reported. */
 const toldForMs = 30 * dayMs;
 
-/** The key that proves messages, and what came without a proof. */
+/** Checks the key that proves messages, and reports refused messages. */
 export async function checkProofs(session: Session, catalogWorks: boolean): Promise<Check[]> {
   const key = checkKey(session);
   if (!catalogWorks) return [key];
@@ -53,7 +53,7 @@ async function refusalCheck(row: RefusalRow, server: Server | undefined): Promis
   };
 }
 
-/** Who beside us has had to do with a run, as they call themselves to the server. */
+/** Identities of others who dealt with a run, as they report them to the server. */
 async function strangersIn(server: Server, { workflow_id, run_id }: RefusalRow): Promise<string[]> {
   const { client, target, installation } = server;
   const request = {

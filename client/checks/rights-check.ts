@@ -12,18 +12,18 @@ type Places = Pick<
   'TAPEFLOW_DATA_DIR' | 'CATALOG_URL' | 'BACKUP_COMPRESS_DIR' | 'LOG_FILE' | 'drives' | 'sharedGroup'
 >;
 
-/** A folder or file of ours; `tree`: with all that is in it. */
+/** One of tapeflow's folders or files; `tree`: with everything in it. */
 interface Place {
   at: string;
   kind: 'folder' | 'file' | 'tree';
-  /** Where nothing of a backup is, and nobody else may look. */
+  /** Contains nothing of a backup, and nobody else may read it. */
   isSecret?: true;
 }
 
 /**
- * Folders and files of ours with other rights than they should have: others can reach and read or write them, since an
- * earlier version has made them so or somebody did; or the group of `TAPEFLOW_SHARED_GROUP` cannot read what it may.
- * One finding for each, with the command that mends it. An LTFS mount has the rights that it was mounted with.
+ * Reports tapeflow's folders and files with wrong permissions: others can read or write them, or the group of
+ * `TAPEFLOW_SHARED_GROUP` cannot read what it should. One finding each, with the command that fixes it. LTFS mounts are
+ * not checked, since their permissions are set when mounting.
  */
 export function checkRights(settings: Places): Check[] {
   if (process.platform === 'win32') return [];
@@ -38,7 +38,7 @@ export function checkRights(settings: Places): Check[] {
   ];
 }
 
-/** What the group of the setting may read. */
+/** What the shared group may read. */
 function readable(settings: Places): Place[] {
   const { TAPEFLOW_DATA_DIR: data, CATALOG_URL: catalog, LOG_FILE: log, sharedGroup } = settings;
   const tapes = settings.drives.filter((drive) => drive.kind === 'directory').map((drive) => drive.path);
@@ -49,7 +49,7 @@ function readable(settings: Places): Place[] {
     ...['', '-wal', '-shm'].map((ending) => ({ at: catalog + ending, kind: 'file' as const })),
     ...(log === undefined ? [] : [{ at: log, kind: 'file' as const }]),
   ];
-  // Behind a data folder that is private they are nobody's.
+  // Below a private data folder nobody else can reach them.
   if (sharedGroup !== undefined) {
     places.push(
       { at: `${catalog}-newest.json`, kind: 'file' },
@@ -65,7 +65,7 @@ function staging({ BACKUP_COMPRESS_DIR: at }: Places): Place[] {
   return [{ at, kind: 'folder' }];
 }
 
-/** What nobody else may read in a folder that the group can enter. */
+/** What the group must not read in a folder that it can enter. */
 function secret({ TAPEFLOW_DATA_DIR: data }: Places): Place[] {
   return [
     { at: path.dirname(serverDatabase(data)), kind: 'folder', isSecret: true },
@@ -73,7 +73,7 @@ function secret({ TAPEFLOW_DATA_DIR: data }: Places): Place[] {
   ];
 }
 
-/** Rights that others have and should not; `isShared`: those of the group's members are right. */
+/** Permissions that others should not have; `isShared`: the group's permissions are right. */
 function tooWide(place: Place, group?: SharedGroup, isShared = false): Check[] {
   const { at } = place;
   const stats = statsOf(at);
@@ -93,13 +93,13 @@ function tooWide(place: Place, group?: SharedGroup, isShared = false): Check[] {
   ];
 }
 
-/** Rights that the group lacks where it may read. */
+/** Permissions that the group lacks. */
 function tooNarrow(place: Place, group: SharedGroup): Check[] {
   const { at, kind } = place;
   const stats = statsOf(at);
   if (stats === undefined || tooWide(place, group, true).length > 0) return [];
   const lacks = ({ gid, mode }: Stats, needed: number) => gid !== group.gid || (mode & needed) !== needed;
-  // In a folder without 02000, what SQLite makes beside the catalog is of its user's own group.
+  // In a folder without the set-group-id bit, files that SQLite creates beside the catalog get the user's own group.
   const isNarrow =
     lacks(stats, kind === 'folder' ? 0o2050 : kind === 'file' ? 0o040 : 0o050) ||
     (kind === 'tree' && setFolders(at).some((folder) => lacks(folder, 0o050)));
@@ -112,7 +112,7 @@ function tooNarrow(place: Place, group: SharedGroup): Check[] {
   ];
 }
 
-/** Folders above what the group may read, which let it not through. */
+/** Parent folders that block the group from what it may read. */
 function barred(places: readonly Place[], group: SharedGroup): Check[] {
   const there = places.map(({ at }) => at).filter((at) => statsOf(at) !== undefined);
   const above = new Set(there.flatMap(foldersAbove).filter((at) => !there.includes(at)));
@@ -138,7 +138,7 @@ function mending({ at, kind }: Place, group: SharedGroup | undefined): string {
   return `chgrp ${group.name} ${at} && chmod ${sharedModes[kind].toString(8)} ${at}`;
 }
 
-/** True when each folder above lets somebody else through. */
+/** True when all parent folders let others through. */
 function isReachable(at: string): boolean {
   return foldersAbove(at).every((above) => ((statsOf(above)?.mode ?? 0) & 0o011) !== 0);
 }
@@ -148,7 +148,7 @@ function foldersAbove(at: string): string[] {
   return above === at ? [] : [above, ...foldersAbove(above)];
 }
 
-/** The folders of sets on a tape. */
+/** The set folders on a tape. */
 function setFolders(tape: string): Stats[] {
   return namesIn(tape)
     .filter((name) => /^\d{4}-\d{2}_\d{6}$/.test(name))
@@ -163,7 +163,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Undefined also for a link, which has no rights of its own. */
+/** Undefined also for a link, which has no permissions of its own. */
 function statsOf(at: string): Stats | undefined {
   try {
     const stats = lstatSync(at, { throwIfNoEntry: false });

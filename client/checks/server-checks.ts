@@ -11,10 +11,10 @@ import { findServer, whereServerRuns, type Server } from '../server.js';
 
 /** Milliseconds by which this machine's clock may differ from the server's. */
 const mostClockSkewMs = 5000;
-/** Seconds within which a worker must have asked for work to count as alive: a long poll lasts one minute. */
+/** Seconds within which a worker must have polled to count as alive: a long poll lasts one minute. */
 const workerAliveSeconds = 90;
 
-/** The Temporal server, its clock, and whether workers serve every queue. */
+/** Checks the Temporal server, its clock, and that workers serve every queue. */
 export async function checkTemporal(session: Session): Promise<Check[]> {
   const { settings } = session;
   const what = 'Temporal';
@@ -71,7 +71,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
   }
 }
 
-/** The server's clock, from when it says that a worker asked for work last. */
+/** Compares this machine's clock with the server's, by the time of a worker's last poll. */
 async function checkClock(server: Server, asked: number): Promise<Check> {
   const what = 'clock';
   const pollers = await pollersOf(server, queuesOf(server.installation).archive);
@@ -94,10 +94,10 @@ async function checkClock(server: Server, asked: number): Promise<Check> {
   return { what, level: 'ok', finding: `${new Date(asked).toISOString()}, not behind the server's` };
 }
 
-/** Who asks for the work of a queue. */
+/** A worker that polls a queue. */
 interface Poller {
   identity: string;
-  /** When it asked last, in milliseconds since 1970. */
+  /** Time of its last poll, in milliseconds since 1970. */
   at: number;
 }
 
@@ -133,7 +133,7 @@ async function queueChecks(server: Server, settings: Settings, role: string | un
 }
 
 /**
- * Who serves a queue, by what its workers say of themselves; another's worker would take the work and do something
+ * Checks who serves a queue, by the identities of its workers; a foreign worker would take the work and do something
  * else.
  */
 async function queueCheck(
@@ -171,7 +171,7 @@ async function queueCheck(
   };
 }
 
-/** Whether workers serve their queues: all, those of `archive`, or those of a drive. */
+/** Checks that workers serve their queues: all queues, those of `archive`, or those of a drive. */
 export async function checkWorkers(session: Session, role: string | undefined): Promise<Check[]> {
   const none: Check = {
     what: 'Temporal',

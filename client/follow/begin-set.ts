@@ -7,8 +7,8 @@ import type { Session } from '../session.js';
 import type { Server } from '../server.js';
 
 /**
- * Starts a set's workflow. A set that the server refuses is `failed`, with what the server says; one whose server is
- * out of reach stays unfinished, and is started when that answers.
+ * Starts a set's workflow. If the server refuses it, the set is `failed`, with the server's reason; if the server is
+ * unreachable, the set stays unfinished and is started when the server answers.
  */
 export async function beginSet(
   session: Session,

@@ -11,14 +11,14 @@ import { cancelRetrievalUpdate, retrievalWorkflowId } from '../../workflows/mess
 import type { Session } from '../session.js';
 import { whereServerRuns, type Server } from '../server.js';
 
-/** Ends a restore or a verify; what was restored stays. */
+/** Cancels a retrieval; what was restored stays. */
 export async function cancelRetrieval(session: Session, id: string): Promise<void> {
   const catalog = await session.catalog();
   const row = await retrievalNamed(catalog, id);
   if (finalRetrievalStates.includes(row.state))
     throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
   await whereServerRuns(session, (server) => cancelAtServer(server, id));
-  // The workflow writes the same when its step has stopped; without a server nobody else does.
+  // The workflow records the same when its step has stopped; without a server nobody else does.
   await recordRetrieval(catalog, id, 'cancelled', 'by a command');
   if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
   const stays = row.kind === 'restore' ? 'restored' : 'done';
@@ -27,8 +27,7 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
 }
 
 /**
- * Tells the workflow; one that no worker listens for is ended, since the catalog tells workers later that it is
- * cancelled.
+ * Cancels the workflow; without a worker it is terminated, since workers later see in the catalog that it is cancelled.
  */
 async function cancelAtServer(server: Server, id: string): Promise<void> {
   const handle = server.client.workflow.getHandle(retrievalWorkflowId(id, server.installation));

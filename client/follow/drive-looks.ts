@@ -7,18 +7,18 @@ import { askDrive } from '../../tape/drives/ask-drive.js';
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import type { Session } from '../session.js';
 
-/** What a look at one drive of a set shows. */
+/** The state of one drive of a set. */
 export interface DriveLook {
   drive: string;
-  /** The tape in it, or why none can be told. */
+  /** The tape in it, or why it cannot be identified. */
   loaded: LoadedTape | { failure: unknown };
-  /** Bytes of the archive that was asked for on that tape; undefined when it is not there. */
+  /** Bytes of the requested archive on that tape; undefined when it is missing. */
   archiveBytes: number | undefined;
-  /** Where that archive is, or should be. */
+  /** Path of that archive, whether it exists or not. */
   archiveFile: string | undefined;
 }
 
-/** Looks at every drive of a set, and at an archive on their tapes. None is waited for without a limit. */
+/** Inspects all drives of a set, and an archive on their tapes, with a time limit. */
 export async function lookAtDrives(session: Session, set: SetRow, archive?: string): Promise<DriveLook[]> {
   const catalog = await session.catalog();
   const names = [...new Set(placesOf(set).map((place) => place.drive))];
@@ -40,7 +40,7 @@ export async function lookAtDrives(session: Session, set: SetRow, archive?: stri
   );
 }
 
-/** UUIDs of the tapes in some drives, by their labels alone. A drive that does not answer is named, and passed by. */
+/** UUIDs of the tapes in some drives, from their labels only. Reports and skips drives that do not answer. */
 export async function tapesInDrives(session: Session, drives: readonly string[]): Promise<string[]> {
   const { settings } = session;
   const found = await Promise.all(

@@ -8,7 +8,7 @@ import type { Session } from '../session.js';
 /** Events of one page. */
 const pageSize = 1000;
 
-/** Prints a set's events as they come: lines for people, or JSON objects. */
+/** Prints a set's events as they happen: lines for people, or JSON objects. */
 export class EventPrinter {
   private last = 0;
 
@@ -18,12 +18,12 @@ export class EventPrinter {
     private readonly setId: string,
   ) {}
 
-  /** Leaves out what happened before now. */
+  /** Skips events before now. */
   async skipOld(): Promise<void> {
     this.last = await lastEvent(this.catalog, this.setId);
   }
 
-  /** Prints what has happened since the last call. */
+  /** Prints the events since the last call. */
   async printNew(): Promise<void> {
     for (;;) {
       const events = await eventsOf(this.catalog, this.setId, { afterId: this.last, limit: pageSize });
@@ -45,7 +45,7 @@ export class EventPrinter {
   }
 }
 
-/** Lines for people: the stages that mean something to them; a sync of several archives is one line. */
+/** Lines for people: only stages that matter to them; a sync of several archives is one line. */
 export function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
   const lines: string[] = [];
   let synced: RecordedEvent[] = [];

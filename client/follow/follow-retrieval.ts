@@ -21,12 +21,12 @@ import type { Session } from '../session.js';
 import { withServer, type Server } from '../server.js';
 import { printRetrieval } from '../print/retrieval-summary.js';
 
-/** Milliseconds between two looks at the catalog. */
+/** Milliseconds between checks of the catalog. */
 const lookEveryMs = 250;
-/** Looks between two questions to the server whether it still works on it. */
+/** Number of checks between asking the server whether it is still running. */
 const looksPerQuestion = 40;
 
-/** Starts a retrieval, or takes it up, and follows it to its end. */
+/** Starts or resumes a retrieval, and follows it to its end. */
 export async function runRetrieval(
   session: Session,
   row: RetrievalRow,
@@ -38,7 +38,7 @@ export async function runRetrieval(
   });
 }
 
-/** Follows a restore or a verify to its end, and prints what became of it. Sets the process's exit code. */
+/** Follows a retrieval to its end and prints the result. Sets the process's exit code. */
 async function followRetrieval(
   session: Session,
   server: Server,
@@ -111,8 +111,8 @@ function hostLost(id: string): TapeflowFailure {
 }
 
 /**
- * True, and said, when the server has ended the workflow without a result: workers take it up, or give it up with a
- * reason. It throws where they do not. A server that does not answer is waited for.
+ * True, with a note to the user, when the workflow ended without a result: workers resume it, or give it up with a
+ * reason. Throws where they do not. Waits for a server that does not answer.
  */
 async function needsTakingUp(session: Session, server: Server, id: string): Promise<boolean> {
   const trouble = await workflowTrouble(server, retrievalWorkflowId(id, server.installation)).catch(

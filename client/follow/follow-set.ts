@@ -14,12 +14,12 @@ import { Watchdog, hasEnded } from './watchdog.js';
 import { type Interrupt, onInterrupt } from './interrupt.js';
 import { exitCodeOf, printSummary } from '../print/set-summary.js';
 
-/** Milliseconds between two looks at the catalog. */
+/** Milliseconds between checks of the catalog. */
 const lookEveryMs = 500;
 
 /**
- * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C ends the
- * following only, and says how the set goes on. Sets the process's exit code.
+ * Follows a set to its end: a live display on a terminal, lines in a pipe, JSON objects with `--json`. Ctrl-C only
+ * stops following, and says how the set continues. Sets the process's exit code.
  */
 export async function followSet(
   session: Session,
@@ -34,7 +34,7 @@ export async function followSet(
   } else if (!session.json) {
     session.print(how.attached ? `The unfinished set ${set.id} goes on.` : `Backup set ${set.id} begins.`);
   }
-  // Where the UI of an own server is, nothing tells.
+  // The address of your own server's UI is not known.
   if (!session.json && server.lease !== undefined) {
     session.print(`Temporal UI: ${server.lease.host.ui}`);
   }
@@ -55,7 +55,7 @@ export async function followSet(
   }
 }
 
-/** Follows the set to its end, as `backup` does; with `--detach` it returns at once. */
+/** Follows the set to its end, like `backup`; with `--detach` it returns at once. */
 export async function goOn(session: Session, server: Server, set: SetRow, detach: boolean): Promise<void> {
   if (!detach) {
     await followSet(session, server, set, { attached: true });
@@ -77,7 +77,7 @@ function sayInterrupted(session: Session, server: Server, setId: string): void {
   );
 }
 
-/** The summary once the set has ended; undefined when it was interrupted. */
+/** The summary once the set has ended; undefined when interrupted. */
 async function followLines(
   session: Session,
   server: Server,

@@ -7,7 +7,7 @@ export interface Interrupt {
   end(): void;
 }
 
-/** The first Ctrl-C is an answer to the question "go on following?"; the second ends the process at once. */
+/** The first Ctrl-C stops following; the second ends the process at once. */
 export function onInterrupt(): Interrupt {
   let happened = false;
   let resolve = (): void => undefined;

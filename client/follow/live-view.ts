@@ -5,20 +5,20 @@ import { counted, shownNumber } from '../../config/counts.js';
 import type { PendingStep } from './pending-steps.js';
 import { foldedTo } from '../print/table.js';
 
-/** What the live display remembers between two pictures. */
+/** What the live display remembers between refreshes. */
 export interface LiveView {
-  /** When the following began, in milliseconds of `performance.now()`. */
+  /** When following began, in milliseconds of `performance.now()`. */
   began: number;
-  /** Bytes of sources that were committed by then. */
+  /** Source bytes that were already committed then. */
   bytesAtBegin: number | undefined;
   /** Staging budget in bytes. */
   budget: number;
 }
 
-/** Characters of a bar, on a terminal of 100 columns and on a narrower one. */
+/** Width of a bar in characters, on a terminal of at least 100 columns and on a narrower one. */
 const barWidths = { wide: 24, narrow: 14 };
 
-/** The lines of the live display, none wider than the terminal; a reason that is longer goes on in the next one. */
+/** The lines of the live display, none wider than the terminal; a longer reason is wrapped. */
 export function liveLines(
   summary: SetSummary,
   steps: readonly PendingStep[],
@@ -49,7 +49,7 @@ function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[]
   ];
 }
 
-/** Steps of a group that is to be compressed: the wait for room in staging is one of its own. */
+/** Steps of a group to be compressed, including the wait for room in staging. */
 const compressing = new Set(['compressGroup', 'waitForRoom']);
 
 function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
@@ -57,7 +57,7 @@ function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
     .filter((step) => compressing.has(step.activity) && step.started)
     .slice(0, 8)
     .map(({ details, attempt, lastFailure }) => {
-      // Until its first heartbeat a step does not say which group it has.
+      // Before its first heartbeat a step does not report its group.
       const name = `  compress  ${details.group === undefined ? 'the next group' : `group ${details.group}`}`;
       const again = attempt > 1 ? `  (attempt ${attempt}: ${lastFailure ?? ''})` : '';
       if (details.why !== undefined) return `${name}: waiting, ${details.why}${again}`;
@@ -67,7 +67,7 @@ function compressLines(steps: readonly PendingStep[], bar: Bar): string[] {
     });
 }
 
-/** Other steps that wait for a person or for time, such as a move to a disk that is full. */
+/** Other waiting steps, such as a move to a full disk. */
 function stuckLines(steps: readonly PendingStep[]): string[] {
   return steps
     .filter((step) => !compressing.has(step.activity) && step.started && step.details.stuck === true)
@@ -75,7 +75,7 @@ function stuckLines(steps: readonly PendingStep[]): string[] {
     .map((step) => `  waiting   ${stepName(step)}: ${step.details.why ?? ''}`);
 }
 
-/** What an activity does, for people; the Temporal UI and `--json` have its name. Others are shown by that. */
+/** Activity names in words; the Temporal UI and `--json` show the name itself, as for activities not listed here. */
 const stepWords: Record<string, string> = {
   scanSources: 'scanning',
   compressGroup: 'compressing',
@@ -99,14 +99,12 @@ const stepWords: Record<string, string> = {
   cancelSet: 'cancelling',
 };
 
-/** The step in words, with its group if it has told one. */
+/** The step in words, with its group if known. */
 export function stepName({ activity, details }: Pick<PendingStep, 'activity' | 'details'>): string {
   return `${stepWords[activity] ?? activity}${details.group === undefined ? '' : ` (group ${details.group})`}`;
 }
 
-/**
- * A step that is under way, or that something keeps from being so, in a line; undefined: it only waits for its turn.
- */
+/** One line for a step that is running or blocked; undefined: it only waits for its turn. */
 export function stepLine(step: PendingStep): string | undefined {
   const { why } = step.details;
   if (!step.started && why === undefined) return undefined;
@@ -152,7 +150,7 @@ function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {
   ];
 }
 
-/** Shows a part of a whole. */
+/** Draws a progress bar. */
 type Bar = (part: number, whole: number) => string;
 
 function barOf(width: number): Bar {

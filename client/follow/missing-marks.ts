@@ -7,8 +7,8 @@ import { findSet } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 
 /**
- * What a verify says of sets whose tapes do not tell that they have ended, as sentences: which copy, what that means
- * and what helps. It is no damage. Of a set that has not ended there is nothing to tell.
+ * Sentences of a verify about missing end marks: which copy, what that means and what helps. A missing mark is no
+ * damage. Unfinished sets are ignored.
  */
 export async function missingMarks(catalog: Catalog, subject: string): Promise<string[]> {
   const what = await subjectOf(catalog, subject);

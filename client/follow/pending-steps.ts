@@ -2,7 +2,7 @@ import { timeOfDay } from '../../config/local-time.js';
 import type { Server } from '../server.js';
 import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
 
-/** An activity of a set that is under way, with what its last heartbeat told. Bytes are bytes. */
+/** A pending activity of a set, with the details of its last heartbeat. Sizes are in bytes. */
 export interface PendingStep {
   activity: string;
   /** False while it waits in its queue. */
@@ -22,7 +22,7 @@ export interface StepDetails {
   seconds?: number;
   /** Why it waits. */
   why?: string;
-  /** True when only a person or time can end that wait, such as a full disk. */
+  /** True when only a person or time can end that wait, for example on a full disk. */
   stuck?: boolean;
   entries?: number;
   bytes?: number;
@@ -32,15 +32,15 @@ export interface StepDetails {
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API (`temporal/api/enums/v1/workflow.proto`). */
 const startedState = 2;
 
-/** Milliseconds that the server has for its answer: a display must not stand still because of a server that hangs. */
+/** Milliseconds to wait for the server: a display must not freeze because of a hanging server. */
 const answerWithinMs = 2000;
 
-/** What the server says is under way; nothing when it cannot be asked now. For people only: no step trusts it. */
+/** The server's pending activities; empty when it cannot be reached. For people only: no step relies on it. */
 export function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
   return stepsOf(server, backupWorkflowId(setId, server.installation));
 }
 
-/** The same for a restore, a verify or a copy. */
+/** The same for a restore, verify or copy. */
 export function pendingReads(server: Server, id: string): Promise<PendingStep[]> {
   return stepsOf(server, retrievalWorkflowId(id, server.installation));
 }
@@ -58,7 +58,7 @@ async function stepsOf(server: Server, workflowId: string): Promise<PendingStep[
 
 type Timestamp = { seconds?: unknown; nanos?: unknown } | null;
 
-/** What the server tells of an activity, as far as it is used here. */
+/** The fields of a pending activity that are used here. */
 export interface PendingActivity {
   activityType?: { name?: string | null } | null;
   state?: unknown;
@@ -72,12 +72,11 @@ export interface PendingActivity {
   activityOptions?: { heartbeatTimeout?: Timestamp } | null;
 }
 
-/** Milliseconds without a heartbeat, which comes every second, after which a worker counts as not heard of. */
+/** Milliseconds without a heartbeat after which a worker counts as silent; heartbeats come every second. */
 const unheardMs = 10_000;
 
 /**
- * A step as the server tells of it at a time, in milliseconds since 1970; with what it waits for when nobody works on
- * it.
+ * Converts a pending activity at time `now` (milliseconds since 1970); says what it waits for when no worker has it.
  */
 export function stepOf(pending: PendingActivity, now: number): PendingStep {
   const started = Number(pending.state) === startedState;
@@ -92,7 +91,7 @@ export function stepOf(pending: PendingActivity, now: number): PendingStep {
   const why = started ? unheard(pending, now) : waits(pending, now);
   if (why !== undefined) step.details = { ...details, why, stuck: true };
   else if (!started) {
-    // What an attempt that has ended waited for says nothing of the next one.
+    // The wait of a finished attempt says nothing about the next one.
     const { why: _why, stuck: _stuck, ...rest } = details;
     step.details = rest;
   }
@@ -100,7 +99,7 @@ export function stepOf(pending: PendingActivity, now: number): PendingStep {
 }
 
 /**
- * A worker that was killed or stopped, or is cut off, says nothing any more: the server gives its attempt up after a
+ * Says that a worker is silent because it was killed, stopped or cut off: the server gives up its attempt after a
  * while.
  */
 function unheard(pending: PendingActivity, now: number): string | undefined {
@@ -112,7 +111,7 @@ function unheard(pending: PendingActivity, now: number): string | undefined {
   return `its worker has not been heard of since ${timeOfDay(since, now)}${next}`;
 }
 
-/** Why nobody works on a step: its next attempt is still to come, or no worker has taken it. */
+/** Why no worker has a step: its next attempt is still to come, or none has taken it. */
 function waits(pending: PendingActivity, now: number): string | undefined {
   const next = msOf(pending.nextAttemptScheduleTime) ?? msOf(pending.scheduledTime) ?? 0;
   if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOfDay(next, now)}`;

@@ -4,12 +4,12 @@ import { backupWorkflowId } from '../../workflows/messages.js';
 import type { Session } from '../session.js';
 import { setHandle, whereServerRuns, type Server } from '../server.js';
 
-/** Why an unfinished set gets nowhere, and what to do about it. */
+/** Why an unfinished set makes no progress, and what to do about it. */
 export interface SetTrouble extends WorkflowTrouble {
   advice: string;
 }
 
-/** What the server says of an unfinished set's workflow, when that cannot go on by itself; undefined when it can. */
+/** What is wrong with an unfinished set's workflow, if it cannot continue on its own; undefined when it can. */
 export async function troubleOf(server: Server, setId: string): Promise<SetTrouble | undefined> {
   const trouble = await workflowTrouble(server, backupWorkflowId(setId, server.installation));
   if (trouble === undefined) return undefined;
@@ -24,12 +24,12 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
   };
 }
 
-/** Ends the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */
+/** Terminates the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */
 export async function endStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
   await setHandle(server, setId).terminate(`tapeflow: ${trouble.finding}`);
 }
 
-/** Unfinished sets that the running server does not work on, or in vain. */
+/** Unfinished sets that the running server does not process, or that are stuck. */
 export async function troubledSets(session: Session): Promise<{ setId: string; trouble: SetTrouble }[]> {
   const unfinished = await unfinishedSets(await session.catalog());
   if (unfinished.length === 0) return [];
@@ -43,7 +43,7 @@ export async function troubledSets(session: Session): Promise<{ setId: string; t
   return troubled;
 }
 
-/** A workflow that cannot go on hears no command: it is ended, and the catalog knows what it has done. */
+/** Terminates a stuck workflow, which cannot receive commands; the catalog knows what it has done. */
 export async function endIfStuck(server: Server, setId: string): Promise<void> {
   const trouble = await troubleOf(server, setId);
   if (trouble?.kind === 'stuck') await endStuck(server, setId, trouble);

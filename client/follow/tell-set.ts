@@ -27,8 +27,8 @@ export function tellState(session: Session, setId: string, status: string, sente
 }
 
 /**
- * The server for a command that does not follow the set, and says so when one has to be started. The catalog alone
- * would not do: a server that is stopped has kept the set's workflow, which would go on as if nobody had said anything.
+ * The server for a command that does not follow the set; says so when one has to be started. Changing only the catalog
+ * is not enough: a stopped server still has the set's workflow, which would later continue unchanged.
  */
 export async function serverToTell(session: Session): Promise<Server> {
   const running = await findServer(session);
@@ -53,7 +53,7 @@ export async function updateSet<Result>(
   try {
     return await send(setHandle(server, setId));
   } catch (error) {
-    // It has ended while the command was on its way.
+    // It ended while the command was on its way.
     await unfinishedSet(session, setId);
     if (error instanceof WorkflowNotFoundError) {
       throw new TapeflowFailure(

@@ -10,17 +10,17 @@ import type { Session } from '../session.js';
 import type { Server } from '../server.js';
 import { troubleOf, type SetTrouble } from './set-health.js';
 
-/** True when the catalog says that the set is in a final state. */
+/** True when the set is in a final state in the catalog. */
 export async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
   return finalSetStates.includes((await setNamed(catalog, setId)).state);
 }
 
-/** Looks, now and then, whether what should work on the set still does, and says so once when it does not. */
+/** Checks periodically whether everything that processes the set is still running, and reports once when it is not. */
 export class Watchdog {
   private readonly said = new Set<string>();
   private looks = 0;
   private lost = false;
-  /** The server did not answer at the last look. */
+  /** The server did not answer at the last check. */
   private serverAway = false;
 
   constructor(
@@ -49,7 +49,7 @@ export class Watchdog {
     await this.sayWhatIsStuck();
     const trouble = await this.trouble();
     if (trouble === undefined) return;
-    // The set's last step writes its state before the workflow closes; so look at it once more.
+    // The set's last step records its state before the workflow closes, so check once more.
     const catalog = await this.session.catalog();
     if (await hasEnded(catalog, this.setId)) return;
     const { finding, advice } = trouble;
@@ -64,7 +64,7 @@ export class Watchdog {
     });
   }
 
-  /** A look at the catalog, which may be out of reach for a while: then nothing. The set waits too, so this goes on. */
+  /** Reads the catalog; undefined while it is out of reach. The set waits too, so this continues. */
   async outlast<Result>(look: () => Promise<Result>): Promise<Result | undefined> {
     try {
       return await look();
@@ -75,7 +75,7 @@ export class Watchdog {
     }
   }
 
-  /** Why the set gets nowhere, as the server says; one that is away says nothing, and is waited for. */
+  /** Why the set makes no progress, according to the server; nothing while the server is away, which is waited for. */
   private async trouble(): Promise<SetTrouble | undefined> {
     try {
       const trouble = await troubleOf(this.server, this.setId);
@@ -94,7 +94,7 @@ export class Watchdog {
     }
   }
 
-  /** Steps that wait for something that only a person or time can mend, such as a full disk: each is said once. */
+  /** Reports once each step that waits for something only a person or time can fix, such as a full disk. */
   private async sayWhatIsStuck(): Promise<void> {
     for (const step of await pendingSteps(this.server, this.setId)) {
       const { why, stuck } = step.details;

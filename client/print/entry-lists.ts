@@ -5,7 +5,7 @@ import { counted } from '../../config/counts.js';
 import { jsonPath, shownPath } from './names.js';
 import type { Session } from '../session.js';
 
-/** Entries of each list that are shown at the end of a set and by `status`; `ls` has all. */
+/** Maximum number of entries of each list shown at the end of a set and by `status`; `ls` shows all. */
 const shownFirst = 20;
 
 const headings: Record<ListKind, { label: string; means: string }> = {
@@ -13,10 +13,7 @@ const headings: Record<ListKind, { label: string; means: string }> = {
   flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
 };
 
-/**
- * Prints what a set has skipped, and what it has stored but flagged: how many, the first of each, and how to see the
- * rest.
- */
+/** Prints the skipped and flagged entries of a set: how many, the first of each, and how to see the rest. */
 export async function printEntryLists(session: Session, summary: SetSummary): Promise<void> {
   for (const kind of ['skipped', 'flagged'] as const) {
     const total = summary[kind];
@@ -32,7 +29,7 @@ export async function printEntryLists(session: Session, summary: SetSummary): Pr
   }
 }
 
-/** The same two lists for programs: the first entries of each; `ls SET --skipped --json` has all. */
+/** The same lists for programs: the first entries of each; `ls SET --skipped --json` has all. */
 export async function entryListsObject(catalog: Catalog, setId: string): Promise<object> {
   const objects = async (kind: ListKind) =>
     (await firstListed(catalog, setId, kind)).map(({ path, reason }) => ({ ...jsonPath(path), reason }));

@@ -2,7 +2,7 @@ import { formatTime } from '../../config/local-time.js';
 import type { Until } from '../../catalog/sets/keeping.js';
 import type { SetOnTape, TapeKeeping } from '../../catalog/tapes/tape-keeping.js';
 
-/** Until when a tape is needed, in some words for a table or a sentence. */
+/** How long a tape is needed, in words for a table or a sentence. */
 export function keepingText(kept: TapeKeeping, now: number): string {
   const { sets, until, inUse, isRecyclable } = kept;
   if (inUse.length > 0) return 'in use';
@@ -12,21 +12,21 @@ export function keepingText(kept: TapeKeeping, now: number): string {
   return until === Infinity ? 'needed for ever' : `needed until ${formatTime(until)}`;
 }
 
-/** What can be done about a set of which nothing is left on the tapes that the catalog knows. */
+/** What can be done about a set that is on no known tape any more. */
 export const anotherCopy = 'Should another copy turn up, `tapeflow tape catalog` reads it.';
 
-/** When a set expires or has expired, for a sentence. */
+/** When a set expires or expired, for a sentence. */
 export function expiryText(expires: Until, now: number): string {
   if (expires === Infinity) return 'never expires';
   return `${expires <= now ? 'expired' : 'expires'} ${formatTime(expires)}`;
 }
 
-/** The same for programs: a time, or null where there is none; `forEver` tells both cases apart. */
+/** The same for programs: a time, or null when there is none; `forEver` distinguishes the cases. */
 export function isoTime(until: Until): string | null {
   return Number.isFinite(until) ? new Date(until).toISOString() : null;
 }
 
-/** What `tape list --json` and `tape erase --json` say of a tape beside its row. */
+/** What `tape list --json` and `tape erase --json` add to a tape's row. */
 export function keepingObject({ sets, until, inUse, isRecyclable }: TapeKeeping): object {
   return {
     recyclable: isRecyclable,

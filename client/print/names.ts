@@ -10,8 +10,8 @@ export function shownPath(memberName: Uint8Array): string {
 }
 
 /**
- * A name for programs: the exact text under `key`. A name that is no UTF-8 stands under `keyBase64`, exactly, and under
- * `key` as people read it.
+ * A name for programs: the exact text under `key`. A name that is not valid UTF-8 is exact under `keyBase64`, and
+ * escaped for people under `key`.
  */
 export function jsonName(key: string, byteString: string): Record<string, string> {
   const text = exactText(byteString);
@@ -27,7 +27,7 @@ export function jsonPath(memberName: Uint8Array): Record<string, string> {
   return jsonName('path', `/${fromBytes(memberName)}`);
 }
 
-/** Refuses a glob that matches nothing whatever there is; `what`: where it was given, such as `--exclude`. */
+/** Refuses a glob that can never match; `what`: where it was given, such as `--exclude`. */
 export function requireGlob(glob: string, what: string): void {
   const wrong = globFault(glob);
   if (wrong === undefined) return;
@@ -44,10 +44,7 @@ export function requireName(name: string, what: string, code = 'WrongName'): voi
   );
 }
 
-/**
- * The member names that a path from the command line may mean: as it is written, and as `ls` shows it, with its
- * escapes.
- */
+/** The member names that a path on the command line may mean: as written, and as `ls` shows it, with escapes. */
 export function memberNamesOf(given: string): string[] {
   const path = userPath(given);
   const names = [fromText(path), fromShown(path)].map((name) => memberNameOf(name, process.platform));

@@ -12,10 +12,10 @@ import { stepLine } from '../follow/live-view.js';
 import type { PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
 
-/** Problems that are printed; `--json` prints all. */
+/** Maximum number of problems printed; `--json` prints all. */
 const problemsShown = 20;
 
-/** Prints what became of a retrieval, or how far it is. Sets the exit code of one that has ended. */
+/** Prints the result or progress of a retrieval. Sets the exit code if it has ended. */
 export async function printRetrieval(
   session: Session,
   summary: RetrievalSummary,
@@ -25,7 +25,7 @@ export async function printRetrieval(
   const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
   if (finalRetrievalStates.includes(status))
     process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
-  // A verify of what is gone since has nothing to say of it.
+  // A verify of something that no longer exists has nothing to say about end marks.
   const marks =
     kind === 'verify' && finalRetrievalStates.includes(status)
       ? await missingMarks(catalog, summary.subject).catch(() => [])

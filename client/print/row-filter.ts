@@ -3,7 +3,7 @@ import { parseDuration } from '../../config/durations.js';
 import { usageFailure } from '../../config/failures.js';
 import { parseSize } from '../../config/sizes.js';
 
-/** Options of `find`, as they are given. */
+/** Options of `find`, as entered. */
 export interface RowWish {
   newerThan?: string;
   olderThan?: string;
@@ -12,8 +12,7 @@ export interface RowWish {
 }
 
 /**
- * Tells whether an entry has the asked time of change and size. Sizes are those of files: nothing else is larger or
- * smaller.
+ * Tells whether an entry matches the requested modification time and size. Sizes apply only to files.
  *
  * @param now milliseconds since 1970.
  */
@@ -33,12 +32,12 @@ export function rowFilter(wish: RowWish, now: number): (row: FileRow) => boolean
   };
 }
 
-/** Milliseconds since 1970 of a date, in the machine's zone when it names none, or of so long ago. */
+/** Milliseconds since 1970 of a date (in the machine's time zone unless given) or of a duration before now. */
 function timeOf(text: string, option: string, now: number): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return now - seconds * 1000;
   const isDate = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text);
-  // A date alone would be taken for midnight of Greenwich.
+  // A date alone would mean midnight UTC.
   const at = isDate ? Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T')) : NaN;
   if (Number.isFinite(at)) return at;
   throw usageFailure(

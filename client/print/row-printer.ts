@@ -8,20 +8,20 @@ import { tapesOfGroup } from '../../catalog/tapes/tapes.js';
 import { jsonName, jsonPath, shownPath } from './names.js';
 import type { Session } from '../session.js';
 
-/** The archive that holds a file, and the tapes that it is on. */
+/** The archive that holds a file, and its tapes. */
 interface Place {
   archive: string | null;
   tape: string | null;
 }
 const nowhere: Place = { archive: null, tape: null };
 
-/** Prints catalog rows of files below a head: type, size, time of change, where it is, name. */
+/** Prints catalog rows of files under a header: type, size, modification time, place, name. */
 export class RowPrinter {
   private readonly places = new Map<string, Place>();
 
   private headed = false;
 
-  /** @param withSet whether each line names its set: rows of several sets are printed. */
+  /** @param withSet whether each line names its set, since rows of several sets are printed. */
   constructor(
     private readonly session: Session,
     private readonly catalog: Catalog,
@@ -61,7 +61,7 @@ export class RowPrinter {
     this.line(row.set_id, kind, String(row.size), time, where, `${shownPath(row.path)}${target}`);
   }
 
-  /** A folder above a source: it leads to what the set holds, and is in no archive itself. */
+  /** Prints a folder above a source, which is in no archive itself. */
   above(setId: string, path: Uint8Array): void {
     if (this.session.json) this.session.emit({ setId, ...jsonPath(path), type: 'directory', state: 'above' });
     else this.line(setId, 'd', '', '', 'above a source', shownPath(path));
@@ -94,7 +94,7 @@ export class RowPrinter {
   }
 }
 
-/** Where a symbolic link leads to, or which member a hard link is the same file as. */
+/** The target of a symbolic link, or the member that a hard link points to. */
 function linkOf({ type, link_target: target }: FileRow): Record<string, string> {
   if (target === null) return {};
   return type === 'symlink'

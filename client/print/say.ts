@@ -1,6 +1,6 @@
 import { visible } from '../../entry/byte-string.js';
 
-/** Tells something on stderr that is no result: a line for people, or with `--json` an object with a `note`. */
+/** Prints a note on stderr: a line for people, or with `--json` an object with `note`. */
 export function sayAside(sentence: string, json: boolean): void {
   process.stderr.write(`${json ? JSON.stringify({ note: sentence }) : visible(sentence)}\n`);
 }

@@ -6,16 +6,16 @@ import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
 
-/** Failed groups that are printed; `status SET --json` has all. */
+/** Maximum number of failed groups printed; `status SET --json` has all. */
 const failedShown = 20;
 
-/** 0, 1 or 3, by what became of the set. */
+/** 0, 1 or 3, by the result of the set. */
 export function exitCodeOf(summary: SetSummary): number {
   if (summary.status === 'completed') return exitCodes.success;
   return summary.status === 'completed_with_skips' ? exitCodes.skipped : exitCodes.failure;
 }
 
-/** What is printed at the end of a set: one JSON object, or lines with the list of what was skipped. */
+/** Prints the end of a set: one JSON object, or lines with the list of skipped entries. */
 export async function printSummary(
   session: Session,
   summary: SetSummary,
@@ -65,12 +65,12 @@ function onTapes(tapes: readonly string[]): string {
   return ` on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ')}`;
 }
 
-/** `full`, or what a set was compared with. */
+/** `full`, or the mode with the base set. */
 export function modeText(mode: string, base: string | null): string {
   return base === null ? mode : `${mode}, since set ${base}`;
 }
 
-/** The object that `backup --json` ends with. */
+/** The final object of `backup --json`. */
 export function resultObject(summary: SetSummary): object {
   const { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes } =
     summary;

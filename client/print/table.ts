@@ -3,10 +3,10 @@ import type { Session } from '../session.js';
 
 type Row = readonly (string | number)[];
 
-/** Characters of a last column below which other columns are left out. */
+/** Minimum width of the last column; below it, other columns are left out. */
 const leastOfLast = 12;
 
-/** Lines of a table with aligned columns; numbers to the right. The first row is the head. */
+/** Lines of a table with aligned columns; numbers to the right. The first row is the header. */
 export function tableLines(rows: readonly Row[]): string[] {
   const widths = widthsOf(rows);
   return rows.map((row) =>
@@ -22,11 +22,10 @@ export function tableLines(rows: readonly Row[]): string[] {
 }
 
 /**
- * The same with one line of a terminal for each row: columns are left out, in the order of `leaveOut` (names of the
- * head), until the others have room, and a line that is still too long is cut at its end. A last line says what is
- * missing.
+ * The same with one terminal line per row: columns are left out, in the order of `leaveOut` (header names), until the
+ * others fit, and a line that is still too long is truncated. A last line says what is missing.
  *
- * @param width characters of a line; undefined in a pipe, where nothing is left out.
+ * @param width width of a line in characters; undefined in a pipe, where nothing is left out.
  */
 export function fittedLines(
   rows: readonly Row[],
@@ -39,7 +38,7 @@ export function fittedLines(
     const columns = [...(rows[0] ?? []).keys()].filter((column) => !left.includes(String(rows[0]?.[column])));
     return rows.map((row) => columns.map((column) => row[column] ?? ''));
   };
-  // The last column has names of any length: it is cut, but not so short that it says nothing.
+  // The last column has names of any length: it may be truncated, but not too much.
   const least = (table: readonly Row[]) => {
     const widths = widthsOf(table);
     const last = Math.min(Math.max(leastOfLast, String(table[0]?.at(-1) ?? '').length), widths.at(-1) ?? 0);
@@ -51,23 +50,23 @@ export function fittedLines(
   return [...lines, `Left out for want of room: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
 }
 
-/** Prints a table, on a terminal with one line for each row. */
+/** Prints a table; on a terminal with one line per row. */
 export function printTable(session: Session, rows: readonly Row[], leaveOut: readonly string[]): void {
   const width = process.stdout.isTTY ? process.stdout.columns : undefined;
   for (const line of fittedLines(rows, leaveOut, width)) session.print(line);
 }
 
-/** Lines that a sentence may take on a display; what is longer is cut. */
+/** Maximum number of lines for a sentence on a display; longer ones are truncated. */
 const mostFolded = 4;
 
-/** A line in as many as it needs, broken between words; those after the first are indented by so many blanks. */
+/** Wraps a line between words; lines after the first are indented. */
 export function foldedTo(line: string, width: number, indent: number): string[] {
   const lines: string[] = [];
   let rest = line;
   while (rest.length > width && lines.length < mostFolded - 1) {
     const margin = lines.length === 0 ? 0 : indent;
     const space = rest.lastIndexOf(' ', width);
-    // A word that alone is longer than a line is broken where the line ends.
+    // A word longer than a line is broken at the end of the line.
     const at = space > margin + width / 2 ? space : width;
     lines.push(rest.slice(0, at).trimEnd());
     rest = ' '.repeat(indent) + rest.slice(at).trimStart();

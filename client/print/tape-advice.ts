@@ -4,8 +4,8 @@ import { protectionAdvice, type WriteProtection } from '../../tape/ltfs/write-pr
 
 /**
  * What to do with a tape that takes no writes.
- * @param drive the one that it is in, where it was looked at there.
- * @param protection what the tape in a drive says of itself; what the catalog has noted counts where it was not asked.
+ * @param drive the drive that it is in, if it was checked there.
+ * @param protection write protection reported by the tape in a drive; if unknown, the catalog's record counts.
  */
 export function tapeAdvice(tape: TapeRow, protection?: WriteProtection, drive = 'lto1'): string {
   const { name, pool, state } = tape;

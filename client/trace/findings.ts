@@ -8,7 +8,7 @@ import type { Session } from '../session.js';
 import { whereServerRuns } from '../server.js';
 import { troubleOf, type SetTrouble } from '../follow/set-health.js';
 
-/** One answer: what was asked, what is so, and what to do about it. */
+/** A question with its answer, and what to do about it. */
 export interface Finding {
   question: string;
   answer: string;
@@ -41,7 +41,7 @@ export async function outlookOf(session: Session, setId: string): Promise<Outloo
   return outlook ?? { server: false, trouble: undefined, steps: [] };
 }
 
-/** Why something has not happened yet, and what to do if it is for the user to do. */
+/** Why something has not happened yet, and what the user can do about it. */
 export function waitAdvice(set: SetRow, outlook: Outlook): string {
   if (set.state === 'paused') return `It is paused: \`tapeflow resume ${set.id}\`.`;
   if (set.state === 'cancelled' || set.state === 'failed')

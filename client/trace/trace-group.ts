@@ -22,7 +22,7 @@ import {
 import { jsonPath, shownPath } from '../print/names.js';
 import type { Session } from '../session.js';
 
-/** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the one that was asked for. */
+/** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the requested file. */
 export async function traceGroup(
   session: Session,
   setId: string,
@@ -82,9 +82,7 @@ export async function traceGroup(
   printFindings(session, findings);
 }
 
-/**
- * What an event tells beside its stage; of a compression that is the attempt, after which its `.part` file is named.
- */
+/** Details of an event; for a compression, the attempt that its `.part` file is named after. */
 function detailOf({ stage, detail }: RecordedEvent): string {
   if (detail === null) return '';
   return stage === 'compressing' ? `attempt ${detail}` : detail;
@@ -128,7 +126,7 @@ async function groupFindings(
   return findings;
 }
 
-/** One finding for each copy of a group that is on a tape, or that the set is to make. */
+/** One finding for each copy of a group that is on tape or still to be made. */
 async function copyFindings(
   session: Session,
   set: SetRow,
@@ -171,7 +169,7 @@ async function copyFindings(
   return findings;
 }
 
-/** Where the staged archive is, with its size; undefined when nowhere. */
+/** Where the staged archive is, with its size; undefined when it is nowhere. */
 async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promise<string | undefined> {
   for (const folder of [finalDir(root, setId), tempDir(root, setId)]) {
     const file = path.join(folder, archive.name);
@@ -182,7 +180,7 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
   return undefined;
 }
 
-/** What the tape itself says, when it is in a drive of the set. */
+/** What the tape itself shows, if it is in a drive of the set. */
 function onLoadedTape(looks: readonly DriveLook[], tape: TapeRow, archive: ArchiveRow | undefined): string {
   const look = looks.find(({ loaded }) => 'row' in loaded && loaded.row.uuid === tape.uuid);
   if (look === undefined || archive === undefined) return '';

@@ -20,7 +20,7 @@ import { anotherCopy } from '../print/keeping-text.js';
 import { stepName } from '../follow/live-view.js';
 import type { Session } from '../session.js';
 
-/** `trace SET`: how far its groups are, and what each of them waits for. */
+/** `trace SET`: the progress of its groups, and what they wait for. */
 export async function traceSet(session: Session, setId: string): Promise<void> {
   const catalog = await session.catalog();
   const set = await setNamed(catalog, setId);
@@ -55,7 +55,7 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
   printFindings(session, findings);
 }
 
-/** Of an expired set the catalog knows no groups any more. */
+/** The catalog no longer has the groups of an expired set. */
 const nothingLeft: Finding = {
   question: 'On tape?',
   answer: 'no: the tapes that held it were erased, and nothing of it is left',

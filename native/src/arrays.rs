@@ -1,9 +1,9 @@
-//! Arrays of JavaScript that a job on another thread reads and fills.
+//! JavaScript arrays that a job on another thread reads and fills.
 
 use napi::bindgen_prelude::Uint8Array;
 
-/// The input and the output of one job. JavaScript must touch neither until its promise has settled, and the two must not share
-/// memory: that is the contract of every function that takes them.
+/// The input and the output of one job. JavaScript must touch neither until its promise has settled, and the two must
+/// not share memory: that is the contract of every function that takes them.
 pub struct Arrays {
     input: Uint8Array,
     output: Uint8Array,

@@ -22,15 +22,15 @@ pub const MOST_BYTES: u32 = 1 << 20;
 const LEVELS: usize = 13;
 
 thread_local! {
-    // One for each level and thread of the pool: making one costs some hundred page faults.
+    // One for each level and thread of the pool: creating one costs some hundred page faults.
     static COMPRESSORS: RefCell<[Option<Compressor>; LEVELS]> = const { RefCell::new([const { None }; LEVELS]) };
     static DECOMPRESSOR: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
 }
 
-/// Bytes that the output of an input of so many bytes must have room for, at any level.
+/// Bytes of output to reserve for an input of this size, at any level.
 #[napi]
 pub fn output_bytes(bytes: u32) -> u32 {
-    // SAFETY: without a compressor it is the bound of all of them, and nothing is made for it.
+    // SAFETY: a null compressor yields the bound for all levels and allocates nothing.
     unsafe { libdeflate_gzip_compress_bound(null_mut(), bytes as usize) as u32 }
 }
 
@@ -59,7 +59,7 @@ fn decompressed(input: &[u8], output: &mut [u8]) -> Result<u32> {
     })
 }
 
-/// That of `libdeflater` does not tell how much of the input a member takes.
+/// The one in `libdeflater` does not report how much of the input a member takes.
 struct Decompressor(NonNull<libdeflate_decompressor>);
 
 impl Decompressor {
@@ -68,11 +68,12 @@ impl Decompressor {
         NonNull::new(unsafe { libdeflate_alloc_decompressor() }).map(Self)
     }
 
-    /// Bytes of the input that its first member takes, and of what it holds; None when it is damaged or does not fit.
+    /// How many bytes of the input the first member takes and how many it holds; None when it is damaged or does not
+    /// fit.
     fn member(&mut self, input: &[u8], output: &mut [u8]) -> Option<(usize, usize)> {
         let (mut taken, mut bytes) = (0, 0);
-        // SAFETY: the pointers are those of slices of these lengths, and of the two numbers, and of a live decompressor that
-        // nobody else uses.
+        // SAFETY: the pointers are those of slices of these lengths, and of the two numbers, and of a live decompressor
+        // that nobody else uses.
         let result = unsafe {
             libdeflate_gzip_decompress_ex(
                 self.0.as_ptr(),
@@ -95,8 +96,8 @@ impl Drop for Decompressor {
     }
 }
 
-/// Makes one member of the input, at a level of libdeflate's, 0 to 12; resolves to its bytes in the output. Throws for a wrong
-/// level or size.
+/// Makes one member of the input, at a libdeflate level from 0 to 12; resolves to the number of bytes in the output.
+/// Throws for a wrong level or size.
 #[napi]
 pub fn gzip(input: Uint8Array, output: Uint8Array, level: u32) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
@@ -110,8 +111,9 @@ pub fn gzip(input: Uint8Array, output: Uint8Array, level: u32) -> Result<AsyncTa
     Ok(BlockJob::begin(arrays, level as i32, compressed))
 }
 
-/// Takes an input apart that is one member and nothing else, of at most twice `MOST_BYTES`, and checks its checksum; resolves to
-/// its bytes in the output, which may be just as large as they are. Rejects when it is damaged or larger.
+/// Decompresses an input that is exactly one member, of at most twice `MOST_BYTES`, and verifies its checksum; resolves
+/// to the number of bytes in the output, which may be exactly that large. Rejects when the input is damaged or the
+/// output does not fit.
 #[napi]
 pub fn gunzip(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);

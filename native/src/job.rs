@@ -1,14 +1,14 @@
-//! One block on libuv's pool.
+//! One block, processed on libuv's pool.
 
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Result, Task};
 
 use crate::arrays::Arrays;
 
-/// What is done with an input, at a level: the bytes that it has put into the output.
+/// What is done with an input at a level; returns the number of bytes put into the output.
 pub type Work = fn(input: &[u8], output: &mut [u8], level: i32) -> Result<u32>;
 
-/// Work on two arrays, of which JavaScript gets the promise.
+/// Work on two arrays; JavaScript gets a promise for it.
 pub struct BlockJob {
     arrays: Arrays,
     level: i32,

@@ -1,10 +1,10 @@
-//! The native part of tapeflow: gzip and zstd by their fastest libraries, and calls of the system that Node does not have.
-//! Nothing depends on it: `archive/` has another way for each function where it is not built.
+//! The native part of tapeflow: gzip and zstd by their fastest libraries, and calls of the system that Node does not
+//! have. Nothing depends on it: `archive/` has another way for each function where it is not built.
 //!
-//! Work of more than some microseconds runs on libuv's pool and is told by a promise. A thread of Node may load it as often as it
-//! likes: what it keeps belongs to threads of the pool.
+//! Work of more than a few microseconds runs on libuv's pool and returns a promise. A Node thread may load the addon
+//! any number of times: its state belongs to the pool's threads.
 
-// Napi's macros export nothing from a test, so that what they export has no user there.
+// Napi's macros export nothing in tests, so exported items are unused there.
 #![cfg_attr(test, allow(dead_code))]
 
 mod arrays;

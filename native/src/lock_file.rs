@@ -1,4 +1,4 @@
-//! A lock on an open file or folder that the system drops when it is closed, also by the death of the process.
+//! A lock on an open file or folder that the system releases when it is closed or the process dies.
 
 use std::os::fd::BorrowedFd;
 
@@ -6,7 +6,7 @@ use napi_derive::napi;
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::{retry_on_intr, Errno};
 
-/// 0 when this open file has the lock now, 1 when another one has it, -1 when there is no such lock here.
+/// 0 when this open file now has the lock, 1 when another one has it, -1 when the system has no such lock.
 #[napi]
 pub fn lock_open_file(fd: i32) -> i32 {
     if fd < 0 {

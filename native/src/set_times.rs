@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use napi_derive::napi;
 use rustix::fs::{futimens, utimensat, AtFlags, Timespec, Timestamps, CWD};
 
-/// Sets access and modification time of an open file, or, where `fd` is -1, of what has the path: itself, and not what a link
-/// leads to. False when the system refuses.
+/// Sets access and modification time of an open file, or, where `fd` is -1, of the path itself, without following a
+/// link. False when the system refuses.
 #[napi]
 pub fn set_times(fd: i32, path: &[u8], seconds: i64, nanoseconds: u32) -> bool {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };

@@ -49,20 +49,22 @@ fn decompressed(input: &[u8], output: &mut [u8]) -> Result<u32> {
     })
 }
 
-/// Makes one frame of the input, with its content's size and checksum, at a level of 1 to 19; resolves to its bytes in the output,
-/// which must have room for 1/128 more than the input and 1 KiB. Throws for a wrong level or size.
+/// Makes one frame of the input, with its content's size and checksum, at a level from 1 to 19; resolves to the number
+/// of bytes in the output, which must have room for 1/128 more than the input and 1 KiB. Throws for a wrong level or
+/// size.
 #[napi]
 pub fn zstd_compress(input: Uint8Array, output: Uint8Array, level: i32) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
     let bytes = arrays.input_bytes();
-    // At least ZSTD_compressBound: with that much room nothing but memory can be lacking.
+    // At least ZSTD_compressBound: with that much room only memory can run out.
     if bytes > MOST_BYTES || arrays.room() < bytes + bytes / 128 + 1024 || !(1..=19).contains(&level) {
         return Err(Error::new(Status::InvalidArg, "a wrong level, or buffers that are too small or too large"));
     }
     Ok(BlockJob::begin(arrays, level, compressed))
 }
 
-/// Takes one frame apart and checks it; resolves to its bytes in the output. Rejects when it is damaged or larger than the output.
+/// Decompresses and verifies one frame; resolves to the number of bytes in the output. Rejects when it is damaged or
+/// does not fit.
 #[napi]
 pub fn zstd_decompress(input: Uint8Array, output: Uint8Array) -> Result<AsyncTask<BlockJob>> {
     let arrays = Arrays::new(input, output);
@@ -88,7 +90,8 @@ impl ZstdStream {
         Ok(Self { context, hint: 0 })
     }
 
-    /// Bytes of the input that it has read, and bytes of the output that it has filled. Throws when a frame is damaged.
+    /// Returns how many bytes of the input were read and how many of the output were filled. Throws when a frame is
+    /// damaged.
     #[napi]
     pub fn read(&mut self, input: Uint8Array, output: Uint8Array) -> Result<(u32, u32)> {
         let mut arrays = Arrays::new(input, output);

@@ -22,24 +22,23 @@ export interface TapeContext {
   setId: string;
 }
 
-/** An archive on the tape, and what is known of it before the catalog is asked. */
+/** An archive on the tape, and what is known about it before asking the catalog. */
 export interface Candidate {
   group: number;
   name: string;
   file: string;
   size: number;
   mtimeMs: number;
-  /** Of its manifest, if at least that could be read. */
+  /** Header of its manifest, if at least that could be read. */
   header: ManifestHeader | undefined;
 }
 
-/** `copy`: the archive was known, this copy of it was not. `known`: nothing was new. */
+/** `copy`: the archive was known, but not this copy of it. `known`: nothing was new. */
 export type Entered = 'added' | 'copy' | 'known';
 
 /**
- * Takes an archive and its copy on this tape into the catalog, or compares it, in one transaction. Throws
- * `CatalogConflict` when it contradicts what the catalog knows, and `TapeNotReady` when the tape has gone away since it
- * was read.
+ * Adds an archive and its copy on this tape to the catalog, or compares it with the catalog, in one transaction. Throws
+ * `CatalogConflict` when it contradicts the catalog, and `TapeNotReady` when the tape was removed after it was read.
  *
  * @param damage what is wrong with the copy, as a sentence without its subject.
  */
@@ -52,7 +51,7 @@ export async function enterArchive(
   const { catalog, drive, medium, setId, tape } = context;
   const { group, name } = found;
   const { facts } = archive;
-  // What was read must be of the tape that it is noted for.
+  // What was read must come from the tape that it is recorded for.
   await confirmMedium(drive.settings, medium);
   return catalog.transaction().execute(async (tx) => {
     const set = await enterSet(tx, {
@@ -78,7 +77,7 @@ export async function enterArchive(
 }
 
 /**
- * True when the archive tells more than what the catalog has: a manifest where it had none, or whole where it was not.
+ * True when the archive adds to the catalog: a manifest where it had none, or an intact archive where it was damaged.
  */
 async function isBetter(
   tx: Catalog,

@@ -22,17 +22,17 @@ import { takeArchive, type ArchiveReport, type TakeContext } from './take-archiv
 
 export interface CatalogReading {
   tape: TapeRow;
-  /** Sets that the catalog knows from tapes, as they are now. */
+  /** Sets known only from tapes, in their current state. */
   sets: RebuiltSet[];
-  /** Archives by what became of them. */
+  /** Number of archives by outcome. */
   counts: Record<ArchiveReport['outcome'], number>;
-  /** Sentences about what is damaged, missing, or contradicts the catalog. */
+  /** Sentences about what is damaged, missing or contradicts the catalog. */
   troubles: string[];
-  /** How many of these are contradictions: it may be the tape of an installation that is alive. */
+  /** How many of these are contradictions: the tape may belong to an active installation. */
   contradictions: number;
 }
 
-/** True when there was something on the tape, and nothing of it could be taken. */
+/** True when there was something on the tape but nothing could be imported. */
 export function nothingRead({ counts, troubles }: Pick<CatalogReading, 'counts' | 'troubles'>): boolean {
   return troubles.length > 0 && counts.added + counts.copy + counts.known === 0;
 }
@@ -41,27 +41,30 @@ export interface ReadOptions {
   drive: Drive;
   lock: DriveLock;
   catalog: Catalog;
-  /** A local file that may be made and deleted: a manifest, copied from the tape or made from its archive. */
+  /** Path of a temporary local file: a manifest, copied from the tape or made from its archive. */
   scratch: string;
-  /** What no report of an archive says: that one will be read whole, which can take long, or a folder not at all. */
+  /**
+   * Receives what no report of an archive contains: that one will be read completely, which can take long, or that a
+   * folder cannot be read.
+   */
   say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
   /**
-   * Make a tape of another installation one of this, so that the next archive comes after the last. What is damaged
-   * does not hinder that; a tape that contradicts the catalog, or of which nothing could be read, is kept as it is.
+   * Adopt a tape of another installation, so that new archives can be appended. Damage does not prevent this; a tape
+   * that contradicts the catalog, or of which nothing could be read, stays as it is.
    */
   adopt?: boolean;
 }
 
-/** The file for `scratch`: of the drive, which one process has at a time. */
+/** The file for `scratch`, one per drive, since one process uses a drive at a time. */
 export function scratchFile(settings: Settings, { name }: DriveSettings): string {
   return path.join(settings.TAPEFLOW_DATA_DIR, `tape-catalog.${name}.part`);
 }
 
 /**
- * Puts what the tape in a drive holds into the catalog: the tape, its sets, and each archive in a transaction of its
- * own, so that it goes on where it was stopped. What is known already is compared. Whatever is wrong with one archive
- * or set is reported, and the rest goes on. Throws `TapeNotReady` when the tape cannot be read, or goes away meanwhile.
+ * Imports the tape in a drive into the catalog: the tape, its sets, and each archive in its own transaction, so that it
+ * continues where it was interrupted. Known archives are compared. Problems with one archive or set are reported, and
+ * the rest continues. Throws `TapeNotReady` when the tape cannot be read or is removed meanwhile.
  */
 export async function readCatalog(options: ReadOptions): Promise<CatalogReading> {
   const { drive, lock } = options;
@@ -111,7 +114,7 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<CatalogRe
   return reading;
 }
 
-/** Takes the end mark of a set on the tape, if it has one; returns what is wrong with it, as a sentence. */
+/** Imports the end mark of a set on the tape, if it has one; returns what is wrong with it, as a sentence. */
 async function takeEnd(
   { drive, catalog }: ReadOptions,
   medium: Medium,
@@ -134,7 +137,7 @@ async function takeEnd(
   }
 }
 
-/** Archives with a good manifest first: it says which set this is, which an archive alone does not. */
+/** Archives with a good manifest first: it identifies the set, which an archive alone does not. */
 async function takeSet(
   context: TakeContext,
   groups: readonly number[],
@@ -152,7 +155,7 @@ async function takeSet(
   }
 }
 
-/** Numbers of the groups of which an archive or a manifest is in a set's folder, ascending. */
+/** Numbers of the groups with an archive or a manifest in a set's folder, ascending. */
 async function groupsIn(folder: string): Promise<number[]> {
   if (!(await lstat(folder)).isDirectory())
     throw Object.assign(new Error('it is no folder'), { code: undefined });
@@ -162,19 +165,19 @@ async function groupsIn(folder: string): Promise<number[]> {
     const parsed = parseArchiveName(name);
     if (parsed === undefined || parsed.setId !== setId) continue;
     const { group } = parsed;
-    // A number may be written with more zeros than ours are: that is another file's name.
+    // A number with more leading zeros than ours is not one of our file names.
     if (group < 1 || !Number.isSafeInteger(group)) continue;
     if ([...archiveNames(setId, group), manifestName(setId, group)].includes(name)) groups.add(group);
   }
   return [...groups].sort((a, b) => a - b);
 }
 
-/** What a tape holds, as its drive's worker has read it into the catalog. */
+/** The result of importing a tape by its drive's worker. */
 export interface WorkerReading extends CatalogReading {
-  /** What became of each archive, those with a trouble first where it is too much for one message. */
+  /** The outcome for each archive; those with problems first if there are too many for one message. */
   reports: ArchiveReport[];
-  /** Sentences that no report holds. */
+  /** Sentences that belong to no report. */
   said: string[];
-  /** Reports that were left out. */
+  /** Number of reports that were left out. */
   more: number;
 }

@@ -22,31 +22,31 @@ import { enterArchive, type Candidate, type Entered, type TapeContext } from './
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 
 export interface TakeContext extends TapeContext {
-  /** A file that may be made and deleted: a manifest that is made from its archive. */
+  /** Path of a temporary file: a manifest made from its archive. */
   scratch: string;
-  /** Before an archive without a good manifest is read whole, which can take long. */
+  /** Called before an archive without a good manifest is read completely, which can take long. */
   say(sentence: string): void;
 }
 
-/** What became of one archive of a tape. */
+/** The outcome for one archive of a tape. */
 export interface ArchiveReport {
   setId: string;
   group: number;
   archive: string;
-  /** `refused`: nothing was taken. */
+  /** `refused`: nothing was imported. */
   outcome: Entered | 'refused';
   entries: number;
-  /** True when it was read itself, for want of a good manifest. */
+  /** True when the archive itself was read, because it lacks a good manifest. */
   fromArchive: boolean;
-  /** What is wrong with it, in sentences. */
+  /** What is wrong with it, as sentences. */
   trouble: string | null;
-  /** What is wrong is that it contradicts what the catalog knows. */
+  /** True when it contradicts the catalog. */
   contradicts: boolean;
 }
 
 /**
- * Takes one archive of a set into the catalog by its manifest; returns undefined when that is no good. `alone`: such an
- * archive, read itself.
+ * Imports one archive of a set by its manifest; returns undefined when the manifest is bad. `alone`: imports such an
+ * archive by reading the archive itself.
  */
 export async function takeArchive(
   context: TakeContext,
@@ -91,7 +91,7 @@ export async function takeArchive(
         : await takeDescribed(context, found, examined, manifestFile, troubles);
     Object.assign(report, outcome);
   } catch (error) {
-    // What is wrong may be that the tape is not there any more.
+    // The cause may be that the tape was removed.
     await confirmMedium(drive.settings, context.medium);
     if (isMountDeath(error)) throw error;
     if (error instanceof CatalogConflict) {
@@ -112,10 +112,10 @@ export async function takeArchive(
   return report;
 }
 
-/** Why a manifest is no good that looks whole: its entries could not be entered. */
+/** Why a manifest that looks complete is bad: its entries could not be imported. */
 const contradicts = 'it contradicts itself';
 
-/** Errors of a tape's file that say nothing against the rest. */
+/** Errors of one file on a tape that do not concern the rest. */
 const ofTheTape = new Set(['EIO', 'ENODATA', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
 
 function isOfTheTape(error: unknown): boolean {
@@ -138,7 +138,7 @@ async function takeDescribed(
   if (cut !== null) {
     troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
   }
-  // What is entered is read from a local copy: the catalog's write lock is not held while a tape is read.
+  // Imports from a local copy, so that the catalog's write lock is not held while a tape is read.
   const { scratch } = context;
   try {
     const beside = await copyFromTape(manifestFile, scratch);
@@ -155,7 +155,7 @@ async function takeDescribed(
   }
 }
 
-/** An archive without a good manifest: read itself, unless the catalog knows it. */
+/** An archive without a good manifest: the archive itself is read, unless the catalog knows it. */
 async function takeAlone(
   context: TakeContext,
   found: Candidate,
@@ -196,13 +196,13 @@ async function takeAlone(
   }
 }
 
-/** The first of some names that an ordinary file has; the first of all when none has. */
+/** The first name that is a regular file; the first of all when none is. */
 async function presentOf(folder: string, names: readonly string[]): Promise<string> {
   for (const name of names) if (await isFile(path.join(folder, name))) return name;
   return names[0] ?? '';
 }
 
-/** The header of a manifest that is made from an archive of which nothing else is known. */
+/** The manifest header for an archive about which nothing else is known. */
 function unknownHeader(set: string, group: number, archive: string, mtimeMs: number): ManifestHeader {
   return {
     ...{ set, setUuid: '', group, archive, created: new Date(mtimeMs).toISOString(), installation: '' },
@@ -214,7 +214,7 @@ function describeEntries({ entries, first, last }: ManifestFacts): string {
   return `${counted(entries, 'entry', 'entries')}, /${toText(first)} to /${toText(last)},`;
 }
 
-/** Size and time of an ordinary file; undefined when nothing, or something else, has the name. */
+/** Size and time of a regular file; undefined when there is none of that name. */
 async function lstatOf(file: string): Promise<{ size: number; mtimeMs: number } | undefined> {
   try {
     const stats = await onSide('tape', () => lstat(file));

@@ -7,19 +7,19 @@ import { recordSetState, summarizeSet } from '../../catalog/sets/sets.js';
 import type { Settings } from '../../config/settings.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 
-/** What is told of a set that is `cancelled`. */
+/** The reason shown for a `cancelled` set. */
 export function cancelledReason(discard: boolean): string {
   return discard ? 'what was staged is deleted' : 'what was staged is kept';
 }
 
-/** Reason of a set that is complete, as it was before its `retry` was cancelled. */
+/** The reason shown for a set that is complete again because its `retry` was cancelled. */
 export const retryCancelled = 'its `retry` was cancelled, and it is what it was before';
 
 /**
- * Writes down that a set was cancelled: it is `cancelled`, or complete again where it was before a `retry` that is
- * cancelled now. What `retry` has staged, and a plain `cancel` keeps, leaves it unfinished.
+ * Records that a set was cancelled: it becomes `cancelled`, or complete again if it was before its `retry`. If a plain
+ * `cancel` keeps something that `retry` has staged, the set stays unfinished.
  *
- * @param left what it leaves behind in a drive that does not answer, as a part of a sentence.
+ * @param left what it leaves behind in a silent drive, as part of a sentence.
  */
 export async function recordCancelled(
   catalog: Catalog,
@@ -38,9 +38,9 @@ export async function recordCancelled(
 }
 
 /**
- * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost from here. The
- * catalog is told first: killed in between, files are left that no archive of the catalog knows, and the same command
- * deletes them.
+ * Deletes everything that a set has in staging. Only for `cancel --discard`: what is not on tape is lost. The catalog
+ * is updated first: if killed in between, files remain that the catalog does not know, and the same command deletes
+ * them.
  */
 export async function releaseStaging(catalog: Catalog, settings: Settings, setId: string): Promise<void> {
   await discardStaged(catalog, setId);

@@ -3,7 +3,8 @@ import type { SubjectWish } from '../../catalog/retrievals/reading-subject.js';
 import type { CopyPlace } from '../../catalog/sets/set-copies.js';
 
 /**
- * What a schedule backs up each time, as the catalog has it: the arguments of a `backup`, resolved when it was made.
+ * What a schedule backs up each time, as stored in the catalog: the arguments of a `backup`, resolved when the schedule
+ * was made.
  */
 export interface ScheduledBackup {
   /** Absolute paths, links resolved, none inside another. */
@@ -17,12 +18,12 @@ export interface ScheduledBackup {
   direct: boolean;
 }
 
-/** What a schedule reads back, or copies to other tapes, each time. */
+/** What a schedule verifies, or copies to other tapes, each time. */
 export type ScheduledReading = Reading & { subject: SubjectWish };
 
 /** One run of a schedule. */
 export interface ScheduleCall {
-  /** Name of the schedule; what it does stands in the catalog. */
+  /** Name of the schedule; the catalog says what it does. */
   name: string;
   /** When the run began, in milliseconds since 1970. */
   runAt: number;

@@ -7,13 +7,13 @@ const schema = z.object({
   groupBytes: z.number(),
   groupFiles: z.number(),
   stagingBytes: z.number(),
-  /** Not in the snapshots of sets that began when there was gzip alone. */
+  /** Not in snapshots of versions that had only gzip. */
   compression: z.enum(archiveFormats).default('gzip'),
   level: z.number(),
   parallelGroups: z.number(),
   syncBytes: z.number(),
   syncSeconds: z.number(),
-  /** 0: off. Not in the snapshots of sets that began before there was a watermark. */
+  /** 0: off. Not in snapshots of versions without a watermark. */
   drainBytes: z.number().default(0),
   finalWaitSeconds: z.number(),
   heartbeatSeconds: z.number(),
@@ -22,7 +22,7 @@ const schema = z.object({
   retryAttempts: z.number(),
 });
 
-/** The settings that a set keeps for its whole life, as they were when it began. */
+/** The settings of a set, fixed when it began. */
 export type SetOptions = z.output<typeof schema>;
 
 /** Takes the snapshot. Sizes in bytes, times in seconds. */

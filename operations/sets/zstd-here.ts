@@ -2,7 +2,7 @@ import { FormatUnsupported, type CodecChoice } from '../../entry/archive-format.
 import { requireZstd } from '../../archive/blocks/zstd.js';
 import { TapeflowFailure } from '../../config/failures.js';
 
-/** Throws a failure of one sentence where archives with zstd can be neither made nor read. */
+/** Throws a failure when zstd archives can be neither made nor read here. */
 export async function requireZstdHere(
   choice: CodecChoice,
   advice = 'With COMPRESSION=gzip new sets need none.',

@@ -10,9 +10,9 @@ import { lookAt } from '../../tape/drives/loaded-tape.js';
 import { copyOffAdvice } from '../../tape/ltfs/write-protection.js';
 
 /**
- * Makes the tape in a drive one of this installation: its label says so first, since every write asks the label. The
- * caller holds the medium, and what is on the tape is in the catalog. Killed in between, the next `tape catalog` reads
- * the label and ends it.
+ * Adopts the tape in a drive into this installation: the label is written first, since every write checks it. The
+ * caller holds the medium, and the tape's contents are in the catalog. If killed in between, the next `tape catalog`
+ * reads the label and completes it.
  */
 export async function adoptTape(
   drive: Drive,

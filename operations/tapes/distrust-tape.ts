@@ -6,19 +6,19 @@ import type { Logger } from '../../config/logger.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { logStage } from '../sets/log-stage.js';
 
-/** Where it is written down. */
+/** Where changes are recorded. */
 interface Told {
   catalog: Catalog;
   logger: Logger;
 }
 
-/** Marks a tape as suspect and everything unsynced on it as lost: those groups are written again. */
+/** Marks a tape as suspect and its unsynced copies as lost: those groups are written again. */
 export async function distrust(deps: Told, tape: Pick<LoadedTape, 'row'>, reason: string): Promise<void> {
   await moveTape(deps.catalog, tape.row.uuid, 'distrust', reason);
   await writeAgain(deps, tape.row.uuid, reason);
 }
 
-/** Sets back what no sync has covered, all of a tape or the one copy that went missing: it is written again. */
+/** Queues unsynced copies to be written again: all of a tape, or one missing copy. */
 export async function writeAgain(
   deps: Told,
   tape: string,
@@ -28,7 +28,7 @@ export async function writeAgain(
   await forgetDirect(deps, await loseUnsynced(deps.catalog, tape, reason, only), reason);
 }
 
-/** What was set back is written again: of a direct archive nothing is staged, and it is made anew. */
+/** Forgets queued direct archives: nothing of them is staged, so they are compressed again. */
 export async function forgetDirect(
   deps: Told,
   groups: readonly { setId: string; group: number }[],

@@ -12,9 +12,9 @@ import { halfErased, lookAt } from '../../tape/drives/loaded-tape.js';
 const onlyRead = 'another installation has labelled it: it is only read';
 
 /**
- * The catalog's row of the tape in the drive, made when it has none. A tape that another installation has labelled
- * becomes `foreign`: it is read and never written to. Where its name is taken, a part of its UUID is added, after a
- * character that no label's name can have. Throws `TapeNotReady` when the tape has no label, or that of another volume.
+ * The catalog's row for the tape in the drive, created if missing. A tape labelled by another installation becomes
+ * `foreign`: it is read but never written to. If its name is taken, part of its UUID is appended, after a character
+ * that label names cannot contain. Throws `TapeNotReady` when the tape has no label, or that of another volume.
  */
 export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium): Promise<TapeRow> {
   const { name: driveName, path } = drive.settings;
@@ -61,8 +61,8 @@ export async function enterTape(drive: Drive, catalog: Catalog, medium: Medium):
 }
 
 /**
- * A tape that the catalog knows: here again if it was lost, and ours if its label says so. It is no better for being
- * read.
+ * Updates a known tape: found again if it was lost, and ours if its label says so. Being read does not improve its
+ * state otherwise.
  */
 async function seeAgain(
   drive: Drive,

@@ -8,10 +8,7 @@ import type { TapeRow } from '../../catalog/rows.js';
 import { isPartOf } from '../../disk/durable-file.js';
 import { endMarkName, parseArchiveName } from '../../entry/archive-name.js';
 
-/**
- * Names of archives on a tape that the catalog does not know to be there: neither as a copy, nor as the remains of a
- * write that it began.
- */
+/** Names of archives on a tape that the catalog knows neither as copies nor as remains of its own writes. */
 export async function unknownArchives(
   mountPoint: string,
   catalog: Catalog,
@@ -29,7 +26,7 @@ export async function unknownArchives(
   return unknown;
 }
 
-/** Folders at the root of a tape that have the name of a set; a link of such a name leads elsewhere, and is none. */
+/** Folders at the root of a tape named like a set; links do not count. */
 async function setFolders(mountPoint: string): Promise<string[]> {
   const entries = await readdir(mountPoint, { withFileTypes: true });
   return entries
@@ -38,21 +35,21 @@ async function setFolders(mountPoint: string): Promise<string[]> {
     .sort();
 }
 
-/** What became of the archives on a tape. */
+/** The result of deleting the archives on a tape. */
 export interface Deleted {
-  /** Whole archives that were deleted. */
+  /** Number of complete archives that were deleted. */
   archives: number;
-  /** What was left, because it is not ours, by its path on the tape. */
+  /** Paths on the tape of what was left because it is not ours. */
   left: string[];
-  /** Folders that stay because of it; their names have to be synced. */
+  /** Folders that remain because of that and have to be synced. */
   folders: string[];
 }
 
 /**
- * Deletes every archive, manifest, end mark and `.part` of one below the root of a tape, and the folders of sets that
- * are empty then. Everything else is left.
+ * Deletes all archives, manifests, end marks and their `.part` files on a tape, and set folders that are then empty.
+ * Everything else is left.
  *
- * @param confirm called before each deletion; throws to stop.
+ * @param confirm called before each deletion; may throw to stop.
  */
 export async function deleteArchives(mountPoint: string, confirm: () => Promise<void>): Promise<Deleted> {
   const deleted: Deleted = { archives: 0, left: [], folders: [] };
@@ -78,9 +75,7 @@ export async function deleteArchives(mountPoint: string, confirm: () => Promise<
   return deleted;
 }
 
-/**
- * True for the name of an archive of the set, of its manifest, of its end mark, or of incomplete bytes of one of them.
- */
+/** True for the name of an archive, manifest or end mark of the set, or of an incomplete one. */
 function isOurs(name: string, setId: string): boolean {
   if (name === endMarkName(setId) || isPartOf(name, endMarkName(setId))) return true;
   return parseArchiveName(name.replace(/(\.(?:gz|zst|tar))\..+\.part$/, '$1'))?.setId === setId;

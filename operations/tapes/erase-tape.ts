@@ -17,10 +17,10 @@ import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape
 import { identifyTape, lookAt } from '../../tape/drives/loaded-tape.js';
 
 export interface Erased {
-  /** As the catalog has it now. */
+  /** The tape's current row in the catalog. */
   tape: TapeRow;
   archives: number;
-  /** What is on the tape and is not ours: left as it is. */
+  /** What was left on the tape because it is not ours. */
   left: string[];
 }
 
@@ -29,18 +29,18 @@ export interface EraseContext {
   lock: DriveLock;
   catalog: Catalog;
   logger: Logger;
-  /** Called before each file is deleted; throws to stop. */
+  /** Called before each file is deleted; may throw to stop. */
   guard(): void;
 }
 
 /**
- * Erases the tape in a drive, if it is the one that is named: the catalog first, then the archives, last the label,
- * which is a new one with a new UUID, so that a catalog from before cannot take the tape for what it was. Killed at any
- * instant, it goes on when it is called again. Throws `TapeInUse` or `TapeNeeded` when the tape may not be erased.
+ * Erases the tape in a drive, if it is the named one: first in the catalog, then its archives, and last it gets a new
+ * label with a new UUID, so that an old catalog cannot mistake it for its former contents. If killed at any point, the
+ * next call continues. Throws `TapeInUse` or `TapeNeeded` when the tape must not be erased.
  *
- * On LTFS deleting gives no room back. There the catalog is changed, nothing is deleted, and `FormatTape` says what a
- * person has to do; called again with the tape formatted, it writes the new label. So it does for one that was
- * formatted before, when the wish says so.
+ * On LTFS deleting frees no space. There only the catalog is changed, and `FormatTape` says what to do; called again
+ * with the formatted tape, it writes the new label. It does the same for a tape formatted beforehand, if the request
+ * says so.
  */
 export async function eraseTape(context: EraseContext, wish: EraseWish): Promise<Erased> {
   const medium = await context.drive.medium();
@@ -63,7 +63,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   const isFormatted = label === undefined && (await wasFormatted(drive, medium, known, wish));
   if (!isFormatted) await requireThisTape(context, known, label);
   const isToFormat = !isFormatted && settings.kind === 'ltfs';
-  // Also of an LTFS tape that takes no writes since one has failed: formatting is what mends it.
+  // Not checked for an LTFS tape that is to be formatted: formatting also fixes a failed write.
   const protection = isToFormat ? undefined : await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(
@@ -74,7 +74,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   if (!isFormatted && !begun && !wish.evenUnexpired) await refuseUnknown(drive, catalog, known);
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
   const tape = await beginErase(catalog, wish, randomUUID());
-  // What no sync has covered is written again, elsewhere, when its set goes on.
+  // Unsynced copies are written again elsewhere when their set continues.
   await writeAgain(context, tape.uuid, 'its tape was erased');
   if (isToFormat) throw formatTape(drive, tape);
   const { archives, left, folders } = await deleteArchives(settings.path, async () => {
@@ -88,8 +88,8 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
 }
 
 /**
- * True when the medium, which has no label, is the named tape, formatted since: its erasing was begun for that on LTFS,
- * or a person says so. Without such a word an empty one is refused, since it may be any new tape.
+ * True when the unlabelled medium is the named tape after formatting: its erase on LTFS asked for that, or the user
+ * says so. Otherwise an empty medium is refused, since it may be any new tape.
  */
 async function wasFormatted(
   drive: Drive,
@@ -113,7 +113,7 @@ async function wasFormatted(
   );
 }
 
-/** The tape in the drive must be the named one, by label and volume id, and by its newest archive. */
+/** Throws unless the tape in the drive is the named one, by label, volume id and newest archive. */
 async function requireThisTape(
   { drive, catalog }: EraseContext,
   wanted: TapeRow,
@@ -136,7 +136,7 @@ function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel
   );
 }
 
-/** What the catalog does not know may be what nobody else has, such as the sets of a catalog that was lost. */
+/** Refuses a tape with archives unknown to the catalog: they may be the only ones, such as sets of a lost catalog. */
 async function refuseUnknown(drive: Drive, catalog: Catalog, tape: TapeRow): Promise<void> {
   const unknown = await lookAt(drive, () => unknownArchives(drive.settings.path, catalog, tape));
   const [first] = unknown;
@@ -156,7 +156,7 @@ async function relabel(
 ): Promise<TapeLabel> {
   const { path } = drive.settings;
   const label = {
-    // A tape of another installation may have a name here that no label can have.
+    // A tape of another installation may have a name here that labels cannot contain.
     name: tape.name.replace('@', '-'),
     pool: tape.pool,
     uuid: tape.erased_to ?? randomUUID(),
@@ -167,7 +167,7 @@ async function relabel(
   lock.check();
   await confirmMedium(drive.settings, medium);
   try {
-    // What was deleted is so for good before the label says that the tape is another one.
+    // The deletions must be durable before the new label is written.
     await drive.sync([...folders, path]);
     await removeParts(path, labelFileName);
     await writeLabel(path, label);
@@ -191,7 +191,7 @@ function refused(message: string, advice?: string): TapeflowFailure {
   return new TapeflowFailure('EraseRefused', message, advice === undefined ? {} : { advice });
 }
 
-/** LTFS gives back no room for what is deleted: only formatting does, which needs the drive's device. */
+/** The failure that asks for formatting: LTFS frees no space on deletion, and formatting needs the drive's device. */
 function formatTape({ settings }: Drive, { name }: TapeRow): TapeflowFailure {
   return new TapeflowFailure(
     'FormatTape',

@@ -16,7 +16,7 @@ import { halfErased } from '../../tape/drives/loaded-tape.js';
 export interface LabelRequest {
   name: string;
   pool: string;
-  /** Label a tape that holds something. Nothing on it is erased. */
+  /** Label a tape that is not empty. Nothing on it is erased. */
   force: boolean;
 }
 
@@ -58,11 +58,11 @@ async function labelHeld(
   const uuid = begun?.uuid ?? randomUUID();
   const now = new Date();
   const { name, pool } = request;
-  // Also finds out, before the tape is touched, that the catalog takes writes now.
+  // Also makes sure that the catalog is writable before the tape is touched.
   const installation = await installationId(catalog);
   try {
     lock.check();
-    // What a labelling that was killed has left; under the lock no other is under way.
+    // Remains of an interrupted labelling; the lock excludes a running one.
     await removeParts(path, labelFileName);
     await writeLabel(path, {
       name,
@@ -113,8 +113,8 @@ async function refuseTakenName(drive: Drive, catalog: Catalog, medium: Medium, n
 }
 
 /**
- * The label that this installation has written with the same words before it was killed: the catalog does not know the
- * tape yet, and labelling it again ends what was begun.
+ * A label with the same name and pool that this installation wrote before it was killed: the catalog does not know the
+ * tape yet, and labelling it again completes that.
  */
 async function begunLabel(
   drive: Drive,
@@ -180,8 +180,8 @@ function refused(message: string, advice: string): TapeflowFailure {
 }
 
 /**
- * Makes and labels the default tape folder at its first use. It is ours (nobody gave a TAPE_PATH); once the catalog
- * knows any tape, a missing or unlabelled folder is a person's matter, as with every other drive.
+ * Creates and labels the default tape folder at first use. It is ours (no TAPE_PATH is set); once the catalog knows any
+ * tape, a missing or unlabelled folder is left to the user, as with any other drive.
  */
 export async function prepareOwnTape(
   drive: Drive,

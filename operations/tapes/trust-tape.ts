@@ -9,9 +9,9 @@ import { noteSeal } from '../../tape/drives/tape-demand.js';
 import { copyOffAdvice, isWriteError, untilMounted } from '../../tape/ltfs/write-protection.js';
 
 /**
- * A person says that a suspect or full tape is good. What it says of itself counts more, where it is in a drive: one
+ * Marks a suspect or full tape as usable at a user's request. If it is in a drive, its own state takes precedence: one
  * that LTFS has made read-only for good is refused with `ReadOnlyTape`.
- * @returns what to bear in mind with it, in sentences.
+ * @returns reminders for the user, as sentences.
  */
 export async function trustTape(
   catalog: Catalog,
@@ -41,11 +41,11 @@ async function lookInDrive(
   const look = await askDrive(settings, drive, async (asked) =>
     (await asked.label())?.uuid === tape.uuid ? { protection: await asked.writeProtection() } : undefined,
   ).catch(() => undefined);
-  // A drive that has no tape, does not answer, or cannot be read says nothing of this one.
+  // A drive that is empty, silent or unreadable says nothing about this tape.
   if (look !== undefined) await noteSeal(catalog, tape, look.protection);
 }
 
-/** Of a tape with a volume id, a real one: an error of a folder is its disk's. */
+/** Only for a real tape, with a volume id: an error of a folder is its disk's. */
 function remindersOf(tape: TapeRow): string[] {
   const { state, reason, volume } = tape;
   if (state !== 'suspect' || reason === null) return [];

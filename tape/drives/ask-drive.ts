@@ -8,12 +8,12 @@ import { tapeNotReady } from './tape-not-ready.js';
 import type { Answer, Look, Question } from './drive-process.js';
 
 /**
- * Most seconds that a command waits for one answer of a drive. A drive that seeks or writes its index takes longer at
- * times; then the command says so, and can be run again.
+ * Maximum seconds that a command waits for an answer of a drive. A drive that seeks or writes its index sometimes takes
+ * longer; then the command says so and can be run again.
  */
 const mostSeconds = 15;
 
-/** The failure of a drive that does not answer. */
+/** The failure for a drive that does not answer. */
 export function driveSilent({ name, path }: DriveSettings, ms: number): TapeflowFailure {
   return tapeNotReady(
     'silent',
@@ -22,25 +22,22 @@ export function driveSilent({ name, path }: DriveSettings, ms: number): Tapeflow
   );
 }
 
-/**
- * Lets every failure of a look pass but that the drive is silent: a later step finds the others, and says more of them.
- */
+/** Ignores any failure of a drive query except silence: a later step meets the others and reports them better. */
 export function unlessSilent(error: unknown): void {
   if (error instanceof TapeflowFailure && error.details['reason'] === 'silent') throw error;
 }
 
 /**
- * Looks at a drive, which can only be asked and not written through, without waiting for longer than the limit for any
- * of its answers: then it throws `TapeNotReady` with the reason `silent`. A process of its own makes the calls, since
- * one into a mount that hangs cannot be given up: neither Ctrl-C nor `process.exit` ends a Node process that has one
- * under way.
+ * Queries a drive through a read-only interface, with a time limit for each answer: after it, throws `TapeNotReady`
+ * with the reason `silent`. A separate process makes the calls, since a call into a hanging mount cannot be abandoned:
+ * neither Ctrl-C nor `process.exit` ends a Node process in such a call.
  */
 export async function askDrive<Result>(
   { DRIVE_ANSWER_SECONDS: usual }: Pick<Settings, 'DRIVE_ANSWER_SECONDS'>,
   drive: DriveSettings,
   ask: (drive: Drive) => Promise<Result>,
 ): Promise<Result> {
-  // The default folder is on the disk of the data folder, without which nothing works at all.
+  // The default folder is on the data folder's disk, without which nothing works anyway.
   if (drive.ours) return ask(openDrive(drive));
   const asked = new AskedDrive(drive, Math.min(usual, mostSeconds) * 1000);
   try {
@@ -72,7 +69,7 @@ async function within<Result>(
 
 type Ask = (look: Look, args: string[]) => Promise<unknown>;
 
-/** A drive all of whose looks are made by `ask`. */
+/** A drive whose queries all go through `ask`. */
 function lookingOnly(settings: DriveSettings, { reserve }: Pick<Drive, 'reserve'>, ask: Ask): Drive {
   const by =
     <Name extends Look>(look: Name): Drive[Name] =>
@@ -85,7 +82,7 @@ function lookingOnly(settings: DriveSettings, { reserve }: Pick<Drive, 'reserve'
   };
 }
 
-/** A drive that is asked through a process of its own, which is left behind when it does not answer. */
+/** A drive that is queried through a separate process, which is abandoned when it does not answer. */
 class AskedDrive {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<
@@ -113,7 +110,7 @@ class AskedDrive {
     return lookingOnly(this.settings, openDrive(this.settings), (look, args) => this.ask(look, args));
   }
 
-  /** Lets the process go, whatever it is doing. */
+  /** Abandons the process, whatever it is doing. */
   end(): void {
     this.child.kill('SIGKILL');
     if (this.child.connected) this.child.disconnect();

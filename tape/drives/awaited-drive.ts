@@ -6,23 +6,23 @@ import type { Drive } from './drive.js';
 import { openDrive } from './open-drive.js';
 import { tapeNotReady } from './tape-not-ready.js';
 
-/** Milliseconds between two tries for a drive that somebody else has. */
+/** Milliseconds between attempts to lock a drive that somebody else holds. */
 const tryEveryMs = 1000;
 
-/** A drive with its lock, which may be somebody else's for a while. */
+/** A drive with its lock, which somebody else may hold for a while. */
 export interface AwaitedDrive {
   drive: Drive;
   lock: DriveLock;
-  /** Who has it, in a sentence; undefined when it is ours. */
+  /** A sentence on who holds it; undefined when we do. */
   heldBy(): string | undefined;
 }
 
 /**
- * The drive of a worker. While another installation or another command has it, every look at it throws `TapeNotReady`
- * with the reason `drive_held`, naming the holder, and it is tried for again until that one has gone. Throws
- * `DriveBusy` where a worker of this installation has it: that one serves its queue.
+ * The drive of a worker. While another installation or command holds it, every query throws `TapeNotReady` with the
+ * reason `drive_held`, naming the holder, and locking is retried until it is free. Throws `DriveBusy` when a worker of
+ * this installation holds it, since that one serves the queue.
  *
- * @param prepare run once, as soon as the drive is ours.
+ * @param prepare called once, as soon as the drive is locked.
  */
 export async function awaitDrive(
   settings: Settings,
@@ -62,7 +62,7 @@ export async function awaitDrive(
   const again = () => {
     if (ours !== undefined || released) return;
     timer = setTimeout(() => {
-      // What else prevents it is told by the next look.
+      // Any other obstacle is reported by the next query.
       void tryIt()
         .catch((error: unknown) => {
           if (error instanceof TapeflowFailure) busy = error;
@@ -92,7 +92,7 @@ export async function awaitDrive(
   };
 }
 
-/** True when a worker of this installation has the drive. A holder that is not known may be one. */
+/** True when a worker of this installation holds the drive. An unknown holder may be one. */
 function isOurWorker({ TAPEFLOW_DATA_DIR }: Settings, { details }: TapeflowFailure): boolean {
   const holder = details['holder'] as LockHolder | undefined;
   if (holder === undefined) return true;

@@ -14,12 +14,12 @@ import { truePath } from '../../disk/true-path.js';
 import type { Medium } from './drive.js';
 import { lockFolder } from './folder-lock.js';
 
-/** The right to write to a drive: one holder at a time on this machine, whatever its data folder or user. */
+/** The right to write to a drive: one holder at a time on this machine, regardless of data folder and user. */
 export interface DriveLock {
   /**
-   * Runs work under the lock of what is mounted too, so that two paths to one tape have one writer, and under that of
-   * the drive's folder, so that users with lock folders of their own have. Throws `TapeBusy`, naming the other, when
-   * that one is at work; never waits.
+   * Runs work while also holding the lock of the mounted medium, so that two paths to one tape have one writer, and the
+   * lock of the drive's folder, which excludes users with other lock folders. Throws `TapeBusy`, naming the holder,
+   * when another one is writing; never waits.
    */
   hold<Result>(medium: Medium, work: () => Promise<Result>): Promise<Result>;
   /** Throws `LockLost` when a lock's file was removed or replaced. */
@@ -27,12 +27,12 @@ export interface DriveLock {
   release(): void;
 }
 
-/** Milliseconds between two touches of a held lock's file: cleaners of /tmp look for days. */
+/** Milliseconds between touching a held lock's file: cleaners of /tmp remove files untouched for days. */
 const touchEveryMs = 60 * 60_000;
 
 /**
- * Takes the lock of a drive, keyed to its path as the system resolves it.
- * Throws `DriveBusy`, naming the holder, when another process has it.
+ * Takes the lock of a drive, keyed to its resolved path. Throws `DriveBusy`, naming the holder, when another process
+ * holds it.
  */
 export function lockDrive(settings: Settings, drive: DriveSettings, role: string): DriveLock {
   const file = (kind: string, key: string) =>
@@ -67,7 +67,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       if (!('lock' in result)) throw tapeBusy(drive, result.heldBy);
       medium = { file: mediumFile, lock: result.lock };
       try {
-        // Users with lock folders of their own do not see each other's locks, but all see the drive's folder.
+        // Users with separate lock folders do not see each other's locks, but all see the drive's folder.
         const folder = await lockFolder(drive.path);
         if (!('release' in folder)) throw heldElsewhere(drive, folder.heldBy);
         try {
@@ -125,7 +125,7 @@ function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
   );
 }
 
-/** One key for every way to write a path; Windows' drive letters in upper case. */
+/** The same key for every spelling of a path; drive letters of Windows in upper case. */
 export function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
   if (platform === 'win32') return path.win32.resolve(drivePath).toUpperCase();
   return truePath(drivePath);

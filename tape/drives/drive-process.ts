@@ -1,9 +1,9 @@
-// The process that `askDrive` forks: it asks a drive that may never answer, so that nobody else has to.
+// The process that `queryDrive` forks: it queries a drive that may never answer, so that no other process hangs.
 import { systemErrorCode, TapeflowFailure, describeError } from '../../config/failures.js';
 import type { DriveSettings } from '../../config/settings.js';
 import { openDrive } from './open-drive.js';
 
-/** What a drive is asked through this process. */
+/** The calls on a drive that this process can make. */
 export type Look = 'medium' | 'label' | 'sizeOf' | 'names' | 'space' | 'writeProtection';
 
 export interface Question {
@@ -13,7 +13,7 @@ export interface Question {
   args: string[];
 }
 
-/** An answer, or a failure in a form that another process can throw again. */
+/** An answer, or a failure in a form that another process can rethrow. */
 export interface Answer {
   id: number;
   value?: unknown;

@@ -6,7 +6,7 @@ import { sizeOf } from '../../disk/durable-file.js';
 import { readLabel, type TapeLabel } from '../labels/label.js';
 import type { WriteProtection } from '../ltfs/write-protection.js';
 
-/** What is in the drive now, as far as the file system tells. */
+/** What is in the drive now, according to the file system. */
 export interface Medium {
   /** `device:inode` of the mount's root: one key for every path that leads to it. */
   key: string;
@@ -21,39 +21,39 @@ export interface Space {
 }
 
 /**
- * A tape drive: a mounted LTFS, or a folder. A call that needs a tape fails with `TapeNotReady` (a person has to act)
- * when none is there; such a failure is never the set's.
+ * A tape drive: a mounted LTFS volume, or a folder. A call that needs a tape throws `TapeNotReady` (someone has to act)
+ * when there is none; this never fails the set.
  */
 export interface Drive {
   readonly settings: DriveSettings;
-  /** Looks whether a tape is mounted. Never makes the path. */
+  /** Checks whether a tape is mounted. Never creates the path. */
   medium(): Promise<Medium>;
   /** The label of the tape; undefined when it has none. */
   label(): Promise<TapeLabel | undefined>;
-  /** Bytes of a file of the tape, by its path from the root; undefined when there is none. */
+  /** Bytes of a file on the tape, by its path from the root; undefined when there is none. */
   sizeOf(file: string): Promise<number | undefined>;
   /** Names at the root of the tape. */
   names(): Promise<string[]>;
-  /** Asks the drive; once per archive, because it is slow on some. */
+  /** Asks the drive; only once per archive, because it is slow on some. */
   space(): Promise<Space>;
   /** Bytes that must stay free besides what is written. */
   reserve(capacity: number): number;
   /** Why the tape takes no writes; undefined when it does. */
   writeProtection(): Promise<WriteProtection | undefined>;
-  /** Makes everything written before survive a power cut; returns what it did, for the log. */
+  /** Makes everything written so far durable; returns what it did, for the log. */
   sync(folders: string[]): Promise<string>;
 }
 
 /**
- * Throws `TapeNotReady` when what is mounted at the drive is not what was looked at before. Asked after whatever makes
- * a name by its path, so that nothing stays in the bare folder below a drive that was unmounted in between.
+ * Throws `TapeNotReady` when the mounted medium is no longer the one seen before. Called after anything that creates a
+ * file by path, so that nothing is left in the bare folder of a drive unmounted in between.
  */
 export async function confirmMedium(settings: DriveSettings, medium: Medium): Promise<void> {
   let now: string | undefined;
   try {
     now = await rootKey(settings.path);
   } catch {
-    // Nothing is there that can be looked at.
+    // Nothing readable is there.
   }
   if (now === medium.key) return;
   throw tapeNotReady(
@@ -69,7 +69,7 @@ export async function rootKey(folder: string): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-/** What is read of the files of a tape, whatever the drive's kind is. */
+/** The calls that read files of a tape, the same for every kind of drive. */
 export function filesOf({ path: root }: DriveSettings): Pick<Drive, 'label' | 'sizeOf' | 'names'> {
   return {
     label: () => readLabel(root),
@@ -84,7 +84,7 @@ export async function spaceOf(folder: string): Promise<Space> {
   return { capacity: blocks * bsize, free: bavail * bsize };
 }
 
-/** Brim-full tapes have had index trouble: 1 % stays free. */
+/** Completely full tapes have had index problems, so 1 % stays free. */
 export function onePercent(capacity: number): number {
   return Math.ceil(capacity / 100);
 }

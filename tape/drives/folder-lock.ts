@@ -5,19 +5,17 @@ import { loadAddon } from '../../native/addon.js';
 import { onSide } from '../../config/sides.js';
 import { systemLocksOn, userName, type SystemLock } from '../../disk/system-locks.js';
 
-/** What became of asking for a lock: `unable` where the system, or the file system, has none of that kind. */
+/** Result of trying a lock: `unable` when the system or the file system does not support it. */
 type Outcome = 'locked' | 'busy' | 'unable';
-/**
- * Asks for the system's lock of an open folder; it is dropped when that is closed, also by the death of this process.
- */
+/** Tries to lock an open folder; the system releases the lock when it is closed or this process dies. */
 export type Locker = (fd: number) => Promise<Outcome>;
 
 /**
- * Takes the lock of a drive's own folder, which all users of the machine see, whatever their lock folders. It is held
- * while something is written only: an open folder keeps a tape from being unmounted. Never waits. Errors of the folder
- * are the tape's.
+ * Takes the lock of the drive's own folder, which all users of the machine see, whatever their lock folders. Held only
+ * while writing, since an open folder prevents unmounting the tape. Never waits. Errors of the folder belong to the
+ * side `tape`.
  *
- * @returns what gives it back, or who has it, as a part of a sentence.
+ * @returns a function that releases it, or who holds it, as part of a sentence.
  */
 export async function lockFolder(
   folder: string,
@@ -30,7 +28,7 @@ export async function lockFolder(
     if ((await locker(handle.fd)) !== 'busy') return { release: close };
     const stats = await handle.stat({ bigint: true });
     const holders = systemLocksOn(stats);
-    // Whoever can read the folder can take its lock; only one that can write there too may hold up others by it.
+    // Anyone who can read the folder can take its lock; only holders who can also write there may block others.
     if (holders.length > 0 && holders.every((holder) => !mayWrite(stats, holder))) return { release: close };
     await close();
     const [first] = holders;
@@ -43,7 +41,7 @@ export async function lockFolder(
   }
 }
 
-/** Members of a group are not looked up: where a group can write, each user may be one of it. */
+/** Group members are not looked up: if the group can write, any user may be a member. */
 function mayWrite({ mode, uid }: BigIntStats, holder: SystemLock): boolean {
   const mine = process.getuid?.();
   return holder.uid === 0 || holder.uid === mine || BigInt(holder.uid) === uid || (mode & 0o022n) !== 0n;
@@ -58,11 +56,12 @@ function bestLocker(): Locker {
   };
 }
 
-/** Exit code by which we ask `flock` to say that another one has the lock. */
+/** Exit code that `flock` returns when the lock is held. */
 const busyCode = 75;
 
 /**
- * By the program `flock` of util-linux, where the native part is not: the lock is of the open folder, which both share.
+ * Uses `flock` from util-linux when the native part is missing: the lock belongs to the open folder, which both
+ * processes share.
  */
 export const lockByProgram: Locker = (fd) =>
   new Promise((resolve) => {

@@ -8,7 +8,7 @@ import type { Drive, Medium, Space } from './drive.js';
 import { tapeNotReady } from './tape-not-ready.js';
 import { labelFileName, type TapeLabel } from '../labels/label.js';
 
-/** A tape in a drive that the catalog knows. */
+/** A tape in a drive, known to the catalog. */
 export interface LoadedTape {
   row: TapeRow;
   label: TapeLabel;
@@ -17,16 +17,16 @@ export interface LoadedTape {
 }
 
 /**
- * Milliseconds after which a look at a tape that shows nothing new is written down: a commit for each would cost most
- * of it.
+ * Milliseconds after which an unchanged check of a tape is recorded again: a commit for each would cost most of the
+ * time.
  */
 const newsAfterMs = 60_000;
 
 const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or load another tape.';
 
 /**
- * Looks which tape is in the drive, and whether it is one of ours. Throws `TapeNotReady` with the reason: not mounted,
- * not readable, unlabelled, foreign, a label that was copied to another volume, or committed archives gone.
+ * Identifies the tape in the drive. Throws `TapeNotReady` with the reason: not mounted, unreadable, unlabelled,
+ * foreign, a label copied to another volume, or committed archives missing.
  */
 export async function identifyTape(drive: Drive, catalog: Catalog): Promise<LoadedTape> {
   const tape = await labelledTape(drive, catalog);
@@ -34,10 +34,13 @@ export async function identifyTape(drive: Drive, catalog: Catalog): Promise<Load
   return tape;
 }
 
-/** Reasons that say nothing of the tape which is in the drive: that it cannot be looked at. */
+/** Reasons that concern the drive rather than the tape in it. */
 const ofTheDrive = new Set(['not_mounted', 'not_ltfs', 'unreadable', 'silent', 'drive_held']);
 
-/** The tape in the drive, if it is the wanted one, for reading: a damaged or full one will do. Else `TapeNotReady`. */
+/**
+ * The tape in the drive, if it is the wanted one; for reading, a damaged or full one is fine. Otherwise throws
+ * `TapeNotReady`.
+ */
 export async function requireForReading(drive: Drive, catalog: Catalog, wanted: string): Promise<LoadedTape> {
   const name = (await tapeByUuid(catalog, wanted))?.name ?? wanted;
   const load = `Load the tape ${name} into drive ${drive.settings.name}.`;
@@ -48,8 +51,7 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     const { reason: told } = error.details;
     const reason = typeof told === 'string' ? told : 'unreadable';
-    // Where no tape can be looked at, what helps is told too; what is said of another tape that is in the drive helps
-    // nobody here.
+    // If no tape can be read, the advice for that is shown too; advice about another tape in the drive would not help.
     const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
     throw tapeNotReady(reason, error.message, first + load, { first });
   }
@@ -101,7 +103,7 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     try {
       await updateTape(catalog, uuid, space);
     } catch (error) {
-      // A user who may only read looks too.
+      // Users who may only read call this too.
       if (!isCatalogReadOnly(error)) throw error;
     }
   }
@@ -109,8 +111,8 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
 }
 
 /**
- * Nothing is written to a tape of another installation. Whose it is, its label says, and not the catalog's row: that
- * may be of before the tape was labelled by somebody else.
+ * Throws when the tape belongs to another installation, to which nothing is written. Its label decides, not the
+ * catalog's row, which may be older than a label written by somebody else.
  */
 export async function requireOwn(
   drive: Drive,
@@ -126,17 +128,17 @@ export async function requireOwn(
   );
 }
 
-/** What makes a tape ours that no catalog of ours knows. */
+/** Advice on how to adopt a tape that this catalog does not know. */
 export function adoptAdvice(drive: string): string {
   return `if that installation is gone, or the tape is your own and its catalog was lost, \`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`;
 }
 
-/** What a command needs besides to mean that drive. */
+/** The option that selects a drive on the command line. */
 function driveFlag(drive: string): string {
   return drive === 'lto1' ? '' : ` --drive ${drive}`;
 }
 
-/** A tape whose erasing was begun and not ended: it takes no writes, and what is left on it counts for nothing. */
+/** The failure for a tape with an unfinished erase: it takes no writes, and what is left on it does not count. */
 export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {
   return tapeNotReady(
     'erasing',
@@ -146,8 +148,8 @@ export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {
 }
 
 /**
- * The tape must hold the newest archive that the catalog has committed on it. One that does not carries a copied label
- * (a folder has no volume id that would tell), or has lost what was synced.
+ * Throws when the tape does not hold the newest archive committed on it: its label was copied (a folder has no volume
+ * id to tell), or it has lost synced data.
  */
 async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow): Promise<void> {
   const last = await lastCommittedOn(catalog, row.uuid);
@@ -162,7 +164,9 @@ async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow):
   );
 }
 
-/** Runs one look at the tape. What the system says against it is a matter for a person, not a failure of the set. */
+/**
+ * Runs one read of the tape. A system error becomes `TapeNotReady`, for someone to act on, and does not fail the set.
+ */
 export async function lookAt<Result>(drive: Drive, look: () => Promise<Result>): Promise<Result> {
   try {
     return await look();

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { systemErrorCode } from '../../config/failures.js';
 
 /**
- * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …", `dead` when a mount is there
- * whose process has died; undefined when a mount is there.
+ * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …"; `dead` when the mount's process
+ * has died; undefined when a mount is there.
  */
 export async function missingMount(mountPoint: string): Promise<string | undefined> {
   let real: string;
@@ -23,7 +23,7 @@ export async function missingMount(mountPoint: string): Promise<string | undefin
     if (code === 'EIO' || code === 'ENODEV') return `gives an error of the device (${code})`;
     throw error;
   }
-  // A drive letter is a volume of its own, without a parent and without a mount table.
+  // A drive letter is a separate volume, without parent or mount table.
   if (process.platform === 'win32') return undefined;
   if (device === parent) return 'is a plain folder: nothing is mounted there';
   if (process.platform === 'linux' && !(await mountPoints()).has(real)) return 'is not in the mount table';
@@ -36,7 +36,7 @@ async function mountPoints(): Promise<Set<string>> {
   return new Set(table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? '')));
 }
 
-/** Decodes `\040` and its like as the kernel writes them in its mount tables. */
+/** Decodes octal escapes such as `\040` in the kernel's mount tables. */
 export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

@@ -7,12 +7,12 @@ import { filesOf, onePercent, spaceOf, type Drive } from './drive.js';
 import { ltfsDrive } from '../ltfs/ltfs.js';
 import { tapeNotReady } from './tape-not-ready.js';
 
-/** Opens a drive by its settings. Touches nothing. */
+/** Opens a drive by its settings, without touching anything. */
 export function openDrive(settings: DriveSettings): Drive {
   return settings.kind === 'ltfs' ? ltfsDrive(settings) : directoryDrive(settings);
 }
 
-/** A folder on any disk that serves as a tape: an fsync makes its bytes durable. */
+/** A folder on any disk used as a tape: fsync makes its files durable. */
 function directoryDrive(settings: DriveSettings): Drive {
   return {
     settings,

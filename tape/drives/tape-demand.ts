@@ -20,24 +20,24 @@ import { requireFits } from './tape-limit.js';
 import { folderTaken, tapeFolder } from '../files/write-archive.js';
 import { protectionAdvice, type WriteProtection } from '../ltfs/write-protection.js';
 
-/** What a tape must be to take the next archive, or to be synced. */
+/** Requirements for the tape that takes the next archive, or that is to be synced. */
 export interface TapeDemand {
   setId: string;
   pool: string;
-  /** UUID of the only tape that will do: it holds archives that no sync has covered. */
+  /** UUID of the only acceptable tape: it holds unsynced archives. */
   wanted?: string | undefined;
-  /** The next archive; without one the tape is wanted for its sync alone, which needs no room. */
+  /** The next archive; if undefined, the tape is only needed for its sync, which needs no space. */
   next?: { group: number; copyNo: number; bytes: number } | undefined;
-  /** Which of several copies it is for, and why that one comes next, such as `copy 2 of 2, since …`. */
+  /** Which of several copies it is for, and why that one is next, such as `copy 2 of 2, since …`. */
   because?: string | undefined;
 }
 
-/** Reason of a full tape that says it had room; a look at its free space cannot lift it. */
+/** Reason of a full tape that reported free space; a check of its free space does not clear it. */
 export const writeFoundNoSpace = 'a write found no space on it';
 
 /**
- * What the set needs of the tape in its drive. The write and the wait before it ask for the same, or a wait would end
- * for a tape that the write refuses again.
+ * What the set requires of the tape in its drive. The write and the wait before it use the same requirements; otherwise
+ * a wait could end for a tape that the write refuses.
  */
 export async function tapeDemand(
   catalog: Catalog,
@@ -57,7 +57,10 @@ export async function tapeDemand(
   return { setId, pool, wanted, next: { group, copyNo, bytes }, because: why === '' ? undefined : why };
 }
 
-/** The tape in the drive, if it may take the next archive; else `TapeNotReady` with the reason and what is needed. */
+/**
+ * The tape in the drive, if it may take the next archive; otherwise throws `TapeNotReady` with the reason and what is
+ * needed.
+ */
 export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDemand): Promise<LoadedTape> {
   const wanted =
     demand.wanted === undefined
@@ -67,7 +70,7 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
     await requireTapeExists(catalog, demand);
     throw withDemand(error, demand, wanted);
   });
-  // After a look at what is in the drive, which may be a larger tape than any that was known.
+  // After checking the drive, which may hold a larger tape than any known one.
   await requireTapeExists(catalog, demand);
   const { row } = tape;
   await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
@@ -135,8 +138,8 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
 }
 
 /**
- * Notes what the cartridge in a drive says of itself: that LTFS has made it read-only for good, so that no command
- * makes it usable while it is on its shelf, or that this is over.
+ * Records whether LTFS has made the cartridge in a drive read-only for good, so that no command makes it usable later,
+ * or clears this.
  */
 export async function noteSeal(
   catalog: Catalog,
@@ -147,12 +150,12 @@ export async function noteSeal(
   if (protection === undefined && noted === 1) await unsealTape(catalog, uuid);
 }
 
-/** Throws `ArchiveTooLarge` when no tape that is known could ever take what is next. */
+/** Throws `ArchiveTooLarge` when no known tape could ever take the next archive. */
 async function requireTapeExists(catalog: Catalog, { pool, next }: TapeDemand): Promise<void> {
   if (next !== undefined) await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
 }
 
-/** The failure of a look, and which tape would do: a person who stands at the drive needs to know. */
+/** Adds to a failure which tape is needed, for the person at the drive. */
 function withDemand(
   error: unknown,
   { pool, next, because }: TapeDemand,
@@ -184,7 +187,8 @@ async function requireRoom(
 ): Promise<void> {
   const reserve = drive.reserve(space.capacity);
   const fits = space.free >= bytes + reserve;
-  // On LTFS deleting frees nothing: a full tape stays full. A folder can get room again, unless its free space lies.
+  // On LTFS deleting frees nothing: a full tape stays full. A folder can get free space again, unless the reported
+  // value was wrong.
   const staysFull = drive.settings.kind === 'ltfs' || row.reason === writeFoundNoSpace;
   if (fits && !(row.state === 'full' && staysFull)) {
     if (row.state === 'full') await moveTape(catalog, row.uuid, 'regain');
@@ -208,8 +212,8 @@ async function requireRoom(
 }
 
 /**
- * What carries the archive's names on the tape must be ours: a catalog that was restored may give a set's number again,
- * and what somebody has put there, such as a link that leads away from the tape, is never written through.
+ * Throws when files with the archive's names on the tape are not ours: a restored catalog may reuse a set's number, and
+ * a foreign entry, such as a link leading off the tape, must never be written through.
  */
 async function requireFreeNames(
   drive: Drive,
@@ -234,7 +238,7 @@ async function requireFreeNames(
   }
 }
 
-/** What has a name, itself and not what a link leads to; undefined when nothing has it. */
+/** The entry of that name, without following links; undefined when there is none. */
 async function entryAt(file: string): Promise<Stats | undefined> {
   try {
     return await lstat(file);
@@ -245,9 +249,8 @@ async function entryAt(file: string): Promise<Stats | undefined> {
 }
 
 /**
- * Numbers of sets found on the tapes in some drives; for `rememberSeenSets`, so that they are never given again, also
- * after the catalog was lost. A drive that does not answer is passed by: what its tape has already is refused when it
- * is written to.
+ * Set numbers found on the tapes in the drives; for `rememberSeenSets`, so that they are never reused, even after the
+ * catalog was lost. A drive that does not answer is skipped: names already on its tape are refused when writing.
  */
 export async function setsInDrives(settings: Settings): Promise<string[]> {
   const names = await Promise.all(

@@ -8,12 +8,12 @@ import { formatBytes } from '../../config/sizes.js';
 import { onePercent } from './drive.js';
 import { ltfsReserve } from '../ltfs/ltfs.js';
 
-/** Tapes that say nothing of how large an archive their pool takes: of another installation, or gone. */
+/** Tape states ignored for the size limit of a pool: another installation's, or lost. */
 const notCounted: readonly TapeState[] = ['foreign', 'lost'];
 
 /**
- * Bytes of the largest archive, with its manifest, that a known tape of the pool has room for when it is empty;
- * undefined: none is known.
+ * Bytes of the largest archive with manifest that fits a known tape of the pool when empty; undefined: no tape is
+ * known.
  */
 export async function poolLimit(db: Catalog, pool: string): Promise<number | undefined> {
   const tapes = await capacitiesIn(db, pool, notCounted);
@@ -22,17 +22,17 @@ export async function poolLimit(db: Catalog, pool: string): Promise<number | und
       ({ capacity, volume }) => capacity - (volume === null ? onePercent(capacity) : ltfsReserve(capacity)),
     ),
   );
-  // A tape that tells no size limits nothing.
+  // A tape of unknown size sets no limit.
   return largest > 0 ? largest : undefined;
 }
 
-/** A pool, and the largest archive that its tapes take. */
+/** A pool and the largest archive that its tapes take. */
 export interface TapeLimit {
   pool: string;
   bytes: number;
 }
 
-/** What every copy of a set has to fit: the smallest of its pools' limits; undefined while none of them is known. */
+/** The limit for all copies of a set: the smallest of its pools' limits; undefined while none is known. */
 export async function setLimit(
   db: Catalog,
   set: Pick<SetRow, 'pool' | 'drive' | 'places'>,
@@ -45,13 +45,14 @@ export async function setLimit(
   return smallest;
 }
 
-/** What an archive needs and no tape of a pool has, as a part of a sentence. */
+/** Says that an archive is larger than any tape of a pool, as part of a sentence. */
 export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string {
   return `larger than any tape of pool ${pool} (it needs ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`;
 }
 
 /**
- * Throws `ArchiveTooLarge` when no known tape of the pool could take so many bytes: then no tape need be waited for.
+ * Throws `ArchiveTooLarge` when no known tape of the pool could take that many bytes, so that waiting for a tape is
+ * pointless.
  */
 export async function requireFits(db: Catalog, pool: string, what: string, needs: number): Promise<void> {
   const bytes = await poolLimit(db, pool);

@@ -3,12 +3,12 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { onSide } from '../../config/sides.js';
 
-/** Size and SHA-256 of a file of a tape; a link or pipe there is not followed or waited for. */
+/** Size and SHA-256 of a file on a tape; links are not followed and pipes not waited for. */
 export async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
   return readHashed(file, async () => undefined);
 }
 
-/** The same of a file that is copied meanwhile to a local one, new or emptied. */
+/** The same, while copying the file to a local one, which is created or truncated. */
 export async function copyFromTape(file: string, to: string): Promise<{ size: number; sha256: string }> {
   const target = await onSide('catalog', () => open(to, 'w', 0o600));
   try {

@@ -15,7 +15,7 @@ import { partName } from '../../entry/archive-name.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
 import { isTapeFull } from '../ltfs/ltfs.js';
 
-/** A staged file and what it must be, byte for byte. */
+/** A staged file with its expected size and hash. */
 export interface StagedFile {
   name: string;
   path: string;
@@ -26,11 +26,11 @@ export interface StagedFile {
 export interface WriteOptions {
   mountPoint: string;
   setId: string;
-  /** The attempt; incomplete bytes on the tape are named after it. */
+  /** Token of the attempt; incomplete files on the tape are named after it. */
   token: string;
-  /** Called before every chunk and before the name is given; throws to stop. */
+  /** Called before every chunk and before the rename; may throw to stop. */
   guard(bytesWritten: number): void;
-  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  /** Throws when the tape at the mount point is no longer the one that was checked. */
   confirm(): Promise<void>;
 }
 
@@ -40,8 +40,8 @@ export function tapeFolder(mountPoint: string, setId: string): string {
 }
 
 /**
- * Makes the folder of a set on the tape; never the mount point, and not below an unmounted drive. It must be a true
- * folder: a symbolic link of that name, which somebody has put on the tape, would lead the archives away from it.
+ * Creates the folder of a set on the tape, but never the mount point, nor anything in an unmounted drive. It must be a
+ * real folder: a symbolic link of that name would lead the archives off the tape.
  */
 export async function makeTapeFolder(
   mountPoint: string,
@@ -66,7 +66,7 @@ export async function makeTapeFolder(
   return folder;
 }
 
-/** The set's folder on the tape is no folder. */
+/** The failure when the set's folder on the tape is not a folder. */
 export function folderTaken(folder: string): TapeflowFailure {
   return tapeNotReady(
     'name_taken',
@@ -75,7 +75,7 @@ export function folderTaken(folder: string): TapeflowFailure {
   );
 }
 
-/** The set's folder on the tape, made if it is not there, without what dead attempts have left of the named files. */
+/** Opens the set's folder on the tape, created if missing, and removes what dead attempts left of the named files. */
 export async function openTapeFolder(
   { mountPoint, setId, confirm }: Pick<WriteOptions, 'mountPoint' | 'setId' | 'confirm'>,
   names: readonly string[],
@@ -88,12 +88,12 @@ export async function openTapeFolder(
 }
 
 /**
- * Writes one staged file into its set's folder on the tape: copy to `.part`, hash on the way, fsync, compare with the
- * hash that was taken when it was made, rename, fsync the folder. On LTFS it is durable only after the next index sync.
+ * Writes one staged file to its set's folder on the tape: copy to `.part` while hashing, fsync, compare with the hash
+ * from compression, rename, fsync the folder. On LTFS it is durable only after the next index sync.
  *
- * A file of that name that an earlier attempt has published is replaced. It is not compared and kept: reading it back
- * shows the system's cache, which tells nothing of what a failed write or sync has left on the medium. Throws
- * `StagedArchiveDamaged` when the staged bytes are not what was compressed.
+ * A file of that name from an earlier attempt is replaced rather than compared: reading it back would show the system's
+ * cache and not what a failed write or sync has left on the medium. Throws `StagedArchiveDamaged` when the staged bytes
+ * are not what was compressed.
  */
 export async function writeFileToTape(
   file: StagedFile,
@@ -110,7 +110,7 @@ export async function writeFileToTape(
       await publish(part, path.join(folder, file.name));
     });
   } catch (error) {
-    // Deleting gives no room back on a tape, but what is incomplete must not look like more than it is.
+    // Deleting frees no space on a tape, but an incomplete file must not be left behind.
     if (isTapeFull(error)) await removeFile(part).catch(() => false);
     throw error;
   }

@@ -10,7 +10,7 @@ import { endMarkName, partName } from '../../entry/archive-name.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
 import { tapeFolder } from '../files/write-archive.js';
 
-/** Most bytes of a mark that are read: a hundred thousand ranges of groups, and no forged file fills the memory. */
+/** Maximum bytes of a mark: enough for a hundred thousand group ranges, and a bound for forged files. */
 const mostMarkBytes = 4 * 1024 * 1024;
 
 const count = z.number().int().nonnegative();
@@ -26,12 +26,12 @@ const markSchema = z.object({
   written: z.iso.datetime(),
 });
 
-/** The end mark of a set, as it is on a tape: what says of how many groups the set is. Unknown keys are ignored. */
+/** The end mark of a set on a tape, which says how many groups the set has. Unknown keys are ignored. */
 export type EndMark = z.output<typeof markSchema>;
 
 /**
- * The end mark of a set on a tape; undefined when there is none, `wrong` when it is not one of this set. Errors of the
- * tape are thrown.
+ * Reads the end mark of a set on a tape; undefined when there is none, `wrong` when it is not a valid one of this set.
+ * Throws errors of the tape.
  */
 export async function readEndMark(
   mountPoint: string,
@@ -67,7 +67,10 @@ function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: st
   return { mark };
 }
 
-/** True when something has the name of a set's end mark on a tape: its name alone is looked at, which moves no tape. */
+/**
+ * True when an entry with the name of a set's end mark is on the tape. Only the name is checked, which does not move
+ * the tape.
+ */
 export async function hasEndMark(mountPoint: string, setId: string): Promise<boolean> {
   try {
     await onSide('tape', () => lstat(path.join(tapeFolder(mountPoint, setId), endMarkName(setId))));
@@ -82,17 +85,17 @@ export interface MarkWriting {
   mountPoint: string;
   setId: string;
   setUuid: string;
-  /** The attempt; incomplete bytes are named after it. */
+  /** Token of the attempt; incomplete files are named after it. */
   token: string;
-  /** Throws when the tape that was looked at is not the one at the mount point any more. */
+  /** Throws when the tape at the mount point is no longer the one that was checked. */
   confirm(): Promise<void>;
 }
 
 /**
- * Writes the end mark of a set into its folder on the tape, in the place of an earlier one: part, fsync, rename. On
- * LTFS it is durable only after the next index sync. Does nothing where the set has no folder.
+ * Writes the end mark of a set to its folder on the tape, replacing an earlier one: part, fsync, rename. On LTFS it is
+ * durable only after the next index sync. Does nothing when the set has no folder there.
  *
- * @returns false when it has none.
+ * @returns false when there is no folder.
  */
 export async function writeEndMark(end: SetEnd, writing: MarkWriting): Promise<boolean> {
   const { mountPoint, setId, setUuid, token, confirm } = writing;

@@ -4,7 +4,7 @@ import { isPartOf } from '../../disk/durable-file.js';
 import type { Drive, Medium } from '../drives/drive.js';
 import { labelFileName } from './label.js';
 
-/** What is at the root of a tape besides its label. */
+/** Names at the root of a tape besides its label. */
 export async function rootOf({ settings }: Pick<Drive, 'settings'>): Promise<string[]> {
   return (await readdir(settings.path)).filter(
     (name) => name !== labelFileName && !isPartOf(name, labelFileName) && name !== 'lost+found',
@@ -12,8 +12,8 @@ export async function rootOf({ settings }: Pick<Drive, 'settings'>): Promise<str
 }
 
 /**
- * True when the medium in a drive, which has no label, may be that tape, formatted since: it is empty, and on LTFS it
- * has another volume id. A new cartridge looks the same: which it is, only a person can say.
+ * True when the unlabelled medium in a drive may be that tape after formatting: it is empty, and on LTFS has another
+ * volume id. A new cartridge looks the same; only a person can tell.
  */
 export async function mayBeFormatted(
   drive: Pick<Drive, 'settings'>,
@@ -24,7 +24,7 @@ export async function mayBeFormatted(
   return (await rootOf(drive)).length === 0;
 }
 
-/** How a person says that it is. */
+/** Advice on how to say that it is that tape. */
 export function formattedAdvice(name: string): string {
   return `If it is ${name}, formatted since, \`tapeflow tape erase ${name} --yes --formatted\` gives it its label again`;
 }

@@ -10,7 +10,7 @@ import { NotSmallFile, readSmallFile } from './small-file.js';
 /** The label's file at the root of a tape. */
 export const labelFileName = 'tapeflow-label.json';
 
-/** Most bytes of a label that are read: a forged one must not fill the memory. */
+/** Maximum bytes of a label, as a bound for forged ones. */
 const mostLabelBytes = 64 * 1024;
 
 const labelSchema = z.object({
@@ -24,12 +24,12 @@ const labelSchema = z.object({
   labelled: z.string(),
 });
 
-/** What a tape says of itself. Unknown keys are ignored. */
+/** The label of a tape. Unknown keys are ignored. */
 export type TapeLabel = z.output<typeof labelSchema>;
 
 /**
- * The label of the tape at a mount point; undefined when there is none.
- * A file that is no label of ours is a `TapeNotReady`: the tape is refused, never relabelled by itself.
+ * The label of the tape at a mount point; undefined when there is none. Throws `TapeNotReady` for an invalid label: the
+ * tape is refused, never relabelled automatically.
  */
 export async function readLabel(mountPoint: string): Promise<TapeLabel | undefined> {
   const file = path.join(mountPoint, labelFileName);
@@ -76,14 +76,14 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
     }
     await rename(part, file);
   } catch (error) {
-    // A full tape takes a name and no bytes: it must not stay there.
+    // A full tape accepts a name but no bytes: the empty file must not stay there.
     await rm(part, { force: true }).catch(() => undefined);
     throw error;
   }
   await fsyncFolder(mountPoint);
 }
 
-/** UUID of the tape at a mount point, by its label alone; undefined when there is none, or none that can be read. */
+/** UUID of the tape at a mount point, from its label only; undefined when there is none or it cannot be read. */
 export async function loadedTapeId(mountPoint: string): Promise<string | undefined> {
   return (await readLabel(mountPoint).catch(() => undefined))?.uuid;
 }

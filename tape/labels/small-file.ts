@@ -2,16 +2,16 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { systemErrorCode } from '../../config/failures.js';
 
-/** A small file on a tape that is none: the message is a part of a sentence. */
+/** What should be a small file on a tape is not one; the message is part of a sentence. */
 export class NotSmallFile extends Error {}
 
 /**
- * The text of a small file on a tape; undefined when there is none. Whatever else has its name is neither followed nor
- * waited for, and no more is read than may be there: both could be forged. Throws `NotSmallFile`.
+ * The text of a small file on a tape; undefined when there is none. Links are not followed, pipes not waited for, and
+ * no more than the limit is read, since the tape may be forged. Throws `NotSmallFile`.
  */
 export async function readSmallFile(file: string, mostBytes: number): Promise<string | undefined> {
   try {
-    // A pipe in its place must not keep its reader for ever.
+    // A pipe in its place must not block the reader for ever.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
     const handle = await open(file, flags);
     try {

@@ -4,10 +4,10 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../../config/fa
 
 const run = promisify(execFile);
 
-/** A tape drive can take minutes to write its index; a call that takes longer than this has hung. Milliseconds. */
+/** Milliseconds after which a call counts as hung; a drive can take minutes to write its index. */
 const callTimeoutMs = 30 * 60_000;
 
-/** Gets and sets an extended attribute: Node has no call of its own for it. */
+/** Gets and sets extended attributes, for which Node has no API. */
 export interface AttributeTool {
   name: string;
   get(path: string, attribute: string): Promise<string>;
@@ -27,7 +27,7 @@ const setfattr: AttributeTool = {
   },
 };
 
-/** macOS: `xattr`; LTFS's names have no `user.` there. */
+/** macOS: `xattr`; there LTFS's attribute names have no `user.` prefix. */
 const xattr: AttributeTool = {
   name: 'xattr',
   async get(path, attribute) {
@@ -61,14 +61,14 @@ async function works(tool: AttributeTool): Promise<boolean> {
     await tool.get('/', 'user.tapeflow.probe');
     return true;
   } catch (error) {
-    // The program ran and found no such attribute: that is what is wanted. ENOENT: there is no such program.
+    // The program ran and found no such attribute, as expected. ENOENT: there is no such program.
     return systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'EACCES';
   }
 }
 
 let found: Promise<AttributeTool | undefined> | undefined;
 
-/** The first tool that this machine has; undefined when it has none. */
+/** The first tool available on this machine; undefined when there is none. */
 export function attributeTool(): Promise<AttributeTool | undefined> {
   found ??= (async () => {
     const candidates = process.platform === 'darwin' ? [xattr] : [setfattr, python];
@@ -78,7 +78,7 @@ export function attributeTool(): Promise<AttributeTool | undefined> {
   return found;
 }
 
-/** The tool, or a sentence that says what to install. */
+/** The tool; throws a failure that says what to install when there is none. */
 export async function requireAttributeTool(): Promise<AttributeTool> {
   const tool = await attributeTool();
   if (tool !== undefined) return tool;
@@ -89,7 +89,7 @@ export async function requireAttributeTool(): Promise<AttributeTool> {
   );
 }
 
-/** What an attribute call said when it failed: its stderr, else the error. */
+/** The message of a failed attribute call: its stderr, or else the error. */
 export function attributeError(error: unknown): string {
   if (
     error !== null &&

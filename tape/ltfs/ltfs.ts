@@ -8,7 +8,7 @@ import { attributeError, requireAttributeTool } from './extended-attributes.js';
 import { missingMount } from '../drives/mount.js';
 import type { WriteProtection } from './write-protection.js';
 
-/** What the reference LTFS keeps back for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
+/** What the reference LTFS reserves for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
 const writePoolBytes = 50_000_000;
 
 /** Bytes of an LTFS tape that must stay free besides what is written. */
@@ -16,7 +16,7 @@ export function ltfsReserve(capacity: number): number {
   return Math.max(onePercent(capacity), writePoolBytes);
 }
 
-/** Extended attributes of the mount's root, as the LTFS format specification (2.4, annex C) names them. */
+/** Extended attributes of the mount's root, from the LTFS format specification (2.4, annex C). */
 const attributes = {
   volume: 'user.ltfs.volumeUUID',
   generation: 'user.ltfs.indexGeneration',
@@ -24,7 +24,7 @@ const attributes = {
   sync: 'user.ltfs.sync',
 } as const;
 
-/** A tape that LTFS has mounted: only an index write makes its files durable. */
+/** A tape mounted by LTFS: only an index write makes its files durable. */
 export function ltfsDrive(settings: DriveSettings): Drive {
   const where = settings.path;
   const ltfsDied = () =>
@@ -80,7 +80,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     },
     async sync(folders) {
       if (process.platform === 'win32') {
-        // LTFS for Windows writes its index by time only; the caller has waited TAPE_SYNC_INTERVAL.
+        // LTFS for Windows writes its index only periodically; the caller has waited TAPE_SYNC_INTERVAL.
         return 'index period';
       }
       for (const folder of folders) await fsyncFolder(folder);
@@ -104,14 +104,14 @@ export function ltfsDrive(settings: DriveSettings): Drive {
 }
 
 /**
- * A permanent write error of the data partition, of the index partition, or of both. It is noted on the cartridge
- * itself, and another mount does not lift it.
+ * A permanent write error of the data partition, of the index partition, or of both. It is stored on the cartridge
+ * itself, and remounting does not clear it.
  */
 const permanentError = 0x20 | 0x40 | 0x80;
 
 /**
- * Bits of the lock state that say why, the reference implementation's `enum volumelock_status`; the first that is set
- * counts.
+ * Bits of the lock state with their reasons (`enum volumelock_status` of the reference implementation); the first one
+ * set counts.
  */
 const lockReasons: readonly [number, string][] = [
   [permanentError, 'LTFS had a write error on it and has made it read-only for good'],
@@ -129,31 +129,31 @@ export function describeLockState(state: string): WriteProtection | undefined {
 }
 
 /**
- * An attribute call's answer when the process behind the mount has died; `stat` may still answer from the kernel's
- * cache.
+ * True when an attribute call shows that the process behind the mount has died; `stat` may still answer from the
+ * kernel's cache.
  */
 function isDeadMount(error: unknown): boolean {
   return /not connected|connection abort/i.test(attributeError(error));
 }
 
-/** True for an error of the system that a call on a tape has met, with one of these codes. */
+/** True for a system error of a call on a tape, with one of these codes. */
 function isOfTape(error: unknown, codes: readonly string[]): boolean {
   return sideOf(error) === 'tape' && codes.includes(systemErrorCode(error) ?? '');
 }
 
-/** Failures of a tape after which nothing that the last good sync did not cover may be trusted. */
+/** True for failures of a tape after which only what the last good sync covered can be trusted. */
 export function isMediumError(error: unknown): boolean {
   const failures = ['IndexSyncFailed', 'ShortOnTape', 'NothingWritten'];
   if (error instanceof TapeflowFailure) return failures.includes(error.code);
   return isOfTape(error, ['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'EBADF', 'EREMOTEIO', 'ENOMEDIUM', 'ENODATA']);
 }
 
-/** The process behind the mount has died. That says nothing against the tape: its last index sync holds. */
+/** True when the process behind the mount has died. The tape is not to blame: its last index sync holds. */
 export function isMountDeath(error: unknown): boolean {
   return isOfTape(error, ['ENOTCONN', 'ECONNABORTED', 'ESHUTDOWN']);
 }
 
-/** No room on the tape; after a `write` that the drive had promised room for, too. */
+/** True when the tape is full, even if the drive had reported enough space before the write. */
 export function isTapeFull(error: unknown): boolean {
   return isOfTape(error, ['ENOSPC', 'EDQUOT']);
 }

@@ -4,11 +4,11 @@ import type { TapeRow } from '../../catalog/rows.js';
 export interface WriteProtection {
   /** A part of a sentence, such as `its write protection is set`. */
   why: string;
-  /** True when LTFS has given the cartridge up after an error of its medium: it is only read from then on. */
+  /** True when LTFS has given up the cartridge after a medium error: it is only read from then on. */
   forGood: boolean;
 }
 
-/** Part of the reason of a tape that turned read-only without being locked; LTFS keeps that until its unmount. */
+/** Part of the reason for a tape that became read-only without being locked; LTFS keeps it so until unmounted. */
 export const untilMounted = 'it takes writes again only after it was unmounted and mounted again';
 
 /** Why a tape is suspect after an error. */
@@ -21,12 +21,12 @@ export function isWriteError(reason: string): boolean {
   return (['write', 'sync'] as const).some((what) => reason.startsWith(writeErrorReason(what, '')));
 }
 
-/** What to do with a cartridge that LTFS has made read-only for good, or that had a write error. */
+/** Advice for a cartridge that LTFS has made read-only for good, or that had a write error. */
 export function copyOffAdvice({ name, pool }: Pick<TapeRow, 'name' | 'pool'>): string {
   return `\`tapeflow tape copy ${name} --pool ${pool}\` copies off what it holds; then retire it.`;
 }
 
-/** What to do about a tape of ours that takes no writes. */
+/** Advice for one of our tapes that takes no writes. */
 export function protectionAdvice(
   { forGood }: Pick<WriteProtection, 'forGood'>,
   tape: Pick<TapeRow, 'name' | 'pool'>,

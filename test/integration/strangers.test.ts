@@ -215,7 +215,7 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
     });
     assert.match(await triggered(id, `mine-${id}`), noProof, id);
   }
-  // A start of the stranger's own in the place of the server's, at a time that is due, but has passed.
+  // A start of the stranger's own in place of the server's, at a time that is due, but has passed.
   const proof = proofIn(genuine.header as never);
   const past = `scheduled-yearly-live-2024-02-29T03:17:00Z`;
   assert.match(

@@ -59,7 +59,7 @@ export async function killWholeTree(library: string, point: Point): Promise<Outc
   const seconds = (Date.now() - (reached ? shim.struck().when : began)) / 1000;
   const sets = installation.query<{ id: string }>('select id from sets');
   const setId = sets[0]?.id ?? '';
-  // A set whose last step was interrupted after its state was written down is not taken up again: a new one begins.
+  // A set whose last step was interrupted after its state was recorded is not taken up again: a new one begins.
   if (sets.length !== 1 || again.setId !== setId)
     problems.push({
       kind: 'doubled',

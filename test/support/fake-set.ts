@@ -7,7 +7,7 @@ interface Ref {
   group: number;
 }
 
-/** Steps of a set that a test gives, in the place of those that go well. */
+/** Steps of a set that a test gives, in place of those that go well. */
 interface Steps {
   compressGroup?: (ref: Ref) => unknown;
   promoteArchive?: (ref: Ref) => unknown;

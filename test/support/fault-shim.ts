@@ -113,7 +113,7 @@ export class FaultShim {
     const file = openSync(this.controlFile, 'r+');
     writeSync(file, block, 0, controlBytes, 0);
     truncateSync(this.traceFile);
-    // Last: from here on the process acts on it.
+    // Last: from now on the process acts on it.
     block.writeUInt32LE(strike === undefined ? 0 : actions[strike.action], offsets.action);
     writeSync(file, block, offsets.action, 4, offsets.action);
     closeSync(file);

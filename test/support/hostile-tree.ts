@@ -104,7 +104,7 @@ export const hostileNames: readonly Buffer[] = [
   Buffer.from('ü'.repeat(127)).toString('latin1'),
 ].map(bytes);
 
-/** Targets of symbolic links: empty-looking, long, no UTF-8, leading out. */
+/** Targets of symbolic links: empty-looking, long, not valid UTF-8, leading out. */
 export const hostileTargets: readonly Buffer[] = [
   ...[' ', '\n', '-', '.', '/', '../../../../etc/passwd', '\xff\xfe', 'é', '\xff'.repeat(200), 'a\\b'],
   ...['t'.repeat(99), 't'.repeat(100), 't'.repeat(101), `${'t/'.repeat(2047)}t`, `${'\xff/'.repeat(2047)}t`],

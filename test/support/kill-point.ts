@@ -17,7 +17,7 @@ export type Family = 'staged' | 'direct' | 'embedded' | 'labelling' | 'restore' 
 export interface Point {
   family: Family;
   role: Role;
-  /** Number of the operation in the recorded run; 0 for one that was written down by hand. */
+  /** Number of the operation in the recorded run; 0 for one written by hand. */
   number: number;
   operation: string;
   /** Below the lane's folder, with `{set}` and `{attempt}` in place of what differs from run to run. */

@@ -17,8 +17,8 @@ export const historiesDir = path.join(projectDir, 'test', 'fixtures', 'histories
 export const contractFile = 'replay-contract.json';
 
 /**
- * Lets a story take its way to its end, and writes the history of every run that its server knows, in the place of
- * those that this version had of the story.
+ * Lets a story take its way to its end, and writes the history of every run that its server knows, in place of those
+ * that this version had of the story.
  */
 export async function recordHistories(t: TestContext, story: string): Promise<void> {
   const set = await stories[story]?.(t);

@@ -8,7 +8,7 @@ import { workflowsOf } from '../../workers/processes/worker-process.js';
 import { queuesOf, type Queues } from '../../workflows/queues.js';
 import { temporalCli } from './installation.js';
 
-/** Activities of a test's own, in the place of the real ones; those that it does not give never come. */
+/** Activities of a test's own, in place of the real ones; those that it does not give never come. */
 type Activities = Record<string, (...args: never[]) => unknown>;
 
 /** The key of these tests' installation. */

@@ -16,7 +16,7 @@ import { folderNames } from '../../source/folder-names.js';
 import type { WalkedEntry } from '../../source/walk.js';
 import { tempFolder } from '../support/trees.js';
 
-/** In bytewise order, as a walk gives them; `\xff` is no UTF-8. */
+/** In bytewise order, as a walk gives them; `\xff` is not valid UTF-8. */
 const names = [
   'etc/',
   'etc/app.conf',

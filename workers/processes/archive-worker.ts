@@ -25,7 +25,9 @@ import {
   workflowsOf,
 } from './worker-process.js';
 
-/** Scans, waits for groups and catalog steps at once, over all sets: they are cheap, and must never queue. */
+/**
+ * Number of concurrent scans, waits for groups and catalog steps over all sets: they are cheap and must never queue.
+ */
 const ordinarySlots = 200;
 
 /**
@@ -46,8 +48,8 @@ export async function runArchiveWorker(
   const cost = await costWithoutNative(settings.COMPRESSION_CODEC);
   if (cost !== undefined) logger.info(cost);
   await lowerPool();
-  // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be started
-  // again.
+  // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
+  // not be restarted.
   installRuntime(logger);
   const connection = await connectWorker(target);
   try {

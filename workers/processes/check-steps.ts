@@ -11,7 +11,7 @@ import { noProof, proofHeader, Prover, readHeader, type Step } from '../../proof
 import type { RefusalSinks } from '../../workflows/proof/refusals.js';
 import type { RefusalLog } from './refusal-log.js';
 
-/** Runs only the steps that a workflow of this installation has asked for, and proves their answers. */
+/** Runs only steps requested by a workflow of this installation, and proves their answers. */
 export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): ActivityInterceptorsFactory {
   const prover = new Prover(key);
   return ({ info, cancellationSignal }: Context) => ({
@@ -36,7 +36,7 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
         } catch (error) {
           const isOwn = error instanceof ApplicationFailure;
           if (isOwn && error.type === noProof) refusals.note('step', error.message, { workflowId, runId });
-          // What the SDK says of it has no proof, and after the last attempt the run would take it for a stranger's.
+          // The SDK's own failure has no proof, and after the last attempt the run would treat it as forged.
           if (isShutDown(cancellationSignal) && isCounted(info.retryPolicy?.maximumAttempts))
             throw proven(prover, step, endedByShutdown());
           if (!isOwn && (cancellationSignal.aborted || error instanceof CancelledFailure)) throw error;
@@ -47,12 +47,12 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
   });
 }
 
-/** Of a step that is tried once or a few times, an attempt that a shutdown ends must not be one of them. */
+/** True for a step with limited attempts: an attempt ended by a shutdown must not count. */
 function isCounted(attempts = 0): boolean {
   return attempts > 0 && Number.isFinite(attempts);
 }
 
-/** Ends the step, so that the workflow begins it anew with all its attempts: `outlivingWorkers`. */
+/** Ends the step, so that the workflow starts it again with all its attempts: `outlivingWorkers`. */
 function endedByShutdown(): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'WorkerShutdown',
@@ -71,7 +71,9 @@ function proofOf(payload: Parameters<typeof defaultPayloadConverter.fromPayload>
   }
 }
 
-/** The same failure with a proof behind its details: anybody could tell the server that a step has failed. */
+/**
+ * The same failure with a proof appended to its details, since anybody could tell the server that a step has failed.
+ */
 function proven(prover: Prover, step: Step, error: unknown): ApplicationFailure {
   const failure = ensureApplicationFailure(error);
   const { message, type, nonRetryable, details, cause } = failure;
@@ -85,7 +87,7 @@ function proven(prover: Prover, step: Step, error: unknown): ApplicationFailure 
   return same;
 }
 
-/** What workflows tell of messages that they have refused; not again when they are replayed. */
+/** Receives refused messages from workflows; not during replay. */
 export function refusalSinks(refusals: Pick<RefusalLog, 'note'>): InjectedSinks<RefusalSinks> {
   return {
     refusals: {

@@ -3,12 +3,12 @@ import { recordRefusals, type RefusedKind, type Refusals } from '../../catalog/s
 import type { Logger } from '../../config/logger.js';
 import { cutToBytes } from '../../workflows/server-limits.js';
 
-/** Milliseconds between two writings: somebody who sends thousands must not keep the catalog busy. */
+/** Milliseconds between writes: thousands of messages must not keep the catalog busy. */
 const writeEveryMs = 5000;
-/** Most bytes of a sentence's subject. */
+/** Maximum bytes of a sentence's subject. */
 const whatBytes = 300;
 
-/** Tells the operator of what was refused: in the log, and in the catalog for `doctor`. */
+/** Reports refused messages to the operator: in the log, and in the catalog for `doctor`. */
 export class RefusalLog {
   private readonly waiting = new Map<RefusedKind, Refusals>();
   private lastWritten = -Infinity;
@@ -28,7 +28,7 @@ export class RefusalLog {
     this.timer ??= setTimeout(() => this.write(), wait).unref();
   }
 
-  /** Writes down what is left. */
+  /** Writes what is left. */
   async close(): Promise<void> {
     clearTimeout(this.timer);
     this.write();

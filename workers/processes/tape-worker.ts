@@ -21,14 +21,14 @@ import {
   workerOptions,
 } from './worker-process.js';
 
-/** Waits for archives and tapes at once, over all sets of this drive. */
+/** Number of concurrent waits for archives and tapes, over all sets of this drive. */
 const waitingSlots = 200;
 
 /**
- * Serves one drive: a slot for its writes, and an ordinary queue for what only looks. While another installation has
- * the drive, its steps say so and wait. Throws `DriveBusy`, naming the holder, where another worker of this one has it,
- * and `DriveSilent` where a step hangs in the drive at the end: then the process must be killed, and no other may write
- * to the drive before the step has ended with it.
+ * Serves one drive: one slot for writes, and an ordinary queue for checks. While another installation holds the drive,
+ * its steps report that and wait. Throws `DriveBusy`, naming the holder, when another worker of this installation holds
+ * it, and `DriveSilent` when a step hangs in the drive at the end: then the process must be killed, and nobody may
+ * write to the drive before that step has ended with it.
  */
 export async function runTapeWorker(
   settings: Settings,
@@ -51,8 +51,8 @@ export async function runTapeWorker(
     const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
     const key = messageKey(settings.TAPEFLOW_DATA_DIR);
     const refusals = new RefusalLog(catalog, logger);
-    // Last: a process that fails before it has a connection would be kept alive by the SDK's runtime, and not be
-    // started again.
+    // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
+    // not be restarted.
     installRuntime(logger);
     const connection = await connectWorker(target);
     try {
@@ -90,12 +90,12 @@ export async function runTapeWorker(
     }
     requireIdle(driveSettings);
   } finally {
-    // The lock of a drive in which a step hangs is let go by the system, when the process is dead and the step with it.
+    // If a step hangs in the drive, the system releases the lock when the process, and the step with it, is dead.
     if (workAt(driveSettings.path).length === 0) lock.release();
   }
 }
 
-/** Throws `DriveSilent` while a step is at work in the drive, which nobody can end. */
+/** Throws `DriveSilent` while an unstoppable step is running in the drive. */
 function requireIdle({ name, path }: DriveSettings): void {
   const [work] = workAt(path);
   if (work === undefined) return;

@@ -4,26 +4,26 @@ import os from 'node:os';
 import type { Worker } from 'node:worker_threads';
 
 /**
- * By how much threads that compress or walk are nicer than the main thread, however nice that is: against one that
- * wants a processor as well they get a third of it.
+ * How much nicer threads that compress or walk are than the main thread: against a competing normal thread they get a
+ * third of a processor.
  */
 const nicer = 5;
 
 /**
- * Makes libuv's pool, on which everything is compressed, give way to the rest of this machine: to the drive's process,
- * to the server, and to this process's own main thread, which hands the drive its next archive. Linux only, where each
- * thread has a niceness of its own (sched(7)); elsewhere, and where the system refuses, all stays as it is.
+ * Lowers the priority of libuv's pool, which does the compression, below the rest of the machine: the drive's process,
+ * the server, and this process's main thread, which hands the drive its next archive. Linux only, where each thread has
+ * its own niceness (sched(7)); elsewhere, and when the system refuses, nothing changes.
  *
- * To be called before the SDK's runtime makes its threads.
+ * Call it before the SDK's runtime creates its threads.
  */
 export async function lowerPool(): Promise<void> {
   if (process.platform !== 'linux') return;
-  // The pool is made at its first use.
+  // The pool is created at first use.
   await access('/proc');
   for (const thread of threads()) if (thread !== process.pid) lower(thread);
 }
 
-/** Does the same to each thread of JavaScript that is begun from now on: those that pack and those that scan. */
+/** Does the same for each JavaScript thread started from now on: those that pack and scan. */
 export function lowerNewThreads(): void {
   if (process.platform !== 'linux') return;
   const known = new Set(threads());
@@ -31,7 +31,7 @@ export function lowerNewThreads(): void {
   process.on('worker', (worker: Worker) => {
     worker.once('online', () => {
       for (const thread of threads()) {
-        // The SDK's own carry other names.
+        // The SDK's own threads have other names.
         if (!known.has(thread) && nameOf(thread) === name) lower(thread);
         known.add(thread);
       }
@@ -43,7 +43,7 @@ function threads(): number[] {
   return readdirSync('/proc/self/task').map(Number);
 }
 
-/** Empty for one that has ended. */
+/** Empty for a thread that has ended. */
 function nameOf(thread: number): string {
   try {
     return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8');
@@ -56,6 +56,6 @@ function lower(thread: number): void {
   try {
     os.setPriority(thread, Math.min(os.constants.priority.PRIORITY_LOW, os.getPriority(process.pid) + nicer));
   } catch {
-    // It has ended, or the system does not allow it: a matter of speed only.
+    // It has ended, or the system does not allow it; this only affects speed.
   }
 }

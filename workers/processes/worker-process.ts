@@ -16,12 +16,10 @@ import { installationKey, ownInstallation } from '../../workflows/proof/own-inst
 import { requireNamespace } from '../server/prepare-server.js';
 import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
 
-/** The workflows, bundled once when the project was built. */
+/** The workflows, bundled when the project was built. */
 const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
-/**
- * The workflows, with the key of the installation and its short id in them: they prove and check messages themselves.
- */
+/** The workflows with the installation's key and short id inserted, so that they can prove and check messages. */
 export function workflowsOf(installation: string, key: string): { code: string } {
   let code = readFileSync(bundlePath, 'utf8');
   for (const [place, put] of [
@@ -44,17 +42,17 @@ export function workflowsOf(installation: string, key: string): { code: string }
 
 /** Options of the worker that runs workflows. */
 export const workflowOptions = {
-  // By default a workflow whose code throws, or whose history does not replay after an upgrade, tries its task for
-  // ever, and a set hangs without a word. The catalog is the truth: such a workflow ends, and `resume` or `backup`
-  // starts anew.
+  // By default a workflow whose code throws, or whose history does not replay after an upgrade, retries its task for
+  // ever, and a set hangs silently. The catalog is the truth: such a workflow ends, and `resume` or `backup` starts a
+  // new one.
   workflowFailureErrorTypes: { '*': ['Error'] },
-  // A killed worker's workflows stay with it for so long (10 s by default); then any other takes them up by replay.
+  // A killed worker's workflows stay assigned to it this long (10 s by default); then another worker replays them.
   stickyQueueScheduleToStartTimeout: '3s',
 };
 
-/** What every worker of ours has in common. */
+/** Options common to all our workers. */
 export const workerOptions = {
-  // The default sends a heartbeat at 0.8 × its timeout: a cancellation would come 20 s late.
+  // The default sends heartbeats at 0.8 × the timeout, so that cancellations would arrive 20 s late.
   maxHeartbeatThrottleInterval: '1s',
   defaultHeartbeatThrottleInterval: '1s',
   // Activities resume by themselves, so a stop need not wait for a whole archive.
@@ -71,7 +69,7 @@ export function installRuntime(logger: Logger): void {
       logger[levels[level]]({ ...plainMeta(meta), sdk: true }, message);
     }),
     telemetryOptions: { logging: { forward: {}, filter: 'WARN,temporalio_sdk_core=WARN' } },
-    // Signals are ours: a worker that is told to stop by its host must not stop twice.
+    // We handle signals: a worker that its host stops must not stop twice.
     shutdownSignals: [],
   });
 }
@@ -81,38 +79,36 @@ function plainMeta(meta: Record<string, unknown> | undefined): Record<string, un
   return error instanceof Error ? { ...rest, err: error } : { ...rest };
 }
 
-/** Milliseconds that a worker of a host waits for its server, which starts at the same time, and between its looks. */
+/** Milliseconds that a host's worker waits for its server, which starts at the same time, and between its attempts. */
 const serverStartMs = 60_000;
 const lookAgainMs = 50;
 
-/** Connects a worker process; a sentence when the server does not answer. */
+/** Connects a worker process; throws a sentence when the server does not answer. */
 export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
   const deadline = performance.now() + (target.embedded && process.connected ? serverStartMs : 0);
   for (;;) {
     try {
-      // The client's own options besides (a connect timeout) mean nothing to the native connection.
+      // The native connection ignores the client's additional options (a connect timeout).
       const connection = await NativeConnection.connect(target.connection as NativeConnectionOptions);
       await requireNamespace(connection, target);
       return connection;
     } catch (error) {
       if (error instanceof TapeflowFailure) throw error;
-      // A host that went away has taken its server with it.
+      // A host that is gone has taken its server with it.
       if (performance.now() > deadline || !process.connected) throw unreachable(target, plainWords(error));
       await sleep(lookAgainMs);
     }
   }
 }
 
-/**
- * Closes a worker's connection. One that a worker still holds on to, since a step of it hangs, ends with the process.
- */
+/** Closes a worker's connection. If a hanging step still uses it, it closes with the process. */
 export async function closeConnection(connection: NativeConnection): Promise<void> {
   await connection.close().catch((error: unknown) => {
     if (!(error instanceof IllegalStateError)) throw error;
   });
 }
 
-/** What the SDK's native part says comes as a structure of Rust's: the words in it. */
+/** The words in an error of the SDK's native part, which is a formatted Rust structure. */
 function plainWords(error: unknown): string {
   const message = describeError(error);
   if (!/::|\{|\(/.test(message)) return message;
@@ -122,7 +118,7 @@ function plainWords(error: unknown): string {
 
 /**
  * Runs workers until a signal, or until the host that forked this process is gone. Says `ready` to such a host.
- * Ends when all have shut down.
+ * Resolves when all have shut down.
  */
 export async function runWorkers(workers: Worker[], logger: Logger): Promise<void> {
   const stop = () => {
@@ -136,7 +132,7 @@ export async function runWorkers(workers: Worker[], logger: Logger): Promise<voi
   const running = Promise.all(
     workers.map((worker) =>
       worker.run().finally(() => {
-        // One of them has failed: the others of this process must not go on alone.
+        // One of them has failed: the others of this process must not continue alone.
         stop();
       }),
     ),

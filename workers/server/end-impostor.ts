@@ -4,8 +4,9 @@ import type { TemporalServer } from './temporal-target.js';
 import { answerWithinMs } from './workflow-trouble.js';
 
 /**
- * Ends what somebody else runs under the id of a workflow of ours: it is on another queue, where none of our workers
- * is, and would keep ours from starting. What they start on our queue ends by itself, since it has no proof.
+ * Terminates a workflow that somebody else runs under one of our workflow ids: it is on another queue, which our
+ * workers do not serve, and would prevent ours from starting. Workflows that they start on our queue end by themselves,
+ * since they have no proof.
  */
 export async function endImpostor(
   { client, installation }: TemporalServer,

@@ -8,13 +8,13 @@ import { formerArchiveQueue } from '../../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
 import { answerWithinMs } from './workflow-trouble.js';
 
-/** Milliseconds by which the server's clock may be behind ours: a set's workflow began after the set. */
+/** Milliseconds by which the server's clock may be behind ours; a set's workflow begins after the set. */
 const clockSkewMs = 5000;
 
 /**
- * Ends the workflow under which a set ran before this version, or under another `TAPEFLOW_INSTALLATION`: nobody serves
- * its queues any more, and the set goes on from the catalog under its present id. Leaves one alone that is not this
- * set's: before, two installations on one server had the same ids. Can be repeated.
+ * Terminates the workflow of a set from before this version, or from another `TAPEFLOW_INSTALLATION`: nobody serves its
+ * queues any more, and the set continues from the catalog under its current id. Leaves workflows of other sets alone,
+ * since two installations on one server used to have the same ids. Idempotent.
  */
 export async function retireFormerWorkflow(server: TemporalServer, set: SetRow): Promise<void> {
   const former = set.workflow_id;
@@ -28,19 +28,19 @@ export async function retireFormerWorkflow(server: TemporalServer, set: SetRow):
       .getHandle(former, described.runId)
       .terminate('tapeflow: the set goes on under another workflow id');
   } catch (error) {
-    // Lost with the server's database, or ended this moment.
+    // Lost with the server's database, or just ended.
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
 }
 
-/** Remembers under which id a set runs now. */
+/** Records the workflow id under which a set runs now. */
 export async function rememberWorkflow(server: TemporalServer, catalog: Catalog, set: SetRow): Promise<void> {
   await recordWorkflow(catalog, set.id, backupWorkflowId(set.id, server.installation));
 }
 
 /**
- * Ends every workflow on the queue that was alike in every installation: nobody serves it, and what the catalog knows
- * of them goes on under its new id. Only on an embedded server, which is this installation's alone.
+ * Terminates all workflows on the queue whose name was the same in every installation: nobody serves it, and what the
+ * catalog knows of them continues under new ids. Only on an embedded server, which belongs to this installation alone.
  */
 export async function endFormerWorkflows({ client, target }: TemporalServer): Promise<void> {
   if (!target.embedded) return;
@@ -56,7 +56,7 @@ export async function endFormerWorkflows({ client, target }: TemporalServer): Pr
   }
 }
 
-/** Whether a workflow was started for this set, and not for one of the same number of another installation. */
+/** Whether a workflow was started for this set, and not for another installation's set of the same number. */
 async function isOf(
   server: TemporalServer,
   set: SetRow,
@@ -64,7 +64,7 @@ async function isOf(
 ): Promise<boolean> {
   if (startTime.getTime() < set.created_at - clockSkewMs) return false;
   const sources = JSON.parse(set.sources) as string[];
-  // What the server was told of each source is its end, or all of it.
+  // The server has each source, or the end of a long one.
   const told = typedSearchAttributes.get(searchAttributes.source) ?? [];
   if (!told.every((end) => sources.some((source) => source.endsWith(end)))) return false;
   const { history } = await server.client.workflowService.getWorkflowExecutionHistory({

@@ -6,9 +6,7 @@ import type { TemporalServer, TemporalTarget } from './temporal-target.js';
 
 /** INDEXED_VALUE_TYPE_… of Temporal's API (`temporal/api/enums/v1/common.proto`). */
 const indexedValueTypes = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
-/**
- * Milliseconds for a server's parts to learn of search attributes that one of them was told: they look now and then.
- */
+/** Milliseconds until all services of a server know newly added search attributes, which they reload periodically. */
 const learnWithinMs = 30_000;
 const lookAgainMs = 500;
 
@@ -23,21 +21,21 @@ const grpc = {
   UNAVAILABLE: 14,
 } as const;
 
-/** The gRPC status in an error of the client or in its causes; undefined: there is none. */
+/** The gRPC status of a client error or its causes; undefined: there is none. */
 export function grpcStatus(error: unknown): number | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if ('code' in cause && typeof cause.code === 'number') return cause.code;
   return undefined;
 }
 
-/** True when a server did not answer, or has too much to do: the same call may succeed later. */
+/** True when a server did not answer or is overloaded: the same call may succeed later. */
 export function isServerAway(error: unknown): boolean {
   const { CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc;
   const away: readonly number[] = [CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE];
   return away.includes(grpcStatus(error) ?? -1);
 }
 
-/** The sentence for an own server without the namespace of the settings. */
+/** The failure for your own server without the configured namespace. */
 export function noNamespace({ address, namespace }: TemporalTarget): TapeflowFailure {
   return new TapeflowFailure(
     'NoNamespace',
@@ -48,7 +46,7 @@ export function noNamespace({ address, namespace }: TemporalTarget): TapeflowFai
   );
 }
 
-/** Throws a sentence when the server does not have the namespace; other errors come as they are. */
+/** Throws a failure when the server does not have the namespace; other errors are passed on. */
 export async function requireNamespace(
   connection: Pick<Connection, 'workflowService'>,
   target: TemporalTarget,
@@ -60,13 +58,12 @@ export async function requireNamespace(
   }
 }
 
-/** Clients whose server has said that it knows our search attributes. */
+/** Clients whose server knows our search attributes. */
 const prepared = new WeakSet<TemporalServer['client']>();
 
 /**
- * Tells the server of our search attributes, when it does not know them, and waits until it says that it does. The
- * embedded one is started with them, but learns so only those of a namespace that it makes: one of a version before has
- * fewer.
+ * Adds our search attributes to the server if missing, and waits until it knows them. The embedded server is started
+ * with them, but that only affects a namespace that it creates: one of an earlier version has fewer.
  */
 export async function prepareServer(server: TemporalServer): Promise<void> {
   const { client, target } = server;
@@ -113,14 +110,14 @@ export async function prepareServer(server: TemporalServer): Promise<void> {
   }
 }
 
-/** Another command may have told the server in the same moment. */
+/** Another command may have added them at the same moment. */
 function notThereAlready(error: unknown): void {
   if (grpcStatus(error) !== grpc.ALREADY_EXISTS) throw error;
 }
 
 /**
- * Starts something on a server that is prepared, by this call if it was not yet, and again while the part of it that
- * was asked has not heard of our search attributes: in a new namespace that takes some seconds.
+ * Starts something on a prepared server, preparing it first if necessary, and retries while the server does not know
+ * our search attributes yet: in a new namespace that takes a few seconds.
  */
 export async function startWhenReady<Result>(
   server: TemporalServer,
@@ -134,7 +131,7 @@ export async function startWhenReady<Result>(
     } catch (error) {
       if (!isUnknownAttribute(error) || performance.now() > deadline) throw error;
       await sleep(lookAgainMs);
-      // Its database may have been replaced since it was asked.
+      // Its database may have been replaced meanwhile.
       await prepareServer(server);
     }
   }

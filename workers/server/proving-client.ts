@@ -12,10 +12,10 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { Prover } from '../../proof/message-proof.js';
 import { headerOf } from '../../proof/proof-header.js';
 
-/** Times that an update is sent to the next run of a workflow which has just continued as new. */
+/** How often an update is sent again to the next run of a workflow that has just continued as new. */
 const mostRuns = 5;
 
-/** A client all of whose messages carry the proof that they come from this installation: the only kind that we make. */
+/** A client whose messages all carry a proof that they come from this installation; the only kind that we create. */
 export function provingClient(
   key: string,
   options: ClientOptions & { connection: ConnectionLike; namespace: string },
@@ -27,7 +27,7 @@ export function provingClient(
   });
 }
 
-/** What makes it one; for a client that is made by somebody else. `server` is asked when the first update is sent. */
+/** The interceptors for that, for a client created elsewhere. `server` is called when the first update is sent. */
 export function provingInterceptors(
   key: string,
   server: () => { connection: ConnectionLike; namespace: string },
@@ -56,7 +56,7 @@ export function provingInterceptors(
         async startUpdate(input, next) {
           const { updateName: name, workflowExecution, args } = input;
           const { workflowId = '' } = workflowExecution;
-          // An update counts in one run, or whoever reads it could send it again to the next.
+          // An update is valid for one run only; otherwise whoever reads it could send it again to the next.
           for (let run = 1, before = ''; ; run += 1) {
             const runId = workflowExecution.runId ?? (await runOf(workflowId));
             const once = input.options.updateId ?? randomUUID();
@@ -75,7 +75,7 @@ export function provingInterceptors(
             }
           }
         },
-        // There are no signals, and the run of these is not known beforehand.
+        // There are no signals, and the run id of these calls is not known beforehand.
         signal: () => Promise.reject(new Error('workflows obey no signals')),
         startUpdateWithStart: () =>
           Promise.reject(new Error('an update cannot be proven before its run begins')),

@@ -13,28 +13,28 @@ export interface TemporalTarget {
   embedded: boolean;
 }
 
-/** A server that a process is connected to. */
+/** A server that this process is connected to. */
 export interface TemporalServer {
   target: TemporalTarget;
-  /** Short id of this installation: it is in the name of everything of ours on the server. */
+  /** Short id of this installation, part of all our names on the server. */
   installation: string;
   client: Client;
 }
 
-/** Milliseconds until a connection that does not come is given up. */
+/** Milliseconds until a connection attempt is given up. */
 const connectTimeoutMs = 10_000;
 
-/** Who a process of ours says it is at the server, for people: `role` is what it does there. */
+/** The identity of one of our processes at the server, for people; `role` is what it does there. */
 export function identityOf(installation: string, role: string): string {
   return `tapeflow-${installation} ${role} at ${os.hostname()}, pid ${process.pid}`;
 }
 
-/** True when the settings name an own server, by address or by a profile of `@temporalio/envconfig`. */
+/** True when the settings name your own server, by address or by a profile of `@temporalio/envconfig`. */
 export function usesOwnServer(settings: Settings, env: NodeJS.ProcessEnv): boolean {
   return settings.TEMPORAL_ADDRESS !== undefined || (env['TEMPORAL_PROFILE'] ?? '') !== '';
 }
 
-/** The own server of the settings. TLS, API key and headers come as `@temporalio/envconfig` reads them. */
+/** Your own server from the settings. TLS, API key and headers are read by `@temporalio/envconfig`. */
 export function ownServer(settings: Settings, env: NodeJS.ProcessEnv): TemporalTarget {
   const overrides: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value !== undefined) overrides[name] = value;
@@ -66,7 +66,7 @@ export function embeddedServer(address: string): TemporalTarget {
   };
 }
 
-/** The server that a command or worker should talk to; undefined when it is the embedded one and that does not run. */
+/** The server that a command or worker should use; undefined when it is the embedded one and not running. */
 export function findTarget(settings: Settings, env: NodeJS.ProcessEnv): TemporalTarget | undefined {
   if (usesOwnServer(settings, env)) return ownServer(settings, env);
   const given = env['TAPEFLOW_EMBEDDED_ADDRESS'];
@@ -75,7 +75,7 @@ export function findTarget(settings: Settings, env: NodeJS.ProcessEnv): Temporal
   return host === undefined ? undefined : embeddedServer(host.address);
 }
 
-/** The sentence for a server that does not answer. */
+/** The failure for a server that does not answer. */
 export function unreachable(target: TemporalTarget, error: unknown): TapeflowFailure {
   const where = target.embedded ? 'The embedded Temporal server' : 'The Temporal server';
   return new TapeflowFailure(

@@ -4,9 +4,9 @@ import { describeError } from '../../config/failures.js';
 import { queuesOf } from '../../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
 
-/** Why something unfinished gets nowhere, as its server says. */
+/** Why something unfinished makes no progress, according to its server. */
 export interface WorkflowTrouble {
-  /** `unknown` to the server; `ended` there; or `stuck`: no attempt of its next task succeeds. */
+  /** `unknown` to the server, `ended` there, or `stuck`: its next task fails again and again. */
   kind: 'unknown' | 'ended' | 'stuck';
   /** A sentence without its subject, such as `the server does not know it`. */
   finding: string;
@@ -14,14 +14,14 @@ export interface WorkflowTrouble {
   runId?: string;
 }
 
-/** Milliseconds for an answer of the server: one that is stopped keeps its connections open and says nothing. */
+/** Milliseconds to wait for the server: a stopped one keeps its connections open and says nothing. */
 export const answerWithinMs = 10_000;
-/** Tries of a workflow task after which it counts as stuck: one or two are lost with a worker that dies. */
+/** Attempts of a workflow task after which it counts as stuck: one or two may be lost with a dying worker. */
 const stuckAttempts = 3;
-/** Events, from the last one back, among which the failure of a stuck workflow task is. */
+/** How many of the last events are searched for the failure of a stuck workflow task. */
 const eventsLookedAt = 20;
 
-/** What the server says of a workflow that should run, when that cannot go on by itself; undefined when it can. */
+/** What the server says about a workflow that cannot continue on its own; undefined when it can. */
 export async function workflowTrouble(
   server: TemporalServer,
   workflowId: string,
@@ -54,7 +54,7 @@ export async function workflowTrouble(
   return { kind: 'stuck', finding, runId };
 }
 
-/** The sentence of the last failure in the history, unless something was done after it. */
+/** The message of the last failure in the history, unless it made progress afterwards. */
 async function lastFailure(
   server: TemporalServer,
   { workflowId, runId }: WorkflowExecutionDescription,

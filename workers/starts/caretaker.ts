@@ -5,16 +5,16 @@ import { prepareServer } from '../server/prepare-server.js';
 import { tellSchedules } from './schedules.js';
 import { takeUp, type TakeUpDeps } from './take-up.js';
 
-/** Milliseconds before the first look: a command that has just started its server starts its own set first. */
+/** Milliseconds before the first check: a command that has just started its server starts its own set first. */
 const firstLookMs = 5000;
 
-/** Looks after what is in the catalog, at its beginning and every `LOOK_AFTER_SECONDS`, until it is stopped. */
+/** Reconciles catalog and server, at start and every `LOOK_AFTER_SECONDS`, until stopped. */
 export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
   const { server, catalog, logger, settings } = deps;
   const everyMs = settings.LOOK_AFTER_SECONDS * 1000;
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** The server or the catalog may be away: everything waits for it, and so does this. */
+  /** The server or the catalog may be away: like everything else, this waits for it. */
   const outlast = async (what: string, look: () => Promise<void>) => {
     try {
       await look();
@@ -33,7 +33,7 @@ export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
       await sleep(wait, undefined, { signal });
       await outlast('what a version before has left', endFormer);
       await outlast('schedules', async () => {
-        // Their sets bear search attributes that a namespace of a version before does not have.
+        // Sets need search attributes that a namespace of an earlier version lacks.
         await prepareServer(server);
         const told = await tellSchedules(server, catalog);
         if (told.length > 0) logger.info({ schedules: told }, 'the server was told of schedules');

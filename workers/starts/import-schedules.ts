@@ -11,9 +11,9 @@ import { formerSchedulePrefix } from './schedule-id.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /**
- * Takes over the schedules of version 0.1, which stand on the embedded server alone: once for a catalog, so that nobody
- * who reaches the server can bring in others later. On a server of one's own nothing tells whose a schedule is, and
- * none is taken.
+ * Imports the schedules of version 0.1, which exist only on the embedded server: once per catalog, so that nobody who
+ * reaches the server can inject others later. On your own server nothing shows who owns a schedule, so none is
+ * imported.
  */
 export async function importSchedules(server: TemporalServer, catalog: Catalog): Promise<void> {
   if (!server.target.embedded || (await areImported(catalog))) return;
@@ -25,11 +25,11 @@ export async function importSchedules(server: TemporalServer, catalog: Catalog):
   await noteImported(catalog);
 }
 
-/** Writes a schedule of the server into the catalog, which tells the server of it anew under its id of this version. */
+/** Copies a schedule of the server to the catalog, from which it is registered again under its new id. */
 async function importSchedule(server: TemporalServer, catalog: Catalog, name: string): Promise<void> {
   const handle = server.client.schedule.getHandle(formerSchedulePrefix + name);
   const { memo, action, spec, state } = await handle.describe();
-  // Those of this version have other queues.
+  // Schedules of this version have other queues.
   if (action.taskQueue !== formerArchiveQueue || action.workflowType !== 'scheduledBackup') return;
   if ((await findSchedule(catalog, name)) === undefined) {
     const [backup] = (action.args ?? []) as { sources?: unknown }[];

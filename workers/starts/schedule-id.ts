@@ -1,8 +1,5 @@
-/**
- * The server's id of a schedule of an installation. That has no dot in its short id, so what follows the first one is
- * the name.
- */
+/** The server's id of a schedule. The short id has no dot, so the name begins after the first dot. */
 export const scheduleId = (name: string, installation: string): string => `tapeflow-${installation}.${name}`;
 
-/** What every schedule's id began with before it named an installation. */
+/** Prefix of schedule ids before they contained the installation. */
 export const formerSchedulePrefix = 'tapeflow-';

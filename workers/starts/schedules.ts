@@ -14,23 +14,21 @@ import { importSchedules } from './import-schedules.js';
 import { scheduleId } from './schedule-id.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
-/** Runs that were missed while no server ran are made up for when it is back within this time: the last of a day. */
+/** Runs missed while no server ran are caught up within this time: only the last of a day. */
 const catchupWindow = '1 day';
-/** Milliseconds that whoever tells the server of a schedule has for noting it. */
+/** Milliseconds within which a newly registered schedule must be recorded. */
 const noteWithinMs = 30_000;
-/** Most bytes of the memo: the server keeps 2 KiB of it. */
+/** Maximum bytes of the memo; the server's limit is 2 KiB. */
 const memoBytes = 500;
 
-/**
- * What the server should know of a schedule; the catalog has the rest, which may be as large as thousands of sources.
- */
+/** The server's description of a schedule; the catalog has the rest, such as thousands of sources. */
 function description(row: ScheduleRow, installation: string) {
   const { name, cron, zone } = row;
   return {
     scheduleId: scheduleId(name, installation),
     memo: { cron, zone, made: row.created_at, command: cutToBytes(row.command, memoBytes) },
     spec: { cronExpressions: [cron], timezone: zone },
-    // One that falls due while another is at work begins after it: no night is lost, and none piles up.
+    // A run that falls due while another is running starts after it: no night is lost, and runs do not pile up.
     policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow } as const,
     state: { paused: row.paused === 1 },
     action: {
@@ -43,7 +41,7 @@ function description(row: ScheduleRow, installation: string) {
   };
 }
 
-/** What the server knows of a schedule; undefined: nothing. */
+/** The server's description of a schedule; undefined: it does not know it. */
 export async function describeSchedule(
   server: TemporalServer,
   name: string,
@@ -57,10 +55,10 @@ export async function describeSchedule(
 }
 
 /**
- * Makes a schedule on the server what the catalog says it is: one that is missing is made, one that is another, or that
- * somebody has changed or made there, is made anew.
+ * Makes a schedule on the server match the catalog: a missing one is created, and one that differs, or that somebody
+ * has changed or created there, is replaced.
  *
- * @returns true when the server had to be told.
+ * @returns true when the server had to be changed.
  */
 export async function tellSchedule(
   server: TemporalServer,
@@ -79,7 +77,7 @@ export async function tellSchedule(
   try {
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
-    // A command, or the worker of another machine, was faster, and notes it.
+    // A command, or a worker on another machine, was faster and records it.
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     return true;
   }
@@ -89,8 +87,8 @@ export async function tellSchedule(
 }
 
 /**
- * True for the schedule that we have made: only its time of birth tells, which is the server's. Everything else can be
- * read and copied. We never change one, so whoever did was somebody else.
+ * True for a schedule that we created: only its creation time, set by the server, proves that. Everything else can be
+ * read and copied. We never update one, so any change was made by somebody else.
  */
 async function isOurs(
   catalog: Catalog,
@@ -100,11 +98,11 @@ async function isOurs(
   if (memo?.['made'] !== madeAt || lastUpdatedAt !== undefined) return false;
   const toldAt = (await findSchedule(catalog, name))?.told_at ?? null;
   if (toldAt !== null) return toldAt === createdAt.getTime();
-  // Another process of ours is about to note it.
+  // Another of our processes is about to record it.
   return Date.now() - createdAt.getTime() < noteWithinMs;
 }
 
-/** Deletes a schedule on the server; one that is not there is no fault. */
+/** Deletes a schedule on the server; a missing one is no error. */
 export async function forgetAtServer(server: TemporalServer, name: string): Promise<void> {
   try {
     await server.client.schedule.getHandle(scheduleId(name, server.installation)).delete();
@@ -114,9 +112,9 @@ export async function forgetAtServer(server: TemporalServer, name: string): Prom
 }
 
 /**
- * Makes the server's schedules those of the catalog, which takes those of version 0.1 over first.
+ * Makes the server's schedules match the catalog, after importing those of version 0.1.
  *
- * @returns names of those that the server had to be told of.
+ * @returns names of the schedules that had to be registered.
  */
 export async function tellSchedules(server: TemporalServer, catalog: Catalog): Promise<string[]> {
   const told: string[] = [];
@@ -124,7 +122,7 @@ export async function tellSchedules(server: TemporalServer, catalog: Catalog): P
   for (const row of await listSchedules(catalog)) {
     if (!(await tellSchedule(server, catalog, row))) continue;
     told.push(row.name);
-    // It was removed in between: nobody else would delete what was just made.
+    // It was removed in between: nobody else would delete what was just created.
     if ((await findSchedule(catalog, row.name)) === undefined) await forgetAtServer(server, row.name);
   }
   return told;

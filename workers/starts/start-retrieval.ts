@@ -11,7 +11,7 @@ import type { TemporalServer } from '../server/temporal-target.js';
 /**
  * Starts a retrieval's workflow, or finds it running.
  *
- * @param onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
+ * @param onlyNew throws `WorkflowExecutionAlreadyStartedError` when it is already running.
  */
 export async function startRetrieval(
   server: TemporalServer,

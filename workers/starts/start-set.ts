@@ -12,10 +12,10 @@ import { startWhenReady } from '../server/prepare-server.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /**
- * Starts a set's workflow, or finds it running. A set whose server database was lost is taken up the same way: every
- * step asks the catalog what is done already. So is one that ran under another id. One that is paused stays so.
+ * Starts a set's workflow, or finds it running. Also resumes a set after the server's database was lost, or one that
+ * ran under another id: every step asks the catalog what is already done. A paused set stays paused.
  *
- * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` where it runs already.
+ * @param run.onlyNew throws `WorkflowExecutionAlreadyStartedError` when it is already running.
  */
 export async function startSet(
   server: TemporalServer,

@@ -21,13 +21,13 @@ import { startSet } from './start-set.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 import { workflowTrouble, type WorkflowTrouble } from '../server/workflow-trouble.js';
 
-/** Times in a row that something is taken up without getting on, before it is left to a person for a day. */
+/** How often in a row something is resumed without progress before it is left to a person for a day. */
 export const mostTimes = 5;
-/** What each of them waits for after the one before, in looks. */
+/** How many checks each of them waits after the previous one. */
 const looksBetween = [0, 1, 3, 10, 30];
-/** Milliseconds that the command which made something has for starting it; then the command has died. */
+/** Milliseconds that a command has to start what it created; after that, the command must have died. */
 const startWithinMs = 60_000;
-/** Milliseconds between the two looks that must agree: a command may be about to start, end or record it. */
+/** Milliseconds between the two checks that must agree: a command may be about to start, end or record it. */
 const surelyAfterMs = 5000;
 
 export interface TakeUpDeps {
@@ -37,23 +37,23 @@ export interface TakeUpDeps {
   logger: Logger;
 }
 
-/** Something of the catalog that a workflow should be working on. */
+/** Something in the catalog that a workflow should be working on. */
 interface Unfinished {
   id: string;
   workflowId: string;
   createdAt: number;
-  /** Taken up before, as the catalog knows it. */
+  /** Earlier automatic resumes, from the catalog. */
   before: () => Promise<TakenUp>;
   hasEnded: () => Promise<boolean>;
   start: () => Promise<void>;
-  /** Writes down that it was taken up so many times, or is left alone. */
+  /** Records that it was resumed that many times, or is left alone. */
   note: (stage: 'taken_up' | 'left_alone', times: number, why: string) => Promise<void>;
 }
 
 /**
- * Takes up again what the catalog has as unfinished and the server does not work on any more: its workflow failed, was
- * ended by somebody, or is unknown since the server's database was lost. What ends again and again at once is left
- * alone, with a reason, for a person to look at.
+ * Resumes what is unfinished in the catalog but no longer running on the server: its workflow failed, was terminated by
+ * somebody, or was lost with the server's database. Whatever keeps ending at once is left alone, with a reason, for a
+ * person to look at.
  */
 export async function takeUp(deps: TakeUpDeps, signal: AbortSignal): Promise<void> {
   const first = await abandoned(deps, await allUnfinished(deps));
@@ -77,7 +77,7 @@ export async function takeUp(deps: TakeUpDeps, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Those that nothing works on. One that is stuck still hears its server, and is a person's to judge. */
+/** Those that nothing works on. A stuck workflow still receives commands and is left to a person. */
 async function abandoned(
   { server }: TakeUpDeps,
   unfinished: readonly Unfinished[],
@@ -107,13 +107,13 @@ async function takeUpOne(deps: TakeUpDeps, what: Unfinished, trouble: WorkflowTr
   try {
     await what.start();
   } catch (error) {
-    // A command, or the worker of another machine, was faster.
+    // A command, or a worker on another machine, was faster.
     if (error instanceof WorkflowExecutionAlreadyStartedError) return;
     throw error;
   }
   await what.note('taken_up', times + 1, trouble.finding);
   logger.warn({ id: what.id, times: times + 1 }, `${what.id} is taken up again: ${trouble.finding}`);
-  // A cancel that came in between must not be undone: it found no workflow to tell.
+  // A cancel that came in between must not be undone: it found no workflow to notify.
   if (await what.hasEnded())
     await deps.server.client.workflow
       .getHandle(what.workflowId)
@@ -133,7 +133,7 @@ async function allUnfinished(deps: TakeUpDeps): Promise<Unfinished[]> {
         createdAt: set.created_at,
         before: () => setTakenUp(catalog, id, Date.now()),
         hasEnded: async () => finalSetStates.includes((await setNamed(catalog, id)).state),
-        // As it is now: somebody may have paused it since.
+        // Reread: somebody may have paused it meanwhile.
         start: async () => {
           const now = await setNamed(catalog, id);
           await startSet(server, catalog, now, {
@@ -155,7 +155,7 @@ async function allUnfinished(deps: TakeUpDeps): Promise<Unfinished[]> {
         before: async () => ({ times: recent ? row.taken_up : 0, at: row.taken_up_at, leftAlone: false }),
         hasEnded: async () => finalRetrievalStates.includes((await retrievalNamed(catalog, id)).state),
         start: () => startRetrieval(server, settings, row, true),
-        // The same command goes on with what is missing; until then nobody shall wait for it.
+        // The same command continues with what is missing; until then nobody waits for it.
         note: (stage, times, why) =>
           stage === 'taken_up'
             ? recordTakenUp(catalog, id, times)

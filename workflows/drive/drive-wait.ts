@@ -7,18 +7,17 @@ import type { SetRun } from '../set/set-run.js';
 import { tell } from '../set/set-phase.js';
 import { mustSync } from './tape-sync.js';
 
-/** Longest that the drive is held for one earlier small group. */
+/** Longest time that the drive waits for one earlier small group. */
 const mostHoldMs = 10_000;
 /**
- * Times of `TAPE_SYNC_SECONDS` that archives wait for the next one to gather: a compression may wait for staging that
- * another set holds, or that the disk does not have.
+ * Multiple of `TAPE_SYNC_SECONDS` that archives wait for more to gather: a compression may be waiting for staging held
+ * by another set, or for disk space.
  */
 const gatherPatience = 3;
 
 /**
- * Lets a small archive that is on its way come before a later one. Each is waited for once, and not for long, so that
- * the drive never starves: an earlier group may be tried again and again, or wait for staging that only this write can
- * free.
+ * Waits for an earlier small archive that is on its way. Each is waited for only once and not for long, so that the
+ * drive never starves: an earlier group may be retrying, or waiting for staging that only this write can free.
  */
 export async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
   const earlier = () => {
@@ -61,8 +60,8 @@ export async function waitForWork(run: SetRun, writer: Writer): Promise<void> {
 }
 
 /**
- * While another copy waits for the drive: a compression may wait for staging that only this set's other copies can
- * free.
+ * Waits a limited time while another copy waits for the drive: a compression may wait for staging that only this set's
+ * other copies can free.
  */
 async function workOrPatience(run: SetRun, writer: Writer, hasWork: () => boolean): Promise<void> {
   const patienceMs = run.input.options.syncSeconds * 1000;
@@ -75,7 +74,7 @@ async function workOrPatience(run: SetRun, writer: Writer, hasWork: () => boolea
     writer.impatient = true;
 }
 
-/** Waits for the watermark; when no archive has come for long, the drive takes those that are there. */
+/** Waits for the watermark; when no archive has come for a long time, the drive takes what is ready. */
 async function gather(run: SetRun, lane: Lane, hasWork: () => boolean): Promise<void> {
   const patienceMs = gatherPatience * run.input.options.syncSeconds * 1000;
   const { ready } = lane;
@@ -90,12 +89,12 @@ async function gather(run: SetRun, lane: Lane, hasWork: () => boolean): Promise<
   lane.streaming = ready.length > 0;
 }
 
-/** Whether the drive may take the next archive, or lets more of them gather first. */
+/** True when the drive may take the next archive; false when more should gather first. */
 function mayWrite(run: SetRun, lane: Lane): boolean {
   const { drainBytes } = run.input.options;
-  // Sets that began before there was a watermark have none in their options.
+  // Options of sets from versions without a watermark lack it.
   if (!(drainBytes > 0) || lane.streaming || run.fed) return true;
-  // Compressed on to the tape, it has nothing to gather; and compressions under way may yet bring what is missing.
+  // A direct group has nothing to gather; otherwise running compressions may still bring what is missing.
   if (lane.ready[0]?.direct === true || readyBytes(run, lane) >= drainBytes) return true;
   if (run.staging.size > run.roomless.size) return false;
   return run.roomless.size > 0 || (run.next !== undefined && isShort(run, run.next));

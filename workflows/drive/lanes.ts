@@ -6,34 +6,34 @@ export function allLanes(run: SetRun): Lane[] {
   return run.writers.flatMap((writer) => writer.lanes);
 }
 
-/** Puts a group into the queue of one copy, in the order of group numbers. */
+/** Adds a group to the queue of one copy, ordered by number. */
 export function makeReadyIn(lane: Lane, group: PlannedGroup): void {
   const at = lane.ready.findIndex((other) => other.group >= group.group);
   if (lane.ready[at]?.group === group.group) lane.ready.splice(at, 1, group);
   else lane.ready.splice(at === -1 ? lane.ready.length : at, 0, group);
 }
 
-/** Puts a group into the queue of every copy that is not committed yet. */
+/** Adds a group to the queues of all copies that are not committed yet. */
 export function makeReady(run: SetRun, group: PlannedGroup): void {
   for (const lane of allLanes(run))
     if (group.committed?.includes(lane.copyNo) !== true) makeReadyIn(lane, group);
 }
 
-/** Bytes of the archives that wait for the drive. */
+/** Bytes of the archives waiting for the drive. */
 export function readyBytes(run: SetRun, lane: Lane): number {
   return lane.ready.reduce((bytes, { group }) => bytes + (run.staged.get(group) ?? 0), 0);
 }
 
-/** Nothing more comes to the drives, unless a tape takes what is staged. */
+/** True when nothing more reaches the drives until a tape takes what is staged. */
 function isExhausted(run: SetRun): boolean {
   const { staging, roomless, releasing, fed, shortOfStaging } = run;
   return staging.size === roomless.size && releasing === 0 && (fed || shortOfStaging || roomless.size > 0);
 }
 
 /**
- * The copy that the drive turns to, for which its tape has to be changed: when nothing is left or to come for the one
- * whose tape is in it, so that tapes are changed as seldom as staging allows. Undefined: it stays as it is. A run that
- * drains for the next one leaves the other copies to that, since they are in the catalog.
+ * The copy that the drive should switch to, which needs a tape change: only when nothing is left or to come for the
+ * current one, so that tapes are changed as rarely as possible. Undefined: no switch. A draining run leaves the other
+ * copies to the next run.
  */
 function laneAfter(run: SetRun, { lane, lanes, impatient }: Writer): Lane | undefined {
   if (run.paused || run.draining || lane.ready.length > 0 || lane.unsynced.size > 0) return undefined;
@@ -45,7 +45,7 @@ export function mustTurn(run: SetRun, writer: Writer): boolean {
   return laneAfter(run, writer) !== undefined;
 }
 
-/** Turns the drive to another copy, if that is its turn. */
+/** Switches the drive to another copy, if it is that copy's turn. */
 export function turn(run: SetRun, writer: Writer): boolean {
   const next = laneAfter(run, writer);
   if (next === undefined) return false;
@@ -54,21 +54,21 @@ export function turn(run: SetRun, writer: Writer): boolean {
   return true;
 }
 
-/** Another copy that the drive serves and that waits for it to come to its end. */
+/** True when another copy of the drive waits for this one to finish. */
 export function isAwaited(writer: Writer): boolean {
   return writer.lanes.some((other) => other !== writer.lane && other.ready.length > 0);
 }
 
 /**
- * The copy that the drive serves while its tape is no good for `lane`: one that has not been refused, and has something
- * to write or may get it.
+ * The copy to write instead while the loaded tape does not suit `lane`: one that was not refused, and has something to
+ * write or may get it.
  */
 export function laneInstead(run: SetRun, { lanes, impatient }: Writer, lane: Lane): Lane | undefined {
   const mayCome = run.draining || !(impatient || isExhausted(run));
   return lanes.find((other) => other !== lane && !other.refused && (other.ready.length > 0 || mayCome));
 }
 
-/** Why a copy comes next, for people; undefined where the drive serves no other. */
+/** Why a copy is next, for people; undefined when the drive serves only one. */
 export function reasonOfTurn(run: SetRun, writer: Writer): string | undefined {
   if (writer.lanes.length === 1) return undefined;
   if (isExhausted(run) && run.fed) return 'nothing else is left to write';
@@ -76,7 +76,7 @@ export function reasonOfTurn(run: SetRun, writer: Writer): string | undefined {
   return writer.impatient ? 'nothing else has come for a while' : undefined;
 }
 
-/** True when nothing is left for any drive, except what a draining run leaves to the next. */
+/** True when nothing is left for any drive, except what a draining run leaves to the next run. */
 export function isDone(run: SetRun): boolean {
   if (!run.fed || run.staging.size > 0 || run.releasing > 0) return false;
   return run.writers.every((writer) =>
@@ -90,8 +90,8 @@ export function isDone(run: SetRun): boolean {
 }
 
 /**
- * Where the next run begins: before the first group that is left to it, or that was put back into the queue. What is
- * written and not synced is left too: its write finds in the catalog on which tape it is.
+ * Where the next run begins: before the first group left to it or queued again. Unsynced groups are left too: their
+ * next write finds in the catalog which tape they are on.
  */
 export function cursorAfter(run: SetRun): number {
   const left = allLanes(run).flatMap(({ ready, unsynced }) => [

@@ -12,7 +12,7 @@ import { waitForTape } from './tape-wait.js';
 export function mustSync(run: SetRun, lane: Lane): boolean {
   if (lane.unsynced.size === 0) return false;
   const { drainBytes, syncBytes, syncSeconds } = run.input.options;
-  // The drive stops here anyhow, and what gathers next needs the room.
+  // The drive stops here anyway, and the next archives need the room.
   if (drainBytes > 0 && !lane.streaming) return true;
   let bytes = 0;
   for (const written of lane.unsynced.values()) bytes += written.bytes;
@@ -21,7 +21,7 @@ export function mustSync(run: SetRun, lane: Lane): boolean {
   return run.paused || run.shortOfStaging || run.roomless.size > 0 || run.staging.size === 0;
 }
 
-/** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
+/** Syncs every tape that holds unsynced archives; waits by name for one that is not in the drive. */
 export async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promise<void> {
   const tapes = new Set([...lane.unsynced.values()].map((written) => written.tape));
   for (const tape of tapes) {
@@ -49,16 +49,14 @@ export async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promis
   tell(run);
 }
 
-/**
- * A tape that forgets what is written to it may do so again and again: each round takes longer, and the last is left.
- */
+/** A tape that loses what is written to it may do so repeatedly: pauses grow, and finally the groups are parked. */
 async function pauseAfterLoss(run: SetRun, writer: Writer): Promise<void> {
   writer.leaves = drains(run);
   if (!writer.leaves)
     await writer.backOff.syncing.pause('the tape has lost what was written: again in a while');
 }
 
-/** What became of written groups: those of which every copy is committed are released, lost ones written again. */
+/** Handles a sync's result: groups with all copies committed are released, lost ones are written again. */
 function settle(run: SetRun, lane: Lane, { committed, lost, whole = committed }: SyncResult): void {
   for (const number of lost) {
     const copy = lane.unsynced.get(number);

@@ -7,9 +7,9 @@ import { noteState, tell } from '../set/set-phase.js';
 import { failureDetails, failureReason, outlivingWorkers } from '../step-failures.js';
 
 /**
- * Waits for a person, at no cost: one activity watches the drive, and a command can end it. The tape may be good by all
- * that the watch can ask, and the step be refused all the same: then the next wait begins with a pause. A run that
- * drains does not wait: what the drive has not taken is left to the next run.
+ * Waits for a person: a single activity watches the drive, and a command can end it. The watch may accept a tape that
+ * the step then refuses: then the next wait begins with a pause. A draining run does not wait: what the drive has not
+ * taken is left to the next run.
  */
 export async function waitForTape(
   run: SetRun,
@@ -32,8 +32,7 @@ export async function waitForTape(
   await noteState(run);
   const held = writer.isHeld ? { held: true as const } : {};
   const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
-  // The tape that is in the drive may get something to write meanwhile. The next write finds out for itself what is
-  // there.
+  // There may be something to write for the loaded tape meanwhile. The next write checks the drive itself.
   const goesOn = () =>
     run.draining || run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
   const watch = async () => {
@@ -57,14 +56,14 @@ export async function waitForTape(
   await noteState(run);
 }
 
-/** A copy whose tape was good, and that has something to write now. */
+/** A copy that was not refused and now has something to write. */
 function laneWithWork(writer: Writer, lane: Lane): Lane | undefined {
   return writer.lanes.find((other) => other !== lane && !other.refused && other.ready.length > 0);
 }
 
 /**
- * What the watch is told of a set with several copies: for which of them it waits, since each has a pool of its own,
- * and what else the drive could write. A tape that is to be synced has no substitute.
+ * For a set with several copies: the copy that the watch waits for, since each has its own pool, and what else the
+ * drive could write. A tape to be synced has no substitute.
  */
 function wishOfCopy(run: SetRun, writer: Writer, lane: Lane, toWrite: boolean) {
   if (run.writers.length === 1 && writer.lanes.length === 1) return {};

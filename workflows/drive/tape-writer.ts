@@ -12,10 +12,10 @@ import { mustSync, syncTapes } from './tape-sync.js';
 import { waitForEarlier, waitForWork } from './drive-wait.js';
 
 /**
- * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between the
- * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, at the end.
- * Where a drive writes several copies, it stays with the one whose tape is in it as long as there is something for
- * that.
+ * Hands the drive one write at a time: a task queue is not first-in-first-out, so the order is kept here. Between
+ * writes it syncs: by bytes, by age, when staging runs short, when the window drains, before a tape change, and at the
+ * end. If a drive writes several copies, it stays with the loaded tape's copy as long as there is something to write
+ * for it.
  */
 export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
   while (!writer.leaves) {
@@ -79,11 +79,11 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
 }
 
 /**
- * Staged bytes that were lost are made again, a few times: a disk that damages all it is given must not be fed for
- * ever.
+ * Compresses a group again after its staged bytes were lost, a few times only: a disk that damages everything must not
+ * be fed for ever.
  */
 async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): Promise<void> {
-  // Another copy's write has found it first.
+  // Another copy's write found it first.
   if (run.staging.has(group.group)) return;
   const damages = (run.damages.get(group.group) ?? 0) + 1;
   run.damages.set(group.group, damages);
@@ -92,8 +92,8 @@ async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): 
 }
 
 /**
- * Before the tape in the drive is changed, what was written to it is synced. A person is asked for one only when the
- * tape in the drive is no good for any copy that has something to write.
+ * Syncs what was written before the tape is changed. A tape is requested only when the loaded one suits no copy that
+ * has something to write.
  */
 async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknown): Promise<void> {
   if (lane.unsynced.size > 0) {

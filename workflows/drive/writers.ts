@@ -5,45 +5,43 @@ import { activityOptions } from '../activity-options.js';
 import { BackOff } from '../back-off.js';
 import type { BackupSetInput } from '../messages.js';
 
-/** The way of one copy to its tapes. A set has one for each of its copies. */
+/** The queue of one copy on its way to tape. A set has one lane per copy. */
 export interface Lane {
   copyNo: number;
   pool: string;
   /** Groups for the drive, lowest number first. */
   ready: PlannedGroup[];
   writing: PlannedGroup | undefined;
-  /** With a watermark: it was reached, and the drive writes what is ready until nothing is. */
+  /** With a watermark: it was reached, and the drive writes until nothing is ready. */
   streaming: boolean;
-  /** Groups that the drive has waited for long enough: later ones go before them. */
+  /** Groups that the drive no longer waits for: later ones go first. */
   overtaken: Set<number>;
-  /** Written groups that no sync has covered, with the tape's UUID. */
+  /** Written groups not yet synced, with the tape's UUID. */
   unsynced: Map<number, { group: PlannedGroup; tape: string; bytes: number }>;
   /** When the oldest of them was written, in milliseconds. */
   unsyncedSince: number;
-  /** The tape in the drive was no good for it at its last try. */
+  /** The loaded tape was refused for it at the last try. */
   refused: boolean;
 }
 
-/**
- * What hands a drive one write at a time: for one copy of the set, or for several whose tapes come one after the other.
- */
+/** Hands a drive one write at a time, for one copy of the set, or for several copies in turn. */
 export interface Writer {
   drive: string;
   slot: ReturnType<typeof proxyActivities<DriveActivities>>;
   watching: ReturnType<typeof proxyActivities<DriveHostActivities>>;
   looking: ReturnType<typeof proxyActivities<DriveHostActivities>>;
   lanes: Lane[];
-  /** The one whose tape is in the drive, as far as is known. */
+  /** The lane whose tape is in the drive, as far as known. */
   lane: Lane;
-  /** Nothing has come for it for long: another one is next. */
+  /** Nothing has come for the current lane for a long time: another one is next. */
   impatient: boolean;
   /** Why it waits, when it does. */
   waitingFor: string | null;
-  /** It waits since somebody else has the drive. */
+  /** It waits because somebody else holds the drive. */
   isHeld: boolean;
-  /** A draining run leaves its archives to the next one: the drive takes none of them now, or keeps none. */
+  /** A draining run leaves its archives to the next run, because the drive accepts none now, or loses them. */
   leaves: boolean;
-  /** Pauses between the tries of what the drive refuses, or forgets, again and again. */
+  /** Pauses between retries of what the drive repeatedly refuses or loses. */
   backOff: Record<'writing' | 'syncing', BackOff>;
 }
 
@@ -72,7 +70,7 @@ export function newWriters(input: BackupSetInput): Writer[] {
   return writers;
 }
 
-/** Where the copies of the set go; the input of earlier versions knows one. */
+/** Where the copies of the set go; inputs of earlier versions have only one. */
 export function placesIn({ places, pool, drive }: BackupSetInput): { pool: string; drive: string }[] {
   return places ?? [{ pool, drive }];
 }

@@ -12,9 +12,8 @@ import { proofIn, type RunProof } from './run-proof.js';
 import { scheduledRun } from '../schedule/scheduled-run.js';
 
 /**
- * Lets a run hear only what comes from its installation. A cancellation at the server has no place for a proof, so none
- * is obeyed: our own come as updates. Queries are answered to everybody: they tell what the history shows, and change
- * nothing.
+ * Makes a run obey only messages from its installation. A cancellation at the server cannot carry a proof, so none is
+ * obeyed: our own are updates. Queries are answered for everybody: they only show what is in the history.
  */
 export function messageChecks(run: RunProof): WorkflowInboundCallsInterceptor {
   return {
@@ -26,7 +25,7 @@ export function messageChecks(run: RunProof): WorkflowInboundCallsInterceptor {
       CancellationScope.current().cancelRequested.catch(() => {
         noteRefusal('cancel', `The cancellation of ${workflowType} ${workflowId} at the server`);
       });
-      // It registers its handlers at once, also while its start is not claimed yet.
+      // It registers its handlers at once, even before its start is claimed.
       return Promise.race([run.broken, CancellationScope.nonCancellable(() => next(input))]);
     },
     validateUpdate(input, next) {
@@ -37,14 +36,14 @@ export function messageChecks(run: RunProof): WorkflowInboundCallsInterceptor {
       requireUpdate(run, input);
       return next(input);
     },
-    // None of ours exists.
+    // We use no signals.
     async handleSignal({ signalName }) {
       noteRefusal('signal', `The signal ${signalName}`);
     },
   };
 }
 
-/** What the start has to claim in the catalog; `claimed`: the run before has; undefined: nothing proves it. */
+/** What the start has to claim in the catalog; `claimed`: the previous run did; undefined: it is not proven. */
 function provenStart(
   run: RunProof,
   { args, headers }: WorkflowExecuteInput,

@@ -3,7 +3,7 @@ import { messageChecks } from './check-messages.js';
 import { RunProof } from './run-proof.js';
 import { stepProofs } from './sign-steps.js';
 
-/** What stands between every workflow and the server; bundled with the workflows. */
+/** The interceptors of all workflows; bundled with them. */
 export function interceptors(): WorkflowInterceptors {
   const run = new RunProof();
   return { inbound: [messageChecks(run)], outbound: [stepProofs(run)] };

@@ -3,19 +3,19 @@ import { proxySinks, type Sinks } from '@temporalio/workflow';
 import type { RefusedKind } from '../../catalog/server/refusals.js';
 import { noProof } from '../../proof/message-proof.js';
 
-/** Where a worker hears of messages that its workflows have refused. */
+/** How workflows report refused messages to their worker. */
 export interface RefusalSinks extends Sinks {
   refusals: { note(kind: RefusedKind, what: string): void };
 }
 
 const { refusals } = proxySinks<RefusalSinks>();
 
-/** Tells the operator of a message that is not obeyed. */
+/** Reports a refused message to the operator. */
 export function noteRefusal(kind: RefusedKind, what: string): void {
   refusals.note(kind, what);
 }
 
-/** Refuses a message: the operator is told, and whoever has sent it. */
+/** Refuses a message; reports it to the operator and to its sender. */
 export function refused(kind: RefusedKind, what: string, why = 'has no proof'): ApplicationFailure {
   noteRefusal(kind, what);
   return ApplicationFailure.nonRetryable(

@@ -8,7 +8,7 @@ import { refused } from './refusals.js';
 
 const prover = new Prover(installationKey);
 
-/** What the header of a message says; undefined where it has none, or nonsense. */
+/** The proof in a message's header; undefined when it is missing or malformed. */
 export function proofIn(headers: Headers): ProofHeader | undefined {
   const payload: Payload | undefined = headers[proofHeader];
   try {
@@ -18,13 +18,13 @@ export function proofIn(headers: Headers): ProofHeader | undefined {
   }
 }
 
-/** What one run of a workflow knows of proofs. */
+/** State of a workflow run concerning proofs. */
 export class RunProof {
   readonly prover = prover;
-  /** Fails when the run must go no further: it ends, and is taken up again from the catalog. */
+  /** Rejects when the run must stop: it ends, and is resumed from the catalog. */
   readonly broken: Promise<never>;
   private fail!: (error: Error) => void;
-  /** Until then the run may listen, and begin nothing. */
+  /** Until then the run may only listen and start nothing. */
   claimed: Promise<void> | undefined;
 
   constructor() {
@@ -32,18 +32,18 @@ export class RunProof {
     this.broken.catch(() => undefined);
   }
 
-  /** Ends the run because of a message that is not ours. Whoever waits for that waits for ever. */
+  /** Ends the run because of a forged message. The returned promise never settles. */
   breakOff(error: Error): Promise<never> {
     this.fail(error);
     return new Promise(() => undefined);
   }
 
-  /** Asks the catalog whether the start counts: one that was used before is somebody's copy. */
+  /** Asks the catalog whether the start counts: a start used before is a copy. */
   claim(claim: StartClaim): void {
     const { claimStart } = proxyActivities<ClaimActivities>({
       startToCloseTimeout: '10 minutes',
       heartbeatTimeout: '1 minute',
-      // Tried for ever: without the catalog there is nothing to do anyway.
+      // Retried for ever: without the catalog there is nothing to do anyway.
       retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
     });
     this.claimed = CancellationScope.nonCancellable(() => claimStart(claim)).then(

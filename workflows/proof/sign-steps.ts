@@ -11,18 +11,18 @@ import { ownQueues } from './own-installation.js';
 import { refused } from './refusals.js';
 import type { RunProof } from './run-proof.js';
 
-/** Name of the step that claims a start; all others wait for it. */
+/** Name of the step that claims a start; all other steps wait for it. */
 const claiming = 'claimStart';
 
-/** An answer as it stands in the history. */
+/** An answer as stored in the history. */
 interface ProvenAnswer {
   result?: unknown;
   proof?: unknown;
 }
 
 /**
- * Proves what a run asks for, and believes only answers that are proven: whoever can reach the server can complete or
- * fail any step there. A run that gets a false answer ends, and is taken up again from the catalog.
+ * Proves a run's requests and accepts only proven answers: whoever can reach the server can complete or fail any step
+ * there. A run that gets a forged answer ends, and is resumed from the catalog.
  */
 export function stepProofs(run: RunProof): WorkflowOutboundCallsInterceptor {
   const { prover } = run;
@@ -81,7 +81,8 @@ function stepOf({ activityType, seq, options }: ActivityInput): Step {
 }
 
 /**
- * True for a failure that the worker would have proven and has not; others come from the server, as a time-out does.
+ * True for a failure that a worker would have proven but that has no proof; others come from the server, such as
+ * time-outs.
  */
 function isForged({ prover }: RunProof, step: Step, error: unknown): boolean {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return false;

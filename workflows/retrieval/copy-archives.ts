@@ -9,8 +9,8 @@ import { untilCancelled } from './retrieval-steps.js';
 import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
 
 /**
- * A copy of archives from tape to tape, through staging. With two drives one reads while the other writes; with one it
- * reads until staging is full, then writes what it has read, so that its tapes are changed as seldom as staging allows.
+ * Copies archives from tape to tape, through staging. With two drives one reads while the other writes; with one drive
+ * it reads until staging is full, then writes what it has read, so that tapes are changed as rarely as possible.
  */
 export async function copyArchives(input: CopyInput): Promise<RetrievalSummary | null> {
   const { id } = input;
@@ -29,13 +29,13 @@ export async function copyArchives(input: CopyInput): Promise<RetrievalSummary |
 async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<void> {
   for (const next of page) {
     while (!run.leaving && !(await fetchOne(run, next))) {
-      // Its tape, or room for it, was waited for.
+      // It had to wait for its tape or for room.
     }
   }
   run.reader = 'ended';
 }
 
-/** Reads one archive into staging; false when it is to be tried again. */
+/** Reads one archive into staging; false when it has to be tried again. */
 async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
   const { from, fromHost, steps } = run.activities;
   const ref = { id: run.input.id, no: next.no };
@@ -66,8 +66,8 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
 }
 
 /**
- * Waits until what is staged has been written; when nothing is, others hold staging, or its disk is full, and that is
- * waited for.
+ * Waits until what is staged has been written; if nothing is staged, others hold staging or its disk is full, and it
+ * waits for that.
  */
 async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   const holdsNone = () => run.staged.length === 0 && run.unsynced.size === 0 && !run.storing;
@@ -80,10 +80,7 @@ async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   run.reader = 'reading';
 }
 
-/**
- * Writes what is staged, one archive at a time, and syncs: by bytes, by age, before the tape is changed, and at the
- * end.
- */
+/** Writes staged archives one at a time, and syncs: by bytes, by age, before a tape change, and at the end. */
 async function storeAll(run: CopyRun): Promise<void> {
   const { drive, toDrive } = run.input;
   const { staged, unsynced } = run;
@@ -109,7 +106,7 @@ async function storeAll(run: CopyRun): Promise<void> {
   }
 }
 
-/** When what is written has waited for its sync for long enough, in milliseconds. */
+/** When written archives have waited long enough for their sync, in milliseconds. */
 function agesAt({ input, unsyncedSince }: CopyRun): number {
   return unsyncedSince + input.syncSeconds * 1000;
 }
@@ -155,13 +152,13 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
           toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
         );
     } else if (type === 'StagedArchiveDamaged' && lost < mostFetches) {
-      // It is still to be read, and comes with the next page.
+      // It has to be read again and comes with the next page.
       damages.set(next.no, lost + 1);
     } else await steps.giveUpArchive(ref, reason);
   }
 }
 
-/** Syncs every tape that holds unsynced archives; one that is not in the drive is waited for by name. */
+/** Syncs every tape that holds unsynced archives; waits by name for one that is not in the drive. */
 async function sync(run: CopyRun): Promise<void> {
   const { id } = run.input;
   const { to, toHost, steps } = run.activities;
@@ -170,7 +167,7 @@ async function sync(run: CopyRun): Promise<void> {
     const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
     try {
       const { lost } = await outlivingWorkers(() => to.syncCopies(id, tape, nos));
-      // A tape that forgets what is written to it may do so again and again.
+      // A tape that loses what is written to it may do so repeatedly.
       if (lost.length > 0)
         await waiting(run, () => syncing.pause('the tape has lost what was written: again in a while'));
       else syncing.reset();

@@ -6,26 +6,26 @@ import { BackOff, isLongRun } from '../back-off.js';
 import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
 import { waitForPerson } from './retrieval-steps.js';
 
-/** In the drives' queues copies come after backups (3) and restores (1). */
+/** In drive queues, copies come after restores (1) and backups (3). */
 const priority = { priorityKey: 5 };
 
-/** What a run of the workflow knows. */
+/** State of a workflow run. */
 export interface CopyRun {
   input: CopyInput;
   activities: ReturnType<typeof copyActivities>;
-  /** Staged and not written yet, in the order of reading. */
+  /** Staged but not written yet, in reading order. */
   staged: NextArchive[];
-  /** Written and not synced yet, with the tape's UUID. */
+  /** Written but not synced yet, with the tape's UUID. */
   unsynced: Map<number, { next: NextArchive; tape: string; bytes: number }>;
   /** When the oldest of them was written, in milliseconds. */
   unsyncedSince: number;
   reader: 'reading' | 'full' | 'ended';
   storing: boolean;
-  /** Times that the staged bytes of an archive were lost. */
+  /** How often the staged bytes of an archive were lost. */
   damages: Map<number, number>;
-  /** The history is long: nothing more is begun, and the next run goes on with what the catalog says. */
+  /** The history is long: nothing more is started, and the next run continues from the catalog. */
   leaving: boolean;
-  /** What waits for a tape or for room: given up by a run that leaves. */
+  /** Scope of waits for a tape or for room, cancelled when the run leaves. */
   waits: CancellationScope;
   backOff: Record<'reading' | 'storing' | 'syncing', BackOff>;
 }
@@ -53,8 +53,8 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
 }
 
 /**
- * Waits for something before a step is tried again, unless the history is long: then both halves of the run end as soon
- * as the step that each of them is at has ended.
+ * Waits for something before a retry, unless the history is long: then both halves of the run end after their current
+ * step.
  */
 export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
   if (isLongRun()) leave(run);
@@ -68,18 +68,18 @@ export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<
   }
 }
 
-/** Begins nothing more, and gives up what waits. */
+/** Starts nothing more, and cancels waits. */
 export function leave(run: CopyRun): void {
   run.leaving = true;
   run.waits.cancel();
 }
 
-/** False where a command has cancelled all of it. */
+/** False when a command has cancelled everything. */
 function isLeaving(run: CopyRun): boolean {
   return run.leaving && !CancellationScope.current().consideredCancelled;
 }
 
-/** Waits for a tape: `half` says which half of the copy does. */
+/** Waits for a tape; `half` says for which half of the copy. */
 export async function waitForTape(
   run: CopyRun,
   half: keyof CopyRun['backOff'],
@@ -90,7 +90,7 @@ export async function waitForTape(
   await waiting(run, () => waitForPerson(activities.steps, input.id, reason, backOff[half], watch));
 }
 
-/** Tells the Temporal UI what is done now. */
+/** Shows the current step in the Temporal UI. */
 export function tellStep({ input }: CopyRun, step: string, { setId, group }: NextArchive): void {
   setCurrentDetails(`**${input.id}** · ${step} group ${group} of set ${setId}`);
 }

@@ -15,13 +15,13 @@ import { outlivingWorkers } from '../step-failures.js';
 /** Where the tape of an archive is. */
 export interface Found {
   drive: string;
-  /** Its UUID; null: nothing is to be read of it any more. */
+  /** Its UUID; null: nothing is left to read from it. */
   tape: string | null;
 }
 
 /**
- * Waits until the archive's tape is in one of several drives, whichever that is. Each is looked at by its own worker,
- * and one that hangs, or has no worker, holds up none.
+ * Waits until the archive's tape is in any of several drives. Each drive is checked by its own worker, and a hanging
+ * drive or one without a worker does not block the others.
  */
 export async function findTape(
   { id, options }: Pick<RetrievalInput, 'id' | 'options'>,
@@ -37,7 +37,7 @@ export async function findTape(
   const looks = drives.map(async (drive) => {
     const { watchForRetrieval } = proxyActivities<DriveHostActivities>({
       ...activityOptions(options, drive).watchTape,
-      // One in a drive that hangs never says that it has ended.
+      // A check in a hanging drive never ends.
       cancellationType: ActivityCancellationType.TRY_CANCEL,
     });
     const tape = await scope.run(() =>

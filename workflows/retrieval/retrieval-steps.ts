@@ -14,8 +14,8 @@ import { outlivingWorkers } from '../step-failures.js';
 type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 
 /**
- * Waits for a person, at no cost: one activity watches the drive. Where that ends at once, and what it waited for is
- * not there all the same, the next wait begins with a pause.
+ * Waits for a person: a single activity watches the drive. If it ends at once but the condition is still not met, the
+ * next wait begins with a pause.
  */
 export async function waitForPerson(
   steps: Steps,
@@ -31,7 +31,7 @@ export async function waitForPerson(
   await steps.recordRetrievalState(id, 'running', null);
 }
 
-/** Runs a retrieval until a command cancels it, and writes that down; null: it was cancelled. */
+/** Runs a retrieval until a command cancels it, which is recorded; null: it was cancelled. */
 export async function untilCancelled<Result>(
   steps: Steps,
   id: string,

@@ -10,19 +10,17 @@ import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
 import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
 
-/**
- * Priority in the drive's queue (1 is first, 3 is that of backups): whoever restores waits for it; a verify can wait.
- */
+/** Priority in the drive's queue (1 is first, backups have 3): somebody waits for a restore; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
 
-/** What a run of the workflow knows. */
+/** State of a workflow run. */
 interface ReadRun {
   input: RetrievalInput;
   /** All drives that may read. */
   drives: readonly string[];
   steps: ReturnType<typeof proxyActivities<ArchiveActivities>>;
   readers: Map<string, ReturnType<typeof readerOf>>;
-  /** The drive that reads, and of several the tape that is in it, as far as is known. */
+  /** The reading drive and, with several drives, the tape in it if known. */
   drive: string;
   loaded: string | null;
 }
@@ -31,9 +29,9 @@ interface ReadRun {
 type Read = 'done' | 'long' | 'unusable';
 
 /**
- * A restore or a verify: archive after archive in tape order, in the slot of whichever drive has the tape. It waits for
- * each tape by name, holds the slot for one archive at a time, and goes on after any crash with the first archive that
- * was not recorded as read.
+ * A restore or verify: archive after archive in tape order, in the slot of the drive with the tape. It waits for each
+ * tape by name, holds the slot for one archive at a time, and after a crash continues with the first archive not
+ * recorded as read.
  */
 export async function retrieveArchives(input: RetrievalInput): Promise<RetrievalSummary | null> {
   const { id } = input;
@@ -61,7 +59,7 @@ function newReadRun(input: RetrievalInput): ReadRun {
   };
 }
 
-/** How one drive is asked. */
+/** The activities of one drive. */
 function readerOf({ kind, options }: RetrievalInput, drive: string) {
   const policies = activityOptions(options, drive);
   return {

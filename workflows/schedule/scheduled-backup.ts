@@ -14,18 +14,18 @@ import { startOnItsOwn } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 
-/** What a run of a schedule has done. */
+/** Result of a schedule run. */
 export interface ScheduledRun extends SettledSet {
-  /** Unfinished sets of earlier runs that it has taken up or found at work, and where they stood then. */
+  /** Unfinished sets of earlier runs that it resumed or found running, and their state afterwards. */
   earlier: SettledSet[];
-  /** Sentences on the set: on what it builds, and which others of its sources are unfinished. */
+  /** Notes on the set: its base, and other unfinished sets of its sources. */
   notes: string[];
 }
 
 /**
- * One run of a schedule. It takes up the unfinished sets of earlier runs and lets those that are at work come to their
- * end; then it makes a set of its own, also while an earlier one waits for a tape. It lasts until its set has ended or
- * waits for a person, so that the next run never meets one that is still at work. Nothing that ends the run ends a set.
+ * One run of a schedule. It resumes unfinished sets of earlier runs and lets running ones finish; then it makes its own
+ * set, even while an earlier one waits for a tape. It lasts until its set has ended or waits for a person, so that the
+ * next run never meets a running one. Ending the run never ends a set.
  */
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };

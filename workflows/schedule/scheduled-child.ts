@@ -9,7 +9,7 @@ import {
   type WithWorkflowArgs,
 } from '@temporalio/workflow';
 
-/** Starts what a schedule's run begins, unless it runs. It is its own: whatever becomes of the run leaves it alone. */
+/** Starts a schedule run's child workflow unless it is running. The child is independent of the run. */
 export async function startOnItsOwn<Child extends Workflow>(
   child: Child | string,
   options: WithWorkflowArgs<Child, ChildWorkflowOptions>,

@@ -15,11 +15,10 @@ import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 
 /**
- * One run of a schedule that reads tapes back, or copies them. It goes on with what an earlier run has left, or begins
- * a verify or a copy of its own, and lasts until that has ended or waits for a person. Nothing that ends the run ends
- * that.
+ * One run of a schedule that verifies or copies tapes. It continues what an earlier run left, or starts its own verify
+ * or copy, and lasts until that has ended or waits for a person. Ending the run does not end that.
  *
- * @returns null where nothing was to be done.
+ * @returns null when there was nothing to do.
  */
 export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Promise<SettledReading | null> {
   const steps = scheduledSteps(ownQueues);

@@ -1,12 +1,12 @@
 import type { Queues } from '../queues.js';
 
-/** A run of a schedule, as the server names it: when it was due, in milliseconds since 1970, and the id before that. */
+/** A schedule run, from its workflow id: when it was due, in milliseconds since 1970, and the id before that. */
 export interface DueRun {
   scheduleWorkflowId: string;
   at: number;
 }
 
-/** What the id of a run of a schedule says; undefined for any other id. */
+/** Parses the id of a schedule run; undefined for any other id. */
 export function scheduledRun(workflowId: string): DueRun | undefined {
   const [, scheduleWorkflowId = '', time = ''] =
     /^(.+)-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/.exec(workflowId) ?? [];
@@ -14,12 +14,12 @@ export function scheduledRun(workflowId: string): DueRun | undefined {
   return Number.isNaN(at) ? undefined : { scheduleWorkflowId, at };
 }
 
-/** Options of the steps of a schedule's run: those that look or write something down, and those that wait. */
+/** Options of a schedule run's steps: those that check or record something, and those that wait. */
 export function scheduledSteps({ archive }: Queues) {
   const steps = {
     taskQueue: archive,
     heartbeatTimeout: '1 minute',
-    // Tried for ever: without the catalog there is nothing else to do.
+    // Retried for ever: without the catalog there is nothing else to do.
     retry: { maximumInterval: '1 minute' },
   } as const;
   return {

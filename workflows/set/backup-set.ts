@@ -18,7 +18,7 @@ import { writeGroups } from '../drive/tape-writer.js';
 import { handleMessages } from './set-messages.js';
 
 /**
- * One backup set, from its sources to the tape. The scan runs ahead and cuts file groups; each group is compressed,
+ * One backup set, from its sources to tape. The scan runs ahead and cuts file groups; each group is compressed,
  * promoted and waited for; the drive gets one archive at a time; what is written is synced, committed and released.
  */
 export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
@@ -29,18 +29,18 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
   try {
     await work.run(() => Promise.race([backUp(run), run.broken]));
     await condition(allHandlersFinished);
-    // A command may have ended it at the last moment: then the end finds its scope cancelled.
+    // A command may have cancelled it at the last moment: then the end finds its scope cancelled.
     if (!run.draining || work.consideredCancelled) {
       await work.run(() => markEnds(run));
       summary = await work.run(() => finish(run));
     }
   } catch (error) {
-    // Nothing of this set may go on working when its end is written down.
+    // No step of this set may still run when its end is recorded.
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
     if (!isCancellation(error)) return await endBroken(run, error);
     noteHanging(run, error);
-    // No command has asked for it: in the catalog it stays unfinished, and so it is taken up again.
+    // No command requested this: the set stays unfinished in the catalog and is resumed.
     if (run.cancel === undefined)
       throw ApplicationFailure.nonRetryable(
         'it was interrupted, and no command had cancelled it',
@@ -72,7 +72,7 @@ async function backUp(run: SetRun): Promise<void> {
   void track(run, tellOfStaging(run));
   if (cursor === 0) await noteState(run);
   const scanning = new CancellationScope();
-  // A scan that fails ends the set: nothing else would ever tell the feed that no more groups come.
+  // A failed scan ends the set: nothing else would tell the feed that no more groups come.
   const scan = run.scanned
     ? Promise.resolve()
     : track(
@@ -94,12 +94,12 @@ async function scanSources(run: SetRun): Promise<void> {
   await noteState(run);
 }
 
-/** A scan that is cancelled for the next run of the workflow goes on there, after the last batch in the catalog. */
+/** A scan cancelled for continue-as-new resumes in the next run, after the last batch in the catalog. */
 function ignoreIfDraining(run: SetRun, error: unknown): void {
   if (!(isCancellation(error) && run.draining)) throw error;
 }
 
-/** Nothing more is begun; what is staged or written stays as it is, for a later `retry`, unless it is thrown away. */
+/** Nothing more is started; what is staged or written stays for a later `retry`, unless discarded. */
 function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<SetSummary> {
   return CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
@@ -110,7 +110,7 @@ function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<S
   });
 }
 
-/** An error that no step knows: the set ends as failed and says so, instead of trying its workflow task for ever. */
+/** For an unexpected error: the set ends as failed and says so, instead of retrying its workflow task for ever. */
 async function endBroken(run: SetRun, error: unknown): Promise<never> {
   const reason = failureReason(error);
   await CancellationScope.nonCancellable(() =>

@@ -3,9 +3,8 @@ import type { SetRun } from './set-run.js';
 import { outlivingWorkers } from '../step-failures.js';
 
 /**
- * Has every copy of the set tell that the set has ended, before that is written down. Nearly always a sync has done so:
- * not where the last one came before the end of the scan, or a group was skipped after it. A mark that fails costs the
- * set no more than the mark.
+ * Writes missing end marks of the set's copies before its end is recorded. Usually a sync has written them, except when
+ * the last one came before the end of the scan, or a group was skipped after it. A failed mark costs only the mark.
  */
 export async function markEnds(run: SetRun): Promise<void> {
   const { setId } = run.input;

@@ -17,14 +17,14 @@ interface Ref {
 
 /** True when the window or the staging budget has no room for a group. */
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
-  // What waits for a tape that is not in the drive counts in staging only.
+  // Groups waiting for a tape that is not in the drive count only in staging.
   const atDrives = run.writers.map(({ lane }) => lane.ready.length + lane.unsynced.size);
   if (run.staging.size + Math.max(...atDrives) >= mostInWindow) return true;
   const held = stagedBytes(run);
   return !group.direct && held > 0 && held + stagingOf(group) > run.input.options.stagingBytes;
 }
 
-/** Begins a group in the background. What fails for good is parked; the set goes on with the others. */
+/** Starts a group in the background. A permanent failure parks it, and the set continues with the others. */
 export function beginGroup(run: SetRun, group: PlannedGroup): void {
   if (group.direct || group.state === 'queued' || group.state === 'writing' || group.state === 'written') {
     if (!group.direct) run.staged.set(group.group, stagingOf(group));
@@ -54,17 +54,17 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
 }
 
 /**
- * What a group counts in staging: as the catalog has it, so that the run knows when nothing more fits, and syncs and
- * releases at once. In the histories of earlier versions that is not known, and the bytes of its files count.
+ * Staging bytes of a group, as the catalog counts them, so that the run knows when nothing more fits, and syncs and
+ * releases at once. Histories of earlier versions lack this; there the bytes of its files count.
  */
 function stagingOf(group: PlannedGroup, archiveBytes?: number | null): number {
   return archiveBytes ?? group.stagingBytes ?? group.bytes;
 }
 
 /**
- * Stages 1 to 3. Compressed anew, a few times, when a later stage finds the staged bytes gone or damaged.
- * @returns what `waitForFinal` does; `skipped` for a group that makes no archive; `left` when a draining run leaves it
- *   to the next, since there is no room for it now.
+ * Stages 1 to 3. Compressed again, a few times, when a later stage finds the staged bytes gone or damaged.
+ * @returns the result of `waitForFinal`; `skipped` for a group without an archive; `left` when a draining run leaves it
+ *   to the next run, since there is no room now.
  */
 async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | null | 'skipped' | 'left'> {
   const ref = { setId: run.input.setId, group: group.group };
@@ -94,10 +94,10 @@ function compress(run: SetRun, ref: Ref) {
 }
 
 /**
- * Runs a step that writes to staging, as often as it finds no room there. While it waits for that the group is
- * `roomless`: what is short is what counts, so the drives sync and release what they have at once.
+ * Runs a step that writes to staging, again after each time it finds no room there. While it waits, the group is
+ * `roomless`: the drives then sync and release what they have at once.
  *
- * @returns what the step does; `left` when the run drains before there is room.
+ * @returns the result of the step; `left` when the run drains before there is room.
  */
 async function withRoom<Result>(
   run: SetRun,
@@ -128,14 +128,14 @@ async function withRoom<Result>(
   }
 }
 
-/** What a step comes to that its worker's shutdown has ended in a long run; any other failure goes on. */
+/** The result for a step that a worker shutdown ended in a long run; rethrows any other failure. */
 function leftTo(run: SetRun, error: unknown): 'left' {
   if (!isLeft(error)) throw error;
   drains(run);
   return 'left';
 }
 
-/** Stages 2 and 3, started together; when one fails for good, or is left to the next run, the other need not go on. */
+/** Stages 2 and 3, started together; when one fails permanently or is left to the next run, the other is cancelled. */
 async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'left'> {
   return CancellationScope.cancellable(async () => {
     const stages = CancellationScope.current();
@@ -148,7 +148,7 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
       if (promoted === 'left') stages.cancel();
     });
     const look = () => waitInFinal(run, ref);
-    // A promote may wait for room on its disk for days: then there is nothing to look for before its end.
+    // A promote may wait for disk space for days: until it ends there is nothing to look for.
     const wait = look()
       .catch(async (error: unknown) => {
         if (failureType(error) !== 'FinalTimeout') throw error;
@@ -163,9 +163,7 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
   });
 }
 
-/**
- * Parks a group with the reason of its failure; with `lane`, that of one copy, and the others are written all the same.
- */
+/** Parks a group with the reason of its failure; with `lane`, for one copy only, and the others are still written. */
 export async function parkUnlessCancelled(
   run: SetRun,
   group: PlannedGroup,
@@ -186,7 +184,7 @@ export async function parkUnlessCancelled(
       [{ setId: run.input.setId, group: group.group }, stage ?? stageOf(error), reason],
     );
     run.taken.delete(group.group);
-    // It may have put this group back already, before this was known here.
+    // A retry may already have queued this group again.
     if (run.retries !== retries) lookAgainFrom(run, group.group);
   } catch (parking) {
     if (!isCancellation(parking)) throw parking;

@@ -3,10 +3,10 @@ import type { SetRun } from './set-run.js';
 import { outlivingWorkers } from '../step-failures.js';
 
 /**
- * Stage 3, on the host of every drive of the set, until the first of them answers: a tape worker that is away holds up
- * its own drive, and no other.
+ * Stage 3, on the hosts of all drives of the set; the first answer counts, so that a missing tape worker blocks only
+ * its own drive.
  *
- * @returns what `waitForFinal` does.
+ * @returns the result of `waitForFinal`.
  */
 export function waitInFinal(run: SetRun, ref: { setId: string; group: number }): Promise<number | null> {
   const looksOf = () =>

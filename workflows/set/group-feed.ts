@@ -7,9 +7,9 @@ import { drains, type SetRun } from './set-run.js';
 import { tell } from './set-phase.js';
 
 /**
- * The one place that begins groups: one after the other, as long as the window and the staging budget have room and
- * nobody has paused the set. When no more come it waits until all are done; a `retry` sends it back to the first group
- * that was put back into the queue. It alone decides that the set is over, and nothing is begun after that.
+ * The only place that starts groups: one after another, while the window and the staging budget have room and the set
+ * is not paused. When no more come it waits until all are done; a `retry` sends it back to the first group that was
+ * queued again. It alone decides that the set is over, and nothing is started after that.
  */
 export async function feedGroups(run: SetRun): Promise<void> {
   for (;;) {
@@ -23,17 +23,17 @@ export async function feedGroups(run: SetRun): Promise<void> {
   tell(run);
 }
 
-/** Groups were put back into the queue. A run that drains leaves them to the next: `cursorAfter`. */
+/** True when groups were queued again. A draining run leaves them to the next run: `cursorAfter`. */
 function isCalledBack(run: SetRun): boolean {
   return run.lookAgainAfter !== undefined && !run.draining;
 }
 
-/** A set that is paused stays so until it is resumed, also when nothing is left but to write its end down. */
+/** True when the set is over. A paused set stays paused until resumed, even when only its end has to be recorded. */
 function isOver(run: SetRun): boolean {
   return run.retrying === 0 && isDone(run) && (run.draining || !run.paused);
 }
 
-/** Ends early when the run has to drain, or when groups were put back into the queue. */
+/** Returns early when the run has to drain, or when groups were queued again. */
 async function feedToTheLast(run: SetRun): Promise<void> {
   if (run.lookAgainAfter !== undefined) run.cursor = Math.min(run.cursor, run.lookAgainAfter);
   run.lookAgainAfter = undefined;
@@ -61,8 +61,8 @@ async function feedToTheLast(run: SetRun): Promise<void> {
 }
 
 /**
- * The next groups in the catalog, which waits for the scan; undefined when the feed is called back meanwhile, or the
- * run drains.
+ * The next groups from the catalog, waiting for the scan; undefined when the feed is called back meanwhile, or the run
+ * drains.
  */
 async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
   const isCalledOff = () => isCalledBack(run) || run.draining;

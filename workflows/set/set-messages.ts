@@ -16,7 +16,10 @@ import { lookAgainFrom, type SetRun } from './set-run.js';
 import { noteState, progressOf, tell } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 
-/** An update that breaks (for example by wrong arguments from the Temporal UI) fails, and not the whole workflow. */
+/**
+ * An update that throws (for example because of wrong arguments from the Temporal UI) fails only itself, not the
+ * workflow.
+ */
 function answering<Args extends unknown[], Result>(handle: (...args: Args) => Result | Promise<Result>) {
   return async (...args: Args): Promise<Result> => {
     try {
@@ -28,13 +31,13 @@ function answering<Args extends unknown[], Result>(handle: (...args: Args) => Re
   };
 }
 
-/** Why the set cannot obey any more: undefined while it can. */
+/** Why the set can no longer obey commands; undefined while it can. */
 function whyNot(run: SetRun): string | undefined {
   if (run.cancel !== undefined) return 'it is being cancelled';
   return run.over && !run.draining ? 'it is finishing: all that it could store is on tape' : undefined;
 }
 
-/** Refuses, before it is accepted, a command that the set can no longer obey. */
+/** Validator that rejects a command which the set can no longer obey. */
 function unlessEnding(run: SetRun) {
   return {
     validator: () => {
@@ -85,7 +88,7 @@ export function handleMessages(run: SetRun, work: CancellationScope): void {
   );
 }
 
-/** Puts the failed groups back into the queue; the feed begins them. The set does not end meanwhile. */
+/** Queues the failed groups again; the feed starts them. The set does not end meanwhile. */
 async function retryFailed(run: SetRun): Promise<number> {
   run.retrying += 1;
   try {

@@ -5,7 +5,7 @@ import { searchAttributes, type SetProgress } from '../messages.js';
 import { stagedBytes, waitingFor, type SetRun } from './set-run.js';
 import type { Lane } from '../drive/writers.js';
 
-/** Numbers of groups in some state on the way to a drive, each once, ascending. */
+/** Numbers of groups in some state on the way to a drive, without duplicates, ascending. */
 function numbersIn(run: SetRun, of: (lane: Lane) => Iterable<number>): number[] {
   return [...new Set(allLanes(run).flatMap((lane) => [...of(lane)]))].sort((a, b) => a - b);
 }
@@ -14,7 +14,7 @@ const readyIn = (lane: Lane) => lane.ready.map((group) => group.group);
 const writingIn = ({ writing }: Lane) => (writing === undefined ? [] : [writing.group]);
 const unsyncedIn = (lane: Lane) => lane.unsynced.keys();
 
-/** The set's state for the catalog, and its reason. */
+/** The set's state and reason for the catalog. */
 function stateOf(run: SetRun): { state: SetState; reason: string | null } {
   if (run.paused) return { state: 'paused', reason: `\`tapeflow resume ${run.input.setId}\` lets it go on` };
   const reason = waitingFor(run);
@@ -23,8 +23,8 @@ function stateOf(run: SetRun): { state: SetState; reason: string | null } {
 }
 
 /**
- * Writes the state that the set has now into the catalog, one telling after the other: two at once could end in either
- * order, and a paused set would look as if it ran.
+ * Saves the set's current state in the catalog, one save after the other: two at once could finish in either order, and
+ * a paused set could look as if it were running.
  */
 export function noteState(run: SetRun): Promise<void> {
   const turn = run.noting.then(async () => {
@@ -43,7 +43,7 @@ export function noteState(run: SetRun): Promise<void> {
   return turn;
 }
 
-/** The progress query's answer. */
+/** The answer to the progress query. */
 export function progressOf(run: SetRun): SetProgress {
   return {
     phase: phaseOf(run),
@@ -73,8 +73,7 @@ function phaseOf(run: SetRun): SetProgress['phase'] {
 }
 
 /**
- * Nothing goes on to a tape before staging has room for the groups that wait for it: neither a drive nor a release is
- * at work.
+ * True when nothing can go to tape before staging has room for the waiting groups: no drive and no release is active.
  */
 function isShortOfStaging(run: SetRun): boolean {
   if (run.roomless.size === 0 || run.roomless.size < run.staging.size || run.releasing > 0) return false;
@@ -87,7 +86,7 @@ function noRoom({ roomless }: SetRun): string {
   return `staging has no room for ${roomless.size === 1 ? 'group' : 'groups'} ${numbersOf(roomless)}`;
 }
 
-/** Tells when the set begins to wait for nothing but room in staging, and when it no longer does. */
+/** Updates the phase whenever the set starts or stops waiting only for room in staging. */
 export async function tellOfStaging(run: SetRun): Promise<void> {
   for (let short = false; !run.over; short = !short) {
     await condition(() => run.over || isShortOfStaging(run) !== short);
@@ -95,13 +94,13 @@ export async function tellOfStaging(run: SetRun): Promise<void> {
   }
 }
 
-/** The phase as a search attribute: what the set does, or the state in which it has ended. */
+/** Upserts the phase as a search attribute: what the set is doing, or its final state. */
 export function tellPhase(phase: SetProgress['phase'] | SetState): void {
   if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) === phase) return;
   upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
 }
 
-/** Tells the Temporal UI what the set is doing: the phase as a search attribute, the rest as text. */
+/** Shows in the Temporal UI what the set is doing: the phase as a search attribute, the rest as details. */
 export function tell(run: SetRun): void {
   const { phase, reason: waits } = progressOf(run);
   tellPhase(phase);

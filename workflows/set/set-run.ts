@@ -7,7 +7,7 @@ import { failureReason } from '../step-failures.js';
 import { newWriters, type Writer } from '../drive/writers.js';
 import type { BackupSetInput } from '../messages.js';
 
-/** The activities of one set, each with its options. */
+/** The activities of one set with their options. */
 export function setActivities({ options, drive }: BackupSetInput) {
   const policies = activityOptions(options, drive);
   return {
@@ -19,58 +19,58 @@ export function setActivities({ options, drive }: BackupSetInput) {
   };
 }
 
-/** What one run of a set's workflow knows: references and sizes, never file lists. */
+/** State of one run of a set's workflow: references and sizes, never file lists. */
 export interface SetRun {
   input: BackupSetInput;
   activities: ReturnType<typeof setActivities>;
   cursor: number;
   /** Groups on their way to the drive's queue. */
   staging: Map<number, PlannedGroup>;
-  /** Compressions asked for and not ended. */
+  /** Number of compressions requested and not finished. */
   compressing: number;
   /** One for each drive. */
   writers: Writer[];
-  /** The group that the feed has no room for now. */
+  /** The group that the feed currently has no room for. */
   next: PlannedGroup | undefined;
   /** Bytes that each group may hold in staging. */
   staged: Map<number, number>;
-  /** Times that the drive found a group's staged bytes damaged or gone. */
+  /** How often the drive found a group's staged bytes damaged or gone. */
   damages: Map<number, number>;
-  /** Everything that runs in the background; a set that ends early waits until all of it has stopped. */
+  /** All background tasks; a set that ends early waits until they have stopped. */
   tasks: Set<Promise<unknown>>;
-  /** Releases under way. */
+  /** Number of releases in progress. */
   releasing: number;
   /** Groups that wait for room in staging before they can be compressed. */
   roomless: Set<number>;
-  /** The next group waits for staging that only a sync and a release can free. */
+  /** The next group waits for staging that only a sync and release can free. */
   shortOfStaging: boolean;
   scanned: boolean;
   paused: boolean;
-  /** No further group is begun: the workflow ends its window and continues as new. See `drains`. */
+  /** No further group is started: the workflow drains its window and continues as new. See `drains`. */
   draining: boolean;
-  /** Groups on their way to the drives that a draining run has left to the next, since they wait for something. */
+  /** Groups on their way to the drives that a draining run has left to the next run, since they are waiting. */
   left: Set<number>;
-  /** Every group was begun and has come to the drive's queue, or was parked. */
+  /** Every group was started and has reached the drive's queue, or was parked. */
   fed: boolean;
-  /** Groups that this run has begun and has not parked since. */
+  /** Groups that this run has started and not parked since. */
   taken: Set<number>;
-  /** The feed goes back to the group after this one: groups were put back into the queue. */
+  /** The feed goes back to the group after this one, because groups were queued again. */
   lookAgainAfter: number | undefined;
-  /** Retries so far, and those under way. */
+  /** Number of retries so far, and in progress. */
   retries: number;
   retrying: number;
-  /** Nothing more is begun or written: what is left is to write the set's end down, or to continue as new. */
+  /** Nothing more is started or written: what remains is to record the set's end, or to continue as new. */
   over: boolean;
-  /** The state that the catalog was told of, and the end of the last telling. */
+  /** The state last saved in the catalog, and the promise of the last save. */
   noted: string | undefined;
   noting: Promise<void>;
-  /** Times that a person has said that a tape was loaded. */
+  /** How often a person has reported that a tape was loaded. */
   tapeLoads: number;
   cancel: { discard: boolean } | undefined;
-  /** Rejects with the first error of a background task that no step knows: a defect of the workflow. */
+  /** Rejects with the first unexpected error of a background task, which is a bug in the workflow. */
   broken: Promise<never>;
   break: (error: unknown) => void;
-  /** The first activity that failed for good in the background: the set goes on, and says so if it cannot complete. */
+  /** The first permanent failure of a background activity: the set continues, and reports it if it cannot complete. */
   problem: string | undefined;
   /** What was left behind when the set was cancelled: steps in a drive, or a source, that does not answer. */
   hanging: string | undefined;
@@ -116,20 +116,20 @@ export function newRun(input: BackupSetInput): SetRun {
 }
 
 /**
- * True when the run leaves the rest to a next one: its history is long. Every loop of a set asks this in each turn;
- * what waits then, for a tape or for room, is left as well, since the catalog knows of it.
+ * True when the run has to continue as new because its history is long. Every loop of a set checks this in each turn;
+ * what waits for a tape or for room is left too, since the catalog knows of it.
  */
 export function drains(run: SetRun): boolean {
   run.draining ||= isLongRun();
   return run.draining;
 }
 
-/** Why the set waits for a tape, in the first of its drives that does; null: it does not. */
+/** Why the set waits for a tape, for the first waiting drive; null: it does not. */
 export function waitingFor(run: SetRun): string | null {
   return run.writers.find((writer) => writer.waitingFor !== null)?.waitingFor ?? null;
 }
 
-/** Sends the feed back to this group, or to an earlier one to which it goes back already. */
+/** Sends the feed back to this group, unless it already goes back to an earlier one. */
 export function lookAgainFrom(run: SetRun, group: number): void {
   run.lookAgainAfter = Math.min(run.lookAgainAfter ?? group - 1, group - 1);
 }
@@ -142,8 +142,8 @@ export function stagedBytes(run: SetRun): number {
 }
 
 /**
- * Notes a background step, until it has ended, however it does. What fails is never lost: Temporal would try a workflow
- * task with an unhandled rejection for ever.
+ * Tracks a background step until it has ended. Failures are never lost: Temporal would retry a workflow task with an
+ * unhandled rejection for ever.
  */
 export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Result> {
   run.tasks.add(task);
@@ -157,7 +157,7 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
   return task;
 }
 
-/** Notes what a cancelled step has said that it leaves behind. */
+/** Records what a cancelled step reports to leave behind. */
 export function noteHanging(run: SetRun, error: unknown): void {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const [details] = cause instanceof CancelledFailure ? ((cause.details as unknown[] | undefined) ?? []) : [];
@@ -165,7 +165,7 @@ export function noteHanging(run: SetRun, error: unknown): void {
   run.hanging ??= left;
 }
 
-/** Waits until no background step is under way. */
+/** Waits until no background step is running. */
 export async function allStopped(run: SetRun): Promise<void> {
   while (run.tasks.size > 0) await Promise.allSettled([...run.tasks]);
 }

@@ -4,9 +4,11 @@ import type { EraseWish } from '../../catalog/tapes/erase.js';
 import type { Erased } from '../../operations/tapes/erase-tape.js';
 import { oneTry } from '../activity-options.js';
 
-/** Erases the tape in a drive whose worker runs: in its slot, because one process writes to a drive at a time. */
+/**
+ * Erases the tape in a drive whose worker runs, in the drive's slot, because one process writes to a drive at a time.
+ */
 export async function eraseLoadedTape(drive: string, wish: EraseWish): Promise<Erased> {
-  // Deleting takes a call to the drive for each archive.
+  // Deleting takes one drive call per archive.
   const activities = proxyActivities<DriveActivities>(oneTry(drive, '6 hours'));
   return activities.eraseLoadedTape(wish);
 }

@@ -57,7 +57,7 @@ function changeLine(change: EntryChange): string {
   const { before, row } = change;
   const words = change.fields.map((field) => {
     const [a, b] = [shownField(before, field), shownField(row, field)];
-    // Times that differ by less than a second, and hashes, look alike or tell nobody anything.
+    // Times that differ by less than a second look the same, and hashes are meaningless to people.
     return a === b || field === 'sha256' ? field : `${field} ${a} → ${b}`;
   });
   return `${line}  (${words.join(', ')})`;

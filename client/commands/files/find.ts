@@ -10,7 +10,7 @@ import { rowFilter, type RowWish } from '../../print/row-filter.js';
 import { RowPrinter } from '../../print/row-printer.js';
 import { exitCodes } from '../../exit-codes.js';
 
-/** `find GLOB`: files of every set by their name; the newest set first. */
+/** `find GLOB`: finds files of all sets by name, newest set first. */
 export function addFind(program: Command): void {
   program
     .command('find')
@@ -54,10 +54,10 @@ async function find(session: Session, glob: string, flags: FindFlags): Promise<v
   process.exitCode = exitCodes.failure;
 }
 
-/** Whether a pattern means an entry itself, and not only a folder above it. */
+/** Whether a pattern matches the entry itself and not only a folder above it. */
 export function entryFilter(glob: string): (name: string) => boolean {
   const matches = globFilter([glob]);
-  // The folders above have a say only where the pattern names them: `*.d` means a `b.d` inside of an `a.d` too.
+  // Parent folders matter only if the pattern names them: `*.d` also matches `b.d` inside `a.d`.
   if (plainName(glob) !== undefined) return (name) => matches(/[^/]*\/?$/.exec(name)?.[0] ?? '');
   return (name) => {
     if (name === '' || !matches(name)) return false;
@@ -66,7 +66,7 @@ export function entryFilter(glob: string): (name: string) => boolean {
   };
 }
 
-/** What every match begins with: a rooted pattern before its first wildcard. */
+/** The prefix of all matches: a rooted pattern up to its first wildcard. */
 function literalPrefix(glob: string): string {
   if (!glob.slice(0, -1).includes('/')) return '';
   const literal = /^[^*?[\\!]*/.exec(glob.replace(/^\//, ''))?.[0] ?? '';
@@ -74,8 +74,8 @@ function literalPrefix(glob: string): string {
 }
 
 /**
- * What the base name of every match is like, for a pattern that means a name at any depth: one without a slash, or with
- * only leading double stars. Undefined where the pattern's syntax says more: then every file is looked at.
+ * How to look up base names for a pattern that matches a name at any depth: one without a slash, or with only leading
+ * `**`. Undefined for more complex patterns: then every file is checked.
  */
 function nameWish(glob: string): NameWish | undefined {
   const pattern = plainName(glob);
@@ -88,7 +88,7 @@ function nameWish(glob: string): NameWish | undefined {
   return holds === '' ? undefined : { holds };
 }
 
-/** A pattern that means a name at any depth, without what is around that name; undefined where its syntax says more. */
+/** The name in a pattern that matches a name at any depth; undefined for more complex patterns. */
 function plainName(glob: string): string | undefined {
   const pattern = glob.replace(/^(\*\*\/)+/, '').replace(/\/$/, '');
   return /[/[\]\\]|^[!#]|\s$/.test(pattern) ? undefined : pattern;

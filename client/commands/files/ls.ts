@@ -53,7 +53,7 @@ async function ls(session: Session, setId: string, path: string | undefined, fla
   }
 }
 
-/** The rows to list; the bare name of a folder stands for one above a source, which is in no archive itself. */
+/** The rows to list; a folder above a source, which is in no archive itself, is given by its name only. */
 async function* pagesOf(
   catalog: Catalog,
   setId: string,
@@ -73,7 +73,7 @@ async function* pagesOf(
   }
 }
 
-/** Prints one of the two lists of entries with a reason, whole, or what of it is at a path. */
+/** Prints one of the two lists of entries with reasons, all of it or what is at a path. */
 async function printListed(
   session: Session,
   catalog: Catalog,

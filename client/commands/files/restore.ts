@@ -136,8 +136,8 @@ async function setToRestore(
 }
 
 /**
- * Makes a folder and those above it where they are missing. One by one: Node's `recursive` never ends where the system
- * takes no folders and calls them absent, as in `/proc`.
+ * Creates a folder and its missing parents. One by one: Node's `recursive` never ends where the system accepts no
+ * folders but reports them as missing, as in `/proc`.
  */
 function makeFolders(folder: string): void {
   const missing: string[] = [];
@@ -152,7 +152,7 @@ function makeFolders(folder: string): void {
   }
 }
 
-/** The target by its true path, made when it is missing; a usage failure says why it cannot be used. */
+/** The resolved path of the target, created if missing; throws a usage failure when it cannot be used. */
 function openTarget(settings: Settings, given: string): string {
   const asked = userPath(given);
   const own = ownFolderAround(settings, asked);

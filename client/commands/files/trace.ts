@@ -23,7 +23,7 @@ export function addTrace(program: Command): void {
 
 async function trace(session: Session, what: string): Promise<void> {
   const archive = parseArchiveName(path.basename(what));
-  // A source file may be called like an archive of ours.
+  // A source file may be named like one of our archives.
   const files = isSetId(what) ? [] : await filesNamed(session, what);
   if (files.length > 0) {
     for (const row of files) {
@@ -44,7 +44,7 @@ async function trace(session: Session, what: string): Promise<void> {
   }
 }
 
-/** Every set's row of a source path, as a file and as a folder. */
+/** All sets' rows of a source path, as a file and as a folder. */
 async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
   const catalog = await session.catalog();
   const rows: FileRow[] = [];
@@ -53,7 +53,7 @@ async function filesNamed(session: Session, what: string): Promise<FileRow[]> {
   return rows;
 }
 
-/** Says which archive holds an unchanged file; that set's own row of it tells the rest. */
+/** Says which archive holds an unchanged file; that set's own row has the rest. */
 async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
   const { setId, group } = holderOf(row);
   const archive = (await archiveOf(await session.catalog(), setId, group))?.name ?? null;

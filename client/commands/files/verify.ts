@@ -28,7 +28,7 @@ export function addVerify(program: Command): void {
   );
 }
 
-/** Gives a command the arguments and options of `verify`; a schedule takes the same. */
+/** Adds the arguments and options of `verify` to a command; schedules take the same. */
 export function verifyArguments(command: Command): Command {
   return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
     .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
@@ -40,7 +40,7 @@ export function verifyArguments(command: Command): Command {
     .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)');
 }
 
-/** What `verify` is given besides its subject. */
+/** Options of `verify`. */
 export interface VerifyFlags {
   latest: string[];
   sample: string;
@@ -49,7 +49,7 @@ export interface VerifyFlags {
   toDrive?: string;
 }
 
-/** Checks what a `verify` is given; a usage failure says what is wrong. */
+/** Checks the options of a `verify`; throws a usage failure that says what is wrong. */
 export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<Reading, { kind: 'verify' }> {
   const percent = Number(flags.sample.replace(/%$/, ''));
   if (!(percent > 0 && percent <= 100))
@@ -81,7 +81,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     await runRetrieval(session, unfinished, { attached: true });
     return;
   }
-  // What was on a lost tape is made anew from other copies, and cannot be read back first.
+  // What was on a lost tape is written again from other copies and cannot be read back first.
   const isLost = 'tape' in what && (await tapeByUuid(catalog, what.tape))?.state === 'lost';
   const verified = isLost ? undefined : await readBack(session, subject, flags);
   if (verified !== undefined) {
@@ -102,7 +102,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
   if (plan.problems.length > 0) process.exitCode = exitCodes.failure;
 }
 
-/** Reads back and compares, and returns the id of that. */
+/** Reads back and compares; returns the id of the verify. */
 async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
   const wanted = plannedVerify(session.settings, flags);
   const opened = await openVerify(await session.catalog(), subject, wanted);

@@ -67,7 +67,7 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
   });
 }
 
-/** Writes a schedule down and tells the server; where that refuses it, all is as it was. */
+/** Stores and registers a schedule; if the server refuses it, everything is as before. */
 async function makeSchedule(
   catalog: Catalog,
   server: Server,
@@ -87,7 +87,7 @@ async function makeSchedule(
   return row;
 }
 
-/** The time zone that a schedule is in: this machine's where none is given. */
+/** The time zone of a schedule: this machine's by default. */
 function requireTimeZone(given: string | undefined): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions().timeZone;

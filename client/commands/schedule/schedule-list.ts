@@ -9,7 +9,7 @@ import { inModestSession, type Session } from '../../session.js';
 import { atServer, findServer } from '../../server.js';
 import { printTable } from '../../print/table.js';
 
-/** Characters of a schedule's command that the list shows; `--json` has all of them. */
+/** Number of characters of a schedule's command shown in the list; `--json` has all. */
 const commandShown = 60;
 
 /** `schedule list`: all of them, with their next and last runs. */
@@ -63,7 +63,7 @@ async function list(session: Session): Promise<void> {
   }
 }
 
-/** How a run ended, in few words. */
+/** How a run ended, in a few words. */
 function endOf({ state, id }: LastRun): string {
   return `${state.replaceAll('_', ' ')}${id === null ? '' : ` (${id})`}`;
 }

@@ -15,8 +15,8 @@ import { addScheduleList } from './schedule-list.js';
 import { tellServer, tellWhereOneRuns } from './tell-server.js';
 
 /**
- * `schedule add|list|pause|resume|run|remove`: backups, verifies and copies at set times. The catalog has them, and the
- * server runs them.
+ * `schedule add|list|pause|resume|run|remove`: scheduled backups, verifies and copies. They are stored in the catalog,
+ * and the server runs them.
  */
 export function addSchedule(program: Command): void {
   const schedule = program.command('schedule');
@@ -69,7 +69,7 @@ async function runNow(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
   await tellServer(session, async (server) => {
     await tellSchedule(server, catalog, row);
-    // Without this the run would be taken for somebody else's.
+    // Without this the run would be refused as forged.
     await askForRun(catalog, row.name);
     await server.client.schedule
       .getHandle(scheduleId(row.name, server.installation))

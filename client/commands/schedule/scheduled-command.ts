@@ -22,8 +22,8 @@ import { subjectWish } from '../../reading-wish.js';
 import type { Session } from '../../session.js';
 
 /**
- * The words after `--` of `schedule add`, as the command that they name takes them; checked now, so that no night is
- * lost to a typing error.
+ * Parses the words after `--` of `schedule add` with the parser of the named command, so that a typing error does not
+ * cost a night's run.
  */
 export async function parseScheduled(
   session: Session,
@@ -67,7 +67,7 @@ export async function parseScheduled(
   );
 }
 
-/** What a command's own parser makes of its words. */
+/** Parses words with a command's own parser. */
 function parsed<Given, Flags>(
   name: string,
   withArguments: (command: Command) => Command,
@@ -91,7 +91,7 @@ function parsed<Given, Flags>(
   return found;
 }
 
-/** What is named must be there; sources may have their first set later, if something says that they will. */
+/** A named subject must exist; sources may get their first set later, if a schedule or unfinished set will make one. */
 async function checkedSubject(
   session: Session,
   wish: SubjectWish,
@@ -114,7 +114,7 @@ async function checkedSubject(
   return wish;
 }
 
-/** True when a schedule backs exactly these sources up, or an unfinished set does. */
+/** True when a schedule or an unfinished set backs up exactly these sources. */
 async function isBackedUp(session: Session, sources: readonly string[]): Promise<boolean> {
   const catalog = await session.catalog();
   const text = JSON.stringify(sources);

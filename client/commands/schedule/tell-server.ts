@@ -1,7 +1,7 @@
 import type { Session } from '../../session.js';
 import { atServer, whereServerRuns, withServer, type Server } from '../../server.js';
 
-/** Tells the server what the catalog says already, where one runs; else it is told when it does. */
+/** Applies a change of the catalog at the server if one is running; otherwise that happens when it starts. */
 export async function tellWhereOneRuns(
   session: Session,
   run: (server: Server) => Promise<unknown>,
@@ -9,7 +9,7 @@ export async function tellWhereOneRuns(
   await whereServerRuns(session, (server) => atServer(server, () => run(server)));
 }
 
-/** The same with a server that is started where none runs. */
+/** The same with a server, started if necessary. */
 export async function tellServer(session: Session, run: (server: Server) => Promise<void>): Promise<void> {
   await withServer(session, (server) => atServer(server, () => run(server)));
 }

@@ -12,7 +12,7 @@ import { hostLockFile } from '../../../embedded/host-file.js';
 import { usesOwnServer } from '../../../workers/server/temporal-target.js';
 import { inSession, userPath, type Session } from '../../session.js';
 
-/** `catalog backup FILE` and `catalog restore FILE`: a copy of the catalog at any time, and putting one back. */
+/** `catalog backup FILE` and `catalog restore FILE`: copies the catalog at any time, and restores a copy. */
 export function addCatalog(program: Command): void {
   const catalog = program.command('catalog').description('copies of the catalog, and putting one back');
   catalog
@@ -35,7 +35,7 @@ export function addCatalog(program: Command): void {
 async function backUp(session: Session, to: string): Promise<void> {
   const file = session.settings.CATALOG_URL;
   if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', `There is no catalog ${file} yet.`);
-  // Opens it, and so checks it: a copy of a damaged one must not replace an earlier copy.
+  // Opens and thereby checks it: a copy of a damaged catalog must not replace an earlier copy.
   await session.catalog();
   const facts = await withNames(to, async () => backUpCatalog(file, to));
   if (session.json) session.emit({ file: to, ...facts });
@@ -60,7 +60,7 @@ async function putBack(session: Session, from: string, foreign: boolean): Promis
     const result = await withNames(settings.CATALOG_URL, () =>
       putBackCatalog(settings.CATALOG_URL, from, { foreign, now }),
     );
-    // Its workflows are of sets that this catalog has given up or does not know; it holds nothing else that is needed.
+    // Its workflows belong to sets that this catalog has given up or does not know; it contains nothing else of value.
     const server = path.join(dataDir, 'temporal');
     if (result.isOlder && !usesOwnServer(settings, process.env) && existsSync(server))
       renameSync(server, `${server}.replaced-${now.getTime()}`);
@@ -89,7 +89,7 @@ function report(session: Session, from: string, result: PutBack): void {
   session.print('`tapeflow tape catalog`, with each tape that was written to since, reads what is newer.');
 }
 
-/** Errors of SQLite and the system as sentences that name the file. */
+/** Turns errors of SQLite and the system into sentences that name the file. */
 async function withNames<Result>(file: string, run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();

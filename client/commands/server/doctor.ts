@@ -33,11 +33,11 @@ import { inSession, type Session } from '../../session.js';
 import { troubledSets } from '../../follow/set-health.js';
 import { tableLines } from '../../print/table.js';
 
-/** SQLite before this can corrupt a WAL database that several processes use (the WAL-reset bug). */
+/** Older SQLite versions can corrupt a WAL database used by several processes (the WAL-reset bug). */
 const oldestSqlite = '3.51.3';
 const oldestNode = '20.3.0';
 const nodeCheck = 'Node';
-/** `doctor`: the settings in force with their origin, and what is wrong with this installation. */
+/** `doctor`: the settings in force with their origin, and checks of this installation. */
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
@@ -116,7 +116,7 @@ function shownRetention(retention: Retention): string {
 async function checkAll(session: Session): Promise<Check[]> {
   const { settings } = session;
   const node = checkNode();
-  // Without its SQLite nothing else can be looked at.
+  // Without SQLite nothing else can be checked.
   if (node.finding.includes('does not load')) return [node];
   const checks: Check[] = [node, await checkCatalog(settings), await checkCompression(settings)];
   checks.push(...(await checkTemporal(session)));
@@ -139,7 +139,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   return checks;
 }
 
-/** Schedules whose last run has had no success. */
+/** Reports schedules whose last run was not successful. */
 async function checkSchedules(session: Session): Promise<Check[]> {
   const catalog = await session.catalog();
   const checks: Check[] = [];
@@ -183,7 +183,7 @@ function checkNode(): Check {
   };
 }
 
-/** Archives are alike with either; only the speed differs. */
+/** Archives are the same with either; only the speed differs. */
 async function checkCompression(settings: Settings): Promise<Check> {
   const what = 'compression';
   if (settings.COMPRESSION === 'none') return { what, level: 'ok', finding: 'none, as COMPRESSION asks' };

@@ -5,7 +5,7 @@ import { settingsInForce } from '../../../config/settings-in-force.js';
 import { startHost } from '../../../embedded/host.js';
 import type { HostMessage } from '../../../embedded/lease.js';
 
-/** `host`: server and workers for other commands, started by the first of them. Not for people: they have `up`. */
+/** `host`: server and workers for other commands, started by the first of them. People use `up` instead. */
 export function addHost(program: Command): void {
   program.command('host', { hidden: true }).action(async () => {
     const tell = (message: HostMessage) => {

@@ -13,7 +13,7 @@ import { inSession, type Session } from '../../session.js';
 import { untilStopped } from '../../server.js';
 import { troubledSets } from '../../follow/set-health.js';
 
-/** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` has left running. */
+/** `up`: server, UI and workers on this machine until Ctrl-C. `down` stops what `--detach` left running. */
 export function addUp(program: Command): void {
   program.command('up').action((_options, command: Command) => inSession(command, up));
   program.command('down').action((_options, command: Command) => inSession(command, down));
@@ -38,7 +38,7 @@ async function up(session: Session): Promise<void> {
   else await hosted(session);
 }
 
-/** Another process runs the host already; this one keeps it up until Ctrl-C. */
+/** Another process already runs the host; this one keeps it up until Ctrl-C. */
 async function joined(session: Session, lease: Lease): Promise<void> {
   const { pid, ui, address } = lease.host;
   if (session.json) session.emit({ pid, ui, address });
@@ -83,7 +83,7 @@ async function hosted(session: Session): Promise<void> {
   await showEvents(session, host.stopped);
 }
 
-/** A host that was just being started by another command can be joined a moment later. */
+/** A host that another command is just starting can be joined a moment later. */
 async function retryJoin(session: Session): Promise<Lease | undefined> {
   for (let tries = 0; tries < 50; tries += 1) {
     const lease = await joinHost(session.settings);
@@ -99,7 +99,7 @@ function interrupted(): Promise<void> {
   });
 }
 
-/** Prints what every set does, until `end`. */
+/** Prints the events of all sets, until `end`. */
 async function showEvents(session: Session, end: Promise<void>): Promise<void> {
   const catalog = await session.catalog();
   const printers = new Map<string, EventPrinter>();
@@ -109,7 +109,7 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
   void end.finally(() => (over = true));
   const printAll = async () => {
     for (const { id } of await listSets(catalog)) {
-      // Sets that had ended before have nothing to tell.
+      // Sets that had already ended have no news.
       if (before.has(id) && !unfinished.has(id)) continue;
       let printer = printers.get(id);
       if (printer === undefined) {
@@ -122,7 +122,7 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
   };
   while (!over) {
     await printAll().catch((error: unknown) => {
-      // Server and workers outlast a catalog that is away for a while; this display must not end them.
+      // Server and workers survive a catalog that is away for a while; this display must not stop them.
       if (!isCatalogOutOfReach(error)) throw error;
     });
     await Promise.race([end, sleep(500)]);

@@ -9,7 +9,7 @@ import { findTarget, type TemporalTarget } from '../../../workers/server/tempora
 import { exitCodes } from '../../exit-codes.js';
 import { openSession } from '../../session.js';
 
-/** Milliseconds for the last log lines of a worker that has failed. */
+/** Milliseconds for a failed worker to write its last log lines. */
 const lastWordsMs = 1000;
 
 /** `worker archive`, `worker tape --drive NAME`: one worker, until a signal. `up` runs all of them. */
@@ -34,10 +34,7 @@ export function addWorker(program: Command): void {
     );
 }
 
-/**
- * Ends this process. A call of the system that hangs keeps it alive also in its exit, so that only the system can end
- * it.
- */
+/** Ends this process. A hanging system call would keep it alive even in `exit`, so the system has to kill it. */
 function end(error: unknown): void {
   const hangs =
     (error instanceof TapeflowFailure && (error.code === 'DriveSilent' || error.code === 'SourceSilent')) ||
@@ -69,11 +66,11 @@ async function runWorker(
     await run({ settings, target, logger });
   } catch (error) {
     const sentence = describeError(catalogFailure(error, settings.CATALOG_URL));
-    // A failure that tapeflow understands is told whole by its sentence.
+    // The sentence of a known failure says everything.
     logger.error(error instanceof TapeflowFailure ? { code: error.code } : { err: error }, sentence);
     // The host that forked this worker shows the sentence to its clients.
     if (process.connected) process.send?.({ failed: sentence });
-    // Threads of the SDK, or of a worker that was half made, would keep alive a process that serves nothing.
+    // Threads of the SDK or of a half-created worker would keep alive a process that serves nothing.
     setTimeout(() => end(error), lastWordsMs).unref();
     throw error;
   } finally {

@@ -16,9 +16,7 @@ import { withServer, type Server } from '../../server.js';
 import { beginSet } from '../../follow/begin-set.js';
 import { type BackupFlags, backupArguments, plannedBackup } from './plan-backup.js';
 
-/**
- * `backup PATH…`: starts a set, or attaches to the unfinished one that has these sources, and follows it to its end.
- */
+/** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
 export function addBackup(program: Command): void {
   backupArguments(program.command('backup')).action((paths: string[], flags: BackupFlags, command: Command) =>
     inSession(command, (session) => backup(session, paths, flags)),
@@ -29,13 +27,13 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   const { settings } = session;
   const planned = plannedBackup(settings, paths, flags);
   await requireSources(settings, planned.sources, planned.excludes);
-  // With an own server the workers may be on another machine.
+  // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
     await requireZstdHere(settings.COMPRESSION_CODEC);
   const catalog = await session.catalog();
   const seen = setsInDrives(settings);
   await withServer(session, async (server) => {
-    // Before there is a set: a server that is not as it must be leaves none behind.
+    // Before creating the set, so that an unsuitable server leaves none behind.
     await prepareServer(server);
     await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
@@ -45,7 +43,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     );
     const { set, attached } = opened;
     sayOpened(session, opened, flags.mode);
-    // With an own server the workers may be on another machine: they say it in their logs.
+    // With your own server the workers may be on another machine; they say it in their logs.
     const cost =
       attached || usesOwnServer(settings, process.env)
         ? undefined
@@ -62,7 +60,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   });
 }
 
-/** Says which set it is, on what it builds, and where that is not what was asked for. */
+/** Says which set it is, its base, and how that differs from what was asked for. */
 function sayOpened(session: Session, { set, attached, note, others }: OpenedSet, asked: string): void {
   const { id, mode, base_id: base } = set;
   if (attached) {
@@ -84,7 +82,7 @@ function sayOpened(session: Session, { set, attached, note, others }: OpenedSet,
   }
 }
 
-/** Of a set that a command has attached to: it does nothing until somebody resumes it. */
+/** Throws when the attached set is paused: it does nothing until somebody resumes it. */
 function requireNotPaused({ id, state }: SetRow): void {
   if (state !== 'paused') return;
   throw new TapeflowFailure('SetPaused', `The unfinished set ${id} of this backup is paused.`, {

@@ -35,9 +35,7 @@ export function addCancel(program: Command): void {
     );
 }
 
-/**
- * Milliseconds to wait until a cancelled set has written its end down, besides those that a drive has for its answer.
- */
+/** Milliseconds to wait until a cancelled set has recorded its end, in addition to a drive's answer time. */
 const cancelTimeoutMs = 60_000;
 
 /** Ends a set, and says what became of it; what was on tape stays. `discard`: what is staged is deleted. */
@@ -53,7 +51,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     return;
   }
   if (status !== 'cancelled') {
-    // Its end was written down before the command came to it.
+    // Its end was recorded before the command reached it.
     const end = `it had ended before, and is ${status.replaceAll('_', ' ')}`;
     throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
   }
@@ -63,7 +61,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
   tellState(session, setId, status, `Set ${setId} is cancelled; ${onTape}. ${staged}${left}`);
 }
 
-/** What a cancelled set has left behind in a drive that does not answer, as a sentence; empty when nothing. */
+/** A sentence on what a cancelled set left behind in a silent drive; empty when nothing. */
 function leftSentence(reason: string | null, discard: boolean): string {
   const before = `${cancelledReason(discard)}; `;
   if (reason?.startsWith(before) !== true) return '';
@@ -87,11 +85,11 @@ async function cancelUnfinished(session: Session, set: SetRow, discard: boolean)
   await thenClose(await serverToTell(session), async (server) => {
     await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {
-      // The server has lost the set, or nobody serves the queues under which it ran, so nobody else works on it.
+      // The server has lost the set, or nobody serves its queues, so nothing works on it.
       await retireFormerWorkflow(server, set);
       if (discard) await releaseStaging(catalog, session.settings, setId);
       await recordCancelled(catalog, setId, discard);
-      // Unless a worker has just taken it up, before it could see that it was cancelled.
+      // Unless a worker has just resumed it before it could see the cancellation.
       if (!(await isRunning(server, setId))) return;
     }
     await updateSet(session, server, setId, (handle) =>

@@ -20,7 +20,7 @@ export async function pause(session: Session, setId: string): Promise<void> {
   await thenClose(await serverToTell(session), (server) =>
     updateSet(session, server, setId, (handle) => handle.executeUpdate(pauseUpdate)),
   );
-  // As the catalog has it: another command may have come in between.
+  // From the catalog, since another command may have come in between.
   const { state } = await unfinishedSet(session, setId);
   const sentence = `Set ${setId} is ${state.replaceAll('_', ' ')}.`;
   const advice = state === 'paused' ? ` \`tapeflow resume ${setId}\` lets it go on.` : '';

@@ -8,7 +8,7 @@ import { refuseInvalidText, resolveSources } from '../../sources.js';
 
 const modes = ['full', 'incremental', 'differential'];
 
-/** What `backup` is given besides its paths. */
+/** Options of `backup`. */
 export interface BackupFlags {
   set?: string;
   drive: string[];
@@ -21,7 +21,7 @@ export interface BackupFlags {
   new?: boolean;
 }
 
-/** Gives a command the arguments and options of `backup`; a schedule takes the same. */
+/** Adds the arguments and options of `backup` to a command; schedules take the same. */
 export function backupArguments(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
   return command
@@ -54,7 +54,7 @@ export function backupArguments(command: Command): Command {
     .option('--new', 'start another set, even if the same one is unfinished');
 }
 
-/** What a `backup` asks for, checked. */
+/** The checked arguments of a `backup`. */
 export interface PlannedBackup {
   sources: string[];
   excludes: string[];
@@ -66,7 +66,7 @@ export interface PlannedBackup {
   direct: boolean;
 }
 
-/** Checks what a `backup` is given; a usage failure says what is wrong. */
+/** Checks the arguments of a `backup`; throws a usage failure that says what is wrong. */
 export function plannedBackup(
   settings: Settings,
   paths: readonly string[],
@@ -109,12 +109,10 @@ export function plannedBackup(
   };
 }
 
-/** Most copies of a set. */
+/** Maximum number of copies of a set. */
 const mostCopies = 9;
 
-/**
- * Where each copy goes: as many as `--copies` says, in pools that differ, since one tape must never hold two of them.
- */
+/** Where each copy goes: as many as `--copies` says, in different pools, since a tape must never hold two of them. */
 function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...CopyPlace[]] {
   const pools = flags.pool.length > 0 ? flags.pool : [settings.TAPE_POOL];
   const drives = flags.drive.length > 0 ? flags.drive : ['lto1'];

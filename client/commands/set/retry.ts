@@ -51,7 +51,8 @@ export async function retry(session: Session, setId: string, detach: boolean): P
 }
 
 /**
- * A set that is complete has something to do only where a file was too large for every tape, and a larger one has come.
+ * Throws when a complete set has nothing to do: only a file too large for every tape can be retried, with a larger
+ * tape.
  */
 async function requireFitNow(session: Session, set: SetRow): Promise<void> {
   const catalog = await session.catalog();
@@ -68,16 +69,16 @@ async function requireFitNow(session: Session, set: SetRow): Promise<void> {
   );
 }
 
-/** Milliseconds that the workflow of a set whose end is written down may take to close. */
+/** Milliseconds that the workflow of an ended set may take to close. */
 const closeTimeoutMs = 10_000;
 
-/** Waits until the workflow of a set that has ended in the catalog has closed: until then it takes no command. */
+/** Waits until the workflow of an ended set has closed: until then it accepts no command. */
 async function untilClosed(server: Server, setId: string): Promise<void> {
   const deadline = performance.now() + closeTimeoutMs;
   while (performance.now() < deadline && (await isRunning(server, setId))) await sleep(100);
 }
 
-/** A set that lost archives with a tape could end as if it had them. */
+/** Throws for a set that lost archives with an erased tape: it could otherwise end as if it had them. */
 function requireWholeSet({ id, erased_at: erasedAt, reason, state }: SetRow): void {
   if (erasedAt === null) return;
   const discard = state === 'expired' ? '' : ` \`tapeflow cancel ${id} --discard\` deletes what is staged.`;

@@ -10,10 +10,10 @@ import { isoTime } from '../../print/keeping-text.js';
 import { inReadingSession, type Session } from '../../session.js';
 import { printTable } from '../../print/table.js';
 
-/** Columns that a narrow terminal leaves out, the first first. */
+/** Columns that a narrow terminal leaves out, in this order. */
 const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES', 'ENTRIES'];
 
-/** `sets`: a line for each. */
+/** `sets`: one line per set. */
 export function addSets(program: Command): void {
   program.command('sets').action((_options, command: Command) => inReadingSession(command, printSets));
 }
@@ -75,7 +75,7 @@ function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups 
   return `${state.replaceAll('_', ' ')}${erased}${lost}`;
 }
 
-/** When a set expires or has expired, and which living set holds it all the same. */
+/** When a set expires or has expired, and which unexpired set still needs it. */
 function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string {
   if (state === 'expired' || keeping.isUnfinished(id)) return '';
   const expires = keeping.expires(id);

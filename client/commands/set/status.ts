@@ -20,7 +20,7 @@ import { findServer, type Server } from '../../server.js';
 import { troubleOf } from '../../follow/set-health.js';
 import { statusLines, statusObject } from '../../print/set-status.js';
 
-/** `status [SET]`: all about one, or about each unfinished one. */
+/** `status [SET]`: details of one set, or of all unfinished ones. */
 export function addStatus(program: Command): void {
   program
     .command('status')
@@ -41,7 +41,7 @@ async function printRetrievals(session: Session, id: string | undefined): Promis
     for (const one of ids) {
       const summary = await summarizeRetrieval(catalog, one);
       const isOver = finalRetrievalStates.includes(summary.status);
-      // The catalog tells the rest, also while the server is away.
+      // The rest comes from the catalog, even while the server is away.
       if (!isOver) server ??= await findServer(session).catch(() => undefined);
       const steps = isOver || server === undefined ? [] : await pendingReads(server, one);
       await printRetrieval(session, summary, steps);
@@ -61,7 +61,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
   let noServer = 'No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.';
   let server: Server | undefined;
   if (wanted.some((set) => !finalSetStates.includes(set.state))) {
-    // The catalog tells the rest, also while the server is away.
+    // The rest comes from the catalog, even while the server is away.
     server = await findServer(session).catch((error: unknown) => {
       noServer = `${describeError(error)} The set goes on by itself when it does.`;
       return undefined;
@@ -72,7 +72,7 @@ async function printStatus(session: Session, setId: string | undefined): Promise
   } finally {
     await server?.close();
   }
-  // Asked for one set that has ended, the exit code says how.
+  // For a single ended set, the exit code says how it ended.
   const [only] = wanted;
   if (setId !== undefined && only !== undefined && finalSetStates.includes(only.state))
     process.exitCode = exitCodeOf(await summarizeSet(catalog, only.id));

@@ -8,7 +8,7 @@ import { exitCodeOf, printSummary } from '../../print/set-summary.js';
 import { inSession, type Session } from '../../session.js';
 import { connectServer, findServer, thenClose } from '../../server.js';
 
-/** `watch [SET]`: follows a set as `backup` does; of one that has ended, it prints the result. */
+/** `watch [SET]`: follows a set like `backup`; for an ended set it prints the result. */
 export function addWatch(program: Command): void {
   program
     .command('watch')
@@ -35,7 +35,7 @@ async function watch(session: Session, set: SetRow): Promise<void> {
   await thenClose(server, () => followSet(session, server, set, { attached: true }));
 }
 
-/** The set that was named, or the newest unfinished one. */
+/** The named set, or the newest unfinished one. */
 export async function wantedSet(session: Session, setId: string | undefined): Promise<SetRow> {
   const catalog = await session.catalog();
   if (setId !== undefined) return setNamed(catalog, setId);

@@ -3,14 +3,14 @@ import { tapeByName } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
 import type { Session } from '../../session.js';
 
-/** The tape of that name in the catalog. Throws a usage failure when it has none. */
+/** The tape of that name in the catalog; throws a usage failure when there is none. */
 export async function namedTape(session: Session, name: string): Promise<TapeRow> {
   const row = await tapeByName(await session.catalog(), name);
   if (row !== undefined) return row;
   throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
 }
 
-/** A tape as `--json` shows it. */
+/** A tape, as shown by `--json`. */
 export function tapeObject(row: TapeRow): object {
   const { uuid, name, pool, state, reason, volume, capacity, free } = row;
   return {

@@ -16,7 +16,7 @@ import { inDrive } from '../../in-drive.js';
 import { inSession, type Session } from '../../session.js';
 import { tapeObject } from './named-tape.js';
 
-/** `tape catalog`: the catalog learns from a tape what it holds. */
+/** `tape catalog`: imports the contents of a tape into the catalog. */
 export function addTapeCatalog(tape: Command): void {
   tape
     .command('catalog')
@@ -67,7 +67,7 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   }
 }
 
-/** Damage costs what is damaged, and is named; what was not done, or contradicts the catalog, is a failure. */
+/** Damage is reported and costs only what is damaged; what was not done, or contradicts the catalog, is a failure. */
 function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
   if (reading.troubles.length === 0) return exitCodes.success;
   const wasKept = adopt && reading.tape.state === 'foreign';
@@ -75,14 +75,14 @@ function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
   return failed ? exitCodes.failure : exitCodes.skipped;
 }
 
-/** Why a tape that was to be adopted is still another installation's. */
+/** Why a tape to be adopted still belongs to another installation. */
 function whyKept(reading: CatalogReading): string {
   const why =
     reading.contradictions > 0 ? 'what is on it contradicts this catalog' : 'nothing on it could be read';
   return `it is not made one of this, since ${why}`;
 }
 
-/** What the drive's worker has told when it was done. */
+/** Prints the reports that the drive's worker returned. */
 function printReports(session: Session, { said, reports, more }: WorkerReading): void {
   for (const sentence of said) session.say(sentence);
   for (const report of reports) printArchive(session, report);

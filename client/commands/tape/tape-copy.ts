@@ -8,7 +8,7 @@ import { runRetrieval } from '../../follow/follow-retrieval.js';
 import { latestOption, subjectWish } from '../../reading-wish.js';
 import { inSession, type Session } from '../../session.js';
 
-/** What `tape copy` is given besides its subject. */
+/** Options of `tape copy`. */
 export interface CopyFlags {
   latest: string[];
   pool: string;
@@ -29,7 +29,7 @@ export function addTapeCopy(tape: Command): void {
   );
 }
 
-/** Gives a command the arguments and options of `tape copy`; a schedule takes the same. */
+/** Adds the arguments and options of `tape copy` to a command; schedules take the same. */
 export function copyArguments(command: Command): Command {
   command.argument('[set-or-tape]', 'a set (with the earlier ones that it builds on), or a tape by its name');
   return latestOption(command)
@@ -41,7 +41,7 @@ export function copyArguments(command: Command): Command {
     );
 }
 
-/** Checks what a `tape copy` is given; a usage failure says what is wrong. */
+/** Checks the options of a `tape copy`; throws a usage failure that says what is wrong. */
 export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<Reading, { kind: 'copy' }> {
   const drive = driveNamed(settings, flags.drive).name;
   const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive).name;

@@ -20,7 +20,7 @@ interface EraseFlags {
   formatted?: boolean;
 }
 
-/** `tape erase NAME`: what would be lost; with `--yes` it is. */
+/** `tape erase NAME`: shows what would be lost; erases with `--yes`. */
 export function addTapeErase(tape: Command): void {
   tape
     .command('erase')
@@ -73,7 +73,7 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   printErased(session, erased);
 }
 
-/** Why the tape would not be erased, as far as the catalog knows; undefined when it would. */
+/** Why an erase would be refused, as far as the catalog knows; undefined when it would not. */
 function refusalOf(kept: TapeKeeping, evenUnexpired: boolean, now: number): string | undefined {
   if (kept.tape.state === 'erasing') return undefined;
   try {
@@ -85,7 +85,7 @@ function refusalOf(kept: TapeKeeping, evenUnexpired: boolean, now: number): stri
   }
 }
 
-/** The command that would erase what was only looked at. */
+/** The command that would actually erase the tape. */
 function eraseCommand(name: string, { drive, evenUnexpired, formatted }: EraseFlags): string {
   const flags = [
     ...(drive === 'lto1' ? [] : [`--drive ${drive}`]),

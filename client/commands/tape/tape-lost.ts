@@ -9,7 +9,7 @@ import { inSession, type Session } from '../../session.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { namedTape } from './named-tape.js';
 
-/** `tape lost NAME`, `tape found NAME`: a cartridge that is gone, and one that has turned up again. */
+/** `tape lost NAME`, `tape found NAME`: marks a cartridge as lost, or as found again. */
 export function addTapeLost(tape: Command): void {
   tape
     .command('lost')
@@ -39,7 +39,7 @@ async function lost(session: Session, name: string, yes: boolean): Promise<void>
     session.say(`Nothing was changed: \`tapeflow tape lost ${name} --yes\` does it.`);
     return;
   }
-  // What no sync has covered on it is written again by the sets that run.
+  // Running sets write its unsynced copies again.
   const logger = createLogger(session.settings, 'client');
   await forgetDirect({ catalog, logger }, await loseTape(catalog, tape), 'the tape is lost');
   if (session.json) session.emit({ name, state: 'lost', lost: gone });

@@ -8,7 +8,7 @@ import { inSession, type Session } from '../../session.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { namedTape, tapeObject } from './named-tape.js';
 
-/** `tape trust NAME`, `tape distrust NAME`: what a person says of a tape. */
+/** `tape trust NAME`, `tape distrust NAME`: marks a tape as good or bad at the user's request. */
 export function addTapeTrust(tape: Command): void {
   tape
     .command('trust')
@@ -26,10 +26,7 @@ export function addTapeTrust(tape: Command): void {
     );
 }
 
-/**
- * What another installation has labelled stays as it is: its free space is not ours. So does a tape that is being
- * erased.
- */
+/** The named tape, if it may be trusted or distrusted: not a tape of another installation, nor one being erased. */
 async function ownTape(session: Session, name: string): Promise<TapeRow> {
   const row = await namedTape(session, name);
   if (row.state === 'erasing')
