@@ -19,7 +19,7 @@ export async function once<Result>(
   const reason = await asAttempt(() => claimStep(catalog, { workflowId, runId, activityType, by }));
   if (reason !== null)
     throw ApplicationFailure.nonRetryable(
-      `The step ${activityType} of ${workflowId} is none that counts (${reason}), although it is proven.`,
+      `The step ${activityType} of ${workflowId} is not valid (${reason}), although it has a proof.`,
       noProof,
     );
   return step();

@@ -47,6 +47,6 @@ export function buildPgzip(): string | undefined {
   const go = (...args: string[]) =>
     spawnSync('go', args, { cwd: folder, encoding: 'utf8', timeout: 180_000 });
   if (go('mod', 'tidy').status === 0 && go('build', '-o', 'pgzip', '.').status === 0) return program;
-  console.log("Go's klauspost/pgzip could not be had: left out.");
+  console.log("Go's klauspost/pgzip could not be obtained: left out.");
   return undefined;
 }

@@ -20,7 +20,7 @@ export function readOptions<Name extends string>(defaults: Record<Name, string>)
 /** Bytes of a size given as an option. */
 export function bytesOf(option: string): number {
   const bytes = parseSize(option);
-  if (bytes === undefined) throw new Error(`${option} is no size such as 400MB`);
+  if (bytes === undefined) throw new Error(`${option} is not a size such as 400MB`);
   return bytes;
 }
 

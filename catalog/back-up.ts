@@ -66,7 +66,7 @@ function requireReplaceable(file: string, to: string): void {
   if (there === undefined) return;
   if (isSameFile(file, to)) throw usageFailure('WrongFile', `${to} is the catalog itself.`, nothingDone);
   if (!there.isFile() || !isCatalog(to))
-    throw usageFailure('WrongFile', `${to} is there already, and is no catalog.`, nothingDone);
+    throw usageFailure('WrongFile', `${to} already exists, and is not a catalog.`, nothingDone);
 }
 
 /** True when both names refer to the same file. */

@@ -72,7 +72,7 @@ export function requireOwnLog(file: string): void {
 function mixed(file: string, inFile: number, log: string): TapeflowFailure {
   return new TapeflowFailure(
     'CatalogMixed',
-    `The catalog ${file} and the log of its changes ${file}-wal are not of the same time: the file is at change ${inFile}, and the log ${log}. An older copy was put in the place of one of them.`,
+    `The catalog ${file} and the log of its changes ${file}-wal are not of the same time: the file is at change ${inFile}, and the log ${log}. An older copy was put in place of one of them.`,
     {
       advice:
         'Nothing was changed. `tapeflow catalog restore FILE` puts a copy back as it should be, and `tapeflow tape catalog` reads from the tapes what is newer.',
@@ -223,10 +223,10 @@ export function requireNotRestoring(file: string): void {
   if (!existsSync(restoringFile(file))) return;
   throw new TapeflowFailure(
     'CatalogRestoring',
-    `A copy was being put in the place of the catalog ${file}, and that has not ended.`,
+    `A copy was being put in place of the catalog ${file}, and that has not ended.`,
     {
       kind: 'transient',
-      advice: 'If no `tapeflow catalog restore` runs, run it again with the same file: it begins anew.',
+      advice: 'If no `tapeflow catalog restore` runs, run it again with the same file: it starts over.',
     },
   );
 }

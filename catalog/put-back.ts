@@ -66,7 +66,7 @@ export async function putBackCatalog(
       throw usageFailure(
         'OtherInstallation',
         `${from} is the catalog of another installation (${facts.installation ?? 'one without tapes'}).`,
-        `${nothingDone} \`--other-installation\` puts it here all the same.`,
+        `${nothingDone} \`--other-installation\` puts it here anyway.`,
       );
     const known = [before?.generation, seen?.generation].filter((number) => number !== undefined);
     const isOlder =
@@ -86,7 +86,7 @@ function requireCopy(from: string): void {
   if (!isCatalog(from))
     throw usageFailure(
       'WrongFile',
-      `${from} is no catalog of tapeflow, or too damaged to be read.`,
+      `${from} is not a tapeflow catalog, or is too damaged to be read.`,
       nothingDone,
     );
 }
@@ -109,7 +109,7 @@ function requireClosed(file: string): void {
     const code = systemErrorCode(error) ?? '';
     if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) return;
     throw new TapeflowFailure('CatalogInUse', `The catalog ${file} is in use.`, {
-      advice: `${nothingDone} End the workers first (\`tapeflow down\`, and those that were started by themselves).`,
+      advice: `${nothingDone} End the workers first (\`tapeflow down\`, and those that were started separately).`,
       cause: error,
     });
   } finally {

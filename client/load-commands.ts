@@ -22,7 +22,7 @@ const files: CommandFile[] = [
   },
   {
     commands: {
-      'verify [set-or-tape]': 'read what is on tape back from the medium, and compare every hash',
+      'verify [set-or-tape]': 'read archives back from the medium, and compare every hash',
     },
     load: async () => (await import('./commands/files/verify.js')).addVerify,
   },
@@ -54,7 +54,7 @@ const files: CommandFile[] = [
   {
     commands: {
       'resume <set>':
-        'go on after `pause`, look at the drive again at once, or take up a set that the server has lost',
+        'go on after `pause`, check the drive again at once, or resume a set that the server has lost',
     },
     load: async () => (await import('./commands/set/resume.js')).addResume,
   },
@@ -85,12 +85,12 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/files/find.js')).addFind,
   },
   {
-    commands: { 'ls <set> [path]': 'list all that a set holds, or what is at a path: of a folder one level' },
+    commands: { 'ls <set> [path]': 'list everything in a set, or what is at a path: for a folder one level' },
     load: async () => (await import('./commands/files/ls.js')).addLs,
   },
   {
     commands: {
-      'diff <set-a> <set-b>': 'list what a set has more (+), less (-) and other (M) than an earlier one',
+      'diff <set-a> <set-b>': 'list what a set has added (+), removed (-) and changed (M) since an earlier one',
     },
     load: async () => (await import('./commands/files/diff.js')).addDiff,
   },
@@ -99,11 +99,11 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/tape/tape.js')).addTape,
   },
   {
-    commands: { 'schedule <command>': 'backups, checks and copies of tapes at set times' },
+    commands: { 'schedule <command>': 'backups, verifies and copies at set times' },
     load: async () => (await import('./commands/schedule/schedule.js')).addSchedule,
   },
   {
-    commands: { 'catalog <command>': 'copies of the catalog, and putting one back' },
+    commands: { 'catalog <command>': 'copy the catalog, and restore a copy' },
     load: async () => (await import('./commands/server/catalog.js')).addCatalog,
   },
   {

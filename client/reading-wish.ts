@@ -8,7 +8,7 @@ export function latestOption(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
   return command.option(
     '--latest <path>',
-    'in its place: the newest completed set of this source; again for a set that has several',
+    'instead: the newest completed set of this source; repeat it for a set with several sources',
     repeat,
     [],
   );

@@ -44,7 +44,7 @@ export function refuseInvalidText(text: string, what = 'source'): void {
     `The ${what} ${text} is not valid UTF-8, and such a name cannot be given on a command line.`,
     what === 'source'
       ? 'Give the folder above it: the names inside a source may be any bytes.'
-      : 'Use `?` or `*` in the place of such a byte.',
+      : 'Use `?` or `*` in place of such a byte.',
   );
 }
 

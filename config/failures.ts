@@ -89,13 +89,13 @@ const plainWords: Record<string, string> = {
   EIO: 'input/output error of the device',
   ENOTCONN: 'the file system behind the mount has died',
   ECONNABORTED: 'the file system behind the mount has died',
-  ELOOP: 'is a symbolic link, or a loop of them',
+  ELOOP: 'is a symbolic link, or a loop of links',
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many open files',
   EBUSY: 'busy',
   ESTALE: 'stale network file handle',
   ENODEV: 'the device is gone',
-  EINVAL: 'the file system refuses this name or call',
+  EINVAL: 'the file system rejects this name or call',
 };
 
 /** Maximum number of causes of an error that are shown; also bounds a circular chain. */

@@ -303,7 +303,7 @@ function didYouMean(name: string, known: Set<string>): string {
   return near.length > 0
     ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
     : known.size < 5
-      ? `There may be: ${[...known].join(', ')}.`
+      ? `Allowed are: ${[...known].join(', ')}.`
       : '`tapeflow doctor` lists every setting.';
 }
 
@@ -377,14 +377,14 @@ function complete(
     throw wrongSetting(
       'TAPE_DRAIN_AT',
       origins['TAPE_DRAIN_AT'] ?? 'default',
-      `is ${values.TAPE_DRAIN_AT} bytes: it must not be above STAGING_MAX_BYTES (${staging} bytes), since so much is never staged`,
+      `is ${values.TAPE_DRAIN_AT} bytes: it must not be above STAGING_MAX_BYTES (${staging} bytes), since that much is never staged`,
     );
   }
   if (values.CATALOG_URL !== undefined && /^postgres(ql)?:/i.test(values.CATALOG_URL)) {
     throw wrongSetting(
       'CATALOG_URL',
       origins['CATALOG_URL'] ?? 'default',
-      'asks for PostgreSQL, which this version does not serve yet: give the path of an SQLite file, or leave it out',
+      'asks for PostgreSQL, which this version does not support yet: give the path of an SQLite file, or leave it out',
     );
   }
   if (
@@ -456,7 +456,7 @@ function sharedGroup(
     throw wrong(`names the group ${JSON.stringify(name)}, which this machine does not know`);
   if (!isMember(group)) {
     throw wrong(
-      `names the group ${JSON.stringify(name)}, in which this user is not: \`usermod -aG\` adds it, from the next login on`,
+      `names the group ${JSON.stringify(name)}, which this user is not a member of: \`usermod -aG\` adds it, from the next login on`,
     );
   }
   return { sharedGroup: group };

@@ -16,6 +16,6 @@ export function wrongNode(error: unknown): TapeflowFailure | undefined {
   return new TapeflowFailure(
     'WrongNode',
     `The package better-sqlite3 does not load in Node ${process.version}: ${why}.`,
-    { advice: `\`npm rebuild better-sqlite3\` in ${projectDir} mends it.`, cause: error },
+    { advice: `\`npm rebuild better-sqlite3\` in ${projectDir} fixes it.`, cause: error },
   );
 }

@@ -114,7 +114,7 @@ function whyNot(code: string): string {
   if (code === 'SQLITE_CANTOPEN' || code.startsWith('SQLITE_READONLY'))
     return `this user may not write it (${code})`;
   if (code.startsWith('SQLITE_IOERR') || code === 'SQLITE_PROTOCOL')
-    return `its file system has no locks that work, as some network file systems (${code})`;
+    return `its file system has no working locks, as on some network file systems (${code})`;
   return code;
 }
 

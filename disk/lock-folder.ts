@@ -39,7 +39,7 @@ function unsafe(stats: Stats): string | undefined {
   const byGroup = (stats.mode & 0o020) !== 0;
   if ((stats.mode & 0o002) !== 0) return 'can be written by every user of this machine';
   if (byGroup && !groups.includes(stats.gid) && mine !== 0)
-    return `is for the group ${stats.gid}, in which this user is not`;
+    return `is for the group ${stats.gid}, which this user is not a member of`;
   if (stats.uid !== mine && stats.uid !== 0 && !byGroup)
     return `belongs to another user (uid ${stats.uid}) alone`;
   return undefined;

@@ -25,7 +25,7 @@ export async function replaceFormerHost(settings: Settings, say: (sentence: stri
       { advice: 'Use that version, or a newer one.' },
     );
   }
-  say(`Server and workers run with tapeflow ${its}: they are ended, and begin again with ${projectVersion}.`);
+  say(`Server and workers run with tapeflow ${its}: they are stopped and started again with ${projectVersion}.`);
   await stopHost(lease);
   if (!sticky) return;
   const next = await takeLease(settings, say);

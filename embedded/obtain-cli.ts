@@ -110,7 +110,7 @@ async function keep(program: string, kept: string, expected: string, way: string
 function noCli(tried: string[]): TapeflowFailure {
   return new TapeflowFailure(
     'NoTemporalCli',
-    `The Temporal CLI could not be had. Tried: ${tried.join('; ')}.`,
+    `The Temporal CLI could not be obtained. Tried: ${tried.join('; ')}.`,
     {
       advice: `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
     },

@@ -79,7 +79,7 @@ export function whyNoAddon(): string {
     const { reason } = JSON.parse(readFileSync(new URL('native.json', built), 'utf8')) as {
       reason: string | null;
     };
-    return reason ?? 'it was built, but does not load or does not work';
+    return reason ?? 'it was built, but does not load or work';
   } catch {
     return 'it was not built';
   }

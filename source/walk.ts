@@ -163,10 +163,10 @@ function namesIn(where: Buffer): Iterable<string> | string {
   try {
     const names = folderNames(where);
     if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
-      return 'became a symbolic link while it was listed; what lay in it is not in the backup';
+      return 'became a symbolic link while it was listed; its contents are not in the backup';
     return names;
   } catch (error) {
-    return `cannot be listed, so what lies in it is not in the backup: ${describeError(error)}`;
+    return `cannot be listed, so its contents are not in the backup: ${describeError(error)}`;
   }
 }
 
@@ -202,7 +202,7 @@ function look(full: string): WalkedEntry {
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong
-      ? 'its path is longer than the system takes; neither it nor what may lie in it is in the backup'
+      ? 'its path is longer than the system takes; neither it nor its contents are in the backup'
       : `cannot be looked at: ${describeError(error)}`;
     return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
   }
@@ -214,7 +214,7 @@ function look(full: string): WalkedEntry {
     case constants.S_IFLNK:
       return { name: full, type: 'symlink', stats, ...targetOf(full) };
     default: {
-      const skipped = `is a ${kindOf(stats.mode)}, which has no content to keep`;
+      const skipped = `is a ${kindOf(stats.mode)}, which has no content to back up`;
       return { name: full, type: 'other', stats, linkTarget: null, skipped };
     }
   }

@@ -203,7 +203,7 @@ async function copyFile(
     attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
   };
   try {
-    if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is no ordinary file.`;
+    if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is not a regular file.`;
     await dropFromCache(from);
     const copied = await copyHashed({ from, to: part, sides: { from: 'tape', to: 'staging' }, guard });
     if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {

@@ -251,8 +251,8 @@ async function readMembers(
     path.join(path.dirname(file), archive.manifest_name),
   );
   if (wrong === undefined) return;
-  const state = damages.length === 0 ? 'the archive is whole by itself' : 'see what is said of the archive';
-  const reason = `The manifest ${archive.manifest_name} ${wrong}; ${state}. \`tapeflow verify ${row.set_id} --repair\` writes both anew.`;
+  const state = damages.length === 0 ? 'the archive itself is intact' : 'see what is said of the archive';
+  const reason = `The manifest ${archive.manifest_name} ${wrong}; ${state}. \`tapeflow verify ${row.set_id} --repair\` writes both again.`;
   problems.push({ path: null, reason });
   found.lacksManifest = true;
 }

@@ -21,7 +21,7 @@ export async function requireTarget(settings: Settings, target: string): Promise
     if (error instanceof TapeflowFailure) throw error;
     throw await targetFailure(target, sided('target', error));
   }
-  throw unusable(target, 'it is no folder');
+  throw unusable(target, 'it is not a folder');
 }
 
 /** Why a target accepts no more, and the free space of its file system at that time. */
@@ -83,7 +83,7 @@ export async function targetFailure(target: string, error: unknown): Promise<Tap
   });
 }
 
-const goesOn = 'When it is mended, the same command goes on: what is there already stays.';
+const goesOn = 'When that is fixed, the same command goes on: what is already there stays.';
 
 function unusable(target: string, why: string): TapeflowFailure {
   return new TapeflowFailure(

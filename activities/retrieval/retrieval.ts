@@ -248,7 +248,7 @@ function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   return (
-    `the entries do not add up: ${shownNumber(members)} were planned, but ${shownNumber(restored)} ${done}, ${shownNumber(same)} there already, ` +
+    `the entries do not add up: ${shownNumber(members)} were planned, but ${shownNumber(restored)} ${done}, ${shownNumber(same)} already there, ` +
     `${shownNumber(kept)} kept and ${shownNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
   );
 }

@@ -98,7 +98,7 @@ async function takeBackTooLarge(
   // Before the group may be skipped: a group without an archive is never checked again.
   for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
   await makeSmaller(deps, { setId, group }, bytesWithManifest(archive));
-  return new TapeflowFailure('StagedArchiveDamaged', `${message} It is made anew without what is too large.`);
+  return new TapeflowFailure('StagedArchiveDamaged', `${message} It is made again without what is too large.`);
 }
 
 /** What an earlier attempt has written of a copy; undefined when it still has to be written. */

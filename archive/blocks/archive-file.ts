@@ -12,7 +12,7 @@ export function openArchive(path: string): { fd: number; size: number } {
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     try {
       const stats = fstatSync(fd);
-      if (!stats.isFile()) throw new ArchiveDamaged('it is no ordinary file');
+      if (!stats.isFile()) throw new ArchiveDamaged('it is not a regular file');
       return { fd, size: stats.size };
     } catch (error) {
       closeSync(fd);

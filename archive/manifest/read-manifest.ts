@@ -132,7 +132,7 @@ async function* gunzippedLines(path: string): AsyncGenerator<string> {
   const handle = await open(path, flags);
   const text = createGunzip();
   try {
-    if (!(await handle.stat()).isFile()) throw new ManifestError('it is no ordinary file');
+    if (!(await handle.stat()).isFile()) throw new ManifestError('it is not a regular file');
     const file = handle.createReadStream({ autoClose: false });
     file.on('error', (error) => text.destroy(error));
     yield* linesOf(file.pipe(text), longestLine);
@@ -148,9 +148,9 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
   try {
     value = JSON.parse(line);
   } catch {
-    throw new ManifestError(`line ${number} is no JSON`);
+    throw new ManifestError(`line ${number} is not JSON`);
   }
-  if (value === null || typeof value !== 'object') throw new ManifestError(`line ${number} is no object`);
+  if (value === null || typeof value !== 'object') throw new ManifestError(`line ${number} is not an object`);
   const check = <T>(schema: z.ZodType<T>): T => {
     const result = schema.safeParse(value);
     if (result.success) return result.data;

@@ -208,7 +208,7 @@ export class TargetTree {
 }
 
 const notAFolder =
-  'a file or symbolic link of the target stands in the place of a folder above it, and is never followed';
+  'a file or symbolic link of the target is in place of a folder above it, and is never followed';
 
 /** Somebody who can write above the target could have replaced it by a link meanwhile. */
 function requireTruePath(fd: number, target: string): void {

@@ -41,7 +41,7 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
       .executeTakeFirst();
     if (before !== undefined) return before.run_id === runId ? null : 'it was used before';
     if (at < now - countsForMs) return 'it is too old';
-    if (at > now + clockSkewMs) return 'it is of a time to come';
+    if (at > now + clockSkewMs) return 'it is dated in the future';
     if (claim.schedule !== undefined) {
       const reason = await claimDue(tx, claim.schedule, at);
       if (reason !== null) return reason;
@@ -70,7 +70,7 @@ async function claimDue(tx: Catalog, name: string, at: number): Promise<string |
   // The server names whole seconds.
   if (at < made - 1000 || (last !== null && at <= last)) return 'that time has passed';
   if (!isAsked && !cronMatches(row.cron, row.zone, at))
-    return 'it is not due then, and no command has asked for it';
+    return 'it is not due then, and no command has requested it';
   await tx
     .updateTable('schedules')
     .set({ due_at: at, ...(isAsked ? { run_asked_at: null } : {}) })
@@ -107,7 +107,7 @@ export function claimStep(catalog: Catalog, claim: StepClaim, now = Date.now()):
       .where('workflow_id', '=', workflowId)
       .where('run_id', '=', runId)
       .executeTakeFirst();
-    if (start === undefined || start.at < now - stepCountsForMs) return 'it was asked for too long ago';
+    if (start === undefined || start.at < now - stepCountsForMs) return 'it was requested too long ago';
     if ((await claimantOf(tx, endMark(workflowId))) !== undefined) return 'the command that asked has ended';
     const before = await claimantOf(tx, stepMark(claim));
     if (before !== undefined) return before === by ? null : 'it was done before';

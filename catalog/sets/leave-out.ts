@@ -166,7 +166,7 @@ export async function undoTakingUp(catalog: Catalog, setId: string): Promise<boo
       needs !== null && archive === null && undoable.includes(state);
     if (!unfinished.every(isTakenUp)) return false;
     for (const group of unfinished) {
-      const reason = `it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` takes it up again`;
+      const reason = `it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` resumes it`;
       await skipGroupIn(tx, group, reason, group.needs);
     }
     return true;

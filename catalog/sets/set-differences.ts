@@ -35,7 +35,7 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
     found.push(`it leaves out ${globsText(excludes)}, not ${globsText(wanted.excludes)}`);
   if ((set.direct === 1) !== wanted.direct)
     found.push(
-      `it is ${set.direct === 1 ? 'compressed straight on to the tape' : 'staged before it is written'}`,
+      `it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`,
     );
   return found;
 }

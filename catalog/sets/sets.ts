@@ -415,7 +415,7 @@ export function requireSetId(text: string): string {
   if (isSetId(text)) return text;
   throw new TapeflowFailure(
     'WrongSetId',
-    `${JSON.stringify(text)} is no set id: it must look like 2026-11_000001.`,
+    `${JSON.stringify(text)} is not a set id: it must look like 2026-11_000001.`,
     {
       kind: 'usage',
     },

@@ -167,7 +167,7 @@ async function queueCheck(
     advice:
       server.lease === undefined
         ? `Run \`${command}\`.`
-        : `It is started by itself; if it does not come, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+        : `It is started automatically; if it does not appear, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
   };
 }
 

@@ -25,7 +25,7 @@ export async function beginSet(
       throw new TapeflowFailure(
         'NoTemporalServer',
         `The set ${set.id} could not be started, because the Temporal server at ${server.target.address} does not answer: ${reason}.`,
-        { advice: 'Workers start it by themselves when it does.', cause: error },
+        { advice: 'Workers start it automatically when it does.', cause: error },
       );
     }
     await recordSetState(await session.catalog(), set.id, 'failed', `could not be started: ${reason}`);

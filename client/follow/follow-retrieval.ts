@@ -124,6 +124,6 @@ async function needsTakingUp(session: Session, server: Server, id: string): Prom
     throw new TapeflowFailure('NotRunning', `${id} is unfinished, but ${trouble.finding}.`, {
       advice: 'Run the same command again, and it goes on with what is missing.',
     });
-  session.say(`${id} is unfinished, but ${trouble.finding}. Workers take it up by themselves.`);
+  session.say(`${id} is unfinished, but ${trouble.finding}. Workers resume it automatically.`);
   return true;
 }

@@ -83,7 +83,7 @@ const stepWords: Record<string, string> = {
   promoteArchive: 'moving to final',
   waitForFinal: 'looking into final',
   writeToTape: 'writing to tape',
-  compressToTape: 'compressing on to the tape',
+  compressToTape: 'compressing directly to tape',
   syncTape: 'syncing the tape',
   watchTape: 'waiting for a tape',
   releaseArchives: 'releasing staged archives',

@@ -41,6 +41,6 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
       : `\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and \`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
   return copies.map(
     ({ tapeName }) =>
-      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark is missing. That is no damage, and all files are there; but a catalog that is made anew from this tape cannot know that the set is whole. ${help}`,
+      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark is missing. That is no damage, and all files are there; but a catalog rebuilt from this tape cannot know that the set is whole. ${help}`,
   );
 }

@@ -17,10 +17,10 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
   const byItself =
     trouble.kind === 'stuck' || !server.isLookedAfter
       ? ''
-      : 'Workers take it up by themselves within some minutes; ';
+      : 'Workers resume it automatically within a few minutes; ';
   return {
     ...rest,
-    advice: `${byItself}\`tapeflow resume ${setId}\` takes it up again${byItself === '' ? ' from the catalog' : ' at once'}.`,
+    advice: `${byItself}\`tapeflow resume ${setId}\` resumes it${byItself === '' ? ' from the catalog' : ' at once'}.`,
   };
 }
 

@@ -59,7 +59,7 @@ export async function updateSet<Result>(
       throw new TapeflowFailure(
         'SetNotRunning',
         `The server at ${server.target.address} does not run the set ${setId}.`,
-        { advice: `\`tapeflow resume ${setId}\` takes it up again.` },
+        { advice: `\`tapeflow resume ${setId}\` resumes it.` },
       );
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;

@@ -55,7 +55,7 @@ export class Watchdog {
     const { finding, advice } = trouble;
     if (trouble.kind !== 'stuck' && this.session.settings.LOOK_AFTER_SECONDS > 0) {
       if (!(await setTakenUp(catalog, this.setId, Date.now())).leftAlone) {
-        this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers take it up by themselves.`);
+        this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers resume it automatically.`);
         return;
       }
     }

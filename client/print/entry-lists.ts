@@ -9,7 +9,7 @@ import type { Session } from '../session.js';
 const shownFirst = 20;
 
 const headings: Record<ListKind, { label: string; means: string }> = {
-  skipped: { label: 'Skipped:', means: 'not, or not wholly, in the backup' },
+  skipped: { label: 'Skipped:', means: 'not completely in the backup' },
   flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
 };
 

@@ -40,7 +40,7 @@ export async function printRetrieval(
   session.print('');
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   const more = [
-    ...(same > 0 ? [`${shownNumber(same)} there already`] : []),
+    ...(same > 0 ? [`${shownNumber(same)} already there`] : []),
     ...(kept > 0 ? [`${shownNumber(kept)} kept, because what is there is not older`] : []),
     ...(failed > 0 ? [`${shownNumber(failed)} failed`] : []),
   ];

@@ -35,7 +35,7 @@ export async function printSummary(
   );
   if (summary.unchanged > 0) {
     const unchanged = `${counted(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
-    session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets by itself`);
+    session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets`);
   }
   if (summary.copies.length > 1) {
     const counts = summary.copies.map(

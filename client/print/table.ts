@@ -47,7 +47,7 @@ export function fittedLines(
   for (const name of leaveOut) if (least(shown()) > width) left.push(name);
   const lines = tableLines(shown()).map((line) => cutTo(line, width));
   if (left.length === 0) return lines;
-  return [...lines, `Left out for want of room: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
+  return [...lines, `Left out for lack of space: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
 }
 
 /** Prints a table; on a terminal with one line per row. */

@@ -98,7 +98,7 @@ async function groupFindings(
   const root = session.settings.BACKUP_COMPRESS_DIR;
   const staged = archive === undefined ? undefined : await stagedAt(root, set.id, archive);
   const isDone = group.state === 'committed' || group.state === 'released';
-  const failed = group.state === 'failed' ? `Mend the reason, then \`tapeflow retry ${set.id}\`.` : undefined;
+  const failed = group.state === 'failed' ? `Fix the cause, then \`tapeflow retry ${set.id}\`.` : undefined;
   const inFinal = ['promoted', 'queued', 'writing', 'written'].includes(group.state);
   const findings: Finding[] = [
     {
@@ -163,7 +163,7 @@ async function copyFindings(
           ? 'It counts after the next sync of the tape.'
           : copy.damage === null
             ? undefined
-            : `\`tapeflow verify ${set.id} --repair\` writes it anew from another copy.`,
+            : `\`tapeflow verify ${set.id} --repair\` writes it again from another copy.`,
     });
   }
   return findings;

@@ -108,7 +108,7 @@ async function setFindings(
         .slice(0, 10)
         .map(({ group, reason }) => `group ${group} at ${reason}`)
         .join('; '),
-      advice: `Mend the reason, then \`tapeflow retry ${set.id}\`.`,
+      advice: `Fix the cause, then \`tapeflow retry ${set.id}\`.`,
     });
   }
   if (summary.skipped > 0) {

@@ -125,7 +125,7 @@ async function takeEnd(
   try {
     const found = await readEndMark(drive.settings.path, setId);
     if (found === undefined) return undefined;
-    if ('wrong' in found) return wrong(`The end mark of the set ${setId} is no good: ${found.wrong}.`);
+    if ('wrong' in found) return wrong(`The end mark of the set ${setId} is not valid: ${found.wrong}.`);
     await confirmMedium(drive.settings, medium);
     await enterEnd(catalog, setId, tape.uuid, found.mark);
     return undefined;
@@ -158,7 +158,7 @@ async function takeSet(
 /** Numbers of the groups with an archive or a manifest in a set's folder, ascending. */
 async function groupsIn(folder: string): Promise<number[]> {
   if (!(await lstat(folder)).isDirectory())
-    throw Object.assign(new Error('it is no folder'), { code: undefined });
+    throw Object.assign(new Error('it is not a folder'), { code: undefined });
   const setId = path.basename(folder);
   const groups = new Set<number>();
   for (const name of await readdir(folder)) {

@@ -100,7 +100,7 @@ export async function takeArchive(
     } else if (error instanceof ManifestError && !alone) return undefined;
     else if (error instanceof ManifestError)
       troubles.push(
-        `The archive ${report.archive} was left out: it is none of tapeflow's (${error.message}).`,
+        `The archive ${report.archive} was left out: it is not one of tapeflow's (${error.message}).`,
       );
     else if (error instanceof ArchiveDamaged || isOfTheTape(error))
       troubles.push(`The archive ${report.archive} cannot be read: ${describeError(error)}.`);
@@ -164,7 +164,7 @@ async function takeAlone(
 ): Promise<Outcome> {
   const { catalog, setId, tape, scratch } = context;
   const { group, name, file, size, mtimeMs } = found;
-  troubles.push(`The manifest of ${name} is no good (${why}).`);
+  troubles.push(`The manifest of ${name} is not valid (${why}).`);
   const known = await archiveOf(catalog, setId, group);
   const here = known === undefined ? undefined : await copyOnTape(catalog, setId, group, tape.uuid);
   if (known !== undefined && here !== undefined) {
@@ -175,7 +175,7 @@ async function takeAlone(
     return { outcome: 'known', entries: 0, fromArchive: false };
   }
   context.say(
-    `The manifest of ${name} is no good (${why}): the archive itself is read, ${formatBytes(size)}.`,
+    `The manifest of ${name} is not valid (${why}): the archive itself is read, ${formatBytes(size)}.`,
   );
   await rm(scratch, { force: true });
   try {

@@ -30,7 +30,7 @@ export async function adoptTape(
     throw refused(
       `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection.why}.`,
       protection.forGood
-        ? `It is read all the same. ${copyOffAdvice(tape)}`
+        ? `It can still be read. ${copyOffAdvice(tape)}`
         : 'Open its write protection; until then it is read.',
     );
   const installation = await installationId(catalog);

@@ -132,7 +132,7 @@ function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel
   if (medium.volume === null || label.volume === null || medium.volume === label.volume) return;
   throw refused(
     `The tape in drive ${drive.settings.name} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${label.volume}.`,
-    'The label was copied: load the true tape.',
+    'The label was copied: load the right tape.',
   );
 }
 
@@ -144,7 +144,7 @@ async function refuseUnknown(drive: Drive, catalog: Catalog, tape: TapeRow): Pro
   const number = unknown.length === 1 ? '' : ` and ${unknown.length - 1} more`;
   throw refused(
     `The tape ${tape.name} holds ${first}${number}, which the catalog does not know.`,
-    `\`tapeflow tape catalog\` reads it; \`tapeflow tape erase ${tape.name} --yes --even-unexpired\` erases it all the same.`,
+    `\`tapeflow tape catalog\` reads it; \`tapeflow tape erase ${tape.name} --yes --even-unexpired\` erases it anyway.`,
   );
 }
 
@@ -176,7 +176,7 @@ async function relabel(
     throw new TapeflowFailure(
       'LabelNotWritten',
       `The new label could not be written to ${path}: ${describeError(error)}.`,
-      { cause: error, advice: 'Erase it again when that is mended.' },
+      { cause: error, advice: 'Erase it again when that is fixed.' },
     );
   }
   return { tapeflowLabel: 1, ...label };

@@ -170,7 +170,7 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
   if (others.length > 0 && !request.force) {
     throw refused(
       `The tape in drive ${driveName} (${path}) is not empty: it holds ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
-      'Load an empty tape; --force labels this one all the same, and erases nothing.',
+      'Load an empty tape; --force labels this one anyway, and erases nothing.',
     );
   }
 }

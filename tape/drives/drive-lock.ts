@@ -45,7 +45,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
   const before = holderOfVersionBefore(path.basename(driveFile));
   if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
-    throw driveBusy(drive, `pid ${before}, a tapeflow of a version before this one`);
+    throw driveBusy(drive, `pid ${before}, a process of an earlier tapeflow version`);
   }
   const taken = tryLock(driveFile, { role, dataDir });
   if (!('lock' in taken)) {

@@ -92,7 +92,7 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     throw tapeNotReady(
       'wrong_volume',
       `The tape in drive ${name} carries the label ${row.name}, but its volume id is ${medium.volume} and not ${row.volume}.`,
-      'It was formatted anew, or the label was copied: load the true tape.',
+      'It was formatted again, or the label was copied: load the right tape.',
     );
   }
   const space = await lookAt(drive, () => drive.space());
@@ -160,7 +160,7 @@ async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow):
   throw tapeNotReady(
     'last_archive_missing',
     `The tape in drive ${drive.settings.name} carries the label ${row.name}, but its last archive ${last.set_id}/${last.name} ${found}: it is another cartridge with a copied label, or damaged.`,
-    `Load the true ${row.name}; if this is it, keep it for a rescue: \`tapeflow tape distrust ${row.name}\`, and load another tape.`,
+    `Load the right ${row.name}; if this is it, keep it for a rescue: \`tapeflow tape distrust ${row.name}\`, and load another tape.`,
   );
 }
 

@@ -13,14 +13,14 @@ export async function missingMount(mountPoint: string): Promise<string | undefin
   try {
     real = await realpath(mountPoint);
     const stats = await stat(real);
-    if (!stats.isDirectory()) return 'is no folder';
+    if (!stats.isDirectory()) return 'is not a folder';
     device = stats.dev;
     parent = (await stat(path.dirname(real))).dev;
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
     if (code === 'ENOTCONN' || code === 'ESHUTDOWN') return 'dead';
-    if (code === 'EIO' || code === 'ENODEV') return `gives an error of the device (${code})`;
+    if (code === 'EIO' || code === 'ENODEV') return `reports a device error (${code})`;
     throw error;
   }
   // A drive letter is a separate volume, without parent or mount table.

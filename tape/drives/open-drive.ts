@@ -35,7 +35,7 @@ function directoryDrive(settings: DriveSettings): Drive {
         `The folder ${settings.path} of drive ${settings.name} does not exist.`,
         settings.ours
           ? 'The first backup makes and labels it.'
-          : 'Mount or make it (tapeflow never makes it by itself), or correct its path in the settings.',
+          : 'Mount or make it (tapeflow never creates it), or correct its path in the settings.',
       );
     },
     space: () => spaceOf(settings.path),

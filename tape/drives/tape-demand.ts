@@ -95,7 +95,7 @@ export async function requireTape(drive: Drive, catalog: Catalog, demand: TapeDe
   ) {
     throw tapeNotReady(
       'holds_other_copy',
-      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ${demand.setId} already, and two copies on one tape are no more than one.`,
+      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ${demand.setId} already, and two copies on one tape are worth no more than one.`,
       `Load another tape of pool ${demand.pool}.`,
     );
   }
@@ -233,7 +233,7 @@ async function requireFreeNames(
     throw tapeNotReady(
       'name_taken',
       `The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
-      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ${setId}\` and begin the set anew under the next number.`,
+      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ${setId}\` and start a new set under the next number.`,
     );
   }
 }

@@ -52,7 +52,7 @@ function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: st
   try {
     json = JSON.parse(text);
   } catch {
-    return { wrong: 'it is no JSON' };
+    return { wrong: 'it is not JSON' };
   }
   const parsed = markSchema.safeParse(json);
   if (!parsed.success)

@@ -16,7 +16,7 @@ export async function readSmallFile(file: string, mostBytes: number): Promise<st
     const handle = await open(file, flags);
     try {
       const stats = await handle.stat();
-      if (!stats.isFile()) throw new NotSmallFile('it is no ordinary file');
+      if (!stats.isFile()) throw new NotSmallFile('it is not a regular file');
       const buffer = Buffer.alloc(Math.min(stats.size, mostBytes) + 1);
       let have = 0;
       for (let bytes = -1; have < buffer.length && bytes !== 0; have += bytes)
@@ -30,7 +30,7 @@ export async function readSmallFile(file: string, mostBytes: number): Promise<st
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     // ENXIO: a socket.
     if (['ELOOP', 'EISDIR', 'ENXIO'].includes(systemErrorCode(error) ?? ''))
-      throw new NotSmallFile('it is no ordinary file');
+      throw new NotSmallFile('it is not a regular file');
     throw error;
   }
 }

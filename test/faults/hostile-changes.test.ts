@@ -288,7 +288,7 @@ test('what its user may not read is listed with the reason, and the rest is back
   assert.deepEqual(reasonsOf(installation, source, 'skipped'), {
     'blind/inner': 'cannot be looked at: permission denied (EACCES)',
     closed: 'cannot be read: permission denied',
-    'locked/': 'cannot be listed, so what lies in it is not in the backup: permission denied (EACCES)',
+    'locked/': 'cannot be listed, so its contents are not in the backup: permission denied (EACCES)',
   });
   assert.match(stdout, /closed: cannot be read: permission denied/);
 });

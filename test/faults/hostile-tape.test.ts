@@ -115,7 +115,7 @@ test(
           writeFileSync(label, true_);
         },
       },
-      /label .* is damaged: it is no ordinary file/,
+      /label .* is damaged: it is not a regular file/,
     );
 
     const excluded = await installation.json<{ status: string; files: number }>([

@@ -83,7 +83,7 @@ test(
     assert.match(status.stdout, /FAILED: +group 2 at promoting: .*input\/output error of the device \(EIO\)/);
     const trace = await installation.run(['trace', `backup_${setId}_000002.tar.gz`], server.env);
     assert.match(trace.stdout, /Group 2 of set .*: failed: promoting: .*EIO/);
-    assert.match(trace.stdout, /Mend the reason, then `tapeflow retry 2026-11_000001`/);
+    assert.match(trace.stdout, /Fix the cause, then `tapeflow retry 2026-11_000001`/);
 
     await worker.kill();
     await server.worker(['archive']);
@@ -198,7 +198,7 @@ test('a workflow whose code throws ends at once; status, watch and doctor say wh
   const doctor = await installation.run(['doctor'], server.env);
   assert.equal(doctor.code, 1);
   assert.match(doctor.stdout, /TROUBLE +set 2026-11_000001: is unfinished, but its workflow has ended/);
-  assert.match(doctor.stdout, /`tapeflow resume 2026-11_000001` takes it up again/);
+  assert.match(doctor.stdout, /`tapeflow resume 2026-11_000001` resumes it/);
   await resumed(t, installation, server, source);
 });
 

@@ -24,10 +24,10 @@ test('a label that is forged or damaged is refused with a sentence, by the wait 
   writeFileSync(secret, good);
   const forgeries: [string, () => void][] = [
     ['it is too long', () => writeFileSync(file, Buffer.alloc(300_000_000, 0x20))],
-    ['it is no ordinary file', () => symlinkSync(secret, file)],
-    ['it is no ordinary file', () => symlinkSync('/dev/zero', file)],
-    ['it is no ordinary file', () => mkdirSync(file)],
-    ['it is no ordinary file', () => execFileSync('mkfifo', [file])],
+    ['it is not a regular file', () => symlinkSync(secret, file)],
+    ['it is not a regular file', () => symlinkSync('/dev/zero', file)],
+    ['it is not a regular file', () => mkdirSync(file)],
+    ['it is not a regular file', () => execFileSync('mkfifo', [file])],
     ['it is not JSON', () => writeFileSync(file, Buffer.alloc(4096))],
     ['it is not JSON', () => writeFileSync(file, noise(5000, 'label'))],
     ['it is not JSON', () => writeFileSync(file, '')],
@@ -72,7 +72,7 @@ test('a label copied to a second folder is noticed: that one lacks the last comm
   load(second);
   assert.match(
     await steps.watch({ group: 2 }),
-    /carries the label T1, but its last archive .*_000001\.tar\.gz is not there: it is another cartridge with a copied label, or damaged\. Load the true T1/,
+    /carries the label T1, but its last archive .*_000001\.tar\.gz is not there: it is another cartridge with a copied label, or damaged\. Load the right T1/,
   );
   await assert.rejects(steps.write(2), notReady);
   // The archive is there, but cut: damaged, or copied while it was written.
@@ -133,7 +133,7 @@ test('an LTFS label on another volume, and a write-protected cartridge, are refu
   writeFileSync(path.join(ltfs.mount, labelFileName), label);
   assert.match(
     await steps.watch({ group: 1 }),
-    /carries the label LTO1, but its volume id is [-0-9a-f]+ and not [-0-9a-f]+\. It was formatted anew, or the label was copied: load the true tape\. The set needs a tape of pool default/,
+    /carries the label LTO1, but its volume id is [-0-9a-f]+ and not [-0-9a-f]+\. It was formatted again, or the label was copied: load the right tape\. The set needs a tape of pool default/,
   );
   await assert.rejects(steps.write(1), notReady);
 

@@ -35,10 +35,10 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     {
       args: ['backup', source, '--set', 'tomorrow'],
       code: 2,
-      says: /is no set id: it must look like 2026-11_000001/,
+      says: /is not a set id: it must look like 2026-11_000001/,
     },
     { args: ['backup', source, '--drive', 'lto9'], code: 2, says: /no drive lto9; the drives are: lto1/ },
-    { args: ['backup', source, '--pool', '../x'], code: 2, says: /is no pool name/ },
+    { args: ['backup', source, '--pool', '../x'], code: 2, says: /is not a pool name/ },
     {
       args: ['backup', source, '--mode', 'partial'],
       code: 2,
@@ -60,7 +60,7 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
       args: ['sets'],
       env: { CATALOG_URL: 'postgres://localhost/x' },
       code: 2,
-      says: /PostgreSQL, which this version does not serve yet/,
+      says: /PostgreSQL, which this version does not support yet/,
     },
     {
       args: ['backup', source],

@@ -126,7 +126,7 @@ test(
     await waitsForTape(
       installation,
       'sets',
-      /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of 2, staging is full of what another tape has already\)\. Load a tape of pool B\./,
+      /The tape A1 is of pool A, but the set writes to pool B next \(copy 2 of 2, staging is full of what another tape already has\)\. Load a tape of pool B\./,
     );
     assert.deepEqual([committed(installation, 1), committed(installation, 2)], [3, 0]);
     assert.equal(staged(installation).length, 3, 'nothing is released that is on one tape only');

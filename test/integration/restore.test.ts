@@ -182,7 +182,7 @@ test('nothing is written outside of the target, through whatever links lie in it
     'always',
   ]);
   assert.equal(code, 1);
-  assert.match(stdout, /folder\/file: a file or symbolic link of the target stands in the place of a folder/);
+  assert.match(stdout, /folder\/file: a file or symbolic link of the target is in place of a folder/);
   assert.deepEqual(readdirSync(outside), ['file']);
   assert.equal(readFileSync(path.join(outside, 'file'), 'utf8'), 'untouched');
   assert.equal(readFileSync(path.join(below(target, source), 'other/file'), 'utf8'), 'archived');
@@ -235,7 +235,7 @@ test('each tape is waited for by its name, in the order that was said, and the r
   drive.swap(tapes[1]);
   const { code, stdout, stderr } = await second.ended;
   assert.equal(code, 0, stderr);
-  assert.doesNotMatch(stdout, /there already/, 'folders that an archive of the same restore has made');
+  assert.doesNotMatch(stdout, /already there/, 'folders that an archive of the same restore has made');
   assertSameTree(below(target, source), source, exactly);
 });
 
@@ -355,7 +355,7 @@ test('a wrong request says what is wrong, and starts nothing', async (t) => {
   const target = tempFolder(t);
   const cases: [string[], number, RegExp][] = [
     [['restore', '2020-01_000001', '--target', target], 2, /There is no set 2020-01_000001/],
-    [['restore', setId, '--target', path.join(source, 'file')], 2, /cannot be used: it is no folder/],
+    [['restore', setId, '--target', path.join(source, 'file')], 2, /cannot be used: it is not a folder/],
     [['restore', setId, '--target', '/proc/tapeflow/target'], 2, /\/proc\/tapeflow\/target cannot be used/],
     [['restore', setId, '--target', target, '--overwrite', 'maybe'], 2, /never, if-newer or always/],
     [

@@ -158,7 +158,7 @@ test('a schedule that is wrong is refused with the reason, before any night is l
   const source = tempFolder(t);
   const installation = await Installation.make(t);
   const cases: [string[], RegExp][] = [
-    [['add', 'x y', '--cron', '* * * * *', '--', 'backup', source], /no name of a schedule/],
+    [['add', 'x y', '--cron', '* * * * *', '--', 'backup', source], /not a valid name for a schedule/],
     [
       ['add', 'x', '--cron', '* * * * *', '--', 'restore', source],
       /begins with `backup`, `verify` or `tape copy`/,

@@ -195,7 +195,7 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
     const { workflowId, runId } = (await fresh()) ?? assert.fail();
     return endOf(workflowId, runId);
   };
-  assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then, and no command has asked for it/);
+  assert.match(await triggered(ours, 'scheduled-yearly-'), /not due then, and no command has requested it/);
 
   const { schedule } = await server.client.workflowService.describeSchedule({ namespace, scheduleId: ours });
   const genuine = schedule?.action?.startWorkflow ?? assert.fail();

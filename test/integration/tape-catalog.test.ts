@@ -207,7 +207,7 @@ test('where manifests are missing or damaged, the archives themselves are read',
   const { code, stdout, stderr } = await installation.run(['tape', 'catalog'], env);
   assert.equal(code, 3, stderr);
   assert.match(stdout, /group 1: \d+ entries from the archive itself, added/);
-  assert.match(stdout, /_000002\.tar\.gz is no good \(.*\)/);
+  assert.match(stdout, /_000002\.tar\.gz is not valid \(.*\)/);
   const rows = rowsOf(catalogFile(dataDir));
   const contents = (files: Row[] | undefined) =>
     files?.map(({ path: name, size, sha256, tar_offset, type, link_target, mtime_s, mtime_ns, mode }) => ({
@@ -338,7 +338,7 @@ test('a tape of another installation is read and never written to, and its numbe
   const adopting = await installation.run(['tape', 'catalog', '--adopt'], env);
   writeFileSync(manifestOf(archive), manifest);
   assert.equal(adopting.code, 3, `what is damaged is told, and does not hinder it: ${adopting.stderr}`);
-  assert.match(adopting.stdout, /^ {2}The manifest of \S+_000001\S+ is no good/m);
+  assert.match(adopting.stdout, /^ {2}The manifest of \S+_000001\S+ is not valid/m);
   assert.match(adopting.stderr, /The worker of drive lto1 does it/);
   assert.match(adopting.stdout, new RegExp(`^${setId} group 1: known$`, 'm'));
   assert.match(adopting.stdout, /^The tape TAPE01, pool default, is in the catalog\.$/m);
@@ -368,7 +368,7 @@ test('a set that is another one under a known number is left out, and the rest i
     stdout,
     new RegExp(`The set ${setId} on the tape is another than the one that the catalog knows`),
   );
-  assert.match(stderr, /cannot be read: it is no folder/);
+  assert.match(stderr, /cannot be read: it is not a folder/);
 });
 
 test('diff names what was added, removed and changed between two sets', async (t) => {

@@ -53,7 +53,7 @@ test('server and workers of another version are replaced by a newer command, and
   // Version 0.1 did not tell its own.
   runsWith(undefined);
   const said = await succeed('backup', other, '--detach');
-  assert.match(said, /run with tapeflow a version before 0\.2\.0: they are ended, and begin again/);
+  assert.match(said, /run with tapeflow a version before 0\.2\.0: they are stopped and started again/);
   const second = running();
   assert.notEqual(second.pid, first.pid);
   assert.equal(second.program, projectVersion);

@@ -46,7 +46,7 @@ test('a copy of a catalog in use is whole, for its user alone, replaces an earli
 
   const other = path.join(path.dirname(copy), 'letter.txt');
   writeFileSync(other, 'not a catalog');
-  assert.throws(() => backUpCatalog(file, other), refused('WrongFile', /is no catalog/));
+  assert.throws(() => backUpCatalog(file, other), refused('WrongFile', /is not a catalog/));
   assert.throws(() => backUpCatalog(file, file), refused('WrongFile', /the catalog itself/));
   assert.equal(readFileSync(other, 'utf8'), 'not a catalog');
 });
@@ -103,7 +103,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
   const attempt = (from: string) => putBackCatalog(file, from, { foreign: false });
   await assert.rejects(attempt(path.join(tempFolder(t), 'none')), refused('NoSuchFile'));
   writeFileSync(copy, 'x'.repeat(9000));
-  await assert.rejects(attempt(copy), refused('WrongFile', /no catalog/));
+  await assert.rejects(attempt(copy), refused('WrongFile', /not a tapeflow catalog/));
 
   const foreign = await withCatalog(t);
   backUpCatalog(foreign.file, foreign.copy);

@@ -20,7 +20,7 @@ test('a restore and a verify of which the catalog lists fewer entries than were 
   const { reason } = await retrievalNamed(catalog, 'restore-000001');
   assert.match(
     reason ?? '',
-    /do not add up: 4 were planned, but 0 restored, 0 there already, 0 kept and 0 failed/,
+    /do not add up: 4 were planned, but 0 restored, 0 already there, 0 kept and 0 failed/,
   );
   assert.match(
     restored.problems[0]?.reason ?? '',

@@ -32,7 +32,7 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
   assert.equal(await claimStart(catalog, { ...claim, once: 'b', at: now - 31 * dayMs }), 'it is too old');
   assert.equal(
     await claimStart(catalog, { ...claim, once: 'c', at: now + dayMs }),
-    'it is of a time to come',
+    'it is dated in the future',
   );
   // What is forgotten is too old to count again.
   const later = now + 29 * dayMs;
@@ -75,7 +75,7 @@ test('a step that is done once counts for one attempt of a run that was begun wi
   const now = Date.now();
   const run = { workflowId: 'w', runId: 'r' };
   const step = { ...run, activityType: 'labelLoadedTape', by: '1' };
-  const tooLong = 'it was asked for too long ago';
+  const tooLong = 'it was requested too long ago';
   assert.equal(await claimStep(catalog, step, now), tooLong, 'its start was not claimed');
   assert.equal(await claimStart(catalog, { ...run, at: now, once: 'a' }, now), null);
   assert.equal(await claimStep(catalog, { ...step, runId: 'other' }, now), tooLong);

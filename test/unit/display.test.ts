@@ -26,7 +26,7 @@ test('a table has one line of the terminal for each row, names what it leaves ou
   const at80 = fittedLines(rows, leaveOut, 80);
   assert.equal(at80[0]?.includes('SINCE'), false);
   assert.match(at80[0] ?? '', /EXPIRES/);
-  assert.match(at80[3] ?? '', /^Left out for want of room: SINCE\./);
+  assert.match(at80[3] ?? '', /^Left out for lack of space: SINCE\./);
   assert.match(fittedLines(rows, leaveOut, 60).at(-1) ?? '', /: SINCE, EXPIRES\./);
   assert.equal(fittedLines(rows, leaveOut, 132).length, 3, 'with room for all nothing is left out');
 });

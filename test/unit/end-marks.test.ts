@@ -161,7 +161,7 @@ test('a mark that is forged, damaged or no file costs nothing but itself, when i
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
   };
   const bad: [string, () => void, RegExp][] = [
-    ['cut', () => put(JSON.stringify(good).slice(0, 40)), /it is no JSON/],
+    ['cut', () => put(JSON.stringify(good).slice(0, 40)), /it is not JSON/],
     ['other set', () => put({ ...good, set: '2020-01_000001' }), /it is of another set/],
     [
       'other uuid',
@@ -170,9 +170,9 @@ test('a mark that is forged, damaged or no file costs nothing but itself, when i
     ],
     ['no count', () => put({ ...good, groups: -1 }), /its groups is wrong/],
     ['ranges', () => put({ ...good, without: [[3, 9]] }), /its without is wrong/],
-    ['folder', () => (put(''), rmSync(file), mkdirSync(file)), /no ordinary file/],
-    ['link', () => (rmSync(file, { recursive: true }), symlinkSync('/dev/zero', file)), /no ordinary file/],
-    ['pipe', () => (rmSync(file, { force: true }), void execFileSync('mkfifo', [file])), /no ordinary file/],
+    ['folder', () => (put(''), rmSync(file), mkdirSync(file)), /not a regular file/],
+    ['link', () => (rmSync(file, { recursive: true }), symlinkSync('/dev/zero', file)), /not a regular file/],
+    ['pipe', () => (rmSync(file, { force: true }), void execFileSync('mkfifo', [file])), /not a regular file/],
     ['huge', () => (put(''), truncateSync(file, 1 << 30)), /too long/],
   ];
   for (const [what, forge, trouble] of bad) {

@@ -53,12 +53,12 @@ test('what is skipped and what is stored but changed are two lists, each whole, 
   for (const command of ['status', 'watch']) {
     const { status, lines } = run(command, id);
     assert.equal(status, 3);
-    const skipped = lines.findIndex((line) => /^ +Skipped: 45 entries, not, or not wholly, in/i.test(line));
+    const skipped = lines.findIndex((line) => /^ +Skipped: 45 entries, not completely in/i.test(line));
     assert.ok(skipped > 0, lines.join('\n'));
     const first = lines.slice(skipped + 1, skipped + 21);
     assert.deepEqual(
       first,
-      pipes.slice(0, 20).map((pipe) => `    ${pipe}: is a named pipe, which has no content to keep`),
+      pipes.slice(0, 20).map((pipe) => `    ${pipe}: is a named pipe, which has no content to back up`),
     );
     assert.equal(lines[skipped + 21], `    … and 25 more: \`tapeflow ls ${id} --skipped\``);
     assert.match(

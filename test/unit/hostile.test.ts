@@ -275,7 +275,7 @@ test('a forged manifest names no path outside, no other file, and no pipe or lin
     [[head, { ...member, name: 'a', size: -1 }], /size/],
     [[head, { ...member, name: 'a', size: 1e300 }], /size/],
     [[head, { ...member, name: 'a', mtime: [0] }], /mtime/],
-    [[head, [], null as unknown as object], /no object/],
+    [[head, [], null as unknown as object], /not an object/],
   ];
   for (const [lines, message] of cases) {
     writeFileSync(file, gzipSync(lines.map((line) => JSON.stringify(line)).join('\n')));
@@ -301,7 +301,7 @@ test('a forged manifest names no path outside, no other file, and no pipe or lin
   }
   execFileSync('mkfifo', [path.join(folder, 'pipe')]);
   symlinkSync(file, path.join(folder, 'link'));
-  await assert.rejects(readAll(path.join(folder, 'pipe')), /no ordinary file/);
+  await assert.rejects(readAll(path.join(folder, 'pipe')), /not a regular file/);
   for (const name of ['link', '.', 'nothing'])
     await assert.rejects(readAll(path.join(folder, name)), ManifestError);
   writeFileSync(
@@ -339,16 +339,16 @@ test('a forged label is refused, whatever it is: a pipe, a device, a link, endle
     );
   };
   const write = (fields: object) => () => writeFileSync(file, JSON.stringify({ ...label, ...fields }));
-  await refused(/no ordinary file/, () => execFileSync('mkfifo', [file]));
-  await refused(/no ordinary file/, () => symlinkSync('/etc/hostname', file));
-  await refused(/no ordinary file/, () => symlinkSync('/dev/zero', file));
-  await refused(/no ordinary file/, () => mkdirSync(file));
+  await refused(/not a regular file/, () => execFileSync('mkfifo', [file]));
+  await refused(/not a regular file/, () => symlinkSync('/etc/hostname', file));
+  await refused(/not a regular file/, () => symlinkSync('/dev/zero', file));
+  await refused(/not a regular file/, () => mkdirSync(file));
   await refused(/too long/, () => {
     writeFileSync(file, '');
     truncateSync(file, 1e12);
   });
   if (process.getuid?.() === 0)
-    await refused(/no ordinary file/, () => execFileSync('mknod', [file, 'c', '1', '5']));
+    await refused(/not a regular file/, () => execFileSync('mknod', [file, 'c', '1', '5']));
   for (const name of ['../../etc', '/abs', 'a/b', '', '.', '..', '-x', 'a\nb', 'x'.repeat(64), 7, null])
     await refused(/its name is wrong/, write({ name }));
   await refused(/its pool is wrong/, write({ pool: '../x' }));

@@ -104,7 +104,7 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
   assert.equal(await cancelled(false), 'completed_with_skips', 'what it was before its retry');
   const skippedAgain = async () => (await sets.skipped(setId)).map(([file, why]) => `${file}: ${why}`);
   const again = [
-    `m: it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` takes it up again`,
+    `m: it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` resumes it`,
   ];
   assert.deepEqual(await skippedAgain(), again);
 
@@ -178,7 +178,7 @@ for (const alone of [false, true]) {
     assert.equal(await attempt(() => watchTape(deps, ref)), '', 'a wait for a tape has an end');
     await assert.rejects(
       attempt(() => writeToTape(deps, ref)),
-      failsAs('StagedArchiveDamaged', /is larger than any tape of pool default .* made anew without/),
+      failsAs('StagedArchiveDamaged', /is larger than any tape of pool default .* made again without/),
     );
     for (const group of groups) await sets.store(setId, group);
     await attempt(() => finishSet(deps, setId));

@@ -45,7 +45,7 @@ test('an archive whose manifest is lost is whole: verify says so, it is copied, 
   assert.equal(problems.length, 1);
   assert.match(
     problems[0]?.reason ?? '',
-    /^The manifest .* is not on the tape; the archive is whole by itself\. .*--repair/,
+    /^The manifest .* is not on the tape; the archive itself is intact\. .*--repair/,
   );
   assert.deepEqual(
     (await copies()).map((copy) => [copy.damage, copy.manifest_sha256]),
@@ -109,6 +109,6 @@ test('a restore of a set of which every manifest is lost says what it cannot kno
   );
   assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
   const verified = await verify(setId);
-  assert.match(verified.problems[0]?.reason ?? '', /is not on the tape; the archive is whole by itself/);
+  assert.match(verified.problems[0]?.reason ?? '', /is not on the tape; the archive itself is intact/);
   assert.equal(verified.problems.length, 1);
 });

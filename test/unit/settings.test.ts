@@ -116,7 +116,7 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     ['{"pools": {"daily": {}}}', /The setting pools.daily.retention .* is missing/],
     [
       '{"pools": {"daily": {"retention": "1d", "x": 1}}}',
-      /unknown setting "pools\.daily\.x"\. There may be: retention\.$/,
+      /unknown setting "pools\.daily\.x"\. Allowed are: retention\.$/,
     ],
   ] as const) {
     const other = path.join(dir, 'other');

@@ -97,7 +97,7 @@ test(
     assert.equal(refused.status, 2);
     assert.match(
       refused.stderr,
-      /TAPEFLOW_SHARED_GROUP .* names the group "65533", in which this user is not/,
+      /TAPEFLOW_SHARED_GROUP .* names the group "65533", which this user is not a member of/,
     );
   },
 );

@@ -106,7 +106,7 @@ function requireIdle({ name, path }: DriveSettings): void {
     {
       kind: 'transient',
       advice:
-        'The step is done anew when the drive answers; until then the system may keep the dead process, and the drive with it.',
+        'The step is done again when the drive answers; until then the system may keep the dead process, and the drive with it.',
     },
   );
 }

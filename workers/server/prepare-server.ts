@@ -101,7 +101,7 @@ export async function prepareServer(server: TemporalServer): Promise<void> {
     if (grpcStatus(error) === grpc.NOT_FOUND) throw noNamespace(target);
     throw new TapeflowFailure(
       'NoSearchAttributes',
-      `The Temporal server at ${target.address} could not be told of tapeflow's search attributes: ${describeError(error)}.`,
+      `The Temporal server at ${target.address} could not add tapeflow's search attributes: ${describeError(error)}.`,
       {
         advice: `Add them once as its administrator: ${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).`,
         cause: error,

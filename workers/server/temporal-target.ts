@@ -83,7 +83,7 @@ export function unreachable(target: TemporalTarget, error: unknown): TapeflowFai
     `${where} at ${target.address} does not answer: ${describeError(error)}.`,
     {
       advice: target.embedded
-        ? 'Run the command again; `tapeflow doctor` tells more.'
+        ? 'Run the command again; `tapeflow doctor` says more.'
         : 'Check TEMPORAL_ADDRESS, TLS and API key, or leave TEMPORAL_ADDRESS out to use the embedded server.',
       cause: error,
     },

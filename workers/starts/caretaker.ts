@@ -20,7 +20,7 @@ export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
       await look();
     } catch (error) {
       if (signal.aborted) return;
-      logger.warn({ err: error }, `nobody could look after ${what}: ${describeError(error)}`);
+      logger.warn({ err: error }, `${what} could not be checked: ${describeError(error)}`);
     }
   };
   let lookedForFormer = false;
@@ -31,12 +31,12 @@ export function startCaretaker(deps: TakeUpDeps): { stop(): Promise<void> } {
   const run = async () => {
     for (let wait = Math.min(firstLookMs, everyMs); ; wait = everyMs) {
       await sleep(wait, undefined, { signal });
-      await outlast('what a version before has left', endFormer);
+      await outlast('what an earlier version left behind', endFormer);
       await outlast('schedules', async () => {
         // Sets need search attributes that a namespace of an earlier version lacks.
         await prepareServer(server);
         const told = await tellSchedules(server, catalog);
-        if (told.length > 0) logger.info({ schedules: told }, 'the server was told of schedules');
+        if (told.length > 0) logger.info({ schedules: told }, 'schedules were registered at the server');
       });
       await outlast('unfinished sets', () => takeUp(deps, signal));
     }

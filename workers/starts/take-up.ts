@@ -71,7 +71,7 @@ export async function takeUp(deps: TakeUpDeps, signal: AbortSignal): Promise<voi
     } catch (error) {
       deps.logger.error(
         { id: what.id, err: error },
-        `${what.id} could not be taken up: ${describeError(error)}`,
+        `${what.id} could not be resumed: ${describeError(error)}`,
       );
     }
   }
@@ -112,7 +112,7 @@ async function takeUpOne(deps: TakeUpDeps, what: Unfinished, trouble: WorkflowTr
     throw error;
   }
   await what.note('taken_up', times + 1, trouble.finding);
-  logger.warn({ id: what.id, times: times + 1 }, `${what.id} is taken up again: ${trouble.finding}`);
+  logger.warn({ id: what.id, times: times + 1 }, `${what.id} is resumed: ${trouble.finding}`);
   // A cancel that came in between must not be undone: it found no workflow to notify.
   if (await what.hasEnded())
     await deps.server.client.workflow

@@ -72,7 +72,7 @@ export function laneInstead(run: SetRun, { lanes, impatient }: Writer, lane: Lan
 export function reasonOfTurn(run: SetRun, writer: Writer): string | undefined {
   if (writer.lanes.length === 1) return undefined;
   if (isExhausted(run) && run.fed) return 'nothing else is left to write';
-  if (isExhausted(run)) return 'staging is full of what another tape has already';
+  if (isExhausted(run)) return 'staging is full of what another tape already has';
   return writer.impatient ? 'nothing else has come for a while' : undefined;
 }
 

@@ -45,7 +45,7 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
     const written = await outlivingWorkers(() =>
       group.direct
         ? drive.compressToTape.executeWithOptions(
-            { summary: `group ${ref.group}: compress on to the tape` },
+            { summary: `group ${ref.group}: compress directly to tape` },
             [ref, wanted],
           )
         : drive.writeToTape.executeWithOptions({ summary: `group ${ref.group}: write to tape` }, [

@@ -54,7 +54,7 @@ export class RunProof {
               refused(
                 'start',
                 `The start of ${claim.workflowId}`,
-                `is none that counts (${reason}), although it is proven`,
+                `is not valid (${reason}), although it has a proof`,
               ),
             ),
       (error: unknown) => this.breakOff(error instanceof Error ? error : new Error(String(error))),

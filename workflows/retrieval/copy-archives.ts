@@ -74,7 +74,7 @@ async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   run.reader = 'full';
   await condition(() => holdsNone() || run.leaving);
   await waiting(run, async () => {
-    await run.backOff.reading.pause('staging was full all the same: again in a while');
+    await run.backOff.reading.pause('staging was full after all: again in a while');
     await outlivingWorkers(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
   });
   run.reader = 'reading';

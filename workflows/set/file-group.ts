@@ -108,7 +108,7 @@ async function withRoom<Result>(
   const { group } = ref;
   const backOff = new BackOff();
   const wait = async () => {
-    await backOff.pause(`group ${group}: staging was full all the same`);
+    await backOff.pause(`group ${group}: staging was full after all`);
     await run.activities.scan.waitForRoom.executeWithOptions({ summary: `group ${group}: wait for room` }, [
       ref,
       place,

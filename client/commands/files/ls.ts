@@ -23,8 +23,8 @@ export function addLs(program: Command): void {
     .command('ls')
     .argument('<set>', 'the set')
     .argument('[path]', 'a file or folder of the sources')
-    .option('-r, --recursive', 'of a folder all that is below it')
-    .option('--skipped', 'only what is not, or not wholly, in the backup, with the reason')
+    .option('-r, --recursive', 'for a folder, everything below it')
+    .option('--skipped', 'only what is not completely in the backup, with the reason')
     .option('--flagged', 'only what is stored, but changed meanwhile, with the reason')
     .action((setId: string, path: string | undefined, flags: LsFlags, command: Command) =>
       inReadingSession(command, (session) => ls(session, setId, path, flags)),

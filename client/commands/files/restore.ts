@@ -172,7 +172,7 @@ function openTarget(settings: Settings, given: string): string {
     const code = systemErrorCode(error);
     const why =
       code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'it is no folder'
+        ? 'it is not a folder'
         : code === 'ENOENT'
           ? 'it does not exist, and cannot be made there'
           : describeError(error);

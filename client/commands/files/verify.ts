@@ -31,11 +31,11 @@ export function addVerify(program: Command): void {
 /** Adds the arguments and options of `verify` to a command; schedules take the same. */
 export function verifyArguments(command: Command): Command {
   return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
-    .option('--sample <percent>', 'only so many percent of the archives, chosen by chance', '100')
+    .option('--sample <percent>', 'only this percentage of the archives, chosen at random', '100')
     .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--repair',
-      'then write what is damaged, or was on a lost tape, anew from another copy, to a tape of the same pool',
+      'then write what is damaged, or was on a lost tape, again from another copy, to a tape of the same pool',
     )
     .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)');
 }

@@ -35,7 +35,7 @@ export function addScheduleAdd(schedule: Command): void {
     .argument('<command...>', 'after `--`: the `backup`, `verify` or `tape copy` to run')
     .requiredOption('--cron <expression>', 'minute, hour, day, month, weekday')
     .option('--time-zone <name>', 'of those, such as Europe/Berlin (default: that of this machine)')
-    .option('--replace', 'take the place of a schedule of that name')
+    .option('--replace', 'replace a schedule of that name')
     .action((name: string, words: string[], flags: AddFlags, command: Command) =>
       inSession(command, (session) => add(session, name, words, flags)),
     );

@@ -57,7 +57,7 @@ async function list(session: Session): Promise<void> {
     else printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
     for (const trouble of troubles) session.print(trouble);
     if (rows.length > 1 && server === undefined)
-      session.print('No server runs, so nothing runs by itself until `tapeflow up`.');
+      session.print('No server runs, so nothing runs automatically until `tapeflow up`.');
   } finally {
     await server?.close();
   }

@@ -36,7 +36,7 @@ export function addSchedule(program: Command): void {
           run(session, await scheduleNamed(await session.catalog(), schedule)),
         ),
       );
-  one('pause', 'run it no more until `resume`', pause);
+  one('pause', 'do not run it until `resume`', pause);
   one('resume', 'let it run again', resume);
   one('run', 'run it now, unless it runs already', runNow);
   one('remove', 'delete it; what it has made stays', remove);
@@ -76,7 +76,7 @@ async function runNow(session: Session, row: ScheduleRow): Promise<void> {
       .trigger(ScheduleOverlapPolicy.SKIP);
     await server.lease?.stay();
   });
-  tell(session, row.name, 'has been told to run now');
+  tell(session, row.name, 'will run now');
 }
 
 function tell(session: Session, name: string, done: string): void {

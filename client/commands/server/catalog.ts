@@ -14,7 +14,7 @@ import { inSession, userPath, type Session } from '../../session.js';
 
 /** `catalog backup FILE` and `catalog restore FILE`: copies the catalog at any time, and restores a copy. */
 export function addCatalog(program: Command): void {
-  const catalog = program.command('catalog').description('copies of the catalog, and putting one back');
+  const catalog = program.command('catalog').description('copy the catalog, and restore a copy');
   catalog
     .command('backup')
     .description('write a checked copy of the catalog to a file; also while sets run')
@@ -24,7 +24,7 @@ export function addCatalog(program: Command): void {
     );
   catalog
     .command('restore')
-    .description('put a copy in the place of the catalog, which is kept beside it; nothing may run meanwhile')
+    .description('put a copy in place of the catalog, which is kept beside it; nothing may run meanwhile')
     .argument('<file>', 'a copy that `catalog backup` has made, or another copy of a catalog')
     .option('--other-installation', 'also the catalog of another installation')
     .action((file: string, flags: { otherInstallation?: true }, command: Command) =>

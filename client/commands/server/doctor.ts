@@ -149,7 +149,7 @@ async function checkSchedules(session: Session): Promise<Check[]> {
     if (trouble === undefined) continue;
     const advice =
       last?.state === 'incomplete'
-        ? `\`tapeflow status ${last.id ?? ''}\` tells all that is wrong.`
+        ? `\`tapeflow status ${last.id ?? ''}\` shows everything that is wrong.`
         : `\`tapeflow schedule run ${row.name}\` runs it again.`;
     checks.push({
       what: `schedule ${row.name}`,

@@ -29,7 +29,7 @@ export function backupArguments(command: Command): Command {
     .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
     .option(
       '--copies <number>',
-      'write every archive to so many tapes, of a pool each: give --pool for each of them (default: 1)',
+      'number of copies, each on tapes of its own pool: give --pool for each of them (default: 1)',
     )
     .option(
       '--pool <name>',
@@ -49,7 +49,7 @@ export function backupArguments(command: Command): Command {
       'full; incremental: what has changed since the newest set of these sources; differential: since the newest full one',
       'full',
     )
-    .option('--direct', 'compress straight on to the tape, without staging')
+    .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');
 }
@@ -95,7 +95,7 @@ export function plannedBackup(
   if (direct && further.length > 0) {
     throw usageFailure(
       'DirectCopies',
-      'Several copies need staging: an archive that is compressed straight on to a tape is on that one only.',
+      'Several copies need staging: an archive that is compressed directly to a tape is on that tape only.',
       'Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.',
     );
   }

@@ -21,12 +21,12 @@ export function addTapeCatalog(tape: Command): void {
   tape
     .command('catalog')
     .description(
-      'read what the tape in a drive holds into the catalog: after it was lost, or of another installation',
+      'import the tape in a drive into the catalog: after it was lost, or from another installation',
     )
     .option('--drive <name>', 'the drive', 'lto1')
     .option(
       '--adopt',
-      'a tape of another installation, which is gone: it becomes one of this, to be written on',
+      'adopt a tape of another installation that is gone, so that it can be written to',
     )
     .action((flags: CatalogFlags, command: Command) =>
       inSession(command, (session) => catalogTape(session, flags)),

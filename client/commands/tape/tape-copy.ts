@@ -22,7 +22,7 @@ export function addTapeCopy(tape: Command): void {
     tape
       .command('copy')
       .description(
-        'write what a set or a tape holds to tapes of another pool as well, checked while it is read',
+        'copy a set or a tape to tapes of another pool, checked while reading',
       ),
   ).action((subject: string | undefined, flags: CopyFlags, command: Command) =>
     inSession(command, (session) => copyTape(session, subject, flags)),

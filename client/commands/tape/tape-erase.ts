@@ -24,14 +24,14 @@ interface EraseFlags {
 export function addTapeErase(tape: Command): void {
   tape
     .command('erase')
-    .description('say what is on a tape; with --yes erase it, so that it is written anew')
+    .description('say what is on a tape; with --yes erase it, so that it can be written to again')
     .argument('<name>', 'the tape')
     .option('--drive <name>', 'the drive that it is in', 'lto1')
     .option('--yes', 'erase it')
     .option('--even-unexpired', 'also what has not expired, or what other sets build on')
     .option(
       '--formatted',
-      'the tape was formatted before: the empty one in the drive, without a label, is it',
+      'the tape was already formatted: it is the empty one without a label in the drive',
     )
     .action((name: string, flags: EraseFlags, command: Command) =>
       inSession(command, (session) => erase(session, name, flags)),

@@ -13,9 +13,9 @@ import { namedTape } from './named-tape.js';
 export function addTapeLost(tape: Command): void {
   tape
     .command('lost')
-    .description('count no more on what is on a tape: it is burnt, broken or gone')
+    .description('mark a tape as lost (burnt, broken or gone): what is on it no longer counts')
     .argument('<name>', 'the tape')
-    .option('--yes', 'do it, and do not only say what would be lost')
+    .option('--yes', 'do it, instead of only saying what would be lost')
     .action((name: string, { yes }: { yes?: true }, command: Command) =>
       inSession(command, (session) => lost(session, name, yes === true)),
     );

@@ -19,7 +19,7 @@ export function addTapeTrust(tape: Command): void {
     );
   tape
     .command('distrust')
-    .description('write what no index sync has covered on a tape again elsewhere, and write to it no more')
+    .description('write the unsynced archives of a tape again elsewhere, and write nothing more to it')
     .argument('<name>', 'the tape')
     .action((name: string, _options, command: Command) =>
       inSession(command, (session) => distrustTape(session, name)),

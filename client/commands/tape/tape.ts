@@ -45,7 +45,7 @@ export function addTape(program: Command): void {
     .action((_options, command: Command) => inReadingSession(command, list));
   tape
     .command('status')
-    .description('look which tape is in a drive')
+    .description('show which tape is in a drive')
     .option('--drive <name>', 'the drive', 'lto1')
     .action(({ drive }: { drive: string }, command: Command) =>
       inSession(command, (session) => status(session, drive)),
