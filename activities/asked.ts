@@ -20,13 +20,13 @@ export interface Asked {
   /** Changes whenever there was an answer, beside what the step reports. */
   moves?(): number;
   /** A step that was left behind there and has not ended: this one does not begin before. */
-  before?(): Work | undefined;
+  before?(): DriveWork | undefined;
   /** Tells what cannot be told otherwise, such as a thread, that the step was given up. */
   giveUp?(): void;
 }
 
 /** A step at work where it asks somebody, in this process. */
-export interface Work {
+export interface DriveWork {
   /** Name of the step, for people: `writeToTape`. */
   name: string;
   /** When the drive last answered, in milliseconds since 1970. */
@@ -36,10 +36,14 @@ export interface Work {
 }
 
 /** By where they are noted. */
-const atWork = new Map<string, Set<Work>>();
+const atWork = new Map<string, Set<DriveWork>>();
 
 /** Notes a step at work until it has ended, which it does when it is answered. */
-export async function working<Result>(at: string, work: Work, body: () => Promise<Result>): Promise<Result> {
+export async function trackDriveWork<Result>(
+  at: string,
+  work: DriveWork,
+  body: () => Promise<Result>,
+): Promise<Result> {
   const all = atWork.get(at) ?? new Set();
   atWork.set(at, all.add(work));
   try {
@@ -50,12 +54,12 @@ export async function working<Result>(at: string, work: Work, body: () => Promis
 }
 
 /** A step that was left behind there and has not ended; undefined when there is none, and another may begin. */
-export function leftAt(at: string, blocks: (left: Whom) => boolean = () => true): Work | undefined {
+export function leftAt(at: string, blocks: (left: Whom) => boolean = () => true): DriveWork | undefined {
   return workAt(at).find(({ left }) => left !== undefined && blocks(left));
 }
 
 /** Every step that is at work there, left behind or not. Of a drive: while there is one, its locks must be kept. */
-export function workAt(at: string): readonly Work[] {
+export function workAt(at: string): readonly DriveWork[] {
   return [...(atWork.get(at) ?? [])];
 }
 
@@ -65,7 +69,7 @@ export class Silence {
 
   constructor(
     private readonly asks: Asked,
-    private readonly work: Work,
+    private readonly work: DriveWork,
   ) {
     this.moves = asks.moves?.();
   }
@@ -80,12 +84,12 @@ export class Silence {
 }
 
 /** What a later step says that waits for the end of one that was left behind. */
-export function waitsForLeft(work: Work): string {
+export function waitsForLeft(work: DriveWork): string {
   return `${silentSince(work.left, work)}: a step that was left to end by itself (${work.name}) has not ended there yet`;
 }
 
 /** The silence of somebody, as part of a sentence. */
-export function silentSince(whom: Whom | undefined, { heard }: Work): string {
+export function silentSince(whom: Whom | undefined, { heard }: DriveWork): string {
   return `${whom?.who ?? ''} has not answered since ${timeOfDay(heard)}`;
 }
 

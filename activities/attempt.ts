@@ -3,7 +3,15 @@ import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { fenced } from '../catalog/fence.js';
 import { SideError, type Side } from '../config/sides.js';
-import { Silence, silentSince, waitsForLeft, working, type Asked, type Whom, type Work } from './asked.js';
+import {
+  Silence,
+  silentSince,
+  waitsForLeft,
+  trackDriveWork,
+  type Asked,
+  type Whom,
+  type DriveWork,
+} from './asked.js';
 
 /** One attempt of an activity, captured before any callback runs outside its context. */
 export interface Attempt {
@@ -46,7 +54,7 @@ export const driveCondition: Condition = (error) =>
 const heartbeatEveryMs = 1000;
 /** Maximum milliseconds before a step that met a condition is retried; shorter for the first tries. */
 const conditionPauseMs = 1000;
-const mostConditionPauseMs = 5000;
+const maxConditionPauseMs = 5000;
 /**
  * Milliseconds for which the reason of a wait is still shown while the step is retried, so that the display does not
  * flicker.
@@ -56,7 +64,7 @@ const reasonStaysMs = 5000;
  * Maximum milliseconds for which a step that its worker's shutdown ends waits for an answer: less than
  * `shutdownForceTime`.
  */
-const mostShutdownMs = 10_000;
+const maxShutdownMs = 10_000;
 /** Milliseconds between two checks whether a step that was left behind has ended. */
 export const lookAtLeftMs = 500;
 /** Tries between log lines about one condition: about a minute and a half. */
@@ -108,7 +116,7 @@ export async function asAttempt<Result>(
   let details: object | undefined;
   let waited: { details: object; until: number } | undefined;
   const lease = new Lease(info.heartbeatTimeoutMs ?? Infinity);
-  const work: Work = { name: info.activityType, heard: Date.now(), left: undefined };
+  const work: DriveWork = { name: info.activityType, heard: Date.now(), left: undefined };
   const silence = asks === undefined ? undefined : new Silence(asks, work);
   const throwIfLeft = () => {
     if (work.left !== undefined) throw leftBehind();
@@ -116,7 +124,7 @@ export async function asAttempt<Result>(
   let leave: (error: Error) => void = () => undefined;
   const beat = () => {
     lease.renew();
-    const deaf = asks !== undefined && signal.aborted ? silence?.of(mostSilence(asks, signal)) : undefined;
+    const deaf = asks !== undefined && signal.aborted ? silence?.of(silenceLimit(asks, signal)) : undefined;
     if (deaf !== undefined) {
       work.left = deaf;
       asks?.giveUp?.();
@@ -147,7 +155,7 @@ export async function asAttempt<Result>(
           context.log.warn(`waiting: ${why}`, { error: describeError(error) });
         const wait = { details: { ...details, step: 'waiting', why, stuck: true }, until: Infinity };
         waited = wait;
-        await pause(attempt, Math.min(round * conditionPauseMs, mostConditionPauseMs));
+        await pauseFor(attempt, Math.min(round * conditionPauseMs, maxConditionPauseMs));
         work.heard = Date.now();
         // The condition usually still holds, as the next try will find.
         wait.until = work.heard + reasonStaysMs;
@@ -177,11 +185,11 @@ export async function asAttempt<Result>(
         if (asks === undefined) return body(own);
         for (let left = asks.before?.(); left !== undefined; left = asks.before?.()) {
           waited = { details: { step: 'waiting', why: waitsForLeft(left), stuck: true }, until: Infinity };
-          await pause(attempt, lookAtLeftMs);
+          await pauseFor(attempt, lookAtLeftMs);
           waited = undefined;
           work.heard = Date.now();
         }
-        return working(asks.at, work, () => body(own));
+        return trackDriveWork(asks.at, work, () => body(own));
       });
     if (asks === undefined) return await tries();
     const left = new Promise<never>((_resolve, reject) => (leave = reject));
@@ -196,12 +204,12 @@ export async function asAttempt<Result>(
 }
 
 /** Milliseconds of silence after which a step that has to stop is abandoned. */
-function mostSilence({ answersWithinMs }: Asked, signal: AbortSignal): number {
-  return isShutDown(signal) ? Math.min(answersWithinMs, mostShutdownMs) : answersWithinMs;
+function silenceLimit({ answersWithinMs }: Asked, signal: AbortSignal): number {
+  return isShutDown(signal) ? Math.min(answersWithinMs, maxShutdownMs) : answersWithinMs;
 }
 
 /** The failure of a step whose body is abandoned. Its sentence is for whoever cancelled it. */
-function leftFailure(work: Work, deaf: Whom, { reason }: AbortSignal): Error {
+function leftFailure(work: DriveWork, deaf: Whom, { reason }: AbortSignal): Error {
   const left = `${silentSince(deaf, work)}: the step ${work.name} is left to end by itself`;
   return new CancelledFailure(reason instanceof Error ? reason.message : 'cancelled', [{ left }]);
 }
@@ -218,7 +226,7 @@ function leftBehind(): TapeflowFailure {
 }
 
 /** The same for a step that calls a drive. */
-export function inDrive<Result>(
+export function asDriveAttempt<Result>(
   asks: Asked,
   condition: Condition,
   body: (attempt: Attempt) => Promise<Result>,
@@ -278,7 +286,7 @@ export function toApplicationFailure(error: unknown): unknown {
 }
 
 /** Waits some milliseconds; throws when the attempt is cancelled. */
-export async function pause(attempt: Attempt, ms: number): Promise<void> {
+export async function pauseFor(attempt: Attempt, ms: number): Promise<void> {
   attempt.throwIfCancelled();
   await new Promise<void>((resolve) => {
     const done = () => {

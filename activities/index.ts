@@ -15,7 +15,7 @@ import { labelLoadedTape } from './tape/label-tape.js';
 import { once } from './once.js';
 import { readArchive, type RetrievalRef } from './retrieval/read-archive.js';
 import { readLoadedTape } from './tape/read-tape.js';
-import type { TargetLack } from './retrieval/restore-target.js';
+import type { TargetShortage } from './retrieval/restore-target.js';
 import {
   finishRetrieval,
   giveUpArchive,
@@ -39,10 +39,10 @@ import {
 } from './set/set-state.js';
 import { syncTape } from './tape/sync-tape.js';
 import { waitForFinal } from './set/wait-for-final.js';
-import { watchTape, type TapeWish } from './tape/watch-tape.js';
+import { watchTape, type TapeWatchRequest } from './tape/watch-tape.js';
 import { writeToTape } from './tape/write-to-tape.js';
 import type { TapeSearch } from '../catalog/retrievals/tape-search.js';
-import type { EraseWish } from '../catalog/tapes/erase.js';
+import type { EraseRequest } from '../catalog/tapes/erase.js';
 import type { RetrievalState, SetState } from '../catalog/schema.js';
 import type { LabelRequest } from '../operations/tapes/label-tape.js';
 
@@ -95,7 +95,7 @@ export function driveActivities(deps: DriveDeps) {
     // The catalog cannot tell whether these three are done: they act on whatever is in the drive.
     labelLoadedTape: (request: LabelRequest) => once(deps, () => labelLoadedTape(deps, request)),
     readLoadedTape: (request: { adopt: boolean }) => once(deps, () => readLoadedTape(deps, request)),
-    eraseLoadedTape: (wish: EraseWish) => once(deps, () => eraseLoadedTape(deps, wish)),
+    eraseLoadedTape: (wish: EraseRequest) => once(deps, () => eraseLoadedTape(deps, wish)),
   };
 }
 
@@ -105,8 +105,8 @@ export function driveActivities(deps: DriveDeps) {
 export function driveHostActivities(deps: DriveDeps) {
   return {
     waitForFinal: (ref: GroupRef) => waitForFinal(deps, ref),
-    watchTape: (wish: TapeWish) => watchTape(deps, wish),
-    watchForRetrieval: (ref: RetrievalRef, lack?: TargetLack, search?: TapeSearch) =>
+    watchTape: (wish: TapeWatchRequest) => watchTape(deps, wish),
+    watchForRetrieval: (ref: RetrievalRef, lack?: TargetShortage, search?: TapeSearch) =>
       watchForRetrieval(deps, ref, lack, search),
     watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
     waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),

@@ -18,7 +18,7 @@ const binaryRoots = [
   '/usr/lib/git-core',
 ];
 const packed = /\.(gz|xz|zst|png|jpg|woff2?|zip|br)$/;
-const mostFileBytes = 16 * 1024 * 1024;
+const maxFileBytes = 16 * 1024 * 1024;
 
 export const corpusNames = ['mixed', 'text', 'incompressible', 'big', 'tiny'] as const;
 export type CorpusName = (typeof corpusNames)[number];
@@ -59,7 +59,7 @@ function* contents(files: string[], bytes: number): Generator<Buffer> {
     for (const file of files) {
       if (left <= 0) return;
       const { size } = lstatSync(file);
-      if (size === 0 || size > mostFileBytes) continue;
+      if (size === 0 || size > maxFileBytes) continue;
       yield readFileSync(file);
       left -= size;
     }

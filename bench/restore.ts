@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { readManifest } from '../archive/manifest/read-manifest.js';
-import { toText } from '../entry/byte-string.js';
+import { displayName } from '../entry/byte-string.js';
 import { makeCorpus } from './corpora.js';
 import { measure, ourCommand, quoted, type Use } from './measure.js';
 import { Report, bytesOf, compared, readOptions } from './report.js';
@@ -55,7 +55,8 @@ try {
   measure(ourCommand('engine.js', 'wanted', archive, allMembers), env);
   measure(ourCommand('engine.js', 'wanted', archive, oneMember, name), env);
   compare('one file out of the middle; ratios to tar xzf', {
-    'tar xzf ARCHIVE FILE': (target) => `tar -C ${quoted(target)} -xzf ${packed} ${quoted(toText(name))}`,
+    'tar xzf ARCHIVE FILE': (target) =>
+      `tar -C ${quoted(target)} -xzf ${packed} ${quoted(displayName(name))}`,
     tapeflow: (target) => ourCommand('engine.js', 'unpack', archive, target, oneMember),
   });
   compare('the whole archive; ratios to tar xzf', {

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
-import { wrongNode } from '../config/wrong-node.js';
+import { nodeMismatch } from '../config/node-mismatch.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 
 /** SQLite's codes for a damaged or foreign catalog file. */
@@ -55,7 +55,7 @@ const noSharedMemory = /^SQLITE_IOERR_(SHM\w+|LOCK|UNLOCK|RDLOCK|CHECKRESERVEDLO
 
 /** A failure with one sentence for an error of the catalog's file; other errors are returned unchanged. */
 export function catalogFailure(error: unknown, file: string): unknown {
-  const otherNode = wrongNode(error);
+  const otherNode = nodeMismatch(error);
   if (otherNode !== undefined) return otherNode;
   const code = systemErrorCode(error) ?? '';
   const base = primaryCode(error);

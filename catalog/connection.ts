@@ -15,7 +15,7 @@ export const beginImmediate = 'begin immediate';
  * Maximum number of prepared statements kept: the program has about a hundred, plus one for each length of a list of
  * values.
  */
-const mostStatements = 200;
+const maxStatements = 200;
 
 /** Selects the id of this installation, which is stored in the catalog. */
 export const installationSql = `select value from meta where key = 'installation'`;
@@ -119,7 +119,7 @@ export class CatalogConnection implements DatabaseConnection {
     if (known !== undefined) return known;
     const statement = this.database.prepare(sql);
     const [oldest] = this.statements.keys();
-    if (oldest !== undefined && this.statements.size >= mostStatements) this.statements.delete(oldest);
+    if (oldest !== undefined && this.statements.size >= maxStatements) this.statements.delete(oldest);
     this.statements.set(sql, statement);
     return statement;
   }

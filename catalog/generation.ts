@@ -23,7 +23,7 @@ const headerBytes = 100;
 const logHeaderBytes = 32;
 const frameHeaderBytes = 24;
 /** Maximum number of frames searched for a log's first change of the first page, which is in its first commit. */
-const mostFramesRead = 2000;
+const maxFramesRead = 2000;
 
 /** What is recorded beside the catalog, so that an older one put in its place is noticed. */
 export interface NewestSeen {
@@ -129,7 +129,7 @@ function readLog(file: string): Log | undefined {
   return {
     salts,
     first: search(
-      (frames) => upTo(Math.min(frames, mostFramesRead)),
+      (frames) => upTo(Math.min(frames, maxFramesRead)),
       () => true,
     ),
     newest: (known) => search(downFrom, (generation) => !isBefore(generation, known)),

@@ -51,8 +51,8 @@ export type CopyState = 'writing' | 'written' | 'committed' | 'lost' | 'erased';
 /**
  * `suspect`: a write failed on it; nothing more is written until someone trusts it again. `foreign`: labelled by
  * another installation; it is read but never written to. `lost`: someone has marked it as gone; its copies are `lost`
- * too. `erasing`: what it holds no longer counts, and its new label is not written yet. Changed by `moveTape` alone.
- * Whether a tape is ours to write to is decided by its label, never by this state.
+ * too. `erasing`: what it holds no longer counts, and its new label is not written yet. Changed by `transitionTape`
+ * alone. Whether a tape is ours to write to is decided by its label, never by this state.
  */
 export type TapeState = 'usable' | 'full' | 'suspect' | 'foreign' | 'lost' | 'erasing';
 
@@ -168,7 +168,7 @@ export interface TapesTable {
   volume: string | null;
   state: TapeState;
   reason: string | null;
-  /** JSON of the states that it returns to, see `standingOf`; null when it is neither lost nor being erased. */
+  /** JSON of the states that it returns to, see `tapeStatusOf`; null when it is neither lost nor being erased. */
   before: Generated<string | null>;
   capacity: number;
   free: number;

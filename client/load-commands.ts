@@ -90,7 +90,8 @@ const files: CommandFile[] = [
   },
   {
     commands: {
-      'diff <set-a> <set-b>': 'list what a set has added (+), removed (-) and changed (M) since an earlier one',
+      'diff <set-a> <set-b>':
+        'list what a set has added (+), removed (-) and changed (M) since an earlier one',
     },
     load: async () => (await import('./commands/files/diff.js')).addDiff,
   },

@@ -1,12 +1,12 @@
 import { Command, CommanderError } from 'commander';
-import { visible } from '../entry/byte-string.js';
+import { escapeForTerminal } from '../entry/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand, loadCommands } from './load-commands.js';
-import { bannerNote, requireOwnFlags } from './npm-flags.js';
-import { sayAside } from './print/say.js';
+import { bannerNote, refuseNpmFlags } from './npm-flags.js';
+import { printNote } from './print/note.js';
 
 // What is backed up may be private: catalog, logs, staging, tapes and everything else created here is only for this
 // user. Workers and servers inherit this; a restore sets the modes of restored files itself.
@@ -38,9 +38,9 @@ process.stdout.on('error', (error) => {
 });
 
 try {
-  requireOwnFlags(askedCommand(program, args), args, process.env);
+  refuseNpmFlags(askedCommand(program, args), args, process.env);
   const note = asksJson ? bannerNote(process.env) : undefined;
-  if (note !== undefined) sayAside(note, true);
+  if (note !== undefined) printNote(note, true);
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
@@ -80,7 +80,10 @@ function report(error: unknown): number {
   const exitCode = isOurs && failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
   if (asksJson && isOurs) sayError(failure.code, failure.message, exitCode, failure.advice);
   else if (asksJson) sayError(systemErrorCode(error) ?? 'Unexpected', describeError(error), exitCode);
-  else process.stderr.write(`tapeflow: ${visible(isOurs ? failure.sentence : describeError(failure))}\n`);
+  else
+    process.stderr.write(
+      `tapeflow: ${escapeForTerminal(isOurs ? failure.sentence : describeError(failure))}\n`,
+    );
   if (!isOurs && !asksJson && process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCode;

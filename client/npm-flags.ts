@@ -15,7 +15,7 @@ function isRunByNpm(env: NodeJS.ProcessEnv): boolean {
  * Refuses a command whose options npm kept: `npm run backup /srv --detach` passes only `/srv`, and the option is
  * visible only in the environment.
  */
-export function requireOwnFlags(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): void {
+export function refuseNpmFlags(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): void {
   if (!isRunByNpm(env)) return;
   const swallowed = command.options.filter((option) => !isGiven(option, args) && isAtNpm(option, env));
   if (swallowed.length === 0) return;

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { visible } from '../entry/byte-string.js';
+import { escapeForTerminal } from '../entry/byte-string.js';
 import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import type { Settings } from '../config/settings.js';
 import { settingsInForce } from '../config/settings-in-force.js';
-import { replaceFormerHost } from '../embedded/former-host.js';
-import { sayAside } from './print/say.js';
+import { replaceOutdatedHost } from '../embedded/outdated-host.js';
+import { printNote } from './print/note.js';
 
 /** The context of one command: settings, output, and what to close at the end. */
 export interface Session {
@@ -30,13 +30,13 @@ export function openSession(command: Command, open = openForWork): Session {
   const settings = settingsInForce();
   let catalog: Promise<Catalog> | undefined;
   let settled: Promise<void> | undefined;
-  const say = (sentence: string) => sayAside(sentence, json === true);
-  const settleHost = () => (settled ??= replaceFormerHost(settings, say));
+  const say = (sentence: string) => printNote(sentence, json === true);
+  const settleHost = () => (settled ??= replaceOutdatedHost(settings, say));
   return {
     settings,
     json: json === true,
     // Names of sources, tapes and folders may contain terminal escapes.
-    print: (line) => void process.stdout.write(`${visible(line)}\n`),
+    print: (line) => void process.stdout.write(`${escapeForTerminal(line)}\n`),
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
     say,
     settleHost,
@@ -57,7 +57,7 @@ const openToRead: Open = (settings, settleHost) =>
   openForReading(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR, () => openForWork(settings, settleHost));
 
 /** Runs a command that only reads the catalog: whoever may read its files can run it. */
-export async function inReadingSession(
+export async function inReadOnlySession(
   command: Command,
   run: (session: Session) => Promise<void>,
 ): Promise<void> {
@@ -65,7 +65,7 @@ export async function inReadingSession(
 }
 
 /** The same for a command that also writes if its user may. */
-export async function inModestSession(
+export async function inReadWriteSession(
   command: Command,
   run: (session: Session) => Promise<void>,
 ): Promise<void> {

@@ -9,7 +9,7 @@ const marks = ['/.dockerenv', '/run/.containerenv'];
  *
  * @param zone the time zone that is in force.
  */
-export function isContainersUtc(
+export function isContainerUtc(
   env: NodeJS.ProcessEnv,
   zone: string,
   exists: (path: string) => boolean = existsSync,

@@ -99,7 +99,7 @@ const plainWords: Record<string, string> = {
 };
 
 /** Maximum number of causes of an error that are shown; also bounds a circular chain. */
-const mostCauses = 5;
+const maxCauses = 5;
 
 /**
  * One short phrase for any error: plain words for a system error, else the first line of its message, and after a colon
@@ -108,7 +108,7 @@ const mostCauses = 5;
 export function describeError(error: unknown): string {
   const phrases: string[] = [];
   let cause: unknown = error;
-  for (let depth = 0; depth <= mostCauses && cause !== undefined && cause !== null; depth += 1) {
+  for (let depth = 0; depth <= maxCauses && cause !== undefined && cause !== null; depth += 1) {
     const phrase = phraseOf(cause);
     if (phrase !== '' && !phrases.some((before) => before.includes(phrase))) phrases.push(phrase);
     // One of our own sentences already tells its cause.

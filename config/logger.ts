@@ -8,7 +8,7 @@ import { makeReadableFile, makeReadableFolders } from './shared-group.js';
 export type { Logger } from 'pino';
 
 /** Bytes of log lines kept in memory while the disk is full; further lines are dropped. */
-const mostUnwrittenBytes = 1024 * 1024;
+const maxUnwrittenBytes = 1024 * 1024;
 const diskTakesNothing = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 /**
@@ -42,7 +42,7 @@ function openLogFile(file: string) {
   try {
     makeReadableFolders(path.dirname(file));
     makeReadableFile(file);
-    const options = { dest: file, append: true, sync: true, maxLength: mostUnwrittenBytes };
+    const options = { dest: file, append: true, sync: true, maxLength: maxUnwrittenBytes };
     const stream = pino.destination(options);
     // Without a listener, a full disk under the log would end the process. The lines are written once there is room
     // again.

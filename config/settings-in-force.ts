@@ -1,6 +1,6 @@
 import { projectDir } from './project-dir.js';
 import { loadSettings, type Settings } from './settings.js';
-import { shareWith } from './shared-group.js';
+import { setSharedGroup } from './shared-group.js';
 
 /**
  * Loads the settings of this process and applies the one that says who may read what it creates. Throws like
@@ -8,6 +8,6 @@ import { shareWith } from './shared-group.js';
  */
 export function settingsInForce(): Settings {
   const settings = loadSettings(process.env, projectDir);
-  shareWith(settings.sharedGroup);
+  setSharedGroup(settings.sharedGroup);
   return settings;
 }

@@ -489,7 +489,7 @@ export function driveNamed(settings: Settings, name: string): DriveSettings {
 }
 
 /** The drives that a command may read with: the one that was named, or else all, represented by the first. */
-export interface ReadingDrives {
+export interface DrivesToRead {
   drive: string;
   /** 1: any drive that has the tape. */
   any_drive: 0 | 1;
@@ -500,7 +500,7 @@ export interface ReadingDrives {
  * The drives that a command with an optional `--drive` reads with; throws a usage failure when there is none of that
  * name.
  */
-export function readingDrives(settings: Settings, name: string | undefined): ReadingDrives {
+export function drivesToRead(settings: Settings, name: string | undefined): DrivesToRead {
   if (name !== undefined) {
     const drive = driveNamed(settings, name).name;
     return { drive, any_drive: 0, names: [drive] };

@@ -31,12 +31,12 @@ type Kind = keyof typeof sharedModes;
 let shared: SharedGroup | undefined;
 
 /** Sets which group may read what this process, or this thread, creates from now on; undefined: none. */
-export function shareWith(group: SharedGroup | undefined): void {
+export function setSharedGroup(group: SharedGroup | undefined): void {
   shared = group;
 }
 
 /** The group that was set last. */
-export function groupOfThisProcess(): SharedGroup | undefined {
+export function currentSharedGroup(): SharedGroup | undefined {
   return shared;
 }
 
@@ -95,7 +95,7 @@ export function isMember({ gid }: SharedGroup): boolean {
  * groups leaves it private, which `doctor` reports. The group is set before the mode, so that no other group can read
  * it in between.
  */
-export function letGroupRead(fd: number, kind: Kind = 'file'): void {
+export function grantGroupRead(fd: number, kind: Kind = 'file'): void {
   if (shared === undefined) return;
   try {
     fchownSync(fd, -1, shared.gid);
@@ -106,7 +106,7 @@ export function letGroupRead(fd: number, kind: Kind = 'file'): void {
 }
 
 /** The same without blocking this thread: for a tape, which may answer late. */
-export async function letGroupReadHandle(handle: FileHandle, kind: Kind = 'file'): Promise<void> {
+export async function grantGroupReadHandle(handle: FileHandle, kind: Kind = 'file'): Promise<void> {
   if (shared === undefined) return;
   try {
     await handle.chown(-1, shared.gid);
@@ -124,7 +124,7 @@ export async function makeReadableFolder(folder: string): Promise<void> {
   if (shared === undefined) return;
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    await letGroupReadHandle(handle, 'folder');
+    await grantGroupReadHandle(handle, 'folder');
   } finally {
     await handle.close();
   }
@@ -145,7 +145,7 @@ export function makeReadableFolders(folder: string): void {
   if (shared === undefined) return;
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    letGroupRead(fd, 'folder');
+    grantGroupRead(fd, 'folder');
   } finally {
     closeSync(fd);
   }
@@ -161,7 +161,7 @@ export function makeReadableFile(file: string): void {
     return;
   }
   try {
-    letGroupRead(fd);
+    grantGroupRead(fd);
   } finally {
     closeSync(fd);
   }

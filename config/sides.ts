@@ -28,7 +28,7 @@ export function sideOf(error: unknown): Side | undefined {
 }
 
 /** Adds the side to a system error that has none yet: the innermost call knows best. */
-export function sided(side: Side, error: unknown): unknown {
+export function withSide(side: Side, error: unknown): unknown {
   const code = systemErrorCode(error);
   if (!(error instanceof Error) || error instanceof SideError) return error;
   // SQLite's and Node's own codes are not file errors.
@@ -42,7 +42,7 @@ export async function onSide<Result>(side: Side, calls: () => Promise<Result>): 
   try {
     return await calls();
   } catch (error) {
-    throw sided(side, error);
+    throw withSide(side, error);
   }
 }
 
@@ -51,6 +51,6 @@ export function onSideSync<Result>(side: Side, calls: () => Result): Result {
   try {
     return calls();
   } catch (error) {
-    throw sided(side, error);
+    throw withSide(side, error);
   }
 }

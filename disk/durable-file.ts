@@ -3,9 +3,9 @@ import { constants, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { isOfTheMedium, readAgain } from './read-again.js';
-import { letGroupReadHandle } from '../config/shared-group.js';
-import { SideError, onSide, sided, type Side } from '../config/sides.js';
+import { isMediumReadError, readWithRetries } from './read-with-retries.js';
+import { grantGroupReadHandle } from '../config/shared-group.js';
+import { SideError, onSide, withSide, type Side } from '../config/sides.js';
 
 /** Bytes of one read and write of a copy: a size that an LTFS drive streams well; two chunks are in memory. */
 const chunkBytes = 8 * 1024 * 1024;
@@ -118,7 +118,7 @@ export async function removeEmptyFolder(folder: string): Promise<void> {
 /**
  * The input of a copy cannot be read to its end: its medium fails, not the target's. The message is part of a sentence.
  */
-export class UnreadableSource extends SideError {
+export class UnreadableInput extends SideError {
   constructor(side: Side, path: string, cause: unknown) {
     const message = `${side === 'staging' ? 'the staged ' : ''}${path} cannot be read: ${describeError(cause)}`;
     super(side, { code: systemErrorCode(cause) ?? 'EIO', message, path });
@@ -150,13 +150,13 @@ export interface CopyResult {
 export async function copyHashed(options: CopyOptions): Promise<CopyResult> {
   const { from, to, sides } = options;
   const source = await onSide(sides.from, () => open(from, constants.O_RDONLY)).catch((error: unknown) => {
-    throw isOfTheMedium(error) ? new UnreadableSource(sides.from, from, error) : error;
+    throw isMediumReadError(error) ? new UnreadableInput(sides.from, from, error) : error;
   });
   try {
     return await onSide(sides.to, async () => {
       const target = await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
       try {
-        if (sides.to === 'tape') await letGroupReadHandle(target);
+        if (sides.to === 'tape') await grantGroupReadHandle(target);
         await options.opened?.().catch(async (error: unknown) => {
           await rm(to, { force: true }).catch(() => undefined);
           throw error;
@@ -218,9 +218,9 @@ async function readFull(
     }
     return buffer.subarray(0, filled);
   } catch (error) {
-    if (!isOfTheMedium(error)) throw sided(sides.from, error);
-    const again = await onSide(sides.from, () => readAgain(read, buffer, position, { tear: true }));
-    if (again.holes.length > 0) throw new UnreadableSource(sides.from, from, error);
+    if (!isMediumReadError(error)) throw withSide(sides.from, error);
+    const again = await onSide(sides.from, () => readWithRetries(read, buffer, position, { tear: true }));
+    if (again.holes.length > 0) throw new UnreadableInput(sides.from, from, error);
     return buffer.subarray(0, again.bytes);
   }
 }

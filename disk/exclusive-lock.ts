@@ -17,7 +17,7 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
-import { wrongNode } from '../config/wrong-node.js';
+import { nodeMismatch } from '../config/node-mismatch.js';
 
 /** Who holds a lock: written beside it for people, never used for the locking itself. */
 export interface LockHolder {
@@ -67,7 +67,7 @@ export function tryLock(
     // What comes after the lock may fail too; a lock that was never returned would be held for ever.
     database?.close();
     if (error instanceof TapeflowFailure) throw error;
-    const otherNode = wrongNode(error);
+    const otherNode = nodeMismatch(error);
     if (otherNode !== undefined) throw otherNode;
     const code = systemErrorCode(error);
     if (code?.startsWith('SQLITE_BUSY') === true) return { heldBy: readHolder(file) };

@@ -67,7 +67,7 @@ const folderBefore = '/tmp/tapeflow-locks';
  *
  * @param name of the lock's file.
  */
-export function holderOfVersionBefore(name: string, folder = folderBefore): number | undefined {
+export function oldVersionLockHolder(name: string, folder = folderBefore): number | undefined {
   const file = lstatSync(path.join(folder, name), { bigint: true, throwIfNoEntry: false });
   if (file === undefined) return undefined;
   return systemLocksOn(file).find(({ uid }) => uid === 0 || uid === process.getuid?.())?.pid;

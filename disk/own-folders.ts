@@ -49,7 +49,7 @@ export function ownEntries(
 }
 
 /** Which of tapeflow's own folders or files an entry is; undefined when it is none. */
-export function ownEntry(ids: Record<string, string>, { dev, ino }: Looked): string | undefined {
+export function describeOwnEntry(ids: Record<string, string>, { dev, ino }: Looked): string | undefined {
   return ids[entryId({ dev, ino })] ?? ids[onDevice(dev)];
 }
 

@@ -2,7 +2,7 @@ import { readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
 /** Maximum length of a chain of links; more must be a loop. */
-const mostLinks = 40;
+const maxLinks = 40;
 
 /**
  * Resolves links in a path; parts that do not exist yet are kept as written. Only asks whether the path is a link and
@@ -26,5 +26,5 @@ export function truePath(folder: string, links = 0): string {
     // It is no link, or nothing.
     return here;
   }
-  return links < mostLinks ? truePath(path.resolve(above, leadsTo), links + 1) : here;
+  return links < maxLinks ? truePath(path.resolve(above, leadsTo), links + 1) : here;
 }

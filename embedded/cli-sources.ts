@@ -16,7 +16,7 @@ const downloadTimeoutMs = 10 * 60_000;
 const versionTimeoutMs = 30_000;
 
 /** Where the CLI may come from, and the calls for it; tests inject their own. */
-export interface CliSources {
+export interface CliLocations {
   /** `TEMPORAL_CLI_PATH`. */
   given: string | undefined;
   /** Folder of cached tools in the data folder. */
@@ -36,11 +36,11 @@ export interface CliSources {
 }
 
 /** The real ones on this machine. */
-export function realSources(
+export function cliLocations(
   dataDir: string,
   given: string | undefined,
   say: (sentence: string) => void,
-): CliSources {
+): CliLocations {
   const { platform, arch } = process;
   return {
     given,

@@ -8,19 +8,19 @@ import type { Settings } from '../config/settings.js';
 import { ControlPort } from './control-port.js';
 import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
 import { obtainCli } from './obtain-cli.js';
-import { realSources } from './cli-sources.js';
+import { cliLocations } from './cli-sources.js';
 import {
   choosePorts,
-  endOrphan,
+  stopOrphanServer,
   serverAddress,
   startServer,
   type RunningServer,
   type ServerPorts,
 } from './temporal-server.js';
-import { WorkerProcess, mostRestartMs, restartMs, stopTimeoutMs } from './worker-process.js';
+import { WorkerProcess, maxRestartMs, restartMs, stopTimeoutMs } from './worker-process.js';
 
 /** Attempts of the server's first start: it has been seen to exit at once for no clear reason and then to start. */
-const mostFirstStarts = 3;
+const maxFirstStarts = 3;
 /** Milliseconds that the command which started a host has to take its lease; it may have been killed. */
 const firstClientMs = 30_000;
 
@@ -56,10 +56,10 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
   const { lock } = locked;
   try {
     const before = readHostFile(dataDir);
-    if (before !== undefined && (await endOrphan(before.serverPid, dataDir))) {
+    if (before !== undefined && (await stopOrphanServer(before.serverPid, dataDir))) {
       logger.warn({ pid: before.serverPid }, 'ended the server that a killed host had left behind');
     }
-    const cli = await obtainCli(realSources(dataDir, settings.TEMPORAL_CLI_PATH, options.say));
+    const cli = await obtainCli(cliLocations(dataDir, settings.TEMPORAL_CLI_PATH, options.say));
     const host = new RunningHost(settings, logger, options, cli, await choosePorts(dataDir));
     await host.start();
     const stopped = host.stopped.finally(() => {
@@ -156,7 +156,7 @@ class RunningHost {
         await this.runServer();
         return;
       } catch (error) {
-        if (tries === mostFirstStarts) {
+        if (tries === maxFirstStarts) {
           this.stopping = true;
           await this.stopAll();
           throw error;
@@ -184,7 +184,7 @@ class RunningHost {
   }
 
   private async restartServer(): Promise<void> {
-    for (let wait = restartMs; !this.stopping; wait = Math.min(wait * 2, mostRestartMs)) {
+    for (let wait = restartMs; !this.stopping; wait = Math.min(wait * 2, maxRestartMs)) {
       await sleep(wait);
       if (this.stopping) return;
       try {

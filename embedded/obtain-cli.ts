@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { cliVersion, oldestCli } from './cli-release.js';
-import type { CliSources } from './cli-sources.js';
+import type { CliLocations } from './cli-sources.js';
 
 /**
  * The Temporal CLI, from the first of these that works: the given path, the PATH, the copy in the data folder, the
@@ -13,7 +13,7 @@ import type { CliSources } from './cli-sources.js';
  *
  * @returns absolute path, or a name on the PATH.
  */
-export async function obtainCli(sources: CliSources): Promise<string> {
+export async function obtainCli(sources: CliLocations): Promise<string> {
   const { given, hashes, platform, arch, cacheDir } = sources;
   if (given !== undefined) return workingCli(sources, given);
   const tried: string[] = [];
@@ -51,7 +51,7 @@ interface Way {
 }
 
 /** The CLI that a person has named: that one or none. */
-async function workingCli(sources: CliSources, given: string): Promise<string> {
+async function workingCli(sources: CliLocations, given: string): Promise<string> {
   try {
     await sources.versionOf(given);
     return given;
@@ -79,7 +79,7 @@ async function getAndKeep(way: Way, kept: string, expected: string): Promise<str
 }
 
 /** The one on the PATH, if it is new enough. */
-async function fromPath(sources: CliSources, tried: string[]): Promise<string | undefined> {
+async function fromPath(sources: CliLocations, tried: string[]): Promise<string | undefined> {
   try {
     const version = await sources.versionOf('temporal');
     if (isAtLeast(version, oldestCli)) return 'temporal';

@@ -150,7 +150,7 @@ async function answers(address: string): Promise<boolean> {
 }
 
 /** Stops a server that a killed host left behind; only one whose command line names our database. */
-export async function endOrphan(pid: number, dataDir: string): Promise<boolean> {
+export async function stopOrphanServer(pid: number, dataDir: string): Promise<boolean> {
   const commandLine = readCommandLine(pid);
   if (commandLine?.includes(serverDatabase(dataDir)) !== true) return false;
   process.kill(pid, 'SIGTERM');

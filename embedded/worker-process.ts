@@ -5,7 +5,7 @@ import type { WorkerReport } from './lease.js';
 
 /** Milliseconds before a dead worker or server is restarted; longer when it dies at once. */
 export const restartMs = 500;
-export const mostRestartMs = 10_000;
+export const maxRestartMs = 10_000;
 /** Milliseconds that a process has for its shutdown before it is killed. */
 export const stopTimeoutMs = 25_000;
 /** Milliseconds to wait for a killed worker: the system keeps a process that is in a call of a silent drive. */
@@ -105,7 +105,7 @@ export class WorkerProcess {
     this.trouble ??= `the ${this.name} ended with ${signal ?? `exit code ${code}`} and is started again`;
     this.host.logger.error({ worker: this.name, code, signal }, this.trouble);
     this.host.changed();
-    const wait = Math.min(restartMs * 2 ** Math.min(this.restarts, 10), mostRestartMs);
+    const wait = Math.min(restartMs * 2 ** Math.min(this.restarts, 10), maxRestartMs);
     this.restarts += 1;
     setTimeout(() => this.run(), wait);
   }

@@ -35,16 +35,16 @@ export function exactText(byteString: string): string | undefined {
 /**
  * A name for people, on one line and without an effect on a terminal; no two names look the same. UTF-8 where the name
  * is valid, else every byte above ASCII as `\xHH`. Whatever a terminal would interpret or hide is escaped byte by byte
- * too, a newline as `\n`, a backslash as `\\`. `fromShown` is the inverse.
+ * too, a newline as `\n`, a backslash as `\\`. `parseDisplayName` is the inverse.
  */
-export function toText(byteString: string): string {
+export function displayName(byteString: string): string {
   const text = exactText(byteString);
   const shown = (text ?? byteString).replaceAll('\\', '\\\\');
-  return text === undefined ? shown.replace(/[^\x20-\x7e]/g, escapeByte) : visible(shown);
+  return text === undefined ? shown.replace(/[^\x20-\x7e]/g, escapeByte) : escapeForTerminal(shown);
 }
 
-/** The byte string of a name as `toText` shows it. */
-export function fromShown(shown: string): string {
+/** The byte string of a name as `displayName` shows it. */
+export function parseDisplayName(shown: string): string {
   return fromText(shown).replace(/\\(\\|n|x[0-9a-f]{2})/g, (_, what: string) =>
     what === 'n' ? '\n' : what === '\\' ? what : String.fromCharCode(parseInt(what.slice(1), 16)),
   );
@@ -58,7 +58,7 @@ export function fromShown(shown: string): string {
 const invisible = /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** Escapes everything in a text that a terminal would interpret or hide. */
-export function visible(text: string): string {
+export function escapeForTerminal(text: string): string {
   return text.replace(invisible, (character) => fromText(character).replace(/[^]/g, escapeByte));
 }
 

@@ -1,5 +1,5 @@
 /** Seconds from 1970 that a JavaScript date can hold (to the year 275,760); some file systems take more. */
-const mostSeconds = 8_640_000_000_000;
+const maxSeconds = 8_640_000_000_000;
 
 /**
  * A file's time as seconds, rounded down also before 1970, and the nanoseconds above them. A time beyond what a date
@@ -14,17 +14,17 @@ export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
     ns += 1_000_000_000;
     seconds -= 1;
   }
-  return isDatable(seconds) ? { seconds, ns } : { seconds: boundedSeconds(seconds), ns: 0 };
+  return isInDateRange(seconds) ? { seconds, ns } : { seconds: clampSeconds(seconds), ns: 0 };
 }
 
 /** True for seconds that a date can hold. */
-export function isDatable(seconds: number): boolean {
-  return Math.abs(seconds) < mostSeconds;
+export function isInDateRange(seconds: number): boolean {
+  return Math.abs(seconds) < maxSeconds;
 }
 
 /** Seconds from 1970, kept within what a date can hold. */
-export function boundedSeconds(seconds: number): number {
-  return Math.max(-mostSeconds, Math.min(seconds, mostSeconds));
+export function clampSeconds(seconds: number): number {
+  return Math.max(-maxSeconds, Math.min(seconds, maxSeconds));
 }
 
 /** A time in nanoseconds since 1970: the inverse of `splitTime`. */

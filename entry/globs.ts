@@ -5,7 +5,7 @@ import { toBytes } from './byte-string.js';
 const matcherLife = 10_000;
 
 /** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
-export function globFault(glob: string): { fault: string; advice: string } | undefined {
+export function globProblem(glob: string): { fault: string; advice: string } | undefined {
   if (glob.trim() === '')
     return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
   if (glob.startsWith('#'))

@@ -30,7 +30,7 @@ export function memberNameOfText(absolutePath: string, platform: NodeJS.Platform
 }
 
 /** The names of the folders above a member, nearest first, without a trailing `/`. */
-export function* namesAbove(name: string): Generator<string> {
+export function* parentNames(name: string): Generator<string> {
   for (let end = name.lastIndexOf('/', name.length - 2); end > 0; end = name.lastIndexOf('/', end - 1))
     yield name.slice(0, end);
 }
@@ -39,7 +39,7 @@ export function* namesAbove(name: string): Generator<string> {
  * Why a member name that was read from a tape must not be used as a path; undefined when it is safe. Manifests and
  * archives can be forged: no absolute names, no `.` or `..`, no empty parts, no NUL.
  */
-export function unsafeName(name: string): string | undefined {
+export function unsafeNameReason(name: string): string | undefined {
   const plain = name.endsWith('/') ? name.slice(0, -1) : name;
   if (plain === '') return 'is empty';
   if (plain.includes('\0')) return 'holds a NUL';

@@ -62,7 +62,7 @@ export interface PackedMember {
 }
 
 /** An unchanged file, held by an earlier archive: listed so that the whole tree is known, but not stored again. */
-export interface KeptMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
+export interface UnchangedMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;

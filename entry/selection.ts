@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { namesAbove } from './member-name.js';
+import { parentNames } from './member-name.js';
 import { globFilter } from './globs.js';
 
 /** Which members of a set are wanted: by name, with everything below them, and by glob. Empty: everything. */
@@ -23,13 +23,13 @@ export function selectionFilter(selection: Selection): (name: string) => boolean
   const names = new Set(selection.names);
   return (name) => {
     if (names.has(name.endsWith('/') ? name.slice(0, -1) : name)) return true;
-    for (const above of namesAbove(name)) if (names.has(above)) return true;
+    for (const above of parentNames(name)) if (names.has(above)) return true;
     return selection.globs.length > 0 && byGlob(name);
   };
 }
 
 /** The folders above the named members: a restore brings back their modes and times too. */
-export function foldersAbove(selection: Selection): string[] {
-  const folders = selection.names.flatMap((name) => [...namesAbove(name)]);
+export function parentFolders(selection: Selection): string[] {
+  const folders = selection.names.flatMap((name) => [...parentNames(name)]);
   return [...new Set(folders)].map((folder) => `${folder}/`);
 }

@@ -74,7 +74,7 @@ function load(): Addon | null {
 }
 
 /** Why the native part is missing, as the end of a sentence. */
-export function whyNoAddon(): string {
+export function addonMissingReason(): string {
   try {
     const { reason } = JSON.parse(readFileSync(new URL('native.json', built), 'utf8')) as {
       reason: string | null;

@@ -78,9 +78,13 @@ export function readKey(dataDir: string): string | undefined {
     );
   }
   if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw new TapeflowFailure('KeyDamaged', `${file} does not hold a key: it is not ${keyBytes * 2} digits.`, {
-      advice: 'Delete it and restart the workers: a new one is made, and unfinished sets are resumed.',
-    });
+    throw new TapeflowFailure(
+      'KeyDamaged',
+      `${file} does not hold a key: it is not ${keyBytes * 2} digits.`,
+      {
+        advice: 'Delete it and restart the workers: a new one is made, and unfinished sets are resumed.',
+      },
+    );
   }
   return text;
 }

@@ -1,12 +1,12 @@
 import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalog/sets/scan-state.js';
 import { fromBytes, toBytes } from '../entry/byte-string.js';
 import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files/files.js';
-import { mostArchiveBytes } from '../catalog/groups/groups.js';
+import { maxArchiveBytes } from '../catalog/groups/groups.js';
 import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walk.js';
-import { directWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
+import { sameThreadWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */
 export interface PlanLimits {
@@ -61,7 +61,7 @@ export class GroupPlanner {
     catalog: Catalog,
     setId: string,
     limits: PlanLimits,
-    writer: BatchWriter = directWriter(catalog),
+    writer: BatchWriter = sameThreadWriter(catalog),
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
     const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer);
     const last = await lastGroup(catalog, setId);
@@ -135,7 +135,7 @@ export class GroupPlanner {
   }
 
   private isLargerThanTape(bytes: number, entries: number): boolean {
-    return mostArchiveBytes({ bytes, entries }) > this.limits.tapeBytes;
+    return maxArchiveBytes({ bytes, entries }) > this.limits.tapeBytes;
   }
 
   private begin(path: Uint8Array): NewGroup {

@@ -6,7 +6,7 @@ import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { walk } from './walk.js';
-import { directWriter } from '../catalog/files/write-batch.js';
+import { sameThreadWriter } from '../catalog/files/write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two checks of the stop flag and two reports. */
@@ -20,7 +20,7 @@ async function run(job: ScanJob): Promise<void> {
   const watch = new ThreadWatch(job.watch);
   const fence = fencedBy(() => requireNotGivenUp(watch));
   const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
-  const writer = new ThreadWriter(job.catalogFile, directWriter(catalog), undefined, watch);
+  const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
   const leftOut: string[] = [];
   try {
     const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer);

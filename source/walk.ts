@@ -1,10 +1,10 @@
 import { constants, lstatSync, readlinkSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { memberNameOf } from '../entry/member-name.js';
-import { fromText, toBytes, toText } from '../entry/byte-string.js';
+import { fromText, toBytes, displayName } from '../entry/byte-string.js';
 import type { EntryType } from '../catalog/schema.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
-import { ownEntry } from '../disk/own-folders.js';
+import { describeOwnEntry } from '../disk/own-folders.js';
 import { statsOf, type EntryStats } from '../entry/entry-stats.js';
 import { folderNames } from './folder-names.js';
 import { globFilter } from '../entry/globs.js';
@@ -123,7 +123,7 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
   const where = absolute(name);
   const leftOut = whyLeftOut(folder, where, walker);
   if (leftOut !== undefined) {
-    walker.onLeftOut(toText(where.toString('latin1')), leftOut);
+    walker.onLeftOut(displayName(where.toString('latin1')), leftOut);
     return;
   }
   const names = namesIn(where);
@@ -146,7 +146,7 @@ function whyLeftOut(
     if (own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) return 'belongs to tapeflow';
   }
   // Reached through a bind mount.
-  if (stats !== undefined && ownEntry(ownEntries, stats) !== undefined) return 'belongs to tapeflow';
+  if (stats !== undefined && describeOwnEntry(ownEntries, stats) !== undefined) return 'belongs to tapeflow';
   // The type of a file system is checked once per device.
   const dev = stats?.dev ?? 0;
   let is = pseudo.get(dev);

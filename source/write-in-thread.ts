@@ -19,7 +19,7 @@ export interface WriteMessage {
 }
 
 /** Batches that may wait while one is being committed; each takes a few megabytes. */
-const mostWaiting = 1;
+const maxWaiting = 1;
 
 /** Number of rows written without the thread, whose start costs as much as writing them. */
 const defaultRowsAlone = 20_000;
@@ -65,7 +65,7 @@ export class ThreadWriter implements BatchWriter {
     this.rows += batch.files.rows;
     if (this.rows <= this.rowsAlone) return this.direct.write(batch);
     this.worker ??= this.start();
-    await this.waitFor(mostWaiting);
+    await this.waitFor(maxWaiting);
     this.inFlight += 1;
     this.worker.postMessage(batch, arraysOf(batch.files));
     return this.done.pop();

@@ -10,10 +10,10 @@ const anyArchive = '14 days';
  * Failures that another attempt cannot fix. The activities mark them as non-retryable too; here they are listed for the
  * reader.
  */
-const hopeless = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArchiveDamaged'];
+const nonRetryable = ['TapeNotReady', 'TargetNotReady', 'TargetUnusable', 'StagedArchiveDamaged'];
 
 /** A step in a drive's slot for which a person waits: failures are reported at once and never retried. */
-export function oneTry(drive: string, startToCloseTimeout: Duration): ActivityOptions {
+export function singleAttempt(drive: string, startToCloseTimeout: Duration): ActivityOptions {
   return {
     taskQueue: ownQueues.drive(drive),
     startToCloseTimeout,
@@ -41,7 +41,7 @@ export function activityOptions(
     maximumInterval: 60_000,
     // Then the group is parked: visible, retriable and not blocking others.
     maximumAttempts: options.retryAttempts,
-    nonRetryableErrorTypes: hopeless,
+    nonRetryableErrorTypes: nonRetryable,
   };
   const waitsForItsEnd = { cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED };
   return {

@@ -1,5 +1,5 @@
 import { sleep, workflowInfo } from '@temporalio/workflow';
-import { eventsPerRun } from './replay-contract.js';
+import { maxRunEvents } from './replay-contract.js';
 import { summaryText } from './server-limits.js';
 
 /** Milliseconds of the first pause, doubled each time, and of the longest. */
@@ -33,7 +33,7 @@ export class BackOff {
 }
 
 /** True when the run should continue as new. Every loop checks this in each turn. */
-export function isLongRun(): boolean {
+export function shouldContinueAsNew(): boolean {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
-  return historyLength > eventsPerRun || continueAsNewSuggested;
+  return historyLength > maxRunEvents || continueAsNewSuggested;
 }

@@ -25,7 +25,7 @@ export function queuesOf(installation: string): Queues {
 }
 
 /** The queue of versions whose names were the same in every installation. Nobody serves it any more. */
-export const formerArchiveQueue = 'tapeflow-archive';
+export const legacyArchiveQueue = 'tapeflow-archive';
 
 /** The short id in the name of an archive queue; undefined for any other queue. */
 export function installationIn(archiveQueue: string): string | undefined {

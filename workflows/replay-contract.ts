@@ -11,19 +11,19 @@
  * Events after which a run continues as new, with an empty history. The server suggests it at 4,096 and ends a workflow
  * at 51,200; until a set's window is drained, each of its groups adds up to 16.
  */
-export const eventsPerRun = 3000;
+export const maxRunEvents = 3000;
 
 /** Maximum number of groups started and not released: more would only cost history while draining. */
-export const mostInWindow = 40;
+export const maxInWindow = 40;
 
 /** How often a group is compressed because its staged bytes were lost, before it is parked. */
-export const mostCompressions = 5;
+export const maxCompressions = 5;
 
 /** Times that a copy reads an archive anew because its staged bytes were lost, before it is given up. */
 export const mostFetches = 5;
 
 /** How often the workers of a step may die before it counts as poisonous. */
-export const mostDeaths = 20;
+export const maxDeaths = 20;
 
 /** Groups up to this size are waited for a moment, so that the tape is in order: they take less than a second or two. */
 export const smallGroupBytes = 64 * 1024 * 1024;

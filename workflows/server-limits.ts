@@ -2,7 +2,7 @@
  * Maximum bytes of texts stored with a workflow or step; the server refuses longer ones, and with them the whole start
  * or workflow task. Ours are below the server's defaults (400, 20,000 and 2,048), measured as JSON, as they are sent.
  */
-const mostBytes = { summary: 200, details: 4000, searchValue: 200, searchList: 2000 } as const;
+const maxBytes = { summary: 200, details: 4000, searchValue: 200, searchList: 2000 } as const;
 
 /** Bytes of a text as sent: UTF-8 with JSON escapes, without quotes. */
 export function sentBytes(text: string): number {
@@ -40,17 +40,17 @@ function endOf(text: string, most: number): string {
 
 /** A one-line summary of a workflow or step for the Temporal UI. */
 export function summaryText(text: string): string {
-  return cutToBytes(text, mostBytes.summary);
+  return cutToBytes(text, maxBytes.summary);
 }
 
 /** The longer details of a workflow. */
 export function detailsText(text: string): string {
-  return cutToBytes(text, mostBytes.details);
+  return cutToBytes(text, maxBytes.details);
 }
 
 /** The value of a keyword search attribute: the end of a long one. */
 export function searchText(text: string): string {
-  return endOf(text, mostBytes.searchValue);
+  return endOf(text, maxBytes.searchValue);
 }
 
 /**
@@ -58,7 +58,7 @@ export function searchText(text: string): string {
  */
 export function searchList(texts: readonly string[]): string[] {
   const values: string[] = [];
-  let left: number = mostBytes.searchList;
+  let left: number = maxBytes.searchList;
   for (const text of texts) {
     const value = searchText(text);
     // Its quotes, and a comma.

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { BackOff, isLongRun } from './back-off.js';
-import { mostDeaths } from './replay-contract.js';
+import { BackOff, shouldContinueAsNew } from './back-off.js';
+import { maxDeaths } from './replay-contract.js';
 
 /** The type of the ApplicationFailure inside an activity's failure. */
 export function failureType(error: unknown): string | undefined {
@@ -25,24 +25,24 @@ export function failureReason(error: unknown): string {
 }
 
 /** True for a step that a worker shutdown ended in a run with a long history: it is left to the next run. */
-export function isLeft(error: unknown): boolean {
+export function isLeftToNextRun(error: unknown): boolean {
   return failureType(error) === 'WorkerShutdown';
 }
 
 /**
  * Runs a step, and reruns it when its attempts ended with dead workers, which say nothing about the step itself: a day
- * of crashes must not park a healthy group, and orderly shutdowns are no failures. See `isLeft`.
+ * of crashes must not park a healthy group, and orderly shutdowns are no failures. See `isLeftToNextRun`.
  */
-export async function outlivingWorkers<Result>(step: () => Promise<Result>): Promise<Result> {
+export async function rerunAfterWorkerDeath<Result>(step: () => Promise<Result>): Promise<Result> {
   const backOff = new BackOff();
   for (let deaths = 0; ;) {
     try {
       return await step();
     } catch (error) {
       const died = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-      if (!died && (!isLeft(error) || isLongRun())) throw error;
+      if (!died && (!isLeftToNextRun(error) || shouldContinueAsNew())) throw error;
       if (died) deaths += 1;
-      if (deaths > mostDeaths) throw error;
+      if (deaths > maxDeaths) throw error;
       await backOff.pause('its worker has ended: again in a while');
     }
   }

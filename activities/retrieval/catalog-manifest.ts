@@ -3,7 +3,13 @@ import { decodeBlocks } from '../../entry/block-index.js';
 import { BlockWriter } from '../../archive/blocks/block-writer.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
-import { endLine, headerLine, keptLine, memberLine, skippedLine } from '../../archive/manifest/manifest.js';
+import {
+  endLine,
+  headerLine,
+  unchangedLine,
+  memberLine,
+  skippedLine,
+} from '../../archive/manifest/manifest.js';
 import type { PackedMember } from '../../entry/member.js';
 import { OutputFile } from '../../archive/pack/output-file.js';
 import { encodeHeaders, paddedBytes } from '../../archive/tar/tar-header.js';
@@ -12,7 +18,7 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import { installationId, type Catalog } from '../../catalog/open-catalog.js';
 import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { inodeTime, keptMember } from '../set/pack-group.js';
+import { inodeTime, unchangedMember } from '../set/pack-group.js';
 
 const level = 6;
 const inFlight = 2;
@@ -58,7 +64,7 @@ export async function writeCatalogManifest(
       let lines = '';
       for (const row of page) {
         if (row.state === 'unchanged') {
-          lines += keptLine(keptMember(row, { setId: archive.set_id, group: archive.group_no }));
+          lines += unchangedLine(unchangedMember(row, { setId: archive.set_id, group: archive.group_no }));
           counts.kept += 1;
           continue;
         }

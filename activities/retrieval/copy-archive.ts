@@ -1,11 +1,11 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/copy-staging.js';
+import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/staging-budget.js';
 import { bytesWithManifest, requireArchive } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
 import { isOnTape } from '../../catalog/tapes/other-copy.js';
 import {
-  goOnWithOther,
+  switchToOtherCopy,
   recordArchive,
   recordFailed,
   recordVerified,
@@ -30,16 +30,23 @@ import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
-import { requireTape, type TapeDemand } from '../../tape/drives/tape-demand.js';
+import { requireTape, type TapeRequirements } from '../../tape/drives/tape-requirements.js';
 import { isTooLarge, requireFits } from '../../tape/drives/tape-limit.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { hashOf } from '../../tape/files/hash-file.js';
 import { writeCatalogManifest } from './catalog-manifest.js';
 import { asked } from '../asked.js';
-import { asAttempt, catalogCondition, driveCondition, inDrive, pause, type Attempt } from '../attempt.js';
+import {
+  asAttempt,
+  catalogCondition,
+  driveCondition,
+  asDriveAttempt,
+  pauseFor,
+  type Attempt,
+} from '../attempt.js';
 import type { CopyRef, DriveDeps } from '../deps.js';
 import type { RetrievalRef } from './read-archive.js';
-import { lackOfSpace, lackOrFull, stagingIsFull, type Lack } from '../set/staging-condition.js';
+import { spaceShortage, shortageOrFull, stagingIsFull, type Shortage } from '../set/staging-condition.js';
 import { commitWritten } from '../tape/sync-tape.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from '../tape/write-to-tape.js';
 
@@ -55,7 +62,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * this drive's slot. Fails with `TapeNotReady` when someone has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return inDrive(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
     const { catalog, drive, settings, logger } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
@@ -129,7 +136,7 @@ async function giveUpOrGoOn(
   why: string,
   damage: string | null,
 ): Promise<void> {
-  if ((await goOnWithOther(catalog, row, damage)) !== undefined) return;
+  if ((await switchToOtherCopy(catalog, row, damage)) !== undefined) return;
   const restore =
     damage === null
       ? ''
@@ -240,7 +247,7 @@ async function stagedManifest(
 }
 
 /** Requirements for the tape that takes an archive of a copy. */
-function demandOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string): TapeDemand {
+function requirementsOf(row: RetrievalArchiveRow, archive: ArchiveRow, wanted?: string): TapeRequirements {
   const { setId, group, copyNo } = copyRefOf(row);
   const because = `copy ${copyNo} of group ${group} of set ${setId}`;
   const next = { group, copyNo, bytes: bytesWithManifest(archive) };
@@ -258,7 +265,7 @@ export function storeArchive(
   ref: RetrievalRef,
   wanted?: string,
 ): Promise<WrittenArchive | null> {
-  return inDrive(asked(deps, ', or staging,'), driveCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, ', or staging,'), driveCondition, async (attempt) => {
     const { catalog, drive, lock } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return null;
@@ -274,7 +281,7 @@ export function storeArchive(
     };
     let tape: LoadedTape;
     try {
-      tape = await requireTape(drive, catalog, demandOf(row, archive, wanted));
+      tape = await requireTape(drive, catalog, requirementsOf(row, archive, wanted));
     } catch (error) {
       if (!isTooLarge(error)) throw error;
       await lose();
@@ -299,7 +306,7 @@ export interface SyncedCopies {
 
 /** Syncs the tape that a copy wrote to, commits the copies on it, and deletes them from staging. */
 export function syncCopies(deps: DriveDeps, id: string, tape: string, nos: number[]): Promise<SyncedCopies> {
-  return inDrive(asked(deps), driveCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), driveCondition, async (attempt) => {
     const { catalog, lock } = deps;
     const rows: RetrievalArchiveRow[] = [];
     for (const no of nos) {
@@ -346,7 +353,7 @@ async function recordCopied(
  * @param wanted UUID of the only acceptable tape, since it has to be synced.
  */
 export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string): Promise<void> {
-  return inDrive(asked(deps), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     for (;;) {
       const row = await pendingArchive(catalog, ref.id, ref.no);
@@ -354,7 +361,7 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
       const state = wanted === undefined ? undefined : (await tapeByUuid(catalog, wanted))?.state;
       if (state === 'suspect' || state === 'lost') return;
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
-      const demand = demandOf(row, archive, wanted);
+      const demand = requirementsOf(row, archive, wanted);
       try {
         await requireTape(drive, catalog, wanted === undefined ? demand : { ...demand, next: undefined });
         return;
@@ -364,7 +371,7 @@ export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string
         await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
         attempt.report({ step: 'waiting for tape', why: error.sentence });
       }
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }
@@ -379,26 +386,26 @@ export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<voi
       if (row === undefined || !(await isOnTape(catalog, row))) return;
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
       const bytes = bytesWithManifest(archive);
-      const lack = await lackForCopy(deps, row, bytes);
+      const lack = await copyShortage(deps, row, bytes);
       if (lack === undefined && (await reserveForCopy(catalog, { ...ref, bytes }, budget))) return;
       attempt.report({
         ...{ step: 'waiting for staging', why: `the staging budget of ${formatBytes(budget)} is taken` },
         ...lack,
       });
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }
 
 /** Why the staging disk has no room for an archive; undefined when it has. */
-async function lackForCopy(
+async function copyShortage(
   { settings }: DriveDeps,
   { retrieval_id: id, set_id: setId, group_no: group }: RetrievalArchiveRow,
   bytes: number,
-): Promise<Lack | undefined> {
+): Promise<Shortage | undefined> {
   const folder = copyDir(settings.BACKUP_COMPRESS_DIR, id);
-  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+  return shortageOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
     await makeFolder(folder);
-    return lackOfSpace(folder, { setId, group }, bytes);
+    return spaceShortage(folder, { setId, group }, bytes);
   });
 }

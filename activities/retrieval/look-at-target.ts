@@ -1,7 +1,7 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { fromBytes } from '../../entry/byte-string.js';
 import { isFreshTarget } from '../../archive/unpack/fresh-target.js';
-import { namesAbove } from '../../entry/member-name.js';
+import { parentNames } from '../../entry/member-name.js';
 import { TargetTree, privateMode } from '../../archive/unpack/target-tree.js';
 import {
   endLook,
@@ -100,7 +100,7 @@ class Look {
     const there = this.tree.lookAt(name);
     if (there !== undefined) return there;
     let top = name;
-    for (const above of namesAbove(name)) {
+    for (const above of parentNames(name)) {
       if (this.tree.lookAt(above) !== undefined) break;
       top = above;
     }

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeBlocks } from '../../entry/block-index.js';
-import { fromBytes, toBytes, toText } from '../../entry/byte-string.js';
+import { fromBytes, toBytes, displayName } from '../../entry/byte-string.js';
 import { formatOf } from '../../entry/archive-format.js';
 import type { Overwrite, WantedMember } from '../../archive/unpack/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../../archive/unpack/unpack-in-thread.js';
@@ -10,7 +10,7 @@ import type { FileRow, ArchiveRow, RetrievalArchiveRow, RetrievalRow } from '../
 import { requireArchive, groupOf } from '../../catalog/groups/groups.js';
 import { isOnTape } from '../../catalog/tapes/other-copy.js';
 import {
-  goOnWithOther,
+  switchToOtherCopy,
   missedMembers,
   recordFailed,
   recordRestored,
@@ -23,7 +23,7 @@ import { pendingArchive, retrievalNamed, selectionOf } from '../../catalog/retri
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { forgetMark, wasMarked } from '../../catalog/sets/set-end.js';
 import { copyOf, tapeByUuid } from '../../catalog/tapes/tapes.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
@@ -34,11 +34,11 @@ import { hashOf } from '../../tape/files/hash-file.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 import { asked } from '../asked.js';
-import { catalogCondition, inDrive, type Attempt } from '../attempt.js';
+import { catalogCondition, asDriveAttempt, type Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 import { lookAtTarget } from './look-at-target.js';
 import { requireTarget, targetFailure } from './restore-target.js';
-import { requireZstdHere } from '../../operations/sets/zstd-here.js';
+import { requireZstdSupport } from '../../operations/sets/zstd-support.js';
 
 /** One archive of a retrieval, as the history refers to it. */
 export interface RetrievalRef {
@@ -52,7 +52,7 @@ export interface RetrievalRef {
  * members or of the archive are recorded instead, and the retrieval continues.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
-  return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;
@@ -119,7 +119,7 @@ async function record(
 
 /** The tape of the copy is lost: another copy is read later, or the archive fails. */
 async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
-  if ((await goOnWithOther(catalog, row, null)) !== undefined) return;
+  if ((await switchToOtherCopy(catalog, row, null)) !== undefined) return;
   const { set_id: setId, group_no: group } = row;
   const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
   const reason = `Group ${group} of set ${setId} was on tape ${name}, which is lost, and there is no other copy of it.`;
@@ -187,7 +187,7 @@ async function readMembers(
   const { settings } = deps;
   const format = formatOf(archive.name) ?? 'gzip';
   if (format === 'zstd')
-    await requireZstdHere(
+    await requireZstdSupport(
       settings.COMPRESSION_CODEC,
       `Without it, \`tar --zstd -xf ${archive.name}\` or \`zstd -d\` reads it.`,
     );
@@ -221,7 +221,7 @@ async function readMembers(
     onBatch(batch) {
       for (const { name, outcome: became, reason, damaged } of batch) {
         counts[became] += 1;
-        if (damaged === true) damages.push(`${toText(name)}: ${reason ?? ''}`);
+        if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? ''}`);
         if (reason !== undefined) problems.push({ path: toBytes(name), reason, damaged: damaged === true });
       }
     },
@@ -230,7 +230,7 @@ async function readMembers(
   const expected = missed?.size ?? row.members;
   const came = sumOf(counts);
   if (came !== expected) {
-    const reason = `Of ${archive.name}, ${counted(expected, 'entry was', 'entries were')} planned, but the catalog lists ${shownNumber(came)}: it contradicts itself.`;
+    const reason = `Of ${archive.name}, ${formatCount(expected, 'entry was', 'entries were')} planned, but the catalog lists ${formatNumber(came)}: it contradicts itself.`;
     problems.push({ path: null, reason });
   }
   if (!verify) return;

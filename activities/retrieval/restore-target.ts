@@ -2,8 +2,8 @@ import { access, constants, stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { ownFolderAround } from '../../disk/own-folders.js';
 import type { Settings } from '../../config/settings.js';
-import { sided } from '../../config/sides.js';
-import { hasGrown, holds, roomAt, type Room } from '../../disk/room.js';
+import { withSide } from '../../config/sides.js';
+import { hasGrown, hasRoomFor, freeSpaceAt, type FreeSpace } from '../../disk/free-space.js';
 
 /** Errors for which a restore waits: no space, or a read-only disk. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
@@ -19,20 +19,20 @@ export async function requireTarget(settings: Settings, target: string): Promise
     if (isFolder) return;
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
-    throw await targetFailure(target, sided('target', error));
+    throw await targetFailure(target, withSide('target', error));
   }
   throw unusable(target, 'it is not a folder');
 }
 
 /** Why a target accepts no more, and the free space of its file system at that time. */
-export interface TargetLack {
+export interface TargetShortage {
   code: string;
-  room: Room;
+  room: FreeSpace;
 }
 
-async function lackAt(target: string, code: string): Promise<TargetLack | undefined> {
+async function shortageAt(target: string, code: string): Promise<TargetShortage | undefined> {
   try {
-    return { code, room: await roomAt(target) };
+    return { code, room: await freeSpaceAt(target) };
   } catch {
     // It disappeared meanwhile: the next try reports that.
     return undefined;
@@ -43,16 +43,16 @@ async function lackAt(target: string, code: string): Promise<TargetLack | undefi
  * Whether a retry is worthwhile: the target is writable and has space and inodes for everything to come, or more than
  * before, since part of it may be restored already. Quotas cannot be queried, nor a missing target.
  */
-export async function mayTakeMore(
+export async function targetHasRoom(
   target: string,
-  lack: TargetLack,
+  lack: TargetShortage,
   need: { bytes: number; inodes: number },
 ): Promise<boolean> {
   try {
     await access(target, constants.W_OK);
     if (lack.code !== 'ENOSPC') return true;
-    const room = await roomAt(target);
-    return holds(room, need) || hasGrown(room, lack.room);
+    const room = await freeSpaceAt(target);
+    return hasRoomFor(room, need) || hasGrown(room, lack.room);
   } catch (error) {
     return systemErrorCode(error) !== 'EROFS';
   }
@@ -71,7 +71,7 @@ export async function targetFailure(target: string, error: unknown): Promise<Tap
       {
         kind: 'person',
         advice: 'The restore goes on by itself when there is room.',
-        details: { lack: await lackAt(target, code) },
+        details: { lack: await shortageAt(target, code) },
       },
     );
   }

@@ -4,7 +4,7 @@ import { timeSetter } from '../../archive/unpack/set-times.js';
 import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js';
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { existingAt, forgetExisting } from '../../catalog/retrievals/existing-entries.js';
-import { unreserveForCopy } from '../../catalog/groups/copy-staging.js';
+import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
 import {
   recordEndProblems,
   recordFailed,
@@ -21,12 +21,12 @@ import {
   type RetrievalSummary,
 } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
-import { goodCopies, isOnTape, readInstead, type GoodCopy } from '../../catalog/tapes/other-copy.js';
+import { goodCopies, isOnTape, switchToCopy, type GoodCopy } from '../../catalog/tapes/other-copy.js';
 import type { RetrievalState } from '../../catalog/schema.js';
 import { endSearch, noteMissing, type TapeSearch } from '../../catalog/retrievals/tape-search.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';
-import { shownNumber } from '../../config/counts.js';
+import { formatNumber } from '../../config/counts.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
@@ -34,11 +34,11 @@ import { syncFileSystem } from '../../disk/page-cache.js';
 import { loadedTapeId } from '../../tape/labels/label.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { asked } from '../asked.js';
-import { asAttempt, catalogCondition, inDrive, pause, type Attempt } from '../attempt.js';
+import { asAttempt, catalogCondition, asDriveAttempt, pauseFor, type Attempt } from '../attempt.js';
 import { removeCopyStaging } from '../../staging/copy-staging.js';
 import type { Deps, DriveDeps } from '../deps.js';
 import type { RetrievalRef } from './read-archive.js';
-import { mayTakeMore, type TargetLack } from './restore-target.js';
+import { targetHasRoom, type TargetShortage } from './restore-target.js';
 
 /** Archives per page that the workflow receives. */
 const pageSize = 50;
@@ -95,10 +95,10 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
 export function watchForRetrieval(
   deps: DriveDeps,
   ref: RetrievalRef,
-  lack?: TargetLack,
+  lack?: TargetShortage,
   search?: TapeSearch,
 ): Promise<string | null> {
-  return inDrive(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog } = deps;
     const { kind, target } = await retrievalNamed(catalog, ref.id);
     for (let looks = 1; ; looks += 1) {
@@ -121,10 +121,10 @@ export function watchForRetrieval(
           : await isFound(deps, attempt, row, search, { looks, mayTakeOther: kind !== 'verify' });
       if (found !== undefined) {
         if (target === null || lack === undefined) return found;
-        if (await mayTakeMore(target, lack, { bytes: row.bytes, inodes: row.members })) return found;
+        if (await targetHasRoom(target, lack, { bytes: row.bytes, inodes: row.members })) return found;
         attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
       }
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }
@@ -152,7 +152,7 @@ async function isLoaded(
   const { catalog } = deps;
   const other = mayTakeOther ? await otherLoaded(deps, row) : undefined;
   if (other !== undefined) {
-    await readInstead(catalog, row, other);
+    await switchToCopy(catalog, row, other);
     return other.tape;
   }
   const tape = await tapeOrWhy(deps, row);
@@ -198,7 +198,7 @@ async function isFound(
   attempt.report({ step: 'waiting for tape', why: found.message });
   const other = waits && mayTakeOther ? await otherLoaded(deps, row) : undefined;
   if (other === undefined) return undefined;
-  const isOurs = await endSearch(catalog, id, search, name, (tx) => readInstead(tx, row, other));
+  const isOurs = await endSearch(catalog, id, search, name, (tx) => switchToCopy(tx, row, other));
   return isOurs ? other.tape : undefined;
 }
 
@@ -248,8 +248,8 @@ function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   return (
-    `the entries do not add up: ${shownNumber(members)} were planned, but ${shownNumber(restored)} ${done}, ${shownNumber(same)} already there, ` +
-    `${shownNumber(kept)} kept and ${shownNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
+    `the entries do not add up: ${formatNumber(members)} were planned, but ${formatNumber(restored)} ${done}, ${formatNumber(same)} already there, ` +
+    `${formatNumber(kept)} kept and ${formatNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
   );
 }
 

@@ -1,5 +1,5 @@
-import { openReading, type Reading } from '../../catalog/retrievals/open-reading.js';
-import { nameOfSubject } from '../../catalog/retrievals/reading-subject.js';
+import { openRead, type ReadRequest } from '../../catalog/retrievals/open-read.js';
+import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
 import { finalRetrievalStates, reasonOf, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalRow, ScheduleRow } from '../../catalog/rows.js';
 import {
@@ -13,8 +13,8 @@ import { isSetId } from '../../catalog/sets/sets.js';
 import type { RetrievalState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
-import { askDrive } from '../../tape/drives/ask-drive.js';
-import { asAttempt, pause } from '../attempt.js';
+import { queryDrive } from '../../tape/drives/query-drive.js';
+import { asAttempt, pauseFor } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { retrievalStart, type RetrievalStart } from '../retrieval/retrieval-input.js';
 import {
@@ -91,21 +91,16 @@ async function openOne(
   { catalog, settings }: Deps,
   { subject, ...reading }: ScheduledReading,
 ): Promise<RetrievalRow | undefined> {
-  const wanted: Reading = reading;
+  const wanted: ReadRequest = reading;
   const drive = driveNamed(settings, wanted.drive);
   if (wanted.kind === 'copy') driveNamed(settings, wanted.toDrive);
   // A silent drive is no obstacle: knowing the loaded tape only affects the order.
   const loaded = () =>
-    askDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
+    queryDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
       (uuid) => (uuid === undefined ? [] : [uuid]),
       () => [],
     );
-  const opened = await openReading(
-    catalog,
-    await nameOfSubject(catalog, subject, wanted.kind),
-    wanted,
-    loaded,
-  );
+  const opened = await openRead(catalog, await subjectName(catalog, subject, wanted.kind), wanted, loaded);
   return 'row' in opened ? opened.row : undefined;
 }
 
@@ -116,7 +111,7 @@ export function settleReading({ catalog }: Deps, id: string): Promise<SettledRea
       const row = await retrievalNamed(catalog, id);
       if (row.state !== 'running') return { id, status: row.state, reason: await reasonOf(catalog, row) };
       attempt.report({ step: 'following', id });
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }

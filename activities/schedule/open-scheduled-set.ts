@@ -7,13 +7,13 @@ import {
 } from '../../catalog/server/schedules.js';
 import type { ScheduleRow, SetRow } from '../../catalog/rows.js';
 import { placesOf, type CopyPlace } from '../../catalog/sets/set-copies.js';
-import { openSet, rememberSeenSets, setNamed, unfinishedLike } from '../../catalog/sets/sets.js';
+import { openSet, rememberSeenSets, setNamed, unfinishedSetsLike } from '../../catalog/sets/sets.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
 import { finalSetStates, type SetState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
-import { setsInDrives } from '../../tape/drives/tape-demand.js';
-import { asAttempt, catalogCondition, pause, type Attempt } from '../attempt.js';
+import { setFoldersInDrives } from '../../tape/drives/tape-requirements.js';
+import { asAttempt, catalogCondition, pauseFor, type Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
 import {
@@ -46,7 +46,7 @@ export interface SettledSet {
 /** Maximum number of sources of a set shown in the Temporal UI. */
 const sourcesShown = 20;
 /** Maximum number of identical unfinished sets: one for each night of a week in which nobody loads a tape. */
-const mostUnfinished = 7;
+const maxUnfinished = 7;
 /** Milliseconds between checks of the sets of a run. */
 const lookEveryMs = 1000;
 
@@ -81,7 +81,7 @@ export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<
   return asAttempt(async () => {
     const backup = backupOf(await scheduleNamed(deps.catalog, name));
     await recordRun(deps.catalog, name, runAt);
-    const found = await unfinishedLike(deps.catalog, wantedBy(deps, backup));
+    const found = await unfinishedSetsLike(deps.catalog, wantedBy(deps, backup));
     return found
       .filter(({ differs }) => differs.length === 0)
       .map(({ set }) => scheduledSet(set))
@@ -150,11 +150,11 @@ async function openOnce(
   const backup = backupOf(schedule);
   const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
   if (!wasMade) await look();
-  await rememberSeenSets(catalog, await setsInDrives(settings));
+  await rememberSeenSets(catalog, await setFoldersInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
-  const same = (await unfinishedLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
+  const same = (await unfinishedSetsLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
   const isMade = same.some(({ set }) => set.made_by === madeBy);
-  if (same.length >= mostUnfinished && !isMade) {
+  if (same.length >= maxUnfinished && !isMade) {
     const ids = same.map(({ set }) => set.id).reverse();
     throw new TapeflowFailure(
       'TooManyUnfinished',
@@ -182,7 +182,7 @@ export function settleSets(deps: Deps, setIds: readonly string[]): Promise<Settl
       if (active === undefined)
         return sets.map(({ id, state, reason }) => ({ setId: id, status: state, reason }));
       attempt.report({ step: 'following', set: active.id, state: active.state });
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }

@@ -5,7 +5,7 @@ import { fromBytes } from '../../entry/byte-string.js';
 import { memberNameOfText } from '../../entry/member-name.js';
 import { isInside } from '../../source/walk.js';
 import { leftAt, waitsForLeft, type Asked, type Whom } from '../asked.js';
-import { lookAtLeftMs, pause, type Attempt } from '../attempt.js';
+import { lookAtLeftMs, pauseFor, type Attempt } from '../attempt.js';
 
 /** Where steps that read sources are noted. */
 export const sourceSteps = 'sources';
@@ -86,6 +86,6 @@ export async function afterLeft(attempt: Attempt, sources: readonly string[]): P
   const left = () => leftAt(sourceSteps, blocks);
   for (let before = left(); before !== undefined; before = left()) {
     attempt.report({ step: 'waiting', why: waitsForLeft(before), stuck: true });
-    await pause(attempt, lookAtLeftMs);
+    await pauseFor(attempt, lookAtLeftMs);
   }
 }

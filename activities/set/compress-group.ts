@@ -9,12 +9,12 @@ import {
   fitsBudget,
   forgetArchive,
   groupOf,
-  mostArchiveBytes,
+  maxArchiveBytes,
   reserveAndBegin,
   whileOwned,
 } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import { setLimit } from '../../tape/drives/tape-limit.js';
@@ -31,8 +31,14 @@ import { beginPacking } from './first-archive.js';
 import { makeSmaller } from './make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
 import { setOptions, type SetOptions } from '../../operations/sets/set-options.js';
-import { lackOfFinal } from './promote-archive.js';
-import { asRoomAttempt, lackOfSpace, lackOrFull, waitForSpace, type Lack } from './staging-condition.js';
+import { finalShortage } from './promote-archive.js';
+import {
+  asRoomAttempt,
+  spaceShortage,
+  shortageOrFull,
+  waitForSpace,
+  type Shortage,
+} from './staging-condition.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 
 /**
@@ -73,7 +79,7 @@ async function compressOnce(
     if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return 'done';
     logStage(deps, 'lost', ref, { archive: archive.name });
   }
-  const needs = await hopelessBytes(deps, ref, group);
+  const needs = await oversizedBytes(deps, ref, group);
   if (needs !== undefined) return makeSmaller(deps, ref, needs);
   const set = await setNamed(catalog, ref.setId);
   const sources = JSON.parse(set.sources) as string[];
@@ -90,12 +96,12 @@ async function compressOnce(
  * Bytes of a group that fits neither staging nor any tape uncompressed; such a group is not compressed at all.
  * Undefined for any other.
  */
-async function hopelessBytes(
+async function oversizedBytes(
   { catalog, settings }: Deps,
   ref: GroupRef,
   group: GroupRow,
 ): Promise<number | undefined> {
-  const bytes = mostArchiveBytes(group);
+  const bytes = maxArchiveBytes(group);
   if (bytes <= settings.STAGING_MAX_BYTES) return undefined;
   const limit = await setLimit(catalog, await setNamed(catalog, ref.setId));
   return limit !== undefined && bytes > limit.bytes ? bytes : undefined;
@@ -163,7 +169,7 @@ async function packAndName(
   attempt.throwIfCancelled();
   const { archive } = packed;
   const ms = performance.now() - began;
-  const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
+  const detail = `${formatCount(archive.members, 'entry', 'entries')}, ${formatNumber(packed.skipped)} skipped`;
   const reserved = bytesWithManifest(archive);
   const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
   if (limit !== undefined && reserved > limit.bytes) {
@@ -242,18 +248,18 @@ async function beginWithRoom(
 ): Promise<'begun' | 'full' | 'done'> {
   const { catalog, settings } = deps;
   const budget = settings.STAGING_MAX_BYTES;
-  const need = Math.min(mostArchiveBytes(group), budget);
-  if ((await lackOfDisk(deps, ref, need)) !== undefined) return 'full';
+  const need = Math.min(maxArchiveBytes(group), budget);
+  if ((await diskShortage(deps, ref, need)) !== undefined) return 'full';
   attempt.throwIfCancelled();
   return reserveAndBegin(catalog, { ...ref, token: attempt.token }, need, budget);
 }
 
 /** Why the disk has no room for a group; undefined when it has. */
-async function lackOfDisk({ settings }: Deps, ref: GroupRef, need: number): Promise<Lack | undefined> {
+async function diskShortage({ settings }: Deps, ref: GroupRef, need: number): Promise<Shortage | undefined> {
   const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+  return shortageOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
     await makeFolder(folder);
-    return lackOfSpace(folder, ref, need);
+    return spaceShortage(folder, ref, need);
   });
 }
 
@@ -265,13 +271,13 @@ export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' =
   return asAttempt(async (attempt) => {
     const { catalog, settings } = deps;
     if (place === 'final') {
-      await waitForSpace(deps, ref, attempt, () => lackOfFinal(deps, ref));
+      await waitForSpace(deps, ref, attempt, () => finalShortage(deps, ref));
       return;
     }
     const budget = settings.STAGING_MAX_BYTES;
-    const need = Math.min(mostArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
+    const need = Math.min(maxArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
     await waitForSpace(deps, ref, attempt, async () => {
-      const lack = await lackOfDisk(deps, ref, need);
+      const lack = await diskShortage(deps, ref, need);
       if (lack !== undefined || (await fitsBudget(catalog, ref, need, budget))) return lack;
       return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
     });

@@ -1,6 +1,6 @@
 import { hasArchive } from '../../catalog/groups/groups-in-state.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { pause, type Attempt } from '../attempt.js';
+import { pauseFor, type Attempt } from '../attempt.js';
 
 /** A group that this process is packing. */
 export interface Packing {
@@ -27,7 +27,7 @@ const lookEveryMs = 50;
  * parallel.
  */
 export async function beginPacking(catalog: Catalog, setId: string, attempt: Attempt): Promise<Packing> {
-  while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pause(attempt, lookEveryMs);
+  while (isFirstUnderWay(setId) && !(await hasArchive(catalog, setId))) await pauseFor(attempt, lookEveryMs);
   const mine: Running = { setId, bytesIn: 0, movedAt: performance.now() };
   running.add(mine);
   return {

@@ -1,4 +1,4 @@
-import { leaveOut } from '../../catalog/sets/leave-out.js';
+import { shrinkGroup } from '../../catalog/sets/oversized-groups.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/drives/tape-limit.js';
@@ -25,7 +25,7 @@ export async function makeSmaller(
     alone: `the file is ${why}: label a larger one, then \`tapeflow retry ${setId}\``,
     amongOthers: `left out, since the archive of its group is ${why}: the next set stores it in a smaller group, or on a larger tape`,
   };
-  const result = await leaveOut(catalog, { ...ref, limit: limit.bytes, needs, reasons });
+  const result = await shrinkGroup(catalog, { ...ref, limit: limit.bytes, needs, reasons });
   if (result === 'stuck')
     throw new TapeflowFailure('ArchiveTooLarge', `The archive of group ${ref.group} is ${why}.`, {
       advice: `Label a larger tape of pool ${limit.pool}, then \`tapeflow retry ${setId}\`.`,

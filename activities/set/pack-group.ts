@@ -8,7 +8,7 @@ import {
 import {
   flagReason,
   type InodeTime,
-  type KeptMember,
+  type UnchangedMember,
   type PackedMember,
   type PlannedMember,
   type SkippedMember,
@@ -29,20 +29,20 @@ import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { PackedFiles } from './packed-files.js';
 import { setOptions } from '../../operations/sets/set-options.js';
-import { requireZstdHere } from '../../operations/sets/zstd-here.js';
+import { requireZstdSupport } from '../../operations/sets/zstd-support.js';
 
 /** Blocks in progress per compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
 
 /** Bytes that the files of any group may have grown since the scan; less than the reserve of every tape. */
-export const leastGrowth = 1024 * 1024;
+export const minGrowth = 1024 * 1024;
 
 /**
  * Maximum bytes of the files of a group with the limit `bytes`: files that have grown since the scan are stored, up to
  * an eighth more, since a growing log must be in the backup. What grows beyond that is skipped.
  */
 export function withGrowth(bytes: number): number {
-  return bytes + Math.max(Math.ceil(bytes / 8), leastGrowth);
+  return bytes + Math.max(Math.ceil(bytes / 8), minGrowth);
 }
 
 export interface PackedGroup {
@@ -69,7 +69,7 @@ export async function packGroup(
   let members = 0;
   const { compression, level } = setOptions(set);
   const name = archiveName(setId, group, compression);
-  if (compression === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
+  if (compression === 'zstd') await requireZstdSupport(settings.COMPRESSION_CODEC);
   const outcome = await packInThread({
     archivePath: paths.archivePath,
     manifestPath: paths.manifestPath,
@@ -140,11 +140,11 @@ async function* plannedPages(
   deps: Deps,
   ref: GroupRef,
   skipped: SkippedMember[],
-): AsyncGenerator<(PlannedMember | KeptMember)[]> {
+): AsyncGenerator<(PlannedMember | UnchangedMember)[]> {
   for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
-    const members: (PlannedMember | KeptMember)[] = [];
+    const members: (PlannedMember | UnchangedMember)[] = [];
     for (const row of page) {
-      const member = row.state === 'unchanged' ? keptMember(row, ref) : plannedMember(row);
+      const member = row.state === 'unchanged' ? unchangedMember(row, ref) : plannedMember(row);
       if (member !== undefined) members.push(member);
       else skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
     }
@@ -178,7 +178,7 @@ export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime |
 }
 
 /** A manifest's entry for an unchanged file held by an earlier archive. */
-export function keptMember(row: PlannedRow, ref: GroupRef): KeptMember {
+export function unchangedMember(row: PlannedRow, ref: GroupRef): UnchangedMember {
   const set = row.held_set ?? ref.setId;
   const group = row.held_group ?? ref.group;
   const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;

@@ -7,7 +7,7 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import { recordEvents } from '../../catalog/groups/events.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import {
-  UnreadableSource,
+  UnreadableInput,
   copyHashed,
   fsyncFolder,
   makeFolder,
@@ -20,7 +20,7 @@ import { partName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
-import { asRoomAttempt, lackOfSpace, lackOrFull, type Lack } from './staging-condition.js';
+import { asRoomAttempt, spaceShortage, shortageOrFull, type Shortage } from './staging-condition.js';
 
 /**
  * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
@@ -134,7 +134,7 @@ async function moveFile(
     if (systemErrorCode(error) !== 'EXDEV') throw error;
     await removeParts(folders.to, file.name);
     // Checked first: a copy retried again and again would fill the disk completely.
-    if ((await lackOfSpace(folders.to, ref, file.size)) !== undefined) return 'full';
+    if ((await spaceShortage(folders.to, ref, file.size)) !== undefined) return 'full';
     return copyAcross(ref, file, { from, to }, attempt, own);
   }
   await fsyncFolder(folders.to);
@@ -162,7 +162,7 @@ async function copyAcross(
     }
   } catch (error) {
     await removeFile(part);
-    if (error instanceof UnreadableSource) return error.message;
+    if (error instanceof UnreadableInput) return error.message;
     throw error;
   }
   await own(() => renameSync(part, to));
@@ -172,16 +172,19 @@ async function copyAcross(
 }
 
 /** Why `final/` has no room for what is still to be moved there; undefined when it has, or nothing is left to move. */
-export async function lackOfFinal({ catalog, settings }: Deps, ref: GroupRef): Promise<Lack | undefined> {
+export async function finalShortage(
+  { catalog, settings }: Deps,
+  ref: GroupRef,
+): Promise<Shortage | undefined> {
   const archive = await archiveOf(catalog, ref.setId, ref.group);
   if (archive === undefined) return undefined;
   const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  return lackOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
+  return shortageOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
     await makeFolder(folder);
     let bytes = 0;
     for (const { name, size } of filesOf(archive))
       if ((await sizeOf(path.join(folder, name))) !== size) bytes += size;
-    return lackOfSpace(folder, ref, bytes);
+    return spaceShortage(folder, ref, bytes);
   });
 }
 

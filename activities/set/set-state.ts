@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { closedGroups, mostArchiveBytes, parkGroup, unparkGroups } from '../../catalog/groups/groups.js';
+import { closedGroups, maxArchiveBytes, parkGroup, unparkGroups } from '../../catalog/groups/groups.js';
 import type { GroupRow } from '../../catalog/rows.js';
-import { takeUpSkipped } from '../../catalog/sets/leave-out.js';
+import { requeueSkipped } from '../../catalog/sets/oversized-groups.js';
 import { committedCopiesOf } from '../../catalog/sets/set-copies.js';
 import {
   recordSetState,
@@ -16,7 +16,7 @@ import { recordCancelled, releaseStaging } from '../../operations/sets/cancel-se
 import { removeEmptyFolder } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { setLimit } from '../../tape/drives/tape-limit.js';
-import { asAttempt, pause } from '../attempt.js';
+import { asAttempt, pauseFor } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
@@ -57,7 +57,7 @@ export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<
       const last = scanned && groups.length < pageSize;
       if (work.length > 0 || last) return { groups: await plannedGroups(deps, setId, work), last };
       after = groups.at(-1)?.no ?? after;
-      if (groups.length < pageSize) await pause(attempt, lookEveryMs);
+      if (groups.length < pageSize) await pauseFor(attempt, lookEveryMs);
     }
   });
 }
@@ -71,7 +71,7 @@ async function plannedGroups(
   const committed = await committedCopiesOf(catalog, setId, numbers);
   return groups.map((group) => {
     const { no, bytes, state } = group;
-    const stagingBytes = group.reserved > 0 ? group.reserved : mostArchiveBytes(group);
+    const stagingBytes = group.reserved > 0 ? group.reserved : maxArchiveBytes(group);
     const copies = committed.get(no);
     return {
       ...{ group: no, bytes, direct: group.direct === 1, state, stagingBytes },
@@ -122,7 +122,7 @@ export function retryParkedGroups(deps: Deps, setId: string): Promise<{ groups: 
     if (finalSetStates.includes(set.state)) return { groups: 0, first: 0 };
     const parked = await unparkGroups(catalog, setId);
     const limit = await setLimit(catalog, set);
-    const taken = await takeUpSkipped(catalog, setId, limit?.bytes ?? 0);
+    const taken = await requeueSkipped(catalog, setId, limit?.bytes ?? 0);
     const numbers = [...parked, ...taken].sort((a, b) => a - b);
     return { groups: numbers.length, first: numbers[0] ?? 0 };
   });

@@ -2,9 +2,9 @@ import { access, constants } from 'node:fs/promises';
 import { systemErrorCode } from '../../config/failures.js';
 import { SideError, onSide } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
-import { holds, roomAt } from '../../disk/room.js';
+import { hasRoomFor, freeSpaceAt } from '../../disk/free-space.js';
 import type { Asked } from '../asked.js';
-import { asAttempt, catalogCondition, pause, type Attempt, type Condition } from '../attempt.js';
+import { asAttempt, catalogCondition, pauseFor, type Attempt, type Condition } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 
 /** Milliseconds between checks whether staging has room. */
@@ -67,7 +67,7 @@ export async function waitForSpace(
   deps: Deps,
   ref: GroupRef,
   attempt: Attempt,
-  lacks: () => Promise<Lack | undefined>,
+  lacks: () => Promise<Shortage | undefined>,
 ): Promise<void> {
   for (let waited = 0; ; waited += 1) {
     const lack = await lacks();
@@ -75,21 +75,21 @@ export async function waitForSpace(
     attempt.report({ step: 'waiting for staging', group: ref.group, ...lack });
     if (waited % 60 === 0)
       deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${lack.why}`);
-    await pause(attempt, roomEveryMs);
+    await pauseFor(attempt, roomEveryMs);
   }
 }
 
 /** Why there is no room, and whether only a person can free some. */
-export interface Lack {
+export interface Shortage {
   why: string;
   stuck: boolean;
 }
 
 /** The result of a room check, also when creating the folder finds the disk full or read-only. */
-export async function lackOrFull(
+export async function shortageOrFull(
   root: string,
-  look: () => Promise<Lack | undefined>,
-): Promise<Lack | undefined> {
+  look: () => Promise<Shortage | undefined>,
+): Promise<Shortage | undefined> {
   try {
     return await onSide('staging', look);
   } catch (error) {
@@ -106,13 +106,17 @@ const inodesNeeded = 16;
  * Says that a folder's disk is read-only, or has too little space or too few inodes for a group; undefined when it has
  * enough.
  */
-export async function lackOfSpace(folder: string, ref: GroupRef, need: number): Promise<Lack | undefined> {
-  const room = await roomAt(folder);
+export async function spaceShortage(
+  folder: string,
+  ref: GroupRef,
+  need: number,
+): Promise<Shortage | undefined> {
+  const room = await freeSpaceAt(folder);
   if (room.bytes < need) {
     const why = `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, and group ${ref.group} may need ${formatBytes(need)}`;
     return { why, stuck: true };
   }
-  if (!holds(room, { bytes: need, inodes: inodesNeeded }))
+  if (!hasRoomFor(room, { bytes: need, inodes: inodesNeeded }))
     return { why: `staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
   try {
     await access(folder, constants.W_OK);

@@ -4,7 +4,7 @@ import { recordEvents } from '../../catalog/groups/events.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { finalDir } from '../../staging/paths.js';
-import { asAttempt, pause } from '../attempt.js';
+import { asAttempt, pauseFor } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { isWholeInFinal } from './promote-archive.js';
@@ -48,7 +48,7 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> 
         });
       }
       attempt.report({ step: 'waiting for final', group: ref.group, seconds: Math.round(ms / 1000) });
-      await pause(attempt, firstLooksMs[look] ?? lookEveryMs);
+      await pauseFor(attempt, firstLooksMs[look] ?? lookEveryMs);
     }
   });
 }

@@ -11,23 +11,23 @@ import {
 import type { GroupRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { beginCopy, copyOf, recordWritten } from '../../catalog/tapes/tapes.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
 import { publish, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
+import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
 import { isTooLarge } from '../../tape/drives/tape-limit.js';
 import { openTapeFolder } from '../../tape/files/write-archive.js';
 import { asked } from '../asked.js';
-import { driveCondition, inDrive, type Attempt } from '../attempt.js';
+import { driveCondition, asDriveAttempt, type Attempt } from '../attempt.js';
 import type { DriveDeps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { AskedByThread, askedByPack } from '../set/asked-sources.js';
 import { makeSmaller } from '../set/make-smaller.js';
-import { leastGrowth, packGroup } from '../set/pack-group.js';
+import { minGrowth, packGroup } from '../set/pack-group.js';
 import { onMedium } from './on-medium.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 import { takenOver, type WrittenArchive } from './write-to-tape.js';
@@ -45,7 +45,7 @@ export function compressToTape(
   wanted?: string,
 ): Promise<WrittenArchive | null> {
   const asks = new AskedByThread(asked(deps));
-  return inDrive(asks, driveCondition, async (attempt) => {
+  return asDriveAttempt(asks, driveCondition, async (attempt) => {
     const { catalog, lock } = deps;
     if ((await groupOf(catalog, ref.setId, ref.group)).state === 'skipped') return null;
     const copy = await copyOf(catalog, ref.setId, ref.group);
@@ -78,7 +78,7 @@ async function roomyTape(
   wanted: string | undefined,
 ): Promise<LoadedTape | undefined> {
   for (;;) {
-    const demand = await tapeDemand(deps.catalog, { ...ref, copyNo: 1 }, wanted);
+    const demand = await tapeRequirements(deps.catalog, { ...ref, copyNo: 1 }, wanted);
     try {
       return await requireTape(deps.drive, deps.catalog, demand);
     } catch (error) {
@@ -147,7 +147,7 @@ async function packOnTape(
         archivePath: parts.archive,
         manifestPath: parts.manifest,
         side: 'tape',
-        maxBytes: group.bytes + leastGrowth,
+        maxBytes: group.bytes + minGrowth,
         signal: stop.signal,
       },
       (now) => attempt.report({ step: 'writing', group: ref.group, bytesTotal: group.bytes, ...now }),
@@ -157,7 +157,7 @@ async function packOnTape(
     attempt.throwIfCancelled();
     lock.check();
     const ms = performance.now() - began;
-    const detail = `${counted(archive.members, 'entry', 'entries')}, ${shownNumber(packed.skipped)} skipped`;
+    const detail = `${formatCount(archive.members, 'entry', 'entries')}, ${formatNumber(packed.skipped)} skipped`;
     await attempt.commit(() => commitCompressed(catalog, archive, packed.files, { reserved: 0, ms, detail }));
     await attempt.commit(() =>
       beginCopy(catalog, { ...ref, copyNo: 1, tape: tape.row, token, direct: true }),

@@ -1,5 +1,5 @@
 import {
-  endOf,
+  setEndOf,
   isMarked,
   noteMark,
   unmarkedCopies,
@@ -15,10 +15,10 @@ import { readEndMark, writeEndMark } from '../../tape/labels/end-mark.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMediumError, isMountDeath } from '../../tape/ltfs/ltfs.js';
-import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
+import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
 import { tapeFolder } from '../../tape/files/write-archive.js';
 import { asked } from '../asked.js';
-import { asAttempt, driveCondition, inDrive, type Attempt } from '../attempt.js';
+import { asAttempt, driveCondition, asDriveAttempt, type Attempt } from '../attempt.js';
 import type { Deps, DriveDeps } from '../deps.js';
 import { onMedium } from './on-medium.js';
 
@@ -62,7 +62,7 @@ async function writeOne(
 ): Promise<SetEnd | undefined> {
   const set = await findSet(catalog, setId);
   if (set === undefined || isUnknownSet(set)) return undefined;
-  const end = await endOf(catalog, set);
+  const end = await setEndOf(catalog, set);
   const { uuid, name } = tape.row;
   if (end === undefined || (await isMarked(catalog, setId, uuid, end))) return undefined;
   const mountPoint = drive.settings.path;
@@ -101,12 +101,12 @@ export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<Unm
  * from the tapes only says that it cannot know whether the set ended.
  */
 export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
-  return inDrive(asked(deps), driveCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), driveCondition, async (attempt) => {
     const { catalog, drive, lock, logger } = deps;
     const copy = (await unmarkedCopies(catalog, setId)).find((one) => one.copyNo === copyNo);
     if (copy === undefined) return;
     try {
-      const demand = await tapeDemand(catalog, { setId, copyNo }, copy.tape);
+      const demand = await tapeRequirements(catalog, { setId, copyNo }, copy.tape);
       const tape = await requireTape(drive, catalog, demand);
       await lock.hold(tape.medium, () => markHeld(deps, tape, setId, attempt));
     } catch (error) {

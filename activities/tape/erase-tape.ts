@@ -1,12 +1,12 @@
-import type { EraseWish } from '../../catalog/tapes/erase.js';
+import type { EraseRequest } from '../../catalog/tapes/erase.js';
 import { eraseTape, type Erased } from '../../operations/tapes/erase-tape.js';
 import { asked } from '../asked.js';
-import { catalogCondition, inDrive } from '../attempt.js';
+import { catalogCondition, asDriveAttempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Erases the tape in the drive, in the drive's slot, so that nothing is written or read meanwhile. */
-export function eraseLoadedTape(deps: DriveDeps, wish: EraseWish): Promise<Erased> {
-  return inDrive(asked(deps), catalogCondition, (attempt) =>
+export function eraseLoadedTape(deps: DriveDeps, wish: EraseRequest): Promise<Erased> {
+  return asDriveAttempt(asked(deps), catalogCondition, (attempt) =>
     eraseTape({ ...deps, guard: () => attempt.throwIfCancelled() }, wish),
   );
 }

@@ -1,11 +1,11 @@
 import { labelTape, type LabelRequest } from '../../operations/tapes/label-tape.js';
 import { asked } from '../asked.js';
-import { catalogCondition, inDrive } from '../attempt.js';
+import { catalogCondition, asDriveAttempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Labels the tape in the drive, in the drive's slot, so that no write is under way meanwhile. */
 export function labelLoadedTape(deps: DriveDeps, request: LabelRequest): Promise<string> {
-  return inDrive(asked(deps), catalogCondition, async () => {
+  return asDriveAttempt(asked(deps), catalogCondition, async () => {
     return (await labelTape(deps.drive, deps.lock, deps.catalog, request)).uuid;
   });
 }

@@ -1,11 +1,11 @@
-import { moveTape, sealTape } from '../../catalog/tapes/tape-states.js';
+import { transitionTape, markReadOnly } from '../../catalog/tapes/tape-states.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../../tape/ltfs/ltfs.js';
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { writeFoundNoSpace } from '../../tape/drives/tape-demand.js';
-import { protectionAdvice, untilMounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
+import { writeFoundNoSpace } from '../../tape/drives/tape-requirements.js';
+import { protectionAdvice, untilRemounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 import { distrust } from '../../operations/tapes/distrust-tape.js';
@@ -64,9 +64,9 @@ async function judge(
   const protection = await deps.drive.writeProtection().catch(() => undefined);
   const forGood = protection?.forGood === true;
   const isReadOnly = systemErrorCode(error) === 'EROFS';
-  const why = `${describeError(error).replace(/\.$/, '')}${forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilMounted}` : ''}`;
+  const why = `${describeError(error).replace(/\.$/, '')}${forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilRemounted}` : ''}`;
   const reason = writeErrorReason(bytes === undefined ? 'sync' : 'write', why);
-  if (forGood) await sealTape(deps.catalog, tape.row.uuid, reason);
+  if (forGood) await markReadOnly(deps.catalog, tape.row.uuid, reason);
   await distrust(deps, tape, reason);
   return tapeNotReady(
     'suspect',
@@ -83,7 +83,7 @@ async function judge(
 async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
   const { free, capacity } = await drive.space();
   const says = free >= bytes + drive.reserve(capacity);
-  await moveTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : 'no room');
+  await transitionTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : 'no room');
 }
 
 function wentAway({ row }: LoadedTape, error?: unknown): TapeflowFailure {

@@ -1,26 +1,26 @@
-import { type WorkerReading, readCatalog, scratchFile } from '../../operations/rebuild/read-catalog.js';
-import type { ArchiveReport } from '../../operations/rebuild/take-archive.js';
+import { type WorkerTapeImport, importTape, scratchFile } from '../../operations/rebuild/import-tape.js';
+import type { ArchiveReport } from '../../operations/rebuild/import-tape-archive.js';
 import { asked } from '../asked.js';
-import { catalogCondition, inDrive } from '../attempt.js';
+import { catalogCondition, asDriveAttempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
 /** Maximum bytes of the reports as JSON: the server accepts 2 MiB for the whole result. */
-const mostReportBytes = 900_000;
+const maxReportBytes = 900_000;
 /** Maximum number of sentences about damage; each is in its archive's report too. */
-const mostTroubles = 1000;
+const maxTroubles = 1000;
 
 /** Imports the tape in the drive into the catalog, in the drive's slot, so that nothing is written meanwhile. */
-export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerReading> {
+export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): Promise<WorkerTapeImport> {
   const { settings, catalog, drive, lock } = deps;
-  return inDrive(asked(deps), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
     const reports: ArchiveReport[] = [];
     const said: string[] = [];
-    const reading = await readCatalog({
+    const reading = await importTape({
       ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, drive.settings) },
       say(sentence) {
         attempt.throwIfCancelled();
         attempt.report({ step: 'reading the tape', why: sentence });
-        if (said.length < mostTroubles) said.push(sentence);
+        if (said.length < maxTroubles) said.push(sentence);
       },
       onArchive(report) {
         attempt.throwIfCancelled();
@@ -29,7 +29,7 @@ export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): 
       },
     });
     const kept = fitting(reports);
-    const troubles = reading.troubles.slice(0, mostTroubles);
+    const troubles = reading.troubles.slice(0, maxTroubles);
     return { ...reading, troubles, said, reports: kept, more: reports.length - kept.length };
   });
 }
@@ -37,7 +37,7 @@ export function readLoadedTape(deps: DriveDeps, { adopt }: { adopt: boolean }): 
 /** As many reports as fit one message: all, or those with problems first, in order. */
 function fitting(reports: readonly ArchiveReport[]): ArchiveReport[] {
   const chosen = new Set<ArchiveReport>();
-  let left = mostReportBytes;
+  let left = maxReportBytes;
   for (const isBad of [true, false])
     for (const report of reports) {
       if ((report.trouble !== null) !== isBad) continue;

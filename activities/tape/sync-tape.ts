@@ -3,7 +3,7 @@ import { groupOf } from '../../catalog/groups/groups.js';
 import { placesOf } from '../../catalog/sets/set-copies.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../../catalog/tapes/tapes.js';
-import { counted } from '../../config/counts.js';
+import { formatCount } from '../../config/counts.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
 import { sizeOf } from '../../disk/durable-file.js';
@@ -11,12 +11,12 @@ import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { identifyTape, requireOwn, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { tapeFolder } from '../../tape/files/write-archive.js';
 import { asked } from '../asked.js';
-import { asAttempt, driveCondition, pause, type Attempt } from '../attempt.js';
+import { asAttempt, driveCondition, pauseFor, type Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 import { noteMarks, writeEndMarks, type WrittenMark } from './end-marks.js';
 import { onMedium } from './on-medium.js';
-import { writeAgain } from '../../operations/tapes/distrust-tape.js';
+import { rewriteUnsynced } from '../../operations/tapes/distrust-tape.js';
 
 export interface SyncResult {
   /** Groups whose copy is committed now (or was before). */
@@ -75,7 +75,7 @@ export async function commitWritten(
   if (pending.length === 0) return;
   const row = await tapeByUuid(deps.catalog, tape);
   const given = row !== undefined && ['suspect', 'lost', 'erasing'].includes(row.state);
-  if (given) await writeAgain(deps, tape, row.reason ?? row.state);
+  if (given) await rewriteUnsynced(deps, tape, row.reason ?? row.state);
   else await syncPending(deps, tape, pending, attempt);
 }
 
@@ -87,7 +87,7 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
     const wanted = await tapeByUuid(catalog, tape);
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is wanted: ${counted(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
+      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is wanted: ${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
       `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
@@ -124,7 +124,7 @@ async function syncHeld(
   await noteMarks(deps, loaded, marks);
   for (const copy of missing) {
     const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
-    await writeAgain(deps, loaded.row.uuid, reason, copy);
+    await rewriteUnsynced(deps, loaded.row.uuid, reason, copy);
   }
   const copies = there.map((copy) => ({
     ...{ setId: copy.set_id, group: copy.group_no, copyNo: copy.copy_no, token: copy.token },
@@ -176,6 +176,6 @@ async function indexPeriod(interval: number, attempt: Attempt): Promise<void> {
   const began = performance.now();
   while (performance.now() < began + interval * 1000) {
     attempt.report({ step: 'waiting for the index' });
-    await pause(attempt, 1000);
+    await pauseFor(attempt, 1000);
   }
 }

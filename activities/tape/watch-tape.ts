@@ -1,15 +1,15 @@
 import { finalSetStates, type SetState } from '../../catalog/schema.js';
-import { Keeping } from '../../catalog/sets/keeping.js';
+import { SetRetention } from '../../catalog/sets/set-retention.js';
 import { placesOf } from '../../catalog/sets/set-copies.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
-import { recyclableTapes } from '../../catalog/tapes/tape-keeping.js';
+import { recyclableTapes } from '../../catalog/tapes/tape-retention.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isTooLarge } from '../../tape/drives/tape-limit.js';
-import { requireTape, tapeDemand, type TapeDemand } from '../../tape/drives/tape-demand.js';
+import { requireTape, tapeRequirements, type TapeRequirements } from '../../tape/drives/tape-requirements.js';
 import { asked } from '../asked.js';
-import { catalogCondition, inDrive, pause } from '../attempt.js';
+import { catalogCondition, asDriveAttempt, pauseFor } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
 
@@ -21,7 +21,7 @@ const looksPerAdvice = 60;
 /** Milliseconds between two checks of the mount. */
 const lookEveryMs = 1000;
 
-export interface TapeWish {
+export interface TapeWatchRequest {
   setId: string;
   /** UUID of the only acceptable tape. */
   wanted?: string | undefined;
@@ -43,8 +43,8 @@ export interface TapeWish {
  * @returns the tape's name; empty when no tape is needed: the wanted one is no longer trusted, or none could take the
  *   archive.
  */
-export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promise<string> {
-  return inDrive(asked(deps), catalogCondition, async (attempt) => {
+export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWatchRequest): Promise<string> {
+  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
     const { catalog } = deps;
     let said: string | undefined;
     let advice = '';
@@ -52,7 +52,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
       const wanted = wish.wanted === undefined ? undefined : await tapeByUuid(catalog, wish.wanted);
       if (wanted?.state === 'suspect' || wanted?.state === 'lost') return '';
       try {
-        const demand = await tapeDemand(catalog, wish, wish.wanted, wish.because);
+        const demand = await tapeRequirements(catalog, wish, wish.wanted, wish.because);
         return (await suitableTape(deps, wish, demand)).row.name;
       } catch (error) {
         if (isTooLarge(error)) return '';
@@ -71,7 +71,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
         said = news;
         attempt.report({ step: 'waiting for tape', why: sentence });
       }
-      await pause(attempt, lookEveryMs);
+      await pauseFor(attempt, lookEveryMs);
     }
   });
 }
@@ -79,12 +79,17 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWish): Promis
 /** Advice on tapes of the set's pool that could be erased and reused. */
 async function recyclableAdvice(
   { catalog, settings }: Deps,
-  { setId, copyNo = 1 }: TapeWish,
+  { setId, copyNo = 1 }: TapeWatchRequest,
 ): Promise<string> {
   const places = placesOf(await setNamed(catalog, setId));
   const pool = places[copyNo - 1]?.pool ?? '';
   const now = Date.now();
-  const names = await recyclableTapes(catalog, pool, await Keeping.of(catalog, settings.retentions), now);
+  const names = await recyclableTapes(
+    catalog,
+    pool,
+    await SetRetention.of(catalog, settings.retentions),
+    now,
+  );
   const [first] = names;
   if (first === undefined) return '';
   const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
@@ -94,8 +99,8 @@ async function recyclableAdvice(
 /** The tape in the drive, if it is suitable for the next copy or another one. */
 async function suitableTape(
   { catalog, drive }: Deps & { drive: Drive },
-  { setId, others = [] }: TapeWish,
-  demand: TapeDemand,
+  { setId, others = [] }: TapeWatchRequest,
+  demand: TapeRequirements,
 ): Promise<LoadedTape> {
   try {
     return await requireTape(drive, catalog, demand);
@@ -105,7 +110,7 @@ async function suitableTape(
       const tape = await requireTape(
         drive,
         catalog,
-        await tapeDemand(catalog, { setId, ...other }, undefined),
+        await tapeRequirements(catalog, { setId, ...other }, undefined),
       ).catch(() => undefined);
       if (tape !== undefined) return tape;
     }

@@ -6,13 +6,13 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { beginCopy, copyOf, recordWritten, tapeByUuid, tapesOfGroup } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
-import { UnreadableSource, removeFile } from '../../disk/durable-file.js';
+import { UnreadableInput, removeFile } from '../../disk/durable-file.js';
 import { finalDir } from '../../staging/paths.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { isTapeFull } from '../../tape/ltfs/ltfs.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { requireTape, tapeDemand } from '../../tape/drives/tape-demand.js';
+import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
 import { isTooLarge } from '../../tape/drives/tape-limit.js';
 import {
   openTapeFolder,
@@ -58,7 +58,7 @@ export function writeToTape(
       const copy = { ...ref, copyNo };
       const earlier = await earlierWrite(catalog, copy, archive);
       if (earlier !== undefined) return earlier;
-      const demand = await tapeDemand(catalog, copy, wanted, because);
+      const demand = await tapeRequirements(catalog, copy, wanted, because);
       const tape = await requireTape(drive, catalog, demand).catch(async (error: unknown) => {
         throw isTooLarge(error) ? await takeBackTooLarge(deps, copy, archive, error) : error;
       });
@@ -98,7 +98,10 @@ async function takeBackTooLarge(
   // Before the group may be skipped: a group without an archive is never checked again.
   for (const name of [archive.name, archive.manifest_name]) await removeFile(path.join(folder, name));
   await makeSmaller(deps, { setId, group }, bytesWithManifest(archive));
-  return new TapeflowFailure('StagedArchiveDamaged', `${message} It is made again without what is too large.`);
+  return new TapeflowFailure(
+    'StagedArchiveDamaged',
+    `${message} It is made again without what is too large.`,
+  );
 }
 
 /** What an earlier attempt has written of a copy; undefined when it still has to be written. */
@@ -245,7 +248,7 @@ async function writeBoth(files: StagedFile[], options: WriteOptions): Promise<vo
       if (isTapeFull(error)) await takeBack(folder, files);
       const missing = sideOf(error) === 'staging' && systemErrorCode(error) === 'ENOENT';
       const damaged = error instanceof TapeflowFailure && error.code === 'StagedArchiveDamaged';
-      const unreadable = error instanceof UnreadableSource;
+      const unreadable = error instanceof UnreadableInput;
       if (!missing && !damaged && !unreadable) throw error;
       const reason = missing
         ? `The staged ${file.path} is gone.`

@@ -1,7 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { describeError } from '../../config/failures.js';
-import { isOfTheMedium, readAgain, type Hole, type ReadAgain } from '../../disk/read-again.js';
-import { onSideSync, sided } from '../../config/sides.js';
+import {
+  isMediumReadError,
+  readWithRetries,
+  type Hole,
+  type RetriedRead,
+} from '../../disk/read-with-retries.js';
+import { onSideSync, withSide } from '../../config/sides.js';
 
 /** The requested bytes cannot be read from this archive; the message is part of a sentence. */
 export class ArchiveDamaged extends Error {}
@@ -25,14 +30,14 @@ export function openArchive(path: string): { fd: number; size: number } {
  * Reads bytes of an archive and retries where the medium fails; unreadable ranges are holes. Synchronous unless a read
  * fails, so that reads stay in order.
  *
- * @param tear see `readAgain`.
+ * @param tear see `readWithRetries`.
  */
 export function readFromTape(
   fd: number,
   into: Buffer,
   position: number,
   tear: boolean,
-): (ReadAgain & { error?: unknown }) | Promise<ReadAgain & { error?: unknown }> {
+): (RetriedRead & { error?: unknown }) | Promise<RetriedRead & { error?: unknown }> {
   const read = (part: Buffer, at: number) => readSync(fd, part, 0, part.length, at);
   let have = 0;
   try {
@@ -42,11 +47,11 @@ export function readFromTape(
     }
     return { bytes: have, holes: [] };
   } catch (error) {
-    if (!isOfTheMedium(error)) throw sided('tape', error);
-    return readAgain(read, into, position, { tear }).then(
+    if (!isMediumReadError(error)) throw withSide('tape', error);
+    return readWithRetries(read, into, position, { tear }).then(
       (result) => ({ ...result, error }),
       (later: unknown) => {
-        throw sided('tape', later);
+        throw withSide('tape', later);
       },
     );
   }

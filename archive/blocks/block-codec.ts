@@ -1,5 +1,5 @@
 import { gzip } from 'node:zlib';
-import { giveMemory, takeMemory } from './buffer-pool.js';
+import { releaseBuffer, acquireBuffer } from './buffer-pool.js';
 import { formatBlockBytes, type ArchiveFormat, type CodecChoice } from '../../entry/archive-format.js';
 import { bitsPerByte, incompressibleBits, isIncompressible } from './incompressible.js';
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
@@ -76,11 +76,11 @@ function libdeflateCodec(libdeflate: Libdeflate, level: number): Codec {
   return {
     name: 'libdeflate',
     async compress(block) {
-      const memory = takeMemory(outputBytes);
+      const memory = acquireBuffer(outputBytes);
       const bytes = await libdeflate.gzip(block, new Uint8Array(memory), libdeflateLevel(block, level));
       return Buffer.from(memory, 0, bytes);
     },
-    recycle: (output) => giveMemory(output.buffer),
+    recycle: (output) => releaseBuffer(output.buffer),
   };
 }
 
@@ -103,7 +103,7 @@ function deflated(block: Buffer, level: number): Promise<Buffer> {
 /** Bytes from the middle of a block that are compressed at two levels as a trial. */
 const trialBytes = 32 * 1024;
 /** Level 5 takes two thirds of the time of level 6; it is used when the trial gets at most this much larger. */
-const mostGrowth = 1.006;
+const maxGrowth = 1.006;
 
 /** zlib's level for a block; for 6 it depends only on the block, so that the same input yields the same archive. */
 async function zlibLevel(block: Buffer, level: number): Promise<number> {
@@ -112,5 +112,5 @@ async function zlibLevel(block: Buffer, level: number): Promise<number> {
   const middle = Math.floor((block.length - trialBytes) / 2);
   const trial = block.subarray(middle, middle + trialBytes);
   const [five, six] = await Promise.all([deflated(trial, 5), deflated(trial, 6)]);
-  return five.length <= mostGrowth * six.length ? 5 : 6;
+  return five.length <= maxGrowth * six.length ? 5 : 6;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import type { Hole } from '../../disk/read-again.js';
+import type { Hole } from '../../disk/read-with-retries.js';
 import { SideError } from '../../config/sides.js';
 import type { BlockIndex } from '../../entry/block-index.js';
 import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
@@ -22,7 +22,7 @@ export interface TarSource {
    */
   chunkAt(offset: number): Promise<Chunk | undefined>;
   /** Announces which bytes will be read next, so that they can be read ahead; ascending. */
-  expect(from: number, to: number): void;
+  prefetch(from: number, to: number): void;
   close(): void;
 }
 
@@ -83,7 +83,7 @@ export class IndexedReader implements TarSource {
     this.known = new Uint8Array(index.blocks.length);
   }
 
-  expect(from: number, to: number): void {
+  prefetch(from: number, to: number): void {
     const { blockBytes, blocks } = this.index;
     const last = Math.min(Math.floor(Math.max(to - 1, from) / blockBytes), blocks.length - 1);
     let block = Math.max(Math.floor(from / blockBytes), (this.expected.at(-1) ?? -1) + 1);
@@ -206,7 +206,7 @@ export class StreamReader implements TarSource {
     this.content = decompressor.all(this.chunks);
   }
 
-  expect(): void {
+  prefetch(): void {
     // Everything is read anyway.
   }
 

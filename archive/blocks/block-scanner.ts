@@ -23,7 +23,7 @@ export interface ForwardSource extends TarSource {
    * After `ArchiveDamaged`: continues after the damage. Returns the first readable byte; undefined when nothing
    * readable follows.
    */
-  goOn(): Promise<number | undefined>;
+  resync(): Promise<number | undefined>;
   /** SHA-256 of the whole file in hex, even if it cannot be decompressed; nothing can be read afterwards. */
   sha256(): Promise<string>;
 }
@@ -61,7 +61,7 @@ class AnyReader extends StreamReader implements ForwardSource {
   readonly blocks: readonly number[] = [];
   readonly begin = 0;
   readonly step = undefined;
-  goOn(): Promise<undefined> {
+  resync(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
 }
@@ -82,7 +82,7 @@ abstract class Chunks {
     return this.previous.data.length === 0 ? (this.current?.start ?? 0) : this.previous.start;
   }
 
-  expect(): void {
+  prefetch(): void {
     // Everything is read anyway.
   }
 
@@ -142,7 +142,7 @@ class PlainReader extends Chunks implements ForwardSource {
     return { start, data: rest.subarray(0, hole.from - start) };
   }
 
-  goOn(): Promise<number | undefined> {
+  resync(): Promise<number | undefined> {
     if (this.damage === undefined) return Promise.resolve(this.begin);
     this.damage = undefined;
     const { start, data } = this.current ?? noChunk;
@@ -219,7 +219,7 @@ class BlockScanner extends Chunks implements ForwardSource {
    * Searches for the next complete block that is followed by another block, damage or the archive's end; a block inside
    * a file's content is not. What lies before counts as unreadable blocks, whose bytes are in the index.
    */
-  async goOn(): Promise<number | undefined> {
+  async resync(): Promise<number | undefined> {
     if (this.damage === undefined) return this.begin;
     const { format, blockBytes } = this;
     const { start, data } = this.current ?? noChunk;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { giveMemory, takeMemory } from './buffer-pool.js';
+import { releaseBuffer, acquireBuffer } from './buffer-pool.js';
 import type { BlockCodec } from './block-codec.js';
 
 export interface BlockWriterOptions {
@@ -94,11 +94,11 @@ export class BlockWriter {
     const { block } = this;
     this.block = noBlock;
     // A block in progress when a write failed is still the current one and was not released.
-    if (block !== noBlock) giveMemory(block.buffer);
+    if (block !== noBlock) releaseBuffer(block.buffer);
   }
 
   private newBlock(): Buffer {
-    return Buffer.from(takeMemory(this.blockBytes));
+    return Buffer.from(acquireBuffer(this.blockBytes));
   }
 
   private async dispatch(): Promise<void> {
@@ -114,7 +114,7 @@ export class BlockWriter {
       this.blockSizes.push(output.length);
       this.bytesOut += output.length;
       this.options.codec.recycle(output);
-      giveMemory(block.buffer);
+      releaseBuffer(block.buffer);
     })();
     written.catch((error: unknown) => (this.failure ??= { error }));
     this.underWay.push(written);

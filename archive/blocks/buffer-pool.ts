@@ -1,5 +1,5 @@
 /** Maximum bytes kept per thread: what an archive on two cores uses at once, plus a margin. */
-const mostBytes = 64 * 1024 * 1024;
+const maxBytes = 64 * 1024 * 1024;
 
 /** Least recently used first. */
 const kept: ArrayBufferLike[] = [];
@@ -9,7 +9,7 @@ let keptBytes = 0;
  * A buffer of exactly this size, not cleared. A thread packs one archive after the other; buffers allocated for each
  * would be collected late, since V8 sees little of this memory.
  */
-export function takeMemory(bytes: number): ArrayBufferLike {
+export function acquireBuffer(bytes: number): ArrayBufferLike {
   const at = kept.findLastIndex((memory) => memory.byteLength === bytes);
   const [found] = at < 0 ? [] : kept.splice(at, 1);
   // Unlike `new ArrayBuffer`, this is not filled with zeros.
@@ -19,8 +19,8 @@ export function takeMemory(bytes: number): ArrayBufferLike {
 }
 
 /** Returns a buffer that nothing uses any more. */
-export function giveMemory(memory: ArrayBufferLike): void {
+export function releaseBuffer(memory: ArrayBufferLike): void {
   kept.push(memory);
   keptBytes += memory.byteLength;
-  while (keptBytes > mostBytes) keptBytes -= kept.shift()?.byteLength ?? 0;
+  while (keptBytes > maxBytes) keptBytes -= kept.shift()?.byteLength ?? 0;
 }

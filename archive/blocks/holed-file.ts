@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import type { Hole } from '../../disk/read-again.js';
+import type { Hole } from '../../disk/read-with-retries.js';
 import { holeText, openArchive, readFromTape } from './archive-file.js';
 
 const readBytes = 4 * 1024 * 1024;

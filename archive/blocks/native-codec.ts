@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { loadAddon, whyNoAddon, type Addon } from '../../native/addon.js';
+import { loadAddon, addonMissingReason, type Addon } from '../../native/addon.js';
 import type { CodecChoice } from '../../entry/archive-format.js';
 
 /** gzip by libdeflate, from the native part. */
@@ -22,9 +22,9 @@ async function load(): Promise<Libdeflate | undefined> {
 }
 
 /** A sentence on what the missing native part costs; undefined when it is there or not wanted. */
-export async function costWithoutNative(choice: CodecChoice): Promise<string | undefined> {
+export async function missingNativeNote(choice: CodecChoice): Promise<string | undefined> {
   if (choice === 'zlib' || (await openLibdeflate()) !== undefined) return undefined;
-  return `The native part is missing (${whyNoAddon()}): gzip takes about twice the processor time, and restored times are exact to a microsecond only.`;
+  return `The native part is missing (${addonMissingReason()}): gzip takes about twice the processor time, and restored times are exact to a microsecond only.`;
 }
 
 /** A compressible text for testing a codec. */

@@ -26,7 +26,7 @@ interface FrameHeader {
 }
 
 /** Maximum bytes of a frame header. */
-const mostHeaderBytes = 18;
+const maxHeaderBytes = 18;
 
 /** The header at the start of some bytes; undefined for other bytes or when there are too few. */
 function headerOf(data: Buffer): FrameHeader | undefined {
@@ -83,7 +83,7 @@ export class FrameCutter {
   /** False at the end of the file. */
   async hasNext(): Promise<boolean> {
     for (;;) {
-      await this.fill(mostHeaderBytes);
+      await this.fill(maxHeaderBytes);
       if (this.ahead.length === 0) return false;
       if (this.ahead.length < 8 || this.ahead.readUInt32LE(0) >>> 4 !== skippableMagic >>> 4) return true;
       for await (const _ of this.take(8 + this.ahead.readUInt32LE(4)));
@@ -92,7 +92,7 @@ export class FrameCutter {
 
   /** The bytes of the next frame. */
   async *frame(): AsyncGenerator<Buffer, undefined> {
-    await this.fill(mostHeaderBytes);
+    await this.fill(maxHeaderBytes);
     const header = headerOf(this.ahead);
     if (header === undefined) throw new Error('unknown frame');
     yield* this.take(header.bytes);

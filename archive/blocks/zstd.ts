@@ -1,5 +1,5 @@
 import zlib from 'node:zlib';
-import { giveMemory, takeMemory } from './buffer-pool.js';
+import { releaseBuffer, acquireBuffer } from './buffer-pool.js';
 import { FormatUnsupported, formatBlockBytes, type CodecChoice } from '../../entry/archive-format.js';
 import { loadAddon, type Addon, type ZstdStream } from '../../native/addon.js';
 import { trialText } from './native-codec.js';
@@ -73,10 +73,10 @@ function addonZstd(addon: Addon): Zstd {
   return {
     name: 'zstd',
     async compress(block, level) {
-      const memory = takeMemory(outputBytes);
+      const memory = acquireBuffer(outputBytes);
       return Buffer.from(memory, 0, await addon.zstdCompress(block, new Uint8Array(memory), level));
     },
-    recycle: (output) => giveMemory(output.buffer),
+    recycle: (output) => releaseBuffer(output.buffer),
     async decompress(frame, contentBytes) {
       const content = Buffer.allocUnsafeSlow(contentBytes);
       const bytes = await addon.zstdDecompress(frame, content);

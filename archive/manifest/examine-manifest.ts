@@ -1,11 +1,11 @@
 import {
   type ManifestEnd,
   type ManifestEntry,
-  type ManifestFacts,
+  type ManifestSummary,
   type ManifestHeader,
   ManifestError,
-} from '../../entry/manifest-facts.js';
-import { unsafeName } from '../../entry/member-name.js';
+} from '../../entry/manifest-content.js';
+import { unsafeNameReason } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
 
 /** The header is set if at least that could be read. */
@@ -29,7 +29,7 @@ export interface ArchiveIdentity {
 export async function examineManifest(
   path: string,
   identity: ArchiveIdentity,
-): Promise<ManifestFacts | WrongManifest> {
+): Promise<ManifestSummary | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
   const counted = { members: 0, skipped: 0, kept: 0, padded: 0 };
@@ -48,7 +48,7 @@ export async function examineManifest(
           if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
           member = name;
         } else counted[line.kind] += 1;
-        if (line.kind === 'skipped' && unsafeName(name) !== undefined) continue;
+        if (line.kind === 'skipped' && unsafeNameReason(name) !== undefined) continue;
         if (first === undefined || name < first) first = name;
         if (last === undefined || name > last) last = name;
       }
@@ -80,7 +80,7 @@ export async function* manifestEntries(path: string): AsyncGenerator<ManifestEnt
   for await (const line of readManifest(path)) {
     if (line.kind === 'member') yield { member: line.member };
     else if (line.kind === 'kept') yield { kept: line.kept };
-    else if (line.kind === 'skipped' && unsafeName(line.skipped.name) === undefined)
+    else if (line.kind === 'skipped' && unsafeNameReason(line.skipped.name) === undefined)
       yield { skipped: line.skipped };
   }
 }

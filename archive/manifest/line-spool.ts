@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { onSideSync } from '../../config/sides.js';
 import { writeAll } from '../pack/output-file.js';
 
-const mostHeld = 1024 * 1024;
+const maxHeld = 1024 * 1024;
 
 /** Temporary lines in an unlinked file, so that nothing is left behind however the process ends. */
 export class LineSpool {
@@ -20,14 +20,14 @@ export class LineSpool {
     this.held.push(bytes);
     this.heldBytes += bytes.length;
     this.bytes += bytes.length;
-    if (this.heldBytes >= mostHeld) this.flush();
+    if (this.heldBytes >= maxHeld) this.flush();
   }
 
   /** The lines in a byte range, several per chunk. */
   *lines({ from, to }: { from: number; to: number }): Generator<string> {
     if (from < to) this.flush();
     for (let at = from, rest = Buffer.alloc(0); at < to;) {
-      const part = Buffer.allocUnsafe(Math.min(mostHeld, to - at));
+      const part = Buffer.allocUnsafe(Math.min(maxHeld, to - at));
       at += onSideSync('catalog', () => readSync(this.file(), part, 0, part.length, at));
       rest = Buffer.concat([rest, part]);
       const end = rest.lastIndexOf('\n') + 1;

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isAscii, toBytes } from '../../entry/byte-string.js';
-import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-facts.js';
-import type { KeptMember, PackedMember, SkippedMember } from '../../entry/member.js';
+import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
+import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 
 /**
  * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
@@ -30,7 +30,7 @@ export function memberLine(member: PackedMember): string {
   return `${line}}\n`;
 }
 
-export function keptLine(kept: KeptMember): string {
+export function unchangedLine(kept: UnchangedMember): string {
   const { name, linkTarget, hardLinkOf, sha256 } = kept;
   let line = `{${field('kept', name)},"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
   line += `,"size":${kept.size},"mode":${kept.mode},"uid":${kept.uid},"gid":${kept.gid},"dev":"${kept.dev}"`;

@@ -1,13 +1,13 @@
-import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entry/manifest-facts.js';
+import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entry/manifest-content.js';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
-import { fromText, toText, visible } from '../../entry/byte-string.js';
+import { fromText, displayName, escapeForTerminal } from '../../entry/byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
 import { manifestVersion } from './manifest.js';
-import { unsafeName } from '../../entry/member-name.js';
-import type { KeptMember, MemberFlag, PackedMember, SkippedMember } from '../../entry/member.js';
+import { unsafeNameReason } from '../../entry/member-name.js';
+import type { UnchangedMember, MemberFlag, PackedMember, SkippedMember } from '../../entry/member.js';
 
 const nameFields = (key: string) => ({
   [key]: z.string().optional(),
@@ -95,7 +95,7 @@ export type ManifestLine =
   | { kind: 'header'; header: ManifestHeader }
   | { kind: 'member'; member: PackedMember }
   | { kind: 'skipped'; skipped: SkippedMember }
-  | { kind: 'kept'; kept: KeptMember }
+  | { kind: 'kept'; kept: UnchangedMember }
   | { kind: 'end'; end: ManifestEnd };
 
 /** Maximum bytes of a line: far more than the longest names need, and a memory bound for forged files. */
@@ -156,7 +156,7 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
     if (result.success) return result.data;
     const issue = result.error.issues[0];
     throw new ManifestError(
-      `line ${number}: ${issue?.path.join('.') ?? ''} ${visible(issue?.message ?? 'is wrong').slice(0, 200)}`,
+      `line ${number}: ${issue?.path.join('.') ?? ''} ${escapeForTerminal(issue?.message ?? 'is wrong').slice(0, 200)}`,
     );
   };
   if ('tapeflow' in value) {
@@ -201,7 +201,7 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
   };
 }
 
-function keptOf(fields: z.output<typeof keptSchema>, number: number): KeptMember {
+function keptOf(fields: z.output<typeof keptSchema>, number: number): UnchangedMember {
   const name = nameIn(fields, 'kept', number) ?? '';
   const linkTarget = nameIn(fields, 'target', number) ?? null;
   const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
@@ -219,9 +219,9 @@ function keptOf(fields: z.output<typeof keptSchema>, number: number): KeptMember
 /** Throws when a member name could lead out of the restore target. */
 function requireSafe(names: readonly string[], number: number): void {
   for (const used of names) {
-    const wrong = unsafeName(used);
+    const wrong = unsafeNameReason(used);
     if (wrong !== undefined)
-      throw new ManifestError(`line ${number}: the name "${toText(used.slice(0, 200))}" ${wrong}`);
+      throw new ManifestError(`line ${number}: the name "${displayName(used.slice(0, 200))}" ${wrong}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { LineSpool } from './line-spool.js';
 import { listMembers } from '../tar/list-members.js';
 import { formatBlockBytes, type ArchiveFormat } from '../../entry/archive-format.js';
 import { endLine, headerLine } from './manifest.js';
-import type { ManifestHeader } from '../../entry/manifest-facts.js';
+import type { ManifestHeader } from '../../entry/manifest-content.js';
 import { OutputFile } from '../pack/output-file.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 

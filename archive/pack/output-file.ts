@@ -1,5 +1,5 @@
 import { closeSync, constants, fsyncSync, openSync, writeSync } from 'node:fs';
-import { letGroupRead } from '../../config/shared-group.js';
+import { grantGroupRead } from '../../config/shared-group.js';
 import { onSideSync, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 
@@ -24,7 +24,7 @@ export class OutputFile {
   ) {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
     this.fd = this.writing(() => openSync(path, flags, 0o600));
-    if (side === 'tape') letGroupRead(this.fd);
+    if (side === 'tape') grantGroupRead(this.fd);
   }
 
   /** Writes all of a chunk. */

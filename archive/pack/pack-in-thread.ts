@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Worker } from 'node:worker_threads';
-import { groupOfThisProcess, type SharedGroup } from '../../config/shared-group.js';
+import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.js';
 import { SideError, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import {
   decodePacked,
   encodePlanned,
@@ -52,7 +52,7 @@ export interface PackAsks {
 
 export interface ThreadedPack extends PackOptions {
   /** Entries in archive order; read page by page as they are packed. */
-  pages: AsyncIterable<(PlannedMember | KeptMember)[]>;
+  pages: AsyncIterable<(PlannedMember | UnchangedMember)[]>;
   /** Entries that are only listed; read after `pages` has ended, so its generator may fill it. */
   alreadySkipped: readonly SkippedMember[];
   /** Stops packing within one block; the promise is rejected with the signal's reason. */
@@ -141,7 +141,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
       thread.on('message', AsyncResource.bind(hear));
       thread.once('error', reject);
       thread.once('exit', () => reject(new Error('the packing thread ended early')));
-      send({ job: { ...options, watch: watch.shared, sharedGroup: groupOfThisProcess() } });
+      send({ job: { ...options, watch: watch.shared, sharedGroup: currentSharedGroup() } });
     });
   } finally {
     signal.removeEventListener('abort', stop);

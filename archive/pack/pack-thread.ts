@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import { shareWith } from '../../config/shared-group.js';
-import { sideOf, sided } from '../../config/sides.js';
+import { setSharedGroup } from '../../config/shared-group.js';
+import { sideOf, withSide } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import { Packer, type PackOutcome } from './pack.js';
 import { decodePlanned, encodePacked } from '../threads/member-message.js';
@@ -25,7 +25,7 @@ function ask(): Promise<PackCommand> {
 
 async function pack(job: PackJob): Promise<PackOutcome> {
   const watch = new ThreadWatch(job.watch);
-  shareWith(job.sharedGroup);
+  setSharedGroup(job.sharedGroup);
   const packer = await Packer.open(job, () => watch.order !== 'go on', watch);
   const timer = setInterval(() => report({ progress: { ...packer.progress } }), reportEveryMs);
   try {
@@ -59,7 +59,7 @@ for (;;) {
     report({ done: await pack(command.job) });
   } catch (error) {
     // The thread reads sources and writes its output; output errors already have a side.
-    const met = sided('source', error);
+    const met = withSide('source', error);
     const { message, code, path, syscall, stack } = met as NodeJS.ErrnoException;
     report({ failed: { message, code, path, syscall, stack, side: sideOf(met) } });
   }

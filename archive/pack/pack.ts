@@ -10,11 +10,11 @@ import {
   readlinkSync,
   type BigIntStats,
 } from 'node:fs';
-import { endLine, headerLine, keptLine, memberLine, skippedLine } from '../manifest/manifest.js';
-import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-facts.js';
+import { endLine, headerLine, unchangedLine, memberLine, skippedLine } from '../manifest/manifest.js';
+import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
 import { sourcePathOf } from '../../entry/member-name.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import type { KeptMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import { OutputFile, type OutputSide } from './output-file.js';
@@ -22,16 +22,16 @@ import { BlockWriter } from '../blocks/block-writer.js';
 import {
   SkipEntry,
   changesSince,
-  factsOf,
+  attributesOf,
   inodeKey,
   isNewer,
   isSameInode,
   onFile,
-  otherType,
+  changedTypeReason,
   requireInPlace,
   requireNoLinkAbove,
-  unreadable,
-  type FileFacts,
+  unreadableReason,
+  type FileAttributes,
 } from './source-file.js';
 import { encodeHeaders, paddedBytes, recordBytes } from '../tar/tar-header.js';
 
@@ -139,7 +139,7 @@ export class Packer {
    * skipped; padded files are in both.
    */
   async add(
-    planned: readonly (PlannedMember | KeptMember)[],
+    planned: readonly (PlannedMember | UnchangedMember)[],
   ): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
     if (!this.begun) await this.list.write(Buffer.from(headerLine(this.options.manifestHeader)));
     this.begun = true;
@@ -151,7 +151,7 @@ export class Packer {
       this.entries += 1;
       this.watch.reads(this.entries);
       if ('set' in entry) {
-        lines += keptLine(entry);
+        lines += unchangedLine(entry);
         this.kept += 1;
         continue;
       }
@@ -232,8 +232,9 @@ export class Packer {
     const path = sourcePathOf(entry.name, process.platform);
     if (entry.type === 'file') return this.addFile(entry, path);
     const stats = onFile(() => lstatSync(path, { bigint: true }));
-    if (entry.type === 'directory' ? !stats.isDirectory() : !stats.isSymbolicLink()) return otherType(stats);
-    const facts = factsOf(stats);
+    if (entry.type === 'directory' ? !stats.isDirectory() : !stats.isSymbolicLink())
+      return changedTypeReason(stats);
+    const facts = attributesOf(stats);
     requireNoLinkAbove(entry, path, facts);
     const linkTarget = entry.type === 'symlink' ? onFile(() => readlinkSync(path, 'latin1')) : null;
     const member = this.memberOf(entry, facts, { type: entry.type, linkTarget });
@@ -255,8 +256,8 @@ export class Packer {
     try {
       for (let attempt = 1; ; attempt += 1) {
         const stats = onFile(() => fstatSync(fd, { bigint: true }));
-        if (!stats.isFile()) return otherType(stats);
-        const facts = factsOf(stats);
+        if (!stats.isFile()) return changedTypeReason(stats);
+        const facts = attributesOf(stats);
         requireInPlace(fd, entry, path, facts);
         const linked = this.earlierLink(stats);
         if (linked !== undefined) return await this.addLink(entry, facts, linked);
@@ -276,7 +277,7 @@ export class Packer {
         }
         if (this.tar.rewind(begins)) {
           this.progress.bytesIn = before;
-          if (result.error !== undefined) return unreadable(result.error);
+          if (result.error !== undefined) return unreadableReason(result.error);
           if (attempt <= rereads) continue;
           return 'shrank again and again while it was read';
         }
@@ -323,7 +324,11 @@ export class Packer {
     return stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
   }
 
-  private async addLink(entry: PlannedMember, facts: FileFacts, first: PackedMember): Promise<PackedMember> {
+  private async addLink(
+    entry: PlannedMember,
+    facts: FileAttributes,
+    first: PackedMember,
+  ): Promise<PackedMember> {
     const member = this.memberOf(entry, facts, { type: 'link', linkTarget: first.name });
     await this.tar.write(encodeHeaders({ ...member, size: 0 }));
     return { ...member, size: first.size, sha256: first.sha256 };
@@ -331,7 +336,7 @@ export class Packer {
 
   private memberOf(
     entry: PlannedMember,
-    facts: FileFacts,
+    facts: FileAttributes,
     kind: Pick<PackedMember, 'type' | 'linkTarget'>,
   ): PackedMember {
     return {

@@ -13,7 +13,7 @@ export function onFile<Result>(call: () => Result): Result {
   try {
     return call();
   } catch (error) {
-    throw new SkipEntry(unreadable(error));
+    throw new SkipEntry(unreadableReason(error));
   }
 }
 
@@ -30,14 +30,14 @@ const plainReasons: Record<string, string> = {
 };
 
 /** Why a file is skipped after an error; rethrows errors that do not concern the file. */
-export function unreadable(error: unknown): string {
+export function unreadableReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === '' || notTheFiles.has(code)) throw error;
   return plainReasons[code] ?? `cannot be read: ${code}`;
 }
 
 /** Why an entry is skipped whose type has changed since the scan. */
-export function otherType(stats: BigIntStats): string {
+export function changedTypeReason(stats: BigIntStats): string {
   const now = stats.isFile()
     ? 'a file'
     : stats.isDirectory()
@@ -56,7 +56,7 @@ const behindLink =
  * symbolic link. Linux reports the path of an open file, without races; but case-insensitive file systems may spell it
  * differently, and other systems do not report it: there the folders above are checked.
  */
-export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileFacts): void {
+export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileAttributes): void {
   const lies = pathOfOpen(fd);
   const named = path.toString('latin1');
   if (lies === named || lies === `${named} (deleted)`) return;
@@ -64,7 +64,7 @@ export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, n
 }
 
 /** The same for a folder or link, which is not opened; an entry that is still what the scan saw needs no check. */
-export function requireNoLinkAbove(entry: PlannedMember, path: Buffer, now: FileFacts): void {
+export function requireNoLinkAbove(entry: PlannedMember, path: Buffer, now: FileAttributes): void {
   if (!isSameInode(now, entry) && isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
@@ -92,12 +92,12 @@ function isBehindLink(path: Buffer): boolean {
 }
 
 /** A file's attributes as the system reports them; the mode includes the type bits. */
-export type FileFacts = Pick<
+export type FileAttributes = Pick<
   PlannedMember,
   'size' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid' | 'dev' | 'ino' | 'nlink'
 >;
 
-export function factsOf(stats: BigIntStats): FileFacts {
+export function attributesOf(stats: BigIntStats): FileAttributes {
   const { seconds, ns } = splitTime(stats.mtimeNs);
   return {
     size: Number(stats.size),
@@ -114,14 +114,14 @@ export function factsOf(stats: BigIntStats): FileFacts {
 
 /** True when an entry is still the same file that the scan saw. */
 export function isSameInode(
-  now: Pick<FileFacts, 'dev' | 'ino'>,
+  now: Pick<FileAttributes, 'dev' | 'ino'>,
   entry: Pick<PlannedMember, 'dev' | 'ino'>,
 ): boolean {
   return now.dev === entry.dev && now.ino === entry.ino;
 }
 
 /** True when a file's size or time differs from what the scan saw. */
-export function isNewer(now: FileFacts, entry: PlannedMember): boolean {
+export function isNewer(now: FileAttributes, entry: PlannedMember): boolean {
   return now.size !== entry.size || now.mtimeS !== entry.mtimeS || now.mtimeNs !== entry.mtimeNs;
 }
 

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { ArchiveDamaged } from '../blocks/archive-file.js';
-import { toText } from '../../entry/byte-string.js';
+import { displayName } from '../../entry/byte-string.js';
 import type { ForwardSource } from '../blocks/block-scanner.js';
-import { boundedSeconds } from '../../entry/file-time.js';
+import { clampSeconds } from '../../entry/file-time.js';
 import type { LineSpool } from '../manifest/line-spool.js';
 import { memberLine, skippedLine } from '../manifest/manifest.js';
-import { unsafeName } from '../../entry/member-name.js';
+import { unsafeNameReason } from '../../entry/member-name.js';
 import type { PackedMember } from '../../entry/member.js';
-import { nextStart, type Start } from './next-member.js';
+import { nextMemberStart, type MemberStart } from './next-member.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes } from './tar-header.js';
 
-export interface Listed {
+export interface ListedMembers {
   members: number;
   skipped: number;
   /** Bytes of file content. */
@@ -23,7 +23,7 @@ export interface Listed {
 }
 
 /** A sequence of members without a gap. */
-interface Chain extends Omit<Listed, 'damage'> {
+interface Chain extends Omit<ListedMembers, 'damage'> {
   isSure: boolean;
   first: string | undefined;
   last: string | undefined;
@@ -49,10 +49,10 @@ export async function listMembers(
   source: ForwardSource,
   write: (line: string) => Promise<void>,
   spool: LineSpool,
-): Promise<Listed> {
+): Promise<ListedMembers> {
   const chains: Chain[] = [];
   let lower: string | undefined;
-  for (let start: Start | undefined = { offset: 0, isSure: true }; start !== undefined;) {
+  for (let start: MemberStart | undefined = { offset: 0, isSure: true }; start !== undefined;) {
     const isFirst = chains.length === 0;
     const put = isFirst ? write : (line: string) => Promise.resolve(spool.add(line));
     const begin = spool.bytes;
@@ -61,7 +61,7 @@ export async function listMembers(
     chains.push(chain);
     if (chain.isSure) lower = chain.last ?? lower;
     if (chain.end === 'end') break;
-    start = await nextStart(source, chain, lower ?? '');
+    start = await nextMemberStart(source, chain, lower ?? '');
   }
   const counted = chains.filter((chain) => countsOf(chains).has(chain));
   for (const { lines } of counted) for (const line of spool.lines(lines)) await write(line);
@@ -96,14 +96,14 @@ function damageText(chains: readonly Chain[], counted: readonly Chain[]): string
   const lost: string[] = [];
   let last: string | undefined;
   for (const chain of named) {
-    const next = `/${toText(chain.first ?? '')}`;
-    if (last !== undefined) lost.push(`what lies between /${toText(last)} and ${next} is lost`);
+    const next = `/${displayName(chain.first ?? '')}`;
+    if (last !== undefined) lost.push(`what lies between /${displayName(last)} and ${next} is lost`);
     else if (chain !== chains[0]) lost.push(`what comes before ${next} is lost`);
     last = chain.last;
   }
   if (last === undefined) lost.push('nothing of it is there');
   else if (counted.at(-1)?.end !== 'end' || named.at(-1) !== counted.at(-1))
-    lost.push(`what comes after /${toText(last)} is lost`);
+    lost.push(`what comes after /${displayName(last)} is lost`);
   const shown = lost.slice(0, 20);
   if (lost.length > shown.length) shown.push(`and so at ${lost.length - shown.length} more places`);
   return `is damaged (${damage?.why ?? chains[0]?.why ?? ''}): ${shown.join(', ')}`;
@@ -116,7 +116,7 @@ function damageText(chains: readonly Chain[], counted: readonly Chain[]): string
  */
 async function walk(
   source: ForwardSource,
-  { offset, isSure }: Start,
+  { offset, isSure }: MemberStart,
   lower: string | undefined,
   write: (line: string) => Promise<void>,
 ): Promise<Chain> {
@@ -150,7 +150,7 @@ async function walk(
 /** A member's line, if its content is intact. */
 async function lineOf(source: ForwardSource, entry: TarEntry, chain: Chain): Promise<string> {
   const sha256 = await contentHash(source, entry);
-  const why = entry.type === 'other' ? 'is of a type that is not kept' : unsafeName(entry.name);
+  const why = entry.type === 'other' ? 'is of a type that is not kept' : unsafeNameReason(entry.name);
   if (why === undefined) {
     chain.members += 1;
     return memberLine(memberOf(entry, sha256));
@@ -189,7 +189,7 @@ function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
   const type = entry.type === 'other' ? 'file' : entry.type;
   return {
     ...{ name, type, size, linkTarget, sha256, offset },
-    mtimeS: boundedSeconds(whole(entry.mtimeS)),
+    mtimeS: clampSeconds(whole(entry.mtimeS)),
     mtimeNs: whole(entry.mtimeNs),
     mode: Math.max(0, whole(entry.mode)),
     uid: Math.max(0, whole(entry.uid)),

@@ -4,7 +4,7 @@ import { readEntry, type TarEntry } from './tar-entry.js';
 import { paddedBytes, recordBytes } from './tar-header.js';
 
 /** Where a chain of members begins. */
-export interface Start {
+export interface MemberStart {
   offset: number;
   /** It directly follows a known member and was not found by searching. */
   isSure: boolean;
@@ -26,12 +26,12 @@ interface Damage {
  *
  * @param lower its name must sort after this one.
  */
-export async function nextStart(
+export async function nextMemberStart(
   source: ForwardSource,
   damage: Damage,
   lower: string,
-): Promise<Start | undefined> {
-  let at: number | undefined = await source.goOn();
+): Promise<MemberStart | undefined> {
+  let at: number | undefined = await source.resync();
   if (at === undefined) return undefined;
   const { expected } = damage;
   if (expected !== undefined && damage.end !== 'false') {
@@ -57,14 +57,18 @@ async function isStartAt(source: ForwardSource, offset: number, lower: string): 
       return entry === undefined || entry.name > lower;
     } catch (error) {
       if (!(error instanceof ArchiveDamaged)) throw error;
-      const next = await source.goOn();
+      const next = await source.resync();
       if (next === undefined || next > offset) return false;
     }
   }
 }
 
 /** Searches record by record. Chunks consist of whole records, except for the archive's last. */
-async function searchFrom(source: ForwardSource, from: number, lower: string): Promise<Start | undefined> {
+async function searchFrom(
+  source: ForwardSource,
+  from: number,
+  lower: string,
+): Promise<MemberStart | undefined> {
   let at = Math.ceil(from / recordBytes) * recordBytes;
   let before: Buffer | undefined;
   for (;;) {
@@ -82,7 +86,7 @@ async function searchFrom(source: ForwardSource, from: number, lower: string): P
       at += recordBytes;
     } catch (error) {
       if (!(error instanceof ArchiveDamaged)) throw error;
-      const next = await source.goOn();
+      const next = await source.resync();
       if (next === undefined) return undefined;
       at = Math.max(at + recordBytes, Math.ceil(next / recordBytes) * recordBytes);
       before = undefined;

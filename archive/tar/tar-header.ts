@@ -58,7 +58,7 @@ function encodeAny(fields: HeaderFields): Buffer {
 
 /** Headers without a name, size and time, for each type, mode and owner seen; they repeat from member to member. */
 const templates = new Map<string, { block: Buffer; sum: number }>();
-const mostTemplates = 1000;
+const maxTemplates = 1000;
 /** Numbers from here on do not fit the 11 octal digits of a ustar header's size and time. */
 const beyondOctal = 8 ** 11;
 
@@ -105,7 +105,7 @@ function templateOf({ type, mode, uid, gid }: HeaderFields) {
   block.fill(0, 0, 1).fill(0, 124, 148).fill(0x20, 148, 156);
   let sum = 0;
   for (const byte of block) sum += byte;
-  if (templates.size >= mostTemplates) templates.clear();
+  if (templates.size >= maxTemplates) templates.clear();
   templates.set(key, { block, sum });
   return { block, sum };
 }
@@ -221,7 +221,7 @@ function paxBlock(bodyBytes: number): Buffer {
   };
   const block = Buffer.alloc(recordBytes);
   new Header(head as HeaderData).encode(block);
-  if (paxBlocks.size >= mostTemplates) paxBlocks.clear();
+  if (paxBlocks.size >= maxTemplates) paxBlocks.clear();
   paxBlocks.set(bodyBytes, block);
   return block;
 }

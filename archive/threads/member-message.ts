@@ -1,5 +1,5 @@
 import type {
-  KeptMember,
+  UnchangedMember,
   MemberFlag,
   PackedMember,
   PlannedMember,
@@ -21,10 +21,10 @@ export interface PlannedMessage {
 const plannedNumbers = 9;
 const plannedTexts = 6;
 
-export function encodePlanned(entries: readonly (PlannedMember | KeptMember)[]): PlannedMessage {
+export function encodePlanned(entries: readonly (PlannedMember | UnchangedMember)[]): PlannedMessage {
   const numbers = new Float64Array(entries.length * plannedNumbers);
   const texts: string[] = [];
-  const kept: [number, KeptMember][] = [];
+  const kept: [number, UnchangedMember][] = [];
   let at = 0;
   for (const [index, entry] of entries.entries()) {
     if ('set' in entry) {
@@ -46,11 +46,11 @@ export function encodePlanned(entries: readonly (PlannedMember | KeptMember)[]):
   return { numbers, texts: texts.join('\0'), kept: JSON.stringify(kept) };
 }
 
-export function decodePlanned({ numbers, texts, kept }: PlannedMessage): (PlannedMember | KeptMember)[] {
+export function decodePlanned({ numbers, texts, kept }: PlannedMessage): (PlannedMember | UnchangedMember)[] {
   const parts = texts === '' ? [] : texts.split('\0');
   const text = (at: number) => parts[at] ?? '';
   const number = (at: number) => numbers[at] ?? 0;
-  const entries: (PlannedMember | KeptMember)[] = [];
+  const entries: (PlannedMember | UnchangedMember)[] = [];
   for (let i = 0, n = 0; i < parts.length; i += plannedTexts, n += plannedNumbers) {
     entries.push({
       name: text(i),
@@ -69,16 +69,16 @@ export function decodePlanned({ numbers, texts, kept }: PlannedMessage): (Planne
       ctime: Number.isNaN(number(n + 7)) ? undefined : [number(n + 7), number(n + 8)],
     });
   }
-  const held = JSON.parse(kept) as [number, KeptMember][];
+  const held = JSON.parse(kept) as [number, UnchangedMember][];
   return held.length === 0 ? entries : withKept(entries, new Map(held));
 }
 
 /** Puts unchanged entries back in their places. */
 function withKept(
-  entries: readonly (PlannedMember | KeptMember)[],
-  kept: ReadonlyMap<number, KeptMember>,
-): (PlannedMember | KeptMember)[] {
-  const whole: (PlannedMember | KeptMember)[] = [];
+  entries: readonly (PlannedMember | UnchangedMember)[],
+  kept: ReadonlyMap<number, UnchangedMember>,
+): (PlannedMember | UnchangedMember)[] {
+  const whole: (PlannedMember | UnchangedMember)[] = [];
   let next = 0;
   for (let index = 0; index < entries.length + kept.size; index += 1) {
     const entry = kept.get(index) ?? entries[next++];

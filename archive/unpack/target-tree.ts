@@ -11,7 +11,7 @@ import {
   unlinkSync,
   type BigIntStats,
 } from 'node:fs';
-import { ownEntry } from '../../disk/own-folders.js';
+import { describeOwnEntry } from '../../disk/own-folders.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
 import { writeAll } from '../pack/output-file.js';
 
@@ -19,7 +19,7 @@ import { writeAll } from '../pack/output-file.js';
 export class RestoreProblem extends Error {}
 
 /** Maximum number of folders kept open. */
-const mostOpen = 64;
+const maxOpen = 64;
 /**
  * Mode of a new folder until the restore ends and sets the final one: its contents may be private. A folder above a
  * source, which no member describes, keeps this mode.
@@ -128,7 +128,7 @@ export class TargetTree {
     }
     this.open.set(name, folder);
     for (const [oldest, left] of this.open) {
-      if (this.open.size <= mostOpen) break;
+      if (this.open.size <= maxOpen) break;
       this.open.delete(oldest);
       closeFd(left.fd);
     }
@@ -142,7 +142,7 @@ export class TargetTree {
 
   /** The same by `stat` result. */
   requireOther(there: BigIntStats): void {
-    const what = ownEntry(this.own, there);
+    const what = describeOwnEntry(this.own, there);
     if (what !== undefined)
       throw new RestoreProblem(
         `${what} of tapeflow is in its place, or above it, and nothing is restored there`,

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { SideError, type Side } from '../../config/sides.js';
-import type { ArchiveFacts } from './unpack.js';
+import type { ArchiveInfo } from './unpack.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** To the thread: a page of wanted members, or the end of them. */
@@ -13,7 +13,7 @@ export interface UnpackReport {
   batch?: Unpacked[];
   /** Bytes of content so far. */
   bytes?: number;
-  done?: ArchiveFacts;
+  done?: ArchiveInfo;
   failed?: {
     message: string;
     code: string | undefined;
@@ -47,7 +47,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 25
  * Extracts members of an archive in a separate thread, so that this one can heartbeat. Resolves when all pages are
  * done; failures of members are in the batches. A system error keeps its side and `code` (`ENOSPC`).
  */
-export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFacts> {
+export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveInfo> {
   const { pages, signal, onBatch, onProgress, ...options } = unpack;
   signal.throwIfAborted();
   const stopFlag = new SharedArrayBuffer(4);
@@ -64,7 +64,7 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveFac
   signal.addEventListener('abort', stop);
   let feeding = Promise.resolve();
   try {
-    return await new Promise<ArchiveFacts>((resolve, reject) => {
+    return await new Promise<ArchiveInfo>((resolve, reject) => {
       const fail = (error: unknown) => {
         stop();
         reject(error instanceof Error ? error : new Error('a page could not be read', { cause: error }));

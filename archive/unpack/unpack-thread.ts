@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { sideOf } from '../../config/sides.js';
 import { ArchiveDamaged } from '../blocks/archive-file.js';
-import { Unpacker, type ArchiveFacts } from './unpack.js';
+import { Unpacker, type ArchiveInfo } from './unpack.js';
 import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
 import { threadCommands } from '../threads/thread-commands.js';
 
@@ -15,7 +15,7 @@ if (port === null) throw new Error('unpack-thread.js runs as a worker thread onl
 const report = (message: UnpackReport) => port.postMessage(message);
 const nextCommand = threadCommands<UnpackCommand>(port);
 
-async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
+async function unpack(options: UnpackThreadData): Promise<ArchiveInfo> {
   const stop = new Int32Array(options.stopFlag);
   const unpacker = await Unpacker.open(options, () => Atomics.load(stop, 0) === 1);
   const timer = setInterval(() => report({ bytes: unpacker.bytes }), reportEveryMs);
@@ -23,7 +23,7 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveFacts> {
     report({ ready: true });
     for (;;) {
       const command = await nextCommand();
-      if ('end' in command) return await unpacker.archiveFacts();
+      if ('end' in command) return await unpacker.archiveInfo();
       // The next page is fetched while this one is processed.
       report({ ready: true });
       for (let at = 0; at < command.page.length; at += stepMembers) {

@@ -3,10 +3,10 @@ import { IndexedReader, StreamReader, endsInside, type TarSource } from '../bloc
 import { ArchiveDamaged } from '../blocks/archive-file.js';
 import { systemErrorCode } from '../../config/failures.js';
 import { onSide, onSideSync, sideOf } from '../../config/sides.js';
-import { toText } from '../../entry/byte-string.js';
+import { displayName } from '../../entry/byte-string.js';
 import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
 import { MemberPlacer } from './member-placer.js';
-import { unsafeName } from '../../entry/member-name.js';
+import { unsafeNameReason } from '../../entry/member-name.js';
 import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { paddedBytes } from '../tar/tar-header.js';
@@ -17,7 +17,7 @@ import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js'
 export class UnpackStopped extends Error {}
 
 /** What was found out about an archive file besides its members. */
-export interface ArchiveFacts {
+export interface ArchiveInfo {
   /** SHA-256 in hex, if it was read completely; otherwise undefined. */
   sha256: string | undefined;
   /** Which parts could not be read, as parts of sentences. */
@@ -64,7 +64,7 @@ export class Unpacker {
   }
 
   /** What was found out about the archive file itself, when it is read completely for comparison. */
-  async archiveFacts(): Promise<ArchiveFacts> {
+  async archiveInfo(): Promise<ArchiveInfo> {
     if (!(this.source instanceof IndexedReader)) return { sha256: undefined, unreadable: [] };
     const sha256 = this.options.target === null ? await this.source.sha256() : undefined;
     return { sha256, unreadable: this.source.unreadable };
@@ -73,7 +73,7 @@ export class Unpacker {
   /** Extracts some members, ascending by offset. Resolves to their results, in the same order. */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const { offset, size, type } of members)
-      this.source.expect(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
+      this.source.prefetch(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
     const taken: Unpacked[] = [];
     for (const member of members) {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
@@ -90,7 +90,7 @@ export class Unpacker {
   private async takeOne(member: WantedMember): Promise<Unpacked> {
     const { name } = member;
     try {
-      const unsafe = unsafeName(name);
+      const unsafe = unsafeNameReason(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
       const outcome = await this.put(member, await this.entryOf(member));
       return { name, outcome, bytes: member.type === 'file' ? member.size : 0 };
@@ -124,7 +124,7 @@ export class Unpacker {
       (entry.type === 'file' && entry.size !== member.size)
     )
       throw new ArchiveDamaged(
-        `at byte ${member.offset} is ${entry.type} ${toText(entry.name)} and not what the catalog says`,
+        `at byte ${member.offset} is ${entry.type} ${displayName(entry.name)} and not what the catalog says`,
       );
     return entry;
   }

@@ -22,4 +22,4 @@ export function pastBeginning(beginning: Uint8Array): Uint8Array | undefined {
 }
 
 /** How a base name is matched, in byte strings: exactly, by its beginning, or by bytes that it contains. */
-export type NameWish = { exactly: string } | { begins: string } | { holds: string };
+export type NameQuery = { exactly: string } | { begins: string } | { holds: string };

@@ -2,7 +2,7 @@ import type { FileRow, GroupRow } from '../rows.js';
 import { sql, type Insertable } from 'kysely';
 import { executeMany } from '../connection.js';
 import { recordEvents } from '../groups/events.js';
-import { beforeCompressed, groupOf, requireCompressing } from '../groups/groups.js';
+import { notCompressedStates, groupOf, requireCompressing } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
 import type { ArchivesTable, FilesTable } from '../schema.js';
 import { toBytes } from '../../entry/byte-string.js';
@@ -197,7 +197,7 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
 export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
   await catalog.transaction().execute(async (tx) => {
     const group = await groupOf(tx, setId, no);
-    if (beforeCompressed.includes(group.state)) await skipGroupIn(tx, group, reason, null);
+    if (notCompressedStates.includes(group.state)) await skipGroupIn(tx, group, reason, null);
   });
 }
 

@@ -1,10 +1,15 @@
 import type { Insertable } from 'kysely';
 import { encodeBlocks } from '../../entry/block-index.js';
-import { toBytes, toText } from '../../entry/byte-string.js';
-import { boundedSeconds } from '../../entry/file-time.js';
+import { toBytes, displayName } from '../../entry/byte-string.js';
+import { clampSeconds } from '../../entry/file-time.js';
 import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
-import { flagReason, type KeptMember, type PackedMember, type SkippedMember } from '../../entry/member.js';
-import { ManifestError, type ManifestEntry, type ManifestFacts } from '../../entry/manifest-facts.js';
+import {
+  flagReason,
+  type UnchangedMember,
+  type PackedMember,
+  type SkippedMember,
+} from '../../entry/member.js';
+import { ManifestError, type ManifestEntry, type ManifestSummary } from '../../entry/manifest-content.js';
 import { manifestName } from '../../entry/archive-name.js';
 import { executeMany } from '../connection.js';
 import { nameStart } from './file-names.js';
@@ -27,7 +32,7 @@ export interface FoundArchive {
   group: number;
   /** Reads the entries to import; `facts` is the result of a first pass over the same file. */
   entries(): AsyncIterable<ManifestEntry>;
-  facts: ManifestFacts;
+  facts: ManifestSummary;
   /** The manifest on the tape; null when none is intact and says more than the archive does. */
   manifest: ManifestFile | null;
   /** The manifest beside this copy, whatever it says; null when none is intact. */
@@ -114,7 +119,7 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
 }
 
 /** A forged index must not make a reader allocate more memory than a block takes. */
-function hasPlausibleIndex({ header, end }: ManifestFacts): boolean {
+function hasPlausibleIndex({ header, end }: ManifestSummary): boolean {
   const { blocks, blockBytes } = end;
   if (blockBytes !== formatBlockBytes[formatOf(header.archive) ?? 'gzip'] || blocks.length === 0)
     return false;
@@ -169,9 +174,9 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     group_no: group,
     type: member.type === 'link' ? 'file' : member.type,
     size: member.size,
-    mtime_s: boundedSeconds(member.mtimeS),
+    mtime_s: clampSeconds(member.mtimeS),
     mtime_ns: member.mtimeNs,
-    ctime_s: boundedSeconds(member.ctime?.[0] ?? 0),
+    ctime_s: clampSeconds(member.ctime?.[0] ?? 0),
     ctime_ns: member.ctime?.[1] ?? 0,
     mode: member.mode & 0o7777,
     uid: member.uid,
@@ -192,7 +197,7 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
 }
 
 /** An unchanged file: the archive that holds it may be on another tape that is not known yet. */
-function keptRow(setId: string, group: number, kept: KeptMember): NewFile {
+function keptRow(setId: string, group: number, kept: UnchangedMember): NewFile {
   const row = memberRow(setId, group, { ...kept, type: 'file', contentOffset: null, flags: [] });
   return { ...row, state: 'unchanged', held_set: kept.set, held_group: kept.group };
 }
@@ -213,7 +218,7 @@ async function linkRow(
     .where('type', '=', 'file')
     .executeTakeFirst();
   if (first === undefined && isFromArchive) {
-    const reason = `it is a hard link to /${toText(member.linkTarget ?? '')}, which is lost with damage of the archive`;
+    const reason = `it is a hard link to /${displayName(member.linkTarget ?? '')}, which is lost with damage of the archive`;
     return skippedRow(setId, group, { name: member.name, reason });
   }
   if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');

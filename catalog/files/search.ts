@@ -1,6 +1,6 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import { pastBeginning, type NameWish } from './file-names.js';
+import { pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -21,7 +21,7 @@ const unlistedName: Name = sql`substr(files.path, files.name_at)`;
 export async function* filesNamed(
   db: Catalog,
   setId: string | undefined,
-  wish: NameWish,
+  wish: NameQuery,
 ): AsyncGenerator<FileRow[]> {
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
     const groups = await groupsOf(db, id);
@@ -109,7 +109,7 @@ async function setsNewestFirst(db: Catalog): Promise<string[]> {
   return sets.map((row) => row.id);
 }
 
-function conditionOf(baseName: Name, wish: NameWish): RawBuilder<boolean> {
+function conditionOf(baseName: Name, wish: NameQuery): RawBuilder<boolean> {
   if ('exactly' in wish)
     return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
   if ('holds' in wish) return sql<boolean>`instr(${baseName}, ${toBytes(wish.holds)}) > 0`;
@@ -149,7 +149,7 @@ function groupRanges(groups: SearchedGroup[]): [number, number][] {
 }
 
 /** The paths of entries with matching names, in consecutive closed groups of a set. */
-export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameWish) {
+export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameQuery) {
   return (
     db
       .selectFrom('groups')
@@ -166,7 +166,7 @@ export function namesQuery(db: Catalog, setId: string, [first, last]: [number, n
   );
 }
 
-function openGroupQuery(db: Catalog, setId: string, group: SearchedGroup, wish: NameWish) {
+function openGroupQuery(db: Catalog, setId: string, group: SearchedGroup, wish: NameQuery) {
   return db
     .selectFrom('files')
     .select('files.path')

@@ -1,6 +1,6 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import { namesAbove } from '../../entry/member-name.js';
-import { foldersAbove, selectionFilter, type Selection } from '../../entry/selection.js';
+import { parentNames } from '../../entry/member-name.js';
+import { parentFolders, selectionFilter, type Selection } from '../../entry/selection.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -81,7 +81,7 @@ function rangesOf({ names, globs }: Selection): NameRange[] {
 /** Names that are not below another name in the list. */
 function outermostNames(names: readonly string[]): string[] {
   const all = new Set(names);
-  return [...all].filter((name) => ![...namesAbove(name)].some((above) => all.has(above)));
+  return [...all].filter((name) => ![...parentNames(name)].some((above) => all.has(above)));
 }
 
 async function* filesInRange(
@@ -131,7 +131,7 @@ export async function* selectedFolders(
   selection: Selection,
 ): AsyncGenerator<FileRow[]> {
   const wanted = selectionFilter(selection);
-  const above = new Set(foldersAbove(selection));
+  const above = new Set(parentFolders(selection));
   let before: Uint8Array | undefined;
   for (;;) {
     let query = db

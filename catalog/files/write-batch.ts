@@ -3,7 +3,7 @@ import { recordEvents, type GroupEvent } from '../groups/events.js';
 import { nameGroup } from '../groups/group-names.js';
 import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import type { GroupsTable } from '../schema.js';
 
 export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
@@ -31,7 +31,7 @@ export interface BatchWriter {
 }
 
 /** Writes in this thread. */
-export function directWriter(catalog: Catalog): BatchWriter {
+export function sameThreadWriter(catalog: Catalog): BatchWriter {
   return {
     write: async (batch) => {
       await writeBatch(catalog, batch);
@@ -53,7 +53,7 @@ export async function writeBatch(catalog: Catalog, { setId, files, closed, open 
     group: group.no,
     stage: 'planned',
     bytes: group.bytes,
-    detail: `${counted(group.entries, 'entry', 'entries')}${group.unchanged === 0 ? '' : `, ${shownNumber(group.unchanged)} of them unchanged`}`,
+    detail: `${formatCount(group.entries, 'entry', 'entries')}${group.unchanged === 0 ? '' : `, ${formatNumber(group.unchanged)} of them unchanged`}`,
   }));
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);

@@ -1,7 +1,7 @@
 import type { GroupRow, ArchiveRow } from '../rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
-import { stagedByCopies, stagedBySets } from './copy-staging.js';
+import { stagedByCopies, stagedBySets } from './staging-budget.js';
 import { recordEvents, type GroupEvent } from './events.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema.js';
@@ -22,12 +22,12 @@ export function bytesWithManifest({
 const bytesPerEntry = 2048;
 
 /** Upper bound for the bytes of a group's archive. */
-export function mostArchiveBytes({ bytes, entries }: Pick<GroupRow, 'bytes' | 'entries'>): number {
+export function maxArchiveBytes({ bytes, entries }: Pick<GroupRow, 'bytes' | 'entries'>): number {
   return bytes + entries * bytesPerEntry;
 }
 
 /** Group states before the archive is compressed. */
-export const beforeCompressed: readonly GroupState[] = ['planned', 'compressing'];
+export const notCompressedStates: readonly GroupState[] = ['planned', 'compressing'];
 
 /** The group; throws a permanent failure when the catalog does not know it. */
 export async function groupOf(db: Catalog, setId: string, no: number): Promise<GroupRow> {
@@ -143,7 +143,7 @@ async function begin(
     .set({ state: 'compressing', reason: null, ...taken })
     .where('set_id', '=', setId)
     .where('no', '=', no)
-    .where('state', 'in', beforeCompressed)
+    .where('state', 'in', notCompressedStates)
     .executeTakeFirst();
   if (result.numUpdatedRows === 0n) return false;
   await recordEvents(tx, [{ setId, group: no, stage: 'compressing', detail: taken.token }]);

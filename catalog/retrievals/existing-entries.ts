@@ -1,6 +1,6 @@
 import { executeMany } from '../connection.js';
 import type { Catalog } from '../open-catalog.js';
-import { ofTheEnd } from './read-results.js';
+import { endProblemsNo } from './read-results.js';
 import type { RetrievalRow } from '../rows.js';
 
 /** An entry that existed in a restore's target before. */
@@ -96,7 +96,7 @@ async function hasEndProblems(db: Catalog, id: string): Promise<boolean> {
     .selectFrom('retrieval_problems')
     .select('id')
     .where('retrieval_id', '=', id)
-    .where('no', '=', ofTheEnd)
+    .where('no', '=', endProblemsNo)
     .limit(1)
     .executeTakeFirst();
   return found !== undefined;

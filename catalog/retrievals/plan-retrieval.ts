@@ -1,12 +1,12 @@
 import { holderOf } from '../files/files.js';
 import { groupOf } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
-import { doubtOf, missingOf } from '../sets/rebuilt-sets.js';
+import { possibleLossNote, missingNote } from '../sets/rebuilt-sets.js';
 import type { RetrievalProblem } from './read-results.js';
 import type { PlannedArchive } from './retrievals.js';
 import { selectedFiles } from '../files/selected-files.js';
 import { setNamed } from '../sets/sets.js';
-import { counted } from '../../config/counts.js';
+import { formatCount } from '../../config/counts.js';
 import { isEverything, type Selection } from '../../entry/selection.js';
 
 /** What a retrieval will read, and what is known beforehand to be unavailable. */
@@ -131,7 +131,7 @@ export async function planRestore(
     else found.set(copy, archive);
   }
   const set = await setNamed(db, setId);
-  const lacking = missingOf(set) ?? doubtOf(set);
+  const lacking = missingNote(set) ?? possibleLossNote(set);
   const inSetOrder = [...copies.values()].filter((copy) => found.has(copy));
   return {
     archives: inTapeOrder(inSetOrder, loaded).map((copy) => planned(copy, found.get(copy))),
@@ -219,7 +219,7 @@ async function missingGroups(
     // `released` means that it was on tape; its tape has been erased since.
     const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
     const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
-    const reason = `Group ${group} of set ${setId} (${counted(members, 'entry', 'entries')}) is on no tape: ${why}.`;
+    const reason = `Group ${group} of set ${setId} (${formatCount(members, 'entry', 'entries')}) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;

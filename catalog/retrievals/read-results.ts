@@ -125,7 +125,7 @@ export async function recordVerify(
  *   tape.
  * @returns the name of the other tape; undefined when there is none; then nothing was changed.
  */
-export async function goOnWithOther(
+export async function switchToOtherCopy(
   catalog: Catalog,
   row: RetrievalArchiveRow,
   damage: string | null,
@@ -310,7 +310,7 @@ export async function insertProblems(
 }
 
 /** Number under which the last step of a retrieval records its problems; they belong to no archive. */
-export const ofTheEnd = 0;
+export const endProblemsNo = 0;
 
 /** Records the problems that the last step of a retrieval found, replacing those of an earlier attempt. */
 export async function recordEndProblems(
@@ -318,5 +318,5 @@ export async function recordEndProblems(
   id: string,
   problems: readonly RetrievalProblem[],
 ): Promise<void> {
-  await catalog.transaction().execute((tx) => replaceProblems(tx, id, ofTheEnd, problems));
+  await catalog.transaction().execute((tx) => replaceProblems(tx, id, endProblemsNo, problems));
 }

@@ -1,6 +1,6 @@
 import type { RetrievalRow, RetrievalArchiveRow } from '../rows.js';
 import { sql, type Insertable } from 'kysely';
-import { fromBytes, toText } from '../../entry/byte-string.js';
+import { fromBytes, displayName } from '../../entry/byte-string.js';
 import { usageFailure } from '../../config/failures.js';
 import { selectionSchema, type Selection } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
@@ -36,7 +36,10 @@ export type NewRetrieval = Pick<
 > & { any_drive?: number; to_drive?: string | null; fresh?: number };
 
 /** The unfinished retrieval with exactly the same arguments. */
-export async function unfinishedLike(db: Catalog, wanted: NewRetrieval): Promise<RetrievalRow | undefined> {
+export async function unfinishedRetrievalLike(
+  db: Catalog,
+  wanted: NewRetrieval,
+): Promise<RetrievalRow | undefined> {
   const any = wanted.any_drive ?? 0;
   return db
     .selectFrom('retrievals')
@@ -127,7 +130,7 @@ export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]>
 }
 
 /** Records how many times in a row workers have resumed an unfinished retrieval automatically. */
-export async function recordTakenUp(db: Catalog, id: string, times: number): Promise<void> {
+export async function recordRetrievalResume(db: Catalog, id: string, times: number): Promise<void> {
   const taken = { taken_up: times, taken_up_at: Date.now() };
   await db.updateTable('retrievals').set(taken).where('id', '=', id).execute();
 }
@@ -277,7 +280,9 @@ export async function reasonOf(
   if (reason !== null || state !== 'incomplete') return reason;
   const [problem] = await problemsOf(db, id, 1);
   if (problem === undefined) return null;
-  return problem.path === null ? problem.reason : `/${toText(fromBytes(problem.path))}: ${problem.reason}`;
+  return problem.path === null
+    ? problem.reason
+    : `/${displayName(fromBytes(problem.path))}: ${problem.reason}`;
 }
 
 /** True for the id of a restore, verify or copy. */

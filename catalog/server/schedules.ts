@@ -57,13 +57,13 @@ export async function insertSchedule(
 const importedKey = 'schedules_imported';
 
 /** True once the schedules of version 0.1 were imported. */
-export async function areImported(db: Catalog): Promise<boolean> {
+export async function schedulesImported(db: Catalog): Promise<boolean> {
   const mark = db.selectFrom('meta').select('value').where('key', '=', importedKey);
   return (await mark.executeTakeFirst()) !== undefined;
 }
 
 /** Records that they were. */
-export async function noteImported(db: Catalog): Promise<void> {
+export async function recordSchedulesImported(db: Catalog): Promise<void> {
   await db
     .insertInto('meta')
     .values({ key: importedKey, value: new Date().toISOString() })
@@ -78,7 +78,7 @@ export async function pauseSchedule(db: Catalog, name: string, paused: boolean):
 }
 
 /** Records when the server created a registered schedule. */
-export async function recordTold(
+export async function recordRegistered(
   db: Catalog,
   { name, created_at: madeAt }: Pick<ScheduleRow, 'name' | 'created_at'>,
   toldAt: number,
@@ -92,7 +92,7 @@ export async function recordTold(
 }
 
 /** Records that a command requests a run now. */
-export async function askForRun(db: Catalog, name: string): Promise<void> {
+export async function requestRun(db: Catalog, name: string): Promise<void> {
   await db.updateTable('schedules').set({ run_asked_at: Date.now() }).where('name', '=', name).execute();
 }
 

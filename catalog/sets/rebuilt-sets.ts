@@ -1,5 +1,5 @@
-import { boundedSeconds } from '../../entry/file-time.js';
-import type { ManifestHeader } from '../../entry/manifest-facts.js';
+import { clampSeconds } from '../../entry/file-time.js';
+import type { ManifestHeader } from '../../entry/manifest-content.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import { findSet } from './sets.js';
@@ -38,7 +38,7 @@ export class CatalogConflict extends Error {}
  * The set of an archive on a tape, in the caller's transaction: created when unknown, and completed when it was known
  * without a manifest. Throws `CatalogConflict` when the catalog has another set of that id.
  */
-export async function enterSet(tx: Catalog, found: FoundSet): Promise<SetRow> {
+export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow> {
   const { id, header, at } = found;
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);
@@ -114,7 +114,7 @@ function sourcesOf(header: ManifestHeader): string {
 /** Milliseconds since 1970 of a time that was read from a tape; `otherwise` when it is not valid. */
 export function timeOf(iso: string, otherwise: number): number {
   const ms = Date.parse(iso);
-  return Number.isFinite(ms) ? ms : Math.floor(boundedSeconds(otherwise / 1000) * 1000);
+  return Number.isFinite(ms) ? ms : Math.floor(clampSeconds(otherwise / 1000) * 1000);
 }
 
 /** Said about a set whose manifests were all lost. */
@@ -122,12 +122,12 @@ export const modeUnknown =
   'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
 
 /** A sentence on what may be missing from a set without being noticed; undefined when nothing may. */
-export function doubtOf(set: SetRow): string | undefined {
+export function possibleLossNote(set: SetRow): string | undefined {
   return isRebuilt(set) && isUnknownSet(set) ? `Of the set ${set.id}, ${modeUnknown}.` : undefined;
 }
 
 /** A sentence on what is missing from a set, shown before a restore; undefined when nothing is. */
-export function missingOf(set: SetRow): string | undefined {
+export function missingNote(set: SetRow): string | undefined {
   return isRebuilt(set) && set.state === 'failed'
     ? `The set ${set.id} was ${set.reason ?? 'not read whole'}.`
     : undefined;

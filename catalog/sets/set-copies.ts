@@ -35,7 +35,7 @@ const settled: readonly GroupState[] = ['committed', 'released', 'skipped'];
  * parked group stays parked until then.
  * @returns true when the group became committed.
  */
-export async function settleGroup(tx: Catalog, setId: string, group: number): Promise<boolean> {
+export async function deriveGroupState(tx: Catalog, setId: string, group: number): Promise<boolean> {
   const set = await tx
     .selectFrom('sets')
     .select(['pool', 'drive', 'places'])
@@ -83,11 +83,11 @@ function stateBefore(before: GroupState, writes: boolean, allWritten: boolean): 
 }
 
 /** The same, and records the event when the group became committed. */
-export async function settleAfterCommit(
+export async function deriveStateAfterCommit(
   tx: Catalog,
   copy: { setId: string; group: number; bytes: number },
 ): Promise<boolean> {
-  if (!(await settleGroup(tx, copy.setId, copy.group))) return false;
+  if (!(await deriveGroupState(tx, copy.setId, copy.group))) return false;
   await recordEvents(tx, [{ ...copy, stage: 'committed' }]);
   return true;
 }

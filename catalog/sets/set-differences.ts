@@ -34,9 +34,7 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
   if (JSON.stringify(excludes) !== JSON.stringify(wanted.excludes))
     found.push(`it leaves out ${globsText(excludes)}, not ${globsText(wanted.excludes)}`);
   if ((set.direct === 1) !== wanted.direct)
-    found.push(
-      `it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`,
-    );
+    found.push(`it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`);
   return found;
 }
 

@@ -1,4 +1,4 @@
-import { pairsOf, type NumberPair } from '../../config/number-ranges.js';
+import { toRanges, type NumberRange } from '../../config/number-ranges.js';
 import type { Catalog } from '../open-catalog.js';
 import { CatalogConflict, isRebuilt, isUnknownSet } from './rebuilt-sets.js';
 import { placesOf } from './set-copies.js';
@@ -11,14 +11,14 @@ export interface SetEnd {
   groups: number;
   entries: number;
   /** Groups without an archive, since all their entries were skipped; ascending. */
-  without: NumberPair[];
+  without: NumberRange[];
 }
 
 /** The same as stored in an end mark on tape, with the time of writing (ISO 8601). */
 export type MarkedEnd = SetEnd & { written: string };
 
 /** The end of a set, as the catalog knows it; undefined while the scan runs, and when no tape has said it. */
-export async function endOf(db: Catalog, set: SetRow): Promise<SetEnd | undefined> {
+export async function setEndOf(db: Catalog, set: SetRow): Promise<SetEnd | undefined> {
   if (isRebuilt(set)) return markedEnd(set);
   if (set.scanned === 0) return undefined;
   const { groups, entries } = await db
@@ -36,7 +36,7 @@ export async function endOf(db: Catalog, set: SetRow): Promise<SetEnd | undefine
     .where('set_id', '=', set.id)
     .where('state', '=', 'skipped')
     .execute();
-  return { groups, entries: Number(entries ?? 0), without: pairsOf(skipped.map(({ no }) => no)) };
+  return { groups, entries: Number(entries ?? 0), without: toRanges(skipped.map(({ no }) => no)) };
 }
 
 /** What an end mark said about a set read from tapes. */
@@ -45,13 +45,13 @@ export function markedEnd(set: Pick<SetRow, 'end_facts'>): MarkedEnd | undefined
 }
 
 /** A text for comparing two ends. */
-export function endText({ groups, entries, without }: SetEnd): string {
+export function setEndKey({ groups, entries, without }: SetEnd): string {
   return JSON.stringify({ groups, entries, without });
 }
 
 /** True when the tape is known to durably hold this end mark. */
 export async function isMarked(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<boolean> {
-  return (await marksOf(db, setId)).get(tape) === endText(end);
+  return (await marksOf(db, setId)).get(tape) === setEndKey(end);
 }
 
 /** True when the tape is known to hold any end mark of the set: then the file of that name is ours to replace. */
@@ -71,7 +71,7 @@ async function marksOf(db: Catalog, setId: string): Promise<Map<string, string>>
 
 /** Records, after the sync, that a tape holds a set's end mark. */
 export async function noteMark(db: Catalog, setId: string, tape: string, end: SetEnd): Promise<void> {
-  const facts = endText(end);
+  const facts = setEndKey(end);
   await db
     .insertInto('end_marks')
     .values({ set_id: setId, tape_uuid: tape, facts })
@@ -85,15 +85,15 @@ export async function forgetMark(db: Catalog, setId: string, tape: string): Prom
 }
 
 /** Names of the tapes that hold the current end mark of a set. */
-export async function tapesThatTell(db: Catalog, set: SetRow): Promise<string[]> {
-  const end = await endOf(db, set);
+export async function tapesWithEndMark(db: Catalog, set: SetRow): Promise<string[]> {
+  const end = await setEndOf(db, set);
   if (end === undefined) return [];
   const rows = await db
     .selectFrom('end_marks')
     .innerJoin('tapes', 'tapes.uuid', 'end_marks.tape_uuid')
     .select('tapes.name')
     .where('end_marks.set_id', '=', set.id)
-    .where('end_marks.facts', '=', endText(end))
+    .where('end_marks.facts', '=', setEndKey(end))
     .where('tapes.state', '!=', 'lost')
     .orderBy('tapes.name')
     .execute();
@@ -117,7 +117,7 @@ export interface UnmarkedCopy {
  */
 export async function unmarkedCopies(db: Catalog, setId: string): Promise<UnmarkedCopy[]> {
   const set = await findSet(db, setId);
-  const end = set === undefined || isRebuilt(set) ? undefined : await endOf(db, set);
+  const end = set === undefined || isRebuilt(set) ? undefined : await setEndOf(db, set);
   if (set === undefined || end === undefined) return [];
   const unfinished = await db
     .selectFrom('groups')
@@ -143,7 +143,7 @@ export async function unmarkedCopies(db: Catalog, setId: string): Promise<Unmark
   for (const { copy_no: copyNo, uuid, name } of tapes)
     if (!unmarked.has(copyNo)) unmarked.set(copyNo, { copyNo, tape: uuid, tapeName: name });
   for (const { copy_no: copyNo, uuid } of tapes)
-    if (marks.get(uuid) === endText(end)) unmarked.delete(copyNo);
+    if (marks.get(uuid) === setEndKey(end)) unmarked.delete(copyNo);
   return [...unmarked.values()].sort((a, b) => a.copyNo - b.copyNo);
 }
 
@@ -152,7 +152,7 @@ export async function unmarkedCopies(db: Catalog, setId: string): Promise<Unmark
  * alone: the catalog knows more about them. Throws `CatalogConflict` when the mark belongs to another set with that
  * number.
  */
-export async function enterEnd(
+export async function registerSetEnd(
   catalog: Catalog,
   setId: string,
   tape: string,

@@ -55,7 +55,7 @@ export async function openSet(
         .executeTakeFirst();
       if (made !== undefined) return found(made);
     }
-    const unfinished = await unfinishedLike(tx, wanted);
+    const unfinished = await unfinishedSetsLike(tx, wanted);
     const others = unfinished.filter(({ differs }) => differs.length > 0);
     if (wanted.id !== undefined) {
       const existing = await findSet(tx, wanted.id);
@@ -97,7 +97,7 @@ export async function openSet(
 }
 
 /** The unfinished sets of the same sources, newest first, and how each differs from what is wanted. */
-export async function unfinishedLike(
+export async function unfinishedSetsLike(
   db: Catalog,
   wanted: NewSet,
 ): Promise<{ set: SetRow; differs: string[] }[]> {

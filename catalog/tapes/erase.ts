@@ -1,22 +1,22 @@
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Retentions } from '../../config/retention.js';
 import { recordEvents } from '../groups/events.js';
-import { Keeping } from '../sets/keeping.js';
+import { SetRetention } from '../sets/set-retention.js';
 import { forgetNames } from '../groups/group-names.js';
 import type { Catalog } from '../open-catalog.js';
 import { rebuiltOptions } from '../sets/rebuilt-sets.js';
 import { finalSetStates } from '../schema.js';
 import { findSet } from '../sets/sets.js';
-import { keepingOf, type SetOnTape, type TapeKeeping } from './tape-keeping.js';
-import { moveTape } from './tape-states.js';
+import { tapeRetention, type TapeContent, type TapeRetention } from './tape-retention.js';
+import { transitionTape } from './tape-states.js';
 import { tapeByUuid } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
 /** Rows per transaction when a set's files are deleted; all other transactions wait for it. */
 const filesPerStep = 5000;
 
-export interface EraseWish {
+export interface EraseRequest {
   /** UUID of the tape. */
   tape: string;
   retentions: Retentions;
@@ -34,13 +34,13 @@ export interface EraseWish {
  * @param erasedTo the UUID of the tape's new label.
  * @returns the tape, in the state `erasing`.
  */
-export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: string): Promise<TapeRow> {
+export async function beginErase(catalog: Catalog, wish: EraseRequest, erasedTo: string): Promise<TapeRow> {
   return catalog.transaction().execute(async (tx) => {
     const tape = await tapeByUuid(tx, wish.tape);
     if (tape === undefined) throw new Error(`no tape ${wish.tape}`);
     if (tape.state === 'erasing') return tape;
     const now = Date.now();
-    const kept = await keepingOf(tx, tape, await Keeping.of(tx, wish.retentions), now);
+    const kept = await tapeRetention(tx, tape, await SetRetention.of(tx, wish.retentions), now);
     requireErasable(kept, wish.evenUnexpired, now);
     await tx
       .updateTable('copies')
@@ -49,7 +49,7 @@ export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: st
       .where('state', '=', 'committed')
       .execute();
     for (const set of kept.sets) await loseSet(tx, tape, set, now);
-    const erasing = await moveTape(tx, tape.uuid, 'erase', `\`tape erase ${tape.name}\` has begun`);
+    const erasing = await transitionTape(tx, tape.uuid, 'erase', `\`tape erase ${tape.name}\` has begun`);
     if (erasing === undefined) throw new Error(`the tape ${tape.name} is ${tape.state}`);
     await tx.updateTable('tapes').set({ erased_to: erasedTo }).where('uuid', '=', tape.uuid).execute();
     return { ...erasing, erased_to: erasedTo };
@@ -57,7 +57,7 @@ export async function beginErase(catalog: Catalog, wish: EraseWish, erasedTo: st
 }
 
 /** Throws `TapeInUse` or `TapeNeeded`, naming what needs the tape, when it must not be erased. */
-export function requireErasable(kept: TapeKeeping, evenUnexpired: boolean, now: number): void {
+export function requireErasable(kept: TapeRetention, evenUnexpired: boolean, now: number): void {
   const { name, state } = kept.tape;
   if (state === 'foreign') throw foreignTape(name);
   if (state === 'lost') {
@@ -92,19 +92,19 @@ export function foreignTape(name: string): TapeflowFailure {
   );
 }
 
-function whyNeeded({ setId, expires, neededBy }: SetOnTape, now: number): string {
+function whyNeeded({ setId, expires, neededBy }: TapeContent, now: number): string {
   if (expires > now) return `set ${setId}, which has not expired`;
   return `set ${setId}, on which ${neededBy.slice(0, 3).join(', ')} ${neededBy.length === 1 ? 'builds' : 'build'}`;
 }
 
 /** Records what a set loses with a tape. */
-async function loseSet(tx: Catalog, tape: TapeRow, set: SetOnTape, now: number): Promise<void> {
+async function loseSet(tx: Catalog, tape: TapeRow, set: TapeContent, now: number): Promise<void> {
   const { setId, archives, elsewhere } = set;
   const lost = archives - elsewhere;
-  const detail = `${counted(archives, 'archive')} on tape ${tape.name}${elsewhere > 0 ? `, of which ${shownNumber(elsewhere)} ${elsewhere === 1 ? 'is' : 'are'} on another` : ''}`;
+  const detail = `${formatCount(archives, 'archive')} on tape ${tape.name}${elsewhere > 0 ? `, of which ${formatNumber(elsewhere)} ${elsewhere === 1 ? 'is' : 'are'} on another` : ''}`;
   await recordEvents(tx, [{ setId, group: null, stage: 'erased', bytes: set.bytes, detail }], now);
   if (lost === 0) return;
-  const some = lost === 1 ? 'one of its archives was' : `${shownNumber(lost)} of its archives were`;
+  const some = lost === 1 ? 'one of its archives was' : `${formatNumber(lost)} of its archives were`;
   const what = set.remaining === 0 ? 'its archives were' : some;
   await tx
     .updateTable('sets')
@@ -157,7 +157,7 @@ export async function finishErase(
     await tx.deleteFrom('end_marks').where('tape_uuid', '=', tape.uuid).execute();
     await tx.deleteFrom('begun_copies').where('tape_uuid', '=', tape.uuid).execute();
     const now = Date.now();
-    await moveTape(tx, tape.uuid, 'relabel');
+    await transitionTape(tx, tape.uuid, 'relabel');
     return tx
       .updateTable('tapes')
       .set({ ...label, erased_to: null, read_only: 0, labelled_at: now, seen_at: now })
@@ -172,7 +172,7 @@ export async function finishErase(
  * the sets become `expired`. The set and its events stay; if another copy turns up, `tape catalog` reads it as a set
  * known only from tapes. If killed in between, the next call continues.
  */
-export async function forgetErased(catalog: Catalog): Promise<void> {
+export async function purgeErased(catalog: Catalog): Promise<void> {
   const gone = await catalog.transaction().execute(async (tx) => {
     await tx
       .updateTable('sets')

@@ -1,8 +1,8 @@
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
-import { settleGroup } from '../sets/set-copies.js';
-import { moveTape } from './tape-states.js';
-import { loseUnsyncedIn } from './tapes.js';
+import { deriveGroupState } from '../sets/set-copies.js';
+import { transitionTape } from './tape-states.js';
+import { dropUnsyncedIn } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
 /** Groups of one set that are no longer on any tape. */
@@ -49,11 +49,14 @@ export async function heldOnlyBy(db: Catalog, tape: TapeRow): Promise<LostGroups
  * Groups waiting for release are still staged and are written again too.
  * @returns the groups with an unsynced copy on it.
  */
-export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId: string; group: number }[]> {
+export async function markTapeLost(
+  catalog: Catalog,
+  tape: TapeRow,
+): Promise<{ setId: string; group: number }[]> {
   return catalog.transaction().execute(async (tx) => {
     const reason = `tape ${tape.name} is lost`;
-    await moveTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
-    const unsynced = await loseUnsyncedIn(tx, tape.uuid, reason);
+    await transitionTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
+    const unsynced = await dropUnsyncedIn(tx, tape.uuid, reason);
     const lost = await tx
       .updateTable('copies')
       .set({ state: 'lost' })
@@ -69,7 +72,7 @@ export async function loseTape(catalog: Catalog, tape: TapeRow): Promise<{ setId
         .where('no', '=', group)
         .where('state', '=', 'committed')
         .execute();
-      await settleGroup(tx, setId, group);
+      await deriveGroupState(tx, setId, group);
       await recordEvents(tx, [{ setId, group, stage: 'tape_lost', detail: reason }]);
     }
     return unsynced;
@@ -113,12 +116,12 @@ export async function lostGroupsOf(db: Catalog, setId: string): Promise<number[]
 }
 
 /** Marks a lost tape as found, in its previous state: what was committed on it counts again. */
-export async function findTape(
+export async function markTapeFound(
   catalog: Catalog,
   tape: TapeRow,
 ): Promise<{ tape: TapeRow; archives: number }> {
   return catalog.transaction().execute(async (tx) => {
-    const found = await moveTape(tx, tape.uuid, 'find');
+    const found = await transitionTape(tx, tape.uuid, 'find');
     if (found === undefined) return { tape, archives: 0 };
     const back = await tx
       .updateTable('copies')
@@ -128,7 +131,7 @@ export async function findTape(
       .where('committed_at', 'is not', null)
       .returning(['set_id', 'group_no'])
       .execute();
-    for (const { set_id: setId, group_no: group } of back) await settleGroup(tx, setId, group);
+    for (const { set_id: setId, group_no: group } of back) await deriveGroupState(tx, setId, group);
     return { tape: found, archives: back.length };
   });
 }

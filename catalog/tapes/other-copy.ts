@@ -32,7 +32,7 @@ export async function isOnTape(
 }
 
 /** Makes a retrieval read another copy of an archive, whose tape is loaded. */
-export async function readInstead(db: Catalog, row: RetrievalArchiveRow, copy: GoodCopy): Promise<void> {
+export async function switchToCopy(db: Catalog, row: RetrievalArchiveRow, copy: GoodCopy): Promise<void> {
   await db
     .updateTable('retrieval_archives')
     .set({ copy_no: copy.copyNo, tape_uuid: copy.tape })

@@ -8,22 +8,22 @@ import type { TapeRow } from '../rows.js';
  * or a user distrusts it. `trust`: a user says that it is good. `lose`, `find`: it is gone, or back. `erase`,
  * `relabel`: an erase begins, or ends. `disown`, `adopt`: its label is another installation's, or ours again.
  */
-export type TapeStep =
+export type TapeTransition =
   'fill' | 'regain' | 'distrust' | 'trust' | 'lose' | 'find' | 'erase' | 'relabel' | 'disown' | 'adopt';
 
 /** A state and why. */
-interface Standing {
+interface StateAndReason {
   state: TapeState;
   reason: string | null;
 }
 
 /** A tape's state, and those that it returns to: its state before it was `lost` or `erasing`. */
-export interface TapeStanding extends Standing {
-  before: Standing[];
+export interface TapeStatus extends StateAndReason {
+  before: StateAndReason[];
 }
 
 /** The state after each transition; a state that is not listed does not allow it. `back`: the previous state. */
-const moves: Record<TapeStep, Partial<Record<TapeState, TapeState | 'back'>>> = {
+const moves: Record<TapeTransition, Partial<Record<TapeState, TapeState | 'back'>>> = {
   fill: { usable: 'full', full: 'full' },
   regain: { full: 'usable' },
   distrust: { usable: 'suspect', full: 'suspect', suspect: 'suspect' },
@@ -40,18 +40,18 @@ const moves: Record<TapeStep, Partial<Record<TapeState, TapeState | 'back'>>> = 
 const covers: readonly TapeState[] = ['lost', 'erasing'];
 
 /** For a tape marked by an earlier version, which did not record the previous state. */
-const unknownBefore: Standing = { state: 'suspect', reason: 'what it was before is not known' };
+const unknownBefore: StateAndReason = { state: 'suspect', reason: 'what it was before is not known' };
 
 /** The status after a transition; undefined when it is not allowed from the current state. */
-export function afterStep(
-  { state, reason, before }: TapeStanding,
-  step: TapeStep,
+export function afterTransition(
+  { state, reason, before }: TapeStatus,
+  step: TapeTransition,
   why: string | null = null,
-): TapeStanding | undefined {
+): TapeStatus | undefined {
   const [under = unknownBefore, ...rest] = before;
   // A lost or erasing tape is distrusted in the state that it returns to.
   if (step === 'distrust' && covers.includes(state)) {
-    const worse = afterStep({ ...under, before: rest }, step, why);
+    const worse = afterTransition({ ...under, before: rest }, step, why);
     if (worse === undefined) return undefined;
     const { before: more, ...standing } = worse;
     return { state, reason, before: [standing, ...more] };
@@ -66,20 +66,20 @@ export function afterStep(
 }
 
 /** The status stored in a tape's row. */
-export function standingOf({
+export function tapeStatusOf({
   state,
   reason,
   before,
-}: Pick<TapeRow, 'state' | 'reason' | 'before'>): TapeStanding {
-  return { state, reason, before: before === null ? [] : (JSON.parse(before) as Standing[]) };
+}: Pick<TapeRow, 'state' | 'reason' | 'before'>): TapeStatus {
+  return { state, reason, before: before === null ? [] : (JSON.parse(before) as StateAndReason[]) };
 }
 
 /** The columns of a tape's status. */
-export function standingColumns({
+export function tapeStatusColumns({
   state,
   reason,
   before,
-}: TapeStanding): Pick<TapeRow, 'state' | 'reason' | 'before'> {
+}: TapeStatus): Pick<TapeRow, 'state' | 'reason' | 'before'> {
   return { state, reason, before: before.length === 0 ? null : JSON.stringify(before) };
 }
 
@@ -87,21 +87,21 @@ export function standingColumns({
  * Makes a transition of a tape's state, if the state in the catalog allows it at that moment.
  * @returns the tape afterwards; undefined when the transition is not allowed: nothing was changed.
  */
-export async function moveTape(
+export async function transitionTape(
   db: Catalog,
   uuid: string,
-  step: TapeStep,
+  step: TapeTransition,
   why: string | null = null,
 ): Promise<TapeRow | undefined> {
   for (;;) {
     const row = await tapeByUuid(db, uuid);
-    const next = row === undefined ? undefined : afterStep(standingOf(row), step, why);
+    const next = row === undefined ? undefined : afterTransition(tapeStatusOf(row), step, why);
     if (row === undefined || next === undefined || (step === 'trust' && row.read_only === 1))
       return undefined;
     // If another process has changed it since it was read, read it again.
     const moved = await db
       .updateTable('tapes')
-      .set({ ...standingColumns(next), seen_at: Date.now() })
+      .set({ ...tapeStatusColumns(next), seen_at: Date.now() })
       .where('uuid', '=', uuid)
       .where('state', '=', row.state)
       .where('before', 'is', row.before)
@@ -113,12 +113,12 @@ export async function moveTape(
 }
 
 /** Marks a cartridge that LTFS has made read-only for good: it becomes suspect, and no `trust` makes it usable. */
-export async function sealTape(db: Catalog, uuid: string, why: string): Promise<TapeRow | undefined> {
+export async function markReadOnly(db: Catalog, uuid: string, why: string): Promise<TapeRow | undefined> {
   await db.updateTable('tapes').set({ read_only: 1 }).where('uuid', '=', uuid).execute();
-  return (await moveTape(db, uuid, 'distrust', why)) ?? tapeByUuid(db, uuid);
+  return (await transitionTape(db, uuid, 'distrust', why)) ?? tapeByUuid(db, uuid);
 }
 
 /** Clears the mark when a check shows that the cartridge takes writes again; its state stays. */
-export async function unsealTape(db: Catalog, uuid: string): Promise<void> {
+export async function clearReadOnly(db: Catalog, uuid: string): Promise<void> {
   await db.updateTable('tapes').set({ read_only: 0 }).where('uuid', '=', uuid).execute();
 }

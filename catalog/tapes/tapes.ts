@@ -3,8 +3,8 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { isLaterAttempt, staleAttempt } from '../groups/attempt-tokens.js';
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
-import { copyText, placesOf, settleAfterCommit, settleGroup } from '../sets/set-copies.js';
-import { forgetTakingUp } from '../sets/taken-up.js';
+import { copyText, placesOf, deriveStateAfterCommit, deriveGroupState } from '../sets/set-copies.js';
+import { forgetTakingUp } from '../sets/resume-attempts.js';
 
 /** Every tape, by name. */
 export async function listTapes(db: Catalog): Promise<TapeRow[]> {
@@ -29,7 +29,7 @@ export async function insertTape(db: Catalog, tape: TapeRow): Promise<void> {
   await db.insertInto('tapes').values(tape).execute();
 }
 
-/** Records what a check of a tape found; its state is changed only by `moveTape`. */
+/** Records what a check of a tape found; its state is changed only by `transitionTape`. */
 export async function updateTape(
   db: Catalog,
   uuid: string,
@@ -100,7 +100,7 @@ export async function beginCopy(
       )
       .execute();
     await noteBegun(tx, { setId: copy.setId, group: copy.group, tape: copy.tape.uuid });
-    await settleGroup(tx, copy.setId, copy.group);
+    await deriveGroupState(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
 }
@@ -191,7 +191,7 @@ export async function recordWritten(
       .where('state', '=', 'writing')
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) return false;
-    await settleGroup(tx, copy.setId, copy.group);
+    await deriveGroupState(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'written', ...event }]);
     return true;
   });
@@ -264,7 +264,12 @@ export async function commitCopies(
       const which = copyText(copyNo, Math.max(copyNo, placesOf(set).length));
       const detail = which === '' ? sync.detail : `${which}, ${sync.detail}`;
       await recordEvents(tx, [{ setId, group, stage: 'synced', ms: sync.ms, bytes, detail }]);
-      committed.push({ setId, group, copyNo, whole: await settleAfterCommit(tx, { setId, group, bytes }) });
+      committed.push({
+        setId,
+        group,
+        copyNo,
+        whole: await deriveStateAfterCommit(tx, { setId, group, bytes }),
+      });
     }
   });
   return committed;
@@ -313,17 +318,17 @@ export type UnsyncedCopy = Pick<CopyRow, 'set_id' | 'group_no' | 'copy_no' | 'to
  * @param only one copy, unless another attempt has begun it since; default: all on the tape.
  * @returns the groups that were queued again.
  */
-export async function loseUnsynced(
+export async function dropUnsynced(
   catalog: Catalog,
   tape: string,
   reason: string,
   only?: UnsyncedCopy,
 ): Promise<{ setId: string; group: number }[]> {
-  return catalog.transaction().execute((tx) => loseUnsyncedIn(tx, tape, reason, only));
+  return catalog.transaction().execute((tx) => dropUnsyncedIn(tx, tape, reason, only));
 }
 
 /** The same in the caller's transaction. */
-export async function loseUnsyncedIn(
+export async function dropUnsyncedIn(
   tx: Catalog,
   tape: string,
   reason: string,
@@ -343,7 +348,7 @@ export async function loseUnsyncedIn(
   }
   const lost = await copies.returning(['set_id', 'group_no']).execute();
   for (const { set_id: setId, group_no: group } of lost) {
-    await settleGroup(tx, setId, group);
+    await deriveGroupState(tx, setId, group);
     await recordEvents(tx, [{ setId, group, stage: 'lost', detail: reason }]);
   }
   return lost.map((row) => ({ setId: row.set_id, group: row.group_no }));

@@ -10,7 +10,7 @@ import type { Session } from '../session.js';
 import { findServer, whereServerRuns, type Server } from '../server.js';
 
 /** Milliseconds by which this machine's clock may differ from the server's. */
-const mostClockSkewMs = 5000;
+const maxClockSkewMs = 5000;
 /** Seconds within which a worker must have polled to count as alive: a long poll lasts one minute. */
 const workerAliveSeconds = 90;
 
@@ -83,7 +83,7 @@ async function checkClock(server: Server, asked: number): Promise<Check> {
       finding: `${new Date(asked).toISOString()}; no worker runs to compare it with the server's`,
     };
   const ahead = latest - Date.now();
-  if (ahead > mostClockSkewMs) {
+  if (ahead > maxClockSkewMs) {
     return {
       what,
       level: 'trouble',

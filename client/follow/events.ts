@@ -1,7 +1,7 @@
 import { lastEvent, eventsOf, type RecordedEvent } from '../../catalog/groups/events.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { timeOfDay } from '../../config/local-time.js';
-import { numberRanges } from '../../config/number-ranges.js';
+import { formatRanges } from '../../config/number-ranges.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import type { Session } from '../session.js';
 
@@ -52,7 +52,7 @@ export function eventLines(setId: string, events: readonly RecordedEvent[]): str
   const flush = () => {
     const [first] = synced;
     if (first !== undefined) {
-      const groups = numberRanges(synced.map((event) => event.group_no ?? 0));
+      const groups = formatRanges(synced.map((event) => event.group_no ?? 0));
       const bytes = synced.reduce((sum, event) => sum + (event.bytes ?? 0), 0);
       lines.push(
         `${timeOfDay(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`,

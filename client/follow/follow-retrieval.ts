@@ -12,7 +12,7 @@ import { formatBytes } from '../../config/sizes.js';
 import { startRetrieval } from '../../workers/starts/start-retrieval.js';
 import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
 import { retrievalWorkflowId } from '../../workflows/messages.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { onInterrupt } from './interrupt.js';
 import { stepLine } from './live-view.js';
@@ -73,7 +73,7 @@ async function followRetrieval(
           stuck.add(line);
           session.say(`Waiting: ${line}`);
         }
-      if (looks % looksPerQuestion === 0 && !waits) waits = await needsTakingUp(session, server, row.id);
+      if (looks % looksPerQuestion === 0 && !waits) waits = await needsResume(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
     session.say(
@@ -94,13 +94,13 @@ async function announce(session: Session, row: RetrievalRow, attached: boolean):
   session.print(`${what} (${row.id})${attached ? ' goes on' : ''}`);
   session.print('Tapes, in the order of reading:');
   for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
-    session.print(`  ${name}: ${counted(archives, 'archive')}, ${formatBytes(bytes)}`);
+    session.print(`  ${name}: ${formatCount(archives, 'archive')}, ${formatBytes(bytes)}`);
 }
 
 function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {
   if (archivesDone === 0) return;
   session.print(
-    `Read ${shownNumber(archivesDone)} of ${counted(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
+    `Read ${formatNumber(archivesDone)} of ${formatCount(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
   );
 }
 
@@ -114,7 +114,7 @@ function hostLost(id: string): TapeflowFailure {
  * True, with a note to the user, when the workflow ended without a result: workers resume it, or give it up with a
  * reason. Throws where they do not. Waits for a server that does not answer.
  */
-async function needsTakingUp(session: Session, server: Server, id: string): Promise<boolean> {
+async function needsResume(session: Session, server: Server, id: string): Promise<boolean> {
   const trouble = await workflowTrouble(server, retrievalWorkflowId(id, server.installation)).catch(
     () => undefined,
   );

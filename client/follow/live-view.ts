@@ -1,9 +1,9 @@
-import { visible } from '../../entry/byte-string.js';
+import { escapeForTerminal } from '../../entry/byte-string.js';
 import type { SetSummary } from '../../catalog/sets/sets.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import type { PendingStep } from './pending-steps.js';
-import { foldedTo } from '../print/table.js';
+import { wrapTo } from '../print/table.js';
 
 /** What the live display remembers between refreshes. */
 export interface LiveView {
@@ -35,15 +35,15 @@ export function liveLines(
     ...driveLines(summary, steps, bar),
     ...totalLines(summary, view, bar),
   ];
-  return lines.flatMap((line) => foldedTo(visible(line), columns, 12));
+  return lines.flatMap((line) => wrapTo(escapeForTerminal(line), columns, 12));
 }
 
 function scanLines(summary: SetSummary, steps: readonly PendingStep[]): string[] {
   const scan = steps.find((step) => step.activity === 'scanSources');
   const { entries, bytes } = scan?.details ?? {};
   const soFar =
-    entries === undefined ? '' : `${counted(entries, 'entry', 'entries')}, ${formatBytes(bytes ?? 0)}, `;
-  const groups = counted(summary.groups, 'group');
+    entries === undefined ? '' : `${formatCount(entries, 'entry', 'entries')}, ${formatBytes(bytes ?? 0)}, `;
+  const groups = formatCount(summary.groups, 'group');
   return [
     `  scan      ${soFar}${groups} planned, ${formatBytes(summary.plannedBytes)}${summary.scanned ? ' (done)' : ' …'}`,
   ];
@@ -114,7 +114,7 @@ export function stepLine(step: PendingStep): string | undefined {
 
 function driveLines(summary: SetSummary, steps: readonly PendingStep[], bar: Bar): string[] {
   const { queued = 0, written = 0, writing = 0 } = summary.stages;
-  const waiting = `  queue     ${counted(queued, 'archive')} to be written, ${shownNumber(written)} to be synced`;
+  const waiting = `  queue     ${formatCount(queued, 'archive')} to be written, ${formatNumber(written)} to be synced`;
   const writes = steps.filter(
     (step) => ['writeToTape', 'compressToTape', 'syncTape'].includes(step.activity) && step.started,
   );
@@ -142,8 +142,8 @@ function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {
   const rate = speed > 0 ? `, ${formatBytes(speed)}/s` : '';
   const eta = summary.scanned && speed > 0 && left > 0 ? `, ${formatSeconds(left / speed)} left` : '';
   const done = `${formatBytes(summary.bytesIn)} of ${formatBytes(summary.plannedBytes)}`;
-  const skipped = summary.skipped > 0 ? `, ${shownNumber(summary.skipped)} skipped` : '';
-  const archives = `${shownNumber(summary.archives)} of ${counted(summary.groups, 'archive')}`;
+  const skipped = summary.skipped > 0 ? `, ${formatNumber(summary.skipped)} skipped` : '';
+  const archives = `${formatNumber(summary.archives)} of ${formatCount(summary.groups, 'archive')}`;
   return [
     `  total     ${bar(summary.bytesIn, summary.plannedBytes)} ${done}${rate}${eta}`,
     `  on tape   ${archives}, ${formatBytes(summary.bytesOut)}${skipped}`,

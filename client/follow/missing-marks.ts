@@ -1,8 +1,8 @@
 import { setsOnTape } from '../../catalog/tapes/tape-copies.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { subjectOf } from '../../catalog/retrievals/reading-subject.js';
+import { subjectOf } from '../../catalog/retrievals/retrieval-subject.js';
 import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
-import { markedEnd, tapesThatTell, unmarkedCopies } from '../../catalog/sets/set-end.js';
+import { markedEnd, tapesWithEndMark, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 
@@ -34,7 +34,7 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
     (copy) => tape === undefined || copy.tape === tape,
   );
   if (copies.length === 0) return [];
-  const telling = await tapesThatTell(catalog, set);
+  const telling = await tapesWithEndMark(catalog, set);
   const help =
     telling.length > 0
       ? `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} it: read that tape too then.`

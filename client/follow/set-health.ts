@@ -25,7 +25,7 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
 }
 
 /** Terminates the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */
-export async function endStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
+export async function terminateStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
   await setHandle(server, setId).terminate(`tapeflow: ${trouble.finding}`);
 }
 
@@ -46,5 +46,5 @@ export async function troubledSets(session: Session): Promise<{ setId: string; t
 /** Terminates a stuck workflow, which cannot receive commands; the catalog knows what it has done. */
 export async function endIfStuck(server: Server, setId: string): Promise<void> {
   const trouble = await troubleOf(server, setId);
-  if (trouble?.kind === 'stuck') await endStuck(server, setId, trouble);
+  if (trouble?.kind === 'stuck') await terminateStuck(server, setId, trouble);
 }

@@ -2,7 +2,7 @@ import { catalogFailure, isCatalogOutOfReach } from '../../catalog/catalog-failu
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { finalSetStates } from '../../catalog/schema.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { setTakenUp } from '../../catalog/sets/taken-up.js';
+import { setResumeAttempts } from '../../catalog/sets/resume-attempts.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { stepName } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
@@ -54,7 +54,7 @@ export class Watchdog {
     if (await hasEnded(catalog, this.setId)) return;
     const { finding, advice } = trouble;
     if (trouble.kind !== 'stuck' && this.session.settings.LOOK_AFTER_SECONDS > 0) {
-      if (!(await setTakenUp(catalog, this.setId, Date.now())).leftAlone) {
+      if (!(await setResumeAttempts(catalog, this.setId, Date.now())).leftAlone) {
         this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers resume it automatically.`);
         return;
       }

@@ -1,8 +1,8 @@
 import { listedFiles, type ListKind, type ListedFile } from '../../catalog/files/listed-files.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { SetSummary } from '../../catalog/sets/sets.js';
-import { counted } from '../../config/counts.js';
-import { jsonPath, shownPath } from './names.js';
+import { formatCount } from '../../config/counts.js';
+import { jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
 
 /** Maximum number of entries of each list shown at the end of a set and by `status`; `ls` shows all. */
@@ -19,12 +19,12 @@ export async function printEntryLists(session: Session, summary: SetSummary): Pr
     const total = summary[kind];
     if (total === 0) continue;
     const { label, means } = headings[kind];
-    session.print(`  ${label} ${counted(total, 'entry', 'entries')}, ${means}:`);
+    session.print(`  ${label} ${formatCount(total, 'entry', 'entries')}, ${means}:`);
     const rows = await firstListed(await session.catalog(), summary.setId, kind);
-    for (const row of rows) session.print(`    ${shownPath(row.path)}: ${row.reason ?? ''}`);
+    for (const row of rows) session.print(`    ${displayPath(row.path)}: ${row.reason ?? ''}`);
     if (total > rows.length)
       session.print(
-        `    … and ${counted(total - rows.length, 'more', 'more')}: \`tapeflow ls ${summary.setId} --${kind}\``,
+        `    … and ${formatCount(total - rows.length, 'more', 'more')}: \`tapeflow ls ${summary.setId} --${kind}\``,
       );
   }
 }

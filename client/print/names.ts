@@ -1,12 +1,12 @@
-import { exactText, fromBytes, fromShown, fromText, toText } from '../../entry/byte-string.js';
+import { exactText, fromBytes, parseDisplayName, fromText, displayName } from '../../entry/byte-string.js';
 import { memberNameOf } from '../../entry/member-name.js';
 import { usageFailure } from '../../config/failures.js';
-import { globFault } from '../../entry/globs.js';
+import { globProblem } from '../../entry/globs.js';
 import { userPath } from '../session.js';
 
 /** The path of a catalog row for people: escaped, on one line. */
-export function shownPath(memberName: Uint8Array): string {
-  return `/${toText(fromBytes(memberName))}`;
+export function displayPath(memberName: Uint8Array): string {
+  return `/${displayName(fromBytes(memberName))}`;
 }
 
 /**
@@ -17,7 +17,7 @@ export function jsonName(key: string, byteString: string): Record<string, string
   const text = exactText(byteString);
   if (text !== undefined) return { [key]: text };
   return {
-    [key]: toText(byteString),
+    [key]: displayName(byteString),
     [`${key}Base64`]: Buffer.from(byteString, 'latin1').toString('base64'),
   };
 }
@@ -29,7 +29,7 @@ export function jsonPath(memberName: Uint8Array): Record<string, string> {
 
 /** Refuses a glob that can never match; `what`: where it was given, such as `--exclude`. */
 export function requireGlob(glob: string, what: string): void {
-  const wrong = globFault(glob);
+  const wrong = globProblem(glob);
   if (wrong === undefined) return;
   throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
 }
@@ -47,6 +47,6 @@ export function requireName(name: string, what: string, code = 'WrongName'): voi
 /** The member names that a path on the command line may mean: as written, and as `ls` shows it, with escapes. */
 export function memberNamesOf(given: string): string[] {
   const path = userPath(given);
-  const names = [fromText(path), fromShown(path)].map((name) => memberNameOf(name, process.platform));
+  const names = [fromText(path), parseDisplayName(path)].map((name) => memberNameOf(name, process.platform));
   return [...new Set(names)];
 }

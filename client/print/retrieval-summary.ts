@@ -4,10 +4,10 @@ import {
   type RetrievalSummary,
 } from '../../catalog/retrievals/retrievals.js';
 import { formatSeconds } from '../../config/sizes.js';
-import { shownNumber } from '../../config/counts.js';
+import { formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { missingMarks } from '../follow/missing-marks.js';
-import { jsonPath, shownPath } from './names.js';
+import { jsonPath, displayPath } from './names.js';
 import { stepLine } from '../follow/live-view.js';
 import type { PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
@@ -40,19 +40,19 @@ export async function printRetrieval(
   session.print('');
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   const more = [
-    ...(same > 0 ? [`${shownNumber(same)} already there`] : []),
-    ...(kept > 0 ? [`${shownNumber(kept)} kept, because what is there is not older`] : []),
-    ...(failed > 0 ? [`${shownNumber(failed)} failed`] : []),
+    ...(same > 0 ? [`${formatNumber(same)} already there`] : []),
+    ...(kept > 0 ? [`${formatNumber(kept)} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
   ];
   session.print(
-    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${shownNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
+    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${formatNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
   );
   for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
-    session.print(`  ${path === null ? '' : `${shownPath(path)}: `}${reason}`);
+    session.print(`  ${path === null ? '' : `${displayPath(path)}: `}${reason}`);
   if (problems > problemsShown)
     session.print(
-      `  … and ${shownNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
+      `  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
   for (const sentence of marks) session.print(sentence);
 }

@@ -4,7 +4,7 @@ import { usageFailure } from '../../config/failures.js';
 import { parseSize } from '../../config/sizes.js';
 
 /** Options of `find`, as entered. */
-export interface RowWish {
+export interface RowCriteria {
   newerThan?: string;
   olderThan?: string;
   larger?: string;
@@ -16,7 +16,7 @@ export interface RowWish {
  *
  * @param now milliseconds since 1970.
  */
-export function rowFilter(wish: RowWish, now: number): (row: FileRow) => boolean {
+export function rowFilter(wish: RowCriteria, now: number): (row: FileRow) => boolean {
   const after = wish.newerThan === undefined ? undefined : timeOf(wish.newerThan, '--newer-than', now);
   const before = wish.olderThan === undefined ? undefined : timeOf(wish.olderThan, '--older-than', now);
   const above = wish.larger === undefined ? undefined : sizeOf(wish.larger, '--larger');

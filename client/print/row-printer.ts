@@ -1,11 +1,11 @@
 import { formatTime } from '../../config/local-time.js';
-import { fromBytes, toText } from '../../entry/byte-string.js';
+import { fromBytes, displayName } from '../../entry/byte-string.js';
 import { holderOf } from '../../catalog/files/files.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { tapesOfGroup } from '../../catalog/tapes/tapes.js';
-import { jsonName, jsonPath, shownPath } from './names.js';
+import { jsonName, jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
 
 /** The archive that holds a file, and its tapes. */
@@ -58,13 +58,13 @@ export class RowPrinter {
     const target = shownLink(row);
     const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
     const time = formatTime(row.mtime_s * 1000);
-    this.line(row.set_id, kind, String(row.size), time, where, `${shownPath(row.path)}${target}`);
+    this.line(row.set_id, kind, String(row.size), time, where, `${displayPath(row.path)}${target}`);
   }
 
   /** Prints a folder above a source, which is in no archive itself. */
   above(setId: string, path: Uint8Array): void {
     if (this.session.json) this.session.emit({ setId, ...jsonPath(path), type: 'directory', state: 'above' });
-    else this.line(setId, 'd', '', '', 'above a source', shownPath(path));
+    else this.line(setId, 'd', '', '', 'above a source', displayPath(path));
   }
 
   private line(set: string, kind: string, size: string, time: string, where: string, path: string): void {
@@ -104,5 +104,5 @@ function linkOf({ type, link_target: target }: FileRow): Record<string, string> 
 
 function shownLink({ type, link_target: target }: FileRow): string {
   if (target === null) return '';
-  return type === 'symlink' ? ` -> ${toText(fromBytes(target))}` : ` = ${shownPath(target)}`;
+  return type === 'symlink' ? ` -> ${displayName(fromBytes(target))}` : ` = ${displayPath(target)}`;
 }

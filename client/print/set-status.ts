@@ -1,9 +1,9 @@
 import type { SetSummary } from '../../catalog/sets/sets.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { numberRanges } from '../../config/number-ranges.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatRanges } from '../../config/number-ranges.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { modeText, resultObject } from './set-summary.js';
-import { anotherCopy } from './keeping-text.js';
+import { anotherCopy } from './retention-text.js';
 
 /** The object of a set that `status --json` prints. */
 export function statusObject(summary: SetSummary): object {
@@ -22,7 +22,7 @@ export function statusLines(summary: SetSummary): string[] {
   return [
     head,
     `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; earlier sets hold ${counted(summary.unchanged, 'unchanged file')}`}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; earlier sets hold ${formatCount(summary.unchanged, 'unchanged file')}`}`,
     ...(summary.status === 'expired'
       ? [`  on tape:   nothing any more. ${anotherCopy}`]
       : progressLines(summary)),
@@ -33,7 +33,7 @@ function onTapeText(summary: SetSummary): string {
   const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
   if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
   const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');
-  return `${counted(archives, 'archive')}, ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+  return `${formatCount(archives, 'archive')}, ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
 }
 
 function progressLines(summary: SetSummary): string[] {
@@ -42,11 +42,11 @@ function progressLines(summary: SetSummary): string[] {
       ? []
       : summary.copies.map(
           ({ pool, drive, archives }, index) =>
-            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${shownNumber(archives)} of ${counted(summary.groups, 'archive is', 'archives are')} committed`,
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${formatNumber(archives)} of ${formatCount(summary.groups, 'archive is', 'archives are')} committed`,
         );
-  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${shownNumber(groups)} ${stage}`);
+  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${formatNumber(groups)} ${stage}`);
   return [
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${counted(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${formatCount(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${onTapeText(summary)}`,
     ...copies,
@@ -55,7 +55,7 @@ function progressLines(summary: SetSummary): string[] {
     ...(summary.lostGroups.length === 0
       ? []
       : [
-          `  LOST:      ${shownNumber(summary.lostGroups.length)} of ${counted(summary.groups, 'group was', 'groups were')} on lost tapes only: ${numberRanges(summary.lostGroups)}`,
+          `  LOST:      ${formatNumber(summary.lostGroups.length)} of ${formatCount(summary.groups, 'group was', 'groups were')} on lost tapes only: ${formatRanges(summary.lostGroups)}`,
         ]),
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
     ...summary.failedGroups

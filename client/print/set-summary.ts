@@ -1,6 +1,6 @@
 import type { SetSummary } from '../../catalog/sets/sets.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
-import { counted } from '../../config/counts.js';
+import { formatCount } from '../../config/counts.js';
 import { printEntryLists } from './entry-lists.js';
 import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
@@ -31,15 +31,15 @@ export async function printSummary(
     `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
   );
   session.print(
-    `  ${counted(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${counted(archives, 'archive')} of ${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
+    `  ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')} of ${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
   );
   if (summary.unchanged > 0) {
-    const unchanged = `${counted(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
+    const unchanged = `${formatCount(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
     session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets`);
   }
   if (summary.copies.length > 1) {
     const counts = summary.copies.map(
-      ({ pool, archives: on }) => `${counted(on, 'archive')} in pool ${pool}`,
+      ({ pool, archives: on }) => `${formatCount(on, 'archive')} in pool ${pool}`,
     );
     session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
   }

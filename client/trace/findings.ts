@@ -1,7 +1,7 @@
 import type { SetRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
-import type { DriveLook } from '../follow/drive-looks.js';
+import type { DriveInspection } from '../follow/drive-inspection.js';
 import { stepName } from '../follow/live-view.js';
 import { pendingSteps, type PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
@@ -58,7 +58,7 @@ export function waitAdvice(set: SetRow, outlook: Outlook): string {
 }
 
 /** Which tape is in a drive of the set. */
-export function driveFinding({ drive, loaded }: DriveLook): Finding {
+export function driveFinding({ drive, loaded }: DriveInspection): Finding {
   const question = `Drive ${drive} mounted?`;
   if ('failure' in loaded) {
     const { failure } = loaded;

@@ -9,8 +9,8 @@ import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { formatTime } from '../../config/local-time.js';
 import { sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
-import { counted } from '../../config/counts.js';
-import { lookAtDrives, type DriveLook } from '../follow/drive-looks.js';
+import { formatCount } from '../../config/counts.js';
+import { inspectDrives, type DriveInspection } from '../follow/drive-inspection.js';
 import {
   driveFinding,
   outlookOf,
@@ -19,7 +19,7 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
-import { jsonPath, shownPath } from '../print/names.js';
+import { jsonPath, displayPath } from '../print/names.js';
 import type { Session } from '../session.js';
 
 /** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the requested file. */
@@ -67,10 +67,10 @@ export async function traceGroup(
       file.state === 'skipped'
         ? `skipped: ${file.reason ?? ''}`
         : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
-    session.print(`${shownPath(file.path)} in set ${setId}: ${what}`);
+    session.print(`${displayPath(file.path)} in set ${setId}: ${what}`);
   }
   session.print(
-    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${counted(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
+    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
   );
   if (archive !== undefined) {
     session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
@@ -118,7 +118,7 @@ async function groupFindings(
       advice: group.state === 'queued' ? (set.reason ?? 'It waits for the archives before it.') : undefined,
     },
   ];
-  const looks = await lookAtDrives(session, set, archive?.name);
+  const looks = await inspectDrives(session, set, archive?.name);
   findings.push(
     ...(await copyFindings(session, set, group, { archive, looks }, failed ?? waitAdvice(set, outlook))),
   );
@@ -131,7 +131,7 @@ async function copyFindings(
   session: Session,
   set: SetRow,
   group: GroupRow,
-  { archive, looks }: { archive: ArchiveRow | undefined; looks: readonly DriveLook[] },
+  { archive, looks }: { archive: ArchiveRow | undefined; looks: readonly DriveInspection[] },
   advice: string,
 ): Promise<Finding[]> {
   const catalog = await session.catalog();
@@ -181,7 +181,11 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
 }
 
 /** What the tape itself shows, if it is in a drive of the set. */
-function onLoadedTape(looks: readonly DriveLook[], tape: TapeRow, archive: ArchiveRow | undefined): string {
+function onLoadedTape(
+  looks: readonly DriveInspection[],
+  tape: TapeRow,
+  archive: ArchiveRow | undefined,
+): string {
   const look = looks.find(({ loaded }) => 'row' in loaded && loaded.row.uuid === tape.uuid);
   if (look === undefined || archive === undefined) return '';
   const { archiveFile: file = '', archiveBytes: size } = look;

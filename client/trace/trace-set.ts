@@ -4,9 +4,9 @@ import { finalSetStates } from '../../catalog/schema.js';
 import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { finalDir } from '../../staging/paths.js';
-import { numberRanges } from '../../config/number-ranges.js';
+import { formatRanges } from '../../config/number-ranges.js';
 import { formatTime } from '../../config/local-time.js';
-import { counted, shownNumber } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import {
   driveFinding,
   outlookOf,
@@ -15,8 +15,8 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
-import { lookAtDrives } from '../follow/drive-looks.js';
-import { anotherCopy } from '../print/keeping-text.js';
+import { inspectDrives } from '../follow/drive-inspection.js';
+import { anotherCopy } from '../print/retention-text.js';
 import { stepName } from '../follow/live-view.js';
 import type { Session } from '../session.js';
 
@@ -79,8 +79,8 @@ async function setFindings(
       question: 'Moved to final?',
       answer:
         notInFinal.length === 0
-          ? `yes, all of ${counted(groups, 'group')} planned so far`
-          : `not yet ${shownNumber(notInFinal.length)} of ${counted(groups, 'group')}: ${numberRanges(notInFinal)}`,
+          ? `yes, all of ${formatCount(groups, 'group')} planned so far`
+          : `not yet ${formatNumber(notInFinal.length)} of ${formatCount(groups, 'group')}: ${formatRanges(notInFinal)}`,
       advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
     },
     {
@@ -88,7 +88,7 @@ async function setFindings(
       answer:
         notQueued.length === 0
           ? 'all that are in final are'
-          : `waiting to be seen whole in final: groups ${numberRanges(notQueued)}`,
+          : `waiting to be seen whole in final: groups ${formatRanges(notQueued)}`,
       advice:
         notQueued.length === 0
           ? undefined
@@ -96,10 +96,10 @@ async function setFindings(
     },
     {
       question: 'On tape?',
-      answer: `${shownNumber(onTape)} of ${counted(groups, 'archive is', 'archives are')} written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${numberRanges(notOnTape)}`}`,
+      answer: `${formatNumber(onTape)} of ${formatCount(groups, 'archive is', 'archives are')} written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${formatRanges(notOnTape)}`}`,
       advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
     },
-    ...(await lookAtDrives(session, set)).map(driveFinding),
+    ...(await inspectDrives(session, set)).map(driveFinding),
   ];
   if (summary.failedGroups.length > 0) {
     findings.push({
@@ -114,7 +114,7 @@ async function setFindings(
   if (summary.skipped > 0) {
     findings.push({
       question: 'Skipped files?',
-      answer: `not in the backup: ${counted(summary.skipped, 'entry', 'entries')}`,
+      answer: `not in the backup: ${formatCount(summary.skipped, 'entry', 'entries')}`,
       advice: `\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
     });
   }

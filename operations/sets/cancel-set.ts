@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { discardStaged } from '../../catalog/groups/discard.js';
-import { undoTakingUp } from '../../catalog/sets/leave-out.js';
+import { undoRequeue } from '../../catalog/sets/oversized-groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { SetState } from '../../catalog/schema.js';
 import { recordSetState, summarizeSet } from '../../catalog/sets/sets.js';
@@ -27,7 +27,7 @@ export async function recordCancelled(
   discard: boolean,
   left?: string,
 ): Promise<SetState> {
-  if (!(await undoTakingUp(catalog, setId))) {
+  if (!(await undoRequeue(catalog, setId))) {
     const leaves = left === undefined ? '' : `; ${left}`;
     await recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`);
     return 'cancelled';

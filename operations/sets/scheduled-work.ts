@@ -1,5 +1,5 @@
-import type { Reading } from '../../catalog/retrievals/open-reading.js';
-import type { SubjectWish } from '../../catalog/retrievals/reading-subject.js';
+import type { ReadRequest } from '../../catalog/retrievals/open-read.js';
+import type { SubjectRequest } from '../../catalog/retrievals/retrieval-subject.js';
 import type { CopyPlace } from '../../catalog/sets/set-copies.js';
 
 /**
@@ -19,7 +19,7 @@ export interface ScheduledBackup {
 }
 
 /** What a schedule verifies, or copies to other tapes, each time. */
-export type ScheduledReading = Reading & { subject: SubjectWish };
+export type ScheduledReading = ReadRequest & { subject: SubjectRequest };
 
 /** One run of a schedule. */
 export interface ScheduleCall {

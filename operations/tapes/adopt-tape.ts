@@ -1,5 +1,5 @@
 import { installationId, type Catalog } from '../../catalog/open-catalog.js';
-import { moveTape } from '../../catalog/tapes/tape-states.js';
+import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { removeParts } from '../../disk/durable-file.js';
@@ -43,7 +43,7 @@ export async function adoptTape(
   } catch (error) {
     throw refused(`The label of tape ${tape.name} could not be written to ${path}: ${describeError(error)}.`);
   }
-  return (await moveTape(catalog, tape.uuid, 'adopt')) ?? tape;
+  return (await transitionTape(catalog, tape.uuid, 'adopt')) ?? tape;
 }
 
 function refused(message: string, advice?: string): TapeflowFailure {

@@ -1,7 +1,7 @@
 import { archiveOf, forgetArchive, groupOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { moveTape } from '../../catalog/tapes/tape-states.js';
-import { loseUnsynced, type UnsyncedCopy } from '../../catalog/tapes/tapes.js';
+import { transitionTape } from '../../catalog/tapes/tape-states.js';
+import { dropUnsynced, type UnsyncedCopy } from '../../catalog/tapes/tapes.js';
 import type { Logger } from '../../config/logger.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { logStage } from '../sets/log-stage.js';
@@ -14,18 +14,18 @@ interface Told {
 
 /** Marks a tape as suspect and its unsynced copies as lost: those groups are written again. */
 export async function distrust(deps: Told, tape: Pick<LoadedTape, 'row'>, reason: string): Promise<void> {
-  await moveTape(deps.catalog, tape.row.uuid, 'distrust', reason);
-  await writeAgain(deps, tape.row.uuid, reason);
+  await transitionTape(deps.catalog, tape.row.uuid, 'distrust', reason);
+  await rewriteUnsynced(deps, tape.row.uuid, reason);
 }
 
 /** Queues unsynced copies to be written again: all of a tape, or one missing copy. */
-export async function writeAgain(
+export async function rewriteUnsynced(
   deps: Told,
   tape: string,
   reason: string,
   only?: UnsyncedCopy,
 ): Promise<void> {
-  await forgetDirect(deps, await loseUnsynced(deps.catalog, tape, reason, only), reason);
+  await forgetDirect(deps, await dropUnsynced(deps.catalog, tape, reason, only), reason);
 }
 
 /** Forgets queued direct archives: nothing of them is staged, so they are compressed again. */

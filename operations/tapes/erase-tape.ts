@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { beginErase, finishErase, foreignTape, type EraseWish } from '../../catalog/tapes/erase.js';
+import { beginErase, finishErase, foreignTape, type EraseRequest } from '../../catalog/tapes/erase.js';
 import { installationId, type Catalog } from '../../catalog/open-catalog.js';
 import { isSetId, rememberSeenSets } from '../../catalog/sets/sets.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
-import { writeAgain } from './distrust-tape.js';
+import { rewriteUnsynced } from './distrust-tape.js';
 import { removeParts } from '../../disk/durable-file.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
 import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { deleteArchives, unknownArchives } from './erase-archives.js';
-import { formattedAdvice, mayBeFormatted, rootOf } from '../../tape/labels/formatted.js';
+import { formattedAdvice, mayBeFormatted, otherRootEntries } from '../../tape/labels/formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape/labels/label.js';
 import { identifyTape, lookAt } from '../../tape/drives/loaded-tape.js';
 
@@ -42,12 +42,12 @@ export interface EraseContext {
  * with the formatted tape, it writes the new label. It does the same for a tape formatted beforehand, if the request
  * says so.
  */
-export async function eraseTape(context: EraseContext, wish: EraseWish): Promise<Erased> {
+export async function eraseTape(context: EraseContext, wish: EraseRequest): Promise<Erased> {
   const medium = await context.drive.medium();
   return context.lock.hold(medium, () => eraseHeld(context, medium, wish));
 }
 
-async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish): Promise<Erased> {
+async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseRequest): Promise<Erased> {
   const { drive, catalog } = context;
   const known = await tapeByUuid(catalog, wish.tape);
   if (known === undefined) throw refused(`The catalog does not know the tape ${wish.tape} any more.`);
@@ -58,7 +58,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
     throw foreignTape(label.name);
   if (begun && label !== undefined && label.uuid === known.erased_to) {
     requireVolume(context, medium, label);
-    return { tape: await finish(context, known, label), archives: 0, left: await rootOf(drive) };
+    return { tape: await finish(context, known, label), archives: 0, left: await otherRootEntries(drive) };
   }
   const isFormatted = label === undefined && (await wasFormatted(drive, medium, known, wish));
   if (!isFormatted) await requireThisTape(context, known, label);
@@ -75,7 +75,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
   const tape = await beginErase(catalog, wish, randomUUID());
   // Unsynced copies are written again elsewhere when their set continues.
-  await writeAgain(context, tape.uuid, 'its tape was erased');
+  await rewriteUnsynced(context, tape.uuid, 'its tape was erased');
   if (isToFormat) throw formatTape(drive, tape);
   const { archives, left, folders } = await deleteArchives(settings.path, async () => {
     context.guard();
@@ -83,7 +83,7 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseWish)
     await confirmMedium(settings, medium);
   });
   const relabelled = await relabel(context, medium, tape, folders);
-  const others = (await rootOf(drive)).filter((name) => !isSetId(name));
+  const others = (await otherRootEntries(drive)).filter((name) => !isSetId(name));
   return { tape: await finish(context, tape, relabelled), archives, left: [...left, ...others] };
 }
 
@@ -95,7 +95,7 @@ async function wasFormatted(
   drive: Drive,
   medium: Medium,
   tape: TapeRow,
-  { formatted }: EraseWish,
+  { formatted }: EraseRequest,
 ): Promise<boolean> {
   const mayBe = await lookAt(drive, () => mayBeFormatted(drive, medium, tape));
   const wasBegun = tape.state === 'erasing' && drive.settings.kind === 'ltfs';

@@ -11,7 +11,7 @@ import type { Drive, Medium } from '../../tape/drives/drive.js';
 import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { formattedAdvice, mayBeFormatted } from '../../tape/labels/formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape/labels/label.js';
-import { halfErased } from '../../tape/drives/loaded-tape.js';
+import { unfinishedErase } from '../../tape/drives/loaded-tape.js';
 
 export interface LabelRequest {
   name: string;
@@ -136,7 +136,7 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
   if (label !== undefined) {
     const known = await tapeByUuid(catalog, label.uuid);
     const erasing = known?.state === 'erasing' ? known : await tapeErasedTo(catalog, label.uuid);
-    if (erasing !== undefined) throw halfErased(drive, erasing);
+    if (erasing !== undefined) throw unfinishedErase(drive, erasing);
     if (known !== undefined) {
       if (known.state === 'lost' || known.state === 'suspect') {
         throw refused(

@@ -1,12 +1,12 @@
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { moveTape } from '../../catalog/tapes/tape-states.js';
+import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { DriveSettings, Settings } from '../../config/settings.js';
-import { askDrive } from '../../tape/drives/ask-drive.js';
-import { noteSeal } from '../../tape/drives/tape-demand.js';
-import { copyOffAdvice, isWriteError, untilMounted } from '../../tape/ltfs/write-protection.js';
+import { queryDrive } from '../../tape/drives/query-drive.js';
+import { noteReadOnly } from '../../tape/drives/tape-requirements.js';
+import { copyOffAdvice, isWriteError, untilRemounted } from '../../tape/ltfs/write-protection.js';
 
 /**
  * Marks a suspect or full tape as usable at a user's request. If it is in a drive, its own state takes precedence: one
@@ -20,7 +20,7 @@ export async function trustTape(
 ): Promise<string[]> {
   for (const drive of settings.drives)
     if (drive.kind === 'ltfs') await lookInDrive(catalog, settings, drive, tape);
-  await moveTape(catalog, tape.uuid, 'trust');
+  await transitionTape(catalog, tape.uuid, 'trust');
   const now = (await tapeByUuid(catalog, tape.uuid)) ?? tape;
   if (now.read_only === 1) {
     throw new TapeflowFailure(
@@ -38,11 +38,11 @@ async function lookInDrive(
   drive: DriveSettings,
   tape: TapeRow,
 ): Promise<void> {
-  const look = await askDrive(settings, drive, async (asked) =>
+  const look = await queryDrive(settings, drive, async (asked) =>
     (await asked.label())?.uuid === tape.uuid ? { protection: await asked.writeProtection() } : undefined,
   ).catch(() => undefined);
   // A drive that is empty, silent or unreadable says nothing about this tape.
-  if (look !== undefined) await noteSeal(catalog, tape, look.protection);
+  if (look !== undefined) await noteReadOnly(catalog, tape, look.protection);
 }
 
 /** Only for a real tape, with a volume id: an error of a folder is its disk's. */
@@ -50,7 +50,7 @@ function remindersOf(tape: TapeRow): string[] {
   const { state, reason, volume } = tape;
   if (state !== 'suspect' || reason === null) return [];
   const reminders: string[] = [];
-  if (reason.includes(untilMounted))
+  if (reason.includes(untilRemounted))
     reminders.push('Unmount it and mount it again, if that was not done since: before, every write fails.');
   if (volume !== null && isWriteError(reason))
     reminders.push(`A cartridge that had a write error is likely to have more: ${copyOffAdvice(tape)}`);

@@ -8,7 +8,7 @@ import {
   type LockHolder,
 } from '../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { holderOfVersionBefore, requireLockFolder } from '../../disk/lock-folder.js';
+import { oldVersionLockHolder, requireLockFolder } from '../../disk/lock-folder.js';
 import type { Settings, DriveSettings } from '../../config/settings.js';
 import { truePath } from '../../disk/true-path.js';
 import type { Medium } from './drive.js';
@@ -43,7 +43,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   const dataDir = settings.TAPEFLOW_DATA_DIR;
   const driveFile = file('drive', driveKey(drive.path));
   requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
-  const before = holderOfVersionBefore(path.basename(driveFile));
+  const before = oldVersionLockHolder(path.basename(driveFile));
   if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
     throw driveBusy(drive, `pid ${before}, a process of an earlier tapeflow version`);
   }

@@ -4,12 +4,12 @@ import type { DriveSettings } from '../../config/settings.js';
 import { openDrive } from './open-drive.js';
 
 /** The calls on a drive that this process can make. */
-export type Look = 'medium' | 'label' | 'sizeOf' | 'names' | 'space' | 'writeProtection';
+export type DriveCall = 'medium' | 'label' | 'sizeOf' | 'names' | 'space' | 'writeProtection';
 
 export interface Question {
   id: number;
   settings: DriveSettings;
-  look: Look;
+  look: DriveCall;
   args: string[];
 }
 

@@ -85,6 +85,6 @@ export async function spaceOf(folder: string): Promise<Space> {
 }
 
 /** Completely full tapes have had index problems, so 1 % stays free. */
-export function onePercent(capacity: number): number {
+export function defaultReserve(capacity: number): number {
   return Math.ceil(capacity / 100);
 }

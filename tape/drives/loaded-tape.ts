@@ -79,7 +79,7 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   const row = await tapeByUuid(catalog, label.uuid);
   if (row === undefined) {
     const erased = await tapeErasedTo(catalog, label.uuid);
-    if (erased !== undefined) throw halfErased(drive, erased);
+    if (erased !== undefined) throw unfinishedErase(drive, erased);
     throw tapeNotReady(
       'foreign',
       label.installation === (await installationId(catalog))
@@ -139,7 +139,7 @@ function driveFlag(drive: string): string {
 }
 
 /** The failure for a tape with an unfinished erase: it takes no writes, and what is left on it does not count. */
-export function halfErased(drive: Drive, { name }: TapeRow): TapeflowFailure {
+export function unfinishedErase(drive: Drive, { name }: TapeRow): TapeflowFailure {
   return tapeNotReady(
     'erasing',
     `The erasing of tape ${name}, which is in drive ${drive.settings.name}, has not ended.`,

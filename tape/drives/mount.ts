@@ -6,7 +6,7 @@ import { systemErrorCode } from '../../config/failures.js';
  * Why nothing is mounted at a path, as the rest of the sentence "the drive's folder …"; `dead` when the mount's process
  * has died; undefined when a mount is there.
  */
-export async function missingMount(mountPoint: string): Promise<string | undefined> {
+export async function mountProblem(mountPoint: string): Promise<string | undefined> {
   let real: string;
   let device: number;
   let parent: number;

@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises';
 import { describeError, systemErrorCode } from '../../config/failures.js';
 import type { DriveSettings } from '../../config/settings.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
-import { filesOf, onePercent, spaceOf, type Drive } from './drive.js';
+import { filesOf, defaultReserve, spaceOf, type Drive } from './drive.js';
 import { ltfsDrive } from '../ltfs/ltfs.js';
 import { tapeNotReady } from './tape-not-ready.js';
 
@@ -39,7 +39,7 @@ function directoryDrive(settings: DriveSettings): Drive {
       );
     },
     space: () => spaceOf(settings.path),
-    reserve: onePercent,
+    reserve: defaultReserve,
     async writeProtection() {
       try {
         await access(settings.path, constants.W_OK);

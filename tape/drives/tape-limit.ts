@@ -5,7 +5,7 @@ import type { TapeState } from '../../catalog/schema.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
-import { onePercent } from './drive.js';
+import { defaultReserve } from './drive.js';
 import { ltfsReserve } from '../ltfs/ltfs.js';
 
 /** Tape states ignored for the size limit of a pool: another installation's, or lost. */
@@ -19,7 +19,8 @@ export async function poolLimit(db: Catalog, pool: string): Promise<number | und
   const tapes = await capacitiesIn(db, pool, notCounted);
   const largest = Math.max(
     ...tapes.map(
-      ({ capacity, volume }) => capacity - (volume === null ? onePercent(capacity) : ltfsReserve(capacity)),
+      ({ capacity, volume }) =>
+        capacity - (volume === null ? defaultReserve(capacity) : ltfsReserve(capacity)),
     ),
   );
   // A tape of unknown size sets no limit.

@@ -4,14 +4,14 @@ import { z } from 'zod';
 import type { SetEnd } from '../../catalog/sets/set-end.js';
 import { systemErrorCode } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
-import { letGroupReadHandle } from '../../config/shared-group.js';
+import { grantGroupReadHandle } from '../../config/shared-group.js';
 import { publish, removeParts } from '../../disk/durable-file.js';
 import { endMarkName, partName } from '../../entry/archive-name.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
 import { tapeFolder } from '../files/write-archive.js';
 
 /** Maximum bytes of a mark: enough for a hundred thousand group ranges, and a bound for forged files. */
-const mostMarkBytes = 4 * 1024 * 1024;
+const maxMarkBytes = 4 * 1024 * 1024;
 
 const count = z.number().int().nonnegative();
 
@@ -39,7 +39,7 @@ export async function readEndMark(
 ): Promise<{ mark: EndMark } | { wrong: string } | undefined> {
   const file = path.join(tapeFolder(mountPoint, setId), endMarkName(setId));
   try {
-    const text = await onSide('tape', () => readSmallFile(file, mostMarkBytes));
+    const text = await onSide('tape', () => readSmallFile(file, maxMarkBytes));
     return text === undefined ? undefined : parseMark(text, setId);
   } catch (error) {
     if (error instanceof NotSmallFile) return { wrong: error.message };
@@ -113,7 +113,7 @@ export async function writeEndMark(end: SetEnd, writing: MarkWriting): Promise<b
     try {
       const handle = await open(part, 'wx', 0o600);
       try {
-        await letGroupReadHandle(handle);
+        await grantGroupReadHandle(handle);
         await confirm();
         await handle.writeFile(`${JSON.stringify(mark)}\n`);
         await handle.sync();

@@ -5,7 +5,7 @@ import type { Drive, Medium } from '../drives/drive.js';
 import { labelFileName } from './label.js';
 
 /** Names at the root of a tape besides its label. */
-export async function rootOf({ settings }: Pick<Drive, 'settings'>): Promise<string[]> {
+export async function otherRootEntries({ settings }: Pick<Drive, 'settings'>): Promise<string[]> {
   return (await readdir(settings.path)).filter(
     (name) => name !== labelFileName && !isPartOf(name, labelFileName) && name !== 'lost+found',
   );
@@ -21,7 +21,7 @@ export async function mayBeFormatted(
   tape: Pick<TapeRow, 'volume'>,
 ): Promise<boolean> {
   if (medium.volume !== null && medium.volume === tape.volume) return false;
-  return (await rootOf(drive)).length === 0;
+  return (await otherRootEntries(drive)).length === 0;
 }
 
 /** Advice on how to say that it is that tape. */

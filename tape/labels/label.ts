@@ -2,7 +2,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { letGroupReadHandle } from '../../config/shared-group.js';
+import { grantGroupReadHandle } from '../../config/shared-group.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
 import { NotSmallFile, readSmallFile } from './small-file.js';
@@ -11,7 +11,7 @@ import { NotSmallFile, readSmallFile } from './small-file.js';
 export const labelFileName = 'tapeflow-label.json';
 
 /** Maximum bytes of a label, as a bound for forged ones. */
-const mostLabelBytes = 64 * 1024;
+const maxLabelBytes = 64 * 1024;
 
 const labelSchema = z.object({
   tapeflowLabel: z.literal(1),
@@ -35,7 +35,7 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
   const file = path.join(mountPoint, labelFileName);
   let text: string | undefined;
   try {
-    text = await readSmallFile(file, mostLabelBytes);
+    text = await readSmallFile(file, maxLabelBytes);
   } catch (error) {
     if (error instanceof NotSmallFile) throw damaged(file, error.message);
     throw error;
@@ -68,7 +68,7 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
   try {
     const handle = await open(part, 'wx', 0o600);
     try {
-      await letGroupReadHandle(handle);
+      await grantGroupReadHandle(handle);
       await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
       await handle.sync();
     } finally {

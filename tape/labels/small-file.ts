@@ -9,7 +9,7 @@ export class NotSmallFile extends Error {}
  * The text of a small file on a tape; undefined when there is none. Links are not followed, pipes not waited for, and
  * no more than the limit is read, since the tape may be forged. Throws `NotSmallFile`.
  */
-export async function readSmallFile(file: string, mostBytes: number): Promise<string | undefined> {
+export async function readSmallFile(file: string, maxBytes: number): Promise<string | undefined> {
   try {
     // A pipe in its place must not block the reader for ever.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -17,11 +17,11 @@ export async function readSmallFile(file: string, mostBytes: number): Promise<st
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw new NotSmallFile('it is not a regular file');
-      const buffer = Buffer.alloc(Math.min(stats.size, mostBytes) + 1);
+      const buffer = Buffer.alloc(Math.min(stats.size, maxBytes) + 1);
       let have = 0;
       for (let bytes = -1; have < buffer.length && bytes !== 0; have += bytes)
         bytes = (await handle.read(buffer, have, buffer.length - have, have)).bytesRead;
-      if (have > mostBytes) throw new NotSmallFile('it is too long');
+      if (have > maxBytes) throw new NotSmallFile('it is too long');
       return buffer.toString('utf8', 0, have);
     } finally {
       await handle.close();

@@ -2,10 +2,10 @@ import { TapeflowFailure, describeError, systemErrorCode } from '../../config/fa
 import type { DriveSettings } from '../../config/settings.js';
 import { sideOf } from '../../config/sides.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
-import { filesOf, onePercent, rootKey, spaceOf, type Drive } from '../drives/drive.js';
+import { filesOf, defaultReserve, rootKey, spaceOf, type Drive } from '../drives/drive.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
 import { attributeError, requireAttributeTool } from './extended-attributes.js';
-import { missingMount } from '../drives/mount.js';
+import { mountProblem } from '../drives/mount.js';
 import type { WriteProtection } from './write-protection.js';
 
 /** What the reference LTFS reserves for its own writes: 50 MB (it reports ENOSPC up to that much too late). */
@@ -13,7 +13,7 @@ const writePoolBytes = 50_000_000;
 
 /** Bytes of an LTFS tape that must stay free besides what is written. */
 export function ltfsReserve(capacity: number): number {
-  return Math.max(onePercent(capacity), writePoolBytes);
+  return Math.max(defaultReserve(capacity), writePoolBytes);
 }
 
 /** Extended attributes of the mount's root, from the LTFS format specification (2.4, annex C). */
@@ -50,7 +50,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     settings,
     ...filesOf(settings),
     async medium() {
-      const missing = await missingMount(where);
+      const missing = await mountProblem(where);
       if (missing === 'dead') throw ltfsDied();
       if (missing !== undefined) {
         throw tapeNotReady(

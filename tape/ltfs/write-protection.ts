@@ -9,7 +9,7 @@ export interface WriteProtection {
 }
 
 /** Part of the reason for a tape that became read-only without being locked; LTFS keeps it so until unmounted. */
-export const untilMounted = 'it takes writes again only after it was unmounted and mounted again';
+export const untilRemounted = 'it takes writes again only after it was unmounted and mounted again';
 
 /** Why a tape is suspect after an error. */
 export function writeErrorReason(what: 'write' | 'sync', why: string): string {

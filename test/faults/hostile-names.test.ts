@@ -43,7 +43,10 @@ test('hostile names survive byte for byte in catalog, manifest and archive, whoe
   const tooLong = [...skipped].filter(([, reason]) => /longer than the system takes/.test(reason));
   assert.deepEqual(tooLong.map(([name]) => path.basename(name)[0]).sort(), ['g', 'h']);
   for (const [name, kind] of Object.entries(special))
-    assert.equal(skipped.get(bytesOf(path.join(source, name))), `is a ${kind}, which has no content to back up`);
+    assert.equal(
+      skipped.get(bytesOf(path.join(source, name))),
+      `is a ${kind}, which has no content to back up`,
+    );
   assert.equal(skipped.size, 2 + Object.keys(special).length);
 
   // The catalog's names are the tree's. Below `deep` the tree itself cannot be listed with whole paths.

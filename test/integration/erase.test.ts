@@ -12,7 +12,7 @@ import {
 import path from 'node:path';
 import { pino } from 'pino';
 import { test, type TestContext } from 'node:test';
-import { forgetErased } from '../../catalog/tapes/erase.js';
+import { purgeErased } from '../../catalog/tapes/erase.js';
 import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
@@ -20,7 +20,7 @@ import { eraseTape } from '../../operations/tapes/erase-tape.js';
 import { loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { labelFileName } from '../../tape/labels/label.js';
-import { readCatalog } from '../../operations/rebuild/read-catalog.js';
+import { importTape } from '../../operations/rebuild/import-tape.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { buildShim, FaultShim } from '../support/fault-shim.js';
 import { Installation } from '../support/installation.js';
@@ -274,14 +274,14 @@ test('a copy of an expired set that turns up is read as of a set that is known f
   const context = { catalog, logger: pino({ level: 'silent' }), drive, lock, guard: () => undefined };
   const retentions = { pools: {}, otherwise: null };
   const { archives } = await eraseTape(context, { tape, retentions, evenUnexpired: true });
-  await forgetErased(catalog);
+  await purgeErased(catalog);
   assert.deepEqual([archives, (await setNamed(catalog, setId)).state], [1, 'expired']);
 
   rmSync(path.join(tapeDir, labelFileName));
   cpSync(copy, tapeDir, { recursive: true, preserveTimestamps: true });
   const scratch = path.join(tempFolder(t), 'scratch');
   const silent = { say: () => undefined, onArchive: () => undefined };
-  const { troubles } = await readCatalog({ drive, lock, catalog, scratch, ...silent });
+  const { troubles } = await importTape({ drive, lock, catalog, scratch, ...silent });
   assert.deepEqual(troubles, []);
   const set = await setNamed(catalog, setId);
   assert.deepEqual([set.state, set.erased_at, isRebuilt(set)], ['completed', null, true]);

@@ -18,7 +18,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { fromBytes } from '../../entry/byte-string.js';
-import { doubtOf } from '../../catalog/sets/rebuilt-sets.js';
+import { possibleLossNote } from '../../catalog/sets/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import {
@@ -266,12 +266,12 @@ test('of an incremental set whose manifests are lost, what its archives hold is 
   assert.deepEqual(Object.keys(describeTree(path.join(target, source))).sort(), [
     ...['a', 'a/new', 'b', 'b/kept', 'b/new'],
   ]);
-  assert.equal(doubtOf(await setNamed(catalog, setId)), undefined);
+  assert.equal(possibleLossNote(await setNamed(catalog, setId)), undefined);
 
   for (const manifest of others) rmSync(manifest);
   const none = await sets.rebuilt();
   assert.match(
-    doubtOf(await setNamed(none.catalog, setId)) ?? '',
+    possibleLossNote(await setNamed(none.catalog, setId)) ?? '',
     /no manifest of it was read, so that if it builds on an earlier set, only what had changed is known\.$/,
   );
 });

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { projectVersion } from '../../config/project-dir.js';
-import { workflowsOf } from '../../workers/processes/worker-process.js';
+import { bundledWorkflows } from '../../workers/processes/worker-process.js';
 import * as workflows from '../../workflows/index.js';
 import { installationIn } from '../../workflows/queues.js';
 import * as replayContract from '../../workflows/replay-contract.js';
@@ -46,7 +46,7 @@ function replay(history: RecordedHistory): Promise<void> {
   assert.ok(started);
   const installation = installationIn(started.taskQueue.name);
   assert.ok(installation);
-  const workflowBundle = workflowsOf(installation, recordingKey);
+  const workflowBundle = bundledWorkflows(installation, recordingKey);
   return Worker.runReplayHistory({ workflowBundle }, history, started.workflowId);
 }
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import type { ScheduledBackup, ScheduledReading } from '../../operations/sets/scheduled-work.js';
-import { nameOfSubject } from '../../catalog/retrievals/reading-subject.js';
+import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
 import { retrievalNamed, summarizeRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { insertSchedule, lastRunOf, runTrouble, scheduleNamed } from '../../catalog/server/schedules.js';
 import { openSet } from '../../catalog/sets/sets.js';
@@ -192,7 +192,7 @@ test('a run of a verify that is ended leaves it alone; one without a set, or of 
   const { set } = await openSet(catalog, nothing, { fresh: true });
   await catalog.updateTable('sets').set({ state: 'completed' }).where('id', '=', set.id).execute();
   const latest = { latest: ['/none'] };
-  assert.equal(await nameOfSubject(catalog, latest, 'copy'), set.id, 'it has stored nothing itself');
+  assert.equal(await subjectName(catalog, latest, 'copy'), set.id, 'it has stored nothing itself');
   const none: ScheduledReading = { ...verifyLatest(), subject: latest };
   await assert.rejects((await schedule(t, 'none', none)).result());
   assert.match(

@@ -7,7 +7,7 @@ import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { pino } from 'pino';
 import { claimStart, endSteps } from '../../catalog/server/claimed-starts.js';
-import { insertSchedule, askForRun, findSchedule } from '../../catalog/server/schedules.js';
+import { insertSchedule, requestRun, findSchedule } from '../../catalog/server/schedules.js';
 import type { Check } from '../../client/checks/disk-checks.js';
 import { checkProofs } from '../../client/checks/proof-checks.js';
 import { setHandle } from '../../client/server.js';
@@ -16,7 +16,7 @@ import { Prover } from '../../proof/message-proof.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { RefusalLog } from '../../workers/processes/refusal-log.js';
 import { startSet } from '../../workers/starts/start-set.js';
-import { tellSchedule } from '../../workers/starts/schedules.js';
+import { registerSchedule } from '../../workers/starts/schedules.js';
 import { scheduleId } from '../../workers/starts/schedule-id.js';
 import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
 import { backupWorkflowId, pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
@@ -168,7 +168,7 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
     arguments: JSON.stringify(backup),
   };
   await insertSchedule(catalog, named, { replace: false });
-  await tellSchedule(server, catalog, (await findSchedule(catalog, 'yearly')) ?? assert.fail());
+  await registerSchedule(server, catalog, (await findSchedule(catalog, 'yearly')) ?? assert.fail());
   const ours = scheduleId('yearly', 'live');
   const sets = async () => (await catalog.selectFrom('sets').select('id').execute()).length;
   const before = await sets();
@@ -224,7 +224,7 @@ test('a schedule runs when it is due or asked for: what a stranger makes or trig
   );
 
   assert.equal(await sets(), before, 'no set was made');
-  await askForRun(catalog, 'yearly');
+  await requestRun(catalog, 'yearly');
   await server.client.schedule.getHandle(ours).trigger();
   await waitFor(
     async () => (await findSchedule(catalog, 'yearly'))?.run_set != null,
@@ -240,7 +240,7 @@ test('a schedule of ours that a stranger has replaced by one that looks like it 
   const times = { cron: '30 2 * * *', zone: 'UTC', command: 'backup', arguments: '{}' };
   await insertSchedule(catalog, { name: 'nightly', ...times }, { replace: false });
   const tell = async () =>
-    tellSchedule(server, catalog, (await findSchedule(catalog, 'nightly')) ?? assert.fail());
+    registerSchedule(server, catalog, (await findSchedule(catalog, 'nightly')) ?? assert.fail());
   const ours = { namespace, scheduleId: scheduleId('nightly', 'live') };
   const asIt = () => server.client.workflowService.describeSchedule(ours);
   assert.ok(await tell());

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { asAttempt, pause } from '../../activities/attempt.js';
+import { asAttempt, pauseFor } from '../../activities/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { loadSettings } from '../../config/settings.js';
 import { FakeSet, serveSets } from '../support/fake-set.js';
@@ -175,7 +175,7 @@ function beginSet(t: TestContext, { setId, drive }: FakeSet) {
 }
 
 /** A step that goes on until it is cancelled. */
-const forEver = () => asAttempt((attempt) => pause(attempt, 3_600_000));
+const forEver = () => asAttempt((attempt) => pauseFor(attempt, 3_600_000));
 
 /** What the shutdown of its worker makes of a step. */
 function shutDown(set: { mended: boolean }): void {

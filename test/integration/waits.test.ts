@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PlannedGroup } from '../../activities/set/set-state.js';
-import { asAttempt, pause } from '../../activities/attempt.js';
+import { asAttempt, pauseFor } from '../../activities/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
-import type { TapeWish } from '../../activities/tape/watch-tape.js';
+import type { TapeWatchRequest } from '../../activities/tape/watch-tape.js';
 import { loadSettings } from '../../config/settings.js';
 import { waitFor } from '../support/wait-for.js';
 import { WorkflowsAlone } from '../support/workflows-alone.js';
@@ -54,7 +54,7 @@ function notReady(reason: string): ApplicationFailure {
 }
 
 test('the wait for the tape of copy 2, which is to be synced, asks for a tape of the pool of copy 2', async (t) => {
-  const wishes: TapeWish[] = [];
+  const wishes: TapeWatchRequest[] = [];
   let syncs = 0;
   await alone.serveArchive(t, archiveSteps(1));
   await alone.serveDrive(t, 'lto1', {
@@ -67,7 +67,7 @@ test('the wait for the tape of copy 2, which is to be synced, asks for a tape of
       if (tape === 'uuid-b' && syncs === 1) throw notReady('the tape went out of the drive');
       return { committed: groups, lost: [], whole: tape === 'uuid-b' ? groups : [] };
     },
-    watchTape: async (wish: TapeWish) => void wishes.push(wish),
+    watchTape: async (wish: TapeWatchRequest) => void wishes.push(wish),
   });
   const places = [
     { pool: 'A', drive: 'lto1' },
@@ -102,7 +102,7 @@ test('a drive whose tape worker is away holds up its own copy only', async (t) =
 test('a set tells in its phase whether it waits for a tape or for a drive that somebody else has', async (t) => {
   let held = true;
   let refused = 0;
-  const wishes: TapeWish[] = [];
+  const wishes: TapeWatchRequest[] = [];
   await alone.serveArchive(t, archiveSteps(1));
   await alone.serveDrive(t, 'lto1', {
     waitForFinal: async () => 100,
@@ -113,7 +113,7 @@ test('a set tells in its phase whether it waits for a tape or for a drive that s
         details: [{ reason: held ? 'drive_held' : 'unlabelled' }],
       });
     },
-    watchTape: async (wish: TapeWish) => {
+    watchTape: async (wish: TapeWatchRequest) => {
       wishes.push(wish);
       await waitFor(() => wish.held !== true || !held, 'the drive to be free');
       if (wish.held === true) return '';
@@ -221,7 +221,7 @@ test('any number of orderly shutdowns under a step is no failed attempt of it', 
     asAttempt(async (attempt) => {
       underWay += 1;
       try {
-        if (!mayEnd) await pause(attempt, 60_000);
+        if (!mayEnd) await pauseFor(attempt, 60_000);
       } finally {
         underWay -= 1;
       }

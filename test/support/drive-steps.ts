@@ -9,7 +9,7 @@ import type { DriveDeps } from '../../activities/deps.js';
 import { distrust } from '../../operations/tapes/distrust-tape.js';
 import { releaseArchives } from '../../activities/set/release-archives.js';
 import { syncTape } from '../../activities/tape/sync-tape.js';
-import { watchTape, type TapeWish } from '../../activities/tape/watch-tape.js';
+import { watchTape, type TapeWatchRequest } from '../../activities/tape/watch-tape.js';
 import { writeToTape } from '../../activities/tape/write-to-tape.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { eventsOf } from '../../catalog/groups/events.js';
@@ -107,7 +107,7 @@ export async function driveSteps(
       attempt(() => syncTape(deps, setId, tape, groups, copyNo)),
     release: (groups: number[]) => attempt(() => releaseArchives(deps, setId, groups)),
     /** One look of the wait: the reason why the tape will not do, or its name. */
-    async watch(wish: Omit<TapeWish, 'setId'>): Promise<string> {
+    async watch(wish: Omit<TapeWatchRequest, 'setId'>): Promise<string> {
       const environment = new MockActivityEnvironment({}, { logger });
       return new Promise((resolve, reject) => {
         environment.on('heartbeat', (details: { why?: string } | undefined) => {

@@ -44,7 +44,7 @@ export interface Operation {
 /** Offsets of `struct control` in fault-shim.c. */
 const offsets = { at: 16, struck: 24, when: 32, action: 40, error: 44, pids: 48, operation: 112, path: 144 };
 const controlBytes = 1024;
-const mostPids = 16;
+const maxPids = 16;
 
 /**
  * The compiled shim, made once for each version of its source; a sentence that says what is missing where it cannot be
@@ -105,7 +105,7 @@ export class FaultShim {
       block.writeBigUInt64LE(BigInt(strike.at), offsets.at);
       if (strike.error !== undefined)
         block.writeUInt32LE(os.constants.errno[strike.error] ?? 0, offsets.error);
-      for (const [index, pid] of (strike.pids ?? []).slice(0, mostPids).entries())
+      for (const [index, pid] of (strike.pids ?? []).slice(0, maxPids).entries())
         block.writeInt32LE(pid, offsets.pids + 4 * index);
       block.write(strike.operation ?? '*', offsets.operation);
       block.write(strike.path ?? '*', offsets.path);

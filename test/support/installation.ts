@@ -8,7 +8,7 @@ import Database from 'better-sqlite3';
 import { projectDir } from '../../config/project-dir.js';
 import { keyFile } from '../../proof/key-file.js';
 import { obtainCli } from '../../embedded/obtain-cli.js';
-import { realSources } from '../../embedded/cli-sources.js';
+import { cliLocations } from '../../embedded/cli-sources.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { waitFor } from './wait-for.js';
 
@@ -42,7 +42,7 @@ let cli: Promise<string> | undefined;
 /** The Temporal CLI, obtained once for all tests of this project. */
 export function temporalCli(): Promise<string> {
   cli ??= obtainCli(
-    realSources(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined),
+    cliLocations(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined),
   );
   return cli;
 }

@@ -29,7 +29,7 @@ import type { Selection } from '../../entry/selection.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openDrive } from '../../tape/drives/open-drive.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
-import { readCatalog } from '../../operations/rebuild/read-catalog.js';
+import { importTape } from '../../operations/rebuild/import-tape.js';
 import { tempFolder } from './trees.js';
 
 /** Failures of activities are seen in what comes of them. */
@@ -83,7 +83,7 @@ export async function setsInProcess(
     const scratch = path.join(root, 'scratch.part');
     const quiet = { say: () => undefined, onArchive: () => undefined };
     const readAgain = (own = adopt) =>
-      readCatalog({ drive, lock, catalog: fresh, scratch, adopt: own, ...quiet });
+      importTape({ drive, lock, catalog: fresh, scratch, adopt: own, ...quiet });
     const reading = await readAgain();
     const own = { ...deps, catalog: fresh, settings: { ...settings, CATALOG_URL: file } };
     return { ...stepsOn(own, around), reading, readAgain };

@@ -74,7 +74,7 @@ export class SmallDisk {
     return new SmallDisk(folder);
   }
 
-  /** Somebody else's data takes all the room but `leave` bytes. */
+  /** Somebody else's data takes all the room but `leaveRun` bytes. */
   fill(leave = 0): void {
     const fd = openSync(this.filler, 'w');
     let written = 0;

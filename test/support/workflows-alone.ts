@@ -4,7 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { refusalSinks, stepChecks } from '../../workers/processes/check-steps.js';
 import { provingClient } from '../../workers/server/proving-client.js';
-import { workflowsOf } from '../../workers/processes/worker-process.js';
+import { bundledWorkflows } from '../../workers/processes/worker-process.js';
 import { queuesOf, type Queues } from '../../workflows/queues.js';
 import { temporalCli } from './installation.js';
 
@@ -81,7 +81,7 @@ export class WorkflowsAlone {
       maxHeartbeatThrottleInterval: '100ms',
       ...(workflows
         ? {
-            workflowBundle: workflowsOf(this.installation, this.key),
+            workflowBundle: bundledWorkflows(this.installation, this.key),
             workflowFailureErrorTypes: { '*': ['Error'] },
           }
         : {}),

@@ -20,9 +20,9 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Header, list } from 'tar';
-import { fromText, toText } from '../../entry/byte-string.js';
-import { type ManifestHeader, ManifestError } from '../../entry/manifest-facts.js';
-import { memberNameOf, sourcePathOf, unsafeName } from '../../entry/member-name.js';
+import { fromText, displayName } from '../../entry/byte-string.js';
+import { type ManifestHeader, ManifestError } from '../../entry/manifest-content.js';
+import { memberNameOf, sourcePathOf, unsafeNameReason } from '../../entry/member-name.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import { packInThread } from '../../archive/pack/pack-in-thread.js';
 import { isIncompressible } from '../../archive/blocks/incompressible.js';
@@ -159,7 +159,7 @@ test('modes, nanoseconds, links, empty folders and blocks that do not compress',
   untar([archive], target);
   assertSameTree(path.join(target, source), source);
   const link = packed.find((one) => one.type === 'link');
-  assert.equal(toText(link?.linkTarget ?? ''), `${source}/a/one`.slice(1));
+  assert.equal(displayName(link?.linkTarget ?? ''), `${source}/a/one`.slice(1));
   const tar = gunzipSync(readFileSync(archive));
   for (const one of packed.filter((entry) => entry.type === 'file')) {
     const content = tar.subarray(one.contentOffset ?? 0, (one.contentOffset ?? 0) + one.size);
@@ -399,8 +399,8 @@ test('a manifest reads back, and a damaged or forged one is refused', async (t) 
   }
   writeFileSync(manifest, gzipSync(text).subarray(0, 40));
   await assert.rejects(readAll(manifest), ManifestError);
-  assert.equal(unsafeName('a//b'), 'is absolute or has an empty part');
-  assert.equal(unsafeName('a/b/'), undefined);
+  assert.equal(unsafeNameReason('a//b'), 'is absolute or has an empty part');
+  assert.equal(unsafeNameReason('a/b/'), undefined);
 });
 
 async function readAll(file: string): Promise<void> {

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { backUpCatalog } from '../../catalog/back-up.js';
+import { backUpCatalog } from '../../catalog/back-up-catalog.js';
 import { restoringFile } from '../../catalog/generation.js';
 import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { putBackCatalog } from '../../catalog/put-back.js';
+import { restoreCatalog } from '../../catalog/restore-catalog.js';
 import { findSet, openSet } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
@@ -57,12 +57,12 @@ test('an older copy is put back: what it took for unfinished is given up, newer 
   backUpCatalog(file, copy);
   const newer = await makeSet(catalog, '/two');
   await assert.rejects(
-    putBackCatalog(file, copy, { foreign: false }),
+    restoreCatalog(file, copy, { foreign: false }),
     refused('CatalogInUse', /tapeflow down/),
   );
   await catalog.destroy();
 
-  const result = await putBackCatalog(file, copy, { foreign: false });
+  const result = await restoreCatalog(file, copy, { foreign: false });
   assert.deepEqual([result.isOlder, result.givenUp], [true, [unfinished]]);
   const kept = result.replaced ?? '';
   const old = await openCatalog(kept);
@@ -85,13 +85,13 @@ test('a copy that nothing is newer than is put back as it is; so is one after th
   const unfinished = await makeSet(catalog, '/one');
   await catalog.destroy();
   backUpCatalog(file, copy);
-  assert.deepEqual((await putBackCatalog(file, copy, { foreign: false })).givenUp, []);
+  assert.deepEqual((await restoreCatalog(file, copy, { foreign: false })).givenUp, []);
   const same = await openCatalog(file);
   assert.equal((await findSet(same, unfinished))?.state, 'scanning');
   await same.destroy();
 
   const lost = path.join(tempFolder(t), 'catalog.db');
-  const result = await putBackCatalog(lost, copy, { foreign: false });
+  const result = await restoreCatalog(lost, copy, { foreign: false });
   assert.deepEqual([result.replaced, result.givenUp], [undefined, [unfinished]]);
   assert.equal(folder, path.dirname(file));
 });
@@ -100,7 +100,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
   const { file, catalog, copy } = await withCatalog(t);
   await makeSet(catalog, '/one');
   await catalog.destroy();
-  const attempt = (from: string) => putBackCatalog(file, from, { foreign: false });
+  const attempt = (from: string) => restoreCatalog(file, from, { foreign: false });
   await assert.rejects(attempt(path.join(tempFolder(t), 'none')), refused('NoSuchFile'));
   writeFileSync(copy, 'x'.repeat(9000));
   await assert.rejects(attempt(copy), refused('WrongFile', /not a tapeflow catalog/));
@@ -108,7 +108,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
   const foreign = await withCatalog(t);
   backUpCatalog(foreign.file, foreign.copy);
   await assert.rejects(attempt(foreign.copy), refused('OtherInstallation', /--other-installation/));
-  const taken = await putBackCatalog(file, foreign.copy, { foreign: true });
+  const taken = await restoreCatalog(file, foreign.copy, { foreign: true });
   assert.equal(taken.isOlder, true);
 
   const future = await withCatalog(t);
@@ -123,7 +123,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
     .execute();
   backUpCatalog(future.file, future.copy);
   await assert.rejects(
-    putBackCatalog(file, future.copy, { foreign: true }),
+    restoreCatalog(file, future.copy, { foreign: true }),
     refused('CatalogNewer', /newer tapeflow/),
   );
   await (await openCatalog(file)).destroy();
@@ -136,7 +136,7 @@ test('while a copy is being put back, and after that was killed, nobody opens th
   backUpCatalog(file, copy);
   writeFileSync(restoringFile(file), '{}');
   await assert.rejects(openCatalog(file), refused('CatalogRestoring', /run it again/));
-  await putBackCatalog(file, copy, { foreign: false });
+  await restoreCatalog(file, copy, { foreign: false });
   await (await openCatalog(file)).destroy();
 });
 

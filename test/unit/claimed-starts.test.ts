@@ -3,7 +3,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { askForRun, insertSchedule } from '../../catalog/server/schedules.js';
+import { requestRun, insertSchedule } from '../../catalog/server/schedules.js';
 import { cronMatches } from '../../config/cron.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -59,7 +59,7 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
   assert.match((await at(hour)) ?? '', /that time has passed/, 'another is filled in');
   assert.match((await at(hour + hourMs + 60_000)) ?? '', /not due then/);
   assert.match((await at(hour + 2 * hourMs, 'other')) ?? '', /no such schedule/);
-  await askForRun(catalog, 'hourly');
+  await requestRun(catalog, 'hourly');
   await catalog
     .updateTable('schedules')
     .set({ run_asked_at: hour + hourMs + 120_500 })

@@ -6,7 +6,7 @@ import { fetchArchive, storeArchive, syncCopies } from '../../activities/retriev
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
 import { forgetArchive, groupOf } from '../../catalog/groups/groups.js';
-import { findTape, heldOnlyBy, loseTape } from '../../catalog/tapes/lost-tapes.js';
+import { markTapeFound, heldOnlyBy, markTapeLost } from '../../catalog/tapes/lost-tapes.js';
 import { planCopies, planRepair } from '../../catalog/retrievals/plan-copies.js';
 import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
 import {
@@ -16,7 +16,7 @@ import {
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
 import { summarizeSet } from '../../catalog/sets/sets.js';
-import { sealTape } from '../../catalog/tapes/tape-states.js';
+import { markReadOnly } from '../../catalog/tapes/tape-states.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { plannedBackup, type BackupFlags } from '../../client/commands/set/plan-backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -176,7 +176,7 @@ test('what is on a tape is copied off to another one of its own pool, so that it
   const { catalog, deps, setId, copy, drive } = await copiedSet(t);
   const a1 = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail();
   const off = () => planCopies(catalog, { tape: a1.uuid }, a1.pool, undefined);
-  await sealTape(catalog, a1.uuid, 'it is only read');
+  await markReadOnly(catalog, a1.uuid, 'it is only read');
   const { archives } = await off();
   assert.deepEqual(
     archives.map(({ group, tape, to }) => [group, tape, to]),
@@ -192,7 +192,7 @@ test('what is on a tape is copied off to another one of its own pool, so that it
   assert.equal((await summarizeRetrieval(catalog, await copy(archives, 'A1', 'A2'))).status, 'completed');
   const again = await off();
   assert.deepEqual([again.archives, again.there], [[], 2]);
-  await loseTape(catalog, a1);
+  await markTapeLost(catalog, a1);
   assert.deepEqual((await summarizeSet(catalog, setId)).lostGroups, []);
 });
 
@@ -299,7 +299,7 @@ test('a restore takes the copy that is at hand and good, and goes on with the ot
   );
   const row = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail();
   assert.deepEqual(await heldOnlyBy(catalog, row), []);
-  await loseTape(catalog, row);
+  await markTapeLost(catalog, row);
   for (const no of [1, 2]) await attempt(() => readArchive(deps, { id: second, no }));
   assert.deepEqual(
     (await pending(second)).map(({ tape_uuid: tape }) => tape),
@@ -307,11 +307,11 @@ test('a restore takes the copy that is at hand and good, and goes on with the ot
   );
   const other = (await tapeByName(catalog, 'B1')) ?? assert.fail();
   assert.deepEqual(await heldOnlyBy(catalog, other), [{ setId, groups: [1, 2] }]);
-  await loseTape(catalog, other);
+  await markTapeLost(catalog, other);
   assert.deepEqual((await summarizeSet(catalog, setId)).lostGroups, [1, 2]);
   for (const { no } of await pending(second)) await attempt(() => readArchive(deps, { id: second, no }));
   const lost = await attempt(() => finishRetrieval(deps, second));
   assert.deepEqual([lost.status, lost.failed], ['incomplete', 3]);
-  assert.equal((await findTape(catalog, row)).archives, 2);
+  assert.equal((await markTapeFound(catalog, row)).archives, 2);
   assert.deepEqual((await summarizeSet(catalog, setId)).lostGroups, []);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isContainersUtc } from '../../config/container.js';
+import { isContainerUtc } from '../../config/container.js';
 import { requireCron } from '../../config/cron.js';
 import { TapeflowFailure } from '../../config/failures.js';
 
@@ -38,17 +38,17 @@ test('a cron expression is taken, or refused with the field that is wrong', () =
 
 test("UTC in a container is nobody's choice, unless TZ says so", () => {
   const docker = (path: string) => path === '/.dockerenv';
-  assert.equal(isContainersUtc({}, 'UTC', docker), true);
-  assert.equal(isContainersUtc({ TZ: '' }, 'Etc/UTC', docker), true);
-  assert.equal(isContainersUtc({ TZ: 'UTC' }, 'UTC', docker), false);
-  assert.equal(isContainersUtc({}, 'Europe/Berlin', docker), false, 'a mounted /etc/localtime');
+  assert.equal(isContainerUtc({}, 'UTC', docker), true);
+  assert.equal(isContainerUtc({ TZ: '' }, 'Etc/UTC', docker), true);
+  assert.equal(isContainerUtc({ TZ: 'UTC' }, 'UTC', docker), false);
+  assert.equal(isContainerUtc({}, 'Europe/Berlin', docker), false, 'a mounted /etc/localtime');
   assert.equal(
-    isContainersUtc({}, 'UTC', () => false),
+    isContainerUtc({}, 'UTC', () => false),
     false,
     'a machine whose time is UTC',
   );
   assert.equal(
-    isContainersUtc({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, 'UTC', () => false),
+    isContainerUtc({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, 'UTC', () => false),
     true,
   );
 });

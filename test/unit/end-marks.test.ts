@@ -14,7 +14,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { markEnd } from '../../activities/tape/end-marks.js';
 import { skipGroup } from '../../catalog/files/files.js';
-import { endOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
+import { setEndOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { missingMarks } from '../../client/follow/missing-marks.js';
 import { endMarkName } from '../../entry/archive-name.js';
@@ -172,7 +172,11 @@ test('a mark that is forged, damaged or no file costs nothing but itself, when i
     ['ranges', () => put({ ...good, without: [[3, 9]] }), /its without is wrong/],
     ['folder', () => (put(''), rmSync(file), mkdirSync(file)), /not a regular file/],
     ['link', () => (rmSync(file, { recursive: true }), symlinkSync('/dev/zero', file)), /not a regular file/],
-    ['pipe', () => (rmSync(file, { force: true }), void execFileSync('mkfifo', [file])), /not a regular file/],
+    [
+      'pipe',
+      () => (rmSync(file, { force: true }), void execFileSync('mkfifo', [file])),
+      /not a regular file/,
+    ],
     ['huge', () => (put(''), truncateSync(file, 1 << 30)), /too long/],
   ];
   for (const [what, forge, trouble] of bad) {
@@ -211,7 +215,7 @@ test('a mark that is forged, damaged or no file costs nothing but itself, when i
   rmSync(file);
   await sets.store(setId, 4);
   const set = await setNamed(sets.catalog, setId);
-  assert.equal((await endOf(sets.catalog, set))?.groups, endMarkOn(tapeDir, setId).groups);
+  assert.equal((await setEndOf(sets.catalog, set))?.groups, endMarkOn(tapeDir, setId).groups);
 });
 
 test('a verify says of a whole set whose tape does not tell its end that the mark is missing, what that means and what helps', async (t) => {

@@ -8,9 +8,13 @@ import { recordEvents } from '../../catalog/groups/events.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { recordArchive } from '../../catalog/retrievals/read-results.js';
-import { insertRetrieval, recordTakenUp, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import {
+  insertRetrieval,
+  recordRetrievalResume,
+  retrievalNamed,
+} from '../../catalog/retrievals/retrievals.js';
 import type { Tables } from '../../catalog/schema.js';
-import { recordTakingUp, setTakenUp } from '../../catalog/sets/taken-up.js';
+import { recordResume, setResumeAttempts } from '../../catalog/sets/resume-attempts.js';
 import { wasBegunOn } from '../../catalog/tapes/tapes.js';
 import { unknownArchives } from '../../operations/tapes/erase-archives.js';
 import { driveSteps } from '../support/drive-steps.js';
@@ -67,12 +71,12 @@ test('how often a set was taken up is the set’s own, and begins anew when a co
   const { setId } = drives;
   const now = Date.now();
   const known = async (at = now) => {
-    const { times, leftAlone } = await setTakenUp(catalog, setId, at);
+    const { times, leftAlone } = await setResumeAttempts(catalog, setId, at);
     return [times, leftAlone];
   };
   assert.deepEqual(await known(), [0, false]);
-  for (let time = 1; time <= 2; time += 1) await recordTakingUp(catalog, setId, 'taken_up', 'it had ended');
-  await recordTakingUp(catalog, setId, 'left_alone', 'it had ended again');
+  for (let time = 1; time <= 2; time += 1) await recordResume(catalog, setId, 'taken_up', 'it had ended');
+  await recordResume(catalog, setId, 'left_alone', 'it had ended again');
   await forgetEvents();
   assert.deepEqual(await known(), [2, true]);
   assert.deepEqual(await known(now + 2 * 86_400_000), [0, false], 'a day later it is tried again');
@@ -88,7 +92,7 @@ test('how often a restore was taken up begins anew when it has read an archive',
   const wanted = { kind: 'restore', subject: 'x', drive: 'lto1', target: '/x', overwrite: 'never' } as const;
   const archive = { setId: 'x', group: 1, copyNo: 1, tape: 'T1', members: 1, bytes: 1 };
   const { id } = await insertRetrieval(catalog, { ...wanted, selection: '{}' }, [archive], []);
-  await recordTakenUp(catalog, id, 3);
+  await recordRetrievalResume(catalog, id, 3);
   const result = { state: 'done', restored: 1, same: 0, kept: 0, failed: 0, ms: 1 } as const;
   await recordArchive(catalog, id, 1, result, []);
   assert.equal((await retrievalNamed(catalog, id)).taken_up, 0);
@@ -142,5 +146,9 @@ test('a catalog in which only events told where an archive was begun knows it wh
     begun.map(({ group_no: no, tape_uuid: uuid }) => `${no} ${uuid}`),
     ['1 uuid of T1', '1 uuid of T2', '2 uuid of T-4', '3 uuid of T1'],
   );
-  assert.deepEqual(await setTakenUp(catalog, setId, Date.now()), { times: 0, at: null, leftAlone: false });
+  assert.deepEqual(await setResumeAttempts(catalog, setId, Date.now()), {
+    times: 0,
+    at: null,
+    leftAlone: false,
+  });
 });

@@ -14,7 +14,7 @@ import {
   unparkGroups,
   whileOwned,
 } from '../../catalog/groups/groups.js';
-import { settleGroup } from '../../catalog/sets/set-copies.js';
+import { deriveGroupState } from '../../catalog/sets/set-copies.js';
 import { beginCopy, copyOf, insertTape, recordWritten } from '../../catalog/tapes/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
@@ -108,7 +108,7 @@ test('a parked group stays parked, with its reason, when its old attempts come b
   await isParked('its archive is forgotten');
   for (const to of ['promoted', 'queued', 'committed'] as const)
     await advanceGroup(catalog, setId, 1, ['compressed', 'promoted', 'written'], to);
-  await settleGroup(catalog, setId, 1);
+  await deriveGroupState(catalog, setId, 1);
   await isParked('it is not moved on');
   assert.deepEqual(await unparkGroups(catalog, setId), [1]);
   assert.equal((await groupOf(catalog, setId, 1)).state, 'planned');

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileRow } from '../../catalog/rows.js';
 import { entryFilter } from '../../client/commands/files/find.js';
-import { rowFilter, type RowWish } from '../../client/print/row-filter.js';
+import { rowFilter, type RowCriteria } from '../../client/print/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { globFault, globFilter } from '../../entry/globs.js';
+import { globProblem, globFilter } from '../../entry/globs.js';
 
 const now = Date.parse('2026-11-24T12:00:00Z');
 
@@ -15,7 +15,7 @@ function row(facts: { type?: string; size?: number; mtime?: string }): FileRow {
 
 test('find takes entries by the time of their change and files by their size', () => {
   const old = row({ mtime: '2026-11-01T00:00:00Z' });
-  const cases: [RowWish, FileRow, boolean][] = [
+  const cases: [RowCriteria, FileRow, boolean][] = [
     [{ newerThan: '2d' }, row({}), true],
     [{ newerThan: '2d' }, old, false],
     [{ newerThan: '12h' }, row({}), false],
@@ -37,7 +37,7 @@ test('find takes entries by the time of their change and files by their size', (
 });
 
 test('a time or size that is none is refused with what to write', () => {
-  const wrong: [RowWish, RegExp][] = [
+  const wrong: [RowCriteria, RegExp][] = [
     [{ newerThan: 'yesterday' }, /--newer-than cannot be "yesterday"\. It is a date such as/],
     [{ olderThan: '2026-13-41' }, /--older-than/],
     [{ larger: 'big' }, /--larger cannot be "big"\. It is a size such as/],
@@ -52,7 +52,7 @@ test('a time or size that is none is refused with what to write', () => {
 
 test('a glob that matches nothing is found out, and one that matches something is not', () => {
   for (const glob of ['', ' ', '[', 'a[', '[]', '[!]', 'a[b', '#x', 'a\\', 'a\\\\\\', '[a]['])
-    assert.notEqual(globFault(glob), undefined, glob);
+    assert.notEqual(globProblem(glob), undefined, glob);
   const good: [string, string][] = [
     ['[a]', 'a'],
     ['[!a]', 'b'],
@@ -62,7 +62,7 @@ test('a glob that matches nothing is found out, and one that matches something i
     ['a#', 'a#'],
   ];
   for (const [glob, name] of good) {
-    assert.equal(globFault(glob), undefined, glob);
+    assert.equal(globProblem(glob), undefined, glob);
     assert.ok(globFilter([glob])(name), glob);
   }
 });

@@ -19,7 +19,7 @@ import type { BlockIndex } from '../../entry/block-index.js';
 import { openDecompressor } from '../../archive/blocks/decompressor.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { formatBlockBytes, formatEndings, type ArchiveFormat } from '../../entry/archive-format.js';
-import type { ManifestHeader } from '../../entry/manifest-facts.js';
+import type { ManifestHeader } from '../../entry/manifest-content.js';
 import type { PackedMember } from '../../entry/member.js';
 import { Packer } from '../../archive/pack/pack.js';
 import { rebuildManifest } from '../../archive/manifest/rebuild-manifest.js';
@@ -113,7 +113,7 @@ async function take(
   try {
     const results = await unpacker.take(members.map(wanted));
     const became = results.map(({ name, reason }) => [path.basename(name), reason ?? 'ok'] as const);
-    return { became: Object.fromEntries(became), sha256: (await unpacker.archiveFacts()).sha256 };
+    return { became: Object.fromEntries(became), sha256: (await unpacker.archiveInfo()).sha256 };
   } finally {
     unpacker.close();
   }

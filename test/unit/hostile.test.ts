@@ -18,8 +18,8 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { fromBytes, fromShown, toText, visible } from '../../entry/byte-string.js';
-import { type ManifestHeader, ManifestError } from '../../entry/manifest-facts.js';
+import { fromBytes, parseDisplayName, displayName, escapeForTerminal } from '../../entry/byte-string.js';
+import { type ManifestHeader, ManifestError } from '../../entry/manifest-content.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import { Packer } from '../../archive/pack/pack.js';
 import { readManifest } from '../../archive/manifest/read-manifest.js';
@@ -78,15 +78,15 @@ const reasonOf = (skipped: SkippedMember[], name: string) =>
   skipped.find((one) => path.basename(one.name) === name)?.reason;
 
 test('names are shown on one line, without effect on a terminal, all different, and can be told back', () => {
-  const shown = hostileNames.map((name) => toText(fromBytes(name)));
+  const shown = hostileNames.map((name) => displayName(fromBytes(name)));
   assert.equal(new Set(shown).size, hostileNames.length);
   for (const [at, text] of shown.entries()) {
-    assert.equal(visible(text), text);
-    assert.equal(fromShown(text), fromBytes(hostileNames[at] ?? Buffer.alloc(0)), text);
+    assert.equal(escapeForTerminal(text), text);
+    assert.equal(parseDisplayName(text), fromBytes(hostileNames[at] ?? Buffer.alloc(0)), text);
   }
-  assert.equal(toText('\xff\n\\n\x1b'), '\\xff\\n\\\\n\\x1b');
-  assert.equal(visible('plain é 名前'), 'plain é 名前');
-  assert.equal(visible('a\u009b1mb\u202e'), 'a\\xc2\\x9b1mb\\xe2\\x80\\xae');
+  assert.equal(displayName('\xff\n\\n\x1b'), '\\xff\\n\\\\n\\x1b');
+  assert.equal(escapeForTerminal('plain é 名前'), 'plain é 名前');
+  assert.equal(escapeForTerminal('a\u009b1mb\u202e'), 'a\\xc2\\x9b1mb\\xe2\\x80\\xae');
 });
 
 test('globs: hostile names are matched as names, broken patterns match nothing, none throws', () => {
@@ -284,7 +284,7 @@ test('a forged manifest names no path outside, no other file, and no pipe or lin
       (error) =>
         error instanceof ManifestError &&
         message.test(error.message) &&
-        visible(error.message) === error.message,
+        escapeForTerminal(error.message) === error.message,
       String(message),
     );
   }

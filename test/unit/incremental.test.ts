@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import type { KeptMember } from '../../entry/member.js';
+import type { UnchangedMember } from '../../entry/member.js';
 import { Packer } from '../../archive/pack/pack.js';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
 import { readManifest, type ManifestLine } from '../../archive/manifest/read-manifest.js';
@@ -16,7 +16,7 @@ import { forgetImported, importArchive } from '../../catalog/files/import-archiv
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
-import { enterSet } from '../../catalog/sets/rebuilt-sets.js';
+import { registerSet } from '../../catalog/sets/rebuilt-sets.js';
 import type { SetState, Tables } from '../../catalog/schema.js';
 import { filesNamed } from '../../catalog/files/search.js';
 import { newestSetWith, openSet, recordSetState, setNamed } from '../../catalog/sets/sets.js';
@@ -361,7 +361,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
     maxBytes: null,
   };
   const packer = await Packer.open({ ...options, manifestHeader: header }, () => false);
-  const kept = (name: string, linkTarget: string | null): KeptMember => ({
+  const kept = (name: string, linkTarget: string | null): UnchangedMember => ({
     ...{ name, set: '2026-11_000001', group: 3, offset: 512, size: 5, mtimeS: 1, mtimeNs: 2, mode: 0o644 },
     ...{ uid: 1, gid: 2, dev: '1', ino: '9', nlink: 2, linkTarget, hardLinkOf: null, sha256: 'a'.repeat(64) },
     ctime: [3, 4],
@@ -387,7 +387,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   const entries = () => manifestEntries(manifestPath);
   const found = { setId, group: 1, entries, facts, manifest: null, beside: null, createdAt: 1 };
   await catalog.transaction().execute(async (tx) => {
-    await enterSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
+    await registerSet(tx, { id: setId, header, pool: 'p', drive: 'd', at: 1 });
     await importArchive(tx, found);
   });
   assert.equal((await setNamed(catalog, setId)).base_id, header.base);

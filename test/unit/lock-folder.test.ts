@@ -19,7 +19,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { tryLock } from '../../disk/exclusive-lock.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { holderOfVersionBefore, requireLockFolder } from '../../disk/lock-folder.js';
+import { oldVersionLockHolder, requireLockFolder } from '../../disk/lock-folder.js';
 import { defaultLockDir, loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { lockByProgram, lockFolder } from '../../tape/drives/folder-lock.js';
@@ -100,9 +100,9 @@ test('a lock that a version before holds in its folder is seen without opening i
   const folder = tempFolder(t);
   const taken = tryLock(path.join(folder, 'drive-1.lock'), holder);
   assert.ok('lock' in taken);
-  assert.equal(holderOfVersionBefore('drive-1.lock', folder), process.pid);
+  assert.equal(oldVersionLockHolder('drive-1.lock', folder), process.pid);
   taken.lock.release();
-  assert.equal(holderOfVersionBefore('drive-1.lock', folder), undefined);
+  assert.equal(oldVersionLockHolder('drive-1.lock', folder), undefined);
 });
 
 test('the default lock folder is one that another user cannot write to', () => {

@@ -7,7 +7,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { fetchArchive, waitForCopyRoom } from '../../activities/retrieval/copy-archive.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
-import { mayTakeMore, type TargetLack } from '../../activities/retrieval/restore-target.js';
+import { targetHasRoom, type TargetShortage } from '../../activities/retrieval/restore-target.js';
 import { watchForRetrieval } from '../../activities/retrieval/retrieval.js';
 import { planCopies } from '../../catalog/retrievals/plan-copies.js';
 import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
@@ -61,7 +61,7 @@ test('a restore into a target without inodes waits for inodes, however many byte
 
   const failure = await failureOf(() => readArchive(deps, ref));
   assert.equal(failure.type, 'TargetNotReady');
-  const [{ lack }] = failure.details as [{ lack: TargetLack }];
+  const [{ lack }] = failure.details as [{ lack: TargetShortage }];
   assert.equal(lack.room.inodes, 0);
   const { first, ended } = await waits(async () => void (await watchForRetrieval(deps, ref, lack)));
   assert.match(first, /takes no more/);
@@ -76,7 +76,7 @@ test('a target is tried again when it has more bytes or more inodes than it had,
   if (disk === undefined) return;
   const need = { bytes: 5_000_000, inodes: 5 };
   const full = (bytes: number, inodes: number | null, code = 'ENOSPC') => ({ code, room: { bytes, inodes } });
-  const may = (lack: TargetLack) => mayTakeMore(disk.folder, lack, need);
+  const may = (lack: TargetShortage) => targetHasRoom(disk.folder, lack, need);
   assert.equal(await may(full(5_000_000, 19)), false);
   assert.equal(await may(full(0, 19)), true, 'more bytes');
   assert.equal(await may(full(5_000_000, 0)), true, 'more inodes');
@@ -85,7 +85,7 @@ test('a target is tried again when it has more bytes or more inodes than it had,
   assert.equal(await may(full(0, 0, 'EROFS')), false);
   disk.remount('rw');
   assert.equal(await may(full(0, 0, 'EROFS')), true);
-  assert.equal(await mayTakeMore('/nowhere', full(0, 0), need), true, 'the try says what is wrong');
+  assert.equal(await targetHasRoom('/nowhere', full(0, 0), need), true, 'the try says what is wrong');
 });
 
 test('a copy that finds the disk of staging full leaves nothing there, holds no promise, and waits outside of the slot', async (t) => {

@@ -6,14 +6,14 @@ import { test, type TestContext } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
 import { cliHashes, cliVersion, oldestCli } from '../../embedded/cli-release.js';
 import { isAtLeast, obtainCli } from '../../embedded/obtain-cli.js';
-import type { CliSources } from '../../embedded/cli-sources.js';
+import type { CliLocations } from '../../embedded/cli-sources.js';
 import { tempFolder } from '../support/trees.js';
 
 const program = 'the true program';
 const hash = createHash('sha256').update(program).digest('hex');
 
 /** Sources where every way fails, unless a test makes one work; `tried` is what was asked for. */
-function sources(t: TestContext, ways: Partial<CliSources> = {}): CliSources & { tried: string[] } {
+function sources(t: TestContext, ways: Partial<CliLocations> = {}): CliLocations & { tried: string[] } {
   const tried: string[] = [];
   const note = <Args extends unknown[], Result>(
     name: string,

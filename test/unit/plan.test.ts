@@ -14,7 +14,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { GroupPlanner, type PlanLimits } from '../../source/plan.js';
 import { scanInThread } from '../../source/scan.js';
 import { outermost, walk, type WalkedEntry, type WalkOptions } from '../../source/walk.js';
-import { directWriter } from '../../catalog/files/write-batch.js';
+import { sameThreadWriter } from '../../catalog/files/write-batch.js';
 import { ThreadWriter } from '../../source/write-in-thread.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
@@ -295,7 +295,7 @@ test('when a batch of a scan cannot be written, none after it is, and the scan f
     `create trigger poison before insert on files when new.path = x'62' begin select raise(abort, 'poisoned'); end`,
   );
   raw.close();
-  const writer = new ThreadWriter(file, directWriter(catalog), 1);
+  const writer = new ThreadWriter(file, sameThreadWriter(catalog), 1);
   t.after(() => writer.close());
   const files = new FileBatch(1);
   const batchOf = (name: string) => {
@@ -316,7 +316,7 @@ test('when a batch of a scan cannot be written, none after it is, and the scan f
 
 test('a hard link finds its first name, although that is in a batch which is only being written', async (t) => {
   const { catalog, file, setId } = await newCatalog(t);
-  const writer = new ThreadWriter(file, directWriter(catalog), 1);
+  const writer = new ThreadWriter(file, sameThreadWriter(catalog), 1);
   t.after(() => writer.close());
   const { planner } = await GroupPlanner.resume(catalog, setId, limits, writer);
   const times = { mtimeS: 1, mtimeNs: 0, ctimeS: 1, ctimeNs: 0, mode: 0o644, uid: 0, gid: 0 };

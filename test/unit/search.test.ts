@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { fromBytes, fromText } from '../../entry/byte-string.js';
-import { nameStart, type NameWish } from '../../catalog/files/file-names.js';
+import { nameStart, type NameQuery } from '../../catalog/files/file-names.js';
 import { migrations } from '../../catalog/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { Tables } from '../../catalog/schema.js';
@@ -58,7 +58,7 @@ function entry(name: string): WalkedEntry {
   return { name, type, stats: undefined, linkTarget: null, skipped: null };
 }
 
-async function found(catalog: Catalog, setId: string | undefined, wish: NameWish): Promise<string[]> {
+async function found(catalog: Catalog, setId: string | undefined, wish: NameQuery): Promise<string[]> {
   const paths: string[] = [];
   for await (const page of filesNamed(catalog, setId, wish)) {
     for (const row of page) paths.push(`${row.set_id} ${fromBytes(row.path)}`);
@@ -69,7 +69,7 @@ async function found(catalog: Catalog, setId: string | undefined, wish: NameWish
 for (const groupFiles of [1, 3, 100]) {
   test(`files are found by their base names, newest set first, in groups of ${groupFiles}`, async (t) => {
     const { catalog, ids } = await catalogOf(t, groupFiles);
-    const wishes: [NameWish, string[]][] = [
+    const wishes: [NameQuery, string[]][] = [
       [{ exactly: 'hosts' }, ['etc/conf/hosts', 'etc/hosts/', 'hosts']],
       [{ exactly: fromText('é') }, []],
       [{ begins: 'host' }, ['etc/conf/host', 'etc/conf/hosts', 'etc/hosts/', 'hosts']],

@@ -4,12 +4,12 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } 
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkRights } from '../../client/checks/rights-check.js';
-import { backUpCatalog } from '../../catalog/back-up.js';
+import { backUpCatalog } from '../../catalog/back-up-catalog.js';
 import { installationId, openCatalog } from '../../catalog/open-catalog.js';
-import { putBackCatalog } from '../../catalog/put-back.js';
+import { restoreCatalog } from '../../catalog/restore-catalog.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings.js';
-import { groupNamed, shareWith } from '../../config/shared-group.js';
+import { groupNamed, setSharedGroup } from '../../config/shared-group.js';
 import { messageKey } from '../../proof/key-file.js';
 import { Installation } from '../support/installation.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
@@ -129,13 +129,13 @@ test(
     const root = tempFolder(t);
     const file = path.join(root, 'data', 'catalog.db');
     const copy = path.join(root, 'copy.db');
-    shareWith({ name: 'g', gid: group });
-    t.after(() => shareWith(undefined));
+    setSharedGroup({ name: 'g', gid: group });
+    t.after(() => setSharedGroup(undefined));
     const catalog = await openCatalog(file, path.dirname(file));
     await installationId(catalog);
     backUpCatalog(file, copy);
     await catalog.destroy();
-    await putBackCatalog(file, copy, { foreign: false });
+    await restoreCatalog(file, copy, { foreign: false });
     for (const ending of ['', '-newest.json']) {
       const { mode, gid } = statSync(file + ending);
       assert.deepEqual([mode & 0o777, gid], [0o640, group], ending);
@@ -201,6 +201,6 @@ test(
     chmodSync(path.join(data, 'message.key'), 0o640);
     assert.match(found().join('\n'), /message.key is open to its group.*for its user alone: `chmod 600/);
     assert.match(readFileSync(path.join(data, 'message.key'), 'utf8'), /^\w+$/m);
-    shareWith(undefined);
+    setSharedGroup(undefined);
   },
 );

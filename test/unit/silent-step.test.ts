@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
-import { asAttempt, catalogCondition, inDrive } from '../../activities/attempt.js';
+import { asAttempt, catalogCondition, asDriveAttempt } from '../../activities/attempt.js';
 import { askedAt, workAt } from '../../activities/asked.js';
 import { emptyCatalog } from '../../catalog/open-catalog.js';
 import { waitFor } from '../support/wait-for.js';
@@ -31,7 +31,7 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
   let answer = () => {};
   let woken: Promise<unknown> = Promise.resolve();
   const ended = first.run(() =>
-    inDrive(asks, catalogCondition, () => {
+    asDriveAttempt(asks, catalogCondition, () => {
       woken = new Promise<void>((resolve) => (answer = resolve)).then(() => note('by the one left behind'));
       return woken;
     }),
@@ -53,7 +53,7 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
   const next = new MockActivityEnvironment();
   next.on('heartbeat', (details?: { why?: string }) => (why ??= details?.why));
   const done = next.run(() =>
-    inDrive(asks, catalogCondition, async () => {
+    asDriveAttempt(asks, catalogCondition, async () => {
       began = true;
       await note('by the next');
     }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import path from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { beginSet } from '../../client/follow/begin-set.js';
+import { startOrFail } from '../../client/follow/start-or-fail.js';
 import type { Session } from '../../client/session.js';
 import type { Server } from '../../client/server.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
@@ -62,7 +62,7 @@ test('a set that the server refuses is failed and says why; one whose server is 
       client: { connection, workflow, withDeadline },
     } as unknown as Server;
     if (isPrepared) await prepareServer(server);
-    const told = await beginSet(session, server, set, { retry: false }).then(
+    const told = await startOrFail(session, server, set, { retry: false }).then(
       () => 'begun',
       (error: unknown) => describeError(error),
     );

@@ -4,11 +4,16 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
 import { forgetDirect } from '../../operations/tapes/distrust-tape.js';
-import { findTape, loseTape } from '../../catalog/tapes/lost-tapes.js';
+import { markTapeFound, markTapeLost } from '../../catalog/tapes/lost-tapes.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { isSetId } from '../../catalog/sets/sets.js';
 import type { TapeState } from '../../catalog/schema.js';
-import { afterStep, moveTape, type TapeStanding, type TapeStep } from '../../catalog/tapes/tape-states.js';
+import {
+  afterTransition,
+  transitionTape,
+  type TapeStatus,
+  type TapeTransition,
+} from '../../catalog/tapes/tape-states.js';
 import { forgetArchive, groupOf } from '../../catalog/groups/groups.js';
 import { beginCopy } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
@@ -16,21 +21,21 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { eraseTape } from '../../operations/tapes/erase-tape.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
-import { readCatalog } from '../../operations/rebuild/read-catalog.js';
+import { importTape } from '../../operations/rebuild/import-tape.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder } from '../support/trees.js';
 
-const standing = (state: TapeState, ...before: TapeState[]): TapeStanding => ({
+const standing = (state: TapeState, ...before: TapeState[]): TapeStatus => ({
   ...{ state, reason: `why ${state}` },
   before: before.map((one) => ({ state: one, reason: `why ${one}` })),
 });
-const text = (from: TapeStanding | undefined) =>
+const text = (from: TapeStatus | undefined) =>
   from === undefined ? '-' : [from.state, ...from.before.map((one) => one.state)].join('<');
 
 test('a tape goes from state to state by the steps that may be made, and by no other', () => {
-  const steps: TapeStep[] = [
+  const steps: TapeTransition[] = [
     'fill',
     'regain',
     'distrust',
@@ -67,12 +72,12 @@ test('a tape goes from state to state by the steps that may be made, and by no o
     assert.equal(expected.length, steps.length, from);
     for (const [at, step] of steps.entries())
       assert.equal(
-        text(afterStep(standing(state, ...before), step, 'new')),
+        text(afterTransition(standing(state, ...before), step, 'new')),
         expected[at],
         `${from}, ${step}`,
       );
   }
-  const back = afterStep(standing('lost', 'suspect'), 'find', 'new');
+  const back = afterTransition(standing('lost', 'suspect'), 'find', 'new');
   assert.deepEqual(back, standing('suspect'), 'with its reason');
 });
 
@@ -83,7 +88,7 @@ async function lostAndFound(catalog: Catalog, uuid: string, find: () => Promise<
     .selectAll()
     .where('uuid', '=', uuid)
     .executeTakeFirstOrThrow();
-  await loseTape(catalog, row);
+  await markTapeLost(catalog, row);
   await find();
 }
 
@@ -103,7 +108,7 @@ async function loaded(t: TestContext) {
   return {
     ...{ tape, steps, row, catalog },
     read: (adopt = false) =>
-      readCatalog({
+      importTape({
         ...{ drive, lock, catalog, adopt, scratch: path.join(tempFolder(t), 'scratch') },
         ...{ say: () => undefined, onArchive: () => undefined },
       }),
@@ -115,9 +120,9 @@ async function loaded(t: TestContext) {
       ),
     relabel: (name: string) => labelTape(drive, lock, catalog, { name, pool: 'default', force: true }),
     async lose() {
-      await forgetDirect({ catalog, logger }, await loseTape(catalog, row), 'the tape is lost');
+      await forgetDirect({ catalog, logger }, await markTapeLost(catalog, row), 'the tape is lost');
     },
-    found: async () => (await findTape(catalog, row)).tape.state,
+    found: async () => (await markTapeFound(catalog, row)).tape.state,
     state: async () => (await steps.tape('T1')).state,
   };
 }
@@ -138,7 +143,7 @@ const code = (expected: string, message: RegExp) => (error: unknown) => {
 test('a suspect tape that is lost and found, read, labelled or erased is suspect', async (t) => {
   const { steps, row, catalog, read, erase, relabel, state } = await loaded(t);
   await steps.distrust('T1');
-  await lostAndFound(catalog, row.uuid, () => findTape(catalog, row));
+  await lostAndFound(catalog, row.uuid, () => markTapeFound(catalog, row));
   assert.equal(await state(), 'suspect');
   await lostAndFound(catalog, row.uuid, read);
   assert.equal(await state(), 'suspect');
@@ -168,8 +173,8 @@ test('a tape that is lost is neither labelled nor erased, whatever has expired',
 
 test('a half-erased tape that is lost and found, or read, is half-erased', async (t) => {
   const { steps, row, catalog, read, erase, state } = await loaded(t);
-  await moveTape(catalog, row.uuid, 'erase', 'begun');
-  await lostAndFound(catalog, row.uuid, () => findTape(catalog, row));
+  await transitionTape(catalog, row.uuid, 'erase', 'begun');
+  await lostAndFound(catalog, row.uuid, () => markTapeFound(catalog, row));
   assert.equal(await state(), 'erasing');
   await assert.rejects(read(), code('erasing', /tape erase T1 --yes` ends it/));
   await lostAndFound(catalog, row.uuid, () => read().catch(() => undefined));
@@ -301,7 +306,7 @@ test('staged archives of a group that a lost tape puts back into the queue are n
   assert.equal(steps.isStaged(2), false);
   // Between the release's first look and its deletion.
   steps.deps.catalog = whenWriting(catalog, async (work) => {
-    await loseTape(catalog, row);
+    await markTapeLost(catalog, row);
     return catalog.transaction().execute(work);
   });
   await steps.release([1]);
@@ -348,7 +353,7 @@ test('the catalog is not locked while a tape is read into it', async (t) => {
       for (const name of sets) renameSync(path.join(tapeDir, `away-${name}`), path.join(tapeDir, name));
     }
   });
-  const reading = await readCatalog({
+  const reading = await importTape({
     ...{ drive, lock, catalog, scratch: path.join(folder, 'scratch') },
     ...{ say: () => undefined, onArchive: () => undefined },
   });

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { lowerNewThreads, lowerPool } from '../../workers/processes/thread-priority.js';
+import { lowerThreadPriority, lowerPoolPriority } from '../../workers/processes/thread-priority.js';
 
 const linux = process.platform === 'linux';
 
@@ -19,14 +19,14 @@ test(
   async () => {
     const own = os.getPriority();
     const lowest = Math.min(19, own + 5);
-    await lowerPool();
+    await lowerPoolPriority();
     const before = priorities();
     assert.equal(before.get(process.pid), own);
     // libuv's pool has four threads, or as many as it was told to have.
     const lowered = [...before.values()].filter((niceness) => niceness === lowest);
     assert.ok(lowered.length >= Number(process.env['UV_THREADPOOL_SIZE'] ?? 4), String(lowered.length));
 
-    lowerNewThreads();
+    lowerThreadPriority();
     const worker = new Worker('setInterval(() => {}, 1000)', { eval: true });
     await once(worker, 'online');
     const begun = [...priorities()].filter(([thread]) => !before.has(thread));

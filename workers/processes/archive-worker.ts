@@ -1,4 +1,4 @@
-import { costWithoutNative } from '../../archive/blocks/native-codec.js';
+import { missingNativeNote } from '../../archive/blocks/native-codec.js';
 import { Worker } from '@temporalio/worker';
 import { silentSince, workAt } from '../../activities/asked.js';
 import { archiveActivities, compressActivities } from '../../activities/index.js';
@@ -9,12 +9,12 @@ import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import { messageKey } from '../../proof/key-file.js';
 import { queuesOf } from '../../workflows/queues.js';
-import { startCaretaker } from '../starts/caretaker.js';
+import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
 import { provingClient } from '../server/proving-client.js';
 import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
-import { lowerNewThreads, lowerPool } from './thread-priority.js';
+import { lowerThreadPriority, lowerPoolPriority } from './thread-priority.js';
 import {
   closeConnection,
   connectWorker,
@@ -22,7 +22,7 @@ import {
   runWorkers,
   workerOptions,
   workflowOptions,
-  workflowsOf,
+  bundledWorkflows,
 } from './worker-process.js';
 
 /**
@@ -45,9 +45,9 @@ export async function runArchiveWorker(
   const identity = identityOf(installation, 'archive worker');
   const key = messageKey(settings.TAPEFLOW_DATA_DIR);
   const refusals = new RefusalLog(catalog, logger);
-  const cost = await costWithoutNative(settings.COMPRESSION_CODEC);
+  const cost = await missingNativeNote(settings.COMPRESSION_CODEC);
   if (cost !== undefined) logger.info(cost);
-  await lowerPool();
+  await lowerPoolPriority();
   // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
   // not be restarted.
   installRuntime(logger);
@@ -61,7 +61,7 @@ export async function runArchiveWorker(
       identity,
       interceptors,
       ...workflowOptions,
-      workflowBundle: workflowsOf(installation, key),
+      workflowBundle: bundledWorkflows(installation, key),
       sinks: refusalSinks(refusals),
       connection,
       namespace,
@@ -79,9 +79,14 @@ export async function runArchiveWorker(
       activities: compressActivities(deps),
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
-    lowerNewThreads();
+    lowerThreadPriority();
     const client = provingClient(key, { connection, namespace, identity });
-    const caretaker = startCaretaker({ server: { target, installation, client }, settings, catalog, logger });
+    const caretaker = startReconciler({
+      server: { target, installation, client },
+      settings,
+      catalog,
+      logger,
+    });
     try {
       await runWorkers([ordinary, compress], logger).catch((error: unknown) => {
         requireIdle();

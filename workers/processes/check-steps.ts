@@ -52,7 +52,7 @@ function isCounted(attempts = 0): boolean {
   return attempts > 0 && Number.isFinite(attempts);
 }
 
-/** Ends the step, so that the workflow starts it again with all its attempts: `outlivingWorkers`. */
+/** Ends the step, so that the workflow starts it again with all its attempts: `rerunAfterWorkerDeath`. */
 function endedByShutdown(): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'WorkerShutdown',

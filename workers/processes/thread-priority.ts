@@ -16,7 +16,7 @@ const nicer = 5;
  *
  * Call it before the SDK's runtime creates its threads.
  */
-export async function lowerPool(): Promise<void> {
+export async function lowerPoolPriority(): Promise<void> {
   if (process.platform !== 'linux') return;
   // The pool is created at first use.
   await access('/proc');
@@ -24,7 +24,7 @@ export async function lowerPool(): Promise<void> {
 }
 
 /** Does the same for each JavaScript thread started from now on: those that pack and scan. */
-export function lowerNewThreads(): void {
+export function lowerThreadPriority(): void {
   if (process.platform !== 'linux') return;
   const known = new Set(threads());
   const name = nameOf(process.pid);

@@ -20,7 +20,7 @@ import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
 const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
 
 /** The workflows with the installation's key and short id inserted, so that they can prove and check messages. */
-export function workflowsOf(installation: string, key: string): { code: string } {
+export function bundledWorkflows(installation: string, key: string): { code: string } {
   let code = readFileSync(bundlePath, 'utf8');
   for (const [place, put] of [
     [installationKey, key],

@@ -29,7 +29,7 @@ export function grpcStatus(error: unknown): number | undefined {
 }
 
 /** True when a server did not answer or is overloaded: the same call may succeed later. */
-export function isServerAway(error: unknown): boolean {
+export function isServerUnavailable(error: unknown): boolean {
   const { CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc;
   const away: readonly number[] = [CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE];
   return away.includes(grpcStatus(error) ?? -1);

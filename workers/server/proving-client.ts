@@ -13,7 +13,7 @@ import { Prover } from '../../proof/message-proof.js';
 import { headerOf } from '../../proof/proof-header.js';
 
 /** How often an update is sent again to the next run of a workflow that has just continued as new. */
-const mostRuns = 5;
+const maxRuns = 5;
 
 /** A client whose messages all carry a proof that they come from this installation; the only kind that we create. */
 export function provingClient(
@@ -69,7 +69,7 @@ export function provingInterceptors(
                 headers: { ...input.headers, ...headerOf({ kind: 'update', proof }) },
               });
             } catch (error) {
-              if (!(error instanceof WorkflowNotFoundError) || runId === before || run >= mostRuns)
+              if (!(error instanceof WorkflowNotFoundError) || runId === before || run >= maxRuns)
                 throw error;
               before = runId;
             }

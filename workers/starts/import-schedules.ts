@@ -1,13 +1,13 @@
 import type { Catalog } from '../../catalog/open-catalog.js';
 import {
-  areImported,
+  schedulesImported,
   findSchedule,
   insertSchedule,
-  noteImported,
+  recordSchedulesImported,
   type NewSchedule,
 } from '../../catalog/server/schedules.js';
-import { formerArchiveQueue } from '../../workflows/queues.js';
-import { formerSchedulePrefix } from './schedule-id.js';
+import { legacyArchiveQueue } from '../../workflows/queues.js';
+import { legacySchedulePrefix } from './schedule-id.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /**
@@ -16,21 +16,21 @@ import type { TemporalServer } from '../server/temporal-target.js';
  * imported.
  */
 export async function importSchedules(server: TemporalServer, catalog: Catalog): Promise<void> {
-  if (!server.target.embedded || (await areImported(catalog))) return;
+  if (!server.target.embedded || (await schedulesImported(catalog))) return;
   for await (const { scheduleId } of server.client.schedule.list()) {
-    if (scheduleId.startsWith(formerSchedulePrefix)) {
-      await importSchedule(server, catalog, scheduleId.slice(formerSchedulePrefix.length));
+    if (scheduleId.startsWith(legacySchedulePrefix)) {
+      await importSchedule(server, catalog, scheduleId.slice(legacySchedulePrefix.length));
     }
   }
-  await noteImported(catalog);
+  await recordSchedulesImported(catalog);
 }
 
 /** Copies a schedule of the server to the catalog, from which it is registered again under its new id. */
 async function importSchedule(server: TemporalServer, catalog: Catalog, name: string): Promise<void> {
-  const handle = server.client.schedule.getHandle(formerSchedulePrefix + name);
+  const handle = server.client.schedule.getHandle(legacySchedulePrefix + name);
   const { memo, action, spec, state } = await handle.describe();
   // Schedules of this version have other queues.
-  if (action.taskQueue !== formerArchiveQueue || action.workflowType !== 'scheduledBackup') return;
+  if (action.taskQueue !== legacyArchiveQueue || action.workflowType !== 'scheduledBackup') return;
   if ((await findSchedule(catalog, name)) === undefined) {
     const [backup] = (action.args ?? []) as { sources?: unknown }[];
     const { cron, backup: words } = memo ?? {};

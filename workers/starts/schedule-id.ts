@@ -2,4 +2,4 @@
 export const scheduleId = (name: string, installation: string): string => `tapeflow-${installation}.${name}`;
 
 /** Prefix of schedule ids before they contained the installation. */
-export const formerSchedulePrefix = 'tapeflow-';
+export const legacySchedulePrefix = 'tapeflow-';

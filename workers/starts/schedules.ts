@@ -6,7 +6,7 @@ import {
 } from '@temporalio/client';
 import { scheduledWork } from '../../operations/sets/scheduled-work.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { findSchedule, listSchedules, recordTold } from '../../catalog/server/schedules.js';
+import { findSchedule, listSchedules, recordRegistered } from '../../catalog/server/schedules.js';
 import type { ScheduleRow } from '../../catalog/rows.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { cutToBytes } from '../../workflows/server-limits.js';
@@ -60,7 +60,7 @@ export async function describeSchedule(
  *
  * @returns true when the server had to be changed.
  */
-export async function tellSchedule(
+export async function registerSchedule(
   server: TemporalServer,
   catalog: Catalog,
   row: ScheduleRow,
@@ -73,7 +73,7 @@ export async function tellSchedule(
     await (paused ? handle.pause() : handle.unpause());
     return true;
   }
-  if (known !== undefined) await forgetAtServer(server, row.name);
+  if (known !== undefined) await deleteScheduleAtServer(server, row.name);
   try {
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
@@ -82,7 +82,7 @@ export async function tellSchedule(
     return true;
   }
   const made = await describeSchedule(server, row.name);
-  if (made !== undefined) await recordTold(catalog, row, made.info.createdAt.getTime());
+  if (made !== undefined) await recordRegistered(catalog, row, made.info.createdAt.getTime());
   return true;
 }
 
@@ -103,7 +103,7 @@ async function isOurs(
 }
 
 /** Deletes a schedule on the server; a missing one is no error. */
-export async function forgetAtServer(server: TemporalServer, name: string): Promise<void> {
+export async function deleteScheduleAtServer(server: TemporalServer, name: string): Promise<void> {
   try {
     await server.client.schedule.getHandle(scheduleId(name, server.installation)).delete();
   } catch (error) {
@@ -116,14 +116,14 @@ export async function forgetAtServer(server: TemporalServer, name: string): Prom
  *
  * @returns names of the schedules that had to be registered.
  */
-export async function tellSchedules(server: TemporalServer, catalog: Catalog): Promise<string[]> {
+export async function registerSchedules(server: TemporalServer, catalog: Catalog): Promise<string[]> {
   const told: string[] = [];
   await importSchedules(server, catalog);
   for (const row of await listSchedules(catalog)) {
-    if (!(await tellSchedule(server, catalog, row))) continue;
+    if (!(await registerSchedule(server, catalog, row))) continue;
     told.push(row.name);
     // It was removed in between: nobody else would delete what was just created.
-    if ((await findSchedule(catalog, row.name)) === undefined) await forgetAtServer(server, row.name);
+    if ((await findSchedule(catalog, row.name)) === undefined) await deleteScheduleAtServer(server, row.name);
   }
   return told;
 }

@@ -5,7 +5,7 @@ import type { Settings } from '../../config/settings.js';
 import { retrievalWorkflowId } from '../../workflows/messages.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { summaryText } from '../../workflows/server-limits.js';
-import { endImpostor } from '../server/end-impostor.js';
+import { terminateImpostor } from '../server/terminate-impostor.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /**
@@ -21,7 +21,7 @@ export async function startRetrieval(
 ): Promise<void> {
   const { id } = row;
   const { workflow, input, summary } = retrievalStart(settings, row);
-  await endImpostor(server, retrievalWorkflowId(id, server.installation));
+  await terminateImpostor(server, retrievalWorkflowId(id, server.installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await server.client.workflow.start(workflow, {
     workflowId: retrievalWorkflowId(id, server.installation),

@@ -6,8 +6,8 @@ import type { SetRow } from '../../catalog/rows.js';
 import { backupWorkflowId, firstAttributes, type BackupSetInput } from '../../workflows/messages.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { detailsText, summaryText } from '../../workflows/server-limits.js';
-import { endImpostor } from '../server/end-impostor.js';
-import { rememberWorkflow, retireFormerWorkflow } from '../server/former-workflow.js';
+import { terminateImpostor } from '../server/terminate-impostor.js';
+import { rememberWorkflow, retireLegacyWorkflow } from '../server/legacy-workflow.js';
 import { startWhenReady } from '../server/prepare-server.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
@@ -37,8 +37,8 @@ export async function startSet(
     paused: run.paused ?? set.state === 'paused',
   };
   const { installation } = server;
-  await retireFormerWorkflow(server, set);
-  await endImpostor(server, backupWorkflowId(set.id, installation));
+  await retireLegacyWorkflow(server, set);
+  await terminateImpostor(server, backupWorkflowId(set.id, installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await startWhenReady(server, () =>
     server.client.workflow.start('backupSet', {

@@ -1,14 +1,14 @@
 import { condition } from '@temporalio/workflow';
 import { smallGroupBytes } from '../replay-contract.js';
 import { isShort } from '../set/file-group.js';
-import { isAwaited, mustTurn, readyBytes } from './lanes.js';
+import { hasWaitingLane, mustSwitchLane, readyBytes } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import type { SetRun } from '../set/set-run.js';
-import { tell } from '../set/set-phase.js';
+import { updateDetails } from '../set/set-phase.js';
 import { mustSync } from './tape-sync.js';
 
 /** Longest time that the drive waits for one earlier small group. */
-const mostHoldMs = 10_000;
+const maxHoldMs = 10_000;
 /**
  * Multiple of `TAPE_SYNC_SECONDS` that archives wait for more to gather: a compression may be waiting for staging held
  * by another set, or for disk space.
@@ -24,7 +24,7 @@ export async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
     const first = lane.ready[0];
     if (first === undefined || run.paused) return undefined;
     for (const group of run.staging.values()) {
-      const comesSoon = group.bytes <= smallGroupBytes && !run.roomless.has(group.group);
+      const comesSoon = group.bytes <= smallGroupBytes && !run.awaitingRoom.has(group.group);
       if (group.group < first.group && comesSoon && !lane.overtaken.has(group.group)) return group.group;
     }
     return undefined;
@@ -32,7 +32,7 @@ export async function waitForEarlier(run: SetRun, lane: Lane): Promise<void> {
   for (let group = earlier(); group !== undefined; group = earlier()) {
     const awaited = group;
     if (
-      !(await condition(() => earlier() !== awaited, mostHoldMs, {
+      !(await condition(() => earlier() !== awaited, maxHoldMs, {
         summary: `a moment for group ${awaited}`,
       }))
     )
@@ -45,12 +45,12 @@ export async function waitForWork(run: SetRun, writer: Writer): Promise<void> {
   const hasWork = () =>
     mustSync(run, lane) ||
     (lane.ready.length > 0 && !run.paused && mayWrite(run, lane)) ||
-    mustTurn(run, writer) ||
+    mustSwitchLane(run, writer) ||
     run.over;
   if (lane.unsynced.size === 0) {
     if (run.input.options.drainBytes > 0) await gather(run, lane, hasWork);
-    else if (isAwaited(writer)) await workOrPatience(run, writer, hasWork);
-    else await condition(() => hasWork() || isAwaited(writer));
+    else if (hasWaitingLane(writer)) await workOrPatience(run, writer, hasWork);
+    else await condition(() => hasWork() || hasWaitingLane(writer));
     return;
   }
   const age = Date.now() - lane.unsyncedSince;
@@ -84,7 +84,7 @@ async function gather(run: SetRun, lane: Lane, hasWork: () => boolean): Promise<
     const changes = () => hasWork() || ready.length !== gathered || run.paused !== paused;
     if (gathered === 0 || paused) await condition(changes);
     else if (!(await condition(changes, patienceMs, { summary: 'for archives to gather' }))) break;
-    tell(run);
+    updateDetails(run);
   }
   lane.streaming = ready.length > 0;
 }
@@ -96,6 +96,6 @@ function mayWrite(run: SetRun, lane: Lane): boolean {
   if (!(drainBytes > 0) || lane.streaming || run.fed) return true;
   // A direct group has nothing to gather; otherwise running compressions may still bring what is missing.
   if (lane.ready[0]?.direct === true || readyBytes(run, lane) >= drainBytes) return true;
-  if (run.staging.size > run.roomless.size) return false;
-  return run.roomless.size > 0 || (run.next !== undefined && isShort(run, run.next));
+  if (run.staging.size > run.awaitingRoom.size) return false;
+  return run.awaitingRoom.size > 0 || (run.next !== undefined && isShort(run, run.next));
 }

@@ -7,16 +7,16 @@ export function allLanes(run: SetRun): Lane[] {
 }
 
 /** Adds a group to the queue of one copy, ordered by number. */
-export function makeReadyIn(lane: Lane, group: PlannedGroup): void {
+export function enqueueIn(lane: Lane, group: PlannedGroup): void {
   const at = lane.ready.findIndex((other) => other.group >= group.group);
   if (lane.ready[at]?.group === group.group) lane.ready.splice(at, 1, group);
   else lane.ready.splice(at === -1 ? lane.ready.length : at, 0, group);
 }
 
 /** Adds a group to the queues of all copies that are not committed yet. */
-export function makeReady(run: SetRun, group: PlannedGroup): void {
+export function enqueue(run: SetRun, group: PlannedGroup): void {
   for (const lane of allLanes(run))
-    if (group.committed?.includes(lane.copyNo) !== true) makeReadyIn(lane, group);
+    if (group.committed?.includes(lane.copyNo) !== true) enqueueIn(lane, group);
 }
 
 /** Bytes of the archives waiting for the drive. */
@@ -26,8 +26,10 @@ export function readyBytes(run: SetRun, lane: Lane): number {
 
 /** True when nothing more reaches the drives until a tape takes what is staged. */
 function isExhausted(run: SetRun): boolean {
-  const { staging, roomless, releasing, fed, shortOfStaging } = run;
-  return staging.size === roomless.size && releasing === 0 && (fed || shortOfStaging || roomless.size > 0);
+  const { staging, awaitingRoom, releasing, fed, shortOfStaging } = run;
+  return (
+    staging.size === awaitingRoom.size && releasing === 0 && (fed || shortOfStaging || awaitingRoom.size > 0)
+  );
 }
 
 /**
@@ -35,19 +37,19 @@ function isExhausted(run: SetRun): boolean {
  * current one, so that tapes are changed as rarely as possible. Undefined: no switch. A draining run leaves the other
  * copies to the next run.
  */
-function laneAfter(run: SetRun, { lane, lanes, impatient }: Writer): Lane | undefined {
+function nextLane(run: SetRun, { lane, lanes, impatient }: Writer): Lane | undefined {
   if (run.paused || run.draining || lane.ready.length > 0 || lane.unsynced.size > 0) return undefined;
   if (!impatient && !isExhausted(run)) return undefined;
   return lanes.find((other) => other !== lane && other.ready.length > 0);
 }
 
-export function mustTurn(run: SetRun, writer: Writer): boolean {
-  return laneAfter(run, writer) !== undefined;
+export function mustSwitchLane(run: SetRun, writer: Writer): boolean {
+  return nextLane(run, writer) !== undefined;
 }
 
 /** Switches the drive to another copy, if it is that copy's turn. */
-export function turn(run: SetRun, writer: Writer): boolean {
-  const next = laneAfter(run, writer);
+export function switchLane(run: SetRun, writer: Writer): boolean {
+  const next = nextLane(run, writer);
   if (next === undefined) return false;
   next.refused = false;
   writer.lane = next;
@@ -55,7 +57,7 @@ export function turn(run: SetRun, writer: Writer): boolean {
 }
 
 /** True when another copy of the drive waits for this one to finish. */
-export function isAwaited(writer: Writer): boolean {
+export function hasWaitingLane(writer: Writer): boolean {
   return writer.lanes.some((other) => other !== writer.lane && other.ready.length > 0);
 }
 
@@ -63,13 +65,13 @@ export function isAwaited(writer: Writer): boolean {
  * The copy to write instead while the loaded tape does not suit `lane`: one that was not refused, and has something to
  * write or may get it.
  */
-export function laneInstead(run: SetRun, { lanes, impatient }: Writer, lane: Lane): Lane | undefined {
+export function fallbackLane(run: SetRun, { lanes, impatient }: Writer, lane: Lane): Lane | undefined {
   const mayCome = run.draining || !(impatient || isExhausted(run));
   return lanes.find((other) => other !== lane && !other.refused && (other.ready.length > 0 || mayCome));
 }
 
 /** Why a copy is next, for people; undefined when the drive serves only one. */
-export function reasonOfTurn(run: SetRun, writer: Writer): string | undefined {
+export function switchReason(run: SetRun, writer: Writer): string | undefined {
   if (writer.lanes.length === 1) return undefined;
   if (isExhausted(run) && run.fed) return 'nothing else is left to write';
   if (isExhausted(run)) return 'staging is full of what another tape already has';

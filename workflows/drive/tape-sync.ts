@@ -1,11 +1,11 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { SyncResult } from '../../activities/tape/sync-tape.js';
 import { parkUnlessCancelled, release } from '../set/file-group.js';
-import { makeReadyIn } from './lanes.js';
+import { enqueueIn } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import { drains, track, type SetRun } from '../set/set-run.js';
-import { tell } from '../set/set-phase.js';
-import { failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import { updateDetails } from '../set/set-phase.js';
+import { failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 import { waitForTape } from './tape-wait.js';
 
 /** Whether the drive has to sync what it has written, before it does anything else. */
@@ -18,7 +18,7 @@ export function mustSync(run: SetRun, lane: Lane): boolean {
   for (const written of lane.unsynced.values()) bytes += written.bytes;
   if (bytes >= syncBytes || Date.now() - lane.unsyncedSince >= syncSeconds * 1000) return true;
   if (lane.ready.length > 0 && !run.paused) return false;
-  return run.paused || run.shortOfStaging || run.roomless.size > 0 || run.staging.size === 0;
+  return run.paused || run.shortOfStaging || run.awaitingRoom.size > 0 || run.staging.size === 0;
 }
 
 /** Syncs every tape that holds unsynced archives; waits by name for one that is not in the drive. */
@@ -29,7 +29,7 @@ export async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promis
     const written = [...lane.unsynced].filter(([, copy]) => copy.tape === tape);
     const groups = written.map(([number]) => number);
     try {
-      const result = await outlivingWorkers(() =>
+      const result = await rerunAfterWorkerDeath(() =>
         writer.slot.syncTape.executeWithOptions(
           { summary: `sync ${groups.length === 1 ? 'one archive' : `${groups.length} archives`}` },
           [run.input.setId, tape, groups, lane.copyNo],
@@ -40,13 +40,13 @@ export async function syncTapes(run: SetRun, writer: Writer, lane: Lane): Promis
       else await pauseAfterLoss(run, writer);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      if (isLeft(error)) writer.leaves = drains(run);
+      if (isLeftToNextRun(error)) writer.leaves = drains(run);
       else if (failureType(error) === 'TapeNotReady')
         await waitForTape(run, writer, lane, error, { wanted: tape });
       else await parkUnsynced(run, lane, groups, error);
     }
   }
-  tell(run);
+  updateDetails(run);
 }
 
 /** A tape that loses what is written to it may do so repeatedly: pauses grow, and finally the groups are parked. */
@@ -60,7 +60,7 @@ async function pauseAfterLoss(run: SetRun, writer: Writer): Promise<void> {
 function settle(run: SetRun, lane: Lane, { committed, lost, whole = committed }: SyncResult): void {
   for (const number of lost) {
     const copy = lane.unsynced.get(number);
-    if (copy !== undefined) makeReadyIn(lane, copy.group);
+    if (copy !== undefined) enqueueIn(lane, copy.group);
   }
   for (const number of [...committed, ...lost]) lane.unsynced.delete(number);
   if (whole.length > 0) void track(run, release(run, whole));

@@ -1,10 +1,10 @@
-import { unlessCalledOff } from '../called-off.js';
-import { reasonOfTurn } from './lanes.js';
+import { waitUnlessAborted } from '../wait-unless-aborted.js';
+import { switchReason } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import { summaryText } from '../server-limits.js';
 import { drains, track, type SetRun } from '../set/set-run.js';
-import { noteState, tell } from '../set/set-phase.js';
-import { failureDetails, failureReason, outlivingWorkers } from '../step-failures.js';
+import { saveState, updateDetails } from '../set/set-phase.js';
+import { failureDetails, failureReason, rerunAfterWorkerDeath } from '../step-failures.js';
 
 /**
  * Waits for a person: a single activity watches the drive, and a command can end it. The watch may accept a tape that
@@ -28,8 +28,8 @@ export async function waitForTape(
   writer.waitingFor = reason;
   writer.isHeld = failureDetails(error)['reason'] === 'drive_held';
   const loads = run.tapeLoads;
-  tell(run);
-  await noteState(run);
+  updateDetails(run);
+  await saveState(run);
   const held = writer.isHeld ? { held: true as const } : {};
   const wish = { setId, ...what, ...wishOfCopy(run, writer, lane, 'group' in what), ...held };
   // There may be something to write for the loaded tape meanwhile. The next write checks the drive itself.
@@ -37,12 +37,12 @@ export async function waitForTape(
     run.draining || run.tapeLoads !== loads || ('group' in what && laneWithWork(writer, lane) !== undefined);
   const watch = async () => {
     await backOff.pause(`again in a while: ${reason}`);
-    await outlivingWorkers(() =>
+    await rerunAfterWorkerDeath(() =>
       writer.watching.watchTape.executeWithOptions({ summary: summaryText(reason) }, [wish]),
     );
   };
   try {
-    await track(run, unlessCalledOff(goesOn, watch));
+    await track(run, waitUnlessAborted(goesOn, watch));
   } finally {
     writer.waitingFor = null;
     writer.isHeld = false;
@@ -52,8 +52,8 @@ export async function waitForTape(
   const other = 'group' in what ? laneWithWork(writer, lane) : undefined;
   if (other !== undefined) writer.lane = other;
   else for (const one of writer.lanes) one.refused = false;
-  tell(run);
-  await noteState(run);
+  updateDetails(run);
+  await saveState(run);
 }
 
 /** A copy that was not refused and now has something to write. */
@@ -71,5 +71,5 @@ function wishOfCopy(run: SetRun, writer: Writer, lane: Lane, toWrite: boolean) {
   const others = writer.lanes.flatMap(({ copyNo, ready: [next] }) =>
     copyNo === lane.copyNo || next === undefined ? [] : [{ copyNo, group: next.group }],
   );
-  return { copyNo: lane.copyNo, because: reasonOfTurn(run, writer), others };
+  return { copyNo: lane.copyNo, because: switchReason(run, writer), others };
 }

@@ -1,12 +1,12 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../../activities/set/set-state.js';
-import { mostCompressions } from '../replay-contract.js';
+import { maxCompressions } from '../replay-contract.js';
 import { beginGroup, parkUnlessCancelled } from '../set/file-group.js';
-import { laneInstead, makeReadyIn, reasonOfTurn, turn } from './lanes.js';
+import { fallbackLane, enqueueIn, switchReason, switchLane } from './lanes.js';
 import type { Lane, Writer } from './writers.js';
 import { drains, type SetRun } from '../set/set-run.js';
-import { tell } from '../set/set-phase.js';
-import { failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import { updateDetails } from '../set/set-phase.js';
+import { failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 import { waitForTape } from './tape-wait.js';
 import { mustSync, syncTapes } from './tape-sync.js';
 import { waitForEarlier, waitForWork } from './drive-wait.js';
@@ -26,7 +26,7 @@ export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
       await syncTapes(run, writer, lane);
       continue;
     }
-    if (turn(run, writer)) continue;
+    if (switchLane(run, writer)) continue;
     await waitForEarlier(run, lane);
     const next = run.paused ? undefined : lane.ready.shift();
     if (next !== undefined) await writeGroup(run, writer, lane, next);
@@ -37,12 +37,12 @@ export async function writeGroups(run: SetRun, writer: Writer): Promise<void> {
 async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: PlannedGroup): Promise<void> {
   const ref = { setId: run.input.setId, group: group.group, copyNo: lane.copyNo };
   const wanted = [...lane.unsynced.values()].at(-1)?.tape;
-  const because = reasonOfTurn(run, writer);
+  const because = switchReason(run, writer);
   lane.writing = group;
-  tell(run);
+  updateDetails(run);
   try {
     const drive = writer.slot;
-    const written = await outlivingWorkers(() =>
+    const written = await rerunAfterWorkerDeath(() =>
       group.direct
         ? drive.compressToTape.executeWithOptions(
             { summary: `group ${ref.group}: compress directly to tape` },
@@ -61,11 +61,11 @@ async function writeGroup(run: SetRun, writer: Writer, lane: Lane, group: Planne
     lane.unsynced.set(group.group, { group, tape: written.tape, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (isLeft(error)) {
-      makeReadyIn(lane, group);
+    if (isLeftToNextRun(error)) {
+      enqueueIn(lane, group);
       writer.leaves = drains(run);
     } else if (failureType(error) === 'TapeNotReady') {
-      makeReadyIn(lane, group);
+      enqueueIn(lane, group);
       lane.writing = undefined;
       await changeTape(run, writer, lane, error);
     } else if (failureType(error) === 'StagedArchiveDamaged') {
@@ -87,7 +87,7 @@ async function compressAgain(run: SetRun, group: PlannedGroup, error: unknown): 
   if (run.staging.has(group.group)) return;
   const damages = (run.damages.get(group.group) ?? 0) + 1;
   run.damages.set(group.group, damages);
-  if (damages < mostCompressions) beginGroup(run, { ...group, state: 'planned', committed: [] });
+  if (damages < maxCompressions) beginGroup(run, { ...group, state: 'planned', committed: [] });
   else await parkUnlessCancelled(run, group, error);
 }
 
@@ -101,7 +101,7 @@ async function changeTape(run: SetRun, writer: Writer, lane: Lane, error: unknow
     return;
   }
   lane.refused = true;
-  const other = laneInstead(run, writer, lane);
+  const other = fallbackLane(run, writer, lane);
   const [next] = lane.ready;
   if (other !== undefined) writer.lane = other;
   else if (next !== undefined) await waitForTape(run, writer, lane, error, { group: next.group });

@@ -1,12 +1,19 @@
 import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { NextArchive } from '../../activities/retrieval/retrieval.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
-import { isLongRun } from '../back-off.js';
-import { leave, newCopyRun, tellStep, waitForTape, waiting, type CopyRun } from './copy-run.js';
+import { shouldContinueAsNew } from '../back-off.js';
+import {
+  leaveRun,
+  newCopyRun,
+  showStep,
+  waitForCopyTape,
+  interruptibleWait,
+  type CopyRun,
+} from './copy-run.js';
 import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
 import { mostFetches } from '../replay-contract.js';
 import { untilCancelled } from './retrieval-steps.js';
-import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
 /**
  * Copies archives from tape to tape, through staging. With two drives one reads while the other writes; with one drive
@@ -20,7 +27,7 @@ export async function copyArchives(input: CopyInput): Promise<RetrievalSummary |
     for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
       run.reader = 'reading';
       await Promise.all([fetchAll(run, page), storeAll(run)]);
-      if (run.leaving || isLongRun()) return continueAsNew<typeof copyArchives>(input);
+      if (run.leaving || shouldContinueAsNew()) return continueAsNew<typeof copyArchives>(input);
     }
     return host.finishRetrieval(id);
   });
@@ -40,22 +47,24 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
   const { from, fromHost, steps } = run.activities;
   const ref = { id: run.input.id, no: next.no };
   const summary = `${next.setId} group ${next.group}: read`;
-  tellStep(run, 'reading', next);
+  showStep(run, 'reading', next);
   try {
-    const fetched = await outlivingWorkers(() => from.fetchArchive.executeWithOptions({ summary }, [ref]));
+    const fetched = await rerunAfterWorkerDeath(() =>
+      from.fetchArchive.executeWithOptions({ summary }, [ref]),
+    );
     if (fetched === 'full') await waitForRoom(run, next.no);
     else run.backOff.reading.reset();
     if (fetched === 'staged') run.staged.push(next);
     return fetched !== 'full';
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (isLeft(error)) {
-      leave(run);
+    if (isLeftToNextRun(error)) {
+      leaveRun(run);
       return false;
     }
     const reason = failureReason(error);
     if (failureType(error) === 'TapeNotReady') {
-      await waitForTape(run, 'reading', reason, async (why) => {
+      await waitForCopyTape(run, 'reading', reason, async (why) => {
         await fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]);
       });
       return false;
@@ -73,9 +82,9 @@ async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   const holdsNone = () => run.staged.length === 0 && run.unsynced.size === 0 && !run.storing;
   run.reader = 'full';
   await condition(() => holdsNone() || run.leaving);
-  await waiting(run, async () => {
+  await interruptibleWait(run, async () => {
     await run.backOff.reading.pause('staging was full after all: again in a while');
-    await outlivingWorkers(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
+    await rerunAfterWorkerDeath(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
   });
   run.reader = 'reading';
 }
@@ -126,9 +135,9 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
   const ref = { id: run.input.id, no: next.no };
   const wanted = [...unsynced.values()].at(-1)?.tape;
   const summary = `${next.setId} group ${next.group}: write`;
-  tellStep(run, 'writing', next);
+  showStep(run, 'writing', next);
   try {
-    const written = await outlivingWorkers(() =>
+    const written = await rerunAfterWorkerDeath(() =>
       to.storeArchive.executeWithOptions({ summary }, [ref, wanted]),
     );
     run.backOff.storing.reset();
@@ -137,8 +146,8 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
     unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (isLeft(error)) {
-      leave(run);
+    if (isLeftToNextRun(error)) {
+      leaveRun(run);
       return;
     }
     const reason = failureReason(error);
@@ -148,7 +157,7 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
       run.staged.unshift(next);
       if (unsynced.size > 0) await sync(run);
       else
-        await waitForTape(run, 'storing', reason, (why) =>
+        await waitForCopyTape(run, 'storing', reason, (why) =>
           toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
         );
     } else if (type === 'StagedArchiveDamaged' && lost < mostFetches) {
@@ -166,10 +175,12 @@ async function sync(run: CopyRun): Promise<void> {
   for (const tape of new Set([...run.unsynced.values()].map((written) => written.tape))) {
     const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
     try {
-      const { lost } = await outlivingWorkers(() => to.syncCopies(id, tape, nos));
+      const { lost } = await rerunAfterWorkerDeath(() => to.syncCopies(id, tape, nos));
       // A tape that loses what is written to it may do so repeatedly.
       if (lost.length > 0)
-        await waiting(run, () => syncing.pause('the tape has lost what was written: again in a while'));
+        await interruptibleWait(run, () =>
+          syncing.pause('the tape has lost what was written: again in a while'),
+        );
       else syncing.reset();
       for (const no of lost) {
         const copy = run.unsynced.get(no);
@@ -177,14 +188,14 @@ async function sync(run: CopyRun): Promise<void> {
       }
     } catch (error) {
       if (isCancellation(error)) throw error;
-      if (isLeft(error)) {
-        leave(run);
+      if (isLeftToNextRun(error)) {
+        leaveRun(run);
         return;
       }
       const reason = failureReason(error);
       const [no = 0] = nos;
       if (failureType(error) === 'TapeNotReady') {
-        await waitForTape(run, 'syncing', reason, (why) =>
+        await waitForCopyTape(run, 'syncing', reason, (why) =>
           toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
         );
         continue;

@@ -2,7 +2,7 @@ import { CancellationScope, isCancellation, proxyActivities, setCurrentDetails }
 import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
 import type { NextArchive } from '../../activities/retrieval/retrieval.js';
 import { activityOptions } from '../activity-options.js';
-import { BackOff, isLongRun } from '../back-off.js';
+import { BackOff, shouldContinueAsNew } from '../back-off.js';
 import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
 import { waitForPerson } from './retrieval-steps.js';
 
@@ -56,8 +56,8 @@ function copyActivities({ options, drive, toDrive }: CopyInput) {
  * Waits for something before a retry, unless the history is long: then both halves of the run end after their current
  * step.
  */
-export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<void> {
-  if (isLongRun()) leave(run);
+export async function interruptibleWait(run: CopyRun, wait: () => Promise<void>): Promise<void> {
+  if (shouldContinueAsNew()) leaveRun(run);
   if (run.leaving) return;
   const { steps } = run.activities;
   try {
@@ -69,7 +69,7 @@ export async function waiting(run: CopyRun, wait: () => Promise<void>): Promise<
 }
 
 /** Starts nothing more, and cancels waits. */
-export function leave(run: CopyRun): void {
+export function leaveRun(run: CopyRun): void {
   run.leaving = true;
   run.waits.cancel();
 }
@@ -80,17 +80,17 @@ function isLeaving(run: CopyRun): boolean {
 }
 
 /** Waits for a tape; `half` says for which half of the copy. */
-export async function waitForTape(
+export async function waitForCopyTape(
   run: CopyRun,
   half: keyof CopyRun['backOff'],
   reason: string,
   watch: (summary: string) => Promise<void>,
 ): Promise<void> {
   const { activities, backOff, input } = run;
-  await waiting(run, () => waitForPerson(activities.steps, input.id, reason, backOff[half], watch));
+  await interruptibleWait(run, () => waitForPerson(activities.steps, input.id, reason, backOff[half], watch));
 }
 
 /** Shows the current step in the Temporal UI. */
-export function tellStep({ input }: CopyRun, step: string, { setId, group }: NextArchive): void {
+export function showStep({ input }: CopyRun, step: string, { setId, group }: NextArchive): void {
   setCurrentDetails(`**${input.id}** · ${step} group ${group} of set ${setId}`);
 }

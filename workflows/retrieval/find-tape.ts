@@ -10,7 +10,7 @@ import type { NextArchive } from '../../activities/retrieval/retrieval.js';
 import { activityOptions } from '../activity-options.js';
 import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.js';
 import { summaryText } from '../server-limits.js';
-import { outlivingWorkers } from '../step-failures.js';
+import { rerunAfterWorkerDeath } from '../step-failures.js';
 
 /** Where the tape of an archive is. */
 export interface Found {
@@ -41,7 +41,7 @@ export async function findTape(
       cancellationType: ActivityCancellationType.TRY_CANCEL,
     });
     const tape = await scope.run(() =>
-      outlivingWorkers(() =>
+      rerunAfterWorkerDeath(() =>
         watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, undefined, search]),
       ),
     );

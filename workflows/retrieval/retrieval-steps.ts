@@ -9,7 +9,7 @@ import type { ArchiveActivities } from '../../activities/index.js';
 import type { BackOff } from '../back-off.js';
 import { summaryText } from '../server-limits.js';
 import { cancelRetrievalUpdate } from '../messages.js';
-import { outlivingWorkers } from '../step-failures.js';
+import { rerunAfterWorkerDeath } from '../step-failures.js';
 
 type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 
@@ -27,7 +27,7 @@ export async function waitForPerson(
   setCurrentDetails(`**${id}** · waiting: ${reason}`);
   await steps.recordRetrievalState(id, 'waiting_for_tape', reason);
   await backOff.pause(`again in a while: ${reason}`);
-  await outlivingWorkers(() => watch(summaryText(reason)));
+  await rerunAfterWorkerDeath(() => watch(summaryText(reason)));
   await steps.recordRetrievalState(id, 'running', null);
 }
 

@@ -3,12 +3,18 @@ import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '..
 import type { NextArchive } from '../../activities/retrieval/retrieval.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
 import { activityOptions } from '../activity-options.js';
-import type { TargetLack } from '../../activities/retrieval/restore-target.js';
-import { BackOff, isLongRun } from '../back-off.js';
+import type { TargetShortage } from '../../activities/retrieval/restore-target.js';
+import { BackOff, shouldContinueAsNew } from '../back-off.js';
 import { findTape } from './find-tape.js';
 import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.js';
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
-import { failureDetails, failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import {
+  failureDetails,
+  failureReason,
+  failureType,
+  isLeftToNextRun,
+  rerunAfterWorkerDeath,
+} from '../step-failures.js';
 
 /** Priority in the drive's queue (1 is first, backups have 3): somebody waits for a restore; a verify can wait. */
 const priorities = { restore: 1, verify: 5 } as const;
@@ -82,7 +88,7 @@ async function readOne(run: ReadRun, next: NextArchive): Promise<Read> {
   const { input, drives } = run;
   const { no, setId, group } = next;
   const backOff = new BackOff();
-  while (!isLongRun()) {
+  while (!shouldContinueAsNew()) {
     if (drives.length > 1 && run.loaded !== next.tape) {
       ({ drive: run.drive, tape: run.loaded } = await findTape(input, drives, next));
       if (run.loaded === null) return 'done';
@@ -93,7 +99,9 @@ async function readOne(run: ReadRun, next: NextArchive): Promise<Read> {
     const { slot } = readerIn(run);
     try {
       const summary = `${setId} group ${group}: ${input.kind}`;
-      await outlivingWorkers(() => slot.readArchive.executeWithOptions({ summary }, [{ id: input.id, no }]));
+      await rerunAfterWorkerDeath(() =>
+        slot.readArchive.executeWithOptions({ summary }, [{ id: input.id, no }]),
+      );
       return 'done';
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -111,7 +119,7 @@ async function afterFailure(
   error: unknown,
   backOff: BackOff,
 ): Promise<Read | 'again'> {
-  if (isLeft(error)) return 'long';
+  if (isLeftToNextRun(error)) return 'long';
   const { steps, drives } = run;
   const { id } = run.input;
   const reason = failureReason(error);
@@ -129,7 +137,7 @@ async function afterFailure(
     await backOff.pause(`again in a while: ${reason}`);
     return 'again';
   }
-  const lack = failureDetails(error)['lack'] as TargetLack | undefined;
+  const lack = failureDetails(error)['lack'] as TargetShortage | undefined;
   const among = drives.length > 1 ? { at: 0, drives } : undefined;
   const { watching } = readerIn(run);
   await waitForPerson(steps, id, reason, backOff, async (summary) => {

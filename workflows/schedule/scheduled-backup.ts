@@ -10,7 +10,7 @@ import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { backupSet } from '../set/backup-set.js';
 import { backupWorkflowId, firstAttributes } from '../messages.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';
-import { startOnItsOwn } from './scheduled-child.js';
+import { startDetached } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 
@@ -54,7 +54,7 @@ export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Pro
 
 async function start(name: string, set: ScheduledSet): Promise<void> {
   const { setId, sources, pool, drive, places, scanned, paused, options } = set;
-  await startOnItsOwn(backupSet, {
+  await startDetached(backupSet, {
     workflowId: backupWorkflowId(setId, ownInstallation),
     args: [
       {

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 
 /** Starts a schedule run's child workflow unless it is running. The child is independent of the run. */
-export async function startOnItsOwn<Child extends Workflow>(
+export async function startDetached<Child extends Workflow>(
   child: Child | string,
   options: WithWorkflowArgs<Child, ChildWorkflowOptions>,
 ): Promise<void> {

@@ -10,7 +10,7 @@ import type { RetrievalStart } from '../../activities/retrieval/retrieval-input.
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { retrievalWorkflowId } from '../messages.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';
-import { startOnItsOwn } from './scheduled-child.js';
+import { startDetached } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 
@@ -42,7 +42,7 @@ export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Pr
 }
 
 async function start(name: string, { workflow, input, summary }: RetrievalStart): Promise<void> {
-  await startOnItsOwn(workflow, {
+  await startDetached(workflow, {
     workflowId: retrievalWorkflowId(input.id, ownInstallation),
     args: [input],
     staticSummary: summaryText(`schedule ${name}: ${summary}`),

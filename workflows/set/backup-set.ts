@@ -11,8 +11,8 @@ import { markEnds } from './end-marks.js';
 import { feedGroups } from './group-feed.js';
 import { cursorAfter } from '../drive/lanes.js';
 import type { BackupSetInput } from '../messages.js';
-import { allStopped, newRun, noteHanging, track, type SetRun } from './set-run.js';
-import { noteState, tell, tellOfStaging, tellPhase } from './set-phase.js';
+import { allStopped, newRun, noteAbandoned, track, type SetRun } from './set-run.js';
+import { saveState, updateDetails, followStagingShortage, upsertPhase } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 import { writeGroups } from '../drive/tape-writer.js';
 import { handleMessages } from './set-messages.js';
@@ -39,7 +39,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     work.cancel();
     await CancellationScope.nonCancellable(() => allStopped(run));
     if (!isCancellation(error)) return await endBroken(run, error);
-    noteHanging(run, error);
+    noteAbandoned(run, error);
     // No command requested this: the set stays unfinished in the catalog and is resumed.
     if (run.cancel === undefined)
       throw ApplicationFailure.nonRetryable(
@@ -53,7 +53,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     const cursor = cursorAfter(run);
     return continueAsNew<typeof backupSet>({ ...input, cursor, scanned, paused, retry: false });
   }
-  tellPhase(summary.status);
+  upsertPhase(summary.status);
   if (summary.status === 'failed')
     throw ApplicationFailure.nonRetryable(summary.reason ?? 'failed', 'SetFailed', summary);
   return summary;
@@ -68,9 +68,9 @@ function finish(run: SetRun): Promise<SetSummary> {
 async function backUp(run: SetRun): Promise<void> {
   const { setId, retry, cursor } = run.input;
   if (retry) await run.activities.bookkeeping.retryParkedGroups(setId);
-  tell(run);
-  void track(run, tellOfStaging(run));
-  if (cursor === 0) await noteState(run);
+  updateDetails(run);
+  void track(run, followStagingShortage(run));
+  if (cursor === 0) await saveState(run);
   const scanning = new CancellationScope();
   // A failed scan ends the set: nothing else would tell the feed that no more groups come.
   const scan = run.scanned
@@ -90,8 +90,8 @@ async function scanSources(run: SetRun): Promise<void> {
   const { setId } = run.input;
   await run.activities.scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [setId]);
   run.scanned = true;
-  tell(run);
-  await noteState(run);
+  updateDetails(run);
+  await saveState(run);
 }
 
 /** A scan cancelled for continue-as-new resumes in the next run, after the last batch in the catalog. */
@@ -116,6 +116,6 @@ async function endBroken(run: SetRun, error: unknown): Promise<never> {
   await CancellationScope.nonCancellable(() =>
     run.activities.bookkeeping.recordState(run.input.setId, 'failed', reason),
   );
-  tellPhase('failed');
+  upsertPhase('failed');
   throw ApplicationFailure.nonRetryable(reason, 'SetFailed');
 }

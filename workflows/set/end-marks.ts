@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { SetRun } from './set-run.js';
-import { outlivingWorkers } from '../step-failures.js';
+import { rerunAfterWorkerDeath } from '../step-failures.js';
 
 /**
  * Writes missing end marks of the set's copies before its end is recorded. Usually a sync has written them, except when
@@ -16,7 +16,7 @@ export async function markEnds(run: SetRun): Promise<void> {
     const writer = run.writers.find(({ lanes }) => lanes.some((lane) => lane.copyNo === copyNo));
     if (writer === undefined) continue;
     try {
-      await outlivingWorkers(() =>
+      await rerunAfterWorkerDeath(() =>
         writer.slot.markEnd.executeWithOptions({ summary: 'mark the end of the set' }, [setId, copyNo]),
       );
     } catch (error) {

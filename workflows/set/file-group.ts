@@ -2,13 +2,13 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { PlannedGroup } from '../../activities/set/set-state.js';
 import { waitInFinal } from './final-wait.js';
 import { BackOff } from '../back-off.js';
-import { unlessCalledOff } from '../called-off.js';
-import { mostCompressions, mostInWindow } from '../replay-contract.js';
-import { makeReady } from '../drive/lanes.js';
+import { waitUnlessAborted } from '../wait-unless-aborted.js';
+import { maxCompressions, maxInWindow } from '../replay-contract.js';
+import { enqueue } from '../drive/lanes.js';
 import type { Lane } from '../drive/writers.js';
-import { drains, lookAgainFrom, noteHanging, stagedBytes, track, type SetRun } from './set-run.js';
-import { tell } from './set-phase.js';
-import { failureReason, failureType, isLeft, outlivingWorkers } from '../step-failures.js';
+import { drains, lookAgainFrom, noteAbandoned, stagedBytes, track, type SetRun } from './set-run.js';
+import { updateDetails } from './set-phase.js';
+import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
 interface Ref {
   setId: string;
@@ -19,7 +19,7 @@ interface Ref {
 export function isShort(run: SetRun, group: PlannedGroup): boolean {
   // Groups waiting for a tape that is not in the drive count only in staging.
   const atDrives = run.writers.map(({ lane }) => lane.ready.length + lane.unsynced.size);
-  if (run.staging.size + Math.max(...atDrives) >= mostInWindow) return true;
+  if (run.staging.size + Math.max(...atDrives) >= maxInWindow) return true;
   const held = stagedBytes(run);
   return !group.direct && held > 0 && held + stagingOf(group) > run.input.options.stagingBytes;
 }
@@ -28,7 +28,7 @@ export function isShort(run: SetRun, group: PlannedGroup): boolean {
 export function beginGroup(run: SetRun, group: PlannedGroup): void {
   if (group.direct || group.state === 'queued' || group.state === 'writing' || group.state === 'written') {
     if (!group.direct) run.staged.set(group.group, stagingOf(group));
-    makeReady(run, group);
+    enqueue(run, group);
     return;
   }
   if (group.state === 'committed') {
@@ -37,7 +37,7 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
   }
   run.staging.set(group.group, group);
   run.staged.set(group.group, stagingOf(group));
-  tell(run);
+  updateDetails(run);
   const staged = stageGroup(run, group)
     .then((bytes) => {
       if (bytes === 'left') run.left.add(group.group);
@@ -46,7 +46,7 @@ export function beginGroup(run: SetRun, group: PlannedGroup): void {
         return;
       }
       run.staged.set(group.group, stagingOf(group, bytes));
-      makeReady(run, group);
+      enqueue(run, group);
     })
     .catch((error: unknown) => parkUnlessCancelled(run, group, error))
     .finally(() => run.staging.delete(group.group));
@@ -79,7 +79,7 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
     try {
       return await promoteAndWait(run, ref);
     } catch (error) {
-      if (failureType(error) !== 'StagedArchiveDamaged' || compressions >= mostCompressions) throw error;
+      if (failureType(error) !== 'StagedArchiveDamaged' || compressions >= maxCompressions) throw error;
     }
   }
 }
@@ -115,14 +115,14 @@ async function withRoom<Result>(
     ]);
   };
   for (;;) {
-    const result = await outlivingWorkers(step).catch((error: unknown) => leftTo(run, error));
+    const result = await rerunAfterWorkerDeath(step).catch((error: unknown) => leftTo(run, error));
     if (result !== 'full') return result;
     if (drains(run)) return 'left';
-    run.roomless.add(group);
+    run.awaitingRoom.add(group);
     try {
-      await unlessCalledOff(() => run.draining, wait);
+      await waitUnlessAborted(() => run.draining, wait);
     } finally {
-      run.roomless.delete(group);
+      run.awaitingRoom.delete(group);
     }
     if (run.draining) return 'left';
   }
@@ -130,7 +130,7 @@ async function withRoom<Result>(
 
 /** The result for a step that a worker shutdown ended in a long run; rethrows any other failure. */
 function leftTo(run: SetRun, error: unknown): 'left' {
-  if (!isLeft(error)) throw error;
+  if (!isLeftToNextRun(error)) throw error;
   drains(run);
   return 'left';
 }
@@ -171,7 +171,7 @@ export async function parkUnlessCancelled(
   stage?: string,
   lane?: Lane,
 ): Promise<void> {
-  if (isCancellation(error)) return noteHanging(run, error);
+  if (isCancellation(error)) return noteAbandoned(run, error);
   const copies = run.input.places?.length ?? 1;
   const which =
     lane === undefined || copies === 1 ? '' : `copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: `;

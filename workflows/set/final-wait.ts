@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { SetRun } from './set-run.js';
-import { outlivingWorkers } from '../step-failures.js';
+import { rerunAfterWorkerDeath } from '../step-failures.js';
 
 /**
  * Stage 3, on the hosts of all drives of the set; the first answer counts, so that a missing tape worker blocks only
@@ -11,7 +11,7 @@ import { outlivingWorkers } from '../step-failures.js';
 export function waitInFinal(run: SetRun, ref: { setId: string; group: number }): Promise<number | null> {
   const looksOf = () =>
     run.writers.map((writer) =>
-      outlivingWorkers(() =>
+      rerunAfterWorkerDeath(() =>
         writer.looking.waitForFinal.executeWithOptions({ summary: `group ${ref.group}: wait for final` }, [
           ref,
         ]),

@@ -1,10 +1,10 @@
 import { condition } from '@temporalio/workflow';
 import type { GroupPage, PlannedGroup } from '../../activities/set/set-state.js';
-import { unlessCalledOff } from '../called-off.js';
+import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from '../drive/lanes.js';
 import { drains, type SetRun } from './set-run.js';
-import { tell } from './set-phase.js';
+import { updateDetails } from './set-phase.js';
 
 /**
  * The only place that starts groups: one after another, while the window and the staging budget have room and the set
@@ -20,7 +20,7 @@ export async function feedGroups(run: SetRun): Promise<void> {
     run.fed = false;
   }
   run.over = true;
-  tell(run);
+  updateDetails(run);
 }
 
 /** True when groups were queued again. A draining run leaves them to the next run: `cursorAfter`. */
@@ -65,14 +65,14 @@ async function feedToTheLast(run: SetRun): Promise<void> {
  * drains.
  */
 async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
-  const isCalledOff = () => isCalledBack(run) || run.draining;
-  const page = await unlessCalledOff(isCalledOff, () =>
+  const isAborted = () => isCalledBack(run) || run.draining;
+  const page = await waitUnlessAborted(isAborted, () =>
     run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
       run.input.setId,
       run.cursor,
     ]),
   );
-  return isCalledOff() ? undefined : page;
+  return isAborted() ? undefined : page;
 }
 
 function hasRoom(run: SetRun, group: PlannedGroup): boolean {

@@ -13,7 +13,7 @@ import {
   tapeLoadedUpdate,
 } from '../messages.js';
 import { lookAgainFrom, type SetRun } from './set-run.js';
-import { noteState, progressOf, tell } from './set-phase.js';
+import { saveState, progressOf, updateDetails } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 
 /**
@@ -54,8 +54,8 @@ export function handleMessages(run: SetRun, work: CancellationScope): void {
     answering(async () => {
       run.paused = paused;
       if (!paused) run.tapeLoads += 1;
-      tell(run);
-      await noteState(run);
+      updateDetails(run);
+      await saveState(run);
     });
   setHandler(pauseUpdate, changesPause(true), unlessEnding(run));
   setHandler(resumeUpdate, changesPause(false), unlessEnding(run));

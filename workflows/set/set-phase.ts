@@ -26,7 +26,7 @@ function stateOf(run: SetRun): { state: SetState; reason: string | null } {
  * Saves the set's current state in the catalog, one save after the other: two at once could finish in either order, and
  * a paused set could look as if it were running.
  */
-export function noteState(run: SetRun): Promise<void> {
+export function saveState(run: SetRun): Promise<void> {
   const turn = run.noting.then(async () => {
     const { state, reason } = stateOf(run);
     const noted = `${state} ${reason ?? ''}`;
@@ -76,34 +76,35 @@ function phaseOf(run: SetRun): SetProgress['phase'] {
  * True when nothing can go to tape before staging has room for the waiting groups: no drive and no release is active.
  */
 function isShortOfStaging(run: SetRun): boolean {
-  if (run.roomless.size === 0 || run.roomless.size < run.staging.size || run.releasing > 0) return false;
+  if (run.awaitingRoom.size === 0 || run.awaitingRoom.size < run.staging.size || run.releasing > 0)
+    return false;
   return allLanes(run).every(
     (lane) => lane.ready.length === 0 && lane.writing === undefined && lane.unsynced.size === 0,
   );
 }
 
-function noRoom({ roomless }: SetRun): string {
-  return `staging has no room for ${roomless.size === 1 ? 'group' : 'groups'} ${numbersOf(roomless)}`;
+function noRoom({ awaitingRoom }: SetRun): string {
+  return `staging has no room for ${awaitingRoom.size === 1 ? 'group' : 'groups'} ${numbersOf(awaitingRoom)}`;
 }
 
 /** Updates the phase whenever the set starts or stops waiting only for room in staging. */
-export async function tellOfStaging(run: SetRun): Promise<void> {
+export async function followStagingShortage(run: SetRun): Promise<void> {
   for (let short = false; !run.over; short = !short) {
     await condition(() => run.over || isShortOfStaging(run) !== short);
-    tell(run);
+    updateDetails(run);
   }
 }
 
 /** Upserts the phase as a search attribute: what the set is doing, or its final state. */
-export function tellPhase(phase: SetProgress['phase'] | SetState): void {
+export function upsertPhase(phase: SetProgress['phase'] | SetState): void {
   if (workflowInfo().typedSearchAttributes.get(searchAttributes.phase) === phase) return;
   upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
 }
 
 /** Shows in the Temporal UI what the set is doing: the phase as a search attribute, the rest as details. */
-export function tell(run: SetRun): void {
+export function updateDetails(run: SetRun): void {
   const { phase, reason: waits } = progressOf(run);
-  tellPhase(phase);
+  upsertPhase(phase);
   const { drainBytes } = run.input.options;
   const atDrives = run.writers.flatMap(({ drive, lanes }) =>
     lanes.flatMap((lane) => {
@@ -120,8 +121,10 @@ export function tell(run: SetRun): void {
     [
       `**Set ${run.input.setId}** · ${phase}${waits === null ? '' : `: ${waits}`}`,
       `- groups begun so far: ${run.cursor}`,
-      `- being compressed or moved: ${numbersOf([...run.staging.keys()].filter((group) => !run.roomless.has(group)))}`,
-      ...(run.roomless.size === 0 ? [] : [`- waiting for room in staging: ${numbersOf(run.roomless)}`]),
+      `- being compressed or moved: ${numbersOf([...run.staging.keys()].filter((group) => !run.awaitingRoom.has(group)))}`,
+      ...(run.awaitingRoom.size === 0
+        ? []
+        : [`- waiting for room in staging: ${numbersOf(run.awaitingRoom)}`]),
       ...atDrives,
     ].join('\n'),
   );

@@ -2,7 +2,7 @@ import { ActivityFailure, CancelledFailure, isCancellation, proxyActivities } fr
 import type { ArchiveActivities, CompressActivities } from '../../activities/index.js';
 import type { PlannedGroup } from '../../activities/set/set-state.js';
 import { activityOptions } from '../activity-options.js';
-import { isLongRun } from '../back-off.js';
+import { shouldContinueAsNew } from '../back-off.js';
 import { failureReason } from '../step-failures.js';
 import { newWriters, type Writer } from '../drive/writers.js';
 import type { BackupSetInput } from '../messages.js';
@@ -41,7 +41,7 @@ export interface SetRun {
   /** Number of releases in progress. */
   releasing: number;
   /** Groups that wait for room in staging before they can be compressed. */
-  roomless: Set<number>;
+  awaitingRoom: Set<number>;
   /** The next group waits for staging that only a sync and release can free. */
   shortOfStaging: boolean;
   scanned: boolean;
@@ -92,7 +92,7 @@ export function newRun(input: BackupSetInput): SetRun {
     damages: new Map(),
     tasks: new Set(),
     releasing: 0,
-    roomless: new Set(),
+    awaitingRoom: new Set(),
     shortOfStaging: false,
     scanned: input.scanned,
     paused: input.paused,
@@ -120,7 +120,7 @@ export function newRun(input: BackupSetInput): SetRun {
  * what waits for a tape or for room is left too, since the catalog knows of it.
  */
 export function drains(run: SetRun): boolean {
-  run.draining ||= isLongRun();
+  run.draining ||= shouldContinueAsNew();
   return run.draining;
 }
 
@@ -150,7 +150,7 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
   const forget = () => void run.tasks.delete(task);
   task.then(forget, (error: unknown) => {
     forget();
-    if (isCancellation(error)) return noteHanging(run, error);
+    if (isCancellation(error)) return noteAbandoned(run, error);
     if (error instanceof ActivityFailure) run.problem ??= failureReason(error);
     else run.break(error);
   });
@@ -158,7 +158,7 @@ export function track<Result>(run: SetRun, task: Promise<Result>): Promise<Resul
 }
 
 /** Records what a cancelled step reports to leave behind. */
-export function noteHanging(run: SetRun, error: unknown): void {
+export function noteAbandoned(run: SetRun, error: unknown): void {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const [details] = cause instanceof CancelledFailure ? ((cause.details as unknown[] | undefined) ?? []) : [];
   const { left } = (details ?? {}) as { left?: string };

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { fromBytes, toText } from '../../../entry/byte-string.js';
+import { fromBytes, displayName } from '../../../entry/byte-string.js';
 import { compareSets, type ChangedField, type EntryChange } from '../../../catalog/sets/compare-sets.js';
 import type { FileRow } from '../../../catalog/rows.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
-import { shownNumber } from '../../../config/counts.js';
+import { formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
-import { jsonName, jsonPath, shownPath } from '../../print/names.js';
-import { inReadingSession, type Session } from '../../session.js';
+import { jsonName, jsonPath, displayPath } from '../../print/names.js';
+import { inReadOnlySession, type Session } from '../../session.js';
 
 /** `diff SETA SETB`: what was added, removed and changed between two sets. */
 export function addDiff(program: Command): void {
@@ -15,7 +15,7 @@ export function addDiff(program: Command): void {
     .argument('<set-a>', 'the earlier set')
     .argument('<set-b>', 'the later set')
     .action((before: string, after: string, _options, command: Command) =>
-      inReadingSession(command, (session) => diff(session, before, after)),
+      inReadOnlySession(command, (session) => diff(session, before, after)),
     );
 }
 
@@ -33,7 +33,7 @@ async function diff(session: Session, before: string, after: string): Promise<vo
   if (session.json) session.emit({ before, after, added, removed, changed });
   else
     session.say(
-      `${shownNumber(added)} added, ${shownNumber(removed)} removed, ${shownNumber(changed)} changed.`,
+      `${formatNumber(added)} added, ${formatNumber(removed)} removed, ${formatNumber(changed)} changed.`,
     );
 }
 
@@ -52,7 +52,7 @@ function valuesOf({ type, size, sha256, mtime_s, mtime_ns, link_target }: FileRo
 const marks = { added: '+', removed: '-', changed: 'M' } as const;
 
 function changeLine(change: EntryChange): string {
-  const line = `${marks[change.change]} ${shownPath(change.row.path)}`;
+  const line = `${marks[change.change]} ${displayPath(change.row.path)}`;
   if (change.change !== 'changed') return line;
   const { before, row } = change;
   const words = change.fields.map((field) => {
@@ -65,6 +65,6 @@ function changeLine(change: EntryChange): string {
 
 function shownField(row: FileRow, field: ChangedField): string {
   if (field === 'mtime') return formatTime(row.mtime_s * 1000);
-  if (field === 'target') return row.link_target === null ? '' : toText(fromBytes(row.link_target));
+  if (field === 'target') return row.link_target === null ? '' : displayName(fromBytes(row.link_target));
   return String(row[field]);
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { fromBytes, fromText } from '../../../entry/byte-string.js';
-import type { NameWish } from '../../../catalog/files/file-names.js';
+import type { NameQuery } from '../../../catalog/files/file-names.js';
 import { filesBelow, filesNamed } from '../../../catalog/files/search.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { globFilter } from '../../../entry/globs.js';
-import { inReadingSession, type Session } from '../../session.js';
+import { inReadOnlySession, type Session } from '../../session.js';
 import { requireGlob } from '../../print/names.js';
-import { rowFilter, type RowWish } from '../../print/row-filter.js';
+import { rowFilter, type RowCriteria } from '../../print/row-filter.js';
 import { RowPrinter } from '../../print/row-printer.js';
 import { exitCodes } from '../../exit-codes.js';
 
@@ -21,11 +21,11 @@ export function addFind(program: Command): void {
     .option('--larger <size>', 'only files above a size such as 100MB')
     .option('--smaller <size>', 'only files below a size')
     .action((glob: string, flags: FindFlags, command: Command) =>
-      inReadingSession(command, (session) => find(session, glob, flags)),
+      inReadOnlySession(command, (session) => find(session, glob, flags)),
     );
 }
 
-interface FindFlags extends RowWish {
+interface FindFlags extends RowCriteria {
   set?: string;
 }
 
@@ -77,7 +77,7 @@ function literalPrefix(glob: string): string {
  * How to look up base names for a pattern that matches a name at any depth: one without a slash, or with only leading
  * `**`. Undefined for more complex patterns: then every file is checked.
  */
-function nameWish(glob: string): NameWish | undefined {
+function nameWish(glob: string): NameQuery | undefined {
   const pattern = plainName(glob);
   if (pattern === undefined) return undefined;
   const parts = pattern.split(/[*?]+/).map(fromText);

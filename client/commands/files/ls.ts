@@ -7,9 +7,9 @@ import type { Catalog } from '../../../catalog/open-catalog.js';
 import { childrenOf, filesBelow } from '../../../catalog/files/search.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../../config/failures.js';
-import { jsonPath, memberNamesOf, shownPath } from '../../print/names.js';
+import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
 import { RowPrinter } from '../../print/row-printer.js';
-import { inReadingSession, type Session } from '../../session.js';
+import { inReadOnlySession, type Session } from '../../session.js';
 
 interface LsFlags {
   recursive?: true;
@@ -27,7 +27,7 @@ export function addLs(program: Command): void {
     .option('--skipped', 'only what is not completely in the backup, with the reason')
     .option('--flagged', 'only what is stored, but changed meanwhile, with the reason')
     .action((setId: string, path: string | undefined, flags: LsFlags, command: Command) =>
-      inReadingSession(command, (session) => ls(session, setId, path, flags)),
+      inReadOnlySession(command, (session) => ls(session, setId, path, flags)),
     );
 }
 
@@ -88,7 +88,7 @@ async function printListed(
     for (const { path: name, state, reason } of page) {
       if (!isAsked(fromBytes(name))) continue;
       if (session.json) session.emit({ ...jsonPath(name), state, reason, list: kind });
-      else session.print(`${shownPath(name)}: ${reason ?? ''}`);
+      else session.print(`${displayPath(name)}: ${reason ?? ''}`);
     }
   }
 }

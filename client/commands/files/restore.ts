@@ -3,22 +3,22 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
 import { planRestore } from '../../../catalog/retrievals/plan-retrieval.js';
-import { doubtOf } from '../../../catalog/sets/rebuilt-sets.js';
+import { possibleLossNote } from '../../../catalog/sets/rebuilt-sets.js';
 import {
   insertRetrieval,
-  unfinishedLike,
+  unfinishedRetrievalLike,
   type NewRetrieval,
 } from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { newestSetWith, setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
 import { ownFolderAround } from '../../../disk/own-folders.js';
-import { readingDrives, type Settings } from '../../../config/settings.js';
+import { drivesToRead, type Settings } from '../../../config/settings.js';
 import type { Selection } from '../../../entry/selection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
-import { memberNamesOf, requireGlob, shownPath } from '../../print/names.js';
+import { memberNamesOf, requireGlob, displayPath } from '../../print/names.js';
 import { inSession, userPath, type Session } from '../../session.js';
-import { tapesInDrives } from '../../follow/drive-looks.js';
+import { tapesInDrives } from '../../follow/drive-inspection.js';
 
 interface RestoreFlags {
   target: string;
@@ -58,7 +58,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
       'It is never, if-newer or always.',
     );
   }
-  const { drive, any_drive, names } = readingDrives(session.settings, flags.drive);
+  const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
   const catalog = await session.catalog();
   const selection = selectionFrom(flags);
   const setId = await setToRestore(catalog, setName, flags);
@@ -73,9 +73,9 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     selection: JSON.stringify(selection),
     fresh: Number(isFreshTarget(target, JSON.parse(set.sources) as string[])),
   };
-  const doubt = doubtOf(set);
+  const doubt = possibleLossNote(set);
   if (doubt !== undefined) session.say(doubt);
-  const unfinished = await unfinishedLike(catalog, wanted);
+  const unfinished = await unfinishedRetrievalLike(catalog, wanted);
   const loaded = unfinished === undefined ? await tapesInDrives(session, names) : [];
   const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));
   await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
@@ -91,7 +91,7 @@ async function planNew(
   const plan = await planRestore(catalog, setId, selection, loaded);
   if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
   const [problem] = plan.problems;
-  const where = problem === undefined || problem.path === null ? '' : `${shownPath(problem.path)}: `;
+  const where = problem === undefined || problem.path === null ? '' : `${displayPath(problem.path)}: `;
   throw new TapeflowFailure(
     'NothingToRestore',
     problem !== undefined

@@ -6,8 +6,8 @@ import { archiveOf } from '../../../catalog/groups/groups.js';
 import { isSetId, setNamed } from '../../../catalog/sets/sets.js';
 import { usageFailure } from '../../../config/failures.js';
 import { parseArchiveName } from '../../../entry/archive-name.js';
-import { jsonPath, memberNamesOf, shownPath } from '../../print/names.js';
-import { inModestSession, userPath, type Session } from '../../session.js';
+import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
+import { inReadWriteSession, userPath, type Session } from '../../session.js';
 import { traceGroup } from '../../trace/trace-group.js';
 import { traceSet } from '../../trace/trace-set.js';
 
@@ -17,7 +17,7 @@ export function addTrace(program: Command): void {
     .command('trace')
     .argument('<set|archive|file>', 'a set id, the name of an archive, or the path of a source file')
     .action((what: string, _options, command: Command) =>
-      inModestSession(command, (session) => trace(session, what)),
+      inReadWriteSession(command, (session) => trace(session, what)),
     );
 }
 
@@ -63,6 +63,6 @@ async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
     return;
   }
   session.print(
-    `${shownPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive ?? 'an archive that is gone'}`,
+    `${displayPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive ?? 'an archive that is gone'}`,
   );
 }

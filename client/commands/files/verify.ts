@@ -1,20 +1,20 @@
 import type { Command } from 'commander';
-import { openVerify, type Reading } from '../../../catalog/retrievals/open-reading.js';
+import { openVerify, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
 import { planRepair } from '../../../catalog/retrievals/plan-copies.js';
-import { nameOfSubject, subjectOf } from '../../../catalog/retrievals/reading-subject.js';
+import { subjectName, subjectOf } from '../../../catalog/retrievals/retrieval-subject.js';
 import {
   insertRetrieval,
   retrievalNamed,
-  unfinishedLike,
+  unfinishedRetrievalLike,
   type NewRetrieval,
 } from '../../../catalog/retrievals/retrievals.js';
 import { tapeByUuid } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
-import { driveNamed, readingDrives, type Settings } from '../../../config/settings.js';
-import { tapesInDrives } from '../../follow/drive-looks.js';
+import { driveNamed, drivesToRead, type Settings } from '../../../config/settings.js';
+import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { exitCodes } from '../../exit-codes.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
-import { latestOption, subjectWish } from '../../reading-wish.js';
+import { latestOption, subjectRequest } from '../../subject-options.js';
 import { inSession, type Session } from '../../session.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
@@ -22,8 +22,8 @@ export function addVerify(program: Command): void {
   verifyArguments(program.command('verify')).action(
     (subject: string | undefined, flags: VerifyFlags, command: Command) =>
       inSession(command, async (session) => {
-        const wish = subjectWish(subject, flags.latest);
-        await verify(session, await nameOfSubject(await session.catalog(), wish, 'verify'), flags);
+        const wish = subjectRequest(subject, flags.latest);
+        await verify(session, await subjectName(await session.catalog(), wish, 'verify'), flags);
       }),
   );
 }
@@ -50,7 +50,10 @@ export interface VerifyFlags {
 }
 
 /** Checks the options of a `verify`; throws a usage failure that says what is wrong. */
-export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<Reading, { kind: 'verify' }> {
+export function plannedVerify(
+  settings: Settings,
+  flags: VerifyFlags,
+): Extract<ReadRequest, { kind: 'verify' }> {
   const percent = Number(flags.sample.replace(/%$/, ''));
   if (!(percent > 0 && percent <= 100))
     throw usageFailure(
@@ -58,7 +61,7 @@ export function plannedVerify(settings: Settings, flags: VerifyFlags): Extract<R
       `--sample cannot be ${JSON.stringify(flags.sample)}.`,
       'It is a part in percent, such as 5.',
     );
-  const { drive, any_drive } = readingDrives(settings, flags.drive);
+  const { drive, any_drive } = drivesToRead(settings, flags.drive);
   return { kind: 'verify', drive, any_drive, percent };
 }
 
@@ -69,14 +72,14 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
   }
   const { settings } = session;
   const catalog = await session.catalog();
-  const { drive } = readingDrives(settings, flags.drive);
+  const { drive } = drivesToRead(settings, flags.drive);
   const toDrive = driveNamed(settings, flags.toDrive ?? drive);
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
     ...{ kind: 'copy', subject, drive, to_drive: toDrive.name, target: null },
     ...{ overwrite: 'never', selection: JSON.stringify({ repair: true }) },
   };
-  const unfinished = await unfinishedLike(catalog, wanted);
+  const unfinished = await unfinishedRetrievalLike(catalog, wanted);
   if (unfinished !== undefined) {
     await runRetrieval(session, unfinished, { attached: true });
     return;

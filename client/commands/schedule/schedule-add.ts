@@ -8,12 +8,12 @@ import {
   type NewSchedule,
 } from '../../../catalog/server/schedules.js';
 import type { ScheduleRow } from '../../../catalog/rows.js';
-import { isContainersUtc } from '../../../config/container.js';
+import { isContainerUtc } from '../../../config/container.js';
 import { requireCron } from '../../../config/cron.js';
 import { usageFailure } from '../../../config/failures.js';
 import { formatTime } from '../../../config/local-time.js';
 import { prepareServer } from '../../../workers/server/prepare-server.js';
-import { describeSchedule, tellSchedule } from '../../../workers/starts/schedules.js';
+import { describeSchedule, registerSchedule } from '../../../workers/starts/schedules.js';
 import { requireName } from '../../print/names.js';
 import { parseScheduled } from './scheduled-command.js';
 import { inSession, type Session } from '../../session.js';
@@ -57,7 +57,7 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
       const at = next === undefined ? 'never' : `at ${formatTime(next.getTime())}`;
       const whose = flags.timeZone === undefined ? ', that of this machine' : '';
       session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
-      if (flags.timeZone === undefined && isContainersUtc(process.env, zone))
+      if (flags.timeZone === undefined && isContainerUtc(process.env, zone))
         session.say(
           `${zone} is what a container has where TZ is not set: give --time-zone if you mean another.`,
         );
@@ -78,7 +78,7 @@ async function makeSchedule(
   await insertSchedule(catalog, wanted, { replace });
   const row = await scheduleNamed(catalog, wanted.name);
   try {
-    await tellSchedule(server, catalog, row);
+    await registerSchedule(server, catalog, row);
   } catch (error) {
     if (before === undefined) await removeSchedule(catalog, wanted.name);
     else await insertSchedule(catalog, before, { replace: true });

@@ -4,8 +4,8 @@ import { mayWrite } from '../../../catalog/open-for-reading.js';
 import { lastRunOf, listSchedules, runTrouble, type LastRun } from '../../../catalog/server/schedules.js';
 import { isSetId } from '../../../catalog/sets/sets.js';
 import { formatTime } from '../../../config/local-time.js';
-import { describeSchedule, tellSchedules } from '../../../workers/starts/schedules.js';
-import { inModestSession, type Session } from '../../session.js';
+import { describeSchedule, registerSchedules } from '../../../workers/starts/schedules.js';
+import { inReadWriteSession, type Session } from '../../session.js';
 import { atServer, findServer } from '../../server.js';
 import { printTable } from '../../print/table.js';
 
@@ -17,7 +17,7 @@ export function addScheduleList(schedule: Command): void {
   schedule
     .command('list')
     .description('list the schedules with their next runs, and how the last ones ended')
-    .action((_options, command: Command) => inModestSession(command, list));
+    .action((_options, command: Command) => inReadWriteSession(command, list));
 }
 
 async function list(session: Session): Promise<void> {
@@ -25,7 +25,7 @@ async function list(session: Session): Promise<void> {
   const server = await findServer(session);
   try {
     if (server !== undefined && mayWrite(session.settings.CATALOG_URL))
-      await atServer(server, () => tellSchedules(server, catalog));
+      await atServer(server, () => registerSchedules(server, catalog));
     const rows: string[][] = [
       ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'COMMAND'],
     ];

@@ -1,14 +1,14 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { Command } from 'commander';
 import {
-  askForRun,
+  requestRun,
   pauseSchedule,
   removeSchedule,
   scheduleNamed,
 } from '../../../catalog/server/schedules.js';
 import type { ScheduleRow } from '../../../catalog/rows.js';
 import { scheduleId } from '../../../workers/starts/schedule-id.js';
-import { forgetAtServer, tellSchedule } from '../../../workers/starts/schedules.js';
+import { deleteScheduleAtServer, registerSchedule } from '../../../workers/starts/schedules.js';
 import { inSession, type Session } from '../../session.js';
 import { addScheduleAdd } from './schedule-add.js';
 import { addScheduleList } from './schedule-list.js';
@@ -45,13 +45,13 @@ export function addSchedule(program: Command): void {
 async function pause(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
   await pauseSchedule(catalog, row.name, true);
-  await tellWhereOneRuns(session, (server) => tellSchedule(server, catalog, { ...row, paused: 1 }));
+  await tellWhereOneRuns(session, (server) => registerSchedule(server, catalog, { ...row, paused: 1 }));
   tell(session, row.name, 'is paused');
 }
 
 async function remove(session: Session, row: ScheduleRow): Promise<void> {
   await removeSchedule(await session.catalog(), row.name);
-  await tellWhereOneRuns(session, (server) => forgetAtServer(server, row.name));
+  await tellWhereOneRuns(session, (server) => deleteScheduleAtServer(server, row.name));
   tell(session, row.name, 'is removed');
 }
 
@@ -59,7 +59,7 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
   await pauseSchedule(catalog, row.name, false);
   await tellServer(session, async (server) => {
-    await tellSchedule(server, catalog, { ...row, paused: 0 });
+    await registerSchedule(server, catalog, { ...row, paused: 0 });
     await server.lease?.stay();
   });
   tell(session, row.name, 'runs again');
@@ -68,9 +68,9 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
   await tellServer(session, async (server) => {
-    await tellSchedule(server, catalog, row);
+    await registerSchedule(server, catalog, row);
     // Without this the run would be refused as forged.
-    await askForRun(catalog, row.name);
+    await requestRun(catalog, row.name);
     await server.client.schedule
       .getHandle(scheduleId(row.name, server.installation))
       .trigger(ScheduleOverlapPolicy.SKIP);

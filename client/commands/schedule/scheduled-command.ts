@@ -6,11 +6,11 @@ import {
 } from '../../../operations/sets/scheduled-work.js';
 import { planVerify } from '../../../catalog/retrievals/plan-retrieval.js';
 import {
-  nameOfSubject,
+  subjectName,
   nothingOnTape,
   subjectOf,
-  type SubjectWish,
-} from '../../../catalog/retrievals/reading-subject.js';
+  type SubjectRequest,
+} from '../../../catalog/retrievals/retrieval-subject.js';
 import { listSchedules } from '../../../catalog/server/schedules.js';
 import { listSets } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
@@ -18,7 +18,7 @@ import { requireSources } from '../../../source/require-sources.js';
 import { backupArguments, plannedBackup, type BackupFlags } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
 import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
-import { subjectWish } from '../../reading-wish.js';
+import { subjectRequest } from '../../subject-options.js';
 import type { Session } from '../../session.js';
 
 /**
@@ -53,12 +53,15 @@ export async function parseScheduled(
         'Leave --repair and --to-drive out: the schedule reports what is damaged, and `tapeflow verify SET --repair` repairs it when you have checked the drive.',
       );
     const verify = plannedVerify(settings, flags);
-    return { ...verify, subject: await checkedSubject(session, subjectWish(given, flags.latest), 'verify') };
+    return {
+      ...verify,
+      subject: await checkedSubject(session, subjectRequest(given, flags.latest), 'verify'),
+    };
   }
   if (first === 'tape' && rest[0] === 'copy') {
     const { given, flags } = parsed<string | undefined, CopyFlags>('tape copy', copyArguments, rest.slice(1));
     const copy = plannedCopy(settings, flags);
-    return { ...copy, subject: await checkedSubject(session, subjectWish(given, flags.latest), 'copy') };
+    return { ...copy, subject: await checkedSubject(session, subjectRequest(given, flags.latest), 'copy') };
   }
   throw usageFailure(
     'WrongSchedule',
@@ -94,13 +97,13 @@ function parsed<Given, Flags>(
 /** A named subject must exist; sources may get their first set later, if a schedule or unfinished set will make one. */
 async function checkedSubject(
   session: Session,
-  wish: SubjectWish,
+  wish: SubjectRequest,
   kind: 'verify' | 'copy',
-): Promise<SubjectWish> {
+): Promise<SubjectRequest> {
   const catalog = await session.catalog();
   if ('latest' in wish) {
     try {
-      await nameOfSubject(catalog, wish, kind);
+      await subjectName(catalog, wish, kind);
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'NoSetOfSources') throw error;
       if (!(await isBackedUp(session, wish.latest))) throw error;

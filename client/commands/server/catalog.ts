@@ -1,10 +1,10 @@
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { backUpCatalog } from '../../../catalog/back-up.js';
+import { backUpCatalog } from '../../../catalog/back-up-catalog.js';
 import { catalogFailure } from '../../../catalog/catalog-failure.js';
-import { putBackCatalog, type PutBack } from '../../../catalog/put-back.js';
-import { counted } from '../../../config/counts.js';
+import { restoreCatalog, type RestoredCatalog } from '../../../catalog/restore-catalog.js';
+import { formatCount } from '../../../config/counts.js';
 import { describeHolder, tryLock } from '../../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { formatBytes } from '../../../config/sizes.js';
@@ -41,7 +41,7 @@ async function backUp(session: Session, to: string): Promise<void> {
   if (session.json) session.emit({ file: to, ...facts });
   else
     session.print(
-      `The catalog is in ${to}: ${counted(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
+      `The catalog is in ${to}: ${formatCount(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
     );
 }
 
@@ -58,7 +58,7 @@ async function putBack(session: Session, from: string, foreign: boolean): Promis
   try {
     const now = new Date();
     const result = await withNames(settings.CATALOG_URL, () =>
-      putBackCatalog(settings.CATALOG_URL, from, { foreign, now }),
+      restoreCatalog(settings.CATALOG_URL, from, { foreign, now }),
     );
     // Its workflows belong to sets that this catalog has given up or does not know; it contains nothing else of value.
     const server = path.join(dataDir, 'temporal');
@@ -70,7 +70,7 @@ async function putBack(session: Session, from: string, foreign: boolean): Promis
   }
 }
 
-function report(session: Session, from: string, result: PutBack): void {
+function report(session: Session, from: string, result: RestoredCatalog): void {
   if (session.json) {
     session.emit({ file: session.settings.CATALOG_URL, from, ...result });
     return;
@@ -78,7 +78,7 @@ function report(session: Session, from: string, result: PutBack): void {
   const { sets, newest, replaced, givenUp, isOlder } = result;
   const last = newest === null ? '' : `, the newest ${newest}`;
   session.print(
-    `The catalog is that of ${from}: ${counted(sets, 'set')}${last}.` +
+    `The catalog is that of ${from}: ${formatCount(sets, 'set')}${last}.` +
       (replaced === undefined ? '' : ` The one that was there is ${replaced}.`),
   );
   if (!isOlder) return;

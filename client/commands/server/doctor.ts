@@ -1,20 +1,20 @@
-import { lookAtCatalog } from '../../../catalog/look-at-catalog.js';
+import { inspectCatalog } from '../../../catalog/inspect-catalog.js';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
-import { whyNoAddon } from '../../../native/addon.js';
+import { addonMissingReason } from '../../../native/addon.js';
 import { openLibdeflate } from '../../../archive/blocks/native-codec.js';
 import { requireZstd } from '../../../archive/blocks/zstd.js';
 import { openCatalog } from '../../../catalog/open-catalog.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../../catalog/server/schedules.js';
 import { TapeflowFailure, describeError } from '../../../config/failures.js';
 import { formatDuration } from '../../../config/durations.js';
-import { wrongNode } from '../../../config/wrong-node.js';
+import { nodeMismatch } from '../../../config/node-mismatch.js';
 import type { Retention } from '../../../config/retention.js';
 import type { DriveSettings, SettingName, Settings } from '../../../config/settings.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { isAtLeast } from '../../../embedded/obtain-cli.js';
-import { askDrive } from '../../../tape/drives/ask-drive.js';
-import { counted } from '../../../config/counts.js';
+import { queryDrive } from '../../../tape/drives/query-drive.js';
+import { formatCount } from '../../../config/counts.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { identifyTape } from '../../../tape/drives/loaded-tape.js';
 import {
@@ -168,7 +168,7 @@ function checkNode(): Check {
     version = sqlite.prepare('select sqlite_version()').pluck().get() as string;
     sqlite.close();
   } catch (error) {
-    const failure = wrongNode(error);
+    const failure = nodeMismatch(error);
     if (failure === undefined) throw error;
     return { what: nodeCheck, level: 'trouble', finding: failure.message, advice: failure.advice };
   }
@@ -194,7 +194,7 @@ async function checkCompression(settings: Settings): Promise<Check> {
   return {
     what,
     level: 'note',
-    finding: `Node's zlib, at about twice the processor time of libdeflate; and restored times are exact to a microsecond only (${whyNoAddon()})`,
+    finding: `Node's zlib, at about twice the processor time of libdeflate; and restored times are exact to a microsecond only (${addonMissingReason()})`,
     advice: 'With Rust’s cargo on the PATH, `node scripts/build-native.mjs` builds it.',
   };
 }
@@ -203,7 +203,7 @@ async function checkZstd(what: string, { COMPRESSION_CODEC: choice }: Settings):
   try {
     return { what, level: 'ok', finding: (await requireZstd(choice)).name };
   } catch (error) {
-    const why = choice === 'auto' ? ` (${whyNoAddon()})` : '';
+    const why = choice === 'auto' ? ` (${addonMissingReason()})` : '';
     return {
       what,
       level: 'trouble',
@@ -219,7 +219,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
   try {
     const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
     try {
-      const { sets, verdict } = await lookAtCatalog(catalog, settings.CATALOG_URL);
+      const { sets, verdict } = await inspectCatalog(catalog, settings.CATALOG_URL);
       if (verdict !== 'ok') {
         return {
           what,
@@ -232,7 +232,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
         (await checkWriteLock(catalog, settings)) ?? {
           what,
           level: 'ok',
-          finding: `${settings.CATALOG_URL}, ${counted(sets, 'set')}`,
+          finding: `${settings.CATALOG_URL}, ${formatCount(sets, 'set')}`,
         }
       );
     } finally {
@@ -249,7 +249,7 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
   if (!catalogWorks) return { what, level: 'note', finding: `${where}: not looked at without a catalog` };
   try {
     const catalog = await session.catalog();
-    const { row, protection } = await askDrive(session.settings, settings, async (drive) => ({
+    const { row, protection } = await queryDrive(session.settings, settings, async (drive) => ({
       row: (await identifyTape(drive, catalog)).row,
       protection: await drive.writeProtection(),
     }));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requireZstdHere } from '../../../operations/sets/zstd-here.js';
+import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
 import { createLogger } from '../../../config/logger.js';
@@ -31,7 +31,7 @@ async function up(session: Session): Promise<void> {
       },
     );
   }
-  if (settings.COMPRESSION === 'zstd') await requireZstdHere(settings.COMPRESSION_CODEC);
+  if (settings.COMPRESSION === 'zstd') await requireZstdSupport(settings.COMPRESSION_CODEC);
   await session.settleHost();
   const running = await joinHost(settings);
   if (running !== undefined) await joined(session, running);

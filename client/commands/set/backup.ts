@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { requireZstdHere } from '../../../operations/sets/zstd-here.js';
-import { costWithoutNative } from '../../../archive/blocks/native-codec.js';
-import { setsInDrives } from '../../../tape/drives/tape-demand.js';
+import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
+import { missingNativeNote } from '../../../archive/blocks/native-codec.js';
+import { setFoldersInDrives } from '../../../tape/drives/tape-requirements.js';
 import { openSet, rememberSeenSets, type OpenedSet } from '../../../catalog/sets/sets.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
@@ -13,7 +13,7 @@ import { followSet } from '../../follow/follow-set.js';
 import { modeText } from '../../print/set-summary.js';
 import { inSession, type Session } from '../../session.js';
 import { withServer, type Server } from '../../server.js';
-import { beginSet } from '../../follow/begin-set.js';
+import { startOrFail } from '../../follow/start-or-fail.js';
 import { type BackupFlags, backupArguments, plannedBackup } from './plan-backup.js';
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
@@ -29,9 +29,9 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   await requireSources(settings, planned.sources, planned.excludes);
   // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
-    await requireZstdHere(settings.COMPRESSION_CODEC);
+    await requireZstdSupport(settings.COMPRESSION_CODEC);
   const catalog = await session.catalog();
-  const seen = setsInDrives(settings);
+  const seen = setFoldersInDrives(settings);
   await withServer(session, async (server) => {
     // Before creating the set, so that an unsuitable server leaves none behind.
     await prepareServer(server);
@@ -47,9 +47,9 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     const cost =
       attached || usesOwnServer(settings, process.env)
         ? undefined
-        : await costWithoutNative(settings.COMPRESSION_CODEC);
+        : await missingNativeNote(settings.COMPRESSION_CODEC);
     if (cost !== undefined) session.say(cost);
-    await beginSet(session, server, set, { retry: false });
+    await startOrFail(session, server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
       requireNotPaused(set);

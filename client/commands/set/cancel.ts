@@ -6,18 +6,18 @@ import {
   releaseStaging,
   retryCancelled,
 } from '../../../operations/sets/cancel-set.js';
-import { forgetErased } from '../../../catalog/tapes/erase.js';
+import { purgeErased } from '../../../catalog/tapes/erase.js';
 import { finalSetStates } from '../../../catalog/schema.js';
 import { setNamed, summarizeSet } from '../../../catalog/sets/sets.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { cancelUpdate } from '../../../workflows/messages.js';
-import { counted } from '../../../config/counts.js';
+import { formatCount } from '../../../config/counts.js';
 import { cancelRetrieval } from '../../follow/cancel-retrieval.js';
 import { isRetrievalId } from '../../../catalog/retrievals/retrievals.js';
 import { inSession, type Session } from '../../session.js';
 import { isRunning, thenClose, type Server } from '../../server.js';
-import { retireFormerWorkflow } from '../../../workers/server/former-workflow.js';
+import { retireLegacyWorkflow } from '../../../workers/server/legacy-workflow.js';
 import { endIfStuck } from '../../follow/set-health.js';
 import { hasEnded } from '../../follow/watchdog.js';
 import { endedFailure, serverToTell, tellState, updateSet } from '../../follow/tell-set.js';
@@ -55,7 +55,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     const end = `it had ended before, and is ${status.replaceAll('_', ' ')}`;
     throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
   }
-  const onTape = `${counted(archives, 'archive is', 'archives are')} on tape`;
+  const onTape = `${formatCount(archives, 'archive is', 'archives are')} on tape`;
   const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
   const left = leftSentence(reason, discard);
   tellState(session, setId, status, `Set ${setId} is cancelled; ${onTape}. ${staged}${left}`);
@@ -76,7 +76,7 @@ async function endedAlready(session: Session, set: SetRow, discard: boolean): Pr
   const catalog = await session.catalog();
   await releaseStaging(catalog, session.settings, set.id);
   await recordCancelled(catalog, set.id, true);
-  await forgetErased(catalog);
+  await purgeErased(catalog);
 }
 
 async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<void> {
@@ -86,7 +86,7 @@ async function cancelUnfinished(session: Session, set: SetRow, discard: boolean)
     await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {
       // The server has lost the set, or nobody serves its queues, so nothing works on it.
-      await retireFormerWorkflow(server, set);
+      await retireLegacyWorkflow(server, set);
       if (discard) await releaseStaging(catalog, session.settings, setId);
       await recordCancelled(catalog, setId, discard);
       // Unless a worker has just resumed it before it could see the cancellation.

@@ -110,7 +110,7 @@ export function plannedBackup(
 }
 
 /** Maximum number of copies of a set. */
-const mostCopies = 9;
+const maxCopies = 9;
 
 /** Where each copy goes: as many as `--copies` says, in different pools, since a tape must never hold two of them. */
 function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...CopyPlace[]] {
@@ -118,11 +118,11 @@ function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...C
   const drives = flags.drive.length > 0 ? flags.drive : ['lto1'];
   for (const pool of pools) requireName(pool, 'pool name', 'WrongPool');
   const copies = flags.copies === undefined ? 1 : Number(flags.copies);
-  if (!Number.isInteger(copies) || copies < 1 || copies > mostCopies)
+  if (!Number.isInteger(copies) || copies < 1 || copies > maxCopies)
     throw usageFailure(
       'WrongCopies',
       `--copies cannot be ${JSON.stringify(flags.copies)}.`,
-      `It is a whole number from 1 to ${mostCopies}.`,
+      `It is a whole number from 1 to ${maxCopies}.`,
     );
   if (pools.length !== copies || new Set(pools).size !== copies) {
     const advice =

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { resumeUpdate } from '../../../workflows/messages.js';
-import { beginAgain } from '../../follow/begin-set.js';
+import { beginAgain } from '../../follow/start-or-fail.js';
 import { goOn } from '../../follow/follow-set.js';
 import { endIfStuck } from '../../follow/set-health.js';
 import { unfinishedSet, updateSet } from '../../follow/tell-set.js';

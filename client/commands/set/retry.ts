@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { skippedForSize } from '../../../catalog/sets/leave-out.js';
+import { skippedForSize } from '../../../catalog/sets/oversized-groups.js';
 import { finalSetStates } from '../../../catalog/schema.js';
 import { requireOwnSet } from '../../../catalog/sets/rebuilt-sets.js';
 import { setNamed } from '../../../catalog/sets/sets.js';
@@ -8,11 +8,11 @@ import type { SetRow } from '../../../catalog/rows.js';
 import { usageFailure } from '../../../config/failures.js';
 import { setLimit, tooLargeText } from '../../../tape/drives/tape-limit.js';
 import { retryFailedUpdate } from '../../../workflows/messages.js';
-import { counted } from '../../../config/counts.js';
+import { formatCount } from '../../../config/counts.js';
 import { inSession, type Session } from '../../session.js';
 import { isRunning, withServer, type Server } from '../../server.js';
 import { endIfStuck } from '../../follow/set-health.js';
-import { beginAgain } from '../../follow/begin-set.js';
+import { beginAgain } from '../../follow/start-or-fail.js';
 import { goOn } from '../../follow/follow-set.js';
 import { updateSet } from '../../follow/tell-set.js';
 
@@ -40,7 +40,7 @@ export async function retry(session: Session, setId: string, detach: boolean): P
       const groups = await updateSet(session, server, setId, (handle) =>
         handle.executeUpdate(retryFailedUpdate),
       );
-      const found = groups === 0 ? 'no failed groups' : counted(groups, 'failed group');
+      const found = groups === 0 ? 'no failed groups' : formatCount(groups, 'failed group');
       const sentence = `Set ${setId} has ${found} to try again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
       if (!session.json) session.print(sentence);
     } else {

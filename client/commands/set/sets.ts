@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { Keeping } from '../../../catalog/sets/keeping.js';
+import { SetRetention } from '../../../catalog/sets/set-retention.js';
 import { listSets, summarizeSet, type SetSummary } from '../../../catalog/sets/sets.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { formatBytes } from '../../../config/sizes.js';
-import { counted, shownNumber } from '../../../config/counts.js';
+import { formatCount, formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
 import { resultObject } from '../../print/set-summary.js';
-import { isoTime } from '../../print/keeping-text.js';
-import { inReadingSession, type Session } from '../../session.js';
+import { isoTime } from '../../print/retention-text.js';
+import { inReadOnlySession, type Session } from '../../session.js';
 import { printTable } from '../../print/table.js';
 
 /** Columns that a narrow terminal leaves out, in this order. */
@@ -15,7 +15,7 @@ const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MOD
 
 /** `sets`: one line per set. */
 export function addSets(program: Command): void {
-  program.command('sets').action((_options, command: Command) => inReadingSession(command, printSets));
+  program.command('sets').action((_options, command: Command) => inReadOnlySession(command, printSets));
 }
 
 async function printSets(session: Session): Promise<void> {
@@ -27,7 +27,7 @@ async function printSets(session: Session): Promise<void> {
     ],
   ];
   const now = Date.now();
-  const keeping = await Keeping.of(catalog, session.settings.retentions);
+  const keeping = await SetRetention.of(catalog, session.settings.retentions);
   for (const set of await listSets(catalog)) {
     const summary = await summarizeSet(catalog, set.id);
     if (session.json) {
@@ -42,7 +42,7 @@ async function printSets(session: Session): Promise<void> {
         reason: summary.reason,
         expires: isoTime(keeping.expires(set.id)),
         expired: keeping.expires(set.id) <= now,
-        neededBy: keeping.livingOn(set.id, now),
+        neededBy: keeping.unexpiredDependents(set.id, now),
       });
       continue;
     }
@@ -71,15 +71,17 @@ async function printSets(session: Session): Promise<void> {
 function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups }: SetSummary): string {
   const erased = erasedAt === null || state === 'expired' ? '' : ', partly erased';
   const lost =
-    lostGroups.length === 0 ? '' : `, ${shownNumber(lostGroups.length)} of ${counted(groups, 'group')} LOST`;
+    lostGroups.length === 0
+      ? ''
+      : `, ${formatNumber(lostGroups.length)} of ${formatCount(groups, 'group')} LOST`;
   return `${state.replaceAll('_', ' ')}${erased}${lost}`;
 }
 
 /** When a set expires or has expired, and which unexpired set still needs it. */
-function expiryOf(keeping: Keeping, { id, state }: SetRow, now: number): string {
+function expiryOf(keeping: SetRetention, { id, state }: SetRow, now: number): string {
   if (state === 'expired' || keeping.isUnfinished(id)) return '';
   const expires = keeping.expires(id);
   if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
-  const [holder] = keeping.livingOn(id, now);
+  const [holder] = keeping.unexpiredDependents(id, now);
   return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
 }

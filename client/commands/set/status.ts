@@ -15,7 +15,7 @@ import { exitCodeOf } from '../../print/set-summary.js';
 import { printRetrieval } from '../../print/retrieval-summary.js';
 import { stepLine } from '../../follow/live-view.js';
 import { pendingReads, pendingSteps } from '../../follow/pending-steps.js';
-import { inReadingSession, type Session } from '../../session.js';
+import { inReadOnlySession, type Session } from '../../session.js';
 import { findServer, type Server } from '../../server.js';
 import { troubleOf } from '../../follow/set-health.js';
 import { statusLines, statusObject } from '../../print/set-status.js';
@@ -26,7 +26,7 @@ export function addStatus(program: Command): void {
     .command('status')
     .argument('[set]', 'the set, restore, verify or copy (default: every unfinished one, else the last set)')
     .action((id: string | undefined, _options, command: Command) =>
-      inReadingSession(command, async (session) => {
+      inReadOnlySession(command, async (session) => {
         if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
         if (id === undefined || !isRetrievalId(id)) await printStatus(session, id);
       }),

@@ -14,7 +14,7 @@ export function addWatch(program: Command): void {
     .command('watch')
     .argument('[set]', 'the set (default: the unfinished one)')
     .action((setId: string | undefined, _options, command: Command) =>
-      inSession(command, async (session) => watch(session, await wantedSet(session, setId))),
+      inSession(command, async (session) => watch(session, await chosenSet(session, setId))),
     );
 }
 
@@ -36,7 +36,7 @@ async function watch(session: Session, set: SetRow): Promise<void> {
 }
 
 /** The named set, or the newest unfinished one. */
-export async function wantedSet(session: Session, setId: string | undefined): Promise<SetRow> {
+export async function chosenSet(session: Session, setId: string | undefined): Promise<SetRow> {
   const catalog = await session.catalog();
   if (setId !== undefined) return setNamed(catalog, setId);
   const newest = (await unfinishedSets(catalog)).at(-1);

@@ -1,18 +1,18 @@
 import type { Command } from 'commander';
-import type { RebuiltSet } from '../../../catalog/sets/settle-rebuilt.js';
+import type { RebuiltSet } from '../../../catalog/sets/rebuilt-state.js';
 import {
-  type WorkerReading,
+  type WorkerTapeImport,
   nothingRead,
-  readCatalog,
+  importTape,
   scratchFile,
-  type CatalogReading,
-} from '../../../operations/rebuild/read-catalog.js';
+  type TapeImport,
+} from '../../../operations/rebuild/import-tape.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { driveNamed } from '../../../config/settings.js';
-import type { ArchiveReport } from '../../../operations/rebuild/take-archive.js';
-import { counted, shownNumber } from '../../../config/counts.js';
+import type { ArchiveReport } from '../../../operations/rebuild/import-tape-archive.js';
+import { formatCount, formatNumber } from '../../../config/counts.js';
 import { exitCodes } from '../../exit-codes.js';
-import { inDrive } from '../../in-drive.js';
+import { runInDrive } from '../../run-in-drive.js';
 import { inSession, type Session } from '../../session.js';
 import { tapeObject } from './named-tape.js';
 
@@ -24,10 +24,7 @@ export function addTapeCatalog(tape: Command): void {
       'import the tape in a drive into the catalog: after it was lost, or from another installation',
     )
     .option('--drive <name>', 'the drive', 'lto1')
-    .option(
-      '--adopt',
-      'adopt a tape of another installation that is gone, so that it can be written to',
-    )
+    .option('--adopt', 'adopt a tape of another installation that is gone, so that it can be written to')
     .action((flags: CatalogFlags, command: Command) =>
       inSession(command, (session) => catalogTape(session, flags)),
     );
@@ -44,10 +41,10 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   const catalog = await session.catalog();
   const adopt = flags.adopt === true;
   try {
-    const reading = await inDrive<CatalogReading | WorkerReading>(session, driveSettings.name, {
+    const reading = await runInDrive<TapeImport | WorkerTapeImport>(session, driveSettings.name, {
       role: 'tape catalog',
       here: (drive, lock) =>
-        readCatalog({
+        importTape({
           ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, driveSettings) },
           say: (sentence) => session.say(sentence),
           onArchive: (report) => printArchive(session, report),
@@ -68,7 +65,7 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
 }
 
 /** Damage is reported and costs only what is damaged; what was not done, or contradicts the catalog, is a failure. */
-function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
+function exitCodeOf(reading: TapeImport, adopt: boolean): number {
   if (reading.troubles.length === 0) return exitCodes.success;
   const wasKept = adopt && reading.tape.state === 'foreign';
   const failed = wasKept || reading.contradictions > 0 || nothingRead(reading);
@@ -76,19 +73,19 @@ function exitCodeOf(reading: CatalogReading, adopt: boolean): number {
 }
 
 /** Why a tape to be adopted still belongs to another installation. */
-function whyKept(reading: CatalogReading): string {
+function whyKept(reading: TapeImport): string {
   const why =
     reading.contradictions > 0 ? 'what is on it contradicts this catalog' : 'nothing on it could be read';
   return `it is not made one of this, since ${why}`;
 }
 
 /** Prints the reports that the drive's worker returned. */
-function printReports(session: Session, { said, reports, more }: WorkerReading): void {
+function printReports(session: Session, { said, reports, more }: WorkerTapeImport): void {
   for (const sentence of said) session.say(sentence);
   for (const report of reports) printArchive(session, report);
   if (more > 0)
     session.say(
-      `${counted(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
+      `${formatCount(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
     );
 }
 
@@ -106,12 +103,12 @@ function printArchive(session: Session, report: ArchiveReport): void {
     return;
   }
   const from = fromArchive ? ' from the archive itself' : '';
-  const what = outcome === 'added' ? `${counted(entries, 'entry', 'entries')}${from}, ` : '';
+  const what = outcome === 'added' ? `${formatCount(entries, 'entry', 'entries')}${from}, ` : '';
   session.print(`${setId} group ${group}: ${what}${outcomeWords[outcome]}`);
   if (trouble !== null) session.print(`  ${trouble}`);
 }
 
-function printReading(session: Session, reading: CatalogReading, adopt: boolean): void {
+function printReading(session: Session, reading: TapeImport, adopt: boolean): void {
   const { tape, sets, counts, troubles } = reading;
   if (session.json) {
     session.emit({ tape: tapeObject(tape), sets, ...counts, troubles });
@@ -123,12 +120,12 @@ function printReading(session: Session, reading: CatalogReading, adopt: boolean)
       : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
-    `  ${counted(counts.added, 'archive')} added, ${counted(counts.copy, 'copy', 'copies')} added, ${shownNumber(counts.known)} known already, ${shownNumber(counts.refused)} left out`,
+    `  ${formatCount(counts.added, 'archive')} added, ${formatCount(counts.copy, 'copy', 'copies')} added, ${formatNumber(counts.known)} known already, ${formatNumber(counts.refused)} left out`,
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
     session.print(
-      `  Damaged, or left out: ${counted(troubles.length, 'archive or folder', 'archives or folders')}; see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes anew what another tape holds whole.`,
+      `  Damaged, or left out: ${formatCount(troubles.length, 'archive or folder', 'archives or folders')}; see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes anew what another tape holds whole.`,
     );
 }
 
@@ -143,11 +140,11 @@ function setLine({ setId, state, groups, missing, ended, damaged, partial }: Reb
       ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
       : []),
   ];
-  if (faults.length > 0) return `${setId}: ${counted(groups, 'group')}; ${faults.join('; ')}`;
+  if (faults.length > 0) return `${setId}: ${formatCount(groups, 'group')}; ${faults.join('; ')}`;
   const words = state.replaceAll('_', ' ');
   if (ended === true)
-    return `${setId}: ${words}: ${counted(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
-  return `${setId}: ${words}, as far as tapes tell: ${counted(groups, 'group')}, none missing between`;
+    return `${setId}: ${words}: ${formatCount(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
+  return `${setId}: ${words}, as far as tapes tell: ${formatCount(groups, 'group')}, none missing between`;
 }
 
 function shown(numbers: readonly (number | string)[]): string {

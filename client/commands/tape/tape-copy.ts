@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { openReading, type Reading } from '../../../catalog/retrievals/open-reading.js';
-import { nameOfSubject } from '../../../catalog/retrievals/reading-subject.js';
+import { openRead, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
+import { subjectName } from '../../../catalog/retrievals/retrieval-subject.js';
 import { driveNamed, type Settings } from '../../../config/settings.js';
-import { shownNumber } from '../../../config/counts.js';
-import { tapesInDrives } from '../../follow/drive-looks.js';
+import { formatNumber } from '../../../config/counts.js';
+import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
-import { latestOption, subjectWish } from '../../reading-wish.js';
+import { latestOption, subjectRequest } from '../../subject-options.js';
 import { inSession, type Session } from '../../session.js';
 
 /** Options of `tape copy`. */
@@ -19,11 +19,7 @@ export interface CopyFlags {
 /** `tape copy SET|TAPE --pool POOL`: a further copy of what is on tape. */
 export function addTapeCopy(tape: Command): void {
   copyArguments(
-    tape
-      .command('copy')
-      .description(
-        'copy a set or a tape to tapes of another pool, checked while reading',
-      ),
+    tape.command('copy').description('copy a set or a tape to tapes of another pool, checked while reading'),
   ).action((subject: string | undefined, flags: CopyFlags, command: Command) =>
     inSession(command, (session) => copyTape(session, subject, flags)),
   );
@@ -42,24 +38,24 @@ export function copyArguments(command: Command): Command {
 }
 
 /** Checks the options of a `tape copy`; throws a usage failure that says what is wrong. */
-export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<Reading, { kind: 'copy' }> {
+export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<ReadRequest, { kind: 'copy' }> {
   const drive = driveNamed(settings, flags.drive).name;
   const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive).name;
   return { kind: 'copy', drive, toDrive, pool: flags.pool };
 }
 
 async function copyTape(session: Session, given: string | undefined, flags: CopyFlags): Promise<void> {
-  const wish = subjectWish(given, flags.latest);
+  const wish = subjectRequest(given, flags.latest);
   const copy = plannedCopy(session.settings, flags);
   const catalog = await session.catalog();
-  const subject = await nameOfSubject(catalog, wish, 'copy');
-  const opened = await openReading(catalog, subject, copy, () => tapesInDrives(session, [copy.drive]));
+  const subject = await subjectName(catalog, wish, 'copy');
+  const opened = await openRead(catalog, subject, copy, () => tapesInDrives(session, [copy.drive]));
   if ('row' in opened) {
     await runRetrieval(session, opened.row, opened);
     return;
   }
   const { there } = opened;
-  const sentence = `${there === 1 ? `The one archive of ${subject} is on a tape` : `All ${shownNumber(there)} archives of ${subject} are on tapes`} of pool ${flags.pool} already.`;
+  const sentence = `${there === 1 ? `The one archive of ${subject} is on a tape` : `All ${formatNumber(there)} archives of ${subject} are on tapes`} of pool ${flags.pool} already.`;
   if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there });
   else session.print(sentence);
 }

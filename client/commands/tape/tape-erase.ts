@@ -1,15 +1,19 @@
 import type { Command } from 'commander';
-import { forgetErased, requireErasable } from '../../../catalog/tapes/erase.js';
-import { Keeping } from '../../../catalog/sets/keeping.js';
-import { keepingOf, type SetOnTape, type TapeKeeping } from '../../../catalog/tapes/tape-keeping.js';
+import { purgeErased, requireErasable } from '../../../catalog/tapes/erase.js';
+import { SetRetention } from '../../../catalog/sets/set-retention.js';
+import {
+  tapeRetention,
+  type TapeContent,
+  type TapeRetention,
+} from '../../../catalog/tapes/tape-retention.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { createLogger } from '../../../config/logger.js';
 import { driveNamed } from '../../../config/settings.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { eraseTape, type Erased } from '../../../operations/tapes/erase-tape.js';
-import { counted } from '../../../config/counts.js';
-import { inDrive } from '../../in-drive.js';
-import { expiryText, keepingObject, keepingText } from '../../print/keeping-text.js';
+import { formatCount } from '../../../config/counts.js';
+import { runInDrive } from '../../run-in-drive.js';
+import { expiryText, retentionObject, retentionText } from '../../print/retention-text.js';
 import { inSession, type Session } from '../../session.js';
 import { namedTape, tapeObject } from './named-tape.js';
 
@@ -29,10 +33,7 @@ export function addTapeErase(tape: Command): void {
     .option('--drive <name>', 'the drive that it is in', 'lto1')
     .option('--yes', 'erase it')
     .option('--even-unexpired', 'also what has not expired, or what other sets build on')
-    .option(
-      '--formatted',
-      'the tape was already formatted: it is the empty one without a label in the drive',
-    )
+    .option('--formatted', 'the tape was already formatted: it is the empty one without a label in the drive')
     .action((name: string, flags: EraseFlags, command: Command) =>
       inSession(command, (session) => erase(session, name, flags)),
     );
@@ -44,12 +45,12 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   const row = await namedTape(session, name);
   const catalog = await session.catalog();
   const now = Date.now();
-  const kept = await keepingOf(catalog, row, await Keeping.of(catalog, settings.retentions), now);
+  const kept = await tapeRetention(catalog, row, await SetRetention.of(catalog, settings.retentions), now);
   const evenUnexpired = flags.evenUnexpired === true;
   if (flags.yes !== true) {
     const refusal = refusalOf(kept, evenUnexpired, now);
     if (session.json)
-      session.emit({ ...tapeObject(row), ...keepingObject(kept), erased: false, refused: refusal ?? null });
+      session.emit({ ...tapeObject(row), ...retentionObject(kept), erased: false, refused: refusal ?? null });
     else for (const line of lossLines(kept, now)) session.print(line);
     session.say(
       refusal === undefined
@@ -62,19 +63,19 @@ async function erase(session: Session, name: string, flags: EraseFlags): Promise
   const formatted = flags.formatted === true;
   const wish = { tape: row.uuid, retentions: settings.retentions, evenUnexpired, formatted };
   const logger = createLogger(settings, 'client');
-  const erased = await inDrive<Erased>(session, driveName, {
+  const erased = await runInDrive<Erased>(session, driveName, {
     role: 'tape erase',
     here: (drive, lock) => eraseTape({ catalog, logger, drive, lock, guard: () => undefined }, wish),
     workflow: 'eraseLoadedTape',
     args: [wish],
     summary: `erase the tape ${name} in drive ${driveName}`,
     refused: 'EraseRefused',
-  }).finally(() => forgetErased(catalog));
+  }).finally(() => purgeErased(catalog));
   printErased(session, erased);
 }
 
 /** Why an erase would be refused, as far as the catalog knows; undefined when it would not. */
-function refusalOf(kept: TapeKeeping, evenUnexpired: boolean, now: number): string | undefined {
+function refusalOf(kept: TapeRetention, evenUnexpired: boolean, now: number): string | undefined {
   if (kept.tape.state === 'erasing') return undefined;
   try {
     requireErasable(kept, evenUnexpired, now);
@@ -96,9 +97,9 @@ function eraseCommand(name: string, { drive, evenUnexpired, formatted }: EraseFl
 }
 
 /** What erasing a tape would lose, as far as the catalog knows. */
-function lossLines(kept: TapeKeeping, now: number): string[] {
+function lossLines(kept: TapeRetention, now: number): string[] {
   const { tape, sets, inUse } = kept;
-  const state = keepingText(kept, now);
+  const state = retentionText(kept, now);
   const head = `Tape ${tape.name}, pool ${tape.pool}, ${tape.state}${state === '' ? '' : `: ${state}`}`;
   if (sets.length === 0) return [head, '  The catalog knows nothing on it.'];
   return [
@@ -109,7 +110,7 @@ function lossLines(kept: TapeKeeping, now: number): string[] {
   ];
 }
 
-function setLines(set: SetOnTape, now: number): string[] {
+function setLines(set: TapeContent, now: number): string[] {
   const { setId, archives, bytes, members, elsewhere, remaining, expires, neededBy } = set;
   const lost = archives - elsewhere;
   const fate =
@@ -117,10 +118,10 @@ function setLines(set: SetOnTape, now: number): string[] {
       ? 'nothing is lost: every archive has another copy'
       : remaining === 0
         ? 'nothing of the set would be left'
-        : `the set would be incomplete: on other tapes it has ${counted(remaining, 'archive')}`;
+        : `the set would be incomplete: on other tapes it has ${formatCount(remaining, 'archive')}`;
   const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
   return [
-    `  ${setId}: ${counted(archives, 'archive')}, ${counted(members, 'entry', 'entries')}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
+    `  ${setId}: ${formatCount(archives, 'archive')}, ${formatCount(members, 'entry', 'entries')}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
     ...neededBy.map((id) => `    set ${id}, which has not expired, builds on it and would lose files`),
   ];
 }
@@ -131,7 +132,7 @@ function printErased(session: Session, { tape, archives, left }: Erased): void {
     return;
   }
   session.print(
-    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${counted(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
+    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${formatCount(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
   );
   if (left.length === 0) return;
   const shown = left.slice(0, 10).join(', ');

@@ -1,10 +1,15 @@
 import type { Command } from 'commander';
 import { forgetDirect } from '../../../operations/tapes/distrust-tape.js';
-import { findTape, heldOnlyBy, loseTape, type LostGroups } from '../../../catalog/tapes/lost-tapes.js';
+import {
+  markTapeFound,
+  heldOnlyBy,
+  markTapeLost,
+  type LostGroups,
+} from '../../../catalog/tapes/lost-tapes.js';
 import { createLogger } from '../../../config/logger.js';
 import { usageFailure } from '../../../config/failures.js';
-import { numberRanges } from '../../../config/number-ranges.js';
-import { counted } from '../../../config/counts.js';
+import { formatRanges } from '../../../config/number-ranges.js';
+import { formatCount } from '../../../config/counts.js';
 import { inSession, type Session } from '../../session.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { namedTape } from './named-tape.js';
@@ -41,7 +46,7 @@ async function lost(session: Session, name: string, yes: boolean): Promise<void>
   }
   // Running sets write its unsynced copies again.
   const logger = createLogger(session.settings, 'client');
-  await forgetDirect({ catalog, logger }, await loseTape(catalog, tape), 'the tape is lost');
+  await forgetDirect({ catalog, logger }, await markTapeLost(catalog, tape), 'the tape is lost');
   if (session.json) session.emit({ name, state: 'lost', lost: gone });
   else session.print(`The tape ${name} is marked as lost, which ${textOf(gone, 'leaves')}.`);
 }
@@ -50,7 +55,7 @@ function textOf(gone: readonly LostGroups[], verb: string): string {
   if (gone.length === 0) return `${verb} every set restorable: other tapes hold copies of all that is on it`;
   const sets = gone.map(
     ({ setId, groups }) =>
-      `${groups.length === 1 ? 'group' : 'groups'} ${numberRanges(groups)} of set ${setId}`,
+      `${groups.length === 1 ? 'group' : 'groups'} ${formatRanges(groups)} of set ${setId}`,
   );
   return `${verb} no copy of ${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
 }
@@ -58,14 +63,14 @@ function textOf(gone: readonly LostGroups[], verb: string): string {
 async function found(session: Session, name: string): Promise<void> {
   const tape = await namedTape(session, name);
   if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
-  const back = await findTape(await session.catalog(), tape);
+  const back = await markTapeFound(await session.catalog(), tape);
   const { state } = back.tape;
   if (session.json) {
     session.emit({ name, state, archives: back.archives });
     return;
   }
   session.print(
-    `The tape ${name} counts again, with ${counted(back.archives, 'archive')} on it; \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
+    `The tape ${name} counts again, with ${formatCount(back.archives, 'archive')} on it; \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
   );
   if (state === 'usable' || state === 'full') return;
   session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);

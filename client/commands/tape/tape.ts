@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { installationId } from '../../../catalog/open-catalog.js';
-import { Keeping } from '../../../catalog/sets/keeping.js';
-import { keepingOf, type TapeKeeping } from '../../../catalog/tapes/tape-keeping.js';
+import { SetRetention } from '../../../catalog/sets/set-retention.js';
+import { tapeRetention, type TapeRetention } from '../../../catalog/tapes/tape-retention.js';
 import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
 import { listTapes, tapeByName } from '../../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../../catalog/rows.js';
@@ -9,16 +9,16 @@ import { TapeflowFailure } from '../../../config/failures.js';
 import { driveNamed } from '../../../config/settings.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { formatTime } from '../../../config/local-time.js';
-import { askDrive } from '../../../tape/drives/ask-drive.js';
+import { queryDrive } from '../../../tape/drives/query-drive.js';
 import { labelTape, type LabelRequest } from '../../../operations/tapes/label-tape.js';
 import { identifyTape } from '../../../tape/drives/loaded-tape.js';
 import { exitCodes } from '../../exit-codes.js';
-import { inDrive } from '../../in-drive.js';
-import { inReadingSession, inSession, type Session } from '../../session.js';
+import { runInDrive } from '../../run-in-drive.js';
+import { inReadOnlySession, inSession, type Session } from '../../session.js';
 import { requireName } from '../../print/names.js';
 import { printTable } from '../../print/table.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
-import { keepingObject, keepingText } from '../../print/keeping-text.js';
+import { retentionObject, retentionText } from '../../print/retention-text.js';
 import { tapeObject } from './named-tape.js';
 import { addTapeCatalog } from './tape-catalog.js';
 import { addTapeCopy } from './tape-copy.js';
@@ -42,7 +42,7 @@ export function addTape(program: Command): void {
   tape
     .command('list')
     .description('list the tapes that the catalog knows')
-    .action((_options, command: Command) => inReadingSession(command, list));
+    .action((_options, command: Command) => inReadOnlySession(command, list));
   tape
     .command('status')
     .description('show which tape is in a drive')
@@ -71,7 +71,7 @@ async function label(session: Session, name: string, flags: LabelFlags): Promise
   const driveSettings = driveNamed(settings, flags.drive);
   const request: LabelRequest = { name, pool, force: flags.force === true };
   const catalog = await session.catalog();
-  await inDrive<unknown>(session, driveSettings.name, {
+  await runInDrive<unknown>(session, driveSettings.name, {
     role: 'tape label',
     here: (drive, lock) => labelTape(drive, lock, catalog, request),
     workflow: 'labelLoadedTape',
@@ -87,14 +87,14 @@ async function label(session: Session, name: string, flags: LabelFlags): Promise
 async function list(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const now = Date.now();
-  const keeping = await Keeping.of(catalog, session.settings.retentions);
-  const tapes: TapeKeeping[] = [];
-  for (const row of await listTapes(catalog)) tapes.push(await keepingOf(catalog, row, keeping, now));
+  const keeping = await SetRetention.of(catalog, session.settings.retentions);
+  const tapes: TapeRetention[] = [];
+  for (const row of await listTapes(catalog)) tapes.push(await tapeRetention(catalog, row, keeping, now));
   const on = await archivesOnTapes(catalog);
   const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
   if (session.json) {
     for (const kept of tapes)
-      session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...keepingObject(kept) });
+      session.emit({ ...tapeObject(kept.tape), ...held(kept.tape), ...retentionObject(kept) });
     return;
   }
   if (tapes.length === 0) {
@@ -112,7 +112,7 @@ async function list(session: Session): Promise<void> {
     formatTime(kept.tape.seen_at),
     `${held(kept.tape).archives}${held(kept.tape).damaged > 0 ? ` (${held(kept.tape).damaged} damaged)` : ''}`,
     kept.sets.length,
-    keepingText(kept, now),
+    retentionText(kept, now),
     kept.tape.reason ?? '',
   ]);
   const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
@@ -124,7 +124,7 @@ async function status(session: Session, driveName: string): Promise<void> {
   await installationId(catalog);
   const drive = driveNamed(session.settings, driveName);
   try {
-    const { loaded, protection } = await askDrive(session.settings, drive, async (asked) => ({
+    const { loaded, protection } = await queryDrive(session.settings, drive, async (asked) => ({
       loaded: await identifyTape(asked, catalog),
       protection: await asked.writeProtection(),
     }));

@@ -1,0 +1,49 @@
+import type { SetRow } from '../../catalog/rows.js';
+import { recordSetState } from '../../catalog/sets/sets.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { isServerUnavailable } from '../../workers/server/prepare-server.js';
+import { startSet } from '../../workers/starts/start-set.js';
+import type { Session } from '../session.js';
+import type { Server } from '../server.js';
+
+/**
+ * Starts a set's workflow. If the server refuses it, the set is `failed`, with the server's reason; if the server is
+ * unreachable, the set stays unfinished and is started when the server answers.
+ */
+export async function startOrFail(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  run: { retry: boolean },
+): Promise<void> {
+  try {
+    await startSet(server, await session.catalog(), set, run);
+  } catch (error) {
+    if (error instanceof TapeflowFailure) throw error;
+    const reason = describeError(error);
+    if (isServerUnavailable(error)) {
+      throw new TapeflowFailure(
+        'NoTemporalServer',
+        `The set ${set.id} could not be started, because the Temporal server at ${server.target.address} does not answer: ${reason}.`,
+        { advice: 'Workers start it automatically when it does.', cause: error },
+      );
+    }
+    await recordSetState(await session.catalog(), set.id, 'failed', `could not be started: ${reason}`);
+    throw new TapeflowFailure('SetNotStarted', `The set ${set.id} could not be started: ${reason}.`, {
+      advice: `\`tapeflow retry ${set.id}\` tries again.`,
+      cause: error,
+    });
+  }
+}
+
+/** The same for a set that had begun before, whatever state it was in. */
+export async function beginAgain(
+  session: Session,
+  server: Server,
+  set: SetRow,
+  run: { retry: boolean },
+): Promise<void> {
+  const state = set.scanned === 1 ? 'running' : 'scanning';
+  await recordSetState(await session.catalog(), set.id, state, null);
+  await startOrFail(session, server, { ...set, state }, run);
+}

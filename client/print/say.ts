@@ -1,6 +1,0 @@
-import { visible } from '../../entry/byte-string.js';
-
-/** Prints a note on stderr: a line for people, or with `--json` an object with `note`. */
-export function sayAside(sentence: string, json: boolean): void {
-  process.stderr.write(`${json ? JSON.stringify({ note: sentence }) : visible(sentence)}\n`);
-}

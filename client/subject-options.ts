@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import type { SubjectRequest } from '../catalog/retrievals/retrieval-subject.js';
+import { usageFailure } from '../config/failures.js';
+import { sourcesOf } from './sources.js';
+
+/** Adds the option `--latest` to a command that reads from tape. */
+export function latestOption(command: Command): Command {
+  const repeat = (value: string, before: string[]) => [...before, value];
+  return command.option(
+    '--latest <path>',
+    'instead: the newest completed set of this source; repeat it for a set with several sources',
+    repeat,
+    [],
+  );
+}
+
+/** What a command reads: the named set or tape, or the newest set of the named sources. */
+export function subjectRequest(name: string | undefined, latest: readonly string[]): SubjectRequest {
+  if (name !== undefined && latest.length > 0)
+    throw usageFailure(
+      'SubjectAndLatest',
+      `${name} names what is read, and --latest asks for the newest set.`,
+      'Give one of them.',
+    );
+  if (name !== undefined) return { name };
+  if (latest.length > 0) return { latest: sourcesOf(latest) };
+  throw usageFailure(
+    'NoSubject',
+    'No set and no tape is named.',
+    'Give one, or --latest PATH for the newest set of a source.',
+  );
+}

@@ -1,0 +1,39 @@
+import { TapeflowFailure } from '../config/failures.js';
+import { projectVersion } from '../config/project-dir.js';
+import type { Settings } from '../config/settings.js';
+import { readHostFile } from './host-file.js';
+import { isAtLeast } from './obtain-cli.js';
+import { joinHost, stopHost, takeLease } from './lease.js';
+
+/**
+ * Replaces a server and workers left running by an older version: they would use the old program on a catalog that this
+ * one migrates, and could not serve what it starts. They shut down cleanly; running sets continue with the new ones.
+ * Does nothing when none are running or they are of this version. Throws `HostNewer` for those of a newer version.
+ */
+export async function replaceOutdatedHost(
+  settings: Settings,
+  say: (sentence: string) => void,
+): Promise<void> {
+  // Taking and releasing a lease would stop a host whose own command has not taken its lease yet.
+  if (readHostFile(settings.TAPEFLOW_DATA_DIR)?.program === projectVersion) return;
+  const lease = await joinHost(settings);
+  if (lease === undefined) return;
+  const { pid, program, sticky } = lease.host;
+  const its = program ?? 'a version before 0.2.0';
+  if (program !== undefined && isAtLeast(program, projectVersion)) {
+    await lease.release();
+    throw new TapeflowFailure(
+      'HostNewer',
+      `Server and workers (pid ${pid}) run with tapeflow ${its}, and this command is of ${projectVersion}.`,
+      { advice: 'Use that version, or a newer one.' },
+    );
+  }
+  say(
+    `Server and workers run with tapeflow ${its}: they are stopped and started again with ${projectVersion}.`,
+  );
+  await stopHost(lease);
+  if (!sticky) return;
+  const next = await takeLease(settings, say);
+  await next.stay();
+  await next.release();
+}

@@ -1,0 +1,60 @@
+import type { UnchangedMember, PackedMember, SkippedMember } from './member.js';
+
+/** What an archive belongs to. */
+export interface ManifestHeader {
+  set: string;
+  setUuid: string;
+  group: number;
+  archive: string;
+  /** ISO 8601. */
+  created: string;
+  installation: string;
+  sources: string[];
+  hostname: string;
+  mode: string;
+  /** Id of the set that this one builds on. */
+  base?: string | undefined;
+  platform: string;
+  /** It was made from the archive alone and lacks what only a scan knows. */
+  rebuilt?: boolean | undefined;
+  /** Its set writes an end mark: without one on any of its tapes, nothing shows that the set has ended. */
+  endMark?: boolean | undefined;
+}
+
+/** The last line; without it the manifest is incomplete. */
+export interface ManifestEnd {
+  members: number;
+  skipped: number;
+  /** Entries that earlier archives hold. */
+  kept: number;
+  /** Bytes of file content. */
+  bytesIn: number;
+  /** Bytes and SHA-256 of the archive file. */
+  size: number;
+  sha256: string;
+  /** Bytes of the archive uncompressed. */
+  tarBytes: number;
+  /** Uncompressed bytes of each gzip member but the last. */
+  blockBytes: number;
+  /** Compressed bytes of each gzip member. */
+  blocks: number[];
+}
+
+/** What a complete manifest says about its archive. Names are byte strings. */
+export interface ManifestSummary {
+  header: ManifestHeader;
+  end: ManifestEnd;
+  /**
+   * Members, skipped entries and those that earlier archives hold; a padded file, which is two of them, counts once.
+   */
+  entries: number;
+  /** The first and last of all names, in bytewise order. */
+  first: string;
+  last: string;
+}
+
+/** One line of a manifest that names an entry. */
+export type ManifestEntry = { member: PackedMember } | { kept: UnchangedMember } | { skipped: SkippedMember };
+
+/** A manifest that is damaged, cut short or forged; the message is part of a sentence. */
+export class ManifestError extends Error {}
