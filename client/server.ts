@@ -1,5 +1,4 @@
 import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/common';
 import { shortInstallationId } from '../catalog/open-catalog.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { messageKey } from '../proof/key-file.js';
@@ -13,7 +12,7 @@ import {
   type TemporalTarget,
 } from '../workers/server/temporal-target.js';
 import { answerWithinMs } from '../workers/server/workflow-trouble.js';
-import { backupWorkflowId } from '../workflows/messages.js';
+import { backupWorkflowId } from '../workflows/workflow-ids.js';
 import { queuesOf } from '../workflows/queues.js';
 import type { Session } from './session.js';
 
@@ -164,6 +163,7 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
         described.status.name === 'RUNNING' && described.taskQueue === queuesOf(server.installation).archive
       );
     } catch (error) {
+      const { WorkflowNotFoundError } = await import('@temporalio/common');
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;
     }

@@ -6,7 +6,6 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { extract } from 'tar';
 import { cliHashes, cliVersion, officialDownload } from './cli-release.js';
 
 const run = promisify(execFile);
@@ -72,6 +71,7 @@ async function downloadOfficial(url: string, folder: string): Promise<string> {
   if (!response.ok || response.body === null) throw new Error(`the answer was ${response.status}`);
   const archive = path.join(folder, 'temporal.tar.gz');
   await pipeline(Readable.fromWeb(response.body), createWriteStream(archive));
+  const { extract } = await import('tar');
   await extract({
     file: archive,
     cwd: folder,

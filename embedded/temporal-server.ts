@@ -3,7 +3,7 @@ import { existsSync, openSync, closeSync, readFileSync, writeFileSync } from 'no
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import { makePrivateFolder, makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 
@@ -123,7 +123,7 @@ export async function startServer(
   const deadline = performance.now() + startTimeoutMs;
   const isWanted = () => signal?.aborted !== true;
   while (failed === undefined && isWanted() && performance.now() < deadline) {
-    if ((await answers(address)) && isWanted()) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
+    if ((await answers(ports)) && isWanted()) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
     await sleep(100);
   }
   child.kill('SIGKILL');
@@ -136,10 +136,13 @@ export async function startServer(
   );
 }
 
-async function answers(address: string): Promise<boolean> {
+async function answers({ server: port }: ServerPorts): Promise<boolean> {
+  if (!(await listens(port))) return false;
   let connection: Connection | undefined;
   try {
-    connection = await Connection.connect({ address, connectTimeout: 2000 });
+    // Loaded here: it takes longer than all else that commands load which only ask whether a server runs.
+    const temporal = await import('@temporalio/client');
+    connection = await temporal.Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: 2000 });
     await connection.workflowService.describeNamespace({ namespace: 'default' });
     return true;
   } catch {
@@ -147,6 +150,19 @@ async function answers(address: string): Promise<boolean> {
   } finally {
     await connection?.close();
   }
+}
+
+/** Whether anybody takes a connection: told at once, while a client of Temporal pauses between its tries. */
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    const end = (listening: boolean) => {
+      socket.destroy();
+      resolve(listening);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
 }
 
 /** Stops a server that a killed host left behind; only one whose command line names our database. */

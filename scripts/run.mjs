@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
 
@@ -186,7 +186,8 @@ if (first === '--set-up') process.exit(0);
 let args;
 if (first === '--test') {
   const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));
-  const flags = ['--test', '--test-reporter=spec'];
+  const reporter = pathToFileURL(path.join(root, 'scripts', 'test-report.mjs')).href;
+  const flags = ['--test', `--test-reporter=${reporter}`];
   // A test with a server keeps a core busy, but waits for time-outs often: two more than there are cores.
   args = [
     ...flags,

@@ -7,7 +7,8 @@ import {
 } from '../../catalog/retrievals/retrievals.js';
 import { usageFailure } from '../../config/failures.js';
 import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
-import { cancelRetrievalUpdate, retrievalWorkflowId } from '../../workflows/messages.js';
+import { cancelRetrievalUpdate } from '../../workflows/messages.js';
+import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import type { Session } from '../session.js';
 import { whereServerRuns, type Server } from '../server.js';
 

@@ -11,7 +11,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
 import { startRetrieval } from '../../workers/starts/start-retrieval.js';
 import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
-import { retrievalWorkflowId } from '../../workflows/messages.js';
+import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { onInterrupt } from './interrupt.js';

@@ -1,4 +1,3 @@
-import { createLogUpdate } from 'log-update';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalSetStates } from '../../catalog/schema.js';
 import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
@@ -110,6 +109,8 @@ async function followLive(
   interrupt: Interrupt,
 ): Promise<SetSummary | undefined> {
   const catalog = await session.catalog();
+  // Loaded for a terminal alone: most commands that follow a set have none.
+  const { createLogUpdate } = await import('log-update');
   const screen = createLogUpdate(process.stdout, { showCursor: true });
   const watchdog = new Watchdog(
     { ...session, say: (sentence) => screenSay(screen, session, sentence) },
@@ -138,7 +139,7 @@ async function followLive(
   }
 }
 
-function screenSay(screen: ReturnType<typeof createLogUpdate>, session: Session, sentence: string): void {
+function screenSay(screen: { clear(): void }, session: Session, sentence: string): void {
   screen.clear();
   session.say(sentence);
 }

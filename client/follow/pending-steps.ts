@@ -1,6 +1,6 @@
 import { timeOfDay } from '../../config/local-time.js';
 import type { Server } from '../server.js';
-import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 
 /** A pending activity of a set, with the details of its last heartbeat. Sizes are in bytes. */
 export interface PendingStep {

@@ -1,6 +1,6 @@
 import { unfinishedSets } from '../../catalog/sets/sets.js';
 import { workflowTrouble, type WorkflowTrouble } from '../../workers/server/workflow-trouble.js';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import type { Session } from '../session.js';
 import { setHandle, whereServerRuns, type Server } from '../server.js';
 

@@ -5,6 +5,7 @@ import { buildShim } from '../support/fault-shim.js';
 import { KillLane } from '../support/kill-lane.js';
 import type { Outcome } from '../support/kill-set.js';
 import { describePoint, type Family, type Point, type Role, type Target } from '../support/kill-point.js';
+import { longTest } from '../support/trees.js';
 
 // The short form of `npm run test:faults`, which kills at every point: here every kind of operation of both workers,
 // every one whose death may be the worst, and everyone who can be killed.
@@ -16,26 +17,27 @@ const [temp, final, tape, commits] = [
   'data/tape/{set}',
   'data/catalog.db-wal',
 ];
-const spread: readonly [Family, Role, Target, string, string, number][] = [
-  ['staged', 'archive', 'client', 'mkdir', temp, 1],
+/** `long`: nearly as another one. */
+const spread: readonly [Family, Role, Target, string, string, number, 'long'?][] = [
+  ['staged', 'archive', 'client', 'mkdir', temp, 1, 'long'],
   ['staged', 'archive', 'server', 'open', `${temp}/${part(1)}`, 1],
   ['staged', 'archive', 'itself', 'write', `${temp}/${part(2)}`, 5],
   ['staged', 'archive', 'all', 'fsync', commits, 10],
   ['staged', 'archive', 'itself', 'rename', `${temp}/${archive(1)}`, 1],
-  ['staged', 'archive', 'all', 'rename', `${final}/${archive(2)}`, 1],
+  ['staged', 'archive', 'all', 'rename', `${final}/${archive(2)}`, 1, 'long'],
   ['staged', 'archive', 'itself', 'unlink', `${final}/${archive(1)}`, 1],
-  ['staged', 'archive', 'server', 'rmdir', temp, 1],
-  ['staged', 'tape', 'server', 'mkdir', tape, 1],
-  ['staged', 'tape', 'client', 'open', `${tape}/${part(1)}`, 1],
+  ['staged', 'archive', 'server', 'rmdir', temp, 1, 'long'],
+  ['staged', 'tape', 'server', 'mkdir', tape, 1, 'long'],
+  ['staged', 'tape', 'client', 'open', `${tape}/${part(1)}`, 1, 'long'],
   ['staged', 'tape', 'itself', 'write', `${tape}/${part(2)}`, 2],
-  ['staged', 'tape', 'itself', 'rename', `${tape}/${archive(2)}`, 1],
+  ['staged', 'tape', 'itself', 'rename', `${tape}/${archive(2)}`, 1, 'long'],
   ['staged', 'tape', 'all', 'fsync', commits, 12],
   ['direct', 'tape', 'itself', 'rename', `${tape}/${archive(2)}`, 1],
-  ['staged', 'client', 'itself', 'fsync', commits, 1],
+  ['staged', 'client', 'itself', 'fsync', commits, 1, 'long'],
 ];
-const points = spread.map(([family, role, target, operation, path, occurrence]) => {
+const points = spread.map(([family, role, target, operation, path, occurrence, long]) => {
   const point: Point = { family, role, number: 0, operation, path, occurrence, after: false };
-  return { point, target };
+  return { point, target, skip: long === 'long' && longTest };
 });
 
 const built = buildShim();
@@ -78,11 +80,13 @@ describe('A set outlives SIGKILL:', { concurrency: lanesAtOnce, skip }, () => {
       if (lane.status === 'fulfilled') await lane.value.close();
   });
   for (const point of labellings) {
-    test(`the tape worker itself, ${describePoint(point)}, in its first start`, () =>
+    const name = `the tape worker itself, ${describePoint(point)}, in its first start`;
+    test(name, { skip: point.after && longTest }, () =>
       inLane(async (lane) => {
         assert.ok(lane.firstStruck);
         assert.equal((await lane.run(undefined, 'itself')).problems.length, 0);
-      }, point));
+      }, point),
+    );
   }
   const [again] = points.filter(({ point }) => point.role === 'tape' && point.operation === 'write');
   test('the tape worker itself in the middle of an archive, and again when it clears that away', () =>
@@ -91,11 +95,12 @@ describe('A set outlives SIGKILL:', { concurrency: lanesAtOnce, skip }, () => {
       const outcome = await lane.run(again?.point, 'itself', { then: clearing });
       assert.deepEqual([outcome.result, outcome.problems], ['recovered', []]);
     }));
-  for (const { point, target } of points.filter((candidate) => candidate !== again)) {
+  for (const { point, target, skip } of points.filter((candidate) => candidate !== again)) {
     const who =
       target === 'itself' ? 'the process itself' : target === 'all' ? 'all processes' : `the ${target}`;
-    test(`${who}, ${describePoint(point)}, ${point.role}, ${point.family}`, () =>
-      inLane((lane) => killAt(() => lane.run(point, target))));
+    test(`${who}, ${describePoint(point)}, ${point.role}, ${point.family}`, { skip }, () =>
+      inLane((lane) => killAt(() => lane.run(point, target))),
+    );
   }
   // The last one: all is done but the end, and the command must not begin another set.
   const whole = embeddedPoints.at(-1);

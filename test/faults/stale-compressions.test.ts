@@ -138,7 +138,8 @@ test(
     await waitFor(() => partsOfSecond().length === 2, 'the second to take over');
     await goesOnToItsEnd(first);
     assert.equal(stateOf(here), 'compressing', 'the second is still at it, and has the group still');
-    assert.equal(partsOfSecond().length, 2);
+    // Its step may have been taken from it and begun anew by itself, when the machine was too busy for its heartbeats.
+    await waitFor(() => partsOfSecond().length === 2, 'the parts of the second');
     assert.deepEqual(readdirSync(temp), partsOfSecond(), 'its parts alone are there');
     faults.none();
     await server.worker(['tape', '--drive', 'lto1']);
@@ -167,20 +168,29 @@ test(
 );
 
 test('two archive workers side by side complete a set together', async (t) => {
+  const faults = IoFaults.make(t);
+  if (faults === undefined) return;
   const source = tempFolder(t);
   const target = tempFolder(t);
-  manyFiles(source, 400, 20_000);
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '500KB' });
+  manyFiles(source, 120, 20_000);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '500KB', STAGING_MAX_BYTES: '10MB' });
   const server = await OwnServer.start(t, installation);
-  const workers = [await server.worker(['archive']), await server.worker(['archive'])];
+  // Of the groups that the set has compressed at once, this one takes two at most, and stands still with them.
+  faults.hold('read', source);
+  const first = await server.worker(['archive'], faults.env);
   await server.worker(['tape', '--drive', 'lto1']);
-  const result = await installation.json<{ status: string; archives: number }>(
-    ['backup', source, '--set', setId],
-    server.env,
-  );
-  assert.equal(result.status, 'completed');
-  assert.equal(installation.query(`select 1 from events where stage = 'committed'`).length, result.archives);
-  for (const { output } of workers) assert.match(output(), /"stage":"compressed"/, 'both have compressed');
+  const env = { ...server.env, PARALLEL_GROUPS: '4' };
+  const backup = installation.start(['backup', source, '--set', setId, '--json'], env);
+  await waitFor(() => /"stage":"compressing"/.test(first.output()), 'the first worker to take a group');
+  const second = await server.worker(['archive']);
+  const compresses = /"stage":"compressed"/;
+  await waitFor(() => compresses.test(second.output()), 'the second worker to compress another');
+  faults.none();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  assert.match(first.output(), compresses, 'both have compressed');
+  const { archives } = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as { archives: number };
+  assert.equal(installation.query(`select 1 from events where stage = 'committed'`).length, archives);
   untar(archivesOn(installation.tapeDir, setId), target);
   assertSameTree(path.join(target, source), source, { folderTimes: false });
 });

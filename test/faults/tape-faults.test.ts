@@ -286,7 +286,7 @@ test('the ltfs process dies before a write, in one, and in a sync: no trust is l
   await steps.write(2);
   const folder = path.join(ltfs.mount, steps.setId);
 
-  ltfs.faults({ write_delay_ms: 100 });
+  ltfs.faults({ write: { hold: true, path: '_000003.tar', after_bytes: 500_000 } });
   const writing = refused(steps.write(3, tape), /went out of (the )?drive/);
   await waitFor(() => partIn(folder) !== undefined, 'a part on the tape');
   await ltfs.kill();
@@ -308,7 +308,7 @@ test('the ltfs process dies before a write, in one, and in a sync: no trust is l
   assert.deepEqual(await steps.sync(tape, [2]), { committed: [], lost: [2] }, 'the index had forgotten it');
   for (const group of [2, 3]) await steps.write(group);
 
-  ltfs.faults({ sync: { delay_ms: 30_000 } });
+  ltfs.faults({ sync: { hold: true } });
   const before = ltfs.operations().length;
   const syncing = refused(steps.sync(tape, [2, 3]), /has died/);
   await waitFor(
@@ -366,18 +366,20 @@ test('a tape that is distrusted while it is written: the group waits for another
   if (drive === undefined) return;
   const { ltfs, steps } = drive;
   await steps.stage(1, 2_000_000);
-  ltfs.faults({ write_delay_ms: 150 });
+  ltfs.faults({ write: { hold: true, path: '_000001.tar', after_bytes: 500_000 } });
   const writing = refused(steps.write(1), /LTO1 was distrusted while group 1 was written to it/);
   await waitFor(() => partIn(path.join(ltfs.mount, steps.setId)) !== undefined, 'a part on the tape');
   await steps.distrust('LTO1');
+  ltfs.faults({});
   await writing;
   await refused(steps.write(1), /not trusted any more: distrusted by a command/);
 });
 
-/**
- * A drive of kind `directory` at a mount point; its first tape is slow enough to be caught in the middle of a write.
- */
-async function slowFolder(t: TestContext) {
+/** What holds a write of the second group in its middle, until the faults are changed. */
+const heldWrite = { write: { hold: true, path: '_000002.tar', after_bytes: 500_000 } };
+
+/** A drive of kind `directory` at a mount point; its first tape can hold what is done to it. */
+async function heldFolder(t: TestContext) {
   if (process.getuid?.() !== 0) return void t.skip('bind mounts need root');
   const ltfs = await FakeLtfs.make(t);
   if (ltfs === undefined) return undefined;
@@ -393,15 +395,15 @@ async function slowFolder(t: TestContext) {
 }
 
 test('a folder that is unmounted in the middle of a write: nothing stays in the bare folder, and the write begins anew', async (t) => {
-  const slow = await slowFolder(t);
-  if (slow === undefined) return;
-  const { ltfs, drive, load, unload, steps, tape } = slow;
-  ltfs.faults({ write_delay_ms: 100 });
+  const held = await heldFolder(t);
+  if (held === undefined) return;
+  const { ltfs, drive, load, unload, steps, tape } = held;
+  ltfs.faults(heldWrite);
   const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
   await waitFor(() => partIn(path.join(drive, steps.setId)) !== undefined, 'a part on the tape');
   unload();
-  await writing;
   ltfs.faults({});
+  await writing;
   assert.deepEqual(readdirSync(drive), []);
   await refused(steps.write(2, tape), /has no label .*The set needs the tape T1, which holds archives/);
   assert.deepEqual(readdirSync(drive), []);
@@ -412,34 +414,36 @@ test('a folder that is unmounted in the middle of a write: nothing stays in the 
 });
 
 test('a folder that is unmounted between an archive and its manifest: nothing stays in the bare folder', async (t) => {
-  const slow = await slowFolder(t);
-  if (slow === undefined) return;
-  const { ltfs, drive, unload, steps, tape } = slow;
-  // The archive has its name, and its folder's fsync takes a while.
-  ltfs.faults({ fsyncdir: { delay_ms: 1500, path: steps.setId, times: 1 } });
+  const held = await heldFolder(t);
+  if (held === undefined) return;
+  const { ltfs, drive, unload, steps, tape } = held;
+  // The archive has its name, and the fsync of its folder has not ended.
+  ltfs.faults({ fsyncdir: { hold: true, path: steps.setId } });
   const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
   await waitFor(() => existsSync(steps.onTape(2)), 'the archive under its name');
   unload();
+  ltfs.faults({});
   await writing;
   assert.deepEqual(readdirSync(drive), []);
   assert.equal(await steps.copy(2), 'writing', 'nothing counts');
 });
 
 test('a tape that is swapped in the middle of a write is noticed: nothing counts, and the first is waited for by name', async (t) => {
-  const slow = await slowFolder(t);
-  if (slow === undefined) return;
-  const { ltfs, drive, load, unload, steps, tape } = slow;
+  const held = await heldFolder(t);
+  if (held === undefined) return;
+  const { ltfs, drive, load, unload, steps, tape } = held;
   const other = tempFolder(t);
   unload();
   load(other);
   await steps.label('T2');
   unload();
   load(ltfs.mount);
-  ltfs.faults({ write_delay_ms: 100 });
+  ltfs.faults(heldWrite);
   const writing = refused(steps.write(2, tape), /went out of (the )?drive/);
   await waitFor(() => partIn(path.join(drive, steps.setId)) !== undefined, 'a part on the tape');
   unload();
   load(other);
+  ltfs.faults({});
   await writing;
   assert.deepEqual(readdirSync(other), [labelFileName], 'nothing landed on the other tape');
   assert.equal(await steps.copy(2), 'writing');

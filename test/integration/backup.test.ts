@@ -15,11 +15,14 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { readManifest, type ManifestLine } from '../../archive/manifest/read-manifest.js';
 import { openZstd } from '../../archive/blocks/zstd.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { Installation } from '../support/installation.js';
+import { OwnServer } from '../support/own-server.js';
 import {
   archivesOn,
   assertSameTree,
   listTar,
+  longTest,
   manyFiles,
   noise,
   tempFolder,
@@ -132,38 +135,46 @@ test('one command takes a tree to the tape, and tar brings it back byte for byte
   assert.deepEqual(readdirSync(path.join(installation.stagingDir, 'temp')), []);
 });
 
-test('groups keep the limit, go to tape in order, hold every file once, and the workflow continues as new', async (t) => {
-  const source = tempFolder(t);
-  manyFiles(source, 2600, 2000);
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '20KB', STAGING_MAX_BYTES: '4MB' });
-  const { code, stdout, stderr } = await installation.run(['backup', source, '--detach', '--json']);
-  assert.equal(code, 0, stderr);
-  const { setId } = JSON.parse(stdout) as Result;
-  const watched = await installation.json<Result>(['watch', setId]);
-  assert.equal(watched.status, 'completed');
-  assert.ok(watched.archives >= 255, `${watched.archives} archives`);
+for (const { groups, suggested, skip } of [
+  {
+    groups: 40,
+    suggested: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=300'],
+    skip: false,
+  },
+  // Where the server suggests by itself that a run ends, as everybody's does.
+  { groups: 260, suggested: [], skip: longTest },
+]) {
+  const name = `${groups} groups keep the limit, go to tape in order, hold every file once, and the workflow continues as new`;
+  test(name, { skip }, async (t) => {
+    const source = tempFolder(t);
+    manyFiles(source, 10 * groups, 2000);
+    const installation = await Installation.make(t, { MAX_GROUP_SIZE: '20KB', STAGING_MAX_BYTES: '4MB' });
+    const server = await OwnServer.start(t, installation, suggested);
+    await server.worker(['archive']);
+    await server.worker(['tape', '--drive', 'lto1']);
+    const result = await installation.json<Result>(['backup', source], server.env);
+    assert.equal(result.status, 'completed');
+    assert.ok(result.archives >= groups, `${result.archives} archives`);
 
-  const groups = installation.query<{ no: number; bytes: number; state: string }>(
-    'select no, bytes, state from groups order by no',
-  );
-  assert.ok(groups.every((group) => group.bytes <= 20_000 && group.state === 'released'));
-  const written = installation.query<{ group_no: number }>(
-    `select group_no from events where stage = 'written' order by id`,
-  );
-  assert.deepEqual(
-    written.map((event) => event.group_no),
-    groups.map((group) => group.no),
-  );
-  const names = archivesOn(installation.tapeDir, setId).flatMap((archive) => listTar(archive));
-  assert.equal(new Set(names).size, names.length);
-  assert.equal(names.length, watched.files);
-  assert.equal(names.filter((name) => name.endsWith('.txt')).length, 2600);
+    const rows = installation.query<{ no: number; bytes: number; state: string }>(
+      'select no, bytes, state from groups order by no',
+    );
+    assert.ok(rows.every((group) => group.bytes <= 20_000 && group.state === 'released'));
+    const written = installation.query<{ group_no: number }>(
+      `select group_no from events where stage = 'written' order by id`,
+    );
+    assert.deepEqual(
+      written.map((event) => event.group_no),
+      rows.map((group) => group.no),
+    );
+    const names = archivesOn(installation.tapeDir, result.setId).flatMap((archive) => listTar(archive));
+    assert.equal(new Set(names).size, names.length);
+    assert.equal(names.length, result.files);
+    assert.equal(names.filter((name) => name.endsWith('.txt')).length, 10 * groups);
 
-  const { client, close } = await connectClient(installation);
-  try {
     const runs: number[] = [];
-    for await (const run of client.workflow.list({
-      query: `WorkflowId = 'backup-${setId}-${installation.shortId}'`,
+    for await (const run of server.environment.client.workflow.list({
+      query: `WorkflowId = '${backupWorkflowId(result.setId, installation.shortId)}'`,
     }))
       runs.push(run.historyLength ?? 0);
     assert.ok(runs.length >= 2, `${runs.length} runs`);
@@ -171,17 +182,13 @@ test('groups keep the limit, go to tape in order, hold every file once, and the 
       runs.every((events) => events < 4096),
       `histories of ${runs.join(', ')} events`,
     );
-  } finally {
-    await close();
-  }
-  await installation.run(['down']);
-  await installation.quiet();
-});
+  });
+}
 
 test('kill -9 of everything in the middle: the same command goes on, and nothing is on the tape twice', async (t) => {
   const source = tempFolder(t);
   const target = tempFolder(t);
-  manyFiles(source, 1200, 2000);
+  manyFiles(source, 500, 2000);
   const installation = await Installation.make(t, { MAX_GROUP_SIZE: '50KB', STAGING_MAX_BYTES: '200KB' });
   const first = installation.start(['backup', source]);
   await waitFor(
@@ -253,10 +260,3 @@ test('direct mode writes straight to the tape with the same result', async (t) =
     row?.sha256,
   );
 });
-
-async function connectClient(installation: Installation) {
-  const { Client, Connection } = await import('@temporalio/client');
-  const { readHostFile } = await import('../../embedded/host-file.js');
-  const connection = await Connection.connect({ address: readHostFile(installation.dataDir)?.address ?? '' });
-  return { client: new Client({ connection }), close: () => connection.close() };
-}

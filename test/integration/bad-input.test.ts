@@ -4,6 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
+import { onlySet } from '../support/set-state.js';
 import { manyFiles, tempFolder } from '../support/trees.js';
 
 /** Every message is one sentence or two (with advice) on one line, and no stack trace. */
@@ -109,11 +110,9 @@ test('a set id that exists is refused; --new starts another; sources inside each
   const source = tempFolder(t);
   manyFiles(source, 5);
   const installation = await Installation.make(t);
-  const first = await installation.json<{ setId: string; files: number }>([
-    'backup',
-    source,
-    path.join(source, 'd0000'),
-  ]);
+  const inside = path.join(source, 'd0000');
+  await installation.run(['backup', source, inside, '--detach']);
+  const first = await installation.json<{ setId: string; files: number }>(['watch', onlySet(installation)]);
   assert.equal(first.files, 7);
   const again = await installation.run(['backup', source, '--set', first.setId]);
   assert.equal(again.code, 2, again.stderr);

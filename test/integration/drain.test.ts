@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Installation } from '../support/installation.js';
+import { IoFaults } from '../support/io-faults.js';
 import {
   archivesOn,
   assertSameTree,
@@ -92,11 +93,21 @@ test(
 );
 
 test('without a watermark the first archive is written at once, while others are still to be compressed', async (t) => {
+  const faults = IoFaults.make(t);
+  if (faults === undefined) return;
+  const source = sourceOf(t, 3);
   // Staging has room for all of them.
-  const installation = await Installation.make(t, { ...oneFilePerGroup, STAGING_MAX_BYTES: '100MB' });
-  const events = await backUp(t, installation, sourceOf(t, 30), ['queued', 'writing']);
-  const begins = events.findIndex(({ stage }) => stage === 'writing');
-  assert.ok(groupsOf(events.slice(0, begins), 'queued').length < 30);
+  const env = { ...oneFilePerGroup, STAGING_MAX_BYTES: '100MB', ...faults.env };
+  const installation = await Installation.make(t, env);
+  faults.hold('read', path.join(source, 'file-02'));
+  const backup = installation.start(['backup', source]);
+  const groupsAt = (stage: string) =>
+    installation.tryQuery<Event>('select group_no, stage from events where stage = ?', stage);
+  await waitFor(() => groupsAt('written').length === 2, 'what is compressed to be written');
+  assert.equal(groupsAt('compressed').length, 2, 'the third is still to be compressed');
+  faults.none();
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
 });
 
 test(

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { openZstd } from '../../archive/blocks/zstd.js';
 import { Installation } from '../support/installation.js';
 import { queuesOf } from '../../workflows/queues.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
 test('sets, status, ls, find, trace and doctor tell the same story of a set', async (t) => {
@@ -92,8 +93,9 @@ test('zstd is refused in one sentence where there is none, and doctor says so', 
 test('a reader that has had enough ends a list, without a complaint', async (t) => {
   const source = tempFolder(t);
   manyFiles(source, 2000);
-  const installation = await Installation.make(t);
-  const { setId } = await installation.json<{ setId: string }>(['backup', source]);
+  const sets = await setsInProcess(t);
+  const { setId } = await sets.backUp(source, 'full');
+  const installation = await Installation.make(t, { TAPEFLOW_DATA_DIR: sets.settings.TAPEFLOW_DATA_DIR });
   const list = installation.start(['ls', setId]);
   list.child.stdout?.once('data', () => list.child.stdout?.destroy());
   const { code, stderr } = await list.ended;

@@ -7,6 +7,7 @@ import { Installation } from '../support/installation.js';
 import {
   archivesOn,
   assertSameTree,
+  longTest,
   manyFiles,
   noise,
   tempFolder,
@@ -101,51 +102,55 @@ test('the ltfs process dies before the sync: nothing is released, and it is writ
   assert.equal(names.length, 9, 'with the end mark');
 });
 
-test('a plain folder is no LTFS tape, and a permanent write error makes the set ask for another tape', async (t) => {
-  const ltfs = await FakeLtfs.make(t);
-  if (ltfs === undefined) return;
-  const source = tempFolder(t);
-  writeTree(source, { a: noise(2_000_000, 'a') });
-  const bare = tempFolder(t);
-  const plain = await Installation.make(t, { TAPE_PATH: bare, TAPE_KIND: 'ltfs' });
-  const refused = await plain.run(['tape', 'label', 'X1']);
-  assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /No tape is mounted in drive lto1: .* is a plain folder/);
-  assert.deepEqual(readdirSync(bare), []);
+test(
+  'a plain folder is no LTFS tape, and a permanent write error makes the set ask for another tape',
+  { skip: longTest },
+  async (t) => {
+    const ltfs = await FakeLtfs.make(t);
+    if (ltfs === undefined) return;
+    const source = tempFolder(t);
+    writeTree(source, { a: noise(2_000_000, 'a') });
+    const bare = tempFolder(t);
+    const plain = await Installation.make(t, { TAPE_PATH: bare, TAPE_KIND: 'ltfs' });
+    const refused = await plain.run(['tape', 'label', 'X1']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /No tape is mounted in drive lto1: .* is a plain folder/);
+    assert.deepEqual(readdirSync(bare), []);
 
-  const installation = await Installation.make(t, { TAPE_PATH: ltfs.mount, TAPE_KIND: 'ltfs' });
-  assert.equal((await installation.run(['tape', 'label', 'LTO003'])).code, 0);
-  ltfs.faults({ write: { errno: 'EIO', after_bytes: 500_000, times: 1, path: 'tar.gz' } });
-  const backup = installation.start(['backup', source]);
-  await waitFor(
-    () => installation.tryQuery(`select 1 from tapes where state = 'suspect'`).length === 1,
-    'the tape to be suspect',
-  );
-  await waitFor(
-    () => installation.tryQuery(`select 1 from sets where state = 'waiting_for_tape'`).length === 1,
-    'the set to wait for another tape',
-  );
-  const status = await installation.json<{ reason: string; archives: number }>(['status']);
-  assert.equal(status.archives, 0);
-  assert.match(status.reason, /LTO003/);
-  // LTFS has made it read-only for good: no word makes a set ask for it again.
-  const trusted = await installation.run(['tape', 'trust', 'LTO003']);
-  assert.equal(trusted.code, 1);
-  assert.match(
-    trusted.stderr,
-    /LTO003 is only read from now on: .*`tapeflow tape copy LTO003 --pool default`/,
-  );
-  const look = await installation.run(['tape', 'status']);
-  assert.match(look.stdout, /suspect\n.*cannot be written: LTFS had a write error/);
-  assert.match(look.stdout, /→ Load another tape of pool default\. `tapeflow tape copy LTO003/);
-  assert.doesNotMatch(look.stdout, /Open its write protection|tape trust/);
+    const installation = await Installation.make(t, { TAPE_PATH: ltfs.mount, TAPE_KIND: 'ltfs' });
+    assert.equal((await installation.run(['tape', 'label', 'LTO003'])).code, 0);
+    ltfs.faults({ write: { errno: 'EIO', after_bytes: 500_000, times: 1, path: 'tar.gz' } });
+    const backup = installation.start(['backup', source]);
+    await waitFor(
+      () => installation.tryQuery(`select 1 from tapes where state = 'suspect'`).length === 1,
+      'the tape to be suspect',
+    );
+    await waitFor(
+      () => installation.tryQuery(`select 1 from sets where state = 'waiting_for_tape'`).length === 1,
+      'the set to wait for another tape',
+    );
+    const status = await installation.json<{ reason: string; archives: number }>(['status']);
+    assert.equal(status.archives, 0);
+    assert.match(status.reason, /LTO003/);
+    // LTFS has made it read-only for good: no word makes a set ask for it again.
+    const trusted = await installation.run(['tape', 'trust', 'LTO003']);
+    assert.equal(trusted.code, 1);
+    assert.match(
+      trusted.stderr,
+      /LTO003 is only read from now on: .*`tapeflow tape copy LTO003 --pool default`/,
+    );
+    const look = await installation.run(['tape', 'status']);
+    assert.match(look.stdout, /suspect\n.*cannot be written: LTFS had a write error/);
+    assert.match(look.stdout, /→ Load another tape of pool default\. `tapeflow tape copy LTO003/);
+    assert.doesNotMatch(look.stdout, /Open its write protection|tape trust/);
 
-  await ltfs.eject();
-  ltfs.store = tempFolder(t);
-  await ltfs.load();
-  const label = await installation.run(['tape', 'label', 'LTO004']);
-  assert.equal(label.code, 0, label.stderr);
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  assert.deepEqual((await installation.json<{ tapes: string[] }>(['status'])).tapes, ['LTO004']);
-});
+    await ltfs.eject();
+    ltfs.store = tempFolder(t);
+    await ltfs.load();
+    const label = await installation.run(['tape', 'label', 'LTO004']);
+    assert.equal(label.code, 0, label.stderr);
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    assert.deepEqual((await installation.json<{ tapes: string[] }>(['status'])).tapes, ['LTO004']);
+  },
+);

@@ -94,7 +94,6 @@ test('a history that the workflow would not have made is noticed', async () => {
 });
 
 // Run with TAPEFLOW_TEST_FILES=record to record this version's histories for the tests above.
-for (const story of Object.keys(stories)) {
-  const skip = process.env['TAPEFLOW_TEST_FILES'] !== 'record';
-  test(`record the histories of a story: ${story}`, { skip }, (t) => recordHistories(t, story));
-}
+if (process.env['TAPEFLOW_TEST_FILES'] === 'record')
+  for (const story of Object.keys(stories))
+    test(`record the histories of a story: ${story}`, (t) => recordHistories(t, story));

@@ -21,6 +21,8 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
+import { installationOfFile } from '../support/installation-of-file.js';
+import { IoFaults } from '../support/io-faults.js';
 import { backedUp, waitsForTape } from '../support/set-state.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import {
@@ -76,12 +78,24 @@ function oddTree(root: string): void {
   utimesSync(path.join(root, 'nothing in it'), 1e9, 1_234_567_890.987);
 }
 
+const shared = installationOfFile({ MAX_GROUP_SIZE: '1MB' });
+
+let odd: Promise<{ installation: Installation; source: string; setId: string }> | undefined;
+
+/** A set of the odd tree, in the shared installation. */
+function oddSet() {
+  odd ??= (async () => {
+    const installation = await shared();
+    const source = path.join(installation.root, 'odd');
+    oddTree(source);
+    return { installation, source, setId: await backedUp(installation, source) };
+  })();
+  return odd;
+}
+
 test('a set comes back as it was: names, links, holes, modes and times', async (t) => {
-  const source = tempFolder(t);
   const target = tempFolder(t);
-  oddTree(source);
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
-  const setId = await backedUp(installation, source);
+  const { installation, source, setId } = await oddSet();
 
   const { code, stdout, stderr } = await installation.run(['restore', setId, '--target', target]);
   assert.equal(code, 0, stderr);
@@ -95,11 +109,8 @@ test('a set comes back as it was: names, links, holes, modes and times', async (
 });
 
 test('one file is taken out by reading its archive alone, with the folders above it as they were', async (t) => {
-  const source = tempFolder(t);
   const target = tempFolder(t);
-  oddTree(source);
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
-  const setId = await backedUp(installation, source);
+  const { installation, source, setId } = await oddSet();
   const wanted = path.join(source, 'z/other-archive');
 
   const summary = await installation.json<Summary>([
@@ -134,7 +145,7 @@ test('what is in the target already is replaced only as --overwrite says', async
   writeTree(source, { older: 'archived', newer: 'archived', gone: 'archived' });
   utimesSync(path.join(source, 'older'), 1e9, 1e9);
   utimesSync(path.join(source, 'newer'), 1e9, 1e9);
-  const installation = await Installation.make(t);
+  const installation = await shared();
   const setId = await backedUp(installation, source);
   const there = (mode: string) => {
     const target = tempFolder(t);
@@ -167,7 +178,7 @@ test('nothing is written outside of the target, through whatever links lie in it
   const target = tempFolder(t);
   writeTree(source, { 'folder/file': 'archived', 'other/file': 'archived', plain: 'archived' });
   writeTree(outside, { file: 'untouched' });
-  const installation = await Installation.make(t);
+  const installation = await shared();
   const setId = await backedUp(installation, source);
   mkdirSync(below(target, source), { recursive: true });
   symlinkSync(outside, path.join(below(target, source), 'folder'));
@@ -322,36 +333,53 @@ test('without the index of an archive it is read from its beginning', async (t) 
   assertSameTree(below(target, source), source, exactly);
 });
 
-test('a restore on the drive of a running backup overtakes it', async (t) => {
+test('a restore on the drive of running backups goes before the one that has waited for longer', async (t) => {
+  const faults = IoFaults.make(t);
+  if (faults === undefined) return;
   const source = tempFolder(t);
-  const busy = tempFolder(t);
   const target = tempFolder(t);
   writeTree(source, { file: 'archived' });
-  for (let i = 0; i < 30; i += 1) writeTree(busy, { [`file-${i}`]: noise(1_000_000, `busy ${i}`) });
-  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '1MB' });
+  const installation = await Installation.make(t, faults.env);
   const setId = await backedUp(installation, source);
-  const backup = installation.start(['backup', busy, '--json']);
-  await waitFor(
-    () =>
-      installation.tryQuery(`select 1 from copies where set_id != ? and state = 'written'`, setId).length > 0,
-    'the backup to write',
-  );
-  const { code, stderr } = await installation.run(['restore', setId, '--target', target]);
+  const others = [2, 3].map((number) => setId.replace(/\d$/, String(number)));
+  const folders = others.map((id) => path.join(installation.tapeDir, id));
+  // No write of theirs ends before it is let go: one stands in the drive, and the next step is the drive's choice.
+  faults.hold('fsync', ...folders);
+  const [first = '', second = ''] = others;
+  const waits = (of: string, activity: string, isBegun: boolean) =>
+    waitFor(async () => {
+      const { steps } = await installation.json<{ steps: { activity: string; started: boolean }[] }>([
+        'status',
+        of,
+      ]);
+      return steps.some((step) => step.activity === activity && step.started === isBegun);
+    }, `${activity} of ${of}`);
+  for (const [id, isBegun] of [
+    [first, true],
+    [second, false],
+  ] as const) {
+    const begun = await installation.run(['backup', source, '--set', id, '--detach']);
+    assert.equal(begun.code, 0, begun.stderr);
+    await waits(id, 'writeToTape', isBegun);
+  }
+  const restore = installation.start(['restore', setId, '--target', target]);
+  await waitFor(() => installation.query('select 1 from retrievals').length > 0, 'the restore');
+  await waits('restore-000001', 'readArchive', false);
+  faults.hold('fsync', path.join(installation.tapeDir, second));
+  const { code, stderr } = await restore.ended;
   assert.equal(code, 0, stderr);
-  const [unwritten] = installation.query<{ count: number }>(
-    `select count(*) as count from groups where set_id != ? and state not in ('committed', 'released')`,
-    setId,
-  );
-  assert.ok((unwritten?.count ?? 0) > 0, 'the backup was still at work');
   assertSameTree(below(target, source), source, exactly);
-  assert.equal((await backup.ended).code, 0);
+  faults.none();
+  for (const id of others) assert.equal((await installation.run(['watch', id])).code, 0);
+  await installation.run(['down']);
 });
 
 test('a wrong request says what is wrong, and starts nothing', async (t) => {
   const source = tempFolder(t);
   writeTree(source, { file: 'x' });
-  const installation = await Installation.make(t);
+  const installation = await shared();
   const setId = await backedUp(installation, source);
+  const begun = installation.query('select 1 from retrievals').length;
   const target = tempFolder(t);
   const cases: [string[], number, RegExp][] = [
     [['restore', '2020-01_000001', '--target', target], 2, /There is no set 2020-01_000001/],
@@ -375,5 +403,5 @@ test('a wrong request says what is wrong, and starts nothing', async (t) => {
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n {4}at /);
   }
-  assert.equal(installation.query('select 1 from retrievals').length, 0);
+  assert.equal(installation.query('select 1 from retrievals').length, begun);
 });

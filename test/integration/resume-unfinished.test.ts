@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
-import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { Installation } from '../support/installation.js';
 import { OwnServer } from '../support/own-server.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';

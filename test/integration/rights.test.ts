@@ -3,6 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync }
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
+import { backedUp } from '../support/set-state.js';
 import { tempFolder } from '../support/trees.js';
 
 test('all that is made is for its user alone, and what is restored has the modes of the backup, and goes into no folder of ours', async (t) => {
@@ -12,7 +13,7 @@ test('all that is made is for its user alone, and what is restored has the modes
   chmodSync(path.join(source, 'open'), 0o644);
   chmodSync(source, 0o755);
   const installation = await Installation.make(t);
-  const { setId } = await installation.json<{ setId: string }>(['backup', source]);
+  const setId = await backedUp(installation, source);
   const found: string[] = [];
   const look = (folder: string) => {
     for (const entry of readdirSync(folder)) {

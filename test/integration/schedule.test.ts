@@ -185,7 +185,10 @@ test('a schedule that is wrong is refused with the reason, before any night is l
       /Leave --repair and --to-drive out/,
     ],
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T'], /--pool <name>' not specified/],
-    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T', '--pool', 'B', '--drive', 'x'], /x/],
+    [
+      ['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T', '--pool', 'B', '--drive', 'x'],
+      /no drive x/,
+    ],
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'label', 'T'], /begins with `backup`/],
     [['run', 'nothing'], /There is no schedule nothing/],
   ];

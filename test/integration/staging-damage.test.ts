@@ -4,7 +4,15 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSy
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
-import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import {
+  archivesOn,
+  assertSameTree,
+  longTest,
+  noise,
+  tempFolder,
+  untar,
+  writeTree,
+} from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 test('staged archives that were altered, cut or deleted never reach the tape: they are made again', async (t) => {
@@ -59,29 +67,33 @@ test('staged archives that were altered, cut or deleted never reach the tape: th
   );
 });
 
-test('a restart deletes nothing: what was staged before the crash goes to tape without being compressed again', async (t) => {
-  const source = tempFolder(t);
-  const tape = path.join(tempFolder(t), 'tape');
-  for (let i = 1; i <= 3; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `restart ${i}`) });
-  const installation = await Installation.make(t, {
-    TAPE_PATH: tape,
-    MAX_GROUP_SIZE: '1MB',
-    STAGING_MAX_BYTES: '20MB',
-  });
-  const backup = installation.start(['backup', source]);
-  await waitFor(
-    () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === 3,
-    'three queued archives',
-  );
-  await installation.killAll();
-  await backup.ended;
-  const before = installation.query('select name, sha256, token from archives order by name');
-  mkdirSync(tape);
-  assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
-  const result = await installation.json<{ status: string }>(['backup', source]);
-  assert.equal(result.status, 'completed');
-  assert.deepEqual(installation.query('select name, sha256, token from archives order by name'), before);
-});
+test(
+  'a restart deletes nothing: what was staged before the crash goes to tape without being compressed again',
+  { skip: longTest },
+  async (t) => {
+    const source = tempFolder(t);
+    const tape = path.join(tempFolder(t), 'tape');
+    for (let i = 1; i <= 3; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `restart ${i}`) });
+    const installation = await Installation.make(t, {
+      TAPE_PATH: tape,
+      MAX_GROUP_SIZE: '1MB',
+      STAGING_MAX_BYTES: '20MB',
+    });
+    const backup = installation.start(['backup', source]);
+    await waitFor(
+      () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === 3,
+      'three queued archives',
+    );
+    await installation.killAll();
+    await backup.ended;
+    const before = installation.query('select name, sha256, token from archives order by name');
+    mkdirSync(tape);
+    assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+    const result = await installation.json<{ status: string }>(['backup', source]);
+    assert.equal(result.status, 'completed');
+    assert.deepEqual(installation.query('select name, sha256, token from archives order by name'), before);
+  },
+);
 
 test('a server whose database was lost: the set is named, and resume takes it up without doing anything twice', async (t) => {
   const source = tempFolder(t);

@@ -19,7 +19,8 @@ import { startSet } from '../../workers/starts/start-set.js';
 import { registerSchedule } from '../../workers/starts/schedules.js';
 import { scheduleId } from '../../workers/starts/schedule-id.js';
 import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
-import { backupWorkflowId, pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
+import { pauseUpdate, resumeUpdate } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { liveSetsOfFile } from '../support/live-sets.js';
 import {

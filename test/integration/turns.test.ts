@@ -6,6 +6,7 @@ import { asAttempt, pauseFor } from '../../activities/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { loadSettings } from '../../config/settings.js';
 import { FakeSet, serveSets } from '../support/fake-set.js';
+import { longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 import { WorkflowsAlone } from '../support/workflows-alone.js';
 
@@ -123,7 +124,9 @@ for (const [what, steps] of Object.entries({
     syncCopies: () => ({ committed: [], lost: [1] }),
   },
 } satisfies Record<string, Record<string, () => unknown>>)) {
-  test(`a copy that ${what} again and again pauses longer each time, and continues as new`, async (t) => {
+  const skip = ['finds staging full', 'cannot write to its tape'].includes(what) && longTest;
+  const name = `a copy that ${what} again and again pauses longer each time, and continues as new`;
+  test(name, { skip }, async (t) => {
     const id = `copy-${what.replaceAll(' ', '-')}`;
     await serve(t, steps);
     await alone.begin(t, 'copyArchives', id, { id, ...copy });
@@ -181,6 +184,9 @@ const forEver = () => asAttempt((attempt) => pauseFor(attempt, 3_600_000));
 function shutDown(set: { mended: boolean }): void {
   if (!set.mended) throw notReady('WorkerShutdown');
 }
+
+/** Those of `sets` that are nearly as another one. */
+const long = ['whose moves to final are', 'whose looks into final are', 'whose syncs are'];
 
 /** Sets of which something goes wrong again and again, until it is mended. */
 const sets = {
@@ -264,7 +270,7 @@ test(
   async (t) => {
     await serveSets(t, alone, Object.values(sets));
     const tests = Object.entries(sets).map(async ([what, set]) => {
-      await t.test(`one ${what}`, async (t) => {
+      await t.test(`one ${what}`, { skip: long.includes(what) && longTest }, async (t) => {
         const handle = await beginSet(t, set);
         await assertsPauses(set.setId, [1]);
         set.mended = true;

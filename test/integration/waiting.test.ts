@@ -8,6 +8,7 @@ import { Installation } from '../support/installation.js';
 import {
   archivesOn,
   assertSameTree,
+  longTest,
   manyFiles,
   mountPoint,
   noise,
@@ -81,38 +82,42 @@ test('no tape, no label, a foreign label, a damaged one: the set waits, says why
   assertSameTree(path.join(target, source), source);
 });
 
-test('a tape too small for the next archive is left, and the set goes on with the next one', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('mounting a small file system needs root');
-  const source = tempFolder(t);
-  const target = tempFolder(t);
-  const mounts = [mountPoint(t), mountPoint(t)];
-  const drive = mountPoint(t);
-  for (const mount of mounts) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', mount]);
-  const load = (mount: string) => execFileSync('mount', ['--bind', mount, drive]);
-  const unload = () => execFileSync('umount', [drive]);
-  for (let i = 0; i < 6; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `small ${i}`) });
-  const installation = await Installation.make(t, {
-    TAPE_PATH: drive,
-    MAX_GROUP_SIZE: '2MB',
-    TAPE_SYNC_BYTES: '1MB',
-  });
-  load(mounts[0] ?? '');
-  assert.equal((await installation.run(['tape', 'label', 'SMALL1'])).code, 0);
-  const backup = installation.start(['backup', source]);
-  const full = await waitsFor(installation, /SMALL1 is full/);
-  unload();
-  await waitsFor(installation, /has no label/);
-  load(mounts[1] ?? '');
-  assert.equal((await installation.run(['tape', 'label', 'SMALL2'])).code, 0);
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-  const archives = mounts.flatMap((mount) => archivesOn(mount, full.setId));
-  assert.equal(archives.length, 6);
-  untar(archives, target);
-  assertSameTree(path.join(target, source), source, { folderTimes: false });
-  const tapes = await installation.json<{ tapes: string[] }>(['status', full.setId]);
-  assert.deepEqual(tapes.tapes, ['SMALL1', 'SMALL2']);
-});
+test(
+  'a tape too small for the next archive is left, and the set goes on with the next one',
+  { skip: longTest },
+  async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('mounting a small file system needs root');
+    const source = tempFolder(t);
+    const target = tempFolder(t);
+    const mounts = [mountPoint(t), mountPoint(t)];
+    const drive = mountPoint(t);
+    for (const mount of mounts) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', mount]);
+    const load = (mount: string) => execFileSync('mount', ['--bind', mount, drive]);
+    const unload = () => execFileSync('umount', [drive]);
+    for (let i = 0; i < 6; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `small ${i}`) });
+    const installation = await Installation.make(t, {
+      TAPE_PATH: drive,
+      MAX_GROUP_SIZE: '2MB',
+      TAPE_SYNC_BYTES: '1MB',
+    });
+    load(mounts[0] ?? '');
+    assert.equal((await installation.run(['tape', 'label', 'SMALL1'])).code, 0);
+    const backup = installation.start(['backup', source]);
+    const full = await waitsFor(installation, /SMALL1 is full/);
+    unload();
+    await waitsFor(installation, /has no label/);
+    load(mounts[1] ?? '');
+    assert.equal((await installation.run(['tape', 'label', 'SMALL2'])).code, 0);
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+    const archives = mounts.flatMap((mount) => archivesOn(mount, full.setId));
+    assert.equal(archives.length, 6);
+    untar(archives, target);
+    assertSameTree(path.join(target, source), source, { folderTimes: false });
+    const tapes = await installation.json<{ tapes: string[] }>(['status', full.setId]);
+    assert.deepEqual(tapes.tapes, ['SMALL1', 'SMALL2']);
+  },
+);
 
 test('pause stops, resume goes on, cancel keeps what is staged, retry finishes it', async (t) => {
   const source = tempFolder(t);

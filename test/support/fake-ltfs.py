@@ -22,6 +22,7 @@ statfs getattr getxattr sync. `open` covers creation too, `sync` the index write
   after_bytes  write only: strikes the request that would take the bytes written (to such paths) past this
   ranges       read only: strikes requests for any of these bytes of a file, [[from, to], ...], `to` not included
   delay_ms     wait before the operation
+  hold         wait for as long as the faults say so: until they are changed
   read_only    turn the volume read-only as well, for good: its lock state is that of a permanent write error, on this mount and
                every later one; 'mounted': until it is unmounted, with a lock state of 0. Default: true for EIO of write
 
@@ -256,6 +257,8 @@ class Cartridge(Operations):
             fault = self.faults.take(op, path, length, at)
         if 'delay_ms' in fault:
             time.sleep(fault['delay_ms'] / 1000)
+        if fault.get('hold'):
+            self.wait_while_held(op)
         if 'errno' in fault:
             read_only = fault.get('read_only', op == 'write' and fault['errno'] == 'EIO')
             if read_only == 'mounted':
@@ -266,6 +269,13 @@ class Cartridge(Operations):
             error = OSError(getattr(errno, fault['errno']), 'injected')
             error.injected = True
             raise error
+
+    def wait_while_held(self, op):
+        """Wait until the faults hold this operation no more."""
+        while self.faults.faults.get(op, {}).get('hold'):
+            time.sleep(0.02)
+            with self.mutex:
+                self.faults.reload()
 
     @contextlib.contextmanager
     def operation(self, op, path, modifies=False, logged=True, handle=None, length=0, **about):

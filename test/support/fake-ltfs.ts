@@ -9,8 +9,14 @@ import { waitFor } from './wait-for.js';
 /** The FUSE binding that the imitation is written with; pure Python. */
 const binding = 'mfusepy==3.1.1';
 
+let python: { program: string | undefined } | undefined;
+
 /** Python with the binding, in a virtual environment of the project; undefined where FUSE or Python is missing. */
 export function fusePython(): string | undefined {
+  return (python ??= { program: findPython() }).program;
+}
+
+function findPython(): string | undefined {
   if (!existsSync('/dev/fuse') || spawnSync('fusermount3', ['--version']).status !== 0) return undefined;
   const home = path.join(projectDir, 'node_modules', '.tapeflow', 'fuse');
   const program = path.join(home, 'bin', 'python');

@@ -46,16 +46,19 @@ const offsets = { at: 16, struck: 24, when: 32, action: 40, error: 44, pids: 48,
 const controlBytes = 1024;
 const maxPids = 16;
 
+/** The compiled shim; a sentence that says what is missing where it cannot be made. */
+export const buildShim = () => buildPreload('fault-shim');
+
 /**
- * The compiled shim, made once for each version of its source; a sentence that says what is missing where it cannot be
- * made.
+ * A library of `test/support/NAME.c` that is loaded into our own processes, compiled once for each version of its
+ * source; a sentence that says what is missing where it cannot be.
  */
-export function buildShim(): { library: string } | { missing: string } {
+export function buildPreload(name: string): { library: string } | { missing: string } {
   if (process.platform !== 'linux') return { missing: 'needs Linux' };
-  const source = path.join(projectDir, 'test', 'support', 'fault-shim.c');
+  const source = path.join(projectDir, 'test', 'support', `${name}.c`);
   const key = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
   const folder = path.join(projectDir, 'node_modules', '.tapeflow');
-  const library = path.join(folder, `fault-shim-${key}.so`);
+  const library = path.join(folder, `${name}-${key}.so`);
   if (existsSync(library)) return { library };
   mkdirSync(folder, { recursive: true });
   const made = `${library}.${process.pid}`;

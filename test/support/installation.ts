@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -41,10 +41,30 @@ let cli: Promise<string> | undefined;
 
 /** The Temporal CLI, obtained once for all tests of this project. */
 export function temporalCli(): Promise<string> {
-  cli ??= obtainCli(
-    cliLocations(path.join(projectDir, '.tapeflow'), process.env['TEMPORAL_CLI_PATH'], () => undefined),
-  );
-  return cli;
+  return (cli ??= knownCli());
+}
+
+/**
+ * The CLI that an earlier test file has obtained, if it is the same still: its hash is that of 150 MB, and there are
+ * many files.
+ */
+async function knownCli(): Promise<string> {
+  const given = process.env['TEMPORAL_CLI_PATH'];
+  const note = path.join(projectDir, 'node_modules', '.tapeflow', 'cli-of-tests.json');
+  const looks = (file: string) => {
+    const { size, mtimeMs, ctimeMs } = statSync(file);
+    return JSON.stringify({ file, given, size, mtimeMs, ctimeMs });
+  };
+  try {
+    const noted = readFileSync(note, 'utf8');
+    const { file } = JSON.parse(noted) as { file: string };
+    if (looks(file) === noted) return file;
+  } catch {
+    // The first test file, or the CLI is another one now.
+  }
+  const file = await obtainCli(cliLocations(path.join(projectDir, '.tapeflow'), given, () => undefined));
+  if (path.isAbsolute(file)) writeFileSync(note, looks(file));
+  return file;
 }
 
 /**

@@ -1,8 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { projectDir } from '../../config/project-dir.js';
+import { buildPreload } from './fault-shim.js';
 import { tempFolder } from './trees.js';
 
 /** EIO of Linux. */
@@ -24,15 +23,12 @@ export class IoFaults {
 
   /** Undefined, and the test skipped, where there is no C compiler. */
   static make(t: TestContext): IoFaults | undefined {
-    if (process.platform !== 'linux' || spawnSync('cc', ['--version']).status !== 0) {
-      t.skip('needs a C compiler on Linux');
+    const built = buildPreload('io-faults');
+    if ('missing' in built) {
+      t.skip(built.missing);
       return undefined;
     }
-    const folder = tempFolder(t);
-    const library = path.join(folder, 'io-faults.so');
-    const source = path.join(projectDir, 'test', 'support', 'io-faults.c');
-    execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, source, '-ldl']);
-    const faults = new IoFaults(path.join(folder, 'faults'), library);
+    const faults = new IoFaults(path.join(tempFolder(t), 'faults'), built.library);
     faults.none();
     return faults;
   }

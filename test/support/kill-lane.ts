@@ -8,7 +8,7 @@ import Database from 'better-sqlite3';
 import { finalSetStates, type SetState } from '../../catalog/schema.js';
 import { projectDir } from '../../config/project-dir.js';
 import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim, type Operation } from './fault-shim.js';
 import { cleanEnv, shortIdIn, temporalCli } from './installation.js';

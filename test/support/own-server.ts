@@ -9,7 +9,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { projectDir } from '../../config/project-dir.js';
 import { messageKey } from '../../proof/key-file.js';
 import { provingClient } from '../../workers/server/proving-client.js';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { temporalCli, type Installation, type Running } from './installation.js';
 import { waitFor } from './wait-for.js';
 

@@ -4,7 +4,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { readHostFile } from '../../embedded/host-file.js';
 import { proofHeader } from '../../proof/message-proof.js';
 import { scheduleId } from '../../workers/starts/schedule-id.js';
-import { backupWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { queuesOf } from '../../workflows/queues.js';
 import type { OtherUser, UserCase } from './other-user.js';
 import { Stranger } from './stranger.js';

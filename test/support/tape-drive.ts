@@ -14,8 +14,17 @@ export class TapeDrive {
     return mount;
   }
   load(tape: string, options: { readOnly: boolean } = { readOnly: false }): void {
-    execFileSync('mount', ['--bind', tape, this.path]);
-    if (options.readOnly) execFileSync('mount', ['-o', 'remount,bind,ro', this.path]);
+    execFileSync('mount', ['--bind', options.readOnly ? this.protectedWay(tape) : tape, this.path]);
+  }
+  /**
+   * A second way to a tape by which nothing can be written. It is made elsewhere, so that the tape is protected from
+   * the moment on at which it is in the drive: a set may look at any time, and would take it for one to write to.
+   */
+  private protectedWay(tape: string): string {
+    const way = mountPoint(this.t);
+    execFileSync('mount', ['--bind', tape, way]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', way]);
+    return way;
   }
   unload(): void {
     execFileSync('umount', ['-l', this.path]);

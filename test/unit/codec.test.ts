@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -8,6 +8,7 @@ import { openCodec } from '../../archive/blocks/block-codec.js';
 import { openLibdeflate } from '../../archive/blocks/native-codec.js';
 import { formatBlockBytes } from '../../entry/archive-format.js';
 import { projectDir } from '../../config/project-dir.js';
+import { prose, records } from '../support/sample-data.js';
 import { noise, tempFolder } from '../support/trees.js';
 
 const root = projectDir;
@@ -16,25 +17,12 @@ const libdeflate = await openLibdeflate();
 const without = libdeflate === undefined ? 'libdeflate was not built here' : false;
 const choices = libdeflate === undefined ? (['zlib'] as const) : (['auto', 'zlib'] as const);
 
-/** About 1 MiB each: text of this project and its dependencies, and a program. */
-function realBlocks(): { name: string; block: Buffer }[] {
-  const blocks: { name: string; block: Buffer }[] = [];
-  const parts: Buffer[] = [];
-  const walk = (dir: string) => {
-    for (const entry of readdirSync(dir, { withFileTypes: true })) {
-      const file = path.join(dir, entry.name);
-      if (entry.isDirectory()) walk(file);
-      else if (entry.isFile() && /\.(ts|js|json|md)$/.test(entry.name)) parts.push(readFileSync(file));
-    }
-  };
-  walk(path.join(root, 'node_modules', 'typescript', 'lib'));
-  const text = Buffer.concat(parts);
-  for (let at = 0; at + blockBytes <= text.length && blocks.length < 3; at += 2 * blockBytes)
-    blocks.push({ name: `text at ${at}`, block: text.subarray(at, at + blockBytes) });
-  const program = readFileSync(process.execPath).subarray(8 * blockBytes, 9 * blockBytes);
-  if (statSync(process.execPath).size > 9 * blockBytes) blocks.push({ name: 'program', block: program });
-  return blocks;
-}
+/** Blocks of 1 MiB as they are met, the same everywhere. */
+const realBlocks: readonly { name: string; block: Buffer }[] = [
+  { name: 'prose', block: prose(blockBytes, 'one') },
+  { name: 'more prose', block: prose(blockBytes, 'two') },
+  { name: 'records', block: records(blockBytes, 'three') },
+];
 
 const shapes: Record<string, Buffer> = {
   nothing: Buffer.alloc(0),
@@ -62,15 +50,14 @@ test('every codec and level gives back every shape of block', async () => {
 });
 
 test('a higher level makes real data no larger, and about as small as gzip does', async () => {
-  const blocks = realBlocks();
   const below: Partial<Record<(typeof choices)[number], number>> = {};
   for (const level of [1, 3, 6, 9]) {
     let byZlib = 0;
-    for (const { block } of blocks) byZlib += gzipSync(block, { level, memLevel: 9 }).length;
+    for (const { block } of realBlocks) byZlib += gzipSync(block, { level, memLevel: 9 }).length;
     for (const choice of choices) {
       const codec = await openCodec('gzip', level, choice);
       let bytes = 0;
-      for (const { block } of blocks) {
+      for (const { block } of realBlocks) {
         const output = await codec.compress(block);
         bytes += output.length;
         codec.recycle(output);
@@ -85,7 +72,7 @@ test('a higher level makes real data no larger, and about as small as gzip does'
 test('text alone is about as small as gzip makes it', async () => {
   for (const choice of choices) {
     const codec = await openCodec('gzip', 6, choice);
-    for (const { name, block } of realBlocks().filter((one) => one.name.startsWith('text'))) {
+    for (const { name, block } of realBlocks.filter((one) => one.name.includes('prose'))) {
       const output = await codec.compress(block);
       const ratio = output.length / gzipSync(block, { level: 6, memLevel: 9 }).length;
       assert.ok(ratio <= 1.02, `${choice}: ${name} is ${ratio} of zlib's`);
@@ -138,7 +125,7 @@ test('libdeflate takes one whole member apart and nothing else', { skip: without
 
 test('every reader that is here takes the members of every codec', async (t) => {
   const folder = tempFolder(t);
-  const content = Buffer.concat([realBlocks()[0]?.block ?? Buffer.alloc(0), noise(50_000, 'end')]);
+  const content = Buffer.concat([prose(blockBytes, 'read'), noise(50_000, 'end')]);
   for (const choice of choices) {
     const codec = await openCodec('gzip', 6, choice);
     const members: Buffer[] = [];

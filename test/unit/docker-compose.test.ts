@@ -10,8 +10,12 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type AnySchemaObject, type ValidateFunction } from 'ajv';
+import { Command } from 'commander';
 import { parse } from 'yaml';
+import { addDoctor } from '../../client/commands/server/doctor.js';
+import { addWorker } from '../../client/commands/server/worker.js';
 import { loadSettings, settingsSchema } from '../../config/settings.js';
+import { workerOptions } from '../../workers/processes/worker-process.js';
 
 interface Mount {
   type: string;
@@ -154,17 +158,25 @@ test('every service that stays up has a health check and starts again after a cr
 });
 
 test('nothing starts before what it needs is healthy or, for a set-up step, has ended well', () => {
-  const needs: Record<string, string[]> = {
-    'temporal-schema': ['postgresql'],
-    temporal: ['temporal-schema', 'postgresql'],
-    'temporal-namespace': ['temporal'],
-    'temporal-ui': ['temporal'],
-    'archive-worker': ['temporal', 'temporal-namespace'],
-    'tape-worker': ['temporal', 'temporal-namespace'],
-  };
-  for (const [name, others] of Object.entries(needs)) {
-    assert.deepEqual(Object.keys(service(name).depends_on ?? {}).sort(), [...others].sort(), name);
+  const waitsFor = (name: string): string[] =>
+    Object.keys(service(name).depends_on ?? {}).flatMap((other) => [other, ...waitsFor(other)]);
+  const reached: string[] = [];
+  for (const [name, { environment }] of services) {
+    for (const [key, value] of Object.entries(environment ?? {})) {
+      const host = value?.replace(/:\d+$/, '') ?? '';
+      if (!/_(ADDRESS|HOST|SEEDS)$/.test(key) || !(host in compose().services)) continue;
+      reached.push(host);
+      assert.ok(waitsFor(name).includes(host), `${name} reaches ${host} by ${key}, and does not wait for it`);
+    }
   }
+  assert.deepEqual([...new Set(reached)].sort(), ['postgresql', 'temporal']);
+  // What ends by itself has prepared something for others, although none of these names it.
+  for (const [name] of services.filter(([, candidate]) => endsByItself(candidate)))
+    assert.ok(
+      services.some(([other]) => waitsFor(other).includes(name)),
+      `nobody waits for ${name}`,
+    );
+  for (const name of workers) assert.ok(waitsFor(name).includes('temporal-namespace'), name);
   for (const [name, { depends_on: others }] of services) {
     for (const [other, { condition }] of Object.entries(others ?? {})) {
       const expected = endsByItself(service(other)) ? 'service_completed_successfully' : 'service_healthy';
@@ -173,13 +185,51 @@ test('nothing starts before what it needs is healthy or, for a set-up step, has 
   }
 });
 
-test('the workers are an archive worker and the one tape worker of the drive', () => {
-  assert.deepEqual(service('archive-worker').command, ['worker', 'archive']);
-  assert.deepEqual(service('tape-worker').command, ['worker', 'tape', '--drive', 'lto1']);
+/** What of a command line stands behind the names of its commands, as the program takes it. */
+function taken(add: (program: Command) => void, line: readonly string[]): Record<string, unknown> {
+  const program = new Command();
+  add(program);
+  let [command, rest] = [program, [...line]];
+  const next = () => command.commands.find((one) => one.name() === rest[0]);
+  for (let found = next(); found !== undefined; found = next()) {
+    command = found;
+    rest = rest.slice(1);
+  }
+  assert.deepEqual(command.parseOptions(rest).unknown, [], line.join(' '));
+  assert.equal(command.commands.length, 0, `${line.join(' ')} is no whole command`);
+  return { what: command.name(), ...command.opts<Record<string, unknown>>() };
+}
+
+test('the workers are an archive worker and one tape worker for each drive, and each is asked for its own queues', () => {
+  const given = Object.entries(service('tape-worker').environment ?? {}).map(([key, value]) => [
+    key,
+    value ?? '',
+  ]);
+  const { drives } = loadSettings(
+    Object.fromEntries(given) as NodeJS.ProcessEnv,
+    path.join(os.tmpdir(), 'none'),
+  );
+  const serve = workers.map((name) => taken(addWorker, service(name).command ?? []));
+  assert.deepEqual(serve, [
+    { what: 'archive' },
+    ...drives.map(({ name }) => ({ what: 'tape', drive: name })),
+  ]);
+  for (const [index, name] of workers.entries()) {
+    const [, node, bin, ...line] = service(name).healthcheck?.test ?? [];
+    assert.deepEqual([node, path.posix.basename(bin ?? '')], ['node', 'tapeflow.cjs']);
+    const { workers: asked } = taken(addDoctor, line);
+    assert.equal(asked, ['archive', ...drives.map((drive) => drive.name)][index], name);
+  }
 });
 
-test('the workers have two minutes to end a write before they are killed', () => {
-  for (const name of workers) assert.equal(service(name).stop_grace_period, '2m');
+test('the workers have time to end a write, and by themselves, before they are killed', () => {
+  const units = { s: 1, m: 60 };
+  const seconds = (text = '') => Number.parseInt(text) * (units[text.slice(-1) as keyof typeof units] ?? NaN);
+  for (const name of workers)
+    assert.ok(
+      seconds(service(name).stop_grace_period) > 2 * seconds(workerOptions.shutdownForceTime),
+      `${service(name).stop_grace_period} are less than what a worker takes itself`,
+    );
 });
 
 test('a tape that is loaded while the containers run is seen, and a missing mount is never made', () => {

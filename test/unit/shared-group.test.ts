@@ -12,6 +12,7 @@ import { loadSettings } from '../../config/settings.js';
 import { groupNamed, setSharedGroup } from '../../config/shared-group.js';
 import { messageKey } from '../../proof/key-file.js';
 import { Installation } from '../support/installation.js';
+import { backedUp } from '../support/set-state.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
 
 /** A user who owns nothing here, in a group of that number and, where it is given, in the one that may read. */
@@ -49,10 +50,10 @@ test(
     const source = path.join(root, 'source');
     writeTree(source, { 'a.txt': noise(3000, 'a') });
     chmodSync(source, 0o700);
-    const { setId } = await installation.json<{ setId: string }>(['backup', source]);
-    await installation.run(['backup', source, '--direct']);
     // A host at work: its file with the token is there.
-    await installation.run(['backup', source, '--mode', 'incremental', '--detach']);
+    const setId = await backedUp(installation, source);
+    await installation.run(['backup', source, '--direct']);
+    await installation.run(['backup', source, '--mode', 'incremental']);
     assert.ok(readdirSync(dataDir).includes('host.json'));
     const env = { ...installation.env, HOME: root };
     const bin = path.join(projectDir, 'bin', 'tapeflow.cjs');
@@ -107,7 +108,8 @@ test('a group that the machine does not know is refused in a sentence', () => {
     () => loadSettings({ TAPEFLOW_SHARED_GROUP: 'no-such-group' }, '/nowhere'),
     /names the group "no-such-group", which this machine does not know/,
   );
-  assert.deepEqual(groupNamed('daemon'), { name: 'daemon', gid: groupNamed('daemon')?.gid });
+  const [, , gid] = /^daemon:.*$/m.exec(readFileSync('/etc/group', 'utf8'))?.[0].split(':') ?? [];
+  assert.deepEqual(groupNamed('daemon'), { name: 'daemon', gid: Number(gid) });
 });
 
 test('without the setting, modes do not hang on the umask of the process', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openCodec } from '../../archive/blocks/block-codec.js';
@@ -11,6 +11,7 @@ import { FormatUnsupported } from '../../entry/archive-format.js';
 import { Unpacker } from '../../archive/unpack/unpack.js';
 import { requireZstd } from '../../archive/blocks/zstd.js';
 import { zstdFrame } from '../../archive/blocks/zstd-frame.js';
+import { prose } from '../support/sample-data.js';
 import { flipBit, noise, tempFolder } from '../support/trees.js';
 import { nodeZstd, onPath, withoutZstd, words } from '../support/zstd-here.js';
 
@@ -125,7 +126,7 @@ test(
   { skip: withoutZstd },
   async () => {
     const decompressor = await openDecompressor('zstd', 'auto');
-    const block = readFileSync(process.execPath).subarray(0, 1 << 20);
+    const block = prose(1 << 20, 'levels');
     const random = noise(100_000, 'x');
     let below = Infinity;
     for (const level of [1, 3, 9, 19]) {

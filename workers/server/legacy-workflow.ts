@@ -3,7 +3,8 @@ import { WorkflowNotFoundError, defaultPayloadConverter } from '@temporalio/comm
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { recordWorkflow } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
-import { backupWorkflowId, searchAttributes, type BackupSetInput } from '../../workflows/messages.js';
+import { searchAttributes, type BackupSetInput } from '../../workflows/messages.js';
+import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { legacyArchiveQueue } from '../../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
 import { answerWithinMs } from './workflow-trouble.js';

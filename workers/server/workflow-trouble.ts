@@ -1,5 +1,4 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/common';
 import { describeError } from '../../config/failures.js';
 import { queuesOf } from '../../workflows/queues.js';
 import type { TemporalServer } from './temporal-target.js';
@@ -32,6 +31,7 @@ export async function workflowTrouble(
       server.client.workflow.getHandle(workflowId).describe(),
     );
   } catch (error) {
+    const { WorkflowNotFoundError } = await import('@temporalio/common');
     if (!(error instanceof WorkflowNotFoundError)) throw error;
     return { kind: 'unknown', finding: 'the server does not know it' };
   }

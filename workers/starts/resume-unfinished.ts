@@ -15,7 +15,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { describeError } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
-import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/messages.js';
+import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { startRetrieval } from './start-retrieval.js';
 import { startSet } from './start-set.js';
 import type { TemporalServer } from '../server/temporal-target.js';

@@ -1,9 +1,4 @@
-import {
-  ScheduleAlreadyRunning,
-  ScheduleNotFoundError,
-  ScheduleOverlapPolicy,
-  type ScheduleDescription,
-} from '@temporalio/client';
+import type { ScheduleDescription } from '@temporalio/client';
 import { scheduledWork } from '../../operations/sets/scheduled-work.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { findSchedule, listSchedules, recordRegistered } from '../../catalog/server/schedules.js';
@@ -29,7 +24,7 @@ function description(row: ScheduleRow, installation: string) {
     memo: { cron, zone, made: row.created_at, command: cutToBytes(row.command, memoBytes) },
     spec: { cronExpressions: [cron], timezone: zone },
     // A run that falls due while another is running starts after it: no night is lost, and runs do not pile up.
-    policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow } as const,
+    policies: { overlap: 'BUFFER_ONE', catchupWindow } as const,
     state: { paused: row.paused === 1 },
     action: {
       type: 'startWorkflow' as const,
@@ -49,6 +44,7 @@ export async function describeSchedule(
   try {
     return await server.client.schedule.getHandle(scheduleId(name, server.installation)).describe();
   } catch (error) {
+    const { ScheduleNotFoundError } = await import('@temporalio/client');
     if (error instanceof ScheduleNotFoundError) return undefined;
     throw error;
   }
@@ -78,6 +74,7 @@ export async function registerSchedule(
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
     // A command, or a worker on another machine, was faster and records it.
+    const { ScheduleAlreadyRunning } = await import('@temporalio/client');
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     return true;
   }
@@ -107,6 +104,7 @@ export async function deleteScheduleAtServer(server: TemporalServer, name: strin
   try {
     await server.client.schedule.getHandle(scheduleId(name, server.installation)).delete();
   } catch (error) {
+    const { ScheduleNotFoundError } = await import('@temporalio/client');
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }

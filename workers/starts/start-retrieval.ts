@@ -2,7 +2,7 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import { retrievalStart } from '../../activities/retrieval/retrieval-input.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings.js';
-import { retrievalWorkflowId } from '../../workflows/messages.js';
+import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { summaryText } from '../../workflows/server-limits.js';
 import { terminateImpostor } from '../server/terminate-impostor.js';

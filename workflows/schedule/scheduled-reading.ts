@@ -8,7 +8,7 @@ import type { ArchiveActivities } from '../../activities/index.js';
 import type { SettledReading } from '../../activities/schedule/open-scheduled-reading.js';
 import type { RetrievalStart } from '../../activities/retrieval/retrieval-input.js';
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
-import { retrievalWorkflowId } from '../messages.js';
+import { retrievalWorkflowId } from '../workflow-ids.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';
 import { startDetached } from './scheduled-child.js';
 import { scheduledSteps } from './scheduled-run.js';

@@ -1,4 +1,3 @@
-import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { Command } from 'commander';
 import {
   requestRun,
@@ -71,9 +70,7 @@ async function runNow(session: Session, row: ScheduleRow): Promise<void> {
     await registerSchedule(server, catalog, row);
     // Without this the run would be refused as forged.
     await requestRun(catalog, row.name);
-    await server.client.schedule
-      .getHandle(scheduleId(row.name, server.installation))
-      .trigger(ScheduleOverlapPolicy.SKIP);
+    await server.client.schedule.getHandle(scheduleId(row.name, server.installation)).trigger('SKIP');
     await server.lease?.stay();
   });
   tell(session, row.name, 'will run now');
