@@ -223,10 +223,16 @@ const configFileVariable = 'TAPEFLOW_CONFIG';
 
 const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
 const poolSchema = z.strictObject({ retention });
-const configFileSchema = z.object({
+/** What stands in the file besides settings. */
+const namedSchema = z.object({
   drives: z.record(plainName, driveSchema).optional(),
   pools: z.record(plainName, poolSchema).optional(),
 });
+
+/** The file as a whole. docs/schemas/ has its JSON Schema, which an editor finds by `$schema`. */
+export const configFileSchema = z
+  .strictObject({ $schema: text.optional(), ...settingsSchema.shape, ...namedSchema.shape })
+  .meta({ description: 'tapeflow.config.json: the settings, as docs/operations.md has them.' });
 
 /** Variables that begin with `TAPEFLOW_` but are not settings; set by our own scripts and tests. */
 const ownVariables = new Set([
@@ -273,7 +279,7 @@ function wrongSetting(name: string, where: string, problem: string): Error {
 }
 
 function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
-  const known = new Set([...Object.keys(settingsSchema.shape), 'drives', 'pools', '$schema']);
+  const known = new Set(Object.keys(configFileSchema.shape));
   for (const name of Object.keys(file)) {
     if (!known.has(name)) {
       throw usageFailure(
@@ -335,7 +341,7 @@ export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settin
     const { name, problem } = firstProblem(parsed.error, given, () => []);
     throw wrongSetting(name, origins[name] ?? 'default', problem);
   }
-  const parsedFile = configFileSchema.safeParse(file);
+  const parsedFile = namedSchema.safeParse(file);
   if (!parsedFile.success) {
     const { name, problem, unknown, known } = firstProblem(parsedFile.error, file, ([place]) =>
       Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),

@@ -4,6 +4,7 @@
 //   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
 //   node scripts/run.mjs --bench NAME OPTION…   a benchmark of bench/, or all of them; its options stand at the head of bench/NAME.ts
+//   node scripts/run.mjs --schemas              writes docs/schemas/ anew
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -198,6 +199,8 @@ if (first === '--test') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
 } else if (first === '--test-soak') {
   args = [path.join(root, 'dist', 'test', 'faults', 'soak.js'), ...rest];
+} else if (first === '--schemas') {
+  args = [path.join(root, 'scripts', 'schemas.mjs')];
 } else if (first === '--bench') {
   const named = rest[0] === undefined || rest[0].startsWith('-') ? 'all' : rest.shift();
   if (!benchmarks.includes(named)) {

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { loadAddon, addonMissingReason, type Addon } from '../../native/addon.js';
-import type { CodecChoice } from '../../entry/archive-format.js';
+import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 
 /** gzip by libdeflate, from the native part. */
 export type Libdeflate = Pick<Addon, 'MOST_BYTES' | 'outputBytes' | 'gzip' | 'gunzip'>;
@@ -22,9 +22,18 @@ async function load(): Promise<Libdeflate | undefined> {
 }
 
 /** A sentence on what the missing native part costs; undefined when it is there or not wanted. */
-export async function missingNativeNote(choice: CodecChoice): Promise<string | undefined> {
+export async function missingNativeNote(
+  format: ArchiveFormat,
+  choice: CodecChoice,
+): Promise<string | undefined> {
   if (choice === 'zlib' || (await openLibdeflate()) !== undefined) return undefined;
-  return `The native part is missing (${addonMissingReason()}): gzip takes about twice the processor time, and restored times are exact to a microsecond only.`;
+  return `The native part is missing (${addonMissingReason()}): ${lossWithoutNative(format)}.`;
+}
+
+/** The same as a part of a sentence. Node's own zstd, where there is one, is the same library. */
+export function lossWithoutNative(format: ArchiveFormat): string {
+  const times = 'restored times are exact to a microsecond only';
+  return format === 'gzip' ? `gzip takes about twice the processor time, and ${times}` : times;
 }
 
 /** A compressible text for testing a codec. */

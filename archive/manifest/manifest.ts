@@ -4,10 +4,10 @@ import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.j
 import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 
 /**
- * The manifest of an archive: gzip-compressed JSON Lines in UTF-8. The first line is the header, then one line for each
- * member in the order of the archive, one for each entry that was skipped, one for each that an earlier archive holds,
- * and the end line. A name that is not valid UTF-8 is in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead.
- * Unknown keys and lines are ignored.
+ * The manifest of an archive: gzip-compressed JSON Lines in UTF-8, described in docs/format.md. The first line is the
+ * header, the last one the end line; between them stands a line for each member in the order of the archive, for each
+ * entry that was skipped and for each that an earlier archive holds. A name that is not valid UTF-8 is in `nameBase64`
+ * (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are ignored.
  */
 export const manifestVersion = 1;
 

@@ -2,94 +2,13 @@ import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entr
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { fromText, displayName, escapeForTerminal } from '../../entry/byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
 import { manifestVersion } from './manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
-import type { UnchangedMember, MemberFlag, PackedMember, SkippedMember } from '../../entry/member.js';
-
-const nameFields = (key: string) => ({
-  [key]: z.string().optional(),
-  [`${key}Base64`]: z.string().optional(),
-});
-
-const setId = z.string().regex(/^\d{4}-\d{2}_\d{6}$/);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
-const headerSchema = z.object({
-  tapeflow: z.literal('manifest'),
-  version: z.number(),
-  set: setId,
-  setUuid: z.string(),
-  group: z.number().int().positive(),
-  // A plain file name, since it is appended to a folder.
-  archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
-  created: z.string(),
-  installation: z.string(),
-  sources: z.array(z.string()),
-  hostname: z.string(),
-  mode: z.string(),
-  base: setId.optional(),
-  platform: z.string(),
-  rebuilt: z.boolean().optional(),
-  endMark: z.boolean().optional(),
-});
-
-const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
-
-const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
-
-/** Common fields of stored entries and of those held by an earlier archive. */
-const entryFields = {
-  ...nameFields('target'),
-  ...nameFields('hardLinkOf'),
-  size: z.number().int().nonnegative(),
-  mtime: timeFields,
-  ctime: timeFields.optional(),
-  mode: z.number().int().nonnegative(),
-  uid: z.number().int().nonnegative(),
-  gid: z.number().int().nonnegative(),
-  dev: z.string(),
-  ino: z.string(),
-  nlink: z.number().int(),
-  sha256: sha256.optional(),
-  offset: z.number().int().nonnegative(),
-};
-
-const memberSchema = z.object({
-  ...nameFields('name'),
-  ...entryFields,
-  type: z.enum(['file', 'directory', 'symlink', 'link']),
-  content: z.number().int().nonnegative().optional(),
-  // Flags of later versions are ignored, like unknown keys.
-  flags: z
-    .array(z.string())
-    .default([])
-    .transform((flags) => flags.filter((flag): flag is MemberFlag => knownFlags.includes(flag))),
-});
-
-const keptSchema = z.object({
-  ...nameFields('kept'),
-  ...entryFields,
-  set: setId,
-  group: z.number().int().positive(),
-});
-
-const skippedSchema = z.object({ ...nameFields('skipped'), reason: z.string() });
-
-const endSchema = z.object({
-  end: z.literal(true),
-  members: z.number().int().nonnegative(),
-  skipped: z.number().int().nonnegative(),
-  kept: z.number().int().nonnegative().default(0),
-  bytesIn: z.number().int().nonnegative(),
-  size: z.number().int().nonnegative(),
-  sha256,
-  tarBytes: z.number().int().nonnegative(),
-  blockBytes: z.number().int().positive(),
-  blocks: z.array(z.number().int().positive()),
-});
+import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
+import { lineSchemas } from './line-schemas.js';
 
 export type ManifestLine =
   | { kind: 'header'; header: ManifestHeader }
@@ -160,29 +79,29 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
     );
   };
   if ('tapeflow' in value) {
-    const { tapeflow: _, version, ...header } = check(headerSchema);
+    const { tapeflow: _, version, ...header } = check(lineSchemas.header);
     if (version !== manifestVersion)
       throw new ManifestError(`it has version ${version}, and this program reads ${manifestVersion}`);
     return { kind: 'header', header };
   }
   if ('end' in value) {
-    const { end: _, ...end } = check(endSchema);
+    const { end: _, ...end } = check(lineSchemas.end);
     return { kind: 'end', end };
   }
   if ('skipped' in value || 'skippedBase64' in value) {
-    const fields = check(skippedSchema);
+    const fields = check(lineSchemas.skipped);
     return {
       kind: 'skipped',
       skipped: { name: nameIn(fields, 'skipped', number) ?? '', reason: fields.reason },
     };
   }
   if ('kept' in value || 'keptBase64' in value)
-    return { kind: 'kept', kept: keptOf(check(keptSchema), number) };
+    return { kind: 'kept', kept: keptOf(check(lineSchemas.kept), number) };
   if (!('type' in value)) return undefined;
-  return { kind: 'member', member: memberOf(check(memberSchema), number) };
+  return { kind: 'member', member: memberOf(check(lineSchemas.member), number) };
 }
 
-function memberOf(fields: z.output<typeof memberSchema>, number: number): PackedMember {
+function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): PackedMember {
   const name = nameIn(fields, 'name', number) ?? '';
   const linkTarget = nameIn(fields, 'target', number) ?? null;
   const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;
@@ -201,7 +120,7 @@ function memberOf(fields: z.output<typeof memberSchema>, number: number): Packed
   };
 }
 
-function keptOf(fields: z.output<typeof keptSchema>, number: number): UnchangedMember {
+function keptOf(fields: z.output<typeof lineSchemas.kept>, number: number): UnchangedMember {
   const name = nameIn(fields, 'kept', number) ?? '';
   const linkTarget = nameIn(fields, 'target', number) ?? null;
   const hardLinkOf = nameIn(fields, 'hardLinkOf', number) ?? null;

@@ -15,19 +15,24 @@ const maxMarkBytes = 4 * 1024 * 1024;
 
 const count = z.number().int().nonnegative();
 
-const markSchema = z.object({
-  tapeflow: z.literal('end'),
-  version: z.literal(1),
-  set: z.string(),
-  setUuid: z.string(),
-  groups: count.positive(),
-  entries: count,
-  without: z.array(z.tuple([count.positive(), count.positive()])),
-  written: z.iso.datetime(),
-});
+const markVersion = 1;
+
+/** The mark's file. docs/schemas/ has its JSON Schema. */
+export const endMarkSchema = z
+  .object({
+    tapeflow: z.literal('end'),
+    version: z.literal(markVersion),
+    set: z.string(),
+    setUuid: z.string(),
+    groups: count.positive(),
+    entries: count,
+    without: z.array(z.tuple([count.positive(), count.positive()])),
+    written: z.iso.datetime(),
+  })
+  .meta({ description: 'backup_SET.end.json, in the folder of a set on a tape.' });
 
 /** The end mark of a set on a tape, which says how many groups the set has. Unknown keys are ignored. */
-export type EndMark = z.output<typeof markSchema>;
+export type EndMark = z.output<typeof endMarkSchema>;
 
 /**
  * Reads the end mark of a set on a tape; undefined when there is none, `wrong` when it is not a valid one of this set.
@@ -54,7 +59,10 @@ function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: st
   } catch {
     return { wrong: 'it is not JSON' };
   }
-  const parsed = markSchema.safeParse(json);
+  const parsed = endMarkSchema.safeParse(json);
+  const { version } = (json ?? {}) as { version?: unknown };
+  if (!parsed.success && typeof version === 'number' && version > markVersion)
+    return { wrong: `it has version ${version}, and this program reads ${markVersion}` };
   if (!parsed.success)
     return { wrong: `its ${parsed.error.issues[0]?.path.join('.').slice(0, 100) ?? 'content'} is wrong` };
   const mark = parsed.data;
@@ -102,7 +110,7 @@ export async function writeEndMark(end: SetEnd, writing: MarkWriting): Promise<b
   const folder = tapeFolder(mountPoint, setId);
   const name = endMarkName(setId);
   const mark: EndMark = {
-    ...{ tapeflow: 'end', version: 1, set: setId, setUuid },
+    ...{ tapeflow: 'end', version: markVersion, set: setId, setUuid },
     ...end,
     written: new Date().toISOString(),
   };

@@ -13,16 +13,21 @@ export const labelFileName = 'tapeflow-label.json';
 /** Maximum bytes of a label, as a bound for forged ones. */
 const maxLabelBytes = 64 * 1024;
 
-const labelSchema = z.object({
-  tapeflowLabel: z.literal(1),
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
-  pool: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
-  uuid: z.uuid(),
-  installation: z.uuid(),
-  /** `user.ltfs.volumeUUID` at the time of labelling; null on a folder. */
-  volume: z.string().nullable(),
-  labelled: z.string(),
-});
+const labelVersion = 1;
+
+/** The label's file. docs/schemas/ has its JSON Schema. */
+export const labelSchema = z
+  .object({
+    tapeflowLabel: z.literal(labelVersion),
+    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+    pool: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+    uuid: z.uuid(),
+    installation: z.uuid(),
+    /** `user.ltfs.volumeUUID` at the time of labelling; null on a folder. */
+    volume: z.string().nullable(),
+    labelled: z.string(),
+  })
+  .meta({ description: 'tapeflow-label.json, at the root of a tape.' });
 
 /** The label of a tape. Unknown keys are ignored. */
 export type TapeLabel = z.output<typeof labelSchema>;
@@ -49,8 +54,19 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
   }
   const parsed = labelSchema.safeParse(json);
   if (parsed.success) return parsed.data;
+  const { tapeflowLabel: version } = (json ?? {}) as { tapeflowLabel?: unknown };
+  if (typeof version === 'number' && version > labelVersion) throw ofLaterVersion(file, version);
   const issue = parsed.error.issues[0];
   throw damaged(file, `its ${issue?.path.join('.') ?? 'content'} is wrong`);
+}
+
+/** Nothing is wrong with such a tape: it must not be told to be labelled anew. */
+function ofLaterVersion(file: string, version: number): TapeflowFailure {
+  return tapeNotReady(
+    'label_version',
+    `The tape's label ${file} has version ${version}, and this program reads ${labelVersion}.`,
+    'Load another tape, or use a newer version of tapeflow for this one.',
+  );
 }
 
 function damaged(file: string, why: string): TapeflowFailure {
@@ -69,7 +85,7 @@ export async function writeLabel(mountPoint: string, label: Omit<TapeLabel, 'tap
     const handle = await open(part, 'wx', 0o600);
     try {
       await grantGroupReadHandle(handle);
-      await handle.writeFile(JSON.stringify({ tapeflowLabel: 1, ...label }, null, 2) + '\n');
+      await handle.writeFile(JSON.stringify({ tapeflowLabel: labelVersion, ...label }, null, 2) + '\n');
       await handle.sync();
     } finally {
       await handle.close();

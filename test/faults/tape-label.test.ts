@@ -33,7 +33,7 @@ test('a label that is forged or damaged is refused with a sentence, by the wait 
     ['it is not JSON', () => writeFileSync(file, '')],
     ['it is not JSON', () => writeFileSync(file, good.slice(0, 100))],
     ['is wrong', () => writeFileSync(file, 'null')],
-    ['its tapeflowLabel is wrong', () => writeFileSync(file, '{"tapeflowLabel": 99}')],
+    ['its tapeflowLabel is wrong', () => writeFileSync(file, '{"tapeflowLabel": 0}')],
     ['its name is wrong', () => writeFileSync(file, good.replace('"T1"', '"../../etc"'))],
     ['its name is wrong', () => writeFileSync(file, good.replace('"T1"', '"T1\\u0000"'))],
     ['its uuid is wrong', () => writeFileSync(file, good.replace(/"uuid": "[^"]*"/, '"uuid": {"$ne": 1}'))],
@@ -49,6 +49,13 @@ test('a label that is forged or damaged is refused with a sentence, by the wait 
     await assert.rejects(steps.write(1), notReady, 'the set waits; its group is not parked');
   }
   rmSync(file, { recursive: true });
+  writeFileSync(file, '{"tapeflowLabel": 99}');
+  assert.match(
+    await steps.watch({ group: 1 }),
+    /^The tape's label .* has version 99, and this program reads 1\. Load another tape, or use a newer version of tapeflow/,
+    'nobody is told to label it anew',
+  );
+  await assert.rejects(steps.write(1), notReady);
   writeFileSync(file, JSON.stringify({ ...(JSON.parse(good) as object), later: { added: true } }));
   await steps.write(1);
   assert.ok(steps.isWhole(1));

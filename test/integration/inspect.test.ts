@@ -62,7 +62,7 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   const doctor = await installation.run(['doctor'], { COMPRESSION_LEVEL: '3' });
   assert.equal(doctor.code, 0, doctor.stdout);
   assert.match(doctor.stdout, /COMPRESSION_LEVEL +3 +environment/);
-  assert.match(doctor.stdout, /compression: (libdeflate$|Node's zlib, at about)/m);
+  assert.match(doctor.stdout, /compression: (libdeflate$|Node's zlib; the native part is missing)/m);
   const byZlib = await installation.run(['doctor'], { COMPRESSION_CODEC: 'zlib' });
   assert.match(byZlib.stdout, /compression: Node's zlib, as COMPRESSION_CODEC asks$/m);
   assert.match((await installation.run(['doctor'], { COMPRESSION: 'none' })).stdout, /compression: none/);

@@ -149,18 +149,16 @@ function stepsOn(deps: DriveDeps, around: Around) {
     await attempt(() => releaseArchives(deps, setId, [group]));
   }
 
+  /** What a set does when all its groups are stored. */
+  const end = (setId: string) => attempt(() => finishSet(deps, setId));
+
   return {
-    catalog,
-    deps,
-    attempt,
-    begin,
-    groupsOf,
-    store,
+    ...{ catalog, deps, attempt, begin, groupsOf, store, end },
     /** Backs a source up, and returns what the set's summary says. */
     async backUp(source: string, mode: string, excludes: string[] = [], more: Partial<Settings> = {}) {
       const setId = await begin(source, mode, excludes, more);
       for (const group of await groupsOf(setId)) await store(setId, group);
-      await attempt(() => finishSet(deps, setId));
+      await end(setId);
       return summarizeSet(catalog, setId);
     },
     /** Restores what is wanted of a set into a folder. */

@@ -17,7 +17,7 @@ test(
     if (npm.status !== 0) return t.skip(`needs the package ${newer}: ${npm.stderr.split('\n')[0]}`);
     const node = path.join(folder, 'node_modules', newer.split('@')[0] ?? '', 'bin', 'node');
     const script = `
-    const { openZstd } = await import(process.argv[1] + '/dist/archive/zstd.js');
+    const { openZstd } = await import(process.argv[1] + '/dist/archive/blocks/zstd.js');
     const zstd = await openZstd('zlib');
     const block = Buffer.from('tape after tape, '.repeat(50000));
     const frame = await zstd.compress(block, 3);

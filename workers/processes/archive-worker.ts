@@ -45,7 +45,7 @@ export async function runArchiveWorker(
   const identity = identityOf(installation, 'archive worker');
   const key = messageKey(settings.TAPEFLOW_DATA_DIR);
   const refusals = new RefusalLog(catalog, logger);
-  const cost = await missingNativeNote(settings.COMPRESSION_CODEC);
+  const cost = await missingNativeNote(settings.COMPRESSION, settings.COMPRESSION_CODEC);
   if (cost !== undefined) logger.info(cost);
   await lowerPoolPriority();
   // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would

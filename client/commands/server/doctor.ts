@@ -1,12 +1,9 @@
 import { inspectCatalog } from '../../../catalog/inspect-catalog.js';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
-import { addonMissingReason } from '../../../native/addon.js';
-import { openLibdeflate } from '../../../archive/blocks/native-codec.js';
-import { requireZstd } from '../../../archive/blocks/zstd.js';
 import { openCatalog } from '../../../catalog/open-catalog.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../../catalog/server/schedules.js';
-import { TapeflowFailure, describeError } from '../../../config/failures.js';
+import { TapeflowFailure } from '../../../config/failures.js';
 import { formatDuration } from '../../../config/durations.js';
 import { nodeMismatch } from '../../../config/node-mismatch.js';
 import type { Retention } from '../../../config/retention.js';
@@ -25,6 +22,7 @@ import {
   type Check,
   type Level,
 } from '../../checks/disk-checks.js';
+import { checkCompression } from '../../checks/compression-check.js';
 import { checkRights } from '../../checks/rights-check.js';
 import { exitCodes } from '../../exit-codes.js';
 import { checkProofs } from '../../checks/proof-checks.js';
@@ -181,37 +179,6 @@ function checkNode(): Check {
       ? `Use Node ${oldestNode} or newer, and SQLite ${oldestSqlite} or newer (\`npm ci\`).`
       : undefined,
   };
-}
-
-/** Archives are the same with either; only the speed differs. */
-async function checkCompression(settings: Settings): Promise<Check> {
-  const what = 'compression';
-  if (settings.COMPRESSION === 'none') return { what, level: 'ok', finding: 'none, as COMPRESSION asks' };
-  if (settings.COMPRESSION === 'zstd') return checkZstd(what, settings);
-  if (settings.COMPRESSION_CODEC === 'zlib')
-    return { what, level: 'ok', finding: "Node's zlib, as COMPRESSION_CODEC asks" };
-  if ((await openLibdeflate()) !== undefined) return { what, level: 'ok', finding: 'libdeflate' };
-  return {
-    what,
-    level: 'note',
-    finding: `Node's zlib, at about twice the processor time of libdeflate; and restored times are exact to a microsecond only (${addonMissingReason()})`,
-    advice: 'With Rust’s cargo on the PATH, `node scripts/build-native.mjs` builds it.',
-  };
-}
-
-async function checkZstd(what: string, { COMPRESSION_CODEC: choice }: Settings): Promise<Check> {
-  try {
-    return { what, level: 'ok', finding: (await requireZstd(choice)).name };
-  } catch (error) {
-    const why = choice === 'auto' ? ` (${addonMissingReason()})` : '';
-    return {
-      what,
-      level: 'trouble',
-      finding: `${describeError(error)}${why}`,
-      advice:
-        'Set COMPRESSION=gzip, or have Rust’s cargo on the PATH and run `node scripts/build-native.mjs`.',
-    };
-  }
 }
 
 async function checkCatalog(settings: Settings): Promise<Check> {

@@ -47,7 +47,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     const cost =
       attached || usesOwnServer(settings, process.env)
         ? undefined
-        : await missingNativeNote(settings.COMPRESSION_CODEC);
+        : await missingNativeNote(settings.COMPRESSION, settings.COMPRESSION_CODEC);
     if (cost !== undefined) session.say(cost);
     await startOrFail(session, server, set, { retry: false });
     if (flags.detach === true) {

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import type { MemberFlag } from '../../entry/member.js';
+import { manifestVersion } from './manifest.js';
+
+/** A name as text, or in base64 where it is no UTF-8. */
+const nameFields = (key: string) => ({
+  [key]: z.string().optional(),
+  [`${key}Base64`]: z.string().meta({ contentEncoding: 'base64' }).optional(),
+});
+
+/** For the JSON Schema of a line: that it has one of the two. The reader looks itself, which is faster than a union. */
+const named = (key: string, description: string) => ({
+  description,
+  anyOf: [{ required: [key] }, { required: [`${key}Base64`] }],
+});
+
+const setId = z.string().regex(/^\d{4}-\d{2}_\d{6}$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const header = z
+  .object({
+    tapeflow: z.literal('manifest'),
+    version: z.number().meta({ const: manifestVersion }),
+    set: setId,
+    setUuid: z.string(),
+    group: z.number().int().positive(),
+    // A plain file name: it is put after a folder's.
+    archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
+    created: z.string(),
+    installation: z.string(),
+    sources: z.array(z.string()),
+    hostname: z.string(),
+    mode: z.string(),
+    base: setId.optional(),
+    platform: z.string(),
+    rebuilt: z.boolean().optional(),
+    endMark: z.boolean().optional(),
+  })
+  .meta({ description: 'The first line: what the archive belongs to.' });
+
+const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
+
+const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
+
+/** What both a stored entry and one that an earlier archive holds have. */
+const entryFields = {
+  ...nameFields('target'),
+  ...nameFields('hardLinkOf'),
+  size: z.number().int().nonnegative(),
+  mtime: timeFields,
+  ctime: timeFields.optional(),
+  mode: z.number().int().nonnegative(),
+  uid: z.number().int().nonnegative(),
+  gid: z.number().int().nonnegative(),
+  dev: z.string(),
+  ino: z.string(),
+  nlink: z.number().int(),
+  sha256: sha256.optional(),
+  offset: z.number().int().nonnegative(),
+};
+
+const member = z
+  .object({
+    ...nameFields('name'),
+    ...entryFields,
+    type: z.enum(['file', 'directory', 'symlink', 'link']),
+    content: z.number().int().nonnegative().optional(),
+    // Flags of a later version are ignored, as unknown keys are.
+    flags: z
+      .array(z.string())
+      .default([])
+      .transform((flags) => flags.filter((flag): flag is MemberFlag => knownFlags.includes(flag))),
+  })
+  .meta(named('name', 'A member of the archive.'));
+
+const kept = z
+  .object({
+    ...nameFields('kept'),
+    ...entryFields,
+    set: setId,
+    group: z.number().int().positive(),
+  })
+  .meta(named('kept', 'A file that an earlier archive holds as it is.'));
+
+const skipped = z
+  .object({ ...nameFields('skipped'), reason: z.string() })
+  .meta(named('skipped', 'An entry that is not, or not whole, in the archive.'));
+
+const end = z
+  .object({
+    end: z.literal(true),
+    members: z.number().int().nonnegative(),
+    skipped: z.number().int().nonnegative(),
+    kept: z.number().int().nonnegative().default(0),
+    bytesIn: z.number().int().nonnegative(),
+    size: z.number().int().nonnegative(),
+    sha256,
+    tarBytes: z.number().int().nonnegative(),
+    blockBytes: z.number().int().positive(),
+    blocks: z.array(z.number().int().positive()),
+  })
+  .meta({ description: 'The last line: the size and hash of the archive, and where its blocks begin.' });
+
+/** The lines of a manifest, by their kinds. docs/schemas/ has their JSON Schemas. */
+export const lineSchemas = { header, member, kept, skipped, end };

@@ -1,0 +1,38 @@
+import { lossWithoutNative, openLibdeflate } from '../../archive/blocks/native-codec.js';
+import { requireZstd } from '../../archive/blocks/zstd.js';
+import { describeError } from '../../config/failures.js';
+import type { Settings } from '../../config/settings.js';
+import { addonMissingReason } from '../../native/addon.js';
+import type { Check } from './disk-checks.js';
+
+const what = 'compression';
+const build = '`node scripts/build-native.mjs`';
+
+/** Whose code compresses, and what it costs that the native part is missing. Archives are alike with either. */
+export async function checkCompression(settings: Settings): Promise<Check> {
+  const { COMPRESSION: format, COMPRESSION_CODEC: choice } = settings;
+  const isMissing = choice === 'auto' && (await openLibdeflate()) === undefined;
+  let serves: string;
+  if (format === 'none') serves = 'none, as COMPRESSION asks';
+  else if (format === 'gzip' && choice === 'zlib') serves = "Node's zlib, as COMPRESSION_CODEC asks";
+  else if (format === 'gzip') serves = isMissing ? "Node's zlib" : 'libdeflate';
+  else {
+    try {
+      serves = (await requireZstd(choice)).name;
+    } catch (error) {
+      return {
+        what,
+        level: 'trouble',
+        finding: `${describeError(error)}${choice === 'auto' ? ` (${addonMissingReason()})` : ''}`,
+        advice: `Set COMPRESSION=gzip, or have Rust’s cargo on the PATH and run ${build}.`,
+      };
+    }
+  }
+  if (!isMissing) return { what, level: 'ok', finding: serves };
+  return {
+    what,
+    level: 'note',
+    finding: `${serves}; the native part is missing (${addonMissingReason()}): ${lossWithoutNative(format)}`,
+    advice: `With Rust’s cargo on the PATH, ${build} builds it.`,
+  };
+}
