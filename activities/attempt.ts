@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
+import { catalogFailure, isCatalogOutOfReach } from '../catalog/sqlite/catalog-failure.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
-import { fenced } from '../catalog/fence.js';
+import { fenced } from '../catalog/sqlite/fence.js';
 import { SideError, type Side } from '../config/sides.js';
 import {
   Silence,

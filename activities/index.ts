@@ -43,7 +43,8 @@ import { watchTape, type TapeWatchRequest } from './tape/watch-tape.js';
 import { writeToTape } from './tape/write-to-tape.js';
 import type { TapeSearch } from '../catalog/retrievals/tape-search.js';
 import type { EraseRequest } from '../catalog/tapes/erase.js';
-import type { RetrievalState, SetState } from '../catalog/schema.js';
+import type { RetrievalState } from '../catalog/schema/retrieval-tables.js';
+import type { SetState } from '../catalog/schema/set-tables.js';
 import type { LabelRequest } from '../operations/tapes/label-tape.js';
 
 /** Activities of the queue `tapeflow-archive`: short or waiting ones, on the host of the staging disk. */

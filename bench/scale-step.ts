@@ -1,11 +1,13 @@
 // One measured step of bench/scale.ts, in a process of its own: so that its CPU time and peak memory are its own.
 import path from 'node:path';
 import { toBytes } from '../entry/byte-string.js';
-import { commitCompressed, filesOfGroup, type PlannedRow, type PackedFile } from '../catalog/files/files.js';
-import { advanceGroup, beginCompressing } from '../catalog/groups/groups.js';
+import { filesOfGroup, type PlannedRow } from '../catalog/files/files.js';
+import { commitCompressed, type PackedFile } from '../catalog/files/packed-files.js';
+import { beginCompressing } from '../catalog/groups/group-owner.js';
+import { advanceGroup } from '../catalog/groups/group-states.js';
+import { openSet } from '../catalog/sets/open-set.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { filesBelow, filesNamed } from '../catalog/files/search.js';
-import { openSet } from '../catalog/sets/sets.js';
 import { GroupPlanner } from '../source/plan.js';
 import { scanInThread } from '../source/scan.js';
 import { walk } from '../source/walk.js';

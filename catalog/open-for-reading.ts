@@ -2,17 +2,13 @@ import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
-import { catalogFailure } from './catalog-failure.js';
-import { busyTimeoutMs, installationSql } from './connection.js';
-import { generationOf, requireNewest, requireNotRestoring, requireOwnLog } from './generation.js';
-import {
-  catalogOn,
-  emptyCatalog,
-  isUpToDate,
-  openCatalog,
-  requireFolder,
-  type Catalog,
-} from './open-catalog.js';
+import { catalogFailure } from './sqlite/catalog-failure.js';
+import { busyTimeoutMs, installationSql } from './sqlite/connection.js';
+import { generationOf } from './sqlite/generation.js';
+import { isUpToDate } from './migrations/migrate.js';
+import { requireNewest, requireNotRestoring } from './sqlite/newest-seen.js';
+import { requireOwnLog } from './sqlite/own-log.js';
+import { type Catalog, catalogOn, emptyCatalog, openCatalog, requireFolder } from './open-catalog.js';
 
 /**
  * Opens the catalog for a command that only reads: it writes and creates nothing, so that whoever may read its files

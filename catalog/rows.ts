@@ -1,18 +1,12 @@
 import type { Selectable } from 'kysely';
-import type {
-  ArchivesTable,
-  CopiesTable,
-  FilesTable,
-  GroupsTable,
-  RefusalsTable,
-  RetrievalArchivesTable,
-  RetrievalsTable,
-  SchedulesTable,
-  SetsTable,
-  TapesTable,
-} from './schema.js';
+import type { FilesTable } from './schema/file-tables.js';
+import type { ArchivesTable, GroupsTable } from './schema/group-tables.js';
+import type { RetrievalArchivesTable, RetrievalsTable } from './schema/retrieval-tables.js';
+import type { RefusalsTable, SchedulesTable } from './schema/server-tables.js';
+import type { SetsTable } from './schema/set-tables.js';
+import type { CopiesTable, TapesTable } from './schema/tape-tables.js';
 
-// A complete row of each table; schema.ts says what the columns mean.
+// A complete row of each table; schema/ says what the columns mean.
 export type SetRow = Selectable<SetsTable>;
 export type GroupRow = Selectable<GroupsTable>;
 export type ArchiveRow = Selectable<ArchivesTable>;

@@ -1,5 +1,5 @@
 import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
-import { shortInstallationId } from '../catalog/open-catalog.js';
+import { shortInstallationId } from '../catalog/installation.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { messageKey } from '../proof/key-file.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';

@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
-import { outermost } from '../source/walk.js';
+import { outermost } from '../source/sources.js';
 import { userPath } from './session.js';
 
 /**

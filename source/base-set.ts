@@ -1,11 +1,11 @@
 import { baseRowsFrom, type BaseRow } from '../catalog/sets/base-rows.js';
-import { goodCopies } from '../catalog/tapes/other-copy.js';
+import { goodCopies } from '../catalog/copies/other-copy.js';
 import { toBytes } from '../entry/byte-string.js';
 import { holderOf } from '../catalog/files/files.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { setNamed } from '../catalog/sets/sets.js';
-import type { WalkedEntry } from './walk.js';
+import type { WalkedEntry } from './walked-entry.js';
 
 /** Rows of the base held in memory at once. */
 const pageSize = 2000;

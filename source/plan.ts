@@ -5,7 +5,7 @@ import { maxArchiveBytes } from '../catalog/groups/groups.js';
 import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { BaseSet, type Held } from './base-set.js';
-import type { WalkedEntry } from './walk.js';
+import type { WalkedEntry } from './walked-entry.js';
 import { sameThreadWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
 
 /** Limits of a group and of staging; bytes of file content. */

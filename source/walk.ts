@@ -1,24 +1,11 @@
-import { constants, lstatSync, readlinkSync, statfsSync } from 'node:fs';
-import path from 'node:path';
-import { memberNameOf } from '../entry/member-name.js';
-import { fromText, toBytes, displayName } from '../entry/byte-string.js';
-import type { EntryType } from '../catalog/schema.js';
-import { describeError, systemErrorCode } from '../config/failures.js';
+import { lstatSync, statfsSync } from 'node:fs';
+import { describeError } from '../config/failures.js';
 import { describeOwnEntry } from '../disk/own-folders.js';
-import { statsOf, type EntryStats } from '../entry/entry-stats.js';
-import { folderNames } from './folder-names.js';
+import { displayName, fromText } from '../entry/byte-string.js';
 import { globFilter } from '../entry/globs.js';
-
-/** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
-export interface WalkedEntry {
-  /** Member name: full path without its leading `/`; folders end in `/`. */
-  name: string;
-  type: EntryType;
-  stats: EntryStats | undefined;
-  linkTarget: string | null;
-  /** Why the entry is not in the backup; null if it is. */
-  skipped: string | null;
-}
+import { memberNameOf } from '../entry/member-name.js';
+import { folderNames } from './folder-names.js';
+import { absolute, look, type WalkedEntry } from './walked-entry.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
@@ -170,22 +157,6 @@ function namesIn(where: Buffer): Iterable<string> | string {
   }
 }
 
-/** Matches non-ASCII bytes: only such paths must be passed as buffers, since strings are faster. */
-const notAscii = /[\x80-\xff]/;
-
-function plainPath(name: string): Buffer | string {
-  return process.platform === 'win32' || notAscii.test(name)
-    ? absolute(name)
-    : name.startsWith('/')
-      ? name
-      : `/${name}`;
-}
-
-function absolute(name: string): Buffer {
-  if (process.platform === 'win32') return Buffer.from(`${name.slice(0, 1)}:${name.slice(1)}`, 'latin1');
-  return toBytes(name.startsWith('/') ? name : `/${name}`);
-}
-
 function isPseudo(where: Buffer): boolean {
   if (process.platform !== 'linux') return false;
   try {
@@ -193,71 +164,4 @@ function isPseudo(where: Buffer): boolean {
   } catch {
     return false;
   }
-}
-
-function look(full: string): WalkedEntry {
-  let stats: EntryStats;
-  try {
-    stats = statsOf(lstatSync(plainPath(full === '' ? '/' : full), { bigint: true }));
-  } catch (error) {
-    const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
-    const reason = isTooLong
-      ? 'its path is longer than the system takes; neither it nor its contents are in the backup'
-      : `cannot be looked at: ${describeError(error)}`;
-    return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
-  }
-  switch (stats.mode & constants.S_IFMT) {
-    case constants.S_IFREG:
-      return { name: full, type: 'file', stats, linkTarget: null, skipped: null };
-    case constants.S_IFDIR:
-      return { name: `${full}/`, type: 'directory', stats, linkTarget: null, skipped: null };
-    case constants.S_IFLNK:
-      return { name: full, type: 'symlink', stats, ...targetOf(full) };
-    default: {
-      const skipped = `is a ${kindOf(stats.mode)}, which has no content to back up`;
-      return { name: full, type: 'other', stats, linkTarget: null, skipped };
-    }
-  }
-}
-
-function targetOf(full: string): Pick<WalkedEntry, 'linkTarget' | 'skipped'> {
-  try {
-    return { linkTarget: readlinkSync(plainPath(full), 'latin1'), skipped: null };
-  } catch (error) {
-    return { linkTarget: null, skipped: `cannot be read: ${describeError(error)}` };
-  }
-}
-
-function kindOf(mode: number): string {
-  switch (mode & constants.S_IFMT) {
-    case constants.S_IFSOCK:
-      return 'socket';
-    case constants.S_IFIFO:
-      return 'named pipe';
-    case constants.S_IFBLK:
-      return 'block device';
-    case constants.S_IFCHR:
-      return 'character device';
-    default:
-      return 'special file';
-  }
-}
-
-/** The sources except those inside another one, in member name order. */
-export function outermost(sources: string[]): string[] {
-  const unique = [...new Set(sources)].sort((a, b) => a.length - b.length);
-  const kept: string[] = [];
-  for (const source of unique) {
-    if (!kept.some((outer) => isInside(source, outer))) kept.push(source);
-  }
-  return kept.sort();
-}
-
-/** True when a path equals another or lies below it; both absolute and resolved. */
-export function isInside(inner: string, outer: string, paths: typeof path.posix = path): boolean {
-  const relative = paths.relative(outer, inner);
-  return (
-    relative === '' ||
-    (!relative.startsWith(`..${paths.sep}`) && relative !== '..' && !paths.isAbsolute(relative))
-  );
 }

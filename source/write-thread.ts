@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { fencedBy } from '../catalog/fence.js';
+import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { requireNotGivenUp } from './given-up.js';

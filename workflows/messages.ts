@@ -1,6 +1,6 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { CopyPlace } from '../catalog/sets/set-copies.js';
+import type { CopyPlace } from '../catalog/sets/copy-places.js';
 import type { SetOptions } from '../operations/sets/set-options.js';
 import { searchList, searchText } from './server-limits.js';
 

@@ -12,11 +12,13 @@ import {
 } from '../../archive/manifest/manifest.js';
 import type { PackedMember } from '../../entry/member.js';
 import { OutputFile } from '../../archive/pack/output-file.js';
-import { encodeHeaders, paddedBytes } from '../../archive/tar/tar-header.js';
+import { encodeHeaders } from '../../archive/tar/tar-header.js';
+import { paddedBytes } from '../../archive/tar/tar-records.js';
+import { installationId } from '../../catalog/installation.js';
 import { filesOfGroup, type PlannedRow } from '../../catalog/files/files.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
-import { installationId, type Catalog } from '../../catalog/open-catalog.js';
-import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { inodeTime, unchangedMember } from '../set/pack-group.js';
 

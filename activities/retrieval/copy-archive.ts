@@ -3,35 +3,27 @@ import path from 'node:path';
 import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/staging-budget.js';
 import { bytesWithManifest, requireArchive } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
-import { isOnTape } from '../../catalog/tapes/other-copy.js';
-import {
-  switchToOtherCopy,
-  recordArchive,
-  recordFailed,
-  recordVerified,
-} from '../../catalog/retrievals/read-results.js';
+import { isOnTape } from '../../catalog/copies/other-copy.js';
+import { recordArchive, recordFailed, switchToOtherCopy } from '../../catalog/retrievals/read-results.js';
+import { copyOf, writtenCopies } from '../../catalog/copies/copies.js';
+import { recordVerified } from '../../catalog/copies/copy-findings.js';
+import { copyHashed } from '../../disk/copy-hashed.js';
+import { removeParts } from '../../disk/part-files.js';
+import { requireTape } from '../../tape/requirements/require-tape.js';
 import { pendingArchive, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
-import { copyOf, tapeByUuid, writtenCopies } from '../../catalog/tapes/tapes.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
-import {
-  copyHashed,
-  fsyncFolder,
-  makeFolder,
-  publish,
-  removeFile,
-  removeParts,
-  sizeOf,
-} from '../../disk/durable-file.js';
+import { fsyncFolder, makeFolder, publish, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { dropFromCache } from '../../disk/page-cache.js';
 import { copyDir } from '../../staging/paths.js';
 import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
-import { requireTape, type TapeRequirements } from '../../tape/drives/tape-requirements.js';
-import { isTooLarge, requireFits } from '../../tape/drives/tape-limit.js';
+import type { TapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { isTooLarge, requireFits } from '../../tape/requirements/tape-limit.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { hashOf } from '../../tape/files/hash-file.js';
 import { writeCatalogManifest } from './catalog-manifest.js';

@@ -2,7 +2,8 @@ import { setImmediate as yieldNow } from 'node:timers/promises';
 import { fromBytes } from '../../entry/byte-string.js';
 import { isFreshTarget } from '../../archive/unpack/fresh-target.js';
 import { parentNames } from '../../entry/member-name.js';
-import { TargetTree, privateMode } from '../../archive/unpack/target-tree.js';
+import { TargetTree } from '../../archive/unpack/target-tree.js';
+import { privateMode } from '../../archive/unpack/open-folder.js';
 import {
   endLook,
   existingAt,

@@ -8,21 +8,21 @@ import { ArchiveUnreadable, unpackInThread } from '../../archive/unpack/unpack-i
 import { holderOf, tarOffsetOf } from '../../catalog/files/files.js';
 import type { FileRow, ArchiveRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { requireArchive, groupOf } from '../../catalog/groups/groups.js';
-import { isOnTape } from '../../catalog/tapes/other-copy.js';
+import { isOnTape } from '../../catalog/copies/other-copy.js';
 import {
-  switchToOtherCopy,
-  missedMembers,
+  type CopyRead,
+  type MemberCounts,
   recordFailed,
   recordRestored,
   recordVerify,
-  type CopyRead,
-  type MemberCounts,
-  type RetrievalProblem,
+  switchToOtherCopy,
 } from '../../catalog/retrievals/read-results.js';
+import { copyOf } from '../../catalog/copies/copies.js';
+import { missedMembers, type RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { pendingArchive, retrievalNamed, selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { forgetMark, wasMarked } from '../../catalog/sets/set-end.js';
-import { copyOf, tapeByUuid } from '../../catalog/tapes/tapes.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
 import { ownEntries } from '../../disk/own-folders.js';

@@ -5,24 +5,19 @@ import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js'
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { existingAt, forgetExisting } from '../../catalog/retrievals/existing-entries.js';
 import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
-import {
-  recordEndProblems,
-  recordFailed,
-  triedOf,
-  type RetrievalProblem,
-} from '../../catalog/retrievals/read-results.js';
+import { recordFailed, triedOf } from '../../catalog/retrievals/read-results.js';
+import { recordEndProblems, type RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
+import { type RetrievalSummary, summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';
+import type { RetrievalState } from '../../catalog/schema/retrieval-tables.js';
 import {
   pendingArchive,
   pendingArchives,
   recordRetrieval,
   retrievalNamed,
   selectionOf,
-  summarizeRetrieval,
-  type RetrievalSummary,
 } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
-import { goodCopies, isOnTape, switchToCopy, type GoodCopy } from '../../catalog/tapes/other-copy.js';
-import type { RetrievalState } from '../../catalog/schema.js';
+import { goodCopies, isOnTape, switchToCopy, type GoodCopy } from '../../catalog/copies/other-copy.js';
 import { endSearch, noteMissing, type TapeSearch } from '../../catalog/retrievals/tape-search.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';

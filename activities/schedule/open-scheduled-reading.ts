@@ -1,6 +1,9 @@
 import { openRead, type ReadRequest } from '../../catalog/retrievals/open-read.js';
 import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
-import { finalRetrievalStates, reasonOf, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import { finalRetrievalStates, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import { reasonOf } from '../../catalog/retrievals/retrieval-problems.js';
+import type { RetrievalState } from '../../catalog/schema/retrieval-tables.js';
+import { isSetId } from '../../catalog/sets/set-id.js';
 import type { RetrievalRow, ScheduleRow } from '../../catalog/rows.js';
 import {
   recordRun,
@@ -9,8 +12,6 @@ import {
   requireOpenRun,
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
-import { isSetId } from '../../catalog/sets/sets.js';
-import type { RetrievalState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';

@@ -6,13 +6,15 @@ import {
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
 import type { ScheduleRow, SetRow } from '../../catalog/rows.js';
-import { placesOf, type CopyPlace } from '../../catalog/sets/set-copies.js';
-import { openSet, rememberSeenSets, setNamed, unfinishedSetsLike } from '../../catalog/sets/sets.js';
+import { placesOf, type CopyPlace } from '../../catalog/sets/copy-places.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { openSet, unfinishedSetsLike } from '../../catalog/sets/open-set.js';
+import { rememberSeenSets } from '../../catalog/sets/set-id.js';
+import { setFoldersInDrives } from '../../tape/files/set-folders.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
-import { finalSetStates, type SetState } from '../../catalog/schema.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
-import { setFoldersInDrives } from '../../tape/drives/tape-requirements.js';
 import { asAttempt, catalogCondition, pauseFor, type Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';

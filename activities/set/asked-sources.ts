@@ -3,7 +3,7 @@ import type { GroupRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { memberNameOfText } from '../../entry/member-name.js';
-import { isInside } from '../../source/walk.js';
+import { isInside } from '../../source/sources.js';
 import { leftAt, waitsForLeft, type Asked, type Whom } from '../asked.js';
 import { lookAtLeftMs, pauseFor, type Attempt } from '../attempt.js';
 

@@ -1,25 +1,20 @@
 import { rmSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
-import { commitCompressed } from '../../catalog/files/files.js';
+import { commitCompressed } from '../../catalog/files/packed-files.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { reserveAndBegin, whileOwned } from '../../catalog/groups/group-owner.js';
+import { fitsBudget } from '../../catalog/groups/staging-budget.js';
+import { partsOf } from '../../disk/part-files.js';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
-import {
-  archiveOf,
-  bytesWithManifest,
-  fitsBudget,
-  forgetArchive,
-  groupOf,
-  maxArchiveBytes,
-  reserveAndBegin,
-  whileOwned,
-} from '../../catalog/groups/groups.js';
+import { archiveOf, bytesWithManifest, groupOf, maxArchiveBytes } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
-import { setLimit } from '../../tape/drives/tape-limit.js';
+import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { formatBytes } from '../../config/sizes.js';
-import { fsyncFolder, makeFolder, partsOf, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { fsyncFolder, makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';

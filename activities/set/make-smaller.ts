@@ -1,7 +1,7 @@
-import { shrinkGroup } from '../../catalog/sets/oversized-groups.js';
+import { shrinkGroup } from '../../catalog/groups/oversized-groups.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { setLimit, tooLargeText } from '../../tape/drives/tape-limit.js';
+import { setLimit, tooLargeText } from '../../tape/requirements/tape-limit.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';
 

@@ -16,13 +16,9 @@ import {
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
-import {
-  filesOfGroup,
-  type commitCompressed,
-  type PlannedRow,
-  type PackedFile,
-} from '../../catalog/files/files.js';
-import { installationId } from '../../catalog/open-catalog.js';
+import { filesOfGroup, type PlannedRow } from '../../catalog/files/files.js';
+import type { commitCompressed, PackedFile } from '../../catalog/files/packed-files.js';
+import { installationId } from '../../catalog/installation.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';

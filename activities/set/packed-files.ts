@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { PackedFile } from '../../catalog/files/files.js';
+import type { PackedFile } from '../../catalog/files/packed-files.js';
 
 /**
  * The results for a group's files, kept until the archive is committed: up to a million of them, so they are compressed

@@ -2,19 +2,16 @@ import { renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
-import { advanceGroup, archiveOf, forgetArchive, groupOf, whileOwned } from '../../catalog/groups/groups.js';
+import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { whileOwned } from '../../catalog/groups/group-owner.js';
+import { advanceGroup } from '../../catalog/groups/group-states.js';
+import { copyHashed, UnreadableInput } from '../../disk/copy-hashed.js';
+import { removeParts } from '../../disk/part-files.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import { recordEvents } from '../../catalog/groups/events.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
-import {
-  UnreadableInput,
-  copyHashed,
-  fsyncFolder,
-  makeFolder,
-  removeFile,
-  removeParts,
-  sizeOf,
-} from '../../disk/durable-file.js';
+import { fsyncFolder, makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { partName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';

@@ -1,5 +1,6 @@
-import { releaseGroups } from '../../catalog/groups/groups.js';
-import { fsyncFolder, removeAllSync } from '../../disk/durable-file.js';
+import { releaseGroups } from '../../catalog/groups/release-groups.js';
+import { removeAllSync } from '../../disk/part-files.js';
+import { fsyncFolder } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import type { Deps } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';

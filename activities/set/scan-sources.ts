@@ -1,8 +1,8 @@
 import { type ScanProgress, scanInThread } from '../../source/scan.js';
-import { placesOf } from '../../catalog/sets/set-copies.js';
+import { placesOf } from '../../catalog/sets/copy-places.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { ownEntries, ownFolders } from '../../disk/own-folders.js';
-import { setLimit } from '../../tape/drives/tape-limit.js';
+import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import { asAttempt, catalogCondition, type Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';

@@ -1,21 +1,18 @@
 import { Context } from '@temporalio/activity';
-import { closedGroups, maxArchiveBytes, parkGroup, unparkGroups } from '../../catalog/groups/groups.js';
+import { closedGroups, maxArchiveBytes } from '../../catalog/groups/groups.js';
+import { committedCopiesOf } from '../../catalog/copies/tape-copies.js';
+import { parkGroup, unparkGroups } from '../../catalog/groups/group-states.js';
+import type { GroupState } from '../../catalog/schema/group-tables.js';
+import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
 import type { GroupRow } from '../../catalog/rows.js';
-import { requeueSkipped } from '../../catalog/sets/oversized-groups.js';
-import { committedCopiesOf } from '../../catalog/sets/set-copies.js';
-import {
-  recordSetState,
-  recordWorkflow,
-  setNamed,
-  summarizeSet,
-  type SetSummary,
-} from '../../catalog/sets/sets.js';
+import { requeueSkipped } from '../../catalog/groups/oversized-groups.js';
+import { recordSetState, recordWorkflow, setNamed } from '../../catalog/sets/sets.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { finalSetStates, type GroupState, type SetState } from '../../catalog/schema.js';
 import { recordCancelled, releaseStaging } from '../../operations/sets/cancel-set.js';
 import { removeEmptyFolder } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
-import { setLimit } from '../../tape/drives/tape-limit.js';
+import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { asAttempt, pauseFor } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from '../../operations/sets/log-stage.js';

@@ -1,5 +1,6 @@
 import { queueDepth } from '../../catalog/groups/groups-in-state.js';
-import { advanceGroup, archiveOf, bytesWithManifest, groupOf } from '../../catalog/groups/groups.js';
+import { archiveOf, bytesWithManifest, groupOf } from '../../catalog/groups/groups.js';
+import { advanceGroup } from '../../catalog/groups/group-states.js';
 import { recordEvents } from '../../catalog/groups/events.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';

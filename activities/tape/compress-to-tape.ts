@@ -1,16 +1,14 @@
 import path from 'node:path';
-import { commitCompressed } from '../../catalog/files/files.js';
+import { copyOf } from '../../catalog/copies/copies.js';
+import { beginCopy, recordWritten } from '../../catalog/copies/copy-states.js';
+import { commitCompressed } from '../../catalog/files/packed-files.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { beginCompressing } from '../../catalog/groups/group-owner.js';
+import { requireTape } from '../../tape/requirements/require-tape.js';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
-import {
-  archiveOf,
-  beginCompressing,
-  bytesWithManifest,
-  forgetArchive,
-  groupOf,
-} from '../../catalog/groups/groups.js';
+import { archiveOf, bytesWithManifest, groupOf } from '../../catalog/groups/groups.js';
 import type { GroupRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { beginCopy, copyOf, recordWritten } from '../../catalog/tapes/tapes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
@@ -18,8 +16,8 @@ import { publish, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
-import { isTooLarge } from '../../tape/drives/tape-limit.js';
+import { tapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import { openTapeFolder } from '../../tape/files/write-archive.js';
 import { asked } from '../asked.js';
 import { driveCondition, asDriveAttempt, type Attempt } from '../attempt.js';

@@ -7,7 +7,7 @@ import {
   type SetEnd,
   type UnmarkedCopy,
 } from '../../catalog/sets/set-end.js';
-import { isUnknownSet } from '../../catalog/sets/rebuilt-sets.js';
+import { isUnknownSet } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
@@ -15,7 +15,8 @@ import { readEndMark, writeEndMark } from '../../tape/labels/end-mark.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMediumError, isMountDeath } from '../../tape/ltfs/ltfs.js';
-import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
+import { tapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { requireTape } from '../../tape/requirements/require-tape.js';
 import { tapeFolder } from '../../tape/files/write-archive.js';
 import { asked } from '../asked.js';
 import { asAttempt, driveCondition, asDriveAttempt, type Attempt } from '../attempt.js';

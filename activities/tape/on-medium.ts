@@ -4,7 +4,7 @@ import { sideOf } from '../../config/sides.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { isMediumError, isMountDeath, isTapeFull } from '../../tape/ltfs/ltfs.js';
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { writeFoundNoSpace } from '../../tape/drives/tape-requirements.js';
+import { writeFoundNoSpace } from '../../tape/requirements/tape-room.js';
 import { protectionAdvice, untilRemounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';

@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { groupOf } from '../../catalog/groups/groups.js';
-import { placesOf } from '../../catalog/sets/set-copies.js';
+import { placesOf } from '../../catalog/sets/copy-places.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { commitCopies, copyOf, tapeByUuid, writtenCopies } from '../../catalog/tapes/tapes.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import { copyOf, writtenCopies } from '../../catalog/copies/copies.js';
+import { commitCopies } from '../../catalog/copies/copy-states.js';
 import { formatCount } from '../../config/counts.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';

@@ -1,13 +1,14 @@
-import { finalSetStates, type SetState } from '../../catalog/schema.js';
+import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { requireTape } from '../../tape/requirements/require-tape.js';
 import { SetRetention } from '../../catalog/sets/set-retention.js';
-import { placesOf } from '../../catalog/sets/set-copies.js';
+import { placesOf } from '../../catalog/sets/copy-places.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
 import { recyclableTapes } from '../../catalog/tapes/tape-retention.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { isTooLarge } from '../../tape/drives/tape-limit.js';
-import { requireTape, tapeRequirements, type TapeRequirements } from '../../tape/drives/tape-requirements.js';
+import { isTooLarge } from '../../tape/requirements/tape-limit.js';
+import { tapeRequirements, type TapeRequirements } from '../../tape/requirements/tape-requirements.js';
 import { asked } from '../asked.js';
 import { catalogCondition, asDriveAttempt, pauseFor } from '../attempt.js';
 import type { Deps } from '../deps.js';

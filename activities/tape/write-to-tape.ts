@@ -1,19 +1,24 @@
 import path from 'node:path';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
-import { archiveOf, bytesWithManifest, forgetArchive } from '../../catalog/groups/groups.js';
+import { archiveOf, bytesWithManifest } from '../../catalog/groups/groups.js';
+import { copyOf, tapesOfGroup } from '../../catalog/copies/copies.js';
+import { beginCopy, recordWritten } from '../../catalog/copies/copy-states.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { UnreadableInput } from '../../disk/copy-hashed.js';
+import { requireTape } from '../../tape/requirements/require-tape.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { beginCopy, copyOf, recordWritten, tapeByUuid, tapesOfGroup } from '../../catalog/tapes/tapes.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
-import { UnreadableInput, removeFile } from '../../disk/durable-file.js';
+import { removeFile } from '../../disk/durable-file.js';
 import { finalDir } from '../../staging/paths.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { isTapeFull } from '../../tape/ltfs/ltfs.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { requireTape, tapeRequirements } from '../../tape/drives/tape-requirements.js';
-import { isTooLarge } from '../../tape/drives/tape-limit.js';
+import { tapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import {
   openTapeFolder,
   writeFileToTape,

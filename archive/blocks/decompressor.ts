@@ -1,5 +1,5 @@
 import { createGunzip, gunzip } from 'node:zlib';
-import { ArchiveDamaged } from './archive-file.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, throughStream, type Zstd } from './zstd.js';

@@ -1,5 +1,5 @@
 import { openCodec } from '../blocks/block-codec.js';
-import { openForward } from '../blocks/block-scanner.js';
+import { openForward } from '../readers/open-forward.js';
 import { LineSpool } from './line-spool.js';
 import { listMembers } from '../tar/list-members.js';
 import { formatBlockBytes, type ArchiveFormat } from '../../entry/archive-format.js';

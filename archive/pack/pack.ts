@@ -33,7 +33,8 @@ import {
   unreadableReason,
   type FileAttributes,
 } from './source-file.js';
-import { encodeHeaders, paddedBytes, recordBytes } from '../tar/tar-header.js';
+import { encodeHeaders } from '../tar/tar-header.js';
+import { paddedBytes, recordBytes } from '../tar/tar-records.js';
 
 export interface PackOptions {
   /** Both must not exist. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
 import { displayName } from '../../entry/byte-string.js';
-import type { ForwardSource } from '../blocks/block-scanner.js';
+import type { ForwardSource } from '../readers/forward-source.js';
+import { paddedBytes } from './tar-records.js';
 import { clampSeconds } from '../../entry/file-time.js';
 import type { LineSpool } from '../manifest/line-spool.js';
 import { memberLine, skippedLine } from '../manifest/manifest.js';
@@ -9,7 +10,6 @@ import { unsafeNameReason } from '../../entry/member-name.js';
 import type { PackedMember } from '../../entry/member.js';
 import { nextMemberStart, type MemberStart } from './next-member.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
-import { paddedBytes } from './tar-header.js';
 
 export interface ListedMembers {
   members: number;

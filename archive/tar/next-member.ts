@@ -1,7 +1,7 @@
-import { ArchiveDamaged } from '../blocks/archive-file.js';
-import type { ForwardSource } from '../blocks/block-scanner.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
+import type { ForwardSource } from '../readers/forward-source.js';
+import { paddedBytes, recordBytes } from './tar-records.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
-import { paddedBytes, recordBytes } from './tar-header.js';
 
 /** Where a chain of members begins. */
 export interface MemberStart {

@@ -1,6 +1,6 @@
-import type { Chunk, TarSource } from '../blocks/block-reader.js';
-import { ArchiveDamaged } from '../blocks/archive-file.js';
-import { paddedBytes, recordBytes } from './tar-header.js';
+import type { Chunk, TarSource } from '../readers/tar-source.js';
+import { paddedBytes, recordBytes } from './tar-records.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
 
 /** The headers of one member. Names are byte strings. */
 export interface TarEntry {

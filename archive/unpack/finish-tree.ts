@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import type { PackedMember } from '../../entry/member.js';
 import type { TimeSetter } from './set-times.js';
-import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
+import type { TargetTree } from './target-tree.js';
+import { lookAtPath, RestoreProblem } from './open-folder.js';
 
 /** Final attributes of a restored folder. */
 export type FolderMember = Pick<PackedMember, 'name' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid'>;

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fromText, toBytes } from '../../entry/byte-string.js';
 import { memberNameOfText } from '../../entry/member-name.js';
-import { lookAtPath } from './target-tree.js';
+import { lookAtPath } from './open-folder.js';
 
 /**
  * True when nothing of a set can exist in a target, since nothing is at the places of its sources. A new file system's

@@ -17,7 +17,8 @@ import { toBytes } from '../../entry/byte-string.js';
 import { timeNs } from '../../entry/file-time.js';
 import { joinHardLink } from './finish-tree.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
-import { RestoreProblem, lookAtPath, type TargetTree } from './target-tree.js';
+import type { TargetTree } from './target-tree.js';
+import { lookAtPath, RestoreProblem } from './open-folder.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Nanoseconds by which a time restored without the native part may be off; see `fileTime`. */

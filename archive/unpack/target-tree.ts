@@ -1,37 +1,28 @@
 import {
-  closeSync,
+  type BigIntStats,
   constants,
   fstatSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
-  readlinkSync,
   unlinkSync,
-  type BigIntStats,
 } from 'node:fs';
 import { describeOwnEntry } from '../../disk/own-folders.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
 import { writeAll } from '../pack/output-file.js';
-
-/** Why one entry cannot be restored; the message is part of a sentence. */
-export class RestoreProblem extends Error {}
+import {
+  closeFd,
+  lookAtPath,
+  makeFolder,
+  type OpenFolder,
+  openFolder,
+  requireTruePath,
+  RestoreProblem,
+} from './open-folder.js';
 
 /** Maximum number of folders kept open. */
 const maxOpen = 64;
-/**
- * Mode of a new folder until the restore ends and sets the final one: its contents may be private. A folder above a
- * source, which no member describes, keeps this mode.
- */
-export const privateMode = 0o700;
-
-/** An open folder of the target. */
-export interface OpenFolder {
-  readonly fd: number;
-  /** True when this process created it, so that nothing in it can have existed before. */
-  readonly made: boolean;
-}
 
 /** The place of an entry in the target. */
 export interface Place {
@@ -118,7 +109,7 @@ export class TargetTree {
     const { above, last } = splitName(name);
     const path = this.child(this.folder(above, make), above, last);
     const made = make && makeFolder(path);
-    const folder = { fd: this.openFolder(path), made };
+    const folder = { fd: openFolder(path), made };
     try {
       if (!made) this.requireNotOurs(path, folder.fd);
       if (!made && make) this.removeStaleParts(path, folder, name);
@@ -191,31 +182,6 @@ export class TargetTree {
     if (process.platform === 'linux') return toBytes(`/proc/self/fd/${folder.fd}/${name}`);
     return toBytes([this.rootPath, folderName, name].filter((part) => part !== '').join('/'));
   }
-
-  private openFolder(path: Buffer): number {
-    if (process.platform === 'win32') {
-      if (!lstatSync(path).isDirectory()) throw new RestoreProblem(notAFolder);
-      return -1;
-    }
-    try {
-      return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'ELOOP' || code === 'ENOTDIR') throw new RestoreProblem(notAFolder);
-      throw error;
-    }
-  }
-}
-
-const notAFolder =
-  'a file or symbolic link of the target is in place of a folder above it, and is never followed';
-
-/** Somebody who can write above the target could have replaced it by a link meanwhile. */
-function requireTruePath(fd: number, target: string): void {
-  if (process.platform !== 'linux' || readlinkSync(`/proc/self/fd/${fd}`) === target) return;
-  throw Object.assign(new Error(`ELOOP: a symbolic link leads elsewhere, open '${target}'`), {
-    ...{ code: 'ELOOP', path: target },
-  });
 }
 
 /** A member name's folder, empty at the top level, and its last part. */
@@ -223,28 +189,4 @@ function splitName(name: string): { above: string; last: string } {
   const plain = name.endsWith('/') ? name.slice(0, -1) : name;
   const slash = plain.lastIndexOf('/');
   return { above: plain.slice(0, Math.max(slash, 0)), last: plain.slice(slash + 1) };
-}
-
-function makeFolder(path: Buffer): boolean {
-  try {
-    mkdirSync(path, privateMode);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Errors are ignored: a read-only descriptor has nothing to lose, and one failure must not keep others open. */
-function closeFd(fd: number): void {
-  try {
-    if (fd >= 0) closeSync(fd);
-  } catch {
-    // The descriptor is released anyway.
-  }
-}
-
-/** What is at a path, without following a symbolic link; undefined when nothing is. */
-export function lookAtPath(path: Buffer): BigIntStats | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { sideOf } from '../../config/sides.js';
-import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
 import { Unpacker, type ArchiveInfo } from './unpack.js';
 import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
 import { threadCommands } from '../threads/thread-commands.js';

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import { IndexedReader, StreamReader, endsInside, type TarSource } from '../blocks/block-reader.js';
-import { ArchiveDamaged } from '../blocks/archive-file.js';
+import { IndexedReader } from '../readers/indexed-reader.js';
+import { StreamReader } from '../readers/stream-reader.js';
+import { endsInside, type TarSource } from '../readers/tar-source.js';
+import { paddedBytes } from '../tar/tar-records.js';
+import { RestoreProblem } from './open-folder.js';
+import { ArchiveDamaged } from '../readers/archive-file.js';
 import { systemErrorCode } from '../../config/failures.js';
 import { onSide, onSideSync, sideOf } from '../../config/sides.js';
 import { displayName } from '../../entry/byte-string.js';
@@ -9,8 +13,7 @@ import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
-import { paddedBytes } from '../tar/tar-header.js';
-import { RestoreProblem, TargetTree } from './target-tree.js';
+import { TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Thrown when `shouldStop` returns true. */

@@ -1,11 +1,9 @@
-import type { FileRow, GroupRow } from '../rows.js';
-import { sql, type Insertable } from 'kysely';
-import { executeMany } from '../connection.js';
-import { recordEvents } from '../groups/events.js';
-import { notCompressedStates, groupOf, requireCompressing } from '../groups/groups.js';
-import type { Catalog } from '../open-catalog.js';
-import type { ArchivesTable, FilesTable } from '../schema.js';
+import type { Insertable } from 'kysely';
 import { toBytes } from '../../entry/byte-string.js';
+import { groupOf } from '../groups/groups.js';
+import type { Catalog } from '../open-catalog.js';
+import type { FileRow } from '../rows.js';
+import type { FilesTable } from '../schema/file-tables.js';
 
 /** Columns that packing needs of an entry; reading whole rows takes nearly twice as long. */
 const plannedColumns = [
@@ -65,81 +63,6 @@ export async function* filesOfGroup(db: Catalog, setId: string, no: number): Asy
   }
 }
 
-/** The result of packing one file. */
-export interface PackedFile {
-  path: string;
-  size: number;
-  sha256: string | null;
-  tarOffset: number | null;
-  /** Set when the content is not exactly what the source had. */
-  reason: string | null;
-  state: 'packed' | 'skipped';
-  /** Attributes as stored, which may be newer than what the scan saw; null if not stored. */
-  now: { mtimeS: number; mtimeNs: number; linkTarget: string | null } | null;
-}
-
-/**
- * Commits a compressed archive: its row, the result for each file, and the group's state, in one transaction that only
- * the attempt with the current token may make.
- *
- * @param reserved bytes of staging that the group holds from now on.
- */
-export async function commitCompressed(
-  catalog: Catalog,
-  archive: Insertable<ArchivesTable>,
-  files: Iterable<PackedFile>,
-  options: { reserved: number; ms: number; detail: string },
-): Promise<void> {
-  const { set_id: setId, group_no: no } = archive;
-  await catalog.transaction().execute(async (tx) => {
-    await requireCompressing(tx, setId, no, archive.token);
-    await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
-    await tx.insertInto('archives').values(archive).execute();
-    const update = tx
-      .updateTable('files')
-      .set({ size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
-      .set((eb) => ({
-        mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
-        mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
-        // As stored, even if it is no longer a link; if not stored, as the scan saw it.
-        link_target: sql<Uint8Array | null>`iif(${0}, ${new Uint8Array()}, link_target)`,
-      }))
-      .where('set_id', '=', setId)
-      .where('path', '=', new Uint8Array())
-      .compile();
-    await executeMany(tx, update, packedParameters(setId, files));
-    await tx
-      .updateTable('groups')
-      .set({ state: 'compressed', reserved: options.reserved })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .execute();
-    await recordEvents(tx, [
-      { setId, group: no, stage: 'compressed', ms: options.ms, bytes: archive.size, detail: options.detail },
-    ]);
-  });
-}
-
-/** The parameters of `commitCompressed`'s update, for each file. */
-function* packedParameters(setId: string, files: Iterable<PackedFile>): Generator<unknown[]> {
-  for (const file of files) {
-    const { now } = file;
-    yield [
-      file.size,
-      file.sha256,
-      file.tarOffset,
-      file.state,
-      file.reason,
-      now?.mtimeS ?? null,
-      now?.mtimeNs ?? null,
-      now === null ? 0 : 1,
-      typeof now?.linkTarget === 'string' ? toBytes(now.linkTarget) : null,
-      setId,
-      toBytes(file.path),
-    ];
-  }
-}
-
 /** Every set's row of one member name, newest set first. */
 export async function fileEverywhere(db: Catalog, memberName: string): Promise<FileRow[]> {
   return db
@@ -188,45 +111,6 @@ export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array
     .limit(1)
     .executeTakeFirst();
   return row?.path;
-}
-
-/**
- * Marks a group and all its entries as skipped for one reason; it makes no archive. A group that has an archive or is
- * parked stays as it is.
- */
-export async function skipGroup(catalog: Catalog, setId: string, no: number, reason: string): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    const group = await groupOf(tx, setId, no);
-    if (notCompressedStates.includes(group.state)) await skipGroupIn(tx, group, reason, null);
-  });
-}
-
-/**
- * The same in the caller's transaction, for a group that has no archive.
- *
- * @param needs bytes that a tape would need to hold it, if no tape of its pool is large enough.
- */
-export async function skipGroupIn(
-  tx: Catalog,
-  { set_id: setId, no, first_path: first, last_path: last }: GroupRow,
-  reason: string,
-  needs: number | null,
-): Promise<void> {
-  await tx
-    .updateTable('files')
-    .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })
-    .where('set_id', '=', setId)
-    .where('path', '>=', first)
-    .where('path', '<=', last)
-    .where('state', '!=', 'unchanged')
-    .execute();
-  await tx
-    .updateTable('groups')
-    .set({ state: 'skipped', reason, reserved: 0, needs })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .execute();
-  await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
 }
 
 /** Offset of a member in its archive, in bytes of the tar; null when it is not known. */

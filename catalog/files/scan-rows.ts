@@ -1,9 +1,9 @@
 import type { EntryStats } from '../../entry/entry-stats.js';
 import { CompiledQuery } from 'kysely';
-import { executeMany } from '../connection.js';
+import { executeMany } from '../sqlite/connection.js';
 import type { NewFile } from './files.js';
 import type { Catalog } from '../open-catalog.js';
-import type { EntryType, FileState } from '../schema.js';
+import type { EntryType, FileState } from '../schema/file-tables.js';
 
 /** Columns that are empty in most rows. */
 export type RareColumns = Partial<

@@ -4,7 +4,7 @@ import { pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
-import type { GroupsTable } from '../schema.js';
+import type { GroupsTable } from '../schema/group-tables.js';
 
 /** Entries that one query covers: the paths that it finds are held in memory. */
 const entriesPerLook = 200_000;

@@ -4,7 +4,7 @@ import { nameGroup } from '../groups/group-names.js';
 import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
-import type { GroupsTable } from '../schema.js';
+import type { GroupsTable } from '../schema/group-tables.js';
 
 export type NewGroup = Insertable<GroupsTable> & { unchanged: number };
 

@@ -1,9 +1,10 @@
-import { advance, forgetIn } from './groups.js';
+import { tapesOfGroup } from '../copies/copies.js';
+import type { GroupState } from '../schema/group-tables.js';
+import { forgetIn } from './forget-archive.js';
+import { advance } from './group-states.js';
 import type { GroupRow } from '../rows.js';
 import { recordEvents } from './events.js';
 import type { Catalog } from '../open-catalog.js';
-import type { GroupState } from '../schema.js';
-import { tapesOfGroup } from '../tapes/tapes.js';
 
 /** Group states in which something may be staged, or an attempt may be staging it. */
 const mayBeStaged: readonly GroupState[] = [

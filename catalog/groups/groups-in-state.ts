@@ -1,5 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
-import type { GroupState } from '../schema.js';
+import type { GroupState } from '../schema/group-tables.js';
 
 /** Numbers of a set's groups in some states, ascending. */
 export async function groupsIn(db: Catalog, setId: string, states: readonly GroupState[]): Promise<number[]> {

@@ -1,5 +1,6 @@
 import type { Catalog } from '../open-catalog.js';
-import { finalSetStates, type RetrievalState } from '../schema.js';
+import type { RetrievalState } from '../schema/retrieval-tables.js';
+import { finalSetStates } from '../schema/set-tables.js';
 
 const unfinished: readonly RetrievalState[] = ['running', 'waiting_for_tape'];
 
@@ -70,4 +71,14 @@ export async function unreserveForCopy(db: Catalog, id: string, no?: number): Pr
   let query = db.updateTable('retrieval_archives').set({ reserved: 0 }).where('retrieval_id', '=', id);
   if (no !== undefined) query = query.where('no', '=', no);
   await query.execute();
+}
+
+/** True when that many bytes of a group fit the budget besides what all others hold. */
+export async function fitsBudget(
+  db: Catalog,
+  ref: { setId: string; group: number },
+  bytes: number,
+  budget: number,
+): Promise<boolean> {
+  return (await stagedBySets(db, ref)) + (await stagedByCopies(db)) + bytes <= budget;
 }

@@ -1,6 +1,6 @@
-import { executeMany } from '../connection.js';
+import { executeMany } from '../sqlite/connection.js';
 import type { Catalog } from '../open-catalog.js';
-import { endProblemsNo } from './read-results.js';
+import { endProblemsNo } from './retrieval-problems.js';
 import type { RetrievalRow } from '../rows.js';
 
 /** An entry that existed in a restore's target before. */

@@ -1,7 +1,7 @@
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
-import { planCopies } from './plan-copies.js';
-import { planVerify } from './plan-retrieval.js';
+import { planCopies } from './plan/plan-copies.js';
+import { planVerify } from './plan/plan-verify.js';
 import { nothingOnTape, subjectOf } from './retrieval-subject.js';
 import { insertRetrieval, unfinishedRetrievalLike, type NewRetrieval } from './retrievals.js';
 import type { RetrievalRow } from '../rows.js';

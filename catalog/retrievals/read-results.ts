@@ -1,14 +1,13 @@
-import { otherCopyOf, type OtherCopy } from '../tapes/other-copy.js';
+import { noteDamage, noteNoManifest, recordVerified } from '../copies/copy-findings.js';
+import { type OtherCopy, otherCopyOf } from '../copies/other-copy.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow } from '../rows.js';
-
-/** A member that is unavailable or damaged, and why. `path` null: the whole archive. */
-export interface RetrievalProblem {
-  path: Uint8Array | null;
-  reason: string;
-  /** The copy is damaged there; another copy may have the member. */
-  damaged?: boolean;
-}
+import {
+  problemsBefore,
+  problemsNoted,
+  replaceProblems,
+  type RetrievalProblem,
+} from './retrieval-problems.js';
 
 /** Counts of an archive's members by result. */
 export interface MemberCounts {
@@ -178,39 +177,6 @@ export function triedOf(row: Pick<RetrievalArchiveRow, 'tried'>): number[] {
   return JSON.parse(row.tried) as number[];
 }
 
-/** The members that no copy has returned so far; undefined: the whole archive is wanted. */
-export async function missedMembers(
-  db: Catalog,
-  row: RetrievalArchiveRow,
-): Promise<ReadonlySet<string> | undefined> {
-  if (row.only_damaged === 0) return undefined;
-  const missed = new Set<string>();
-  for (const { path, damaged } of await problemsNoted(db, row))
-    if (damaged && path !== null) missed.add(Buffer.from(path).toString('latin1'));
-  return missed;
-}
-
-/** Problems with members from earlier copies that remain; all of them if this copy returns nothing. */
-async function problemsBefore(
-  tx: Catalog,
-  row: RetrievalArchiveRow,
-  isLost: boolean,
-): Promise<RetrievalProblem[]> {
-  if (row.only_damaged === 0) return [];
-  return (await problemsNoted(tx, row)).filter(({ damaged }) => isLost || !damaged);
-}
-
-async function problemsNoted(db: Catalog, row: RetrievalArchiveRow) {
-  const rows = await db
-    .selectFrom('retrieval_problems')
-    .select(['path', 'reason', 'damaged'])
-    .where('retrieval_id', '=', row.retrieval_id)
-    .where('no', '=', row.no)
-    .orderBy('id')
-    .execute();
-  return rows.map(({ path, reason, damaged }) => ({ path, reason, damaged: damaged === 1 }));
-}
-
 function sumOf(row: RetrievalArchiveRow, counts: MemberCounts): MemberCounts {
   if (row.only_damaged === 0) return counts;
   return {
@@ -232,41 +198,6 @@ async function isPending(tx: Catalog, row: RetrievalArchiveRow): Promise<boolean
   return found !== undefined;
 }
 
-type CopyOf = Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>;
-
-/** Records what is wrong with a copy: it is then read only if there is no better one. */
-async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<void> {
-  await tx
-    .updateTable('copies')
-    .set({ damage })
-    .where('set_id', '=', copy.set_id)
-    .where('group_no', '=', copy.group_no)
-    .where('copy_no', '=', copy.copy_no)
-    .execute();
-}
-
-/** Records that a copy's manifest is no longer on its tape. */
-export async function noteNoManifest(db: Catalog, copy: CopyOf): Promise<void> {
-  await db
-    .updateTable('copies')
-    .set({ manifest_size: 0, manifest_sha256: '' })
-    .where('set_id', '=', copy.set_id)
-    .where('group_no', '=', copy.group_no)
-    .where('copy_no', '=', copy.copy_no)
-    .execute();
-}
-
-/** Records that a copy was read back completely and compared; `damage` says what is wrong with it. */
-export async function recordVerified(db: Catalog, copy: CopyOf, damage: string | null): Promise<void> {
-  await db
-    .updateTable('copies')
-    .set({ verified_at: Date.now(), damage })
-    .where('set_id', '=', copy.set_id)
-    .where('group_no', '=', copy.group_no)
-    .where('copy_no', '=', copy.copy_no)
-    .execute();
-}
-
 /** Records that an archive is unavailable. */
 export async function recordFailed(
   catalog: Catalog,
@@ -283,40 +214,4 @@ export async function recordFailed(
       { path: null, reason },
     ]);
   });
-}
-
-async function replaceProblems(
-  tx: Catalog,
-  id: string,
-  no: number,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  await tx.deleteFrom('retrieval_problems').where('retrieval_id', '=', id).where('no', '=', no).execute();
-  await insertProblems(tx, id, no, problems);
-}
-
-/** Adds problems in the caller's transaction; `no`: number of their archive. */
-export async function insertProblems(
-  tx: Catalog,
-  id: string,
-  no: number | null,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  for (const { path, reason, damaged = false } of problems)
-    await tx
-      .insertInto('retrieval_problems')
-      .values({ retrieval_id: id, no, path, reason, damaged: Number(damaged) })
-      .execute();
-}
-
-/** Number under which the last step of a retrieval records its problems; they belong to no archive. */
-export const endProblemsNo = 0;
-
-/** Records the problems that the last step of a retrieval found, replacing those of an earlier attempt. */
-export async function recordEndProblems(
-  catalog: Catalog,
-  id: string,
-  problems: readonly RetrievalProblem[],
-): Promise<void> {
-  await catalog.transaction().execute((tx) => replaceProblems(tx, id, endProblemsNo, problems));
 }

@@ -1,11 +1,10 @@
-import type { RetrievalRow, RetrievalArchiveRow } from '../rows.js';
-import { sql, type Insertable } from 'kysely';
-import { fromBytes, displayName } from '../../entry/byte-string.js';
+import type { Insertable } from 'kysely';
 import { usageFailure } from '../../config/failures.js';
-import { selectionSchema, type Selection } from '../../entry/selection.js';
+import { type Selection, selectionSchema } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
-import { insertProblems, type RetrievalProblem } from './read-results.js';
-import type { RetrievalArchivesTable, RetrievalKind, RetrievalState } from '../schema.js';
+import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
+import type { RetrievalArchivesTable, RetrievalState } from '../schema/retrieval-tables.js';
+import { insertProblems, type RetrievalProblem } from './retrieval-problems.js';
 
 export const finalRetrievalStates: readonly RetrievalState[] = [
   'completed',
@@ -181,108 +180,6 @@ export async function recordRetrieval(
     .where('id', '=', id)
     .where('state', 'not in', finalRetrievalStates)
     .execute();
-}
-
-export interface RetrievalSummary {
-  id: string;
-  kind: RetrievalKind;
-  subject: string;
-  status: RetrievalState;
-  reason: string | null;
-  archives: number;
-  archivesDone: number;
-  members: number;
-  restored: number;
-  same: number;
-  kept: number;
-  failed: number;
-  /** Bytes of content requested. */
-  bytes: number;
-  bytesDone: number;
-  seconds: number;
-  /** Names of the tapes, in reading order. */
-  tapes: string[];
-  problems: number;
-}
-
-export async function summarizeRetrieval(db: Catalog, id: string): Promise<RetrievalSummary> {
-  const row = await retrievalNamed(db, id);
-  const sums = await db
-    .selectFrom('retrieval_archives')
-    .select((eb) => [
-      eb.fn.countAll<number>().as('archives'),
-      sql<number>`count(case when state != 'pending' then 1 end)`.as('done'),
-      sql<number>`coalesce(sum(case when state != 'pending' then bytes end), 0)`.as('bytesDone'),
-      sql<number>`coalesce(sum(bytes), 0)`.as('bytes'),
-      sql<number>`coalesce(sum(members), 0)`.as('members'),
-      sql<number>`coalesce(sum(restored), 0)`.as('restored'),
-      sql<number>`coalesce(sum(same), 0)`.as('same'),
-      sql<number>`coalesce(sum(kept), 0)`.as('kept'),
-      sql<number>`coalesce(sum(failed), 0)`.as('failed'),
-    ])
-    .where('retrieval_id', '=', id)
-    .executeTakeFirstOrThrow();
-  const { problems } = await db
-    .selectFrom('retrieval_problems')
-    .select((eb) => eb.fn.countAll<number>().as('problems'))
-    .where('retrieval_id', '=', id)
-    .executeTakeFirstOrThrow();
-  const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
-  // What an earlier archive or attempt of a fresh restore has made already exists for the next one.
-  const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
-  return {
-    ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
-    ...{ archives, archivesDone: done, members, restored, same, kept, failed, bytes, bytesDone, problems },
-    seconds: ((row.finished_at ?? Date.now()) - row.created_at) / 1000,
-    tapes: (await tapesInOrder(db, id)).map((tape) => tape.name),
-  };
-}
-
-/** The tapes of a retrieval in reading order, with what is read from each. */
-export async function tapesInOrder(
-  db: Catalog,
-  id: string,
-): Promise<{ name: string; archives: number; bytes: number }[]> {
-  return db
-    .selectFrom('retrieval_archives')
-    .innerJoin('tapes', 'tapes.uuid', 'retrieval_archives.tape_uuid')
-    .select((eb) => [
-      'tapes.name',
-      eb.fn.countAll<number>().as('archives'),
-      sql<number>`sum(retrieval_archives.bytes)`.as('bytes'),
-    ])
-    .where('retrieval_id', '=', id)
-    .groupBy('tapes.name')
-    .orderBy(sql`min(retrieval_archives.no)`)
-    .execute();
-}
-
-/** What was unavailable, in order. */
-export async function problemsOf(
-  db: Catalog,
-  id: string,
-  limit: number,
-): Promise<{ path: Uint8Array | null; reason: string }[]> {
-  return db
-    .selectFrom('retrieval_problems')
-    .select(['path', 'reason'])
-    .where('retrieval_id', '=', id)
-    .orderBy('id')
-    .limit(limit)
-    .execute();
-}
-
-/** Why a retrieval waits or has failed; for an incomplete one, the first problem. */
-export async function reasonOf(
-  db: Catalog,
-  { id, state, reason }: Pick<RetrievalRow, 'id' | 'state' | 'reason'>,
-): Promise<string | null> {
-  if (reason !== null || state !== 'incomplete') return reason;
-  const [problem] = await problemsOf(db, id, 1);
-  if (problem === undefined) return null;
-  return problem.path === null
-    ? problem.reason
-    : `/${displayName(fromBytes(problem.path))}: ${problem.reason}`;
 }
 
 /** True for the id of a restore, verify or copy. */

@@ -1,8 +1,8 @@
 import type { Catalog } from '../open-catalog.js';
 import { recordRetrieval, retrievalNamed } from './retrievals.js';
 import type { RetrievalRow } from '../rows.js';
-import { finalSetStates } from '../schema.js';
-import { placesOf } from '../sets/set-copies.js';
+import { finalSetStates } from '../schema/set-tables.js';
+import { placesOf } from '../sets/copy-places.js';
 
 /** A search for a tape in several drives; each drive is checked by its own worker. */
 export interface TapeSearch {

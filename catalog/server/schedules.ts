@@ -1,9 +1,12 @@
 import type { ScheduleRow } from '../rows.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
-import { finalRetrievalStates, reasonOf, retrievalNamed } from '../retrievals/retrievals.js';
-import { finalSetStates, type RetrievalState, type SetState } from '../schema.js';
-import { findSet, isSetId } from '../sets/sets.js';
+import { finalRetrievalStates, retrievalNamed } from '../retrievals/retrievals.js';
+import { reasonOf } from '../retrievals/retrieval-problems.js';
+import type { RetrievalState } from '../schema/retrieval-tables.js';
+import { finalSetStates, type SetState } from '../schema/set-tables.js';
+import { isSetId } from '../sets/set-id.js';
+import { findSet } from '../sets/sets.js';
 
 /** The fields of a new schedule; unless paused, it runs automatically. */
 export type NewSchedule = Pick<ScheduleRow, 'name' | 'cron' | 'zone' | 'command' | 'arguments'> &

@@ -1,4 +1,4 @@
-import { placesOf, type CopyPlace } from './set-copies.js';
+import { placesOf, type CopyPlace } from './copy-places.js';
 import type { SetRow } from '../rows.js';
 
 /** The arguments of a new set. */

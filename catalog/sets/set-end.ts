@@ -1,10 +1,10 @@
 import { toRanges, type NumberRange } from '../../config/number-ranges.js';
 import type { Catalog } from '../open-catalog.js';
-import { CatalogConflict, isRebuilt, isUnknownSet } from './rebuilt-sets.js';
-import { placesOf } from './set-copies.js';
+import { CatalogConflict, isRebuilt, isUnknownSet } from '../rebuilt/rebuilt-sets.js';
+import { placesOf } from './copy-places.js';
 import { findSet } from './sets.js';
 import type { SetRow } from '../rows.js';
-import type { TapeState } from '../schema.js';
+import type { TapeState } from '../schema/tape-tables.js';
 
 /** What is known once a set's scan has ended: without it nobody knows whether more groups belong to the set. */
 export interface SetEnd {

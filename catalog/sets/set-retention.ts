@@ -1,7 +1,7 @@
 import { retentionOf, type Retentions } from '../../config/retention.js';
 import type { Catalog } from '../open-catalog.js';
-import { isRebuilt } from './rebuilt-sets.js';
-import { finalSetStates, type SetState } from '../schema.js';
+import { isRebuilt } from '../rebuilt/rebuilt-sets.js';
+import { finalSetStates, type SetState } from '../schema/set-tables.js';
 
 /** A time in milliseconds since 1970; `Infinity`: kept for ever, or the set is unfinished. */
 export type ExpiryTime = number;

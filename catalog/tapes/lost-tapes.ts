@@ -1,8 +1,8 @@
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
-import { deriveGroupState } from '../sets/set-copies.js';
+import { dropUnsyncedIn } from '../copies/copy-states.js';
+import { deriveGroupState } from '../groups/group-states.js';
 import { transitionTape } from './tape-states.js';
-import { dropUnsyncedIn } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 
 /** Groups of one set that are no longer on any tape. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { SetRetention, ExpiryTime } from '../sets/set-retention.js';
 import type { Catalog } from '../open-catalog.js';
 import { finalRetrievalStates } from '../retrievals/retrievals.js';
-import { finalSetStates } from '../schema.js';
+import { finalSetStates } from '../schema/set-tables.js';
 import { listTapes } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 

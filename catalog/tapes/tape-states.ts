@@ -1,5 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
-import type { TapeState } from '../schema.js';
+import type { TapeState } from '../schema/tape-tables.js';
 import { tapeByUuid } from './tapes.js';
 import type { TapeRow } from '../rows.js';
 

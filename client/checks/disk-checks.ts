@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { catalogFailure } from '../../catalog/catalog-failure.js';
+import { catalogFailure } from '../../catalog/sqlite/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import type { Settings } from '../../config/settings.js';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { placesOf } from '../../catalog/sets/set-copies.js';
+import { placesOf } from '../../catalog/sets/copy-places.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { finalRetrievalStates, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import {
-  finalRetrievalStates,
-  retrievalNamed,
+  type RetrievalSummary,
   summarizeRetrieval,
   tapesInOrder,
-  type RetrievalSummary,
-} from '../../catalog/retrievals/retrievals.js';
+} from '../../catalog/retrievals/retrieval-summary.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { finalSetStates } from '../../catalog/schema.js';
-import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
+import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from '../exit-codes.js';

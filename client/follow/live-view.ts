@@ -1,5 +1,5 @@
 import { escapeForTerminal } from '../../entry/byte-string.js';
-import type { SetSummary } from '../../catalog/sets/sets.js';
+import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { PendingStep } from './pending-steps.js';

@@ -1,7 +1,7 @@
-import { setsOnTape } from '../../catalog/tapes/tape-copies.js';
+import { setsOnTape } from '../../catalog/copies/tape-copies.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { subjectOf } from '../../catalog/retrievals/retrieval-subject.js';
-import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { markedEnd, tapesWithEndMark, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';

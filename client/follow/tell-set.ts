@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
-import { finalSetStates } from '../../catalog/schema.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';

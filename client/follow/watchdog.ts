@@ -1,6 +1,6 @@
-import { catalogFailure, isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
+import { catalogFailure, isCatalogOutOfReach } from '../../catalog/sqlite/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { finalSetStates } from '../../catalog/schema.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { setResumeAttempts } from '../../catalog/sets/resume-attempts.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';

@@ -1,6 +1,6 @@
 import { listedFiles, type ListKind, type ListedFile } from '../../catalog/files/listed-files.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import type { SetSummary } from '../../catalog/sets/sets.js';
+import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatCount } from '../../config/counts.js';
 import { jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';

@@ -1,8 +1,6 @@
-import {
-  finalRetrievalStates,
-  problemsOf,
-  type RetrievalSummary,
-} from '../../catalog/retrievals/retrievals.js';
+import { finalRetrievalStates } from '../../catalog/retrievals/retrievals.js';
+import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
+import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { formatSeconds } from '../../config/sizes.js';
 import { formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';

@@ -4,7 +4,7 @@ import { holderOf } from '../../catalog/files/files.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { tapesOfGroup } from '../../catalog/tapes/tapes.js';
+import { tapesOfGroup } from '../../catalog/copies/copies.js';
 import { jsonName, jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
 

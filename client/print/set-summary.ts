@@ -1,4 +1,4 @@
-import type { SetSummary } from '../../catalog/sets/sets.js';
+import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatBytes, formatSeconds } from '../../config/sizes.js';
 import { formatCount } from '../../config/counts.js';
 import { printEntryLists } from './entry-lists.js';

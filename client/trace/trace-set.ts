@@ -1,7 +1,8 @@
 import { groupsIn } from '../../catalog/groups/groups-in-state.js';
 import { eventsOf } from '../../catalog/groups/events.js';
-import { finalSetStates } from '../../catalog/schema.js';
-import { setNamed, summarizeSet, type SetSummary } from '../../catalog/sets/sets.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
+import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { finalDir } from '../../staging/paths.js';
 import { formatRanges } from '../../config/number-ranges.js';

@@ -1,11 +1,11 @@
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { purgeErased } from '../../catalog/tapes/erase.js';
+import { isSetId, rememberSeenSets } from '../../catalog/sets/set-id.js';
+import { purgeErased } from '../../catalog/tapes/purge-erased.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { CatalogConflict } from '../../catalog/sets/rebuilt-sets.js';
+import { CatalogConflict } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { registerSetEnd } from '../../catalog/sets/set-end.js';
-import { deriveRebuiltState, type RebuiltSet } from '../../catalog/sets/rebuilt-state.js';
-import { isSetId, rememberSeenSets } from '../../catalog/sets/sets.js';
+import { deriveRebuiltState, type RebuiltSet } from '../../catalog/rebuilt/rebuilt-state.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';

@@ -1,16 +1,14 @@
-import { copyOnTape, hasUndamagedCopy, noteCopyDamage } from '../../catalog/tapes/tape-copies.js';
+import { copyOnTape } from '../../catalog/copies/tape-copies.js';
+import { hasUndamagedCopy, noteCopyDamage } from '../../catalog/copies/copy-findings.js';
+import type { FoundArchive } from '../../catalog/rebuilt/found-archive.js';
+import { importCopy } from '../../catalog/rebuilt/import-copy.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, SetRow, TapeRow } from '../../catalog/rows.js';
-import {
-  forgetImported,
-  importArchive,
-  importCopy,
-  type FoundArchive,
-} from '../../catalog/files/import-archive.js';
+import { forgetImported, importArchive } from '../../catalog/rebuilt/import-archive.js';
 import type { ManifestHeader } from '../../entry/manifest-content.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { CatalogConflict, registerSet, isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
-import { finalSetStates } from '../../catalog/schema.js';
+import { CatalogConflict, registerSet, isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
 
 /** Where an archive was found. */

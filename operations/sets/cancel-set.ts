@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { discardStaged } from '../../catalog/groups/discard.js';
-import { undoRequeue } from '../../catalog/sets/oversized-groups.js';
+import { undoRequeue } from '../../catalog/groups/oversized-groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import type { SetState } from '../../catalog/schema.js';
-import { recordSetState, summarizeSet } from '../../catalog/sets/sets.js';
+import type { SetState } from '../../catalog/schema/set-tables.js';
+import { summarizeSet } from '../../catalog/sets/set-summary.js';
+import { recordSetState } from '../../catalog/sets/sets.js';
 import type { Settings } from '../../config/settings.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 

@@ -1,6 +1,6 @@
 import type { ReadRequest } from '../../catalog/retrievals/open-read.js';
 import type { SubjectRequest } from '../../catalog/retrievals/retrieval-subject.js';
-import type { CopyPlace } from '../../catalog/sets/set-copies.js';
+import type { CopyPlace } from '../../catalog/sets/copy-places.js';
 
 /**
  * What a schedule backs up each time, as stored in the catalog: the arguments of a `backup`, resolved when the schedule

@@ -1,8 +1,9 @@
-import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
+import { removeParts } from '../../disk/part-files.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { removeParts } from '../../disk/durable-file.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
 import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { labelFileName, readLabel, writeLabel } from '../../tape/labels/label.js';

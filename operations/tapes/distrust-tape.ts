@@ -1,7 +1,8 @@
-import { archiveOf, forgetArchive, groupOf } from '../../catalog/groups/groups.js';
+import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
+import { dropUnsynced, type UnsyncedCopy } from '../../catalog/copies/copy-states.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';
-import { dropUnsynced, type UnsyncedCopy } from '../../catalog/tapes/tapes.js';
 import type { Logger } from '../../config/logger.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { logStage } from '../sets/log-stage.js';

@@ -1,11 +1,11 @@
-import { groupsOnTape } from '../../catalog/tapes/tape-copies.js';
+import { groupsOnTape } from '../../catalog/copies/tape-copies.js';
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { isSetId } from '../../catalog/sets/sets.js';
-import { wasBegunOn } from '../../catalog/tapes/tapes.js';
+import { wasBegunOn } from '../../catalog/copies/begun-copies.js';
+import { isSetId } from '../../catalog/sets/set-id.js';
+import { isPartOf } from '../../disk/part-files.js';
 import type { TapeRow } from '../../catalog/rows.js';
-import { isPartOf } from '../../disk/durable-file.js';
 import { endMarkName, parseArchiveName } from '../../entry/archive-name.js';
 
 /** Names of archives on a tape that the catalog knows neither as copies nor as remains of its own writes. */

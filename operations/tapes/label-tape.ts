@@ -1,12 +1,14 @@
-import { holdsCommitted } from '../../catalog/tapes/tape-copies.js';
+import { holdsCommitted } from '../../catalog/copies/tape-copies.js';
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
+import { isPartOf, removeParts } from '../../disk/part-files.js';
 import { insertTape, listTapes, tapeByName, tapeByUuid, tapeErasedTo } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { makeReadableFolder } from '../../config/shared-group.js';
-import { isPartOf, makeFolder, removeParts } from '../../disk/durable-file.js';
+import { makeFolder } from '../../disk/durable-file.js';
 import type { Drive, Medium } from '../../tape/drives/drive.js';
 import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { formattedAdvice, mayBeFormatted } from '../../tape/labels/formatted.js';

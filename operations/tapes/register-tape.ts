@@ -1,6 +1,7 @@
-import { timeOf } from '../../catalog/sets/rebuilt-sets.js';
+import { timeOf } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { markTapeFound } from '../../catalog/tapes/lost-tapes.js';
-import { installationId, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import { insertTape, tapeByName, tapeByUuid, tapeErasedTo, updateTape } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';

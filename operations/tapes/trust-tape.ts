@@ -5,7 +5,7 @@ import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { DriveSettings, Settings } from '../../config/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
-import { noteReadOnly } from '../../tape/drives/tape-requirements.js';
+import { noteReadOnly } from '../../tape/requirements/require-tape.js';
 import { copyOffAdvice, isWriteError, untilRemounted } from '../../tape/ltfs/write-protection.js';
 
 /**

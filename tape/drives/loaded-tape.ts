@@ -1,7 +1,9 @@
 import path from 'node:path';
-import { isCatalogReadOnly } from '../../catalog/catalog-failure.js';
-import { installationId, type Catalog } from '../../catalog/open-catalog.js';
-import { lastCommittedOn, tapeByUuid, tapeErasedTo, updateTape } from '../../catalog/tapes/tapes.js';
+import { isCatalogReadOnly } from '../../catalog/sqlite/catalog-failure.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { lastCommittedOn } from '../../catalog/copies/copies.js';
+import { installationId } from '../../catalog/installation.js';
+import { tapeByUuid, tapeErasedTo, updateTape } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { Drive, Medium, Space } from './drive.js';

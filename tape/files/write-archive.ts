@@ -3,14 +3,9 @@ import path from 'node:path';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import { makeReadableFolder } from '../../config/shared-group.js';
 import { onSide } from '../../config/sides.js';
-import {
-  copyHashed,
-  fsyncFolder,
-  publish,
-  removeFile,
-  removeParts,
-  sizeOf,
-} from '../../disk/durable-file.js';
+import { fsyncFolder, publish, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { copyHashed } from '../../disk/copy-hashed.js';
+import { removeParts } from '../../disk/part-files.js';
 import { partName } from '../../entry/archive-name.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
 import { isTapeFull } from '../ltfs/ltfs.js';

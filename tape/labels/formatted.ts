@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { TapeRow } from '../../catalog/rows.js';
-import { isPartOf } from '../../disk/durable-file.js';
+import { isPartOf } from '../../disk/part-files.js';
 import type { Drive, Medium } from '../drives/drive.js';
 import { labelFileName } from './label.js';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import { shortInstallationId } from '../../catalog/installation.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { startSet } from '../../workers/starts/start-set.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { projectDir } from '../../config/project-dir.js';

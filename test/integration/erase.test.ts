@@ -12,8 +12,8 @@ import {
 import path from 'node:path';
 import { pino } from 'pino';
 import { test, type TestContext } from 'node:test';
-import { purgeErased } from '../../catalog/tapes/erase.js';
-import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import { purgeErased } from '../../catalog/tapes/purge-erased.js';
+import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { eraseTape } from '../../operations/tapes/erase-tape.js';

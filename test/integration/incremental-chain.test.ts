@@ -18,7 +18,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { fromBytes } from '../../entry/byte-string.js';
-import { possibleLossNote } from '../../catalog/sets/rebuilt-sets.js';
+import { possibleLossNote } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { parkGroup } from '../../catalog/groups/groups.js';
+import { parkGroup } from '../../catalog/groups/group-states.js';
 import { cancel } from '../../client/commands/set/cancel.js';
 import { pause } from '../../client/commands/set/pause.js';
 import { resume } from '../../client/commands/set/resume.js';

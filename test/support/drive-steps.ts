@@ -13,8 +13,9 @@ import { watchTape, type TapeWatchRequest } from '../../activities/tape/watch-ta
 import { writeToTape } from '../../activities/tape/write-to-tape.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { eventsOf } from '../../catalog/groups/events.js';
-import { openSet } from '../../catalog/sets/sets.js';
-import { copyOf, tapeByName, tapeByUuid } from '../../catalog/tapes/tapes.js';
+import { copyOf } from '../../catalog/copies/copies.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import { tapeByName, tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { loadSettings } from '../../config/settings.js';
 import { finalDir } from '../../staging/paths.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import Database from 'better-sqlite3';
-import { finalSetStates, type SetState } from '../../catalog/schema.js';
+import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { projectDir } from '../../config/project-dir.js';
 import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';

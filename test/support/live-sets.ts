@@ -12,8 +12,9 @@ import {
 import type { Deps, DriveDeps } from '../../activities/deps.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import type { CopyPlace } from '../../catalog/sets/set-copies.js';
-import { openSet, setNamed } from '../../catalog/sets/sets.js';
+import type { CopyPlace } from '../../catalog/sets/copy-places.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import type { SetRow } from '../../catalog/rows.js';
 import type { Session } from '../../client/session.js';
 import { connectServer, setHandle, type Server } from '../../client/server.js';

@@ -16,14 +16,16 @@ import { syncTape } from '../../activities/tape/sync-tape.js';
 import { waitForFinal } from '../../activities/set/wait-for-final.js';
 import { writeToTape } from '../../activities/tape/write-to-tape.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
+import { planVerify } from '../../catalog/retrievals/plan/plan-verify.js';
+import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import { summarizeSet } from '../../catalog/sets/set-summary.js';
 import {
   insertRetrieval,
   pendingArchives,
-  problemsOf,
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
-import { openSet, summarizeSet } from '../../catalog/sets/sets.js';
 import { loadSettings, type Settings } from '../../config/settings.js';
 import type { Selection } from '../../entry/selection.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { decodeBlocks } from '../../entry/block-index.js';
 import { fromBytes } from '../../entry/byte-string.js';
-import { paddedBytes } from '../../archive/tar/tar-header.js';
+import { paddedBytes } from '../../archive/tar/tar-records.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { openZstd } from '../../archive/blocks/zstd.js';

@@ -16,17 +16,18 @@ import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
 import { decodeBlocks } from '../../entry/block-index.js';
 import { fromBytes } from '../../entry/byte-string.js';
-import { paddedBytes } from '../../archive/tar/tar-header.js';
+import { paddedBytes } from '../../archive/tar/tar-records.js';
+import { planVerify } from '../../catalog/retrievals/plan/plan-verify.js';
+import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
-import { planCopies } from '../../catalog/retrievals/plan-copies.js';
-import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { planCopies } from '../../catalog/retrievals/plan/plan-copies.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import {
   insertRetrieval,
   pendingArchives,
-  problemsOf,
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
-import { openSet } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { SideError, type Side } from '../../config/sides.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';

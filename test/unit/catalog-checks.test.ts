@@ -4,9 +4,10 @@ import { copyFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
-import { generationInFile } from '../../catalog/generation.js';
-import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { installationId } from '../../catalog/installation.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import { generationInFile } from '../../catalog/sqlite/own-log.js';
+import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -12,9 +12,11 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { installationId, openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
-import { listSets, openSet } from '../../catalog/sets/sets.js';
+import { listSets } from '../../catalog/sets/sets.js';
 import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';
 

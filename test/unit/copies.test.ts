@@ -5,17 +5,18 @@ import path from 'node:path';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
-import { forgetArchive, groupOf } from '../../catalog/groups/groups.js';
+import { groupOf } from '../../catalog/groups/groups.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';
+import { summarizeSet } from '../../catalog/sets/set-summary.js';
 import { markTapeFound, heldOnlyBy, markTapeLost } from '../../catalog/tapes/lost-tapes.js';
-import { planCopies, planRepair } from '../../catalog/retrievals/plan-copies.js';
-import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { planCopies, planRepair } from '../../catalog/retrievals/plan/plan-copies.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import {
   insertRetrieval,
   pendingArchives,
-  summarizeRetrieval,
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
-import { summarizeSet } from '../../catalog/sets/sets.js';
 import { markReadOnly } from '../../catalog/tapes/tape-states.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { plannedBackup, type BackupFlags } from '../../client/commands/set/plan-backup.js';

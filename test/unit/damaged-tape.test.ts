@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { installationId } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SetSummary } from '../../catalog/sets/sets.js';
+import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { liveLines } from '../../client/follow/live-view.js';
 import type { PendingStep } from '../../client/follow/pending-steps.js';
 import { fittedLines, tableLines } from '../../client/print/table.js';

@@ -13,7 +13,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { markEnd } from '../../activities/tape/end-marks.js';
-import { skipGroup } from '../../catalog/files/files.js';
+import { skipGroup } from '../../catalog/groups/skip-group.js';
 import { setEndOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { missingMarks } from '../../client/follow/missing-marks.js';

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { recordEvents } from '../../catalog/groups/events.js';
-import { migrations } from '../../catalog/migrations.js';
+import { migrations } from '../../catalog/migrations/migrations.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { recordArchive } from '../../catalog/retrievals/read-results.js';
 import {
@@ -13,9 +13,9 @@ import {
   recordRetrievalResume,
   retrievalNamed,
 } from '../../catalog/retrievals/retrievals.js';
-import type { Tables } from '../../catalog/schema.js';
+import type { Tables } from '../../catalog/schema/tables.js';
 import { recordResume, setResumeAttempts } from '../../catalog/sets/resume-attempts.js';
-import { wasBegunOn } from '../../catalog/tapes/tapes.js';
+import { wasBegunOn } from '../../catalog/copies/begun-copies.js';
 import { unknownArchives } from '../../operations/tapes/erase-archives.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';

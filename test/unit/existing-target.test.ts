@@ -14,7 +14,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
-import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';

@@ -4,24 +4,28 @@ import { test, type TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { recordState } from '../../activities/set/set-state.js';
-import { commitCompressed, skipGroup } from '../../catalog/files/files.js';
+import { copyOf } from '../../catalog/copies/copies.js';
+import { beginCopy, recordWritten } from '../../catalog/copies/copy-states.js';
+import { commitCompressed } from '../../catalog/files/packed-files.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import { beginCompressing, whileOwned } from '../../catalog/groups/group-owner.js';
 import {
   advanceGroup,
-  beginCompressing,
-  forgetArchive,
-  groupOf,
+  deriveGroupState,
   parkGroup,
   unparkGroups,
-  whileOwned,
-} from '../../catalog/groups/groups.js';
-import { deriveGroupState } from '../../catalog/sets/set-copies.js';
-import { beginCopy, copyOf, insertTape, recordWritten } from '../../catalog/tapes/tapes.js';
+} from '../../catalog/groups/group-states.js';
+import { skipGroup } from '../../catalog/groups/skip-group.js';
+import type { GroupState } from '../../catalog/schema/group-tables.js';
+import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import { groupOf } from '../../catalog/groups/groups.js';
+import { insertTape } from '../../catalog/tapes/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { openSet, recordSetState, setNamed } from '../../catalog/sets/sets.js';
-import { finalSetStates, type GroupState, type SetState } from '../../catalog/schema.js';
+import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';

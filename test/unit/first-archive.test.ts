@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Attempt } from '../../activities/attempt.js';
 import { beginPacking } from '../../activities/set/first-archive.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 

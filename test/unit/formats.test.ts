@@ -14,7 +14,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import { IndexedReader } from '../../archive/blocks/block-reader.js';
+import { IndexedReader } from '../../archive/readers/indexed-reader.js';
 import type { BlockIndex } from '../../entry/block-index.js';
 import { openDecompressor } from '../../archive/blocks/decompressor.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';

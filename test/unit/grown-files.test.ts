@@ -6,7 +6,7 @@ import { compressGroup } from '../../activities/set/compress-group.js';
 import { scanSources } from '../../activities/set/scan-sources.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { fromBytes } from '../../entry/byte-string.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 

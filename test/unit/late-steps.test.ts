@@ -6,7 +6,7 @@ import { openScheduledReading } from '../../activities/schedule/open-scheduled-r
 import { openScheduledSet } from '../../activities/schedule/open-scheduled-set.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishSet, retryParkedGroups } from '../../activities/set/set-state.js';
-import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { insertSchedule, recordRun, recordRunEnd } from '../../catalog/server/schedules.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';

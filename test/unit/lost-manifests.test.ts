@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
-import { planCopies, planRepair } from '../../catalog/retrievals/plan-copies.js';
+import { planCopies, planRepair } from '../../catalog/retrievals/plan/plan-copies.js';
 import { insertRetrieval, pendingArchives } from '../../catalog/retrievals/retrievals.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';

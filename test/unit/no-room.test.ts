@@ -9,8 +9,8 @@ import { fetchArchive, waitForCopyRoom } from '../../activities/retrieval/copy-a
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { targetHasRoom, type TargetShortage } from '../../activities/retrieval/restore-target.js';
 import { watchForRetrieval } from '../../activities/retrieval/retrieval.js';
-import { planCopies } from '../../catalog/retrievals/plan-copies.js';
-import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { planCopies } from '../../catalog/retrievals/plan/plan-copies.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { SmallDisk } from '../support/small-disk.js';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
-import { catalogFailure } from '../../catalog/catalog-failure.js';
+import { catalogFailure } from '../../catalog/sqlite/catalog-failure.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';

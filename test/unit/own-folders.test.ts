@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
-import { planRestore } from '../../catalog/retrievals/plan-retrieval.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { ownEntries, ownFolderAround } from '../../disk/own-folders.js';

@@ -6,14 +6,14 @@ import Database from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { fromBytes, fromText } from '../../entry/byte-string.js';
 import { nameStart, type NameQuery } from '../../catalog/files/file-names.js';
-import { migrations } from '../../catalog/migrations.js';
+import { migrations } from '../../catalog/migrations/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import type { Tables } from '../../catalog/schema.js';
+import type { Tables } from '../../catalog/schema/tables.js';
 import { childrenOf, filesBelow, filesNamed, namesQuery } from '../../catalog/files/search.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import type { WalkedEntry } from '../../source/walked-entry.js';
 import { GroupPlanner } from '../../source/plan.js';
 import { folderNames } from '../../source/folder-names.js';
-import type { WalkedEntry } from '../../source/walk.js';
 import { tempFolder } from '../support/trees.js';
 
 /** In bytewise order, as a walk gives them; `\xff` is not valid UTF-8. */

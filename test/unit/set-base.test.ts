@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { sql } from 'kysely';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { baseFor } from '../../catalog/sets/set-base.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';

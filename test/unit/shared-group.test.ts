@@ -4,9 +4,10 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } 
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkRights } from '../../client/checks/rights-check.js';
-import { backUpCatalog } from '../../catalog/back-up-catalog.js';
-import { installationId, openCatalog } from '../../catalog/open-catalog.js';
-import { restoreCatalog } from '../../catalog/restore-catalog.js';
+import { backUpCatalog } from '../../catalog/backup/back-up-catalog.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import { installationId } from '../../catalog/installation.js';
+import { restoreCatalog } from '../../catalog/backup/restore-catalog.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings.js';
 import { groupNamed, setSharedGroup } from '../../config/shared-group.js';

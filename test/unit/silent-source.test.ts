@@ -9,7 +9,7 @@ import { sourceSteps } from '../../activities/set/asked-sources.js';
 import { compressGroup } from '../../activities/set/compress-group.js';
 import { scanSources } from '../../activities/set/scan-sources.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
-import { openSet } from '../../catalog/sets/sets.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { tempDir } from '../../staging/paths.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';

@@ -9,7 +9,7 @@ import { syncTape } from '../../activities/tape/sync-tape.js';
 import { watchForRetrieval } from '../../activities/retrieval/retrieval.js';
 import { watchTape } from '../../activities/tape/watch-tape.js';
 import { writeToTape } from '../../activities/tape/write-to-tape.js';
-import { planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { planVerify } from '../../catalog/retrievals/plan/plan-verify.js';
 import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';

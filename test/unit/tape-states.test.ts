@@ -6,16 +6,17 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { forgetDirect } from '../../operations/tapes/distrust-tape.js';
 import { markTapeFound, markTapeLost } from '../../catalog/tapes/lost-tapes.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { isSetId } from '../../catalog/sets/sets.js';
-import type { TapeState } from '../../catalog/schema.js';
+import { beginCopy } from '../../catalog/copies/copy-states.js';
+import { forgetArchive } from '../../catalog/groups/forget-archive.js';
+import type { TapeState } from '../../catalog/schema/tape-tables.js';
+import { isSetId } from '../../catalog/sets/set-id.js';
 import {
   afterTransition,
   transitionTape,
   type TapeStatus,
   type TapeTransition,
 } from '../../catalog/tapes/tape-states.js';
-import { forgetArchive, groupOf } from '../../catalog/groups/groups.js';
-import { beginCopy } from '../../catalog/tapes/tapes.js';
+import { groupOf } from '../../catalog/groups/groups.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { eraseTape } from '../../operations/tapes/erase-tape.js';

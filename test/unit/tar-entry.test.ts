@@ -5,12 +5,14 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Header } from 'tar/header';
 import { gzipSync } from 'node:zlib';
-import { IndexedReader, StreamReader } from '../../archive/blocks/block-reader.js';
-import { ArchiveDamaged } from '../../archive/blocks/archive-file.js';
+import { IndexedReader } from '../../archive/readers/indexed-reader.js';
+import { StreamReader } from '../../archive/readers/stream-reader.js';
+import { paddedBytes } from '../../archive/tar/tar-records.js';
+import { ArchiveDamaged } from '../../archive/readers/archive-file.js';
 import { decodeBlocks, encodeBlocks } from '../../entry/block-index.js';
 import { openDecompressor } from '../../archive/blocks/decompressor.js';
 import { readEntry, type TarEntry } from '../../archive/tar/tar-entry.js';
-import { encodeHeaders, paddedBytes } from '../../archive/tar/tar-header.js';
+import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 
 const gzip = await openDecompressor('gzip', 'auto');

@@ -28,10 +28,11 @@ import {
 } from '../../activities/set/set-state.js';
 import { syncTape } from '../../activities/tape/sync-tape.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { planCopies } from '../../catalog/retrievals/plan-copies.js';
-import { planRestore, planVerify } from '../../catalog/retrievals/plan-retrieval.js';
+import { planCopies } from '../../catalog/retrievals/plan/plan-copies.js';
+import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
+import { planVerify } from '../../catalog/retrievals/plan/plan-verify.js';
+import { openSet } from '../../catalog/sets/open-set.js';
 import { insertRetrieval, type PlannedArchive } from '../../catalog/retrievals/retrievals.js';
-import { openSet } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { setsInProcess, type Around } from '../support/sets-in-process.js';
 import { archivesOn, flipBit, noise, tempFolder, writeTree } from '../support/trees.js';

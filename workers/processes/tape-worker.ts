@@ -1,7 +1,8 @@
 import { Worker } from '@temporalio/worker';
 import { workAt } from '../../activities/asked.js';
 import { driveActivities, driveHostActivities } from '../../activities/index.js';
-import { openCatalog, shortInstallationId } from '../../catalog/open-catalog.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
+import { shortInstallationId } from '../../catalog/installation.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { timeOfDay } from '../../config/local-time.js';
 import type { Logger } from '../../config/logger.js';

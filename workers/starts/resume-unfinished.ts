@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { isRebuilt } from '../../catalog/sets/rebuilt-sets.js';
+import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import {
   finalRetrievalStates,
   recordRetrieval,
@@ -8,7 +8,7 @@ import {
   retrievalNamed,
   unfinishedRetrievals,
 } from '../../catalog/retrievals/retrievals.js';
-import { finalSetStates } from '../../catalog/schema.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { setNamed, unfinishedSets } from '../../catalog/sets/sets.js';
 import { recordResume, setResumeAttempts, type ResumeAttempts } from '../../catalog/sets/resume-attempts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';

@@ -1,7 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import type { SetOptions } from '../../operations/sets/set-options.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { placesOf } from '../../catalog/sets/set-copies.js';
+import { placesOf } from '../../catalog/sets/copy-places.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { firstAttributes, type BackupSetInput } from '../../workflows/messages.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';

@@ -1,6 +1,6 @@
 import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { NextArchive } from '../../activities/retrieval/retrieval.js';
-import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
+import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { shouldContinueAsNew } from '../back-off.js';
 import {
   leaveRun,

@@ -1,7 +1,7 @@
 import { continueAsNew, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
 import type { NextArchive } from '../../activities/retrieval/retrieval.js';
-import type { RetrievalSummary } from '../../catalog/retrievals/retrievals.js';
+import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { activityOptions } from '../activity-options.js';
 import type { TargetShortage } from '../../activities/retrieval/restore-target.js';
 import { BackOff, shouldContinueAsNew } from '../back-off.js';

@@ -6,7 +6,7 @@ import {
   continueAsNew,
   isCancellation,
 } from '@temporalio/workflow';
-import type { SetSummary } from '../../catalog/sets/sets.js';
+import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { markEnds } from './end-marks.js';
 import { feedGroups } from './group-feed.js';
 import { cursorAfter } from '../drive/lanes.js';

@@ -1,5 +1,5 @@
 import { condition, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { SetState } from '../../catalog/schema.js';
+import type { SetState } from '../../catalog/schema/set-tables.js';
 import { allLanes, readyBytes } from '../drive/lanes.js';
 import { searchAttributes, type SetProgress } from '../messages.js';
 import { stagedBytes, waitingFor, type SetRun } from './set-run.js';

@@ -2,15 +2,16 @@ import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:f
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
-import { planRestore } from '../../../catalog/retrievals/plan-retrieval.js';
-import { possibleLossNote } from '../../../catalog/sets/rebuilt-sets.js';
+import { planRestore } from '../../../catalog/retrievals/plan/plan-restore.js';
+import { possibleLossNote } from '../../../catalog/rebuilt/rebuilt-sets.js';
 import {
   insertRetrieval,
   unfinishedRetrievalLike,
   type NewRetrieval,
 } from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
-import { newestSetWith, setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
+import { setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
+import { newestSetWith } from '../../../catalog/files/newest-set-with.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
 import { ownFolderAround } from '../../../disk/own-folders.js';
 import { drivesToRead, type Settings } from '../../../config/settings.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openVerify, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
-import { planRepair } from '../../../catalog/retrievals/plan-copies.js';
+import { planRepair } from '../../../catalog/retrievals/plan/plan-copies.js';
 import { subjectName, subjectOf } from '../../../catalog/retrievals/retrieval-subject.js';
 import {
   insertRetrieval,

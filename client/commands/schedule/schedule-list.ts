@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
 import { mayWrite } from '../../../catalog/open-for-reading.js';
 import { lastRunOf, listSchedules, runTrouble, type LastRun } from '../../../catalog/server/schedules.js';
-import { isSetId } from '../../../catalog/sets/sets.js';
+import { isSetId } from '../../../catalog/sets/set-id.js';
 import { formatTime } from '../../../config/local-time.js';
 import { describeSchedule, registerSchedules } from '../../../workers/starts/schedules.js';
 import { inReadWriteSession, type Session } from '../../session.js';

@@ -4,7 +4,7 @@ import {
   type ScheduledBackup,
   type ScheduledReading,
 } from '../../../operations/sets/scheduled-work.js';
-import { planVerify } from '../../../catalog/retrievals/plan-retrieval.js';
+import { planVerify } from '../../../catalog/retrievals/plan/plan-verify.js';
 import {
   subjectName,
   nothingOnTape,

@@ -1,9 +1,9 @@
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { backUpCatalog } from '../../../catalog/back-up-catalog.js';
-import { catalogFailure } from '../../../catalog/catalog-failure.js';
-import { restoreCatalog, type RestoredCatalog } from '../../../catalog/restore-catalog.js';
+import { backUpCatalog } from '../../../catalog/backup/back-up-catalog.js';
+import { catalogFailure } from '../../../catalog/sqlite/catalog-failure.js';
+import { restoreCatalog, type RestoredCatalog } from '../../../catalog/backup/restore-catalog.js';
 import { formatCount } from '../../../config/counts.js';
 import { describeHolder, tryLock } from '../../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../../config/failures.js';

@@ -1,4 +1,4 @@
-import { inspectCatalog } from '../../../catalog/inspect-catalog.js';
+import { inspectCatalog } from '../../../catalog/backup/inspect-catalog.js';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
 import { openCatalog } from '../../../catalog/open-catalog.js';

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { missingNativeNote } from '../../../archive/blocks/native-codec.js';
-import { setFoldersInDrives } from '../../../tape/drives/tape-requirements.js';
-import { openSet, rememberSeenSets, type OpenedSet } from '../../../catalog/sets/sets.js';
+import { type OpenedSet, openSet } from '../../../catalog/sets/open-set.js';
+import { rememberSeenSets } from '../../../catalog/sets/set-id.js';
+import { setFoldersInDrives } from '../../../tape/files/set-folders.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { requireSources } from '../../../source/require-sources.js';

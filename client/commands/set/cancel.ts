@@ -6,9 +6,10 @@ import {
   releaseStaging,
   retryCancelled,
 } from '../../../operations/sets/cancel-set.js';
-import { purgeErased } from '../../../catalog/tapes/erase.js';
-import { finalSetStates } from '../../../catalog/schema.js';
-import { setNamed, summarizeSet } from '../../../catalog/sets/sets.js';
+import { finalSetStates } from '../../../catalog/schema/set-tables.js';
+import { summarizeSet } from '../../../catalog/sets/set-summary.js';
+import { purgeErased } from '../../../catalog/tapes/purge-erased.js';
+import { setNamed } from '../../../catalog/sets/sets.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { cancelUpdate } from '../../../workflows/messages.js';

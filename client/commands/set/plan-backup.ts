@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { CopyPlace } from '../../../catalog/sets/set-copies.js';
-import { requireSetId } from '../../../catalog/sets/sets.js';
+import type { CopyPlace } from '../../../catalog/sets/copy-places.js';
+import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import { driveNamed, type Settings } from '../../../config/settings.js';
 import { requireGlob, requireName } from '../../print/names.js';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { skippedForSize } from '../../../catalog/sets/oversized-groups.js';
-import { finalSetStates } from '../../../catalog/schema.js';
-import { requireOwnSet } from '../../../catalog/sets/rebuilt-sets.js';
+import { skippedForSize } from '../../../catalog/groups/oversized-groups.js';
+import { finalSetStates } from '../../../catalog/schema/set-tables.js';
+import { requireOwnSet } from '../../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../../catalog/sets/sets.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { usageFailure } from '../../../config/failures.js';
-import { setLimit, tooLargeText } from '../../../tape/drives/tape-limit.js';
+import { setLimit, tooLargeText } from '../../../tape/requirements/tape-limit.js';
 import { retryFailedUpdate } from '../../../workflows/messages.js';
 import { formatCount } from '../../../config/counts.js';
 import { inSession, type Session } from '../../session.js';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { SetRetention } from '../../../catalog/sets/set-retention.js';
-import { listSets, summarizeSet, type SetSummary } from '../../../catalog/sets/sets.js';
+import { listSets } from '../../../catalog/sets/sets.js';
+import { type SetSummary, summarizeSet } from '../../../catalog/sets/set-summary.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { formatCount, formatNumber } from '../../../config/counts.js';

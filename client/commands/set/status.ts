@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
 import {
   finalRetrievalStates,
-  summarizeRetrieval,
-  unfinishedRetrievals,
   isRetrievalId,
+  unfinishedRetrievals,
 } from '../../../catalog/retrievals/retrievals.js';
+import { summarizeRetrieval } from '../../../catalog/retrievals/retrieval-summary.js';
+import { finalSetStates } from '../../../catalog/schema/set-tables.js';
+import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import type { SetRow } from '../../../catalog/rows.js';
-import { finalSetStates } from '../../../catalog/schema.js';
-import { listSets, setNamed, summarizeSet, unfinishedSets } from '../../../catalog/sets/sets.js';
+import { listSets, setNamed, unfinishedSets } from '../../../catalog/sets/sets.js';
 import { describeError } from '../../../config/failures.js';
 import { entryListsObject, printEntryLists } from '../../print/entry-lists.js';
 import { exitCodeOf } from '../../print/set-summary.js';

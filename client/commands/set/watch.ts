@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { unfinishedSets, setNamed, summarizeSet } from '../../../catalog/sets/sets.js';
+import { setNamed, unfinishedSets } from '../../../catalog/sets/sets.js';
+import { finalSetStates } from '../../../catalog/schema/set-tables.js';
+import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import type { SetRow } from '../../../catalog/rows.js';
-import { finalSetStates } from '../../../catalog/schema.js';
 import { usageFailure } from '../../../config/failures.js';
 import { followSet } from '../../follow/follow-set.js';
 import { exitCodeOf, printSummary } from '../../print/set-summary.js';

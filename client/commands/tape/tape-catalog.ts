@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RebuiltSet } from '../../../catalog/sets/rebuilt-state.js';
+import type { RebuiltSet } from '../../../catalog/rebuilt/rebuilt-state.js';
 import {
   type WorkerTapeImport,
   nothingRead,

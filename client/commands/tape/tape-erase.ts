@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { purgeErased, requireErasable } from '../../../catalog/tapes/erase.js';
+import { requireErasable } from '../../../catalog/tapes/erasable.js';
+import { purgeErased } from '../../../catalog/tapes/purge-erased.js';
 import { SetRetention } from '../../../catalog/sets/set-retention.js';
 import {
   tapeRetention,

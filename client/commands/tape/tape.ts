@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { installationId } from '../../../catalog/open-catalog.js';
+import { installationId } from '../../../catalog/installation.js';
 import { SetRetention } from '../../../catalog/sets/set-retention.js';
 import { tapeRetention, type TapeRetention } from '../../../catalog/tapes/tape-retention.js';
 import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';

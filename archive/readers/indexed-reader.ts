@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import type { Hole } from '../../disk/read-with-retries.js';
+import type { BlockIndex } from '../../entry/block-index.js';
+import type { Decompressor } from '../blocks/decompressor.js';
+import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
+import type { Chunk, TarSource } from './tar-source.js';
+
+const noChunk = (() => {
+  const chunk: Chunk = { start: 0, data: Buffer.alloc(0) };
+  return { chunk, promise: Promise.resolve(chunk) };
+})();
+
+/** Contents of a block; bytes in a hole are unreadable. Only an uncompressed block can be partly readable. */
+interface LoadedBlock {
+  data: Buffer;
+  holes: readonly (Hole & { why: string })[];
+}
+
+/** State of a block. */
+const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
+
+/**
+ * Reads an archive by its index: only the blocks with wanted bytes, in file order, several decompressed at once on
+ * libuv's pool. Each block's checksum is verified if it has one. A damaged or unreadable block loses only its own
+ * bytes; an uncompressed one loses only the unreadable bytes.
+ *
+ * @param inFlight number of blocks read ahead.
+ * @param hashing also compute the file's hash; for a reader that reads all of it.
+ */
+export class IndexedReader implements TarSource {
+  private readonly fd: number;
+  private readonly size: number;
+  /** Byte of the file where each block begins, and its end. */
+  private readonly begins: number[] = [0];
+  private readonly loaded = new Map<number, Promise<LoadedBlock>>();
+  /** The last requested chunk: the next request is mostly in the same block. */
+  private last = noChunk;
+  /** Blocks that will be wanted, in order. */
+  private readonly expected: number[] = [];
+  /** SHA-256 of the file so far, as long as all blocks were read in order. */
+  private readonly hash = createHash('sha256');
+  private hashed = 0;
+  private readonly known: Uint8Array;
+  /** Which parts of the file could not be read, as parts of sentences. */
+  readonly unreadable: string[] = [];
+
+  constructor(
+    path: string,
+    private readonly decompressor: Decompressor,
+    private readonly index: BlockIndex,
+    private readonly inFlight: number,
+    private readonly hashing = false,
+  ) {
+    ({ fd: this.fd, size: this.size } = openArchive(path));
+    let at = 0;
+    for (const bytes of index.blocks) this.begins.push((at += bytes));
+    this.known = new Uint8Array(index.blocks.length);
+  }
+
+  prefetch(from: number, to: number): void {
+    const { blockBytes, blocks } = this.index;
+    const last = Math.min(Math.floor(Math.max(to - 1, from) / blockBytes), blocks.length - 1);
+    let block = Math.max(Math.floor(from / blockBytes), (this.expected.at(-1) ?? -1) + 1);
+    for (; block <= last; block += 1) this.expected.push(block);
+  }
+
+  chunkAt(offset: number): Promise<Chunk | undefined> {
+    const { chunk } = this.last;
+    if (offset >= chunk.start && offset < chunk.start + chunk.data.length) return this.last.promise;
+    return this.chunkOfBlock(offset);
+  }
+
+  private async chunkOfBlock(offset: number): Promise<Chunk | undefined> {
+    const { blockBytes, blocks } = this.index;
+    const block = Math.floor(offset / blockBytes);
+    if (block >= blocks.length) return undefined;
+    for (const earlier of this.loaded.keys()) if (earlier < block) this.loaded.delete(earlier);
+    while (this.expected.length > 0 && (this.expected[0] ?? 0) <= block) this.expected.shift();
+    const wanted = this.load(block);
+    while (this.loaded.size < this.inFlight) {
+      const next = this.expected.shift();
+      if (next === undefined) break;
+      void this.load(next);
+    }
+    const { data, holes } = await wanted;
+    const start = block * blockBytes;
+    if (offset >= start + data.length) return undefined;
+    const chunk = holes.length === 0 ? { start, data } : betweenHoles(start, data, holes, offset - start);
+    this.last = { chunk, promise: Promise.resolve(chunk) };
+    return chunk;
+  }
+
+  /** SHA-256 of the whole file in hex; reads it to its end. Undefined when something could not be read. */
+  async sha256(): Promise<string | undefined> {
+    const { blockBytes, blocks } = this.index;
+    for (let block = 0; block < blocks.length; block += 1) {
+      const isWanted = this.unreadable.length === 0 ? block >= this.hashed : this.known[block] === UNREAD;
+      if (isWanted) await this.chunkAt(block * blockBytes).catch(onlyDamage);
+    }
+    return this.hashed === blocks.length ? this.hash.digest('hex') : undefined;
+  }
+
+  close(): void {
+    this.loaded.clear();
+    closeSync(this.fd);
+  }
+
+  private load(block: number): Promise<LoadedBlock> {
+    const known = this.loaded.get(block);
+    if (known !== undefined) return known;
+    const loading = this.decompress(block);
+    // A block that is never requested must not cause an unhandled rejection.
+    loading.catch(() => undefined);
+    this.loaded.set(block, loading);
+    return loading;
+  }
+
+  private async decompress(block: number): Promise<LoadedBlock> {
+    const { blockBytes, blocks } = this.index;
+    const from = this.begins[block] ?? 0;
+    const bytes = blocks[block] ?? 0;
+    if (from + bytes > this.size)
+      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.size} bytes`);
+    const compressed = Buffer.allocUnsafe(bytes);
+    const isPlain = this.decompressor.format === 'none';
+    const reading = readFromTape(this.fd, compressed, from, !isPlain);
+    const { bytes: read, holes, error } = reading instanceof Promise ? await reading : reading;
+    const what = `block ${block + 1} of ${blocks.length}`;
+    const whys = holes.map((hole) => holeText(hole, from, error));
+    if (whys.length > 0 && this.known[block] !== UNREADABLE)
+      this.unreadable.push(...whys.map((why) => `${what}: ${why}`));
+    if (this.known.length > block) this.known[block] = holes.length === 0 ? READ : UNREADABLE;
+    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${whys[0] ?? ''}`);
+    if (read < bytes) throw new ArchiveDamaged('the archive became shorter while it was read');
+    if (this.hashing && block === this.hashed && holes.length === 0) {
+      this.hash.update(compressed);
+      this.hashed += 1;
+    }
+    const data = await this.decompressor.block(compressed, blockBytes, what);
+    if (block < blocks.length - 1 && data.length !== blockBytes)
+      throw new ArchiveDamaged(`${what} has ${data.length} bytes`);
+    return { data, holes: holes.map((hole, at) => ({ ...hole, why: whys[at] ?? '' })) };
+  }
+}
+
+/** The readable bytes of a block around one byte, up to the nearest hole on each side. */
+function betweenHoles(start: number, data: Buffer, holes: LoadedBlock['holes'], at: number): Chunk {
+  let [from, to] = [0, data.length];
+  for (const hole of holes) {
+    if (at >= hole.from && at < hole.to) throw new ArchiveDamaged(hole.why);
+    if (hole.to <= at) from = Math.max(from, hole.to);
+    else to = Math.min(to, hole.from);
+  }
+  return { start: start + from, data: data.subarray(from, to) };
+}
+
+/** Ignores damage, which is recorded where it occurs; rethrows any other error. */
+function onlyDamage(error: unknown): void {
+  if (!(error instanceof ArchiveDamaged)) throw error;
+}

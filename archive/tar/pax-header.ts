@@ -1,0 +1,76 @@
+import { Header, type HeaderData } from 'tar/header';
+import { toBytes } from '../../entry/byte-string.js';
+import { type HeaderFields, paddedBytes, recordBytes } from './tar-records.js';
+
+/** Names and numbers that a ustar header cannot represent. */
+export function fieldRecords(fields: HeaderFields): Buffer[] {
+  const records = [paxRecord('path', toBytes(fields.name))];
+  if (fields.linkTarget !== null) records.push(paxRecord('linkpath', toBytes(fields.linkTarget)));
+  if (fields.size > 0o77777777777) records.push(paxRecord('size', String(fields.size)));
+  if (fields.uid > 0o7777777) records.push(paxRecord('uid', String(fields.uid)));
+  if (fields.gid > 0o7777777) records.push(paxRecord('gid', String(fields.gid)));
+  return records;
+}
+
+/** The time, if a ustar header cannot represent it: before 1970, after 2242, or with a fraction. */
+export function timeRecords({ mtimeS, mtimeNs }: HeaderFields): Buffer[] {
+  const isPlain = mtimeNs === 0 && mtimeS >= 0 && mtimeS <= 0o77777777777;
+  return isPlain ? [] : [paxRecord('mtime', decimalTime(mtimeS, mtimeNs))];
+}
+
+/** A pax extended header with these records; empty when there are none. */
+export function paxHeader(records: readonly Buffer[]): Buffer {
+  if (records.length === 0) return Buffer.alloc(0);
+  const body = records.length === 1 && records[0] !== undefined ? records[0] : Buffer.concat(records);
+  const whole = Buffer.alloc(recordBytes + paddedBytes(body.length));
+  paxBlock(body.length).copy(whole);
+  body.copy(whole, recordBytes);
+  return whole;
+}
+
+/** Cached pax header blocks by body size; those with only a time are all the same. */
+const paxBlocks = new Map<number, Buffer>();
+
+const maxPaxBlocks = 1000;
+
+function paxBlock(bodyBytes: number): Buffer {
+  const known = paxBlocks.get(bodyBytes);
+  if (known !== undefined) return known;
+  const head = {
+    path: 'PaxHeader/tapeflow',
+    type: 'ExtendedHeader',
+    size: bodyBytes,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: new Date(0),
+  };
+  const block = Buffer.alloc(recordBytes);
+  new Header(head as HeaderData).encode(block);
+  if (paxBlocks.size >= maxPaxBlocks) paxBlocks.clear();
+  paxBlocks.set(bodyBytes, block);
+  return block;
+}
+
+/** `LENGTH KEY=VALUE\n`, where the length includes itself (POSIX pax, "pax Extended Header"). */
+function paxRecord(key: string, value: Buffer | string): Buffer {
+  if (typeof value === 'string') {
+    const bytes = key.length + value.length + 3;
+    return Buffer.from(`${recordLength(bytes)} ${key}=${value}\n`, 'latin1');
+  }
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+  return Buffer.concat([Buffer.from(String(recordLength(rest.length))), rest]);
+}
+
+/** Bytes of a record, with its length field, before `rest` bytes. */
+function recordLength(rest: number): number {
+  const length = rest + String(rest).length;
+  return String(length).length > String(rest).length ? length + 1 : length;
+}
+
+/** Seconds with nine decimals; nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */
+function decimalTime(seconds: number, ns: number): string {
+  if (seconds >= 0 || ns === 0)
+    return ns === 0 ? String(seconds) : `${seconds}.${String(ns).padStart(9, '0')}`;
+  return `-${-seconds - 1}.${String(1_000_000_000 - ns).padStart(9, '0')}`;
+}

@@ -1,0 +1,32 @@
+/** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
+export const recordBytes = 512;
+
+/** The headers of one member. Names are byte strings. */
+export interface HeaderFields {
+  name: string;
+  type: 'file' | 'directory' | 'symlink' | 'link';
+  /** Bytes of content that follow; 0 for links and folders. */
+  size: number;
+  mtimeS: number;
+  mtimeNs: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  linkTarget: string | null;
+}
+
+/** node-tar's names of the member types. */
+export const typeNames = {
+  file: 'File',
+  directory: 'Directory',
+  symlink: 'SymbolicLink',
+  link: 'Link',
+} as const;
+
+/** Bytes of a name in the ustar header's fields `name` and `linkname`. */
+export const nameBytes = 100;
+
+/** Bytes that some content takes in an archive, padded to whole records. */
+export function paddedBytes(bytes: number): number {
+  return Math.ceil(bytes / recordBytes) * recordBytes;
+}

@@ -1,0 +1,41 @@
+import type { Migration } from 'kysely';
+import { fileNames, filesByInode, filesByName } from './file-changes.js';
+import { first } from './first-tables.js';
+import { anyDrive, damagedMembers, existingEntries, freshRestores, retrievals } from './retrieval-changes.js';
+import { provenMessages, schedules, toldSchedules } from './server-changes.js';
+import {
+  askedSets,
+  groupsByReserved,
+  incremental,
+  noEventIsAState,
+  setEnds,
+  workflowIds,
+} from './set-changes.js';
+import { copies, copiesByCommit, pools, readOnlyTapes, tapeStates } from './tape-changes.js';
+
+/** All migrations by name; they run in name order. A released migration is never changed. */
+export const migrations: Record<string, Migration> = {
+  '0001_first': { up: first },
+  '0002_copies_by_commit': { up: copiesByCommit },
+  '0003_files_by_name': { up: filesByName },
+  '0004_retrievals': { up: retrievals },
+  '0005_incremental': { up: incremental },
+  '0006_groups_by_reserved': { up: groupsByReserved },
+  '0007_file_names': { up: fileNames },
+  '0008_pools': { up: pools },
+  '0009_copies': { up: copies },
+  '0010_files_by_inode': { up: filesByInode },
+  '0011_fresh_restores': { up: freshRestores },
+  '0012_workflow_ids': { up: workflowIds },
+  '0013_schedules': { up: schedules },
+  '0014_asked_sets': { up: askedSets },
+  '0016_damaged_members': { up: damagedMembers },
+  '0017_tape_states': { up: tapeStates },
+  '0018_existing_entries': { up: existingEntries },
+  '0019_set_ends': { up: setEnds },
+  '0023_read_only_tapes': { up: readOnlyTapes },
+  '0025_proven_messages': { up: provenMessages },
+  '0027_no_event_is_a_state': { up: noEventIsAState },
+  '0029_any_drive': { up: anyDrive },
+  '0030_told_schedules': { up: toldSchedules },
+};

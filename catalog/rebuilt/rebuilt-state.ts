@@ -1,0 +1,153 @@
+import { toRanges, rangeTexts, type NumberRange } from '../../config/number-ranges.js';
+import type { Catalog } from '../open-catalog.js';
+import { isRebuilt, isUnknownSet, modeUnknown } from './rebuilt-sets.js';
+import { markedEnd } from '../sets/set-end.js';
+import { findSet } from '../sets/sets.js';
+import type { SetRow } from '../rows.js';
+
+/** Maximum number of group ranges in a message. */
+const rangesShown = 20;
+
+/** What is known about a set's groups after reading tapes. */
+export interface RebuiltSet {
+  setId: string;
+  state: SetRow['state'];
+  groups: number;
+  /**
+   * Group numbers missing on all tapes read so far, as ranges: up to the last one if `ended`, or else up to the highest
+   * read.
+   */
+  missing: string[];
+  /** Whether an end mark was read; null for a set of a version that wrote none. */
+  ended: boolean | null;
+  /** Numbers of groups without an intact copy. */
+  damaged: number[];
+  /** Groups of an incremental or differential set whose unchanged files are not known, as ranges. */
+  partial: string[];
+}
+
+function shownRanges(ranges: readonly string[]): string {
+  return ranges.slice(0, rangesShown).join(', ') + (ranges.length > rangesShown ? ', …' : '');
+}
+
+/**
+ * Derives the state of a rebuilt set from what was found: complete when no number is missing, each group has an intact
+ * copy, and its unchanged files are known, which only manifests say. Only an end mark shows that no later group exists;
+ * for versions that wrote none this is unknown, and the reason says so. Leaves other sets alone.
+ */
+export async function deriveRebuiltState(catalog: Catalog, setId: string): Promise<RebuiltSet | undefined> {
+  return catalog.transaction().execute(async (tx) => {
+    const set = await findSet(tx, setId);
+    if (set === undefined || !isRebuilt(set)) return undefined;
+    const groups = await tx
+      .selectFrom('groups')
+      .leftJoin('copies', (join) =>
+        join
+          .onRef('copies.set_id', '=', 'groups.set_id')
+          .onRef('copies.group_no', '=', 'groups.no')
+          .on('copies.state', '=', 'committed'),
+      )
+      .select((eb) => ['groups.no', eb.fn.count('copies.copy_no').as('copies')])
+      .where('groups.set_id', '=', setId)
+      .groupBy('groups.no')
+      .orderBy('groups.no')
+      .execute();
+    const { last, skipped, damaged, alone } = await factsOf(tx, setId);
+    const highest = groups.at(-1)?.no ?? 0;
+    // Groups without a copy were erased.
+    const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
+    const told = markedEnd(set);
+    // An end mark with fewer groups than were found is outdated.
+    const end = told !== undefined && told.groups >= highest ? told : undefined;
+    const ended = end !== undefined ? true : set.end_marked === 1 ? false : null;
+    const missing = gapsOf([...toRanges(present), ...(end?.without ?? [])], end?.groups ?? highest);
+    const partial = set.mode === 'full' ? [] : rangeTexts(alone);
+    const faults = [
+      ...(missing.length > 0
+        ? [
+            `${shownRanges(missing)} on none that was read${end === undefined ? ', or with nothing but skipped entries' : ''}`,
+          ]
+        : []),
+      ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
+      ...(partial.length > 0
+        ? [`${shownRanges(partial)} without a manifest, which alone tells what of it earlier sets hold`]
+        : []),
+    ];
+    const whole = skipped || (end?.without.length ?? 0) > 0 ? 'completed_with_skips' : 'completed';
+    const state = faults.length > 0 || ended === false ? 'failed' : whole;
+    const lastNo = end?.groups ?? highest;
+    const all = lastNo === 1 ? 'group 1' : `groups 1 to ${lastNo}`;
+    const which = faults.length > 0 ? `, of which ${faults.join(', and ')}` : '';
+    const unknown = isUnknownSet(set) && faults.length === 0 ? `; ${modeUnknown}` : '';
+    const reason = `read from tapes: ${all}${which}${faults.length === 0 || ended === false ? laterText(ended) : ''}${unknown}`;
+    const erasedAt = missing.length === 0 ? null : set.erased_at;
+    await tx
+      .updateTable('sets')
+      .set({ state, reason, finished_at: last, erased_at: erasedAt })
+      .where('id', '=', setId)
+      .execute();
+    return { setId, state, groups: groups.length, missing, ended, damaged, partial };
+  });
+}
+
+async function factsOf(
+  tx: Catalog,
+  setId: string,
+): Promise<{ last: number | null; skipped: boolean; damaged: number[]; alone: number[] }> {
+  const copies = await tx
+    .selectFrom('copies')
+    .select((eb) => eb.fn.max<number | null>('committed_at').as('last'))
+    .where('set_id', '=', setId)
+    .where('state', '=', 'committed')
+    .executeTakeFirst();
+  const skipped = await tx
+    .selectFrom('files')
+    .select('path')
+    .where('set_id', '=', setId)
+    .where('reason', 'is not', null)
+    .where('state', '=', 'skipped')
+    .limit(1)
+    .executeTakeFirst();
+  // `count` of a column counts what is not null.
+  const damaged = await tx
+    .selectFrom('copies')
+    .select('group_no')
+    .where('set_id', '=', setId)
+    .where('state', '=', 'committed')
+    .groupBy('group_no')
+    .having((eb) => eb(eb.fn.count('damage'), '=', eb.fn.countAll()))
+    .orderBy('group_no')
+    .execute();
+  // Archives that were read themselves because they lack a good manifest.
+  const alone = await tx
+    .selectFrom('archives')
+    .select('group_no')
+    .where('set_id', '=', setId)
+    .where('manifest_sha256', '=', '')
+    .orderBy('group_no')
+    .execute();
+  return {
+    last: copies?.last ?? null,
+    skipped: skipped !== undefined,
+    damaged: damaged.map((row) => row.group_no),
+    alone: alone.map((row) => row.group_no),
+  };
+}
+
+/** What is known about groups after those that were read. */
+function laterText(ended: boolean | null): string {
+  if (ended === true) return ', which is all of them';
+  if (ended === null) return '; whether there are more, only a tape that holds them can tell';
+  return '; no tape that was read tells that the set had ended: it was cancelled or had failed, or a tape of it is still to be read';
+}
+
+/** The numbers from 1 to `last` that are in none of the ranges, as ranges. */
+function gapsOf(ranges: readonly NumberRange[], last: number): string[] {
+  const gaps: string[] = [];
+  let next = 1;
+  for (const [from, to] of [...ranges, [last + 1, last + 1] as const].sort((a, b) => a[0] - b[0])) {
+    if (from > next) gaps.push(from - 1 === next ? String(next) : `${next}–${from - 1}`);
+    next = Math.max(next, to + 1);
+  }
+  return gaps;
+}

@@ -1,0 +1,51 @@
+import type { Generated } from 'kysely';
+
+/** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
+export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
+
+export interface FilesTable {
+  set_id: string;
+  /** The member's name in the archive: the full path without its leading `/`, as bytes; folders end in `/`. */
+  path: Uint8Array;
+  group_no: number;
+  type: EntryType;
+  size: number;
+  mtime_s: number;
+  mtime_ns: number;
+  ctime_s: number;
+  ctime_ns: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  dev: string;
+  ino: string;
+  nlink: number;
+  /** Target of a symbolic link; for a packed file, the member of the same archive that it is a hard link to. */
+  link_target: Uint8Array | null;
+  /** First path of this set with the same inode, when that is in another group. */
+  hard_link_of: Uint8Array | null;
+  state: FileState;
+  reason: string | null;
+  sha256: string | null;
+  /** Byte of the uncompressed archive where the member's header begins. */
+  tar_offset: number | null;
+  /**
+   * For an unchanged file: the set and group whose archive holds it, at `tar_offset`, never one where it is itself
+   * unchanged. Null: the row's own.
+   */
+  held_set: string | null;
+  held_group: number | null;
+  /** Position in `path` where the base name begins, from 1. */
+  name_at: Generated<number>;
+}
+
+/** Entries by base name, for groups that are not `open`; see catalog/groups/group-names.ts. */
+export interface FileNamesTable {
+  set_id: string;
+  group_no: number;
+  /** A folder's ends in `/`. */
+  name: Uint8Array;
+  path: Uint8Array;
+}

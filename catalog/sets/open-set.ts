@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { usageFailure } from '../../config/failures.js';
+import type { Catalog } from '../open-catalog.js';
+import type { SetRow } from '../rows.js';
+import { finalSetStates } from '../schema/set-tables.js';
+import { placesText } from './copy-places.js';
+import { baseFor } from './set-base.js';
+import { differencesFrom, type NewSet, placesWanted } from './set-differences.js';
+import { monthOf, nextSetId } from './set-id.js';
+import { findSet } from './sets.js';
+
+/** What `openSet` made or found. */
+export interface OpenedSet {
+  set: SetRow;
+  attached: boolean;
+  /** Why a new set does not build on the newest set, or on none; see `SetBase`. */
+  note: string | undefined;
+  /** Unfinished sets of the same sources that differ from what was requested, newest first, with the differences. */
+  others: { id: string; differs: string[] }[];
+}
+
+/**
+ * Creates a set, or finds an unfinished one with the same arguments (unless `fresh`). Both happen in one transaction,
+ * so that two simultaneous commands get one set if they ask for the same, and two otherwise. A set that finds no base
+ * becomes a full one.
+ */
+export async function openSet(
+  catalog: Catalog,
+  wanted: NewSet,
+  options: { fresh: boolean; now?: Date },
+): Promise<OpenedSet> {
+  return catalog.transaction().execute(async (tx) => {
+    const sources = JSON.stringify(wanted.sources);
+    const found = (set: SetRow): OpenedSet => ({ set, attached: true, note: undefined, others: [] });
+    if (wanted.madeBy !== undefined) {
+      const made = await tx
+        .selectFrom('sets')
+        .selectAll()
+        .where('made_by', '=', wanted.madeBy)
+        .executeTakeFirst();
+      if (made !== undefined) return found(made);
+    }
+    const unfinished = await unfinishedSetsLike(tx, wanted);
+    const others = unfinished.filter(({ differs }) => differs.length > 0);
+    if (wanted.id !== undefined) {
+      const existing = await findSet(tx, wanted.id);
+      if (existing !== undefined) return found(attachable(existing, wanted));
+    } else if (!options.fresh) {
+      const same = unfinished.find(({ differs }) => differs.length === 0);
+      if (same !== undefined) return found(same.set);
+    }
+    const now = options.now ?? new Date();
+    const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
+    const pools = placesWanted(wanted).map(({ pool }) => pool);
+    const base = await baseFor(tx, wanted.mode, sources, pools);
+    const set = await tx
+      .insertInto('sets')
+      .values({
+        id,
+        uuid: randomUUID(),
+        state: 'scanning',
+        sources,
+        excludes: JSON.stringify(wanted.excludes),
+        pool: wanted.pool,
+        drive: wanted.drive,
+        places: placesText(wanted.places ?? []),
+        mode: base.id === undefined ? 'full' : wanted.mode,
+        asked_mode: wanted.mode,
+        made_by: wanted.madeBy ?? null,
+        base_id: base.id ?? null,
+        direct: wanted.direct ? 1 : 0,
+        options: JSON.stringify(wanted.options),
+        scanned: 0,
+        left_out: '[]',
+        created_at: now.getTime(),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    const ids = others.map(({ set: { id }, differs }) => ({ id, differs }));
+    return { set, attached: false, note: base.note, others: ids };
+  });
+}
+
+/** The unfinished sets of the same sources, newest first, and how each differs from what is wanted. */
+export async function unfinishedSetsLike(
+  db: Catalog,
+  wanted: NewSet,
+): Promise<{ set: SetRow; differs: string[] }[]> {
+  const sets = await db
+    .selectFrom('sets')
+    .selectAll()
+    .where('state', 'not in', finalSetStates)
+    .where('sources', '=', JSON.stringify(wanted.sources))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute();
+  return sets.map((set) => ({ set, differs: differencesFrom(set, wanted) }));
+}
+
+function attachable(set: SetRow, wanted: NewSet): SetRow {
+  if (finalSetStates.includes(set.state)) {
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists and is ${set.state}.`,
+      'Leave --set out to start the next one.',
+    );
+  }
+  if (set.sources !== JSON.stringify(wanted.sources)) {
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists with other sources: ${set.sources}.`,
+      'Leave --set out.',
+    );
+  }
+  const differs = differencesFrom(set, wanted);
+  if (differs.length > 0)
+    throw usageFailure(
+      'SetExists',
+      `The set ${set.id} exists and is another one: ${differs.join(', and ')}.`,
+      'Leave --set out.',
+    );
+  return set;
+}

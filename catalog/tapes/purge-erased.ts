@@ -1,0 +1,90 @@
+import { forgetNames } from '../groups/group-names.js';
+import type { Catalog } from '../open-catalog.js';
+import { rebuiltOptions } from '../rebuilt/rebuilt-sets.js';
+import { finalSetStates } from '../schema/set-tables.js';
+import { findSet } from '../sets/sets.js';
+
+/** Rows per transaction when a set's files are deleted; all other transactions wait for it. */
+const filesPerStep = 5000;
+
+/**
+ * Deletes the files, groups and archives of sets that have nothing left on tape or in staging, in small transactions;
+ * the sets become `expired`. The set and its events stay; if another copy turns up, `tape catalog` reads it as a set
+ * known only from tapes. If killed in between, the next call continues.
+ */
+export async function purgeErased(catalog: Catalog): Promise<void> {
+  const gone = await catalog.transaction().execute(async (tx) => {
+    await tx
+      .updateTable('sets')
+      .set({ state: 'expired' })
+      .where('erased_at', 'is not', null)
+      .where('state', 'in', finalSetStates)
+      .where((eb) =>
+        eb.not(
+          eb.or([
+            eb.exists(
+              eb
+                .selectFrom('copies')
+                .select('copy_no')
+                .whereRef('copies.set_id', '=', 'sets.id')
+                .where('copies.state', '=', 'committed'),
+            ),
+            eb.exists(
+              eb
+                .selectFrom('groups')
+                .select('no')
+                .whereRef('groups.set_id', '=', 'sets.id')
+                .where('groups.reserved', '>', 0),
+            ),
+          ]),
+        ),
+      )
+      .execute();
+    return tx
+      .selectFrom('sets')
+      .select('id')
+      .where('state', '=', 'expired')
+      .where((eb) =>
+        eb.exists(eb.selectFrom('groups').select('no').whereRef('groups.set_id', '=', 'sets.id')),
+      )
+      .execute();
+  });
+  for (const { id } of gone) {
+    const groups = await catalog.selectFrom('groups').select('no').where('set_id', '=', id).execute();
+    for (const { no } of groups)
+      await catalog.transaction().execute(async (tx) => {
+        if (await isExpired(tx, id)) await forgetNames(tx, id, no);
+      });
+    while (await forgetFiles(catalog, id));
+    await catalog.transaction().execute(async (tx) => {
+      if (!(await isExpired(tx, id))) return;
+      for (const table of ['copies', 'archives', 'groups', 'end_marks'] as const)
+        await tx.deleteFrom(table).where('set_id', '=', id).execute();
+      const forgotten = { options: rebuiltOptions, end_marked: 0, end_facts: null };
+      await tx.updateTable('sets').set(forgotten).where('id', '=', id).execute();
+    });
+  }
+}
+
+/** False when `tape catalog` has found a copy of the set meanwhile. */
+async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
+  return (await findSet(tx, setId))?.state === 'expired';
+}
+
+/** Deletes the first rows of a set's files; false when there were none left. */
+async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    if (!(await isExpired(tx, setId))) return false;
+    const rows = await tx
+      .selectFrom('files')
+      .select('path')
+      .where('set_id', '=', setId)
+      .orderBy('path')
+      .limit(filesPerStep)
+      .execute();
+    const last = rows.at(-1);
+    if (last === undefined) return false;
+    await tx.deleteFrom('files').where('set_id', '=', setId).where('path', '<=', last.path).execute();
+    return true;
+  });
+}
