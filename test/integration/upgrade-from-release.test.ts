@@ -141,7 +141,8 @@ test(
       }, 'the restore and the copy to complete');
       up.child.kill('SIGINT');
       await up.ended;
-      assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
+      // The former program has restored some of it, without a native part.
+      assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: 'always' });
       const [from, to] = [archivesOn(a1, setId), archivesOn(b1, setId)];
       assert.equal(from.length, groups);
       assert.deepEqual(
