@@ -1,10 +1,10 @@
 /**
- * What every history was made with, besides the code: a run that is replayed with another value may issue other
- * commands than stand in its history, and ends. Change none of them without reading "Changing a workflow" in
- * docs/architecture.md. `test/fixtures/histories/replay-contract.json` has the values of the recorded histories.
+ * The constants on which the commands of a run depend: a run that is replayed with another value may issue other
+ * commands than its history has, and ends. Before you change one, read "Changing a workflow" in docs/architecture.md.
+ * `test/fixtures/histories/VERSION/replay-contract.json` has the values of the recorded histories.
  *
- * No part of it, since a replay compares neither: how long a timer or a time-out lasts, how a step is retried, on which
- * queue it is, and every text.
+ * Not part of it, since a replay does not compare them: how long a timer or a time-out lasts, how a step is retried,
+ * its queue, and all texts.
  */
 
 /**
@@ -19,11 +19,11 @@ export const maxInWindow = 40;
 /** How often a group is compressed because its staged bytes were lost, before it is parked. */
 export const maxCompressions = 5;
 
-/** Times that a copy reads an archive anew because its staged bytes were lost, before it is given up. */
-export const mostFetches = 5;
+/** How often a copy reads an archive again because its staged bytes were lost, before it is given up. */
+export const maxFetches = 5;
 
 /** How often the workers of a step may die before it counts as poisonous. */
 export const maxDeaths = 20;
 
-/** Groups up to this size are waited for a moment, so that the tape is in order: they take less than a second or two. */
+/** Size in bytes up to which the drive waits a moment for an earlier group: it takes less than a second or two. */
 export const smallGroupBytes = 64 * 1024 * 1024;

@@ -4,7 +4,7 @@ import type { Catalog } from '../open-catalog.js';
  * Records that a write of the group to a tape begins, or that its archive was found there. Stays for as long as the
  * tape has its label, whatever becomes of the copy: what such a write leaves behind lies there until then.
  */
-export async function noteBegun(
+export async function recordBegun(
   tx: Catalog,
   { setId, group, tape }: { setId: string; group: number; tape: string },
 ): Promise<void> {

@@ -5,9 +5,9 @@ import type { Catalog } from '../open-catalog.js';
 import type { CopyRow, TapeRow } from '../rows.js';
 import { copyText, placesOf } from '../sets/copy-places.js';
 import { deriveGroupState, deriveStateAfterCommit } from '../groups/group-states.js';
-import { forgetTakingUp } from '../sets/resume-attempts.js';
+import { forgetResumes } from '../sets/resume-attempts.js';
 import { tapeByUuid } from '../tapes/tapes.js';
-import { noteBegun } from './begun-copies.js';
+import { recordBegun } from './begun-copies.js';
 import { copyOf } from './copies.js';
 
 /**
@@ -48,7 +48,7 @@ export async function beginCopy(
           .where('copies.state', '!=', 'committed'),
       )
       .execute();
-    await noteBegun(tx, { setId: copy.setId, group: copy.group, tape: copy.tape.uuid });
+    await recordBegun(tx, { setId: copy.setId, group: copy.group, tape: copy.tape.uuid });
     await deriveGroupState(tx, copy.setId, copy.group);
     await recordEvents(tx, [{ setId: copy.setId, group: copy.group, stage: 'writing', detail }]);
   });
@@ -124,7 +124,7 @@ export async function commitCopies(
         .executeTakeFirst();
       if (row === undefined) continue;
       await replaceOnTape(tx, { setId, group, copyNo, tape: row.tape_uuid });
-      await forgetTakingUp(tx, setId);
+      await forgetResumes(tx, setId);
       const set = await tx
         .selectFrom('sets')
         .select(['pool', 'drive', 'places'])

@@ -1,6 +1,6 @@
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
-import { noteBegun } from '../copies/begun-copies.js';
+import { recordBegun } from '../copies/begun-copies.js';
 import type { ManifestFile } from './found-archive.js';
 
 /** Adds a copy of a group's archive that was found on a tape, in the caller's transaction. */
@@ -38,6 +38,6 @@ export async function importCopy(
       manifest_sha256: isOwn ? (beside?.sha256 ?? '') : null,
     })
     .execute();
-  await noteBegun(tx, { setId, group, tape: tape.uuid });
+  await recordBegun(tx, { setId, group, tape: tape.uuid });
   await recordEvents(tx, [{ setId, group, stage: 'found_on_tape', detail: tape.name }]);
 }

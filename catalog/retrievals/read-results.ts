@@ -63,7 +63,7 @@ async function putResult(
     .where('no', '=', no)
     .execute();
   await replaceProblems(tx, id, no, problems);
-  // It gets on: what it was taken up for counts no more.
+  // It has made progress: earlier resumes count no longer.
   await tx
     .updateTable('retrievals')
     .set({ taken_up: 0 })

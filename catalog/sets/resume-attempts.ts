@@ -44,8 +44,8 @@ export async function recordResume(
   });
 }
 
-/** A set gets on: what it was taken up for counts no more. Part of the caller's transaction. */
-export async function forgetTakingUp(tx: Catalog, setId: string): Promise<void> {
+/** A set has made progress: earlier resumes count no longer. Part of the caller's transaction. */
+export async function forgetResumes(tx: Catalog, setId: string): Promise<void> {
   await tx
     .updateTable('sets')
     .set({ taken_up: 0, left_alone: 0 })

@@ -60,7 +60,7 @@ test('server and workers of another version are replaced by a newer command, and
   assert.equal(second.sticky, true, 'they stay, as those before would have');
   assert.match(readFileSync(file, 'utf8'), /"program"/);
 
-  const takenUp = () =>
+  const resumed = () =>
     installation.query<{ set_id: string; detail: string }>(
       `select set_id, detail from events where stage = 'taken_up'`,
     );
@@ -68,7 +68,7 @@ test('server and workers of another version are replaced by a newer command, and
   await succeed('tape', 'label', 'TAPE1');
   await waitFor(() => states().every(({ state }) => state === 'completed'), 'the sets to be completed');
   await succeed('down');
-  const [{ set_id: setId = '', detail = '' } = {}, ...again] = takenUp();
+  const [{ set_id: setId = '', detail = '' } = {}, ...again] = resumed();
   assert.match(detail, /nondeterminis/i, 'its history did not replay');
   assert.deepEqual(again, [], 'once is enough');
   const catalog = path.join(dataDir, 'catalog.db');

@@ -11,7 +11,7 @@ import {
   type CopyRun,
 } from './copy-run.js';
 import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
-import { mostFetches } from '../replay-contract.js';
+import { maxFetches } from '../replay-contract.js';
 import { untilCancelled } from './retrieval-steps.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
@@ -160,7 +160,7 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
         await waitForCopyTape(run, 'storing', reason, (why) =>
           toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
         );
-    } else if (type === 'StagedArchiveDamaged' && lost < mostFetches) {
+    } else if (type === 'StagedArchiveDamaged' && lost < maxFetches) {
       // It has to be read again and comes with the next page.
       damages.set(next.no, lost + 1);
     } else await steps.giveUpArchive(ref, reason);
