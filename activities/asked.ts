@@ -1,5 +1,5 @@
 import { timeOfDay } from '../config/local-time.js';
-import type { DriveDeps } from './deps.js';
+import type { DriveDeps } from '../operations/deps.js';
 
 /** Who may never answer a step, and what of it is known now. */
 export interface Whom {

@@ -1,6 +1,6 @@
 import { claimStart, type StartClaim } from '../catalog/server/claimed-starts.js';
 import { asAttempt } from './attempt.js';
-import type { Deps } from './deps.js';
+import type { Deps } from '../operations/deps.js';
 
 /** The first step of every workflow. */
 export function claimActivities({ catalog }: Pick<Deps, 'catalog'>) {

@@ -8,35 +8,26 @@ import {
   waitForCopyRoom,
   watchForCopy,
 } from './retrieval/copy-archive.js';
-import type { CopyRef, Deps, DriveDeps, GroupRef } from './deps.js';
-import { copiesWithoutMark, markEnd } from './tape/end-marks.js';
+import type { CopyRef, Deps, DriveDeps, GroupRef, RetrievalRef } from '../operations/deps.js';
+import { copiesWithoutMark, markEnd } from './tape/mark-end.js';
 import { eraseLoadedTape } from './tape/erase-tape.js';
 import { labelLoadedTape } from './tape/label-tape.js';
 import { once } from './once.js';
-import { readArchive, type RetrievalRef } from './retrieval/read-archive.js';
+import { readArchive } from './retrieval/read-archive.js';
 import { readLoadedTape } from './tape/read-tape.js';
-import type { TargetShortage } from './retrieval/restore-target.js';
-import {
-  finishRetrieval,
-  giveUpArchive,
-  nextArchives,
-  recordRetrievalState,
-  watchForRetrieval,
-} from './retrieval/retrieval.js';
+import type { TargetShortage } from '../operations/retrievals/restore-target.js';
+import { giveUpArchive, nextArchives, recordRetrievalState } from './retrieval/retrieval-state.js';
+import { finishRetrieval } from './retrieval/finish-retrieval.js';
+import { watchForRetrieval } from './retrieval/watch-for-retrieval.js';
 import { openScheduledReading, settleReading } from './schedule/open-scheduled-reading.js';
 import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
 import { promoteArchive } from './set/promote-archive.js';
 import { releaseArchives } from './set/release-archives.js';
 import { scanSources } from './set/scan-sources.js';
 import type { ScheduleCall } from '../operations/sets/scheduled-work.js';
-import {
-  cancelSet,
-  finishSet,
-  nextGroups,
-  parkFailedGroup,
-  recordState,
-  retryParkedGroups,
-} from './set/set-state.js';
+import { parkFailedGroup, recordState, retryParkedGroups } from './set/set-state.js';
+import { cancelSet, finishSet } from './set/finish-set.js';
+import { nextGroups } from './set/next-groups.js';
 import { syncTape } from './tape/sync-tape.js';
 import { waitForFinal } from './set/wait-for-final.js';
 import { watchTape, type TapeWatchRequest } from './tape/watch-tape.js';

@@ -3,7 +3,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { claimStep } from '../catalog/server/claimed-starts.js';
 import { noProof } from '../proof/message-proof.js';
 import { asAttempt } from './attempt.js';
-import type { Deps } from './deps.js';
+import type { Deps } from '../operations/deps.js';
 
 /**
  * Runs a step that a user requested and waits for, only once: run again later, it could meet another tape. Throws

@@ -26,21 +26,14 @@ import type { TapeRequirements } from '../../tape/requirements/tape-requirements
 import { isTooLarge, requireFits } from '../../tape/requirements/tape-limit.js';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { hashOf } from '../../tape/files/hash-file.js';
-import { writeCatalogManifest } from './catalog-manifest.js';
+import { writeCatalogManifest } from '../../operations/rebuild/catalog-manifest.js';
 import { asked } from '../asked.js';
-import {
-  asAttempt,
-  catalogCondition,
-  driveCondition,
-  asDriveAttempt,
-  pauseFor,
-  type Attempt,
-} from '../attempt.js';
-import type { CopyRef, DriveDeps } from '../deps.js';
-import type { RetrievalRef } from './read-archive.js';
+import { asAttempt, catalogCondition, driveCondition, asDriveAttempt } from '../attempt.js';
+import { pauseFor, type Attempt } from '../../operations/attempt.js';
+import type { CopyRef, DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { spaceShortage, shortageOrFull, stagingIsFull, type Shortage } from '../set/staging-condition.js';
-import { commitWritten } from '../tape/sync-tape.js';
-import { earlierWrite, writeArchive, type WrittenArchive } from '../tape/write-to-tape.js';
+import { commitWritten } from '../../operations/copies/commit-copies.js';
+import { earlierWrite, writeArchive, type WrittenArchive } from '../../operations/copies/write-copy.js';
 
 /** Milliseconds between two checks of the drive or at staging. */
 const lookEveryMs = 1000;

@@ -15,9 +15,10 @@ import {
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
-import { asAttempt, pauseFor } from '../attempt.js';
-import type { Deps } from '../deps.js';
-import { retrievalStart, type RetrievalStart } from '../retrieval/retrieval-input.js';
+import { asAttempt } from '../attempt.js';
+import { pauseFor } from '../../operations/attempt.js';
+import type { Deps } from '../../operations/deps.js';
+import { retrievalStart, type RetrievalStart } from '../../operations/retrievals/retrieval-start.js';
 import {
   scheduledWork,
   type ScheduleCall,

@@ -15,8 +15,9 @@ import { setFoldersInDrives } from '../../tape/files/set-folders.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
-import { asAttempt, catalogCondition, pauseFor, type Attempt } from '../attempt.js';
-import type { Deps } from '../deps.js';
+import { asAttempt, catalogCondition } from '../attempt.js';
+import { pauseFor, type Attempt } from '../../operations/attempt.js';
+import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
 import {
   scheduledWork,

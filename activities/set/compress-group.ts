@@ -9,7 +9,6 @@ import { partsOf } from '../../disk/part-files.js';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
 import { archiveOf, bytesWithManifest, groupOf, maxArchiveBytes } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
-import { formatCount, formatNumber } from '../../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
@@ -18,13 +17,14 @@ import { fsyncFolder, makeFolder, removeFile, sizeOf } from '../../disk/durable-
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
-import { asAttempt, type Attempt } from '../attempt.js';
-import type { Deps, GroupRef } from '../deps.js';
-import { logStage } from '../../operations/sets/log-stage.js';
+import { asAttempt } from '../attempt.js';
+import type { Attempt } from '../../operations/attempt.js';
+import type { Deps, GroupRef } from '../../operations/deps.js';
+import { logStage } from '../../operations/groups/log-stage.js';
 import { afterLeft, askedByPack, askedSources, sourcesOfGroup, type AskedByThread } from './asked-sources.js';
 import { beginPacking } from './first-archive.js';
-import { makeSmaller } from './make-smaller.js';
-import { packGroup, withGrowth, type PackedGroup } from './pack-group.js';
+import { makeSmaller } from '../../operations/groups/make-smaller.js';
+import { packGroup, withGrowth, type PackedGroup } from '../../operations/groups/pack-group.js';
 import { setOptions, type SetOptions } from '../../operations/sets/set-options.js';
 import { finalShortage } from './promote-archive.js';
 import {
@@ -162,9 +162,8 @@ async function packAndName(
     packing.end();
   }
   attempt.throwIfCancelled();
-  const { archive } = packed;
+  const { archive, files, detail } = packed;
   const ms = performance.now() - began;
-  const detail = `${formatCount(archive.members, 'entry', 'entries')}, ${formatNumber(packed.skipped)} skipped`;
   const reserved = bytesWithManifest(archive);
   const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
   if (limit !== undefined && reserved > limit.bytes) {
@@ -172,7 +171,7 @@ async function packAndName(
     await removeFile(manifestPath);
     return makeSmaller(deps, ref, reserved);
   }
-  await attempt.commit(() => commitCompressed(deps.catalog, archive, packed.files, { reserved, ms, detail }));
+  await attempt.commit(() => commitCompressed(deps.catalog, archive, files, { reserved, ms, detail }));
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
   logStage(deps, 'compressed', ref, {
     archive: archive.name,

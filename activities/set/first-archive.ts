@@ -1,6 +1,6 @@
 import { hasArchive } from '../../catalog/groups/groups-in-state.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { pauseFor, type Attempt } from '../attempt.js';
+import { pauseFor, type Attempt } from '../../operations/attempt.js';
 
 /** A group that this process is packing. */
 export interface Packing {

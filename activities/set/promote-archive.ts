@@ -14,9 +14,9 @@ import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import { fsyncFolder, makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { partName } from '../../entry/archive-name.js';
-import type { Attempt } from '../attempt.js';
-import type { Deps, GroupRef } from '../deps.js';
-import { logStage } from '../../operations/sets/log-stage.js';
+import type { Attempt } from '../../operations/attempt.js';
+import type { Deps, GroupRef } from '../../operations/deps.js';
+import { logStage } from '../../operations/groups/log-stage.js';
 import { asRoomAttempt, spaceShortage, shortageOrFull, type Shortage } from './staging-condition.js';
 
 /**

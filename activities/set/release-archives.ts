@@ -2,8 +2,8 @@ import { releaseGroups } from '../../catalog/groups/release-groups.js';
 import { removeAllSync } from '../../disk/part-files.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
-import type { Deps } from '../deps.js';
-import { logStage } from '../../operations/sets/log-stage.js';
+import type { Deps } from '../../operations/deps.js';
+import { logStage } from '../../operations/groups/log-stage.js';
 import { asStagingAttempt } from './staging-condition.js';
 
 /**

@@ -4,8 +4,9 @@ import { setNamed } from '../../catalog/sets/sets.js';
 import { ownEntries, ownFolders } from '../../disk/own-folders.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import { asAttempt, catalogCondition, type Attempt } from '../attempt.js';
-import type { Deps } from '../deps.js';
+import { asAttempt, catalogCondition } from '../attempt.js';
+import type { Attempt } from '../../operations/attempt.js';
+import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource } from './asked-sources.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 

@@ -4,8 +4,9 @@ import { SideError, onSide } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
 import { hasRoomFor, freeSpaceAt } from '../../disk/free-space.js';
 import type { Asked } from '../asked.js';
-import { asAttempt, catalogCondition, pauseFor, type Attempt, type Condition } from '../attempt.js';
-import type { Deps, GroupRef } from '../deps.js';
+import { asAttempt, catalogCondition, type Condition } from '../attempt.js';
+import { pauseFor, type Attempt } from '../../operations/attempt.js';
+import type { Deps, GroupRef } from '../../operations/deps.js';
 
 /** Milliseconds between checks whether staging has room. */
 const roomEveryMs = 1000;

@@ -5,9 +5,10 @@ import { recordEvents } from '../../catalog/groups/events.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { finalDir } from '../../staging/paths.js';
-import { asAttempt, pauseFor } from '../attempt.js';
-import type { Deps, GroupRef } from '../deps.js';
-import { logStage } from '../../operations/sets/log-stage.js';
+import { asAttempt } from '../attempt.js';
+import { pauseFor } from '../../operations/attempt.js';
+import type { Deps, GroupRef } from '../../operations/deps.js';
+import { logStage } from '../../operations/groups/log-stage.js';
 import { isWholeInFinal } from './promote-archive.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 

@@ -2,7 +2,7 @@ import { type WorkerTapeImport, importTape, scratchFile } from '../../operations
 import type { ArchiveReport } from '../../operations/rebuild/import-tape-archive.js';
 import { asked } from '../asked.js';
 import { catalogCondition, asDriveAttempt } from '../attempt.js';
-import type { DriveDeps } from '../deps.js';
+import type { DriveDeps } from '../../operations/deps.js';
 
 /** Maximum bytes of the reports as JSON: the server accepts 2 MiB for the whole result. */
 const maxReportBytes = 900_000;

@@ -10,8 +10,9 @@ import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import { tapeRequirements, type TapeRequirements } from '../../tape/requirements/tape-requirements.js';
 import { asked } from '../asked.js';
-import { catalogCondition, asDriveAttempt, pauseFor } from '../attempt.js';
-import type { Deps } from '../deps.js';
+import { catalogCondition, asDriveAttempt } from '../attempt.js';
+import { pauseFor } from '../../operations/attempt.js';
+import type { Deps } from '../../operations/deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
 
 /** States that a wait for a tape must not overwrite. */

@@ -5,7 +5,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import type { Logger } from '../../config/logger.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { logStage } from '../sets/log-stage.js';
+import { logStage } from '../groups/log-stage.js';
 
 /** Where changes are recorded. */
 interface Told {

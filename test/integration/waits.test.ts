@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
-import { asAttempt, pauseFor } from '../../activities/attempt.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
+import { asAttempt } from '../../activities/attempt.js';
+import { pauseFor } from '../../operations/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import type { TapeWatchRequest } from '../../activities/tape/watch-tape.js';
 import { loadSettings } from '../../config/settings.js';

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { pino } from 'pino';
-import type { DriveDeps } from '../../activities/deps.js';
+import type { DriveDeps } from '../../operations/deps.js';
 import { distrust } from '../../operations/tapes/distrust-tape.js';
 import { releaseArchives } from '../../activities/set/release-archives.js';
 import { syncTape } from '../../activities/tape/sync-tape.js';

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import type { WorkflowsAlone } from './workflows-alone.js';
 
 interface Ref {

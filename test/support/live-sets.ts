@@ -9,7 +9,7 @@ import {
   driveActivities,
   driveHostActivities,
 } from '../../activities/index.js';
-import type { Deps, DriveDeps } from '../../activities/deps.js';
+import type { Deps, DriveDeps } from '../../operations/deps.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { CopyPlace } from '../../catalog/sets/copy-places.js';

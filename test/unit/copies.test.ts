@@ -4,7 +4,7 @@ import { readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
-import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import { forgetArchive } from '../../catalog/groups/forget-archive.js';
 import { summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';

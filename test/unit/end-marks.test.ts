@@ -12,7 +12,7 @@ import {
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { markEnd } from '../../activities/tape/end-marks.js';
+import { markEnd } from '../../activities/tape/mark-end.js';
 import { skipGroup } from '../../catalog/groups/skip-group.js';
 import { setEndOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { setNamed } from '../../catalog/sets/sets.js';

@@ -13,7 +13,7 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
-import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { setsInProcess } from '../support/sets-in-process.js';

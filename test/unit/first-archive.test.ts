@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { Attempt } from '../../activities/attempt.js';
+import type { Attempt } from '../../operations/attempt.js';
 import { beginPacking } from '../../activities/set/first-archive.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets/open-set.js';

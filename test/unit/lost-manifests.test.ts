@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fetchArchive, storeArchive, syncCopies } from '../../activities/retrieval/copy-archive.js';
-import { finishRetrieval } from '../../activities/retrieval/retrieval.js';
+import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
 import { planCopies, planRepair } from '../../catalog/retrievals/plan/plan-copies.js';
 import { insertRetrieval, pendingArchives } from '../../catalog/retrievals/retrievals.js';

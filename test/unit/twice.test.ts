@@ -11,21 +11,16 @@ import { labelLoadedTape } from '../../activities/tape/label-tape.js';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { releaseArchives } from '../../activities/set/release-archives.js';
 import {
-  finishRetrieval,
   giveUpArchive,
   nextArchives,
   recordRetrievalState,
-} from '../../activities/retrieval/retrieval.js';
+} from '../../activities/retrieval/retrieval-state.js';
+import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
 import { scanSources } from '../../activities/set/scan-sources.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
-import {
-  cancelSet,
-  finishSet,
-  nextGroups,
-  parkFailedGroup,
-  recordState,
-  retryParkedGroups,
-} from '../../activities/set/set-state.js';
+import { parkFailedGroup, recordState, retryParkedGroups } from '../../activities/set/set-state.js';
+import { cancelSet, finishSet } from '../../activities/set/finish-set.js';
+import { nextGroups } from '../../activities/set/next-groups.js';
 import { syncTape } from '../../activities/tape/sync-tape.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { planCopies } from '../../catalog/retrievals/plan/plan-copies.js';

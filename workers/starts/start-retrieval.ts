@@ -1,5 +1,5 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
-import { retrievalStart } from '../../activities/retrieval/retrieval-input.js';
+import { retrievalStart } from '../../operations/retrievals/retrieval-start.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';

@@ -1,4 +1,4 @@
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import type { SetRun } from '../set/set-run.js';
 import type { Lane, Writer } from './writers.js';
 

@@ -1,5 +1,5 @@
 import { isCancellation } from '@temporalio/workflow';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import { maxCompressions } from '../replay-contract.js';
 import { beginGroup, parkUnlessCancelled } from '../set/file-group.js';
 import { fallbackLane, enqueueIn, switchReason, switchLane } from './lanes.js';

@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { DriveActivities, DriveHostActivities } from '../../activities/index.js';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import { activityOptions } from '../activity-options.js';
 import { BackOff } from '../back-off.js';
 import type { BackupSetInput } from '../messages.js';

@@ -1,5 +1,5 @@
 import { condition, continueAsNew, isCancellation } from '@temporalio/workflow';
-import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import type { NextArchive } from '../../activities/retrieval/retrieval-state.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { shouldContinueAsNew } from '../back-off.js';
 import {
@@ -10,7 +10,7 @@ import {
   interruptibleWait,
   type CopyRun,
 } from './copy-run.js';
-import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
+import type { CopyInput } from '../../operations/retrievals/retrieval-start.js';
 import { maxFetches } from '../replay-contract.js';
 import { untilCancelled } from './retrieval-steps.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';

@@ -1,9 +1,9 @@
 import { CancellationScope, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
-import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import type { NextArchive } from '../../activities/retrieval/retrieval-state.js';
 import { activityOptions } from '../activity-options.js';
 import { BackOff, shouldContinueAsNew } from '../back-off.js';
-import type { CopyInput } from '../../activities/retrieval/retrieval-input.js';
+import type { CopyInput } from '../../operations/retrievals/retrieval-start.js';
 import { waitForPerson } from './retrieval-steps.js';
 
 /** In drive queues, copies come after restores (1) and backups (3). */

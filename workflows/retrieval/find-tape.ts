@@ -6,9 +6,9 @@ import {
   setCurrentDetails,
 } from '@temporalio/workflow';
 import type { DriveHostActivities } from '../../activities/index.js';
-import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import type { NextArchive } from '../../activities/retrieval/retrieval-state.js';
 import { activityOptions } from '../activity-options.js';
-import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.js';
+import type { RetrievalInput } from '../../operations/retrievals/retrieval-start.js';
 import { summaryText } from '../server-limits.js';
 import { rerunAfterWorkerDeath } from '../step-failures.js';
 

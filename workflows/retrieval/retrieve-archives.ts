@@ -1,12 +1,12 @@
 import { continueAsNew, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
-import type { NextArchive } from '../../activities/retrieval/retrieval.js';
+import type { NextArchive } from '../../activities/retrieval/retrieval-state.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { activityOptions } from '../activity-options.js';
-import type { TargetShortage } from '../../activities/retrieval/restore-target.js';
+import type { TargetShortage } from '../../operations/retrievals/restore-target.js';
 import { BackOff, shouldContinueAsNew } from '../back-off.js';
 import { findTape } from './find-tape.js';
-import type { RetrievalInput } from '../../activities/retrieval/retrieval-input.js';
+import type { RetrievalInput } from '../../operations/retrievals/retrieval-start.js';
 import { untilCancelled, waitForPerson } from './retrieval-steps.js';
 import {
   failureDetails,

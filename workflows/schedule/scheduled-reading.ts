@@ -6,7 +6,7 @@ import {
 } from '@temporalio/workflow';
 import type { ArchiveActivities } from '../../activities/index.js';
 import type { SettledReading } from '../../activities/schedule/open-scheduled-reading.js';
-import type { RetrievalStart } from '../../activities/retrieval/retrieval-input.js';
+import type { RetrievalStart } from '../../operations/retrievals/retrieval-start.js';
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { retrievalWorkflowId } from '../workflow-ids.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';

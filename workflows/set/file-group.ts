@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import { waitInFinal } from './final-wait.js';
 import { BackOff } from '../back-off.js';
 import { waitUnlessAborted } from '../wait-unless-aborted.js';

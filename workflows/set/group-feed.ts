@@ -1,5 +1,5 @@
 import { condition } from '@temporalio/workflow';
-import type { GroupPage, PlannedGroup } from '../../activities/set/set-state.js';
+import type { GroupPage, PlannedGroup } from '../../activities/set/next-groups.js';
 import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from '../drive/lanes.js';

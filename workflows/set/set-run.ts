@@ -1,6 +1,6 @@
 import { ActivityFailure, CancelledFailure, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { ArchiveActivities, CompressActivities } from '../../activities/index.js';
-import type { PlannedGroup } from '../../activities/set/set-state.js';
+import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import { activityOptions } from '../activity-options.js';
 import { shouldContinueAsNew } from '../back-off.js';
 import { failureReason } from '../step-failures.js';

@@ -1,6 +1,6 @@
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings.js';
-import { snapshotOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import { snapshotOptions, type SetOptions } from '../sets/set-options.js';
 
 /** Input of a restore or verify workflow. */
 export interface RetrievalInput {

@@ -10,17 +10,16 @@ import {
   memberLine,
   skippedLine,
 } from '../../archive/manifest/manifest.js';
-import type { PackedMember } from '../../entry/member.js';
 import { OutputFile } from '../../archive/pack/output-file.js';
 import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { paddedBytes } from '../../archive/tar/tar-records.js';
 import { installationId } from '../../catalog/installation.js';
-import { filesOfGroup, type PlannedRow } from '../../catalog/files/files.js';
+import { filesOfGroup } from '../../catalog/files/files.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { inodeTime, unchangedMember } from '../set/pack-group.js';
+import { unchangedMember, memberOf } from '../../catalog/files/members.js';
 
 const level = 6;
 const inFlight = 2;
@@ -96,33 +95,4 @@ export async function writeCatalogManifest(
   } finally {
     output.abandon();
   }
-}
-
-/** The member for an entry in the archive; undefined for other entries. */
-function memberOf(row: PlannedRow): PackedMember | undefined {
-  if (row.tar_offset === null || row.type === 'other') return undefined;
-  const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);
-  const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
-  return {
-    ...{
-      name: fromBytes(row.path),
-      size,
-      mode: mode & 0o7777,
-      uid,
-      gid,
-      dev,
-      ino,
-      nlink,
-      linkTarget,
-      sha256,
-    },
-    type: row.type === 'file' && linkTarget !== null ? 'link' : row.type,
-    mtimeS: row.mtime_s,
-    mtimeNs: row.mtime_ns,
-    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
-    ctime: inodeTime(row),
-    offset: row.tar_offset,
-    contentOffset: null,
-    flags: row.state === 'packed' ? [] : ['padded'],
-  };
 }

@@ -27,3 +27,9 @@ export interface GroupRef {
 export interface CopyRef extends GroupRef {
   copyNo?: number;
 }
+
+/** One archive of a retrieval, as the history refers to it. */
+export interface RetrievalRef {
+  id: string;
+  no: number;
+}

@@ -8,7 +8,7 @@ import { writeFoundNoSpace } from '../../tape/requirements/tape-room.js';
 import { protectionAdvice, untilRemounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
-import { distrust } from '../../operations/tapes/distrust-tape.js';
+import { distrust } from '../tapes/distrust-tape.js';
 
 /**
  * Runs a write to a tape, or its sync, and checks afterwards that it is still the same tape. Decides what a failure

@@ -3,7 +3,7 @@ import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/requirements/tape-limit.js';
 import type { Deps, GroupRef } from '../deps.js';
-import { logStage } from '../../operations/sets/log-stage.js';
+import { logStage } from './log-stage.js';
 
 /**
  * Shrinks a group without an archive because its archive, of `needs` bytes, would be larger than any tape of a pool of

@@ -7,7 +7,6 @@ import {
 } from '../../archive/pack/pack-in-thread.js';
 import {
   flagReason,
-  type InodeTime,
   type UnchangedMember,
   type PackedMember,
   type PlannedMember,
@@ -16,16 +15,18 @@ import {
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
-import { filesOfGroup, type PlannedRow } from '../../catalog/files/files.js';
+import { filesOfGroup } from '../../catalog/files/files.js';
 import type { commitCompressed, PackedFile } from '../../catalog/files/packed-files.js';
 import { installationId } from '../../catalog/installation.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { PackedFiles } from './packed-files.js';
-import { setOptions } from '../../operations/sets/set-options.js';
-import { requireZstdSupport } from '../../operations/sets/zstd-support.js';
+import { setOptions } from '../sets/set-options.js';
+import { requireZstdSupport } from '../sets/zstd-support.js';
+import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
 
 /** Blocks in progress per compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
@@ -41,11 +42,13 @@ export function withGrowth(bytes: number): number {
   return bytes + Math.max(Math.ceil(bytes / 8), minGrowth);
 }
 
+/** What the catalog has to learn of a group that was packed. */
 export interface PackedGroup {
   /** The archive's catalog row, ready to commit. */
   archive: Parameters<typeof commitCompressed>[1];
   files: PackedFiles;
-  skipped: number;
+  /** How many entries it has, and how many were skipped, for people. */
+  detail: string;
 }
 
 /** Packs a group's files into two new files, and returns what to record in the catalog. */
@@ -127,7 +130,7 @@ export async function packGroup(
       blocks: encodeBlocks(archive.blocks),
     },
     files,
-    skipped: found.length + files.skipped,
+    detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(found.length + files.skipped)} skipped`,
   };
 }
 
@@ -146,47 +149,6 @@ async function* plannedPages(
     }
     yield members;
   }
-}
-
-function plannedMember(row: PlannedRow): PlannedMember | undefined {
-  if (row.type === 'other' || row.state === 'skipped') return undefined;
-  return {
-    name: fromBytes(row.path),
-    type: row.type,
-    size: row.size,
-    mtimeS: row.mtime_s,
-    mtimeNs: row.mtime_ns,
-    mode: row.mode,
-    uid: row.uid,
-    gid: row.gid,
-    dev: row.dev,
-    ino: row.ino,
-    nlink: row.nlink,
-    linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
-    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
-    ctime: inodeTime(row),
-  };
-}
-
-/** The inode's time of change; undefined for a row from a tape that did not record it. */
-export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
-  return s === 0 && ns === 0 ? undefined : [s, ns];
-}
-
-/** A manifest's entry for an unchanged file held by an earlier archive. */
-export function unchangedMember(row: PlannedRow, ref: GroupRef): UnchangedMember {
-  const set = row.held_set ?? ref.setId;
-  const group = row.held_group ?? ref.group;
-  const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
-  return {
-    ...{ name: fromBytes(row.path), set, group, size, mode, uid, gid, dev, ino, nlink, sha256 },
-    offset: row.tar_offset ?? 0,
-    mtimeS: row.mtime_s,
-    mtimeNs: row.mtime_ns,
-    linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
-    hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
-    ctime: inodeTime(row),
-  };
 }
 
 function packedFile(member: PackedMember, reason: string | null): PackedFile {

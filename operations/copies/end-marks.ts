@@ -1,27 +1,13 @@
-import {
-  setEndOf,
-  isMarked,
-  noteMark,
-  unmarkedCopies,
-  wasMarked,
-  type SetEnd,
-  type UnmarkedCopy,
-} from '../../catalog/sets/set-end.js';
+import { setEndOf, isMarked, noteMark, wasMarked, type SetEnd } from '../../catalog/sets/set-end.js';
 import { isUnknownSet } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { onSide } from '../../config/sides.js';
 import { readEndMark, writeEndMark } from '../../tape/labels/end-mark.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMediumError, isMountDeath } from '../../tape/ltfs/ltfs.js';
-import { tapeRequirements } from '../../tape/requirements/tape-requirements.js';
-import { requireTape } from '../../tape/requirements/require-tape.js';
-import { tapeFolder } from '../../tape/files/write-archive.js';
-import { asked } from '../asked.js';
-import { asAttempt, driveCondition, asDriveAttempt, type Attempt } from '../attempt.js';
+import type { Attempt } from '../attempt.js';
 import type { Deps, DriveDeps } from '../deps.js';
-import { onMedium } from './on-medium.js';
 
 /** A written end mark, which counts once the tape is synced. */
 export interface WrittenMark {
@@ -89,42 +75,4 @@ export async function noteMarks(
   marks: readonly WrittenMark[],
 ): Promise<void> {
   for (const { setId, end } of marks) await noteMark(catalog, setId, tape.row.uuid, end);
-}
-
-/** The copies of a complete set without an end mark on any tape. */
-export function copiesWithoutMark({ catalog }: Deps, setId: string): Promise<UnmarkedCopy[]> {
-  return asAttempt(() => unmarkedCopies(catalog, setId));
-}
-
-/**
- * Writes the end mark of one copy of a set to the tape with its newest archive, and syncs it; nothing if a tape already
- * has it. If that tape is no longer in the drive, nobody is asked for it: all archives are safe, and a catalog rebuilt
- * from the tapes only says that it cannot know whether the set ended.
- */
-export function markEnd(deps: DriveDeps, setId: string, copyNo: number): Promise<void> {
-  return asDriveAttempt(asked(deps), driveCondition, async (attempt) => {
-    const { catalog, drive, lock, logger } = deps;
-    const copy = (await unmarkedCopies(catalog, setId)).find((one) => one.copyNo === copyNo);
-    if (copy === undefined) return;
-    try {
-      const demand = await tapeRequirements(catalog, { setId, copyNo }, copy.tape);
-      const tape = await requireTape(drive, catalog, demand);
-      await lock.hold(tape.medium, () => markHeld(deps, tape, setId, attempt));
-    } catch (error) {
-      if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-      const told = { setId, copy: copyNo, tape: copy.tapeName, reason: error.message };
-      logger.warn(told, 'the end of the set is not marked on the tape');
-    }
-  });
-}
-
-async function markHeld(deps: DriveDeps, tape: LoadedTape, setId: string, attempt: Attempt): Promise<void> {
-  const { drive } = deps;
-  const marks = await onMedium(deps, attempt, tape, undefined, async () => {
-    const written = await writeEndMarks(deps, tape, [setId], attempt);
-    const { path } = drive.settings;
-    if (written.length > 0) await onSide('tape', () => drive.sync([tapeFolder(path, setId), path]));
-    return written;
-  });
-  await noteMarks(deps, tape, marks);
 }

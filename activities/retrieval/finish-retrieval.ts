@@ -1,0 +1,50 @@
+import { forgetExisting } from '../../catalog/retrievals/existing-entries.js';
+import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
+import { recordEndProblems } from '../../catalog/retrievals/retrieval-problems.js';
+import { type RetrievalSummary, summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';
+import { recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import { formatNumber } from '../../config/counts.js';
+import { asAttempt } from '../attempt.js';
+import { removeCopyStaging } from '../../staging/copy-staging.js';
+import type { DriveDeps } from '../../operations/deps.js';
+import { treeProblems } from '../../operations/retrievals/finish-tree.js';
+
+/** The last step: sets modes and times of folders, joins hard links between archives, and records the result. */
+export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
+  return asAttempt(async (attempt) => {
+    const { catalog } = deps;
+    const retrieval = await retrievalNamed(catalog, id);
+    const { kind, target, looked, finished_at: finishedAt } = retrieval;
+    let isWhole = false;
+    // If the target was never checked, nothing was restored either.
+    if (kind === 'restore' && target !== null && looked !== null && finishedAt === null) {
+      const problems = await treeProblems(deps, retrieval, target, attempt);
+      await recordEndProblems(catalog, id, problems);
+      isWhole = problems.length === 0;
+    }
+    if (retrieval.kind === 'copy') {
+      await unreserveForCopy(catalog, id);
+      await removeCopyStaging(deps.settings.BACKUP_COMPRESS_DIR, id);
+    }
+    const before = await summarizeRetrieval(catalog, id);
+    const wrong = whatDoesNotAddUp(before);
+    const hasAll = before.problems === 0 && before.failed === 0;
+    const state = wrong !== null ? 'failed' : hasAll ? 'completed' : 'incomplete';
+    await recordRetrieval(catalog, id, state, wrong);
+    if (isWhole) await forgetExisting(catalog, id);
+    return summarizeRetrieval(catalog, id);
+  });
+}
+
+/**
+ * Checks that every planned entry has a result; otherwise the catalog is damaged, and the result must not be a success.
+ */
+function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
+  const { members, restored, same, kept, failed, kind } = summary;
+  if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
+  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
+  return (
+    `the entries do not add up: ${formatNumber(members)} were planned, but ${formatNumber(restored)} ${done}, ${formatNumber(same)} already there, ` +
+    `${formatNumber(kept)} kept and ${formatNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
+  );
+}

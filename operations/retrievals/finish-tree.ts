@@ -1,0 +1,89 @@
+import { setImmediate as yieldNow } from 'node:timers/promises';
+import { fromBytes } from '../../entry/byte-string.js';
+import { timeSetter } from '../../archive/unpack/set-times.js';
+import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js';
+import { TargetTree } from '../../archive/unpack/target-tree.js';
+import { existingAt } from '../../catalog/retrievals/existing-entries.js';
+import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
+import { selectionOf } from '../../catalog/retrievals/retrievals.js';
+import type { RetrievalRow } from '../../catalog/rows.js';
+import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';
+import { describeError } from '../../config/failures.js';
+import { ownEntries } from '../../disk/own-folders.js';
+import { onSide, sideOf } from '../../config/sides.js';
+import { syncFileSystem } from '../../disk/page-cache.js';
+import type { Attempt } from '../attempt.js';
+import type { DriveDeps } from '../deps.js';
+
+/** Finishes the tree; a failing or missing target is recorded as a problem and not waited for. */
+export async function treeProblems(
+  deps: DriveDeps,
+  retrieval: RetrievalRow,
+  target: string,
+  attempt: Attempt,
+): Promise<RetrievalProblem[]> {
+  try {
+    return await onSide('target', async () => {
+      const check = () => attempt.throwIfCancelled();
+      const problems = await finishTree(deps, retrieval, target, attempt.token, check);
+      await syncFileSystem(target);
+      return problems;
+    });
+  } catch (error) {
+    if (sideOf(error) !== 'target') throw error;
+    const reason = `Not every folder of the target ${target} got its mode and times: ${describeError(error)}.`;
+    return [{ path: null, reason }];
+  }
+}
+
+async function finishTree(
+  { catalog, settings }: DriveDeps,
+  retrieval: RetrievalRow,
+  target: string,
+  token: string,
+  check: () => void,
+): Promise<RetrievalProblem[]> {
+  const problems: RetrievalProblem[] = [];
+  const owners = process.getuid?.() === 0;
+  const times = timeSetter(settings.COMPRESSION_CODEC);
+  const selection = selectionOf(retrieval);
+  const tree = new TargetTree(target, { name: retrieval.id, token }, ownEntries(settings));
+  try {
+    const { subject: setId } = retrieval;
+    for await (const page of selectedHardLinks(catalog, setId, selection)) {
+      check();
+      for (const row of page) {
+        const isWhole = row.state === 'packed' || row.state === 'unchanged';
+        if (row.hard_link_of === null || row.type !== 'file' || !isWhole) continue;
+        const [name, of] = [row.path, row.hard_link_of];
+        const before = {
+          name: await existingAt(catalog, retrieval, name),
+          of: await existingAt(catalog, retrieval, of),
+        };
+        joinHardLink(tree, fromBytes(name), fromBytes(of), before);
+      }
+      await yieldNow();
+    }
+    for await (const page of selectedFolders(catalog, setId, selection)) {
+      check();
+      for (const row of page) {
+        // What existed before stays as it is.
+        if ((await existingAt(catalog, retrieval, row.path)) !== undefined) continue;
+        const member = {
+          name: fromBytes(row.path),
+          mtimeS: row.mtime_s,
+          mtimeNs: row.mtime_ns,
+          mode: row.mode & 0o7777,
+          uid: row.uid,
+          gid: row.gid,
+        };
+        const reason = finishFolder(tree, member, owners, times);
+        if (reason !== undefined) problems.push({ path: row.path, reason });
+      }
+      await yieldNow();
+    }
+  } finally {
+    tree.close();
+  }
+  return problems;
+}

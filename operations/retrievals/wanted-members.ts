@@ -1,0 +1,69 @@
+import { fromBytes } from '../../entry/byte-string.js';
+import type { WantedMember } from '../../archive/unpack/unpack-options.js';
+import { holderOf, tarOffsetOf } from '../../catalog/files/files.js';
+import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
+import { groupOf } from '../../catalog/groups/groups.js';
+import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
+import { selectionOf } from '../../catalog/retrievals/retrievals.js';
+import { selectedFiles } from '../../catalog/files/selected-files.js';
+import type { DriveDeps } from '../deps.js';
+
+/** The set whose entries are wanted: the restored one, even when an earlier set's archive holds them. */
+function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
+  return retrieval.kind === 'restore' ? retrieval.subject : row.set_id;
+}
+
+/**
+ * The wanted members of the archive in archive order, which is name order; incompletely stored members are also
+ * recorded as problems.
+ */
+export async function* wantedPages(
+  deps: DriveDeps,
+  retrieval: RetrievalRow,
+  row: RetrievalArchiveRow,
+  missed: ReadonlySet<string> | undefined,
+  problems: RetrievalProblem[],
+): AsyncGenerator<WantedMember[]> {
+  const { catalog } = deps;
+  const {
+    set_id: setId,
+    no,
+    first_path: first,
+    last_path: last,
+  } = await groupOf(catalog, row.set_id, row.group_no);
+  const within = { setId, group: no, first, last };
+  const subject = subjectOf(retrieval, row);
+  for await (const page of selectedFiles(catalog, subject, selectionOf(retrieval), within)) {
+    const wanted: WantedMember[] = [];
+    for (const file of page) {
+      if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
+      if (missed !== undefined && !missed.has(fromBytes(file.path))) continue;
+      if (file.state === 'skipped' && retrieval.kind === 'restore')
+        problems.push({ path: file.path, reason: `It is not whole in the backup: ${file.reason ?? ''}` });
+      wanted.push(await wantedMember(deps, file));
+    }
+    yield wanted;
+  }
+}
+
+async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<WantedMember> {
+  const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
+  let linkOffset: number | null = null;
+  if (file.type === 'file' && file.link_target !== null)
+    linkOffset = await tarOffsetOf(catalog, holderOf(file).setId, file.link_target);
+  return {
+    name: fromBytes(file.path),
+    type: file.type as WantedMember['type'],
+    size: file.size,
+    mtimeS: file.mtime_s,
+    mtimeNs: file.mtime_ns,
+    mode: file.mode & 0o7777,
+    uid: file.uid,
+    gid: file.gid,
+    nlink: file.nlink,
+    linkTarget,
+    sha256: file.sha256,
+    offset: file.tar_offset ?? 0,
+    linkOffset,
+  };
+}
