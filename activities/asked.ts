@@ -85,7 +85,10 @@ export class Silence {
 
 /** What a later step says that waits for the end of one that was left behind. */
 export function waitsForLeft(work: DriveWork): string {
-  return `${silentSince(work.left, work)}: a step that was left to end by itself (${work.name}) has not ended there yet`;
+  return (
+    `${silentSince(work.left, work)}: a step that was left to end ` +
+    `by itself (${work.name}) has not ended there yet`
+  );
 }
 
 /** The silence of somebody, as part of a sentence. */

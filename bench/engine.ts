@@ -1,8 +1,10 @@
 // The engine alone, in a process of its own:
 //   node dist/bench/engine.js list FOLDER LIST                              (walks it, for `pack`)
-//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib   (writes ARCHIVE.manifest beside it, and
-//     ARCHIVE.seconds: what the call took within the process, the start of its thread included; the ending says the format)
-//   node dist/bench/engine.js wanted ARCHIVE LIST [NAME]                    (one member of its manifest, or all, for the next two)
+//   node dist/bench/engine.js pack LIST|FOLDER ARCHIVE THREADS LEVEL auto|zlib
+//     (writes ARCHIVE.manifest beside it, and ARCHIVE.seconds: what the call took within the process, the start of its
+//     thread included; the name's ending says the format)
+//   node dist/bench/engine.js wanted ARCHIVE LIST [NAME]
+//     (one member of its manifest, or all, for the next two)
 //   node dist/bench/engine.js unpack ARCHIVE TARGET LIST
 //   node dist/bench/engine.js verify ARCHIVE LIST
 // What a step does not need is not loaded, as in a process that has been up for long.

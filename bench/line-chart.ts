@@ -62,7 +62,8 @@ export function lineChart({ title, x, y, lines, logX = false }: Chart): string {
     parts.push(`<rect x="${frame.left + 10}" y="${row - 9}" width="10" height="10" fill="${colour}"/>`);
     parts.push(label(frame.left + 26, row, name, 'start'));
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+  const font = 'font-family="sans-serif" font-size="12"';
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ${font}>
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}
 </svg>

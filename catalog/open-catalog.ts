@@ -82,7 +82,8 @@ function requireLog(database: Database.Database, file: string): void {
   if (mode === 'wal') return;
   throw new TapeflowFailure(
     'CatalogUnusable',
-    `The file system of the catalog ${file} cannot do what SQLite needs: shared memory and locks (journal mode ${mode}).`,
+    `The file system of the catalog ${file} cannot do what SQLite ` +
+      `needs: shared memory and locks (journal mode ${mode}).`,
     { advice: 'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.' },
   );
 }

@@ -68,7 +68,10 @@ function readingFailure(error: unknown, file: string): unknown {
     'CatalogNotReadable',
     `The catalog ${file} cannot be read by this user (${code}).`,
     {
-      advice: `Its folder and ${path.basename(file)}, ${path.basename(file)}-wal and ${path.basename(file)}-shm must be readable; any command of its owner makes the last two when they are missing.`,
+      advice:
+        `Its folder and ${path.basename(file)}, ${path.basename(file)}-wal ` +
+        `and ${path.basename(file)}-shm must be readable; any command of ` +
+        `its owner makes the last two when they are missing.`,
       cause: error,
     },
   );

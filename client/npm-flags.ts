@@ -31,7 +31,10 @@ export function refuseNpmFlags(command: Command, args: readonly string[], env: N
 /** A note when npm's own lines precede the JSON on stdout; undefined when they do not. */
 export function bannerNote(env: NodeJS.ProcessEnv): string | undefined {
   if (!isRunByNpm(env) || env['npm_config_loglevel'] === 'silent') return undefined;
-  return `npm's own lines stand before this JSON: \`npm run -s ${env['npm_lifecycle_event'] ?? ''} -- …\` leaves them out.`;
+  return (
+    `npm's own lines stand before this JSON: \`npm run -s ` +
+    `${env['npm_lifecycle_event'] ?? ''} -- …\` leaves them out.`
+  );
 }
 
 function isGiven({ long, short }: Option, args: readonly string[]): boolean {

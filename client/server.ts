@@ -136,7 +136,8 @@ const slowStopMs = 5000;
 export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
     session.say(
-      'The workers are still ending: a drive or a disk may not answer. They are given half a minute; what hangs then ends when it answers.',
+      'The workers are still ending: a drive or a disk may not answer. They ' +
+        'are given half a minute; what hangs then ends when it answers.',
     );
   }, slowStopMs);
   try {

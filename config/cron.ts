@@ -77,7 +77,8 @@ function valuesOf(cron: string, field: Field, text: string): number[] {
     wrongCron(
       cron,
       `the ${name} ${JSON.stringify(text)} ${why}`,
-      `It is *, or numbers from ${least} to ${most}${names === undefined ? '' : ` or names such as ${names[1]}`}, as 1,3 or 1-5 or */2.`,
+      `It is *, or numbers from ${least} to ` +
+        `${most}${names === undefined ? '' : ` or names such as ${names[1]}`}, as 1,3 or 1-5 or */2.`,
     );
   const numberOf = (word: string): number => {
     const named = names?.indexOf(word.toLowerCase()) ?? -1;

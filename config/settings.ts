@@ -383,7 +383,8 @@ function complete(
     throw wrongSetting(
       'TAPE_DRAIN_AT',
       origins['TAPE_DRAIN_AT'] ?? 'default',
-      `is ${values.TAPE_DRAIN_AT} bytes: it must not be above STAGING_MAX_BYTES (${staging} bytes), since that much is never staged`,
+      `is ${values.TAPE_DRAIN_AT} bytes: it must not be above ` +
+        `STAGING_MAX_BYTES (${staging} bytes), since that much is never staged`,
     );
   }
   if (values.CATALOG_URL !== undefined && /^postgres(ql)?:/i.test(values.CATALOG_URL)) {
@@ -462,7 +463,8 @@ function sharedGroup(
     throw wrong(`names the group ${JSON.stringify(name)}, which this machine does not know`);
   if (!isMember(group)) {
     throw wrong(
-      `names the group ${JSON.stringify(name)}, which this user is not a member of: \`usermod -aG\` adds it, from the next login on`,
+      `names the group ${JSON.stringify(name)}, which this user is not a ` +
+        `member of: \`usermod -aG\` adds it, from the next login on`,
     );
   }
   return { sharedGroup: group };

@@ -95,7 +95,10 @@ export function tryLock(
 export function describeHolder(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'another process';
   const where = holder.host === os.hostname() ? '' : ` on ${holder.host}`;
-  return `pid ${holder.pid} (${holder.role})${where} of user ${holder.user}, data folder ${holder.dataDir}, since ${holder.since}`;
+  return (
+    `pid ${holder.pid} (${holder.role})${where} of user ` +
+    `${holder.user}, data folder ${holder.dataDir}, since ${holder.since}`
+  );
 }
 
 /** Marks the lock as in use, for cleaners of old files in /tmp (systemd-tmpfiles checks file times). */

@@ -27,7 +27,9 @@ export function requireLockFolder(folder: string): void {
   const why = unsafe(stats);
   if (why === undefined) return;
   throw new TapeflowFailure('LockFolderUnsafe', `The lock folder ${folder} ${why}.`, {
-    advice: `Remove it, or set TAPEFLOW_LOCK_DIR to a folder that only you, or a group of yours, can write to; ${docs}.`,
+    advice:
+      `Remove it, or set TAPEFLOW_LOCK_DIR to a folder that only ` +
+      `you, or a group of yours, can write to; ${docs}.`,
   });
 }
 

@@ -112,7 +112,9 @@ function noCli(tried: string[]): TapeflowFailure {
     'NoTemporalCli',
     `The Temporal CLI could not be obtained. Tried: ${tried.join('; ')}.`,
     {
-      advice: `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
+      advice:
+        `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set ` +
+        `TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
     },
   );
 }

@@ -1,9 +1,9 @@
 // Does the set-up that is missing (dependencies, build), then runs tapeflow or the tests. Plain Node without packages.
 //   node scripts/run.mjs COMMAND ARGUMENT…      tapeflow
 //   node scripts/run.mjs --test [FILE…]         the tests
-//   node scripts/run.mjs --test-faults OPTION…  kills at every point of the flow; test/faults/every-point.ts has the options
+//   node scripts/run.mjs --test-faults OPTION…  kills at every point; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
-//   node scripts/run.mjs --bench NAME OPTION…   a benchmark of bench/, or all of them; its options stand at the head of bench/NAME.ts
+//   node scripts/run.mjs --bench NAME OPTION…   a benchmark, or `all`; bench/NAME.ts has the options
 //   node scripts/run.mjs --schemas              writes docs/schemas/ anew
 //   node scripts/run.mjs --set-up               nothing else
 import { spawn, spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
-// Writes the JSON Schemas of what is on a tape and of tapeflow.config.json to docs/schemas/, from the zod schemas of the
-// code that reads them. Needs the built program: `npm run schemas` builds it first.
+// Writes the JSON Schemas of what is on a tape and of tapeflow.config.json to docs/schemas/, from the zod schemas of
+// the code that reads them. Needs the built program: `npm run schemas` builds it first.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

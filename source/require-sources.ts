@@ -42,7 +42,8 @@ function requireNotOurs(settings: Settings, source: string): void {
   throw usageFailure(
     'SourceIsOurs',
     `The source ${source} lies in ${own.path}, which is ${own.what} of tapeflow.`,
-    'Give other sources, or move that folder with the settings. A folder above it can be a source: what is ours is left out.',
+    'Give other sources, or move that folder with the settings. A ' +
+      'folder above it can be a source: what is ours is left out.',
   );
 }
 

@@ -125,7 +125,8 @@ async function giveUpOrGoOn(
   const restore =
     damage === null
       ? ''
-      : ` No copy of group ${row.group_no} is whole, so that it is not copied; \`tapeflow restore ${row.set_id} --target DIR\` brings back each file that one of them holds whole.`;
+      : ` No copy of group ${row.group_no} is whole, so that it is not copied; \`tapeflow restore ` +
+        `${row.set_id} --target DIR\` brings back each file that one of them holds whole.`;
   await recordFailed(catalog, row, `${why}${restore}`);
 }
 

@@ -44,7 +44,9 @@ function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
   const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
   return (
-    `the entries do not add up: ${formatNumber(members)} were planned, but ${formatNumber(restored)} ${done}, ${formatNumber(same)} already there, ` +
-    `${formatNumber(kept)} kept and ${formatNumber(failed)} failed; see "The catalog is older than the tapes, or damaged" in docs/recovery.md`
+    `the entries do not add up: ${formatNumber(members)} were planned, but ` +
+    `${formatNumber(restored)} ${done}, ${formatNumber(same)} already there, ` +
+    `${formatNumber(kept)} kept and ${formatNumber(failed)} failed; see "The ` +
+    `catalog is older than the tapes, or damaged" in docs/recovery.md`
   );
 }

@@ -114,7 +114,9 @@ export async function spaceShortage(
 ): Promise<Shortage | undefined> {
   const room = await freeSpaceAt(folder);
   if (room.bytes < need) {
-    const why = `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, and group ${ref.group} may need ${formatBytes(need)}`;
+    const why =
+      `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, ` +
+      `and group ${ref.group} may need ${formatBytes(need)}`;
     return { why, stuck: true };
   }
   if (!hasRoomFor(room, { bytes: need, inodes: inodesNeeded }))

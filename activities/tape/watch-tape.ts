@@ -95,7 +95,10 @@ async function recyclableAdvice(
   const [first] = names;
   if (first === undefined) return '';
   const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
-  return ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} --yes\` with it in the drive erases it, so that it can be written to again.`;
+  return (
+    ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} ` +
+    `--yes\` with it in the drive erases it, so that it can be written to again.`
+  );
 }
 
 /** The tape in the drive, if it is suitable for the next copy or another one. */

@@ -152,7 +152,9 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
   }
 }
 
-/** Names of the entries that the thread may be at: it has two pages at most, and asks for the next at the first's end. */
+/**
+ * Names of the entries that the thread may be at: it has two pages at most, and asks for the next at the first's end.
+ */
 class SentNames {
   private readonly pages: string[][] = [];
   private before = 0;

@@ -49,7 +49,8 @@ export function changedTypeReason(stats: BigIntStats): string {
 }
 
 const behindLink =
-  'lies behind a symbolic link that took the place of a folder after the scan: what is there now is not backed up under this name';
+  'lies behind a symbolic link that took the place of a folder after ' +
+  'the scan: what is there now is not backed up under this name';
 
 /**
  * Throws `SkipEntry` when an open file is not at the path of its entry, because a folder above it was replaced by a

@@ -87,7 +87,9 @@ export function isCatalog(file: string): boolean {
   let database: Database.Database | undefined;
   try {
     database = new Database(file, { readonly: true, fileMustExist: true });
-    const tables = `select count(*) from sqlite_master where type = 'table' and name in ('kysely_migration', 'meta', 'sets', 'copies')`;
+    const tables =
+      `select count(*) from sqlite_master where type = 'table' and ` +
+      `name in ('kysely_migration', 'meta', 'sets', 'copies')`;
     return database.prepare(tables).pluck().get() === 4;
   } catch {
     return false;

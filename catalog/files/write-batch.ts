@@ -53,7 +53,9 @@ export async function writeBatch(catalog: Catalog, { setId, files, closed, open 
     group: group.no,
     stage: 'planned',
     bytes: group.bytes,
-    detail: `${formatCount(group.entries, 'entry', 'entries')}${group.unchanged === 0 ? '' : `, ${formatNumber(group.unchanged)} of them unchanged`}`,
+    detail:
+      formatCount(group.entries, 'entry', 'entries') +
+      (group.unchanged === 0 ? '' : `, ${formatNumber(group.unchanged)} of them unchanged`),
   }));
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);

@@ -75,7 +75,9 @@ async function hasArchive(tx: Catalog, { set_id: setId, no }: GroupRow): Promise
 }
 
 async function park(tx: Catalog, { set_id: setId, no }: GroupRow, tape: string): Promise<void> {
-  const reason = `cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape ${tape} holds it; \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
+  const reason =
+    `cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape ${tape} ` +
+    `holds it; \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
   await tx
     .updateTable('groups')
     .set({ state: 'failed', reason })

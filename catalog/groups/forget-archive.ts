@@ -72,7 +72,8 @@ async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, re
   if (tape === undefined) return;
   throw new TapeflowFailure(
     'StagedArchiveGone',
-    `The staged archive of group ${no} cannot be used any more (${reason.replace(/\.$/, '')}), and only tape ${tape} holds it.`,
+    `The staged archive of group ${no} cannot be used any more ` +
+      `(${reason.replace(/\.$/, '')}), and only tape ${tape} holds it.`,
     { advice: `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
   );
 }

@@ -167,7 +167,9 @@ export async function undoRequeue(catalog: Catalog, setId: string): Promise<bool
       needs !== null && archive === null && undoable.includes(state);
     if (!unfinished.every(isTakenUp)) return false;
     for (const group of unfinished) {
-      const reason = `it was too large for every tape before, and its \`retry\` was cancelled: \`tapeflow retry ${setId}\` resumes it`;
+      const reason =
+        `it was too large for every tape before, and its \`retry\` was ` +
+        `cancelled: \`tapeflow retry ${setId}\` resumes it`;
       await skipGroupIn(tx, group, reason, group.needs);
     }
     return true;

@@ -112,7 +112,9 @@ async function linkRow(
     .where('type', '=', 'file')
     .executeTakeFirst();
   if (first === undefined && isFromArchive) {
-    const reason = `it is a hard link to /${displayName(member.linkTarget ?? '')}, which is lost with damage of the archive`;
+    const reason =
+      `it is a hard link to ` +
+      `/${displayName(member.linkTarget ?? '')}, which is lost with damage of the archive`;
     return skippedRow(setId, group, { name: member.name, reason });
   }
   if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');

@@ -94,7 +94,8 @@ async function requireSameSet(
   const unknown = unknownUuid(id);
   if (known !== undefined && known.uuid !== uuid && known.uuid !== unknown && uuid !== unknown) {
     throw new CatalogConflict(
-      `The set ${id} on the tape is another than the one that the catalog knows (${uuid.slice(0, 64)} and ${known.uuid}).`,
+      `The set ${id} on the tape is another than the one that the ` +
+        `catalog knows (${uuid.slice(0, 64)} and ${known.uuid}).`,
     );
   }
   const other = await db

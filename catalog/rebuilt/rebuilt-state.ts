@@ -65,7 +65,8 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
     const faults = [
       ...(missing.length > 0
         ? [
-            `${shownRanges(missing)} on none that was read${end === undefined ? ', or with nothing but skipped entries' : ''}`,
+            `${shownRanges(missing)} on none that was ` +
+              `read${end === undefined ? ', or with nothing but skipped entries' : ''}`,
           ]
         : []),
       ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
@@ -79,7 +80,8 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
     const all = lastNo === 1 ? 'group 1' : `groups 1 to ${lastNo}`;
     const which = faults.length > 0 ? `, of which ${faults.join(', and ')}` : '';
     const unknown = isUnknownSet(set) && faults.length === 0 ? `; ${modeUnknown}` : '';
-    const reason = `read from tapes: ${all}${which}${faults.length === 0 || ended === false ? laterText(ended) : ''}${unknown}`;
+    const later = faults.length === 0 || ended === false ? laterText(ended) : '';
+    const reason = `read from tapes: ${all}${which}${later}${unknown}`;
     const erasedAt = missing.length === 0 ? null : set.erased_at;
     await tx
       .updateTable('sets')
@@ -138,7 +140,10 @@ async function factsOf(
 function laterText(ended: boolean | null): string {
   if (ended === true) return ', which is all of them';
   if (ended === null) return '; whether there are more, only a tape that holds them can tell';
-  return '; no tape that was read tells that the set had ended: it was cancelled or had failed, or a tape of it is still to be read';
+  return (
+    '; no tape that was read tells that the set had ended: it was ' +
+    'cancelled or had failed, or a tape of it is still to be read'
+  );
 }
 
 /** The numbers from 1 to `last` that are in none of the ranges, as ranges. */

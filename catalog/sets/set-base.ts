@@ -59,7 +59,9 @@ export async function baseFor(
   if (inOne !== undefined) {
     const without: string[] = [];
     for (const chain of chains) if (!(await chain.has(inOne.id))) without.push(chain.pool);
-    const note = `The tapes of pool ${without.join(' or ')} alone cannot restore it: set ${inOne.id}, on which it builds, is not wholly there.`;
+    const note =
+      `The tapes of pool ${without.join(' or ')} alone cannot restore it: ` +
+      `set ${inOne.id}, on which it builds, is not wholly there.`;
     return { id: inOne.id, note };
   }
   return {

@@ -77,14 +77,17 @@ export function catalogFailure(error: unknown, file: string): unknown {
   if (noSharedMemory.test(code)) {
     return failure(
       'CatalogUnusable',
-      `The file system of the catalog ${file}${network === undefined ? '' : ` (${network})`} cannot do what SQLite needs: shared memory and locks (${code}).`,
+      `The file system of the catalog ` +
+        `${file}${network === undefined ? '' : ` (${network})`} cannot do ` +
+        `what SQLite needs: shared memory and locks (${code}).`,
       'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
     );
   }
   if (busy.has(base) && network !== undefined) {
     return failure(
       'CatalogBusy',
-      `The catalog ${file} is locked by another process, or its network file system (${network}) has no locks (${code}).`,
+      `The catalog ${file} is locked by another process, or its ` +
+        `network file system (${network}) has no locks (${code}).`,
       'End whatever holds it; if nothing does, put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
     );
   }

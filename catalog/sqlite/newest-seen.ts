@@ -52,9 +52,12 @@ export function requireNewest(file: string, generation: number, installation: st
   if (!isBefore(generation, seen.generation)) return;
   throw new TapeflowFailure(
     'CatalogOlder',
-    `The catalog ${file} is an older one (change ${generation}) than was in its place (change ${seen.generation}, ${seen.at}): what was backed up since is not in it.`,
+    `The catalog ${file} is an older one (change ${generation}) than was in its place ` +
+      `(change ${seen.generation}, ${seen.at}): what was backed up since is not in it.`,
     {
-      advice: `If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
+      advice:
+        `If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it ` +
+        `is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
     },
   );
 }

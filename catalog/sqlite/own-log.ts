@@ -34,10 +34,13 @@ export function requireOwnLog(file: string): void {
 function mixed(file: string, inFile: number, log: string): TapeflowFailure {
   return new TapeflowFailure(
     'CatalogMixed',
-    `The catalog ${file} and the log of its changes ${file}-wal are not of the same time: the file is at change ${inFile}, and the log ${log}. An older copy was put in place of one of them.`,
+    `The catalog ${file} and the log of its changes ${file}-wal are not ` +
+      `of the same time: the file is at change ${inFile}, and the log ` +
+      `${log}. An older copy was put in place of one of them.`,
     {
       advice:
-        'Nothing was changed. `tapeflow catalog restore FILE` puts a copy back as it should be, and `tapeflow tape catalog` reads from the tapes what is newer.',
+        'Nothing was changed. `tapeflow catalog restore FILE` puts a copy back as it ' +
+        'should be, and `tapeflow tape catalog` reads from the tapes what is newer.',
     },
   );
 }

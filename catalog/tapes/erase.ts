@@ -53,7 +53,10 @@ export async function beginErase(catalog: Catalog, wish: EraseRequest, erasedTo:
 async function loseSet(tx: Catalog, tape: TapeRow, set: TapeContent, now: number): Promise<void> {
   const { setId, archives, elsewhere } = set;
   const lost = archives - elsewhere;
-  const detail = `${formatCount(archives, 'archive')} on tape ${tape.name}${elsewhere > 0 ? `, of which ${formatNumber(elsewhere)} ${elsewhere === 1 ? 'is' : 'are'} on another` : ''}`;
+  const others = `${formatNumber(elsewhere)} ${elsewhere === 1 ? 'is' : 'are'} on another`;
+  const detail =
+    `${formatCount(archives, 'archive')} on tape ${tape.name}` +
+    (elsewhere > 0 ? `, of which ${others}` : '');
   await recordEvents(tx, [{ setId, group: null, stage: 'erased', bytes: set.bytes, detail }], now);
   if (lost === 0) return;
   const some = lost === 1 ? 'one of its archives was' : `${formatNumber(lost)} of its archives were`;

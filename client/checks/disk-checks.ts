@@ -71,7 +71,8 @@ async function roomFor(settings: Settings, folder: string, across: string): Prom
     level: across !== '' || small ? 'note' : 'ok',
     finding: `${folder}, ${formatBytes(free)} free, budget ${formatBytes(settings.STAGING_MAX_BYTES)}${across}`,
     advice: small
-      ? `Less is free than one group may take (MAX_GROUP_SIZE, ${formatBytes(settings.MAX_GROUP_SIZE)}): large groups will wait for room.`
+      ? `Less is free than one group may take (MAX_GROUP_SIZE, ` +
+        `${formatBytes(settings.MAX_GROUP_SIZE)}): large groups will wait for room.`
       : undefined,
   };
 }

@@ -47,9 +47,12 @@ async function refusalCheck(row: RefusalRow, server: Server | undefined): Promis
   return {
     what: `refused ${kind}`,
     level: Date.now() - at < dayMs ? 'trouble' : 'note',
-    finding: `${what} was not obeyed, since nothing proves that it comes from this installation (${formatTime(at)}, ${times} so far)${said}`,
+    finding:
+      `${what} was not obeyed, since nothing proves that it comes from this ` +
+      `installation (${formatTime(at)}, ${times} so far)${said}`,
     advice:
-      'Another user reaches the server, or a command or worker of yours has another data folder: see "Who can do what" in docs/operations.md.',
+      'Another user reaches the server, or a command or worker of yours has ' +
+      'another data folder: see "Who can do what" in docs/operations.md.',
   };
 }
 

@@ -48,7 +48,9 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       {
         what,
         level: 'ok',
-        finding: `${target.embedded ? 'embedded' : 'own'} server ${version} at ${target.address}, namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}`,
+        finding:
+          `${target.embedded ? 'embedded' : 'own'} server ${version} at ${target.address}, ` +
+          `namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}`,
       },
       await checkClock(server, before),
     ];

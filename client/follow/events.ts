@@ -89,7 +89,10 @@ function eventText(event: RecordedEvent): string | undefined {
     case 'failed':
       return `group ${group}: FAILED: ${detail ?? ''}`;
     case 'lost':
-      return `group ${group}: its unsynced copy is not trusted, or its bytes are lost; it is made again: ${detail ?? ''}`;
+      return (
+        `group ${group}: its unsynced copy is not trusted, or its ` +
+        `bytes are lost; it is made again: ${detail ?? ''}`
+      );
     case 'final_timeout':
       return `group ${group}: ${detail ?? ''}; looking again`;
     default:

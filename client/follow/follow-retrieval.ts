@@ -99,7 +99,8 @@ async function announce(session: Session, row: RetrievalRow, attached: boolean):
 function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {
   if (archivesDone === 0) return;
   session.print(
-    `Read ${formatNumber(archivesDone)} of ${formatCount(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
+    `Read ${formatNumber(archivesDone)} of ` +
+      `${formatCount(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
   );
 }
 

@@ -73,7 +73,8 @@ function sayInterrupted(session: Session, server: Server, setId: string): void {
   session.say(
     stays
       ? `The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`
-      : `The set ${setId} is interrupted; nothing is lost. It goes on with the next \`tapeflow up\` or \`tapeflow backup\`.`,
+      : `The set ${setId} is interrupted; nothing is lost. It goes on ` +
+          `with the next \`tapeflow up\` or \`tapeflow backup\`.`,
   );
 }
 

@@ -27,11 +27,13 @@ export function liveLines(
 ): string[] {
   const bar = barOf(columns < 100 ? barWidths.narrow : barWidths.wide);
   const lines = [
-    `Set ${summary.setId}  ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
+    `Set ${summary.setId}  ` +
+      `${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     ...scanLines(summary, steps),
     ...compressLines(steps, bar),
     ...stuckLines(steps),
-    `  staging   ${bar(summary.stagedBytes, view.budget)} ${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
+    `  staging   ${bar(summary.stagedBytes, view.budget)} ` +
+      `${formatBytes(summary.stagedBytes)} of ${formatBytes(view.budget)}`,
     ...driveLines(summary, steps, bar),
     ...totalLines(summary, view, bar),
   ];
@@ -131,7 +133,10 @@ function writeLine(name: string, write: PendingStep, bar: Bar): string {
   const speed =
     seconds === undefined || seconds < 0.5 ? '' : `, ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
   const again = write.attempt > 1 ? `, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
-  return `${name}: ${step ?? 'writing'} group ${group} ${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed}${again}`;
+  return (
+    `${name}: ${step ?? 'writing'} group ${group} ` +
+    `${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed}${again}`
+  );
 }
 
 function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {

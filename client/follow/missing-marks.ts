@@ -27,7 +27,9 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
   if (isRebuilt(set)) {
     if (set.end_marked === 0 || markedEnd(set) !== undefined) return [];
     return [
-      `No tape that was read tells that the set ${id} had ended: its end mark is missing. That is no damage, but what is there may not be all of it: \`tapeflow tape catalog\` reads its other tapes.`,
+      `No tape that was read tells that the set ${id} had ended: its end ` +
+        `mark is missing. That is no damage, but what is there may not be ` +
+        `all of it: \`tapeflow tape catalog\` reads its other tapes.`,
     ];
   }
   const copies = (await unmarkedCopies(catalog, id)).filter(
@@ -38,9 +40,12 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
   const help =
     telling.length > 0
       ? `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} it: read that tape too then.`
-      : `\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and \`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
+      : `\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and ` +
+        `\`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
   return copies.map(
     ({ tapeName }) =>
-      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark is missing. That is no damage, and all files are there; but a catalog rebuilt from this tape cannot know that the set is whole. ${help}`,
+      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark ` +
+      `is missing. That is no damage, and all files are there; but a catalog ` +
+      `rebuilt from this tape cannot know that the set is whole. ${help}`,
   );
 }

@@ -24,7 +24,8 @@ export async function startOrFail(
     if (isServerUnavailable(error)) {
       throw new TapeflowFailure(
         'NoTemporalServer',
-        `The set ${set.id} could not be started, because the Temporal server at ${server.target.address} does not answer: ${reason}.`,
+        `The set ${set.id} could not be started, because the Temporal server ` +
+          `at ${server.target.address} does not answer: ${reason}.`,
         { advice: 'Workers start it automatically when it does.', cause: error },
       );
     }

@@ -86,7 +86,8 @@ export class Watchdog {
       if (!this.serverAway) {
         const { address, embedded } = this.server.target;
         this.session.say(
-          `The Temporal server at ${address} does not answer; ${embedded ? 'it is started again, and the' : 'the'} set goes on by itself when it does.`,
+          `The Temporal server at ${address} does not answer; ` +
+            `${embedded ? 'it is started again, and the' : 'the'} set goes on by itself when it does.`,
         );
       }
       this.serverAway = true;

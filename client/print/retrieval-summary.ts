@@ -43,7 +43,8 @@ export async function printRetrieval(
     ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
   ];
   session.print(
-    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} in ${formatSeconds(seconds)}: ${formatNumber(restored)} ${done}${more.map((part) => `, ${part}`).join('')}`,
+    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} ` +
+      `in ${formatSeconds(seconds)}: ${[`${formatNumber(restored)} ${done}`, ...more].join(', ')}`,
   );
   for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))

@@ -18,11 +18,16 @@ export function statusObject(summary: SetSummary): object {
 
 /** The lines of a set that `status` prints for people. */
 export function statusLines(summary: SetSummary): string[] {
-  const head = `Set ${summary.setId}: ${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
+  const head =
+    `Set ${summary.setId}: ` +
+    `${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
   return [
     head,
     `  sources:   ${summary.sources.join(', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}${summary.unchanged === 0 ? '' : `; earlier sets hold ${formatCount(summary.unchanged, 'unchanged file')}`}`,
+    `  mode:      ${modeText(summary.mode, summary.base)}` +
+      (summary.unchanged === 0
+        ? ''
+        : `; earlier sets hold ${formatCount(summary.unchanged, 'unchanged file')}`),
     ...(summary.status === 'expired'
       ? [`  on tape:   nothing any more. ${anotherCopy}`]
       : progressLines(summary)),
@@ -33,7 +38,10 @@ function onTapeText(summary: SetSummary): string {
   const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
   if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
   const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');
-  return `${formatCount(archives, 'archive')}, ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+  return (
+    `${formatCount(archives, 'archive')}, ` +
+    `${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`
+  );
 }
 
 function progressLines(summary: SetSummary): string[] {
@@ -42,11 +50,14 @@ function progressLines(summary: SetSummary): string[] {
       ? []
       : summary.copies.map(
           ({ pool, drive, archives }, index) =>
-            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}: ${formatNumber(archives)} of ${formatCount(summary.groups, 'archive is', 'archives are')} committed`,
+            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, ` +
+            `drive ${drive}: ${formatNumber(archives)} of ` +
+            `${formatCount(summary.groups, 'archive is', 'archives are')} committed`,
         );
   const stages = Object.entries(summary.stages).map(([stage, groups]) => `${formatNumber(groups)} ${stage}`);
   return [
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ${formatCount(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
+    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ` +
+      `${formatCount(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${onTapeText(summary)}`,
     ...copies,
@@ -55,7 +66,9 @@ function progressLines(summary: SetSummary): string[] {
     ...(summary.lostGroups.length === 0
       ? []
       : [
-          `  LOST:      ${formatNumber(summary.lostGroups.length)} of ${formatCount(summary.groups, 'group was', 'groups were')} on lost tapes only: ${formatRanges(summary.lostGroups)}`,
+          `  LOST:      ${formatNumber(summary.lostGroups.length)} of ` +
+            `${formatCount(summary.groups, 'group was', 'groups were')} on ` +
+            `lost tapes only: ${formatRanges(summary.lostGroups)}`,
         ]),
     ...summary.leftOut.map((left) => `  left out:  ${left}`),
     ...summary.failedGroups

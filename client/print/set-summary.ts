@@ -28,13 +28,17 @@ export async function printSummary(
   const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
   session.print('');
   session.print(
-    `Set ${setId}: ${status.replaceAll('_', ' ')} in ${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
+    `Set ${setId}: ${status.replaceAll('_', ' ')} in ` +
+      `${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
   );
   session.print(
-    `  ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')} of ${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
+    `  ${formatCount(files, 'entry', 'entries')}, ` +
+      `${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')} of ` +
+      `${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
   );
   if (summary.unchanged > 0) {
-    const unchanged = `${formatCount(summary.unchanged, 'file is', 'files are')} unchanged since set ${summary.base ?? ''}`;
+    const files = formatCount(summary.unchanged, 'file is', 'files are');
+    const unchanged = `${files} unchanged since set ${summary.base ?? ''}`;
     session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets`);
   }
   if (summary.copies.length > 1) {

@@ -71,7 +71,9 @@ export async function traceGroup(
     session.print(`${displayPath(file.path)} in set ${setId}: ${what}`);
   }
   session.print(
-    `Group ${no} of set ${setId}: ${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
+    `Group ${no} of set ${setId}: ` +
+      `${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ` +
+      `${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
   );
   if (archive !== undefined) {
     session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);

@@ -81,7 +81,8 @@ async function setFindings(
       answer:
         notInFinal.length === 0
           ? `yes, all of ${formatCount(groups, 'group')} planned so far`
-          : `not yet ${formatNumber(notInFinal.length)} of ${formatCount(groups, 'group')}: ${formatRanges(notInFinal)}`,
+          : `not yet ${formatNumber(notInFinal.length)} of ` +
+            `${formatCount(groups, 'group')}: ${formatRanges(notInFinal)}`,
       advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
     },
     {
@@ -97,7 +98,10 @@ async function setFindings(
     },
     {
       question: 'On tape?',
-      answer: `${formatNumber(onTape)} of ${formatCount(groups, 'archive is', 'archives are')} written, synced and committed${notOnTape.length === 0 ? '' : `; not yet: ${formatRanges(notOnTape)}`}`,
+      answer:
+        `${formatNumber(onTape)} of ` +
+        `${formatCount(groups, 'archive is', 'archives are')} written, synced and ` +
+        `committed${notOnTape.length === 0 ? '' : `; not yet: ${formatRanges(notOnTape)}`}`,
       advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
     },
     ...(await inspectDrives(session, set)).map(driveFinding),

@@ -40,8 +40,11 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
     const wanted = await tapeByUuid(catalog, tape);
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is wanted: ${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
-      `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
+      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ` +
+        `${wanted?.name ?? tape} is wanted: ` +
+        `${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
+      `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape ` +
+        `distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
     );
   }
   await requireOwn(drive, catalog, loaded);

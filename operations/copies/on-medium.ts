@@ -64,13 +64,15 @@ async function judge(
   const protection = await deps.drive.writeProtection().catch(() => undefined);
   const forGood = protection?.forGood === true;
   const isReadOnly = systemErrorCode(error) === 'EROFS';
-  const why = `${describeError(error).replace(/\.$/, '')}${forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilRemounted}` : ''}`;
+  const more = forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilRemounted}` : '';
+  const why = `${describeError(error).replace(/\.$/, '')}${more}`;
   const reason = writeErrorReason(bytes === undefined ? 'sync' : 'write', why);
   if (forGood) await markReadOnly(deps.catalog, tape.row.uuid, reason);
   await distrust(deps, tape, reason);
   return tapeNotReady(
     'suspect',
-    `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} failed: ${why}; what its last sync did not cover is written again.`,
+    `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} ` +
+      `failed: ${why}; what its last sync did not cover is written again.`,
     forGood
       ? protectionAdvice(protection, tape.row)
       : `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,

@@ -23,7 +23,9 @@ export async function makeSmaller(
   const why = tooLargeText(needs, limit);
   const reasons = {
     alone: `the file is ${why}: label a larger one, then \`tapeflow retry ${setId}\``,
-    amongOthers: `left out, since the archive of its group is ${why}: the next set stores it in a smaller group, or on a larger tape`,
+    amongOthers:
+      `left out, since the archive of its group is ${why}: the next ` +
+      `set stores it in a smaller group, or on a larger tape`,
   };
   const result = await shrinkGroup(catalog, { ...ref, limit: limit.bytes, needs, reasons });
   if (result === 'stuck')

@@ -63,7 +63,8 @@ export async function registerArchive(
       known !== undefined && isRebuilt(set) && (await isBetter(tx, archive, known, damage, same));
     if (known !== undefined && !same && !better) {
       throw new CatalogConflict(
-        `The archive ${name} on the tape is another than the one that the catalog knows (sha256 ${facts.end.sha256.slice(0, 12)}… and ${known.sha256.slice(0, 12)}…).`,
+        `The archive ${name} on the tape is another than the one that the catalog knows ` +
+          `(sha256 ${facts.end.sha256.slice(0, 12)}… and ${known.sha256.slice(0, 12)}…).`,
       );
     }
     if (known === undefined) requireRebuilt(set, name);

@@ -137,7 +137,9 @@ async function readMembers(
   const expected = missed?.size ?? row.members;
   const came = sumOf(counts);
   if (came !== expected) {
-    const reason = `Of ${archive.name}, ${formatCount(expected, 'entry was', 'entries were')} planned, but the catalog lists ${formatNumber(came)}: it contradicts itself.`;
+    const reason =
+      `Of ${archive.name}, ${formatCount(expected, 'entry was', 'entries were')} ` +
+      `planned, but the catalog lists ${formatNumber(came)}: it contradicts itself.`;
     problems.push({ path: null, reason });
   }
   if (!verify) return;
@@ -159,7 +161,9 @@ async function readMembers(
   );
   if (wrong === undefined) return;
   const state = damages.length === 0 ? 'the archive itself is intact' : 'see what is said of the archive';
-  const reason = `The manifest ${archive.manifest_name} ${wrong}; ${state}. \`tapeflow verify ${row.set_id} --repair\` writes both again.`;
+  const reason =
+    `The manifest ${archive.manifest_name} ${wrong}; ${state}. ` +
+    `\`tapeflow verify ${row.set_id} --repair\` writes both again.`;
   problems.push({ path: null, reason });
   found.lacksManifest = true;
 }

@@ -29,7 +29,8 @@ export async function adoptTape(
   const protection = await drive.writeProtection();
   if (protection !== undefined)
     throw refused(
-      `The tape ${tape.name} cannot be made one of this installation, since its label cannot be written: ${protection.why}.`,
+      `The tape ${tape.name} cannot be made one of this installation, ` +
+        `since its label cannot be written: ${protection.why}.`,
       protection.forGood
         ? `It can still be read. ${copyOffAdvice(tape)}`
         : 'Open its write protection; until then it is read.',

@@ -110,7 +110,8 @@ async function wasFormatted(
     );
   if (formatted !== true) return false;
   throw refused(
-    `The tape in drive ${name} was not formatted since it was ${tape.name}: it is not empty, or has the same volume id.`,
+    `The tape in drive ${name} was not formatted since it was ` +
+      `${tape.name}: it is not empty, or has the same volume id.`,
     `Load ${tape.name}.`,
   );
 }
@@ -133,7 +134,8 @@ async function requireThisTape(
 function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel): void {
   if (medium.volume === null || label.volume === null || medium.volume === label.volume) return;
   throw refused(
-    `The tape in drive ${drive.settings.name} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${label.volume}.`,
+    `The tape in drive ${drive.settings.name} carries the label ${label.name}, ` +
+      `but its volume id is ${medium.volume} and not ${label.volume}.`,
     'The label was copied: load the right tape.',
   );
 }
@@ -199,7 +201,9 @@ function formatTape({ settings }: Drive, { name }: TapeRow): TapeflowFailure {
     'FormatTape',
     `The catalog has given up what the tape ${name} holds; on LTFS only formatting gives its room back.`,
     {
-      advice: `Unmount ${settings.path}, format the tape (\`mkltfs -f -d DEVICE\`), mount it, and run the same command again: it writes the new label.`,
+      advice:
+        `Unmount ${settings.path}, format the tape (\`mkltfs -f -d DEVICE\`), ` +
+        `mount it, and run the same command again: it writes the new label.`,
     },
   );
 }

@@ -142,7 +142,8 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
     if (known !== undefined) {
       if (known.state === 'lost' || known.state === 'suspect') {
         throw refused(
-          `The tape in drive ${driveName} is ${label.name}, which is ${known.state}: another label would make it no better.`,
+          `The tape in drive ${driveName} is ${label.name}, which is ` +
+            `${known.state}: another label would make it no better.`,
           known.state === 'lost'
             ? `If it is back, say so: \`tapeflow tape found ${known.name}\`.`
             : `Load another tape; after a check, \`tapeflow tape trust ${known.name}\` uses it again.`,
@@ -171,7 +172,8 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
   );
   if (others.length > 0 && !request.force) {
     throw refused(
-      `The tape in drive ${driveName} (${path}) is not empty: it holds ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
+      `The tape in drive ${driveName} (${path}) is not empty: it holds ` +
+        `${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
       'Load an empty tape; --force labels this one anyway, and erases nothing.',
     );
   }

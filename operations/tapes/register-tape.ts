@@ -34,8 +34,10 @@ export async function registerTape(drive: Drive, catalog: Catalog, medium: Mediu
   if (medium.volume !== null && volume !== null && medium.volume !== volume) {
     throw tapeNotReady(
       'wrong_volume',
-      `The tape in drive ${driveName} carries the label ${label.name}, but its volume id is ${medium.volume} and not ${volume}.`,
-      'The label was copied from another tape: give this one its own with `tapeflow tape label NAME --force`, which erases nothing.',
+      `The tape in drive ${driveName} carries the label ${label.name}, ` +
+        `but its volume id is ${medium.volume} and not ${volume}.`,
+      'The label was copied from another tape: give this one its own with ' +
+        '`tapeflow tape label NAME --force`, which erases nothing.',
     );
   }
   const space = await lookAt(drive, () => drive.space());

@@ -109,7 +109,8 @@ function driveBusy(
 function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): TapeflowFailure {
   return new TapeflowFailure(
     'TapeBusy',
-    `The tape in drive ${drive.name} (${drive.path}) is in use by ${describeHolder(holder)}: two paths lead to one tape.`,
+    `The tape in drive ${drive.name} (${drive.path}) is in use by ` +
+      `${describeHolder(holder)}: two paths lead to one tape.`,
     { advice: 'Give each drive a path of its own, or let that one end.' },
   );
 }
@@ -120,7 +121,8 @@ function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
     `The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
     {
       advice:
-        'It goes on when that one has written; users who share a drive give TAPEFLOW_LOCK_DIR the same folder of a group.',
+        'It goes on when that one has written; users who share a drive ' +
+        'give TAPEFLOW_LOCK_DIR the same folder of a group.',
     },
   );
 }

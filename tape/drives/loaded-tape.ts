@@ -93,7 +93,8 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   if (medium.volume !== null && row.volume !== null && medium.volume !== row.volume) {
     throw tapeNotReady(
       'wrong_volume',
-      `The tape in drive ${name} carries the label ${row.name}, but its volume id is ${medium.volume} and not ${row.volume}.`,
+      `The tape in drive ${name} carries the label ${row.name}, but its ` +
+        `volume id is ${medium.volume} and not ${row.volume}.`,
       'It was formatted again, or the label was copied: load the right tape.',
     );
   }
@@ -125,14 +126,18 @@ export async function requireOwn(
   if (label.installation === (await installationId(catalog)) && row.state !== 'foreign') return;
   throw tapeNotReady(
     'foreign',
-    `The tape ${row.name} in drive ${drive.settings.name} belongs to another installation: it is read, and never written to.`,
+    `The tape ${row.name} in drive ${drive.settings.name} belongs to ` +
+      `another installation: it is read, and never written to.`,
     `Load a tape of your own${ofPool}; ${adoptAdvice(drive.settings.name)}.`,
   );
 }
 
 /** Advice on how to adopt a tape that this catalog does not know. */
 export function adoptAdvice(drive: string): string {
-  return `if that installation is gone, or the tape is your own and its catalog was lost, \`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`;
+  return (
+    `if that installation is gone, or the tape is your own and its catalog was lost, ` +
+    `\`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`
+  );
 }
 
 /** The option that selects a drive on the command line. */
@@ -161,8 +166,11 @@ async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow):
   const found = size === undefined ? 'is not there' : `has ${size} bytes instead of ${last.size}`;
   throw tapeNotReady(
     'last_archive_missing',
-    `The tape in drive ${drive.settings.name} carries the label ${row.name}, but its last archive ${last.set_id}/${last.name} ${found}: it is another cartridge with a copied label, or damaged.`,
-    `Load the right ${row.name}; if this is it, keep it for a rescue: \`tapeflow tape distrust ${row.name}\`, and load another tape.`,
+    `The tape in drive ${drive.settings.name} carries the label ` +
+      `${row.name}, but its last archive ${last.set_id}/${last.name} ` +
+      `${found}: it is another cartridge with a copied label, or damaged.`,
+    `Load the right ${row.name}; if this is it, keep it for a rescue: ` +
+      `\`tapeflow tape distrust ${row.name}\`, and load another tape.`,
   );
 }
 

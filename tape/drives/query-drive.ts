@@ -18,7 +18,8 @@ export function silentDriveFailure({ name, path }: DriveSettings, ms: number): T
   return tapeNotReady(
     'silent',
     `The drive ${name} (${path}) has not answered for ${Math.round(ms / 100) / 10} s.`,
-    'It is busy with a long step, such as writing its index, or it hangs: look again in some minutes; if it stays so, look at the drive, and at the LTFS process behind the mount.',
+    'It is busy with a long step, such as writing its index, or it hangs: look again in some ' +
+      'minutes; if it stays so, look at the drive, and at the LTFS process behind the mount.',
   );
 }
 

@@ -120,7 +120,8 @@ async function copyWhole(file: StagedFile, part: string, { guard, confirm }: Wri
     await removeFile(part);
     throw new TapeflowFailure(
       'StagedArchiveDamaged',
-      `The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256 ${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
+      `The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256 ` +
+        `${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
     );
   }
   const onTape = await sizeOf(part);

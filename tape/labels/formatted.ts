@@ -26,5 +26,8 @@ export async function mayBeFormatted(
 
 /** Advice on how to say that it is that tape. */
 export function formattedAdvice(name: string): string {
-  return `If it is ${name}, formatted since, \`tapeflow tape erase ${name} --yes --formatted\` gives it its label again`;
+  return (
+    `If it is ${name}, formatted since, \`tapeflow tape erase ` +
+    `${name} --yes --formatted\` gives it its label again`
+  );
 }

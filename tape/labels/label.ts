@@ -73,7 +73,8 @@ function damaged(file: string, why: string): TapeflowFailure {
   return tapeNotReady(
     'label_damaged',
     `The tape's label ${file} is damaged: ${why}.`,
-    'Load another tape, or label this one again with `tapeflow tape label NAME --pool POOL --force` if nothing on it is needed.',
+    'Load another tape, or label this one again with `tapeflow tape ' +
+      'label NAME --pool POOL --force` if nothing on it is needed.',
   );
 }
 

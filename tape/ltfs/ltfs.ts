@@ -31,7 +31,8 @@ export function ltfsDrive(settings: DriveSettings): Drive {
     tapeNotReady(
       'not_mounted',
       `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
-      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that does not mount, and where that fails, `ltfsck --deep-recovery`.',
+      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that ' +
+        'does not mount, and where that fails, `ltfsck --deep-recovery`.',
     );
   const read = async (attribute: string): Promise<string> => {
     try {
@@ -41,7 +42,8 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       if (isDeadMount(error)) throw ltfsDied();
       throw tapeNotReady(
         'not_ltfs',
-        `The mount ${where} of drive ${settings.name} does not answer as LTFS (${attribute}: ${attributeError(error)}).`,
+        `The mount ${where} of drive ${settings.name} does not answer ` +
+          `as LTFS (${attribute}: ${attributeError(error)}).`,
         'Mount the tape with LTFS again, or set TAPE_KIND=directory if it is a plain folder.',
       );
     }

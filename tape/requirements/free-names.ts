@@ -32,7 +32,8 @@ export async function requireFreeNames(
     throw tapeNotReady(
       'name_taken',
       `The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
-      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ${setId}\` and start a new set under the next number.`,
+      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ` +
+        `${setId}\` and start a new set under the next number.`,
     );
   }
 }

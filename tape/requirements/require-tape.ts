@@ -41,14 +41,16 @@ export async function requireTape(
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted} is wanted: it holds archives whose index is not synced yet.`,
+      `The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted} ` +
+        `is wanted: it holds archives whose index is not synced yet.`,
       `Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
     );
   }
   if (row.pool !== demand.pool) {
     throw tapeNotReady(
       'wrong_pool',
-      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
+      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ` +
+        `${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
       `Load a tape of pool ${demand.pool}.`,
     );
   }
@@ -58,7 +60,8 @@ export async function requireTape(
   ) {
     throw tapeNotReady(
       'holds_other_copy',
-      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ${demand.setId} already, and two copies on one tape are worth no more than one.`,
+      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ` +
+        `${demand.setId} already, and two copies on one tape are worth no more than one.`,
       `Load another tape of pool ${demand.pool}.`,
     );
   }
@@ -131,7 +134,8 @@ function withDemand(
   const needs =
     wanted === undefined
       ? `The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
-      : `The set needs the tape ${wanted}, which holds archives that are not synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
+      : `The set needs the tape ${wanted}, which holds archives that are not ` +
+        `synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
   const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
   return tapeNotReady(
     reason,

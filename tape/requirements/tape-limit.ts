@@ -48,7 +48,10 @@ export async function setLimit(
 
 /** Says that an archive is larger than any tape of a pool, as part of a sentence. */
 export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string {
-  return `larger than any tape of pool ${pool} (it needs ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`;
+  return (
+    `larger than any tape of pool ${pool} (it needs ` +
+    `${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`
+  );
 }
 
 /**

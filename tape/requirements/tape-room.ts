@@ -33,7 +33,8 @@ export async function requireRoom(
   }
   const why = fits
     ? `${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`
-    : `${formatBytes(space.free)} are free, and the next archive needs ${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
+    : `${formatBytes(space.free)} are free, and the next archive needs ` +
+      `${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
   throw tapeNotReady(
     'full',
     `The tape ${row.name} is full: ${why}.`,

@@ -1,5 +1,6 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
-//   npm run test:faults -- [--lanes 3] [--family staged,direct,labelling,embedded,restore,reading,targets,commands,users] [--process archive,tape,client]
+//   npm run test:faults -- [--lanes 3] [--process archive,tape,client]
+//                          [--family staged,direct,labelling,embedded,restore,reading,targets,commands,users]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
 import path from 'node:path';
 import { parseArgs } from 'node:util';

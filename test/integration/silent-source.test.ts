@@ -7,7 +7,7 @@ import { Installation } from '../support/installation.js';
 import { longTest, noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
-/** An installation with a source on a file system that can be made to answer no more, and one on this machine's disk. */
+/** An installation with a source on a file system that can be made to hang, and one on this machine's disk. */
 async function withSource(t: TestContext) {
   const mount = await FakeLtfs.make(t);
   if (mount === undefined) return undefined;

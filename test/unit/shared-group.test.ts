@@ -154,11 +154,11 @@ test(
     const root = tempFolder(t);
     chownSync(root, nobody, nobody);
     const script = `
-      const { shareWith } = await import('${projectDir}/dist/config/shared-group.js');
+      const { setSharedGroup } = await import('${projectDir}/dist/config/shared-group.js');
       const { openCatalog } = await import('${projectDir}/dist/catalog/open-catalog.js');
       const { statSync } = await import('node:fs');
       process.umask(0o077);
-      shareWith({ name: 'g', gid: ${group} });
+      setSharedGroup({ name: 'g', gid: ${group} });
       const file = process.argv[1] + '/data/catalog.db';
       const catalog = await openCatalog(file, process.argv[1] + '/data');
       const rights = () => ['', '-wal', '-shm'].map((end) => statSync(file + end)).map((s) => s.gid + ' ' + (s.mode & 0o777).toString(8));

@@ -26,7 +26,8 @@ export function stepChecks(key: string, refusals: Pick<RefusalLog, 'note'>): Act
           const what = `The step ${activityType} of ${workflowId}`;
           refusals.note('step', what, { workflowId, runId });
           throw ApplicationFailure.nonRetryable(
-            `${what} has no proof that it comes from this installation, whose commands and workers have the same message.key in their data folder.`,
+            `${what} has no proof that it comes from this installation, whose ` +
+              `commands and workers have the same message.key in their data folder.`,
             noProof,
           );
         }

@@ -44,7 +44,8 @@ export class RefusalLog {
     for (const { times, what, ...rest } of refusals)
       this.logger.warn(
         { ...rest, times },
-        `${what} was refused${times === 1 ? '' : `, the last of ${times}`}: nothing proves that it comes from this installation`,
+        `${what} was refused${times === 1 ? '' : `, the last of ${times}`}: ` +
+          'nothing proves that it comes from this installation',
       );
     this.writing = recordRefusals(this.catalog, refusals).catch((error: unknown) => {
       this.logger.warn({ err: error }, 'refused messages could not be written down');

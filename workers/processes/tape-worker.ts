@@ -103,11 +103,13 @@ function requireIdle({ name, path }: DriveSettings): void {
   const also = work.left?.source === undefined ? '' : `, or the source ${work.left.source},`;
   throw new TapeflowFailure(
     'DriveSilent',
-    `The drive ${name} (${path})${also} has not answered since ${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
+    `The drive ${name} (${path})${also} has not answered since ` +
+      `${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
     {
       kind: 'transient',
       advice:
-        'The step is done again when the drive answers; until then the system may keep the dead process, and the drive with it.',
+        'The step is done again when the drive answers; until then the ' +
+        'system may keep the dead process, and the drive with it.',
     },
   );
 }

@@ -103,7 +103,9 @@ export async function prepareServer(server: TemporalServer): Promise<void> {
       'NoSearchAttributes',
       `The Temporal server at ${target.address} could not add tapeflow's search attributes: ${describeError(error)}.`,
       {
-        advice: `Add them once as its administrator: ${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).`,
+        advice:
+          `Add them once as its administrator: ` +
+          `${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).`,
         cause: error,
       },
     );

@@ -19,7 +19,8 @@ export function noteRefusal(kind: RefusedKind, what: string): void {
 export function refused(kind: RefusedKind, what: string, why = 'has no proof'): ApplicationFailure {
   noteRefusal(kind, what);
   return ApplicationFailure.nonRetryable(
-    `${what} ${why} that it comes from this installation, whose commands and workers have the same message.key in their data folder.`,
+    `${what} ${why} that it comes from this installation, whose commands ` +
+      `and workers have the same message.key in their data folder.`,
     noProof,
   );
 }

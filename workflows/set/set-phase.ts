@@ -121,7 +121,8 @@ export function updateDetails(run: SetRun): void {
     [
       `**Set ${run.input.setId}** · ${phase}${waits === null ? '' : `: ${waits}`}`,
       `- groups begun so far: ${run.cursor}`,
-      `- being compressed or moved: ${numbersOf([...run.staging.keys()].filter((group) => !run.awaitingRoom.has(group)))}`,
+      `- being compressed or moved: ` +
+        `${numbersOf([...run.staging.keys()].filter((group) => !run.awaitingRoom.has(group)))}`,
       ...(run.awaitingRoom.size === 0
         ? []
         : [`- waiting for room in staging: ${numbersOf(run.awaitingRoom)}`]),

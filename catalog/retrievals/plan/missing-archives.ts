@@ -20,7 +20,9 @@ export async function missingGroups(
     // `released` means that it was on tape; its tape has been erased since.
     const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
     const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
-    const reason = `Group ${group} of set ${setId} (${formatCount(members, 'entry', 'entries')}) is on no tape: ${why}.`;
+    const reason =
+      `Group ${group} of set ${setId} ` +
+      `(${formatCount(members, 'entry', 'entries')}) is on no tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;

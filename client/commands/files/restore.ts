@@ -42,7 +42,8 @@ export function addRestore(program: Command): void {
     .option('--path <path>', 'with `latest`: the newest set that holds this file or folder')
     .option(
       '--overwrite <when>',
-      'replace files and links that are in the target already: never, if-newer or always; a folder that is there keeps its mode, owner and time unless always',
+      'replace files and links that are in the target already: never, if-newer or ' +
+        'always; a folder that is there keeps its mode, owner and time unless always',
       'never',
     )
     .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')

@@ -39,7 +39,8 @@ async function trace(session: Session, what: string): Promise<void> {
   } else {
     throw usageFailure(
       'NotTraced',
-      `No set, no archive and no path that any set has seen is called ${what}${userPath(what) === what ? '' : ` (looked for ${userPath(what)})`}.`,
+      `No set, no archive and no path that any set has seen is called ` +
+        `${what}${userPath(what) === what ? '' : ` (looked for ${userPath(what)})`}.`,
       '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
     );
   }
@@ -64,6 +65,7 @@ async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
     return;
   }
   session.print(
-    `${displayPath(row.path)} in set ${row.set_id}: unchanged since set ${setId}, in ${archive ?? 'an archive that is gone'}`,
+    `${displayPath(row.path)} in set ${row.set_id}: unchanged since ` +
+      `set ${setId}, in ${archive ?? 'an archive that is gone'}`,
   );
 }

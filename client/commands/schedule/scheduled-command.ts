@@ -49,8 +49,10 @@ export async function parseScheduled(
     if (flags.repair === true || flags.toDrive !== undefined)
       throw usageFailure(
         'WrongSchedule',
-        'A schedule does not repair: a drive that reads badly makes whole copies look damaged, and each run would write them again.',
-        'Leave --repair and --to-drive out: the schedule reports what is damaged, and `tapeflow verify SET --repair` repairs it when you have checked the drive.',
+        'A schedule does not repair: a drive that reads badly makes whole ' +
+          'copies look damaged, and each run would write them again.',
+        'Leave --repair and --to-drive out: the schedule reports what is damaged, and ' +
+          '`tapeflow verify SET --repair` repairs it when you have checked the drive.',
       );
     const verify = plannedVerify(settings, flags);
     return {

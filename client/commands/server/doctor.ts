@@ -224,7 +224,11 @@ async function checkDrive(session: Session, settings: DriveSettings, catalogWork
     return {
       what,
       level: bad ? 'trouble' : 'ok',
-      finding: `${where}: tape ${row.name}, pool ${row.pool}, ${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ${formatBytes(row.free)} of ${formatBytes(row.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
+      finding:
+        `${where}: tape ${row.name}, pool ${row.pool}, ` +
+        `${row.state}${row.reason === null ? '' : ` (${row.reason})`}, ` +
+        `${formatBytes(row.free)} of ${formatBytes(row.capacity)} ` +
+        `free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
       advice: bad ? tapeAdvice(row, protection, settings.name) : undefined,
     };
   } catch (error) {

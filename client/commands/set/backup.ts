@@ -71,7 +71,8 @@ function sayOpened(session: Session, { set, attached, note, others }: OpenedSet,
   }
   for (const other of others)
     session.say(
-      `The unfinished set ${other.id} of these sources is another one: ${other.differs.join(', and ')}. So set ${id} is begun; each waits for the drive while the other has it.`,
+      `The unfinished set ${other.id} of these sources is another one: ` +
+        `${other.differs.join(', and ')}. So set ${id} is begun; each waits for the drive while the other has it.`,
     );
   if (note !== undefined) session.say(note);
   if (base !== null) {

@@ -46,7 +46,8 @@ export function backupArguments(command: Command): Command {
     .option('--exclude <glob>', 'leave out what matches; gitignore rules; may be given again', repeat, [])
     .option(
       '--mode <mode>',
-      'full; incremental: what has changed since the newest set of these sources; differential: since the newest full one',
+      'full; incremental: what has changed since the newest set of ' +
+        'these sources; differential: since the newest full one',
       'full',
     )
     .option('--direct', 'compress directly to tape, without staging')

@@ -41,7 +41,9 @@ export async function retry(session: Session, setId: string, detach: boolean): P
         handle.executeUpdate(retryFailedUpdate),
       );
       const found = groups === 0 ? 'no failed groups' : formatCount(groups, 'failed group');
-      const sentence = `Set ${setId} has ${found} to try again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
+      const sentence =
+        `Set ${setId} has ${found} to try ` +
+        `again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
       if (!session.json) session.print(sentence);
     } else {
       await beginAgain(session, server, set, { retry: true });

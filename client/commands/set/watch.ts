@@ -30,7 +30,8 @@ async function watch(session: Session, set: SetRow): Promise<void> {
   const running = await findServer(session);
   if (running === undefined)
     session.say(
-      `Nothing works on set ${set.id} now: server and workers are started for as long as this command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
+      `Nothing works on set ${set.id} now: server and workers are started for as long as this ` +
+        `command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
     );
   const server = running ?? (await connectServer(session));
   await thenClose(server, () => followSet(session, server, set, { attached: true }));

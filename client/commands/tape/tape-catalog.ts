@@ -116,16 +116,22 @@ function printReading(session: Session, reading: TapeImport, adopt: boolean): vo
   }
   const foreign =
     tape.state === 'foreign'
-      ? `; another installation has labelled it, so it is only read (${adopt ? whyKept(reading) : 'if that one is gone, --adopt makes it one of this'})`
+      ? `; another installation has labelled it, so it is only read ` +
+        `(${adopt ? whyKept(reading) : 'if that one is gone, --adopt makes it one of this'})`
       : '';
   session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
-    `  ${formatCount(counts.added, 'archive')} added, ${formatCount(counts.copy, 'copy', 'copies')} added, ${formatNumber(counts.known)} known already, ${formatNumber(counts.refused)} left out`,
+    `  ${formatCount(counts.added, 'archive')} added, ` +
+      `${formatCount(counts.copy, 'copy', 'copies')} added, ` +
+      `${formatNumber(counts.known)} known already, ${formatNumber(counts.refused)} left out`,
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
     session.print(
-      `  Damaged, or left out: ${formatCount(troubles.length, 'archive or folder', 'archives or folders')}; see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes anew what another tape holds whole.`,
+      `  Damaged, or left out: ` +
+        `${formatCount(troubles.length, 'archive or folder', 'archives or folders')}; see above. ` +
+        '`restore` brings back the rest, and ' +
+        `\`tapeflow verify ${tape.name} --repair\` writes again what another tape holds whole.`,
     );
 }
 

@@ -55,7 +55,11 @@ async function copyTape(session: Session, given: string | undefined, flags: Copy
     return;
   }
   const { there } = opened;
-  const sentence = `${there === 1 ? `The one archive of ${subject} is on a tape` : `All ${formatNumber(there)} archives of ${subject} are on tapes`} of pool ${flags.pool} already.`;
+  const all =
+    there === 1
+      ? `The one archive of ${subject} is on a tape`
+      : `All ${formatNumber(there)} archives of ${subject} are on tapes`;
+  const sentence = `${all} of pool ${flags.pool} already.`;
   if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there });
   else session.print(sentence);
 }

@@ -122,7 +122,9 @@ function setLines(set: TapeContent, now: number): string[] {
         : `the set would be incomplete: on other tapes it has ${formatCount(remaining, 'archive')}`;
   const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
   return [
-    `  ${setId}: ${formatCount(archives, 'archive')}, ${formatCount(members, 'entry', 'entries')}, ${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
+    `  ${setId}: ${formatCount(archives, 'archive')}, ` +
+      `${formatCount(members, 'entry', 'entries')}, ` +
+      `${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
     ...neededBy.map((id) => `    set ${id}, which has not expired, builds on it and would lose files`),
   ];
 }
@@ -133,7 +135,8 @@ function printErased(session: Session, { tape, archives, left }: Erased): void {
     return;
   }
   session.print(
-    `The tape ${tape.name}, pool ${tape.pool}, is erased: ${formatCount(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
+    `The tape ${tape.name}, pool ${tape.pool}, is erased: ` +
+      `${formatCount(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
   );
   if (left.length === 0) return;
   const shown = left.slice(0, 10).join(', ');

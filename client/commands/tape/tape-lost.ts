@@ -70,7 +70,8 @@ async function found(session: Session, name: string): Promise<void> {
     return;
   }
   session.print(
-    `The tape ${name} counts again, with ${formatCount(back.archives, 'archive')} on it; \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
+    `The tape ${name} counts again, with ${formatCount(back.archives, 'archive')} on it; ` +
+      `\`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
   );
   if (state === 'usable' || state === 'full') return;
   session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);

@@ -143,7 +143,8 @@ async function status(session: Session, driveName: string): Promise<void> {
       `Drive ${driveName} (${drive.kind}, ${drive.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
     );
     session.print(
-      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
+      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} ` +
+        `free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
     );
     if (row.reason !== null) session.print(`  ${row.reason}`);
     if (row.state !== 'usable' || protection !== undefined)
