@@ -72,6 +72,23 @@ test('sets of every format, also mixed in one chain, are backed up, verified, re
   }
 });
 
+test('what is compressed with the native part is restored without it, and the other way round', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { text: 'line of a text\n'.repeat(100_000), noise: noise(100_000, 'noise'), empty: '' });
+  const sets = await setsInProcess(t);
+  const hasBoth = (await openZstd('auto')) !== undefined && (await openZstd('zlib')) !== undefined;
+  for (const format of hasBoth ? (['gzip', 'zstd'] as const) : (['gzip'] as const)) {
+    for (const [writer, reader] of [['auto', 'zlib'] as const, ['zlib', 'auto'] as const]) {
+      sets.settings.COMPRESSION_CODEC = writer;
+      const { setId } = await sets.backUp(source, 'full', [], { COMPRESSION: format, COMPRESSION_LEVEL: 1 });
+      sets.settings.COMPRESSION_CODEC = reader;
+      const target = tempFolder(t);
+      assert.equal((await sets.restore(setId, target)).status, 'completed', `${format} of ${writer}`);
+      assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: 'always' });
+    }
+  }
+});
+
 test('where this Node has no zstd and its addon is turned off, a zstd archive is not damaged: the restore says how else it is read', async (t) => {
   if ((await openZstd('auto')) === undefined) return t.skip('there is no zstd here');
   if ((await openZstd('zlib')) !== undefined) return t.skip('this Node has zstd itself');

@@ -23,11 +23,12 @@ function programWithoutNative(t: TestContext): string {
 test('without the native part a backup and a restore work, and the command says what that costs', async (t) => {
   const copy = programWithoutNative(t);
   const installation = await Installation.make(t, { TEMPORAL_CLI_PATH: await temporalCli() });
-  const run = (...args: string[]) =>
+  const runWith = (env: Record<string, string>, ...args: string[]) =>
     spawnSync(process.execPath, [path.join(copy, 'bin', 'tapeflow.cjs'), ...args], {
-      env: { ...process.env, ...installation.env },
+      env: { ...process.env, ...installation.env, ...env },
       encoding: 'utf8',
     });
+  const run = (...args: string[]) => runWith({}, ...args);
   const source = tempFolder(t);
   writeTree(source, { 'a/large': noise(3_000_000, 'large'), 'b/text': 'tape '.repeat(1000) });
   manyFiles(path.join(source, 'many'), 300);
@@ -41,6 +42,11 @@ test('without the native part a backup and a restore work, and the command says 
   assert.match(
     doctor.stdout,
     /note +compression: Node's zlib; the native part is missing \(it was not built\): gzip takes about twice /,
+  );
+
+  assert.match(
+    runWith({ COMPRESSION: 'none' }, 'doctor').stdout,
+    /note +compression: none, as COMPRESSION asks; the native part is missing .*: restored times are exact to a micro/,
   );
 
   const target = tempFolder(t);
