@@ -226,7 +226,7 @@ test(
 // A tape that was blamed would be waited for without end.
 test(
   'a staged archive that cannot be read is made again; the tape is not blamed',
-  { timeout: 180_000 },
+  { timeout: 180_000, skip: longTest },
   async (t) => {
     const faults = IoFaults.make(t);
     if (faults === undefined) return;

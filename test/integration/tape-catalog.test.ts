@@ -19,6 +19,7 @@ import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { Installation } from '../support/installation.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -372,20 +373,19 @@ test('a set that is another one under a known number is left out, and the rest i
 });
 
 test('diff names what was added, removed and changed between two sets', async (t) => {
-  const installation = await Installation.make(t);
+  const sets = await setsInProcess(t);
+  const installation = await Installation.make(t, { TAPEFLOW_DATA_DIR: sets.settings.TAPEFLOW_DATA_DIR });
   const source = tempFolder(t);
   writeTree(source, { same: 'same', longer: 'short', gone: 'gone', 'turns/file': 'x' });
   symlinkSync('a', path.join(source, 'link'));
-  const up = installation.start(['up']);
-  await waitFor(() => /Ctrl-C/.test(up.output()), 'the server to be up');
-  const first = await installation.json<{ setId: string }>(['backup', source]);
+  const first = await sets.backUp(source, 'full');
   writeTree(source, { longer: 'no longer short', new: 'new' });
   rmSync(path.join(source, 'gone'));
   rmSync(path.join(source, 'link'));
   symlinkSync('b', path.join(source, 'link'));
   rmSync(path.join(source, 'turns'), { recursive: true });
   writeFileSync(path.join(source, 'turns'), 'a file now');
-  const second = await installation.json<{ setId: string }>(['backup', source]);
+  const second = await sets.backUp(source, 'full');
   const { code, stdout } = await installation.run(['diff', first.setId, second.setId, '--json']);
   assert.equal(code, 0);
   const lines = stdout
