@@ -138,7 +138,7 @@ test(
       [3, 5],
       'it wrote all it had for B1',
     );
-    for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+    await installation.killAll();
     await first.ended;
     const second = installation.start(args);
     await waitFor(() => second.output().includes('goes on'), 'the set to be taken up');

@@ -240,7 +240,7 @@ test('each tape is waited for by its name, in the order that was said, and the r
   assert.match(first.output(), /TAPE3: .*\n {2}TAPE1: .*\n {2}TAPE2: /);
   drive.swap(tapes[0]);
   await waitsForTape(installation, 'retrievals', /TAPE2 is wanted/);
-  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+  await installation.killAll();
   await first.ended;
   const second = installation.start(args);
   await waitFor(() => second.output().includes('goes on'), 'the restore to be taken up');
@@ -264,7 +264,7 @@ test('a kill -9 in the middle of a file leaves no part of it behind', { skip: lo
     () => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.part')),
     'a part',
   );
-  for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+  await installation.killAll();
   await first.ended;
   assert.ok(
     readdirSync(folder).some((name) => name.endsWith('.part')),

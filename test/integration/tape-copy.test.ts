@@ -50,7 +50,7 @@ test(
       4,
       'two fit in staging',
     );
-    for (const pid of await installation.processes()) process.kill(pid, 'SIGKILL');
+    await installation.killAll();
     await first.ended;
     drive.load('B1');
     const second = installation.start(args);
