@@ -39,7 +39,7 @@ export function requireName(name: string, what: string, code = 'WrongName'): voi
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return;
   throw usageFailure(
     code,
-    `${JSON.stringify(name)} is no ${what}.`,
+    `${JSON.stringify(name)} is not a ${what}.`,
     'Use letters, digits, dots, dashes and underscores.',
   );
 }

@@ -49,7 +49,7 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     { args: ['status', '2026-01_000009'], code: 2, says: /no set 2026-01_000009 in the catalog/ },
     { args: ['trace', 'nothing-like-this'], code: 2, says: /No set, no archive and no path/ },
     { args: ['watch'], code: 2, says: /No set is unfinished/ },
-    { args: ['tape', 'label', 'bad name'], code: 2, says: /is no tape name/ },
+    { args: ['tape', 'label', 'bad name'], code: 2, says: /is not a tape name/ },
     {
       args: ['sets'],
       env: { MAX_GROUP_SIZE: 'much' },

@@ -42,7 +42,7 @@ export function addScheduleAdd(schedule: Command): void {
 }
 
 async function add(session: Session, name: string, words: string[], flags: AddFlags): Promise<void> {
-  requireName(name, 'name of a schedule');
+  requireName(name, 'valid name for a schedule');
   const cron = requireCron(flags.cron);
   const zone = requireTimeZone(flags.timeZone);
   const work = await parseScheduled(session, words);
