@@ -1,8 +1,6 @@
-import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { catalogFailure, isCatalogOutOfReach } from '../catalog/sqlite/catalog-failure.js';
-import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { TapeflowFailure, describeError } from '../config/failures.js';
 import { fenced } from '../catalog/sqlite/fence.js';
-import { SideError, type Side } from '../config/sides.js';
 import {
   Silence,
   silentSince,
@@ -13,23 +11,9 @@ import {
   type DriveWork,
 } from './asked.js';
 import { type Attempt, pauseFor } from '../operations/attempt.js';
-
-/**
- * Says why an error is a temporary condition of the machine; undefined when it belongs to the step. The attempt waits
- * as long as such a condition lasts: it uses up no attempts and parks nothing.
- */
-export type Condition = (error: unknown) => string | undefined;
-
-/** The catalog is out of reach: busy, or its disk is full, failing or read-only; never damage. */
-export const catalogCondition: Condition = (error) => {
-  if (!isCatalogOutOfReach(error)) return undefined;
-  const failure = catalogFailure(error, 'of this installation');
-  return failure instanceof TapeflowFailure ? failure.message : describeError(error);
-};
-
-/** The same, or another drive is writing to the same tape: two paths lead to it, and only one may write at a time. */
-export const driveCondition: Condition = (error) =>
-  error instanceof TapeflowFailure && error.code === 'TapeBusy' ? error.message : catalogCondition(error);
+import { type Condition, catalogCondition } from './conditions.js';
+import { Lease } from './heartbeat-lease.js';
+import { toApplicationFailure } from './step-failure.js';
 
 /** Milliseconds between two heartbeats; the worker sends at most one a second. */
 const heartbeatEveryMs = 1000;
@@ -50,33 +34,6 @@ const maxShutdownMs = 10_000;
 export const lookAtLeftMs = 500;
 /** Tries between log lines about one condition: about a minute and a half. */
 const triesPerWarning = 20;
-
-/**
- * How long the server keeps an attempt without a heartbeat. A process that was stopped for longer hears of its abort
- * only some milliseconds after it continues; its own clock tells it at once.
- */
-class Lease {
-  private renewedAt = performance.now();
-  private lapsed = false;
-
-  constructor(private readonly ms: number) {}
-
-  renew(): void {
-    const now = performance.now();
-    this.lapsed ||= now - this.renewedAt > this.ms;
-    this.renewedAt = now;
-  }
-
-  check(): void {
-    if (!this.lapsed && performance.now() - this.renewedAt <= this.ms) return;
-    this.lapsed = true;
-    throw new TapeflowFailure(
-      'AttemptLapsed',
-      `The process was stopped for longer than the heartbeat timeout of ${this.ms / 1000} s.`,
-      { kind: 'transient' },
-    );
-  }
-}
 
 /**
  * Runs the body of an activity with a heartbeat every second, and converts its failures for Temporal's retry policy:
@@ -218,50 +175,4 @@ export function asDriveAttempt<Result>(
 /** True when the step was aborted because its worker shuts down. */
 export function isShutDown({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
-}
-
-const typeOfSide: Record<Side, string> = {
-  source: 'SourceFailed',
-  staging: 'StagingFailed',
-  tape: 'TapeFailed',
-  target: 'TargetFailed',
-  catalog: 'DataFolderFailed',
-};
-
-const nameOfSide: Record<Side, string> = {
-  source: 'the source',
-  staging: 'staging',
-  tape: 'the tape',
-  target: 'the target',
-  catalog: 'the data folder',
-};
-
-/** The ApplicationFailure for any error; its message is a sentence without a stack. */
-export function toApplicationFailure(error: unknown): unknown {
-  if (error instanceof TapeflowFailure) {
-    return ApplicationFailure.create({
-      type: error.code,
-      message: error.sentence,
-      nonRetryable: error.kind !== 'transient',
-      details: [error.details],
-    });
-  }
-  if (error instanceof SideError) {
-    const where = error.path === undefined ? '' : ` at ${error.path}`;
-    return ApplicationFailure.create({
-      type: typeOfSide[error.side],
-      message: `An error of ${nameOfSide[error.side]}${where}: ${describeError(error)}.`,
-      nonRetryable: false,
-    });
-  }
-  const code = systemErrorCode(error);
-  if (error instanceof Error && code !== undefined && error.name !== 'ApplicationFailure') {
-    const where = 'path' in error && typeof error.path === 'string' ? `${error.path}: ` : '';
-    return ApplicationFailure.create({
-      type: code,
-      message: `${where}${describeError(error)}`,
-      nonRetryable: false,
-    });
-  }
-  return error;
 }

@@ -1,5 +1,6 @@
 import { claimActivities } from './claim-start.js';
-import { compressGroup, waitForRoom } from './set/compress-group.js';
+import { compressGroup } from './set/compress-group.js';
+import { waitForRoom } from './set/wait-for-room.js';
 import { compressToTape } from './tape/compress-to-tape.js';
 import {
   fetchArchive,

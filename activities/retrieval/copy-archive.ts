@@ -28,10 +28,16 @@ import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { hashOf } from '../../tape/files/hash-file.js';
 import { writeCatalogManifest } from '../../operations/rebuild/catalog-manifest.js';
 import { asked } from '../asked.js';
-import { asAttempt, catalogCondition, driveCondition, asDriveAttempt } from '../attempt.js';
+import { asAttempt, asDriveAttempt } from '../attempt.js';
+import { catalogCondition, driveCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { CopyRef, DriveDeps, RetrievalRef } from '../../operations/deps.js';
-import { spaceShortage, shortageOrFull, stagingIsFull, type Shortage } from '../set/staging-condition.js';
+import {
+  spaceShortage,
+  shortageOrFull,
+  stagingIsFull,
+  type Shortage,
+} from '../../operations/groups/staging-room.js';
 import { commitWritten } from '../../operations/copies/commit-copies.js';
 import { earlierWrite, writeArchive, type WrittenArchive } from '../../operations/copies/write-copy.js';
 

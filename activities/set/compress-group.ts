@@ -1,10 +1,8 @@
 import { rmSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import { commitCompressed } from '../../catalog/files/packed-files.js';
 import { forgetArchive } from '../../catalog/groups/forget-archive.js';
 import { reserveAndBegin, whileOwned } from '../../catalog/groups/group-owner.js';
-import { fitsBudget } from '../../catalog/groups/staging-budget.js';
 import { partsOf } from '../../disk/part-files.js';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
 import { archiveOf, bytesWithManifest, groupOf, maxArchiveBytes } from '../../catalog/groups/groups.js';
@@ -12,12 +10,10 @@ import type { ArchiveRow, GroupRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
-import { formatBytes } from '../../config/sizes.js';
-import { fsyncFolder, makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { removeFile } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
-import { asAttempt } from '../attempt.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
 import { logStage } from '../../operations/groups/log-stage.js';
@@ -26,15 +22,10 @@ import { beginPacking } from './first-archive.js';
 import { makeSmaller } from '../../operations/groups/make-smaller.js';
 import { packGroup, withGrowth, type PackedGroup } from '../../operations/groups/pack-group.js';
 import { setOptions, type SetOptions } from '../../operations/sets/set-options.js';
-import { finalShortage } from './promote-archive.js';
-import {
-  asRoomAttempt,
-  spaceShortage,
-  shortageOrFull,
-  waitForSpace,
-  type Shortage,
-} from './staging-condition.js';
+import { asRoomAttempt } from './staging-condition.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import { diskShortage } from '../../operations/groups/staging-room.js';
+import { nameCompressed } from '../../operations/groups/name-compressed.js';
 
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in
@@ -196,43 +187,6 @@ function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown 
   );
 }
 
-/**
- * Renames the committed bytes in `temp/`, unless a later step has already moved them.
- * @returns false when the bytes are missing: the group has to be compressed again.
- */
-async function nameCompressed({ settings }: Deps, archive: ArchiveRow): Promise<boolean> {
-  const temp = tempDir(settings.BACKUP_COMPRESS_DIR, archive.set_id);
-  const final = finalDir(settings.BACKUP_COMPRESS_DIR, archive.set_id);
-  const files = [
-    { name: archive.name, size: archive.size },
-    { name: archive.manifest_name, size: archive.manifest_size },
-  ];
-  let named = false;
-  for (const { name, size } of files) {
-    const part = path.join(temp, partName(name, archive.token));
-    if ((await sizeOf(part)) === size && (await renamePart(part, path.join(temp, name)))) {
-      named = true;
-      continue;
-    }
-    // Checked in the order in which a file moves, so that a file moving meanwhile is found.
-    if ((await sizeOf(path.join(temp, name))) !== size && (await sizeOf(path.join(final, name))) !== size)
-      return false;
-  }
-  if (named) await fsyncFolder(temp);
-  return true;
-}
-
-/** Renames a committed part; false when another attempt has renamed it meanwhile. */
-async function renamePart(part: string, name: string): Promise<boolean> {
-  try {
-    await rename(part, name);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-    return false;
-  }
-}
-
 /** Assigns the group to this attempt if it fits the disk and the staging budget, which is reserved in the catalog. */
 async function beginWithRoom(
   deps: Deps,
@@ -246,34 +200,4 @@ async function beginWithRoom(
   if ((await diskShortage(deps, ref, need)) !== undefined) return 'full';
   attempt.throwIfCancelled();
   return reserveAndBegin(catalog, { ...ref, token: attempt.token }, need, budget);
-}
-
-/** Why the disk has no room for a group; undefined when it has. */
-async function diskShortage({ settings }: Deps, ref: GroupRef, need: number): Promise<Shortage | undefined> {
-  const folder = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  return shortageOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
-    await makeFolder(folder);
-    return spaceShortage(folder, ref, need);
-  });
-}
-
-/**
- * Waits until staging has room for a group: in its budget and on its disk for a group to be compressed, in `final/` for
- * one to be promoted. Only checks, and takes no compression slot.
- */
-export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' = 'temp'): Promise<void> {
-  return asAttempt(async (attempt) => {
-    const { catalog, settings } = deps;
-    if (place === 'final') {
-      await waitForSpace(deps, ref, attempt, () => finalShortage(deps, ref));
-      return;
-    }
-    const budget = settings.STAGING_MAX_BYTES;
-    const need = Math.min(maxArchiveBytes(await groupOf(catalog, ref.setId, ref.group)), budget);
-    await waitForSpace(deps, ref, attempt, async () => {
-      const lack = await diskShortage(deps, ref, need);
-      if (lack !== undefined || (await fitsBudget(catalog, ref, need, budget))) return lack;
-      return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
-    });
-  });
 }

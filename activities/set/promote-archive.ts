@@ -1,5 +1,4 @@
 import { renameSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { staleAttempt } from '../../catalog/groups/attempt-tokens.js';
 import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
@@ -17,7 +16,9 @@ import { partName } from '../../entry/archive-name.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
 import { logStage } from '../../operations/groups/log-stage.js';
-import { asRoomAttempt, spaceShortage, shortageOrFull, type Shortage } from './staging-condition.js';
+import { asRoomAttempt } from './staging-condition.js';
+import { spaceShortage } from '../../operations/groups/staging-room.js';
+import { type Staged, stagedFiles } from '../../staging/staged-files.js';
 
 /**
  * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
@@ -39,7 +40,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
     const from = tempDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     const to = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
     await makeFolder(to);
-    const files = filesOf(archive);
+    const files = stagedFiles(archive);
     const own = (act: () => void) => whileCompressed(deps, archive, act);
     const promoting = { stage: 'promoting', bytes: archive.size, at };
     const renamed = await renameAll(files, { from, to }, own);
@@ -75,12 +76,6 @@ async function whileCompressed(
 }
 
 type WhileOwned = (act: () => void) => Promise<void>;
-
-interface Staged {
-  name: string;
-  size: number;
-  sha256: string;
-}
 
 /**
  * Moves all files by renaming, which suffices on a single file system.
@@ -166,45 +161,4 @@ async function copyAcross(
   await fsyncFolder(path.dirname(to));
   await own(() => rmSync(from));
   return undefined;
-}
-
-/** Why `final/` has no room for what is still to be moved there; undefined when it has, or nothing is left to move. */
-export async function finalShortage(
-  { catalog, settings }: Deps,
-  ref: GroupRef,
-): Promise<Shortage | undefined> {
-  const archive = await archiveOf(catalog, ref.setId, ref.group);
-  if (archive === undefined) return undefined;
-  const folder = finalDir(settings.BACKUP_COMPRESS_DIR, ref.setId);
-  return shortageOrFull(settings.BACKUP_COMPRESS_DIR, async () => {
-    await makeFolder(folder);
-    let bytes = 0;
-    for (const { name, size } of filesOf(archive))
-      if ((await sizeOf(path.join(folder, name))) !== size) bytes += size;
-    return spaceShortage(folder, ref, bytes);
-  });
-}
-
-function filesOf(archive: ArchiveRow): Staged[] {
-  return [
-    { name: archive.manifest_name, size: archive.manifest_size, sha256: archive.manifest_sha256 },
-    { name: archive.name, size: archive.size, sha256: archive.sha256 },
-  ];
-}
-
-/** True when both of a group's files can be opened in `final/` with the sizes that the catalog has. */
-export async function isWholeInFinal(
-  folder: string,
-  archive: { name: string; size: number; manifest_name: string; manifest_size: number },
-): Promise<boolean> {
-  for (const [name, size] of [
-    [archive.name, archive.size],
-    [archive.manifest_name, archive.manifest_size],
-  ] as const) {
-    const file = path.join(folder, name);
-    if ((await sizeOf(file)) !== size) return false;
-    // Over NFS and SMB a name can be visible before its file can be read.
-    await (await open(file, 'r')).close();
-  }
-  return true;
 }

@@ -1,12 +1,10 @@
-import { access, constants } from 'node:fs/promises';
-import { systemErrorCode } from '../../config/failures.js';
-import { SideError, onSide } from '../../config/sides.js';
-import { formatBytes } from '../../config/sizes.js';
-import { hasRoomFor, freeSpaceAt } from '../../disk/free-space.js';
+import { onSide } from '../../config/sides.js';
 import type { Asked } from '../asked.js';
-import { asAttempt, catalogCondition, type Condition } from '../attempt.js';
+import { asAttempt } from '../attempt.js';
+import { catalogCondition, type Condition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
+import { type Shortage, stagingIsFull } from '../../operations/groups/staging-room.js';
 
 /** Milliseconds between checks whether staging has room. */
 const roomEveryMs = 1000;
@@ -40,14 +38,6 @@ export function asRoomAttempt<Result>(
   return asAttempt(step, catalogCondition, asks);
 }
 
-/** Why staging accepts no more, if that is what an error means. */
-export function stagingIsFull(error: unknown, root: string): string | undefined {
-  if (!(error instanceof SideError) || error.side !== 'staging') return undefined;
-  const { code, path: where = root } = error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
-  return code === 'EROFS' ? `staging is read-only (${where})` : undefined;
-}
-
 /**
  * Runs the body of an activity that works on staging; errors without another side belong to staging, and conditions of
  * staging are waited for.
@@ -78,53 +68,4 @@ export async function waitForSpace(
       deps.logger.warn({ setId: ref.setId, group: ref.group }, `waiting for room: ${lack.why}`);
     await pauseFor(attempt, roomEveryMs);
   }
-}
-
-/** Why there is no room, and whether only a person can free some. */
-export interface Shortage {
-  why: string;
-  stuck: boolean;
-}
-
-/** The result of a room check, also when creating the folder finds the disk full or read-only. */
-export async function shortageOrFull(
-  root: string,
-  look: () => Promise<Shortage | undefined>,
-): Promise<Shortage | undefined> {
-  try {
-    return await onSide('staging', look);
-  } catch (error) {
-    const why = stagingIsFull(error, root);
-    if (why === undefined) throw error;
-    return { why, stuck: true };
-  }
-}
-
-/** Free inodes required before an archive is put on a disk: for its files, their parts, and the folders above. */
-const inodesNeeded = 16;
-
-/**
- * Says that a folder's disk is read-only, or has too little space or too few inodes for a group; undefined when it has
- * enough.
- */
-export async function spaceShortage(
-  folder: string,
-  ref: GroupRef,
-  need: number,
-): Promise<Shortage | undefined> {
-  const room = await freeSpaceAt(folder);
-  if (room.bytes < need) {
-    const why =
-      `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, ` +
-      `and group ${ref.group} may need ${formatBytes(need)}`;
-    return { why, stuck: true };
-  }
-  if (!hasRoomFor(room, { bytes: need, inodes: inodesNeeded }))
-    return { why: `staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
-  try {
-    await access(folder, constants.W_OK);
-  } catch (error) {
-    if (systemErrorCode(error) === 'EROFS') return { why: `staging is read-only (${folder})`, stuck: true };
-  }
-  return undefined;
 }

@@ -9,7 +9,7 @@ import { asAttempt } from '../attempt.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
 import { logStage } from '../../operations/groups/log-stage.js';
-import { isWholeInFinal } from './promote-archive.js';
+import { isWholeInFinal } from '../../staging/staged-files.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
 /** Milliseconds between two checks. */

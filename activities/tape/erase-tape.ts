@@ -1,7 +1,8 @@
 import type { EraseRequest } from '../../catalog/tapes/erase.js';
 import { eraseTape, type Erased } from '../../operations/tapes/erase-tape.js';
 import { asked } from '../asked.js';
-import { catalogCondition, asDriveAttempt } from '../attempt.js';
+import { asDriveAttempt } from '../attempt.js';
+import { catalogCondition } from '../conditions.js';
 import type { DriveDeps } from '../../operations/deps.js';
 
 /** Erases the tape in the drive, in the drive's slot, so that nothing is written or read meanwhile. */

@@ -1,6 +1,7 @@
 import { labelTape, type LabelRequest } from '../../operations/tapes/label-tape.js';
 import { asked } from '../asked.js';
-import { catalogCondition, asDriveAttempt } from '../attempt.js';
+import { asDriveAttempt } from '../attempt.js';
+import { catalogCondition } from '../conditions.js';
 import type { DriveDeps } from '../../operations/deps.js';
 
 /** Labels the tape in the drive, in the drive's slot, so that no write is under way meanwhile. */

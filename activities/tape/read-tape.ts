@@ -1,7 +1,8 @@
 import { type WorkerTapeImport, importTape, scratchFile } from '../../operations/rebuild/import-tape.js';
 import type { ArchiveReport } from '../../operations/rebuild/import-tape-archive.js';
 import { asked } from '../asked.js';
-import { catalogCondition, asDriveAttempt } from '../attempt.js';
+import { asDriveAttempt } from '../attempt.js';
+import { catalogCondition } from '../conditions.js';
 import type { DriveDeps } from '../../operations/deps.js';
 
 /** Maximum bytes of the reports as JSON: the server accepts 2 MiB for the whole result. */

@@ -3,7 +3,8 @@ import { placesOf } from '../../catalog/sets/copy-places.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { copyOf, writtenCopies } from '../../catalog/copies/copies.js';
 import { asked } from '../asked.js';
-import { asAttempt, driveCondition } from '../attempt.js';
+import { asAttempt } from '../attempt.js';
+import { driveCondition } from '../conditions.js';
 import type { DriveDeps } from '../../operations/deps.js';
 import { commitWritten } from '../../operations/copies/commit-copies.js';
 

@@ -11,7 +11,8 @@ import { finalDir } from '../../staging/paths.js';
 import { tapeRequirements } from '../../tape/requirements/tape-requirements.js';
 import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import { asked } from '../asked.js';
-import { asAttempt, driveCondition } from '../attempt.js';
+import { asAttempt } from '../attempt.js';
+import { driveCondition } from '../conditions.js';
 import type { CopyRef, DriveDeps } from '../../operations/deps.js';
 import { makeSmaller } from '../../operations/groups/make-smaller.js';
 import {

@@ -1,0 +1,19 @@
+import { catalogFailure, isCatalogOutOfReach } from '../catalog/sqlite/catalog-failure.js';
+import { TapeflowFailure, describeError } from '../config/failures.js';
+
+/**
+ * Says why an error is a temporary condition of the machine; undefined when it belongs to the step. The attempt waits
+ * as long as such a condition lasts: it uses up no attempts and parks nothing.
+ */
+export type Condition = (error: unknown) => string | undefined;
+
+/** The catalog is out of reach: busy, or its disk is full, failing or read-only; never damage. */
+export const catalogCondition: Condition = (error) => {
+  if (!isCatalogOutOfReach(error)) return undefined;
+  const failure = catalogFailure(error, 'of this installation');
+  return failure instanceof TapeflowFailure ? failure.message : describeError(error);
+};
+
+/** The same, or another drive is writing to the same tape: two paths lead to it, and only one may write at a time. */
+export const driveCondition: Condition = (error) =>
+  error instanceof TapeflowFailure && error.code === 'TapeBusy' ? error.message : catalogCondition(error);
