@@ -36,7 +36,6 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/scripts ./scripts
 COPY --from=build /app/bin ./bin
 COPY --from=build /app/dist ./dist
 

@@ -1,14 +1,10 @@
 #!/usr/bin/env node
 'use strict';
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 3)) {
-  console.error(`tapeflow: it needs Node 20.3 or newer, and this is ${process.version}.`);
-  process.exit(1);
-}
+require('./require-node.cjs');
 // The size of libuv's thread pool is read once, at its first use, so it is set before anything else is loaded.
 const os = require('node:os');
 const path = require('node:path');
-const threads = Number(process.env.COMPRESSION_THREADS) || os.availableParallelism?.() || os.cpus().length;
+const threads = Number(process.env.COMPRESSION_THREADS) || os.availableParallelism();
 process.env.UV_THREADPOOL_SIZE ??= String(threads + 4);
 
 import(require('node:url').pathToFileURL(path.join(__dirname, '..', 'dist', 'client', 'main.js')).href).catch(

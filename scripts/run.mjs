@@ -13,22 +13,13 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import '../bin/require-node.cjs';
 import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
 const lockDir = path.join(root, '.tapeflow-setup');
 const benchmarks = ['archive', 'copy', 'pipeline', 'restore', 'scale', 'plot', 'all'];
-const sourceDirs = [
-  ...['activities', 'archive', 'bench', 'catalog', 'client', 'config', 'disk', 'embedded', 'entry', 'native'],
-  ...['operations', 'proof', 'source', 'staging', 'tape', 'test', 'workers', 'workflows'],
-];
-
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 3)) {
-  console.error(`tapeflow needs Node 20.3 or newer; this is ${process.version}.`);
-  process.exit(1);
-}
 
 function say(text) {
   console.error(text);
@@ -56,6 +47,7 @@ function dependencyKey() {
 
 /** Changes with every source file. */
 function sourceKey() {
+  const { include: sourceDirs } = JSON.parse(readFileSync(path.join(root, 'tsconfig.json'), 'utf8'));
   const hash = createHash('sha256');
   const add = (file) =>
     hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
@@ -192,7 +184,9 @@ if (first === '--test') {
   // A test with a server keeps a core busy, but waits for time-outs often: two more than there are cores.
   args = [
     ...flags,
-    ...(major >= 22 || (major === 20 && minor >= 10) ? [`--test-concurrency=${cpus().length + 2}`] : []),
+    ...(process.versions.node.localeCompare('20.10', 'en', { numeric: true }) >= 0
+      ? [`--test-concurrency=${cpus().length + 2}`]
+      : []),
   ];
   args.push(...(named.length > 0 ? named : testFiles()));
 } else if (first === '--test-faults') {

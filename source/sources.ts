@@ -11,10 +11,10 @@ export function outermost(sources: string[]): string[] {
 }
 
 /** True when a path equals another or lies below it; both absolute and resolved. */
-export function isInside(inner: string, outer: string, paths: typeof path.posix = path): boolean {
-  const relative = paths.relative(outer, inner);
+export function isInside(inner: string, outer: string): boolean {
+  const relative = path.relative(outer, inner);
   return (
     relative === '' ||
-    (!relative.startsWith(`..${paths.sep}`) && relative !== '..' && !paths.isAbsolute(relative))
+    (!relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative))
   );
 }

@@ -1,10 +1,9 @@
-import { lstatSync, statfsSync } from 'node:fs';
+import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { describeError } from '../config/failures.js';
 import { describeOwnEntry } from '../disk/own-folders.js';
 import { displayName, fromText } from '../entry/byte-string.js';
 import { globFilter } from '../entry/globs.js';
 import { memberNameOf } from '../entry/member-name.js';
-import { folderNames } from './folder-names.js';
 import { absolute, look, type WalkedEntry } from './walked-entry.js';
 
 export interface WalkOptions {
@@ -59,7 +58,7 @@ interface Walker extends WalkOptions {
  * Yields the entries `prefix + name` in member name order. Plain names come in bytewise order, but a folder `a` counts
  * as `a/`, after its siblings `a b` and `a-b`: it waits on a stack until the next name is past it.
  */
-function* ordered(names: Iterable<string>, prefix: string, walker: Walker): Generator<WalkedEntry> {
+function* ordered(names: readonly string[], prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
   let previous: string | undefined;
   for (const name of names) {
@@ -144,11 +143,16 @@ function whyLeftOut(
 /**
  * The names in a folder, or why it is skipped. Listing would follow a symbolic link that replaced the folder meanwhile,
  * so the entry is checked again afterwards.
+ *
+ * The folder is listed at once, so that the listing is consistent. `opendirSync` does not help: where a file system
+ * does not report types (NFS, some FUSE ones) it calls `stat` on every entry, and fails for the whole folder when one
+ * is gone.
  */
-function namesIn(where: Buffer): Iterable<string> | string {
+function namesIn(where: Buffer): string[] | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;
   try {
-    const names = folderNames(where);
+    // As byte strings they sort by their bytes.
+    const names = readdirSync(where, 'latin1').sort();
     if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
       return 'became a symbolic link while it was listed; its contents are not in the backup';
     return names;

@@ -4,12 +4,6 @@ import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.
 import { SideError, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import {
-  decodePacked,
-  encodePlanned,
-  type PackedMessage,
-  type PlannedMessage,
-} from '../threads/member-message.js';
 import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
 
 export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
@@ -22,13 +16,14 @@ export interface PackJob extends PackOptions {
 }
 
 /** To the thread: a job, a page of its entries, or the end with entries that are only listed as skipped. */
-export type PackCommand = { job: PackJob } | { page: PlannedMessage } | { skipped: SkippedMember[] };
+export type PackCommand =
+  { job: PackJob } | { page: (PlannedMember | UnchangedMember)[] } | { skipped: SkippedMember[] };
 
 /** From the thread. */
 export interface PackReport {
   /** It is ready for the next page. */
   ready?: true;
-  batch?: PackedMessage;
+  batch?: { packed: PackedMember[]; skipped: SkippedMember[] };
   progress?: PackProgress;
   done?: PackOutcome;
   failed?: {
@@ -114,8 +109,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
     const next = await iterator.next();
     if (next.done === true) return send({ skipped: [...alreadySkipped] });
     sent.add(next.value);
-    const page = encodePlanned(next.value);
-    thread.postMessage({ page } satisfies PackCommand, [page.numbers.buffer as ArrayBuffer]);
+    send({ page: next.value });
   };
   onStart?.({ now: () => asksNow(watch, sent), moves: () => watch.moves });
   try {
@@ -123,10 +117,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
     return await new Promise<PackOutcome>((resolve, reject) => {
       const hear = (report: PackReport) => {
         try {
-          if (report.batch !== undefined) {
-            const { packed, skipped } = decodePacked(report.batch);
-            onBatch(packed, skipped);
-          }
+          if (report.batch !== undefined) onBatch(report.batch.packed, report.batch.skipped);
           if (report.progress !== undefined) onProgress(report.progress);
         } catch (error) {
           fail(error);

@@ -3,9 +3,8 @@ import { setSharedGroup } from '../../config/shared-group.js';
 import { sideOf, withSide } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import { Packer, type PackOutcome } from './pack.js';
-import { decodePlanned, encodePacked } from '../threads/member-message.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
-import { threadCommands } from '../threads/thread-commands.js';
+import { threadCommands } from '../thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;
@@ -14,7 +13,7 @@ const stepEntries = 250;
 
 const port = parentPort;
 if (port === null) throw new Error('pack-thread.js runs as a worker thread only');
-const report = (message: PackReport, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+const report = (message: PackReport) => port.postMessage(message);
 const nextCommand = threadCommands<PackCommand>(port);
 
 /** Requests the next page, which is prepared meanwhile. */
@@ -34,11 +33,10 @@ async function pack(job: PackJob): Promise<PackOutcome> {
       const next = await command;
       if ('job' in next) throw new Error('a job in the middle of another');
       if ('skipped' in next) return await packer.finish(next.skipped);
-      const page = decodePlanned(next.page);
+      const { page } = next;
       command = ask();
       for (let at = 0; at < page.length; at += stepEntries) {
-        const batch = encodePacked(await packer.add(page.slice(at, at + stepEntries)));
-        report({ batch }, [batch.numbers.buffer as ArrayBuffer]);
+        report({ batch: await packer.add(page.slice(at, at + stepEntries)) });
         // Lets timers and finished compressions run; the work in between is synchronous.
         await new Promise((resolve) => setImmediate(resolve));
       }

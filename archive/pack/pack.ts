@@ -74,7 +74,7 @@ const rereads = 3;
 const manifestLevel = 6;
 
 /** Thrown when `shouldStop` returns true. */
-export class PackStopped extends Error {}
+class PackStopped extends Error {}
 
 /**
  * Packs entries into a new archive with its manifest; both are synced when `finish` returns. Everything except

@@ -3,7 +3,7 @@ import { sideOf } from '../../config/sides.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { Unpacker, type ArchiveInfo } from './unpack.js';
 import type { UnpackCommand, UnpackReport, UnpackThreadData } from './unpack-in-thread.js';
-import { threadCommands } from '../threads/thread-commands.js';
+import { threadCommands } from '../thread-commands.js';
 
 /** Milliseconds between two reports of progress. */
 const reportEveryMs = 200;

@@ -1,6 +1,6 @@
 import type { GroupState } from '../schema/group-tables.js';
 import { notCompressedStates } from './group-states.js';
-import { skipGroupIn } from './skip-group.js';
+import { skipGroup } from './skip-group.js';
 import { groupOf, maxArchiveBytes } from './groups.js';
 import type { GroupRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -35,7 +35,7 @@ export async function shrinkGroup(
     if (group.state === 'skipped') return 'skipped';
     if (!notCompressedStates.includes(group.state)) return 'stuck';
     if (group.entries > 1) return (await leaveOutLargest(tx, group, leaving)) ? 'smaller' : 'stuck';
-    await skipGroupIn(tx, group, reasons.alone, needs);
+    await skipGroup(tx, group, reasons.alone, needs);
     return 'skipped';
   });
 }
@@ -170,7 +170,7 @@ export async function undoRequeue(catalog: Catalog, setId: string): Promise<bool
       const reason =
         `it was too large for every tape before, and its \`retry\` was ` +
         `cancelled: \`tapeflow retry ${setId}\` resumes it`;
-      await skipGroupIn(tx, group, reason, group.needs);
+      await skipGroup(tx, group, reason, group.needs);
     }
     return true;
   });

@@ -41,15 +41,15 @@ function checkKey({ settings }: Session): Check {
 }
 
 async function refusalCheck(row: RefusalRow, server: Server | undefined): Promise<Check> {
-  const { kind, times, what, last_at: at } = row;
+  const { kind, times, what, first_at: since, last_at: at } = row;
   const who = server === undefined ? [] : await strangersIn(server, row).catch(() => []);
   const said = who.length === 0 ? '' : `; who sent it calls themselves ${who.join(', ')}`;
   return {
     what: `refused ${kind}`,
     level: Date.now() - at < dayMs ? 'trouble' : 'note',
     finding:
-      `${what} was not obeyed, since nothing proves that it comes from this ` +
-      `installation (${formatTime(at)}, ${times} so far)${said}`,
+      `${what} was not obeyed, since nothing proves that it comes from this installation ` +
+      `(first ${formatTime(since)}, last ${formatTime(at)}, ${times} so far)${said}`,
     advice:
       'Another user reaches the server, or a command or worker of yours has ' +
       'another data folder: see "Who can do what" in docs/operations.md.',

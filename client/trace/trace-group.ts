@@ -154,12 +154,13 @@ async function copyFindings(
     const tape = await tapeByUuid(catalog, copy.tape_uuid);
     const name = tape?.name ?? copy.tape_uuid;
     const loaded = tape === undefined ? '' : onLoadedTape(looks, tape, archive);
+    const verified = copy.verified_at === null ? '' : `, verified ${formatTime(copy.verified_at)}`;
     const damage = copy.damage === null ? '' : `; BUT it is damaged: ${copy.damage}`;
     findings.push({
       question,
       answer:
         copy.state === 'committed'
-          ? `yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${loaded}${damage}`
+          ? `yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${verified}${loaded}${damage}`
           : `not safely: ${copy.state} on tape ${name}`,
       advice:
         copy.state === 'written'

@@ -23,7 +23,6 @@ import { setNamed } from '../../catalog/sets/sets.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
-import { PackedFiles } from './packed-files.js';
 import { setOptions } from '../sets/set-options.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
@@ -46,7 +45,8 @@ export function withGrowth(bytes: number): number {
 export interface PackedGroup {
   /** The archive's catalog row, ready to commit. */
   archive: Parameters<typeof commitCompressed>[1];
-  files: PackedFiles;
+  /** What became of each of its files. */
+  files: PackedFile[];
   /** How many entries it has, and how many were skipped, for people. */
   detail: string;
 }
@@ -63,7 +63,7 @@ export async function packGroup(
   const { catalog, settings } = deps;
   const { setId, group } = ref;
   const set = await setNamed(catalog, setId);
-  const files = new PackedFiles();
+  const files: PackedFile[] = [];
   const found: SkippedMember[] = [];
   let members = 0;
   const { compression, level } = setOptions(set);
@@ -96,22 +96,21 @@ export async function packGroup(
     signal: paths.signal,
     alreadySkipped: found,
     onBatch(packed, skipped) {
-      const batch: PackedFile[] = [];
       const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
       for (const member of packed) {
-        batch.push(packedFile(member, reasons.get(member.name) ?? null));
+        files.push(packedFile(member, reasons.get(member.name) ?? null));
         members += 1;
         reasons.delete(member.name);
       }
       for (const [path, reason] of reasons) {
-        batch.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
+        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
       }
-      files.add(batch);
     },
     onProgress,
     onStart,
   });
   const { archive, manifest } = outcome;
+  const skipped = found.length + files.filter(({ state }) => state === 'skipped').length;
   return {
     archive: {
       set_id: setId,
@@ -130,7 +129,7 @@ export async function packGroup(
       blocks: encodeBlocks(archive.blocks),
     },
     files,
-    detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(found.length + files.skipped)} skipped`,
+    detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(skipped)} skipped`,
   };
 }
 

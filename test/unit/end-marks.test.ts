@@ -13,6 +13,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { markEnd } from '../../activities/tape/mark-end.js';
+import { groupOf } from '../../catalog/groups/groups.js';
 import { skipGroup } from '../../catalog/groups/skip-group.js';
 import { setEndOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -116,7 +117,8 @@ test('a group that was skipped is told by the mark; when it is stored later, the
   const setId = await sets.begin(fourFiles(t), 'full');
   for (const group of [1, 2, 3]) await sets.store(setId, group);
   const first = readFileSync(markFile(tapeDir, setId));
-  await skipGroup(catalog, setId, 4, 'larger than the tape');
+  const fourth = await groupOf(catalog, setId, 4);
+  await catalog.transaction().execute((tx) => skipGroup(tx, fourth, 'larger than the tape', null));
   assert.deepEqual(
     (await unmarkedCopies(catalog, setId)).map(({ copyNo, tapeName }) => [copyNo, tapeName]),
     [[1, 'TAPE01']],

@@ -15,7 +15,7 @@ import {
   parkGroup,
   unparkGroups,
 } from '../../catalog/groups/group-states.js';
-import { skipGroup } from '../../catalog/groups/skip-group.js';
+import { shrinkGroup } from '../../catalog/groups/oversized-groups.js';
 import type { GroupState } from '../../catalog/schema/group-tables.js';
 import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { openSet } from '../../catalog/sets/open-set.js';
@@ -105,7 +105,14 @@ test('a parked group stays parked, with its reason, when its old attempts come b
   await assert.rejects(commit(), /Another attempt has taken over/);
   await isParked('its archive is not committed');
   assert.equal(await beginCompressing(catalog, setId, 1, 'new'), false);
-  await skipGroup(catalog, setId, 1, 'too large');
+  const leaving = {
+    setId,
+    group: 1,
+    limit: 0,
+    needs: 1,
+    reasons: { alone: 'too large', amongOthers: 'too large' },
+  };
+  assert.equal(await shrinkGroup(catalog, leaving), 'stuck');
   await isParked('it is not skipped');
   await catalog.insertInto('archives').values(row).execute();
   assert.ok(await forgetArchive(catalog, row, 'damaged'));

@@ -57,3 +57,23 @@ test('a file system that has not what SQLite needs is named as that', () => {
   );
   assert.match((disk as TapeflowFailure).sentence, /disk of the catalog .* fails/);
 });
+
+test('a Node that is older than package.json asks for is refused in a sentence', () => {
+  const script = path.join(projectDir, 'bin', 'require-node.cjs');
+  const under = (version: string) =>
+    spawnSync(
+      process.execPath,
+      [
+        '-e',
+        `Object.defineProperty(process, 'versions', { value: { node: '${version}' } }); require('${script}');`,
+      ],
+      { encoding: 'utf8' },
+    );
+  for (const version of ['18.20.8', '20.2.0', '9.11.2']) {
+    const { status, stderr } = under(version);
+    assert.equal(status, 1, version);
+    assert.match(stderr, /^tapeflow: it needs Node 20\.3\.0 or newer, and this is v.*\.\n$/);
+  }
+  for (const version of ['20.3.0', '20.10.0', '22.0.0-nightly', '100.0.0'])
+    assert.equal(under(version).status, 0, version);
+});

@@ -16,7 +16,6 @@ import { test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { fromText } from '../../entry/byte-string.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import { decodePlanned, encodePlanned } from '../../archive/threads/member-message.js';
 import { packInThread } from '../../archive/pack/pack-in-thread.js';
 import { plan } from '../support/plan.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
@@ -133,18 +132,3 @@ for (const codec of ['auto', 'zlib'] as const) {
     assert.ok(tar.includes('xyz'));
   });
 }
-
-test('entries cross between threads as they are, those of earlier archives among them', () => {
-  const one: PlannedMember = {
-    ...{ name: 'a "\\\n\xff', type: 'file', size: 2 ** 45, mtimeS: -1, mtimeNs: 999_999_999, mode: 0o100644 },
-    ...{ uid: 1, gid: 2 ** 32 - 1, dev: '9', ino: '18446744073709551615', nlink: 3, linkTarget: null },
-    hardLinkOf: 'b',
-    ctime: [-3, 999_999_998],
-  };
-  const link: PlannedMember = { ...one, name: 'c', type: 'symlink', linkTarget: '../x', hardLinkOf: null };
-  link.ctime = undefined;
-  const { type: _, ...rest } = one;
-  const kept = { ...rest, set: 's', group: 1, offset: 5, sha256: null };
-  for (const page of [[], [kept], [one, kept, link], [kept, kept, one], [one, link, kept]])
-    assert.deepEqual(decodePlanned(structuredClone(encodePlanned(page))), page);
-});

@@ -48,7 +48,7 @@ export const workflowOptions = {
   workflowFailureErrorTypes: { '*': ['Error'] },
   // A killed worker's workflows stay assigned to it this long (10 s by default); then another worker replays them.
   stickyQueueScheduleToStartTimeout: '3s',
-};
+} satisfies Partial<WorkerOptions>;
 
 /** Options common to all our workers. */
 export const workerOptions = {

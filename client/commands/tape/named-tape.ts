@@ -22,6 +22,7 @@ export function tapeObject(row: TapeRow): object {
     volume,
     capacity,
     free,
+    labelled: new Date(row.labelled_at).toISOString(),
     lastSeen: new Date(row.seen_at).toISOString(),
   };
 }
