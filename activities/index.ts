@@ -101,7 +101,8 @@ export function driveHostActivities(deps: DriveDeps) {
     watchTape: (wish: TapeWatchRequest) => watchTape(deps, wish),
     watchForRetrieval: (ref: RetrievalRef, lack?: TargetShortage, search?: TapeSearch) =>
       watchForRetrieval(deps, ref, lack, search),
-    watchForCopy: (ref: RetrievalRef, wanted?: string) => watchForCopy(deps, ref, wanted),
+    watchForCopy: (ref: RetrievalRef, wanted?: string, search?: TapeSearch) =>
+      watchForCopy(deps, ref, wanted, search),
     waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
     finishRetrieval: (id: string) => finishRetrieval(deps, id),
   };

@@ -154,8 +154,8 @@ export const settingsSchema = z.object({
   /** Attempts of one step before its group is parked as failed. */
   RETRY_ATTEMPTS: whole(1, 1000).default(5),
   /**
-   * Seconds within which a drive should answer, even while it seeks; one that is silent for longer is reported. Nothing
-   * is given up because of it. Commands that look at a drive wait at most 15 seconds.
+   * Seconds within which a drive, or a source, should answer, even while it seeks; one that is silent for longer is
+   * reported. Nothing is given up because of it. Commands that look at a drive wait at most 15 seconds.
    */
   DRIVE_ANSWER_SECONDS: seconds.default(60),
   /**
@@ -502,6 +502,20 @@ export interface DrivesToRead {
   /** 1: any drive that has the tape. */
   any_drive: 0 | 1;
   names: string[];
+}
+
+/** The drives of a copy from tape to tape: `toDrive` is null where any may write that has a tape for it. */
+export interface CopyDrives {
+  drive: string;
+  any_drive: 0 | 1;
+  toDrive: string | null;
+}
+
+/** The drives of a copy by its two optional drives; the one that reads writes as well, if none is named for that. */
+export function copyDrives(settings: Settings, names: { drive?: string; toDrive?: string }): CopyDrives {
+  const { drive, any_drive } = drivesToRead(settings, names.drive);
+  const writes = names.toDrive ?? names.drive;
+  return { drive, any_drive, toDrive: writes === undefined ? null : driveNamed(settings, writes).name };
 }
 
 /**

@@ -12,6 +12,12 @@ import { removeParts } from '../../disk/part-files.js';
 import { requireTape } from '../../tape/requirements/require-tape.js';
 import { pendingArchive, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import {
+  endSearch,
+  noteMissing,
+  type TapeSearch,
+  type WantedTape,
+} from '../../catalog/retrievals/tape-search.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -32,6 +38,7 @@ import { asAttempt, asDriveAttempt } from '../attempt.js';
 import { catalogCondition, driveCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { CopyRef, DriveDeps, RetrievalRef } from '../../operations/deps.js';
+import { patientLooks } from './watch-for-retrieval.js';
 import {
   spaceShortage,
   shortageOrFull,
@@ -342,30 +349,66 @@ async function recordCopied(
 /**
  * Waits, for days if necessary, until a suitable tape for the archive is in the drive. Only reads.
  *
- * @param wanted UUID of the only acceptable tape, since it has to be synced.
+ * @param wanted UUID of the only tape that will do, since it is to be synced.
+ * @param search several drives are looked at for such a tape, each by its own worker.
+ * @returns UUID of the tape in the drive; null when nothing is to be written, or no tape takes it.
  */
-export function watchForCopy(deps: DriveDeps, ref: RetrievalRef, wanted?: string): Promise<void> {
+export function watchForCopy(
+  deps: DriveDeps,
+  ref: RetrievalRef,
+  wanted?: string,
+  search?: TapeSearch,
+): Promise<string | null> {
+  const end = async (tape: string | null) => {
+    if (search !== undefined) await endSearch(deps.catalog, ref.id, search, deps.drive.settings.name);
+    return tape;
+  };
   return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
-    for (;;) {
+    for (let looks = 1; ; looks += 1) {
       const row = await pendingArchive(catalog, ref.id, ref.no);
-      if (row === undefined) return;
+      if (row === undefined) return end(null);
       const state = wanted === undefined ? undefined : (await tapeByUuid(catalog, wanted))?.state;
-      if (state === 'suspect' || state === 'lost') return;
+      if (state === 'suspect' || state === 'lost') return end(wanted ?? null);
       const archive = await requireArchive(catalog, row.set_id, row.group_no);
       const demand = requirementsOf(row, archive, wanted);
       try {
-        await requireTape(drive, catalog, wanted === undefined ? demand : { ...demand, next: undefined });
-        return;
+        const toSync = wanted !== undefined;
+        const tape = await requireTape(drive, catalog, toSync ? { ...demand, next: undefined } : demand);
+        return await end(tape.row.uuid);
       } catch (error) {
-        if (isTooLarge(error)) return;
+        if (isTooLarge(error)) return end(null);
         if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
-        await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
-        attempt.report({ step: 'waiting for tape', why: error.sentence });
+        if (search === undefined) await recordRetrieval(catalog, ref.id, 'waiting_for_tape', error.sentence);
+        else await noteUnfit(deps, ref.id, search, error, { demand, patient: looks < patientLooks });
+        attempt.report({
+          step: 'waiting for tape',
+          why: search === undefined ? error.sentence : error.message,
+        });
       }
       await pauseFor(attempt, lookEveryMs);
     }
   });
+}
+
+/** Notes that a drive has no tape that an archive of a copy may be written to. */
+async function noteUnfit(
+  { catalog, drive }: DriveDeps,
+  id: string,
+  search: TapeSearch,
+  { message, details }: TapeflowFailure,
+  { demand, patient }: { demand: TapeRequirements; patient: boolean },
+): Promise<void> {
+  const reason = typeof details['reason'] === 'string' ? details['reason'] : 'unreadable';
+  const { wanted, pool, next } = demand;
+  const tape: WantedTape =
+    wanted === undefined
+      ? {
+          any: `a tape of pool ${pool}${next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`}`,
+        }
+      : ((await tapeByUuid(catalog, wanted))?.name ?? wanted);
+  const look = { reason, message, first: '', loaded: null };
+  await noteMissing(catalog, id, search, drive.settings.name, { look, tape, patient });
 }
 
 /** Waits until staging has room for an archive to be copied, in its budget and on its disk. */

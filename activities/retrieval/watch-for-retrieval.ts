@@ -101,7 +101,7 @@ async function isLoaded(
  * Number of checks in which all drives may report before a drive with another copy is preferred over one that may have
  * the tape itself; hanging drives and those without a worker are not waited for longer.
  */
-const patientLooks = 3;
+export const patientLooks = 3;
 
 /** The same for one of several drives. */
 async function isFound(

@@ -13,7 +13,7 @@ import {
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { driveNamed } from '../../config/settings.js';
+import { driveNamed, type DriveSettings } from '../../config/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { asAttempt } from '../attempt.js';
 import { pauseFor } from '../../operations/attempt.js';
@@ -95,13 +95,12 @@ async function openOne(
 ): Promise<RetrievalRow | undefined> {
   const wanted: ReadRequest = reading;
   const drive = driveNamed(settings, wanted.drive);
-  if (wanted.kind === 'copy') driveNamed(settings, wanted.toDrive);
+  if (wanted.kind === 'copy' && wanted.toDrive !== null) driveNamed(settings, wanted.toDrive);
+  const drives = wanted.any_drive === 1 ? settings.drives : [drive];
   // A silent drive is no obstacle: knowing the loaded tape only affects the order.
-  const loaded = () =>
-    queryDrive(settings, drive, async (asked) => (await asked.label())?.uuid).then(
-      (uuid) => (uuid === undefined ? [] : [uuid]),
-      () => [],
-    );
+  const labelIn = (one: DriveSettings) =>
+    queryDrive(settings, one, async (asked) => (await asked.label())?.uuid).catch(() => undefined);
+  const loaded = async () => (await Promise.all(drives.map(labelIn))).filter((uuid) => uuid !== undefined);
   const opened = await openRead(catalog, await subjectName(catalog, subject, wanted.kind), wanted, loaded);
   return 'row' in opened ? opened.row : undefined;
 }

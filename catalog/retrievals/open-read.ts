@@ -14,7 +14,13 @@ export type ReadRequest =
       /** 1: any drive that has the tape. */ any_drive?: number;
       /** Percentage of the archives to read. */ percent: number;
     }
-  | { kind: 'copy'; drive: string; toDrive: string; pool: string };
+  | {
+      kind: 'copy';
+      drive: string;
+      /** 1: reads in any drive that has the tape. */ any_drive?: number;
+      /** Null: writes in any drive that has a tape for it. */ toDrive: string | null;
+      pool: string;
+    };
 
 /** A new verify or copy, or the unfinished one with the same arguments. */
 export interface OpenedRead {
@@ -60,12 +66,12 @@ export async function openVerify(
 async function openCopy(
   catalog: Catalog,
   subject: string,
-  { drive, toDrive, pool }: Extract<ReadRequest, { kind: 'copy' }>,
+  { drive, any_drive = 0, toDrive, pool }: Extract<ReadRequest, { kind: 'copy' }>,
   loaded: () => Promise<string[]>,
 ): Promise<OpenedRead | { there: number }> {
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
-    ...{ kind: 'copy', subject, drive, to_drive: toDrive, target: null },
+    ...{ kind: 'copy', subject, drive, any_drive, to_drive: toDrive, target: null },
     ...{ overwrite: 'never', selection: JSON.stringify({ pool }) },
   };
   const unfinished = await unfinishedRetrievalLike(catalog, wanted);

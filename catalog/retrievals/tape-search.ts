@@ -9,6 +9,10 @@ export interface TapeSearch {
   /** Number of the search within its retrieval; later searches have larger numbers. */
   at: number;
   drives: readonly string[];
+  /** Of a copy: the search of the half that writes, beside which the one that reads may have another. */
+  half?: 'writing';
+  /** Of a copy: the drive that writes now. Nobody is asked to change its tape where there is another drive. */
+  writes?: string;
 }
 
 /** What a check of one drive found: the wanted tape is not in it. */
@@ -30,10 +34,26 @@ interface Looks {
   drives: Record<string, DriveLook>;
 }
 
-/** What all checks of a search have found; results of an earlier search are ignored. */
-function looksOf({ looks }: Pick<RetrievalRow, 'looks'>, { at }: TapeSearch): Looks {
-  const stored = looks === null ? undefined : (JSON.parse(looks) as Looks);
-  return stored !== undefined && stored.at >= at ? stored : { at, found: null, drives: {} };
+/** What a retrieval has stored of its searches. */
+type StoredLooks = Looks & { writing?: Looks };
+
+function storedLooks({ looks }: Pick<RetrievalRow, 'looks'>): StoredLooks | undefined {
+  return looks === null ? undefined : (JSON.parse(looks) as StoredLooks);
+}
+
+/** What all looks of a search have shown; of an earlier one nothing. */
+function looksOf(row: Pick<RetrievalRow, 'looks'>, { at, half }: TapeSearch): Looks {
+  const all = storedLooks(row);
+  const stored = half === 'writing' ? all?.writing : all;
+  if (stored === undefined || stored.at < at) return { at, found: null, drives: {} };
+  return { at: stored.at, found: stored.found, drives: stored.drives };
+}
+
+/** What is stored then, with those of the other half as they are. */
+function textOf(row: Pick<RetrievalRow, 'looks'>, { half }: TapeSearch, looks: Looks): string {
+  const { writing, ...reading } = storedLooks(row) ?? { at: 0, found: null, drives: {} };
+  if (half === 'writing') return JSON.stringify({ ...reading, writing: looks });
+  return JSON.stringify(writing === undefined ? looks : { ...looks, writing });
 }
 
 /** True when a drive's result no longer counts: another drive has ended the search, or a later search has begun. */
@@ -41,13 +61,16 @@ function isOver(looks: Looks, { at }: TapeSearch, drive: string): boolean {
   return looks.at !== at || (looks.found !== null && looks.found !== drive);
 }
 
-async function writeLooks(tx: Catalog, id: string, looks: Looks): Promise<void> {
+async function writeLooks(tx: Catalog, row: RetrievalRow, search: TapeSearch, looks: Looks): Promise<void> {
   await tx
     .updateTable('retrievals')
-    .set({ looks: JSON.stringify(looks) })
-    .where('id', '=', id)
+    .set({ looks: textOf(row, search, looks) })
+    .where('id', '=', row.id)
     .execute();
 }
+
+/** What is wanted: a tape by its name, or any that a copy may be written to. */
+export type WantedTape = string | { any: string };
 
 /**
  * Records that a drive does not have the tape that a retrieval wants. Once all drives have reported so, or when
@@ -61,14 +84,14 @@ export async function noteMissing(
   id: string,
   search: TapeSearch,
   drive: string,
-  { look, tape, patient }: { look: DriveLook; tape: string; patient: boolean },
+  { look, tape, patient }: { look: DriveLook; tape: WantedTape; patient: boolean },
 ): Promise<boolean> {
   const noted = (row: RetrievalRow) => {
     const looks = looksOf(row, search);
     const after = { ...looks, found: null, drives: { ...looks.drives, [drive]: look } };
     return { looks: after, over: isOver(looks, search, drive) };
   };
-  const busy = await drivesOfSets(catalog);
+  const busy = await drivesInUse(catalog, id, search);
   const before = await retrievalNamed(catalog, id);
   const reasonFor = ({ drives }: Looks) =>
     patient && search.drives.some((one) => drives[one] === undefined)
@@ -77,12 +100,13 @@ export async function noteMissing(
   const now = noted(before);
   if (now.over) return false;
   // A check every second must not cause a commit every second.
-  if (JSON.stringify(now.looks) === before.looks && before.reason === (reasonFor(now.looks) ?? null))
+  if (textOf(before, search, now.looks) === before.looks && before.reason === (reasonFor(now.looks) ?? null))
     return before.state === 'waiting_for_tape';
   return catalog.transaction().execute(async (tx) => {
-    const { looks, over } = noted(await retrievalNamed(tx, id));
+    const row = await retrievalNamed(tx, id);
+    const { looks, over } = noted(row);
     if (over) return false;
-    await writeLooks(tx, id, looks);
+    await writeLooks(tx, row, search, looks);
     const reason = reasonFor(looks);
     if (reason === undefined) return false;
     await recordRetrieval(tx, id, 'waiting_for_tape', reason);
@@ -106,30 +130,35 @@ export async function endSearch(
     const row = await retrievalNamed(tx, id);
     const looks = looksOf(row, search);
     if (isOver(looks, search, drive)) return false;
-    await writeLooks(tx, id, { ...looks, found: drive });
+    await writeLooks(tx, row, search, { ...looks, found: drive });
     await note(tx);
     if (row.state === 'waiting_for_tape') await recordRetrieval(tx, id, 'running', null);
     return true;
   });
 }
 
-/** Drives used by unfinished sets, each with one such set. */
-async function drivesOfSets(db: Catalog): Promise<Map<string, string>> {
+/** Drives whose tapes others need, with who: unfinished sets, and a copy's other half. */
+async function drivesInUse(db: Catalog, id: string, { writes }: TapeSearch): Promise<Map<string, string>> {
   const sets = await db
     .selectFrom('sets')
     .select(['id', 'pool', 'drive', 'places'])
     .where('state', 'not in', finalSetStates)
     .orderBy('id')
     .execute();
-  return new Map(sets.flatMap((set) => placesOf(set).map(({ drive }) => [drive, set.id] as const)));
+  const busy = new Map<string, string>(
+    sets.flatMap((set) => placesOf(set).map(({ drive }) => [drive, `The set ${set.id} writes`] as const)),
+  );
+  return writes === undefined ? busy : busy.set(writes, `The ${id} itself writes`);
 }
 
 /**
- * What is in the drives, and which of them should get the tape: preferably one that no set writes with, and never one
+ * What is in the drives, and which of them should get the tape: preferably one that nobody else needs, and never one
  * that somebody else holds or that has not answered.
+ *
+ * @param busy drives that others need, with the beginning of a sentence that says who.
  */
 export function wantedIn(
-  tape: string,
+  tape: WantedTape,
   looks: Readonly<Record<string, DriveLook>>,
   drives: readonly string[],
   busy: ReadonlyMap<string, string>,
@@ -141,6 +170,8 @@ export function wantedIn(
   const holding = seen.flatMap(({ drive, loaded }) =>
     loaded === null ? [] : [`${loaded} is in drive ${drive}`],
   );
+  const name = typeof tape === 'string' ? `the tape ${tape}` : tape.any;
+  const wanted = `${name.slice(0, 1).toUpperCase()}${name.slice(1)} is wanted.`;
   const others = seen.filter(({ loaded }) => loaded === null);
   const usable = seen.filter(({ reason }) => reason !== 'drive_held').map(({ drive }) => drive);
   const free = usable.filter((drive) => !busy.has(drive));
@@ -148,12 +179,12 @@ export function wantedIn(
   const passed = free.length > 0 ? usable.filter((drive) => busy.has(drive)) : [];
   const silent = drives.filter((drive) => looks[drive] === undefined);
   return [
-    holding.length > 0 ? `${holding.join(', ')}, but ${tape} is wanted.` : `The tape ${tape} is wanted.`,
+    holding.length > 0 && typeof tape === 'string' ? `${holding.join(', ')}, but ${tape} is wanted.` : wanted,
     ...others.map(({ message, first }) => `${message}${first === '' ? '' : ` ${first.trim()}`}`),
     ...silent.map((drive) => `The drive ${drive} has not answered.`),
-    ...passed.map((drive) => `The set ${busy.get(drive) ?? ''} writes with drive ${drive}.`),
+    ...passed.map((drive) => `${busy.get(drive) ?? ''} with drive ${drive}.`),
     into.length === 1
-      ? `Load the tape ${tape} into drive ${into[0]}.`
-      : `Load the tape ${tape} into any of ${into.join(', ')}.`,
+      ? `Load ${name} into drive ${into[0]}.`
+      : `Load ${name} into any of ${into.join(', ')}.`,
   ].join(' ');
 }

@@ -17,6 +17,8 @@ export interface RetrievalInput {
 export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
   /** The drive that writes; may be the reading drive. */
   toDrive: string;
+  /** All drives that may write, where those are several. */
+  toDrives?: string[];
   /** Written bytes after which the tape is synced. */
   syncBytes: number;
   /** Seconds after which the tape is synced in any case. */
@@ -39,6 +41,8 @@ export function retrievalStart(settings: Settings, row: RetrievalRow): Retrieval
   const summary = kind === 'restore' ? `${subject} → ${row.target ?? ''}` : `${kind} ${subject}`;
   if (kind !== 'copy')
     return { summary, workflow: 'retrieveArchives', input: { id, kind, drive, ...drives, options } };
-  const input = { id, drive, ...drives, toDrive: row.to_drive ?? drive, options, syncBytes, syncSeconds };
+  const to = row.to_drive === null && all.length > 1 ? { toDrives: all } : {};
+  const halves = { drive, ...drives, toDrive: row.to_drive ?? drive, ...to };
+  const input = { id, ...halves, options, syncBytes, syncSeconds };
   return { summary, workflow: 'copyArchives', input };
 }

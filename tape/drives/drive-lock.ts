@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import path from 'node:path';
 import {
   describeHolder,
+  readHolder,
   touchLock,
   tryLock,
   type ExclusiveLock,
@@ -9,6 +11,7 @@ import {
 } from '../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { oldVersionLockHolder, requireLockFolder } from '../../disk/lock-folder.js';
+import { systemLocksOn, userName, type SystemLock } from '../../disk/system-locks.js';
 import type { Settings, DriveSettings } from '../../config/settings.js';
 import { truePath } from '../../disk/true-path.js';
 import type { Medium } from './drive.js';
@@ -35,13 +38,8 @@ const touchEveryMs = 60 * 60_000;
  * holds it.
  */
 export function lockDrive(settings: Settings, drive: DriveSettings, role: string): DriveLock {
-  const file = (kind: string, key: string) =>
-    path.join(
-      settings.TAPEFLOW_LOCK_DIR,
-      `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`,
-    );
   const dataDir = settings.TAPEFLOW_DATA_DIR;
-  const driveFile = file('drive', driveKey(drive.path));
+  const driveFile = lockFile(settings, 'drive', driveKey(drive.path));
   requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
   const before = oldVersionLockHolder(path.basename(driveFile));
   if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
@@ -62,7 +60,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   touching.unref();
   return {
     async hold(loaded, work) {
-      const mediumFile = file('medium', loaded.key);
+      const mediumFile = lockFile(settings, 'medium', loaded.key);
       const result = tryLock(mediumFile, { role: `${role} of drive ${drive.name}`, dataDir });
       if (!('lock' in result)) throw tapeBusy(drive, result.heldBy);
       medium = { file: mediumFile, lock: result.lock };
@@ -93,6 +91,41 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       driveLock.release();
     },
   };
+}
+
+/** Who has a drive, told without touching its lock or the drive. */
+export interface DriveHolder {
+  /** `pid 4711 (tape worker) of user root, data folder /srv/tapeflow, since …`. */
+  who: string;
+  /** Where that is known. */
+  dataDir: string | undefined;
+}
+
+/**
+ * Who has the lock of a drive, by the system's list of locks; undefined where nobody is known to: Linux alone tells.
+ */
+export function driveHolder(settings: Settings, drive: DriveSettings): DriveHolder | undefined {
+  const file = lockFile(settings, 'drive', driveKey(drive.path));
+  const [lock] = locksOn(file);
+  if (lock === undefined) return undefined;
+  const holder = readHolder(file);
+  // What was written down may be of one before.
+  if (holder?.pid === lock.pid) return { who: describeHolder(holder), dataDir: holder.dataDir };
+  return { who: `pid ${lock.pid} of user ${userName(lock.uid)}`, dataDir: undefined };
+}
+
+function locksOn(file: string): SystemLock[] {
+  try {
+    const there = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+    return there === undefined ? [] : systemLocksOn(there);
+  } catch {
+    // A lock folder of somebody else, which may not be looked into.
+    return [];
+  }
+}
+
+function lockFile({ TAPEFLOW_LOCK_DIR: folder }: Settings, kind: 'drive' | 'medium', key: string): string {
+  return path.join(folder, `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}.lock`);
 }
 
 function driveBusy(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { backedUp, waitsForTape } from '../support/set-state.js';
-import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
+import { archivesOn, assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 import { twoDrives } from '../support/two-tapes.js';
 
@@ -48,6 +48,28 @@ test('a restore and a verify read a tape in whichever drive it is, ask for one i
   await waitsForTape(installation, 'retrievals', /Load the tape B1 into drive lto2\.$/);
   renameSync(lto1, lto2);
   assert.equal((await onlyThere.ended).code, 0, onlyThere.output());
+
+  // What is read is in lto2, and what is written to in lto1.
+  const copying = installation.start(['tape', 'copy', setId, '--pool', 'A']);
+  await waitsForTape(
+    installation,
+    'retrievals',
+    /^A tape of pool A .*is wanted\. The folder .* of drive lto1 does not exist\. .*Load a tape of pool A .* into any of lto1, lto2\.$/,
+  );
+  renameSync(path.join(path.dirname(lto1), 'tape-a-shelf'), lto1);
+  assert.equal((await copying.ended).code, 0, copying.output());
+  const [archive = ''] = archivesOn(lto2, setId);
+  const whole = readFileSync(archive);
+  const bytes = Buffer.from(whole);
+  bytes.writeUInt8(bytes.readUInt8(50_000) ^ 1, 50_000);
+  writeFileSync(archive, bytes);
+  const repaired = await installation.run(['verify', 'B1', '--repair']);
+  assert.equal(repaired.code, 0, repaired.stdout + repaired.stderr);
+  assert.deepEqual(
+    readFileSync(archive),
+    whole,
+    'written anew where its tape is, from where the other copy is',
+  );
   host.child.kill('SIGINT');
   await host.ended;
 });

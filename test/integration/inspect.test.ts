@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openZstd } from '../../archive/blocks/zstd.js';
+import { loadSettings } from '../../config/settings.js';
+import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { Installation } from '../support/installation.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { setsInProcess } from '../support/sets-in-process.js';
@@ -63,7 +65,23 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   assert.equal(doctor.code, 0, doctor.stdout);
   assert.match(doctor.stdout, /COMPRESSION_LEVEL +3 +environment/);
   assert.match(doctor.stdout, /compression: (libdeflate$|Node's zlib; the native part is missing)/m);
+  assert.doesNotMatch(doctor.stdout, /in use by/);
+  const settings = loadSettings(
+    { ...installation.env, TAPEFLOW_DATA_DIR: '/srv/another' },
+    installation.root,
+  );
+  const [drive] = loadSettings(installation.env, installation.root).drives;
+  assert.ok(drive);
+  const lock = lockDrive(settings, drive, 'tape worker');
   const byZlib = await installation.run(['doctor'], { COMPRESSION_CODEC: 'zlib' });
+  lock.release();
+  assert.match(
+    byZlib.stdout,
+    new RegExp(
+      `^note +drive lto1: .*tape TAPE01, .*; in use by pid ${process.pid} \\(tape worker\\) of user .*, data folder /srv/another, since 20.*\n.*Sets of this installation wait`,
+      'm',
+    ),
+  );
   assert.match(byZlib.stdout, /compression: Node's zlib, as COMPRESSION_CODEC asks$/m);
   assert.match((await installation.run(['doctor'], { COMPRESSION: 'none' })).stdout, /compression: none/);
   assert.match(doctor.stdout, /MAX_GROUP_SIZE .*12\.88 GB.* default/);

@@ -6,10 +6,11 @@ import { test } from 'node:test';
 import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { pino } from 'pino';
-import { claimStart, endSteps } from '../../catalog/server/claimed-starts.js';
+import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
 import { insertSchedule, requestRun, findSchedule } from '../../catalog/server/schedules.js';
 import type { Check } from '../../client/checks/disk-checks.js';
 import { checkProofs } from '../../client/checks/proof-checks.js';
+import { runInDrive } from '../../client/run-in-drive.js';
 import { setHandle } from '../../client/server.js';
 import { keyFile, messageKey } from '../../proof/key-file.js';
 import { Prover } from '../../proof/message-proof.js';
@@ -329,6 +330,34 @@ test('a label, an erasing or an adoption that was asked for once is done once, a
   }
   assert.ok(!existsSync(label));
   assert.equal(refusals('step') - before, 4);
+});
+
+test('nothing that a command has asked of a drive counts any more when the command has its answer, good or bad', async () => {
+  const { catalog } = live();
+  const asked = async (drive: string): Promise<boolean> => {
+    const { failed } = await live().command(async (session) => {
+      await runInDrive(session, drive, {
+        ...{ role: 'tape catalog', summary: 'read the tape', refused: 'TapeNotRead' },
+        ...{ workflow: 'readLoadedTape', args: [{ adopt: false }] },
+        here: () => assert.fail('the drive is its worker’s'),
+      });
+    });
+    const run = await catalog
+      .selectFrom('claimed_starts')
+      .select(['workflow_id as workflowId', 'run_id as runId'])
+      .where('workflow_id', 'like', 'tape-catalog-%')
+      .where('id', 'not like', 'ended %')
+      .where('id', 'not like', 'step %')
+      .orderBy('at', 'desc')
+      .executeTakeFirstOrThrow();
+    const claim = { ...run, activityType: 'eraseLoadedTape', by: 'somebody' };
+    assert.equal(await claimStep(catalog, claim), 'the command that asked has ended');
+    return failed;
+  };
+  assert.equal(await asked('lto1'), false);
+  live().unload('lto2');
+  assert.equal(await asked('lto2'), true);
+  live().load('lto2');
 });
 
 test('an answer or a failure that a stranger gives to a step ends the run, and the set is as it was', async () => {

@@ -109,7 +109,8 @@ export class LiveSets {
     await alone.serveArchive(t, this.gated({ ...archiveActivities(deps), ...compressActivities(deps) }));
     for (const [index, driveSettings] of settings.drives.entries()) {
       const drive = openDrive(driveSettings);
-      const lock = lockDrive(settings, driveSettings, 'test');
+      // As its worker does: a command lets that one do what it would do itself with a free drive.
+      const lock = lockDrive(settings, driveSettings, 'tape worker');
       t.after(() => lock.release());
       const name = ['A1', 'B1'][index] ?? '';
       await labelTape(drive, lock, catalog, { name, pool: name.slice(0, 1), force: false });

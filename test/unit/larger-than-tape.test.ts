@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { compressGroup } from '../../activities/set/compress-group.js';
 import { compressToTape } from '../../activities/tape/compress-to-tape.js';
-import { fetchArchive } from '../../activities/retrieval/copy-archive.js';
+import { fetchArchive, storeArchive, watchForCopy } from '../../activities/retrieval/copy-archive.js';
 import { promoteArchive } from '../../activities/set/promote-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
 import { retryParkedGroups } from '../../activities/set/set-state.js';
@@ -15,8 +15,10 @@ import { writeToTape } from '../../activities/tape/write-to-tape.js';
 import { planCopies } from '../../catalog/retrievals/plan/plan-copies.js';
 import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
+import { shrinkGroup } from '../../catalog/groups/oversized-groups.js';
 import { summarizeSet } from '../../catalog/sets/set-summary.js';
 import { recordSetState } from '../../catalog/sets/sets.js';
+import { copyDir } from '../../staging/paths.js';
 import { insertTape, tapeByName } from '../../catalog/tapes/tapes.js';
 import { poolLimit, setLimit } from '../../tape/requirements/tape-limit.js';
 import { setsInProcess } from '../support/sets-in-process.js';
@@ -270,12 +272,9 @@ test('what counts is the smallest pool of a set, by its largest tape that is our
   const { setId } = await sets.backUp(source, 'full');
   const { archives } = await planCopies(catalog, { setId }, 'B', undefined);
   const copy = { kind: 'copy', subject: setId, drive: 'lto1', to_drive: 'lto1', target: null } as const;
-  const { id } = await insertRetrieval(
-    catalog,
-    { ...copy, overwrite: 'never', selection: '{}' },
-    archives,
-    [],
-  );
+  const begin = () =>
+    insertRetrieval(catalog, { ...copy, overwrite: 'never', selection: '{}' }, archives, []);
+  const { id } = await begin();
   const large = archives.length;
   const results: string[] = [];
   for (let no = 1; no <= large; no += 1) results.push(await attempt(() => fetchArchive(deps, { id, no })));
@@ -285,6 +284,30 @@ test('what counts is the smallest pool of a set, by its largest tape that is our
     /^The archive of group \d+ of set \S+ is larger than any tape of pool B \(/,
   );
   assert.equal((await attempt(() => finishRetrieval(deps, id))).status, 'incomplete');
+
+  // The tape that would take it is lost when it is staged already.
+  const ref = { id: (await begin()).id, no: results.indexOf('gone') + 1 };
+  const third = (state: 'usable' | 'lost') =>
+    catalog.updateTable('tapes').set({ state }).where('name', '=', 'B3').execute();
+  await third('usable');
+  assert.equal(await attempt(() => fetchArchive(deps, ref)), 'staged');
+  await third('lost');
+  assert.equal(await attempt(() => watchForCopy(deps, ref)), null, 'a wait for a tape has an end');
+  assert.equal(await attempt(() => storeArchive(deps, ref)), null);
+  assert.match(
+    (await problemsOf(catalog, ref.id, 10))[0]?.reason ?? '',
+    /is larger than any tape of pool B \(/,
+  );
+  assert.deepEqual(readdirSync(copyDir(sets.settings.BACKUP_COMPRESS_DIR, ref.id)), []);
+
+  // Nothing is left out of a group that has an archive.
+  const before = await catalog.selectFrom('files').selectAll().where('set_id', '=', setId).execute();
+  for (const group of await sets.groupsOf(setId)) {
+    const leaving = { setId, group, limit: 1, needs: 2, reasons: { alone: 'x', amongOthers: 'x' } };
+    assert.equal(await shrinkGroup(catalog, leaving), 'stuck');
+  }
+  const after = await catalog.selectFrom('files').selectAll().where('set_id', '=', setId).execute();
+  assert.deepEqual(after, before);
 
   await catalog
     .updateTable('sets')

@@ -3,13 +3,16 @@ import type { NextArchive } from '../../activities/retrieval/retrieval-state.js'
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { shouldContinueAsNew } from '../back-off.js';
 import {
+  interruptibleWait,
   leaveRun,
   newCopyRun,
+  reading,
   showStep,
   waitForCopyTape,
-  interruptibleWait,
+  writing,
   type CopyRun,
 } from './copy-run.js';
+import { findToRead, findToWrite, mayWriteNow } from './copy-drives.js';
 import type { CopyInput } from '../../operations/retrievals/retrieval-start.js';
 import { maxFetches } from '../replay-contract.js';
 import { untilCancelled } from './retrieval-steps.js';
@@ -22,14 +25,15 @@ import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } fr
 export async function copyArchives(input: CopyInput): Promise<RetrievalSummary | null> {
   const { id } = input;
   const run = newCopyRun(input);
-  const { host, steps } = run.activities;
+  const { steps } = run.activities;
   return untilCancelled(steps, id, async () => {
     for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
       run.reader = 'reading';
       await Promise.all([fetchAll(run, page), storeAll(run)]);
-      if (run.leaving || shouldContinueAsNew()) return continueAsNew<typeof copyArchives>(input);
+      if (run.leaving || shouldContinueAsNew())
+        return continueAsNew<typeof copyArchives>({ ...input, drive: run.reads.drive });
     }
-    return host.finishRetrieval(id);
+    return reading(run).host.finishRetrieval(id);
   });
 }
 
@@ -44,13 +48,18 @@ async function fetchAll(run: CopyRun, page: readonly NextArchive[]): Promise<voi
 
 /** Reads one archive into staging; false when it has to be tried again. */
 async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
-  const { from, fromHost, steps } = run.activities;
+  const { steps } = run.activities;
   const ref = { id: run.input.id, no: next.no };
   const summary = `${next.setId} group ${next.group}: read`;
+  if (run.readers.length > 1 && run.reads.tape !== next.tape) {
+    if (!(await findToRead(run, next))) return false;
+    if (run.reads.tape === null) return true;
+  }
+  const { slot, watching } = reading(run);
   showStep(run, 'reading', next);
   try {
     const fetched = await rerunAfterWorkerDeath(() =>
-      from.fetchArchive.executeWithOptions({ summary }, [ref]),
+      slot.fetchArchive.executeWithOptions({ summary }, [ref]),
     );
     if (fetched === 'full') await waitForRoom(run, next.no);
     else run.backOff.reading.reset();
@@ -63,9 +72,14 @@ async function fetchOne(run: CopyRun, next: NextArchive): Promise<boolean> {
       return false;
     }
     const reason = failureReason(error);
+    if (failureType(error) === 'TapeNotReady' && run.readers.length > 1) {
+      run.reads.tape = null;
+      await interruptibleWait(run, () => run.backOff.reading.pause(`again in a while: ${reason}`));
+      return false;
+    }
     if (failureType(error) === 'TapeNotReady') {
       await waitForCopyTape(run, 'reading', reason, async (why) => {
-        await fromHost.watchForRetrieval.executeWithOptions({ summary: why }, [ref]);
+        await watching.watchForRetrieval.executeWithOptions({ summary: why }, [ref]);
       });
       return false;
     }
@@ -84,16 +98,15 @@ async function waitForRoom(run: CopyRun, no: number): Promise<void> {
   await condition(() => holdsNone() || run.leaving);
   await interruptibleWait(run, async () => {
     await run.backOff.reading.pause('staging was full after all: again in a while');
-    await rerunAfterWorkerDeath(() => run.activities.fromHost.waitForCopyRoom({ id: run.input.id, no }));
+    await rerunAfterWorkerDeath(() => reading(run).watching.waitForCopyRoom({ id: run.input.id, no }));
   });
   run.reader = 'reading';
 }
 
 /** Writes staged archives one at a time, and syncs: by bytes, by age, before a tape change, and at the end. */
 async function storeAll(run: CopyRun): Promise<void> {
-  const { drive, toDrive } = run.input;
   const { staged, unsynced } = run;
-  const mayStore = () => staged.length > 0 && (drive !== toDrive || run.reader !== 'reading');
+  const mayStore = () => staged.length > 0 && mayWriteNow(run);
   const ended = () => run.leaving || (run.reader === 'ended' && staged.length === 0 && unsynced.size === 0);
   const hasWork = () => mayStore() || mustSync(run) || ended();
   for (;;) {
@@ -130,20 +143,27 @@ function mustSync(run: CopyRun): boolean {
 }
 
 async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
-  const { to, toHost, steps } = run.activities;
+  const { steps } = run.activities;
   const { unsynced, damages } = run;
   const ref = { id: run.input.id, no: next.no };
   const wanted = [...unsynced.values()].at(-1)?.tape;
+  const isFree = run.writers.length > 1;
+  if (isFree && run.writes.tape === null && !(await findToWrite(run, next, wanted))) {
+    run.staged.unshift(next);
+    return;
+  }
+  const { drive } = run.writes;
+  const { slot, watching } = writing(run, drive);
   const summary = `${next.setId} group ${next.group}: write`;
   showStep(run, 'writing', next);
   try {
     const written = await rerunAfterWorkerDeath(() =>
-      to.storeArchive.executeWithOptions({ summary }, [ref, wanted]),
+      slot.storeArchive.executeWithOptions({ summary }, [ref, wanted]),
     );
     run.backOff.storing.reset();
     if (written === null) return;
     if (unsynced.size === 0) run.unsyncedSince = Date.now();
-    unsynced.set(next.no, { next, tape: written.tape, bytes: written.bytes });
+    unsynced.set(next.no, { next, tape: written.tape, drive, bytes: written.bytes });
   } catch (error) {
     if (isCancellation(error)) throw error;
     if (isLeftToNextRun(error)) {
@@ -155,11 +175,14 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
     const lost = damages.get(next.no) ?? 0;
     if (type === 'TapeNotReady') {
       run.staged.unshift(next);
+      run.writes.tape = null;
       if (unsynced.size > 0) await sync(run);
+      else if (isFree)
+        await interruptibleWait(run, () => run.backOff.storing.pause(`again in a while: ${reason}`));
       else
-        await waitForCopyTape(run, 'storing', reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: why }, [ref]),
-        );
+        await waitForCopyTape(run, 'storing', reason, async (why) => {
+          await watching.watchForCopy.executeWithOptions({ summary: why }, [ref]);
+        });
     } else if (type === 'StagedArchiveDamaged' && lost < maxFetches) {
       // It has to be read again and comes with the next page.
       damages.set(next.no, lost + 1);
@@ -170,12 +193,14 @@ async function storeOne(run: CopyRun, next: NextArchive): Promise<void> {
 /** Syncs every tape that holds unsynced archives; waits by name for one that is not in the drive. */
 async function sync(run: CopyRun): Promise<void> {
   const { id } = run.input;
-  const { to, toHost, steps } = run.activities;
+  const { steps } = run.activities;
   const { syncing } = run.backOff;
   for (const tape of new Set([...run.unsynced.values()].map((written) => written.tape))) {
-    const nos = [...run.unsynced].filter(([, written]) => written.tape === tape).map(([no]) => no);
+    const onTape = [...run.unsynced].filter(([, written]) => written.tape === tape);
+    const nos = onTape.map(([no]) => no);
+    const { slot, watching } = writing(run, onTape[0]?.[1].drive ?? run.writes.drive);
     try {
-      const { lost } = await rerunAfterWorkerDeath(() => to.syncCopies(id, tape, nos));
+      const { lost } = await rerunAfterWorkerDeath(() => slot.syncCopies(id, tape, nos));
       // A tape that loses what is written to it may do so repeatedly.
       if (lost.length > 0)
         await interruptibleWait(run, () =>
@@ -194,10 +219,17 @@ async function sync(run: CopyRun): Promise<void> {
       }
       const reason = failureReason(error);
       const [no = 0] = nos;
+      if (failureType(error) === 'TapeNotReady' && run.writers.length > 1) {
+        await interruptibleWait(run, () => syncing.pause(`again in a while: ${reason}`));
+        const next = onTape[0]?.[1].next;
+        if (next !== undefined && (await findToWrite(run, next, tape)))
+          for (const [, written] of onTape) written.drive = run.writes.drive;
+        continue;
+      }
       if (failureType(error) === 'TapeNotReady') {
-        await waitForCopyTape(run, 'syncing', reason, (why) =>
-          toHost.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]),
-        );
+        await waitForCopyTape(run, 'syncing', reason, async (why) => {
+          await watching.watchForCopy.executeWithOptions({ summary: why }, [{ id, no }, tape]);
+        });
         continue;
       }
       for (const given of nos) await steps.giveUpArchive({ id, no: given }, reason);

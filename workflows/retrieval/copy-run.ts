@@ -13,10 +13,16 @@ const priority = { priorityKey: 5 };
 export interface CopyRun {
   input: CopyInput;
   activities: ReturnType<typeof copyActivities>;
-  /** Staged but not written yet, in reading order. */
+  /** The drives that may read, and the one that does; of several with the tape that is in it, as far as is known. */
+  readers: readonly string[];
+  reads: Place;
+  /** The same for the half that writes. */
+  writers: readonly string[];
+  writes: Place;
+  /** Staged and not written yet, in the order of reading. */
   staged: NextArchive[];
-  /** Written but not synced yet, with the tape's UUID. */
-  unsynced: Map<number, { next: NextArchive; tape: string; bytes: number }>;
+  /** Written and not synced yet, with the tape's UUID. */
+  unsynced: Map<number, { next: NextArchive; tape: string; drive: string; bytes: number }>;
   /** When the oldest of them was written, in milliseconds. */
   unsyncedSince: number;
   reader: 'reading' | 'full' | 'ended';
@@ -30,8 +36,22 @@ export interface CopyRun {
   backOff: Record<'reading' | 'storing' | 'syncing', BackOff>;
 }
 
+/** Where a half of a copy works. */
+export interface Place {
+  drive: string;
+  /** UUID of the tape; of a drive that is the only one it is not asked. */
+  tape: string | null;
+}
+
 export function newCopyRun(input: CopyInput): CopyRun {
+  const { drive, drives = [drive], toDrive, toDrives = [toDrive] } = input;
   return {
+    ...{
+      readers: drives,
+      reads: { drive, tape: null },
+      writers: toDrives,
+      writes: { drive: toDrive, tape: null },
+    },
     ...{ input, activities: copyActivities(input), staged: [], unsynced: new Map(), unsyncedSince: 0 },
     ...{ reader: 'ended', storing: false, damages: new Map(), leaving: false },
     waits: new CancellationScope(),
@@ -39,32 +59,48 @@ export function newCopyRun(input: CopyInput): CopyRun {
   };
 }
 
-function copyActivities({ options, drive, toDrive }: CopyInput) {
-  const source = activityOptions(options, drive);
-  const target = activityOptions(options, toDrive);
+function copyActivities({ options, drive }: CopyInput) {
+  return { steps: proxyActivities<ArchiveActivities>(activityOptions(options, drive).bookkeeping) };
+}
+
+/** How the drive that reads is asked now. */
+export function reading({ input, reads }: CopyRun) {
+  const policies = activityOptions(input.options, reads.drive);
   return {
-    steps: proxyActivities<ArchiveActivities>(source.bookkeeping),
-    host: proxyActivities<DriveHostActivities>(source.host),
-    from: proxyActivities<DriveActivities>({ ...source.read, priority }),
-    to: proxyActivities<DriveActivities>({ ...target.drive, priority }),
-    fromHost: proxyActivities<DriveHostActivities>(source.watchTape),
-    toHost: proxyActivities<DriveHostActivities>(target.watchTape),
+    slot: proxyActivities<DriveActivities>({ ...policies.read, priority }),
+    host: proxyActivities<DriveHostActivities>(policies.host),
+    watching: proxyActivities<DriveHostActivities>(policies.watchTape),
+  };
+}
+
+/** The same for a drive that writes. */
+export function writing({ input }: CopyRun, drive: string) {
+  const policies = activityOptions(input.options, drive);
+  return {
+    slot: proxyActivities<DriveActivities>({ ...policies.drive, priority }),
+    watching: proxyActivities<DriveHostActivities>(policies.watchTape),
   };
 }
 
 /**
  * Waits for something before a retry, unless the history is long: then both halves of the run end after their current
  * step.
+ *
+ * @returns what the wait does; undefined when it was not, or not to its end.
  */
-export async function interruptibleWait(run: CopyRun, wait: () => Promise<void>): Promise<void> {
+export async function interruptibleWait<Result>(
+  run: CopyRun,
+  wait: () => Promise<Result>,
+): Promise<Result | undefined> {
   if (shouldContinueAsNew()) leaveRun(run);
-  if (run.leaving) return;
+  if (run.leaving) return undefined;
   const { steps } = run.activities;
   try {
-    await run.waits.run(wait);
+    return await run.waits.run(wait);
   } catch (error) {
     if (!isCancellation(error) || !isLeaving(run)) throw error;
     await steps.recordRetrievalState(run.input.id, 'running', null);
+    return undefined;
   }
 }
 

@@ -15,37 +15,66 @@ import { rerunAfterWorkerDeath } from '../step-failures.js';
 /** Where the tape of an archive is. */
 export interface Found {
   drive: string;
-  /** Its UUID; null: nothing is left to read from it. */
+  /** Its UUID; null: nothing is to be read, or written, any more. */
   tape: string | null;
 }
 
+/** One of the drives that are looked at, each by its own worker. */
+type Looking = ReturnType<typeof proxyActivities<DriveHostActivities>>;
+
 /**
- * Waits until the archive's tape is in any of several drives. Each drive is checked by its own worker, and a hanging
- * drive or one without a worker does not block the others.
+ * Waits until the archive's tape is in any of several drives.
+ *
+ * @param writes of a copy, the drive that writes now.
  */
-export async function findTape(
+export function findTape(
   { id, options }: Pick<RetrievalInput, 'id' | 'options'>,
   drives: readonly string[],
   { no, setId, group }: NextArchive,
+  writes?: string,
 ): Promise<Found> {
   setCurrentDetails(
     `**${id}** · looking for the tape of group ${group} of set ${setId} in ${drives.join(', ')}`,
   );
-  const search = { at: Date.now(), drives };
+  const search = { at: Date.now(), drives, ...(writes === undefined ? {} : { writes }) };
   const summary = summaryText(`${setId} group ${group}: its tape, in any of ${drives.join(', ')}`);
+  return inAnyOf(options, drives, ({ watchForRetrieval }) =>
+    watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, undefined, search]),
+  );
+}
+
+/**
+ * Waits until a tape that an archive of a copy may be written to is in one of several drives.
+ *
+ * @param wanted UUID of the only tape that will do.
+ */
+export function findTapeToWrite(
+  { id, options }: Pick<RetrievalInput, 'id' | 'options'>,
+  drives: readonly string[],
+  { no, setId, group }: NextArchive,
+  wanted: string | undefined,
+): Promise<Found> {
+  const search = { at: Date.now(), drives, half: 'writing' as const };
+  const summary = summaryText(`${setId} group ${group}: a tape for it, in any of ${drives.join(', ')}`);
+  return inAnyOf(options, drives, ({ watchForCopy }) =>
+    watchForCopy.executeWithOptions({ summary }, [{ id, no }, wanted, search]),
+  );
+}
+
+/** Looks at every drive at once; one that hangs, or has no worker, holds up none. The first that is told of ends it. */
+async function inAnyOf(
+  options: RetrievalInput['options'],
+  drives: readonly string[],
+  look: (at: Looking) => Promise<string | null>,
+): Promise<Found> {
   const scope = new CancellationScope();
   const looks = drives.map(async (drive) => {
-    const { watchForRetrieval } = proxyActivities<DriveHostActivities>({
+    const at = proxyActivities<DriveHostActivities>({
       ...activityOptions(options, drive).watchTape,
       // A check in a hanging drive never ends.
       cancellationType: ActivityCancellationType.TRY_CANCEL,
     });
-    const tape = await scope.run(() =>
-      rerunAfterWorkerDeath(() =>
-        watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, undefined, search]),
-      ),
-    );
-    return { drive, tape };
+    return { drive, tape: await scope.run(() => rerunAfterWorkerDeath(() => look(at))) };
   });
   try {
     return await Promise.any(looks);

@@ -10,7 +10,7 @@ import {
 } from '../../../catalog/retrievals/retrievals.js';
 import { tapeByUuid } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
-import { driveNamed, drivesToRead, type Settings } from '../../../config/settings.js';
+import { copyDrives, drivesToRead, type Settings } from '../../../config/settings.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { exitCodes } from '../../exit-codes.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
@@ -37,7 +37,10 @@ export function verifyArguments(command: Command): Command {
       '--repair',
       'then write what is damaged, or was on a lost tape, again from another copy, to a tape of the same pool',
     )
-    .option('--to-drive <name>', 'with --repair: drive to write with (default: the one that reads)');
+    .option(
+      '--to-drive <name>',
+      'with --repair: write with this drive only (default: the one of --drive, else any that has a tape for it)',
+    );
 }
 
 /** Options of `verify`. */
@@ -72,11 +75,10 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
   }
   const { settings } = session;
   const catalog = await session.catalog();
-  const { drive } = drivesToRead(settings, flags.drive);
-  const toDrive = driveNamed(settings, flags.toDrive ?? drive);
+  const { drive, any_drive, toDrive } = copyDrives(settings, flags);
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
-    ...{ kind: 'copy', subject, drive, to_drive: toDrive.name, target: null },
+    ...{ kind: 'copy', subject, drive, any_drive, to_drive: toDrive, target: null },
     ...{ overwrite: 'never', selection: JSON.stringify({ repair: true }) },
   };
   const unfinished = await unfinishedRetrievalLike(catalog, wanted);
@@ -91,7 +93,11 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     const { state } = await retrievalNamed(catalog, verified);
     if (!['completed', 'incomplete'].includes(state)) return;
   }
-  const plan = await planRepair(catalog, what, await tapesInDrives(session, [drive]));
+  const plan = await planRepair(
+    catalog,
+    what,
+    await tapesInDrives(session, drivesToRead(settings, flags.drive).names),
+  );
   if (plan.archives.length > 0) {
     const repair = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
     await runRetrieval(session, repair, { attached: false });

@@ -13,6 +13,7 @@ import { isAtLeast } from '../../../embedded/obtain-cli.js';
 import { queryDrive } from '../../../tape/drives/query-drive.js';
 import { formatCount } from '../../../config/counts.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
+import { driveHolder } from '../../../tape/drives/drive-lock.js';
 import { identifyTape } from '../../../tape/drives/loaded-tape.js';
 import {
   checkDataDisks,
@@ -210,7 +211,18 @@ async function checkCatalog(settings: Settings): Promise<Check> {
   }
 }
 
+/** A drive and what is in it, and who has it: a set waits while that is another installation. */
 async function checkDrive(session: Session, settings: DriveSettings, catalogWorks: boolean): Promise<Check> {
+  const check = await checkLoaded(session, settings, catalogWorks);
+  const holder = driveHolder(session.settings, settings);
+  if (holder === undefined) return check;
+  const isOurs = holder.dataDir === session.settings.TAPEFLOW_DATA_DIR;
+  const told = { ...check, finding: `${check.finding}; in use by ${holder.who}` };
+  if (isOurs || check.level === 'trouble') return told;
+  return { ...told, level: 'note', advice: 'Sets of this installation wait until that one ends.' };
+}
+
+async function checkLoaded(session: Session, settings: DriveSettings, catalogWorks: boolean): Promise<Check> {
   const what = `drive ${settings.name}`;
   const where = `${settings.kind} ${settings.path}`;
   if (!catalogWorks) return { what, level: 'note', finding: `${where}: not looked at without a catalog` };

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { openRead, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
 import { subjectName } from '../../../catalog/retrievals/retrieval-subject.js';
-import { driveNamed, type Settings } from '../../../config/settings.js';
+import { copyDrives, drivesToRead, type Settings } from '../../../config/settings.js';
 import { formatNumber } from '../../../config/counts.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
@@ -12,7 +12,7 @@ import { inSession, type Session } from '../../session.js';
 export interface CopyFlags {
   latest: string[];
   pool: string;
-  drive: string;
+  drive?: string;
   toDrive?: string;
 }
 
@@ -30,18 +30,16 @@ export function copyArguments(command: Command): Command {
   command.argument('[set-or-tape]', 'a set (with the earlier ones that it builds on), or a tape by its name');
   return latestOption(command)
     .requiredOption('--pool <name>', 'pool whose tapes take the copy')
-    .option('--drive <name>', 'drive to read with', 'lto1')
+    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--to-drive <name>',
-      'drive to write with (default: the one that reads; it asks for the tapes in turn)',
+      'write with this drive only (default: that of --drive, which asks for tapes in turn; else any with one for it)',
     );
 }
 
 /** Checks the options of a `tape copy`; throws a usage failure that says what is wrong. */
 export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<ReadRequest, { kind: 'copy' }> {
-  const drive = driveNamed(settings, flags.drive).name;
-  const toDrive = driveNamed(settings, flags.toDrive ?? flags.drive).name;
-  return { kind: 'copy', drive, toDrive, pool: flags.pool };
+  return { kind: 'copy', ...copyDrives(settings, flags), pool: flags.pool };
 }
 
 async function copyTape(session: Session, given: string | undefined, flags: CopyFlags): Promise<void> {
@@ -49,7 +47,9 @@ async function copyTape(session: Session, given: string | undefined, flags: Copy
   const copy = plannedCopy(session.settings, flags);
   const catalog = await session.catalog();
   const subject = await subjectName(catalog, wish, 'copy');
-  const opened = await openRead(catalog, subject, copy, () => tapesInDrives(session, [copy.drive]));
+  const opened = await openRead(catalog, subject, copy, () =>
+    tapesInDrives(session, drivesToRead(session.settings, flags.drive).names),
+  );
   if ('row' in opened) {
     await runRetrieval(session, opened.row, opened);
     return;
