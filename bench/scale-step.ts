@@ -70,8 +70,8 @@ async function life(catalog: Catalog): Promise<Record<string, number>> {
       created_at: 0,
     };
     await commitCompressed(catalog, archive, packed, { reserved: 1, ms: 1, detail: '' });
-    await advanceGroup(catalog, setId, no, ['compressed'], 'committed', { stage: 'committed' });
-    await advanceGroup(catalog, setId, no, ['committed'], 'released', { stage: 'released' });
+    for (const step of ['promote', 'queue'] as const)
+      await advanceGroup(catalog, setId, no, step, { stage: step });
     files += packed.length;
   }
   return { files };

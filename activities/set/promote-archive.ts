@@ -59,7 +59,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
     const ms = performance.now() - began;
     const promoted = { stage: 'promoted', ms, bytes: archive.size };
     const events = renamed ? [promoting, promoted] : [promoted];
-    await advanceGroup(catalog, ref.setId, ref.group, ['compressed'], 'promoted', ...events);
+    await advanceGroup(catalog, ref.setId, ref.group, 'promote', ...events);
     logStage(deps, 'promoted', ref, { archive: archive.name, bytes: archive.size, ms });
     return undefined;
   });

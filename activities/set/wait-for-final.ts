@@ -69,8 +69,7 @@ async function enqueue(
     catalog,
     ref.setId,
     ref.group,
-    ['promoted'],
-    'queued',
+    'queue',
     { stage: 'final_visible', ms, bytes: archive.size },
     { stage: 'queued', bytes: archive.size, detail },
   );

@@ -1,6 +1,6 @@
 import { type Insertable, sql } from 'kysely';
 import { toBytes } from '../../entry/byte-string.js';
-import { recordEvents } from '../groups/events.js';
+import { transitionGroup } from '../groups/group-states.js';
 import { requireCompressing } from '../groups/group-owner.js';
 import type { ArchivesTable } from '../schema/group-tables.js';
 import type { Catalog } from '../open-catalog.js';
@@ -49,14 +49,9 @@ export async function commitCompressed(
       .where('path', '=', new Uint8Array())
       .compile();
     await executeMany(tx, update, packedParameters(setId, files));
-    await tx
-      .updateTable('groups')
-      .set({ state: 'compressed', reserved: options.reserved })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .execute();
-    await recordEvents(tx, [
-      { setId, group: no, stage: 'compressed', ms: options.ms, bytes: archive.size, detail: options.detail },
+    const { reserved, ...event } = options;
+    await transitionGroup(tx, setId, no, 'compress', { reserved }, [
+      { stage: 'compressed', bytes: archive.size, ...event },
     ]);
   });
 }

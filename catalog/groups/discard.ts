@@ -1,9 +1,9 @@
 import { tapesOfGroup } from '../copies/copies.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { forgetIn } from './forget-archive.js';
-import { advance } from './group-states.js';
+import { parkGroupIn, transitionGroup } from './group-states.js';
+import { archiveOf } from './groups.js';
 import type { GroupRow } from '../rows.js';
-import { recordEvents } from './events.js';
 import type { Catalog } from '../open-catalog.js';
 
 /** Group states in which something may be staged, or an attempt may be staging it. */
@@ -42,47 +42,20 @@ export async function discardStaged(catalog: Catalog, setId: string): Promise<vo
 async function discard(tx: Catalog, group: GroupRow): Promise<void> {
   const { set_id: setId, no, state } = group;
   if (state === 'committed') {
-    await advance(tx, setId, no, ['committed'], 'released', [{ stage: 'released' }]);
+    await transitionGroup(tx, setId, no, 'release', {}, [{ stage: 'released' }]);
     return;
   }
-  if (!(await hasArchive(tx, group))) {
-    if (state === 'compressing') await putBack(tx, group);
+  if ((await archiveOf(tx, setId, no)) === undefined) {
+    // From now on no running attempt may publish its archive.
+    if (state === 'compressing') await transitionGroup(tx, setId, no, 'startOver');
     return;
   }
   const [tape] = await tapesOfGroup(tx, setId, no);
   if (tape === undefined) await forgetIn(tx, group, 'it was discarded by `cancel --discard`');
-  else if (state !== 'failed') await park(tx, group, tape);
-}
-
-/** From now on no running attempt may publish its archive. */
-async function putBack(tx: Catalog, { set_id: setId, no }: GroupRow): Promise<void> {
-  await tx
-    .updateTable('groups')
-    .set({ state: 'planned' })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .execute();
-}
-
-async function hasArchive(tx: Catalog, { set_id: setId, no }: GroupRow): Promise<boolean> {
-  const archive = await tx
-    .selectFrom('archives')
-    .select('group_no')
-    .where('set_id', '=', setId)
-    .where('group_no', '=', no)
-    .executeTakeFirst();
-  return archive !== undefined;
-}
-
-async function park(tx: Catalog, { set_id: setId, no }: GroupRow, tape: string): Promise<void> {
-  const reason =
-    `cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape ${tape} ` +
-    `holds it; \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
-  await tx
-    .updateTable('groups')
-    .set({ state: 'failed', reason })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .execute();
-  await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
+  else {
+    const reason =
+      `cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape ${tape} holds it; ` +
+      `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
+    await parkGroupIn(tx, setId, no, reason);
+  }
 }

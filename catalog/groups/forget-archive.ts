@@ -4,6 +4,8 @@ import type { ArchiveRow, GroupRow } from '../rows.js';
 import { tapesOfGroup } from '../copies/copies.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { recordEvents } from './events.js';
+import { transitionGroup } from './group-states.js';
+import { loseCopiesOf } from '../copies/copy-states.js';
 import { archiveOf, groupOf } from './groups.js';
 
 /**
@@ -36,15 +38,7 @@ export async function forgetArchive(
 export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Promise<void> {
   const { set_id: setId, no } = group;
   await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
-  // The row is kept, since it proves that files of these names on that tape are ours to replace.
-  await tx
-    .updateTable('copies')
-    // If a lost tape is found again, it holds a different archive.
-    .set({ state: 'lost', committed_at: null })
-    .where('set_id', '=', setId)
-    .where('group_no', '=', no)
-    .where('state', '!=', 'committed')
-    .execute();
+  await loseCopiesOf(tx, setId, no);
   // Entries that packing skipped are tried again; those that the scan could not read (never plain files) stay skipped.
   await tx
     .updateTable('files')
@@ -57,13 +51,7 @@ export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Pr
     .where('state', '!=', 'unchanged')
     .execute();
   // A parked group stays parked, with its reason, until someone retries it.
-  const state = group.state === 'failed' ? 'failed' : 'planned';
-  await tx
-    .updateTable('groups')
-    .set({ state, token: null })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .execute();
+  if (group.state !== 'failed') await transitionGroup(tx, setId, no, 'startOver', { token: null });
   await recordEvents(tx, [{ setId, group: no, stage: 'lost', detail: reason }]);
 }
 

@@ -1,8 +1,7 @@
 import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { isLaterAttempt, staleAttempt } from './attempt-tokens.js';
-import { recordEvents } from './events.js';
-import { notCompressedStates } from './group-states.js';
+import { transitionGroup } from './group-states.js';
 import { groupOf } from './groups.js';
 import { fitsBudget } from './staging-budget.js';
 
@@ -52,16 +51,7 @@ async function begin(
     .executeTakeFirst();
   // A delayed start from a stopped process must not take the group from a later attempt.
   if (isLaterAttempt(owner?.token ?? '', taken.token)) return false;
-  const result = await tx
-    .updateTable('groups')
-    .set({ state: 'compressing', reason: null, ...taken })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .where('state', 'in', notCompressedStates)
-    .executeTakeFirst();
-  if (result.numUpdatedRows === 0n) return false;
-  await recordEvents(tx, [{ setId, group: no, stage: 'compressing', detail: taken.token }]);
-  return true;
+  return transitionGroup(tx, setId, no, 'begin', taken, [{ stage: 'compressing', detail: taken.token }]);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
+import type { GroupRow } from '../rows.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { placesOf } from '../sets/copy-places.js';
 import { type GroupEvent, recordEvents } from './events.js';
@@ -6,43 +7,91 @@ import { type GroupEvent, recordEvents } from './events.js';
 /** Group states before the archive is compressed. */
 export const notCompressedStates: readonly GroupState[] = ['planned', 'compressing'];
 
+/** Those of a group whose archive is not safely on tape yet. */
+const underWay: readonly GroupState[] = ['compressed', 'promoted', 'queued', 'writing', 'written'];
+
+/** Columns that may change together with the state. */
+type Along = Partial<Pick<GroupRow, 'reason' | 'token' | 'reserved' | 'needs'>>;
+
 /**
- * Moves a group to its next state if it is in one of the states `from`, and records the events in the same transaction.
- * A released group frees its staging reservation.
- * @returns false when the group was not in such a state: the step was done before.
+ * Everything that happens to a group after the scan has closed it, except for what its copies make of it
+ * (`deriveGroupState`). `begin`: an attempt compresses it. `release`: its staged archive is deleted. `skip`: it makes no
+ * archive. `park`: it has failed, until someone retries it. `startOver`: it has no archive, and is to be compressed.
+ * `goOn`: it was parked with an archive, which continues. `requeue`: its tape is lost, and its archive is still staged.
  */
+export type GroupTransition =
+  'begin' | 'compress' | 'promote' | 'queue' | 'release' | 'skip' | 'park' | 'startOver' | 'goOn' | 'requeue';
+
+/** From which states each transition leads where, and the columns that always change with it. */
+const moves: Record<GroupTransition, { from: readonly GroupState[]; to: GroupState; along?: Along }> = {
+  begin: { from: notCompressedStates, to: 'compressing', along: { reason: null } },
+  compress: { from: ['compressing'], to: 'compressed' },
+  promote: { from: ['compressed'], to: 'promoted' },
+  queue: { from: ['promoted'], to: 'queued' },
+  // In the same commit: a kill in between would leave the bytes reserved as long as the set runs.
+  release: { from: ['committed'], to: 'released', along: { reserved: 0 } },
+  skip: { from: [...notCompressedStates, 'failed'], to: 'skipped', along: { reserved: 0 } },
+  park: { from: [...notCompressedStates, ...underWay], to: 'failed' },
+  startOver: {
+    from: [...notCompressedStates, ...underWay, 'failed', 'skipped'],
+    to: 'planned',
+    along: { reason: null },
+  },
+  goOn: { from: ['failed'], to: 'compressed', along: { reason: null } },
+  requeue: { from: ['committed'], to: 'queued' },
+};
+
+/** An event of one group. */
+type TransitionEvent = Omit<GroupEvent, 'setId' | 'group'>;
+
+/**
+ * Makes a transition of a group in the caller's transaction, and records its events, if the group is in a state that
+ * allows it.
+ *
+ * @returns false when it is not, for example because the step was done before: nothing was changed.
+ */
+export async function transitionGroup(
+  tx: Catalog,
+  setId: string,
+  no: number,
+  transition: GroupTransition,
+  along: Along = {},
+  events: readonly TransitionEvent[] = [],
+): Promise<boolean> {
+  const { from, to: state, along: always } = moves[transition];
+  if (!(await putState(tx, setId, no, from, { state, ...always, ...along }))) return false;
+  const rows = events.map((event) => ({ setId, group: no, ...event }));
+  await recordEvents(tx, rows);
+  return true;
+}
+
+/** The same in its own transaction. */
 export async function advanceGroup(
   catalog: Catalog,
   setId: string,
   no: number,
-  from: readonly GroupState[],
-  to: GroupState,
-  ...events: Omit<GroupEvent, 'setId' | 'group'>[]
+  transition: GroupTransition,
+  ...events: TransitionEvent[]
 ): Promise<boolean> {
-  return catalog.transaction().execute((tx) => advance(tx, setId, no, from, to, events));
+  return catalog.transaction().execute((tx) => transitionGroup(tx, setId, no, transition, {}, events));
 }
 
-/** The same in the caller's transaction. */
-export async function advance(
+/** The only statement that changes the state of a group. */
+async function putState(
   tx: Catalog,
   setId: string,
   no: number,
   from: readonly GroupState[],
-  to: GroupState,
-  events: readonly Omit<GroupEvent, 'setId' | 'group'>[],
+  change: Along & { state: GroupState },
 ): Promise<boolean> {
-  const result = await tx
+  const { numUpdatedRows } = await tx
     .updateTable('groups')
-    // In the same commit: a kill in between would leave the bytes reserved as long as the set runs.
-    .set(to === 'released' ? { state: to, reserved: 0 } : { state: to })
+    .set(change)
     .where('set_id', '=', setId)
     .where('no', '=', no)
     .where('state', 'in', from)
     .executeTakeFirst();
-  if (result.numUpdatedRows === 0n) return false;
-  const rows = events.map((event) => ({ setId, group: no, ...event }));
-  await recordEvents(tx, rows);
-  return true;
+  return numUpdatedRows > 0n;
 }
 
 /** Parks a group with the stage and the reason; what is staged stays. */
@@ -53,17 +102,12 @@ export async function parkGroup(
   stage: string,
   reason: string,
 ): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    const result = await tx
-      .updateTable('groups')
-      .set({ state: 'failed', reason: `${stage}: ${reason}` })
-      .where('set_id', '=', setId)
-      .where('no', '=', no)
-      .where('state', 'not in', ['failed', 'committed', 'released', 'skipped'])
-      .executeTakeFirst();
-    if (result.numUpdatedRows === 0n) return;
-    await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: `${stage}: ${reason}` }]);
-  });
+  await catalog.transaction().execute((tx) => parkGroupIn(tx, setId, no, `${stage}: ${reason}`));
+}
+
+/** The same in the caller's transaction; `reason` begins with the stage. */
+export async function parkGroupIn(tx: Catalog, setId: string, no: number, reason: string): Promise<void> {
+  await transitionGroup(tx, setId, no, 'park', { reason }, [{ stage: 'failed', detail: reason }]);
 }
 
 /** Puts every parked group back to work: to be written if it has an archive, or else to be compressed. */
@@ -79,14 +123,8 @@ export async function unparkGroups(catalog: Catalog, setId: string): Promise<num
       .where('groups.state', '=', 'failed')
       .orderBy('groups.no')
       .execute();
-    for (const { no, token } of parked) {
-      await tx
-        .updateTable('groups')
-        .set({ state: token === null ? 'planned' : 'compressed', reason: null })
-        .where('set_id', '=', setId)
-        .where('no', '=', no)
-        .execute();
-    }
+    for (const { no, token } of parked)
+      await transitionGroup(tx, setId, no, token === null ? 'startOver' : 'goOn');
     return parked.map((row) => row.no);
   });
 }
@@ -126,12 +164,8 @@ export async function deriveGroupState(tx: Catalog, setId: string, group: number
       ? 'committed'
       : stateBefore(before.state, have('writing') > 0, have('written', 'committed') === wanted);
   if (state === before.state) return false;
-  await tx
-    .updateTable('groups')
-    .set(state === 'committed' ? { state, reason: null } : { state })
-    .where('set_id', '=', setId)
-    .where('no', '=', group)
-    .execute();
+  const reason = state === 'committed' ? { reason: null } : {};
+  await putState(tx, setId, group, [before.state], { state, ...reason });
   return state === 'committed';
 }
 

@@ -1,5 +1,5 @@
 import type { GroupState } from '../schema/group-tables.js';
-import { notCompressedStates } from './group-states.js';
+import { notCompressedStates, transitionGroup } from './group-states.js';
 import { skipGroup } from './skip-group.js';
 import { groupOf, maxArchiveBytes } from './groups.js';
 import type { GroupRow } from '../rows.js';
@@ -129,12 +129,7 @@ export async function requeueSkipped(catalog: Catalog, setId: string, limit: num
         .where('state', '=', 'skipped')
         .where('reason', '=', reason)
         .execute();
-      await tx
-        .updateTable('groups')
-        .set({ state: 'planned', reason: null })
-        .where('set_id', '=', setId)
-        .where('no', '=', no)
-        .execute();
+      await transitionGroup(tx, setId, no, 'startOver');
     }
     return groups.map((group) => group.no);
   });

@@ -1,6 +1,6 @@
 import type { Catalog } from '../open-catalog.js';
 import type { ArchiveRow } from '../rows.js';
-import { advance } from './group-states.js';
+import { transitionGroup } from './group-states.js';
 import { bytesWithManifest, groupOf, requireArchive } from './groups.js';
 
 /** Bytes of archives that one transaction deletes; all other transactions wait for it. */
@@ -30,9 +30,7 @@ export async function releaseGroups(
         const archive = await requireArchive(tx, setId, group);
         if (direct === 0) archives.push(archive);
         bytes += bytesWithManifest(archive);
-        await advance(tx, setId, group, ['committed'], 'released', [
-          { stage: 'released', bytes: archive.size },
-        ]);
+        await transitionGroup(tx, setId, group, 'release', {}, [{ stage: 'released', bytes: archive.size }]);
         released.push({ group, archive });
       }
       remove(archives);

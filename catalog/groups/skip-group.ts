@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupRow } from '../rows.js';
-import { recordEvents } from './events.js';
+import { transitionGroup } from './group-states.js';
 
 /**
  * Marks a group that has no archive and all its entries as skipped for one reason, in the caller's transaction.
@@ -22,11 +22,5 @@ export async function skipGroup(
     .where('path', '<=', last)
     .where('state', '!=', 'unchanged')
     .execute();
-  await tx
-    .updateTable('groups')
-    .set({ state: 'skipped', reason, reserved: 0, needs })
-    .where('set_id', '=', setId)
-    .where('no', '=', no)
-    .execute();
-  await recordEvents(tx, [{ setId, group: no, stage: 'failed', detail: reason }]);
+  await transitionGroup(tx, setId, no, 'skip', { reason, needs }, [{ stage: 'failed', detail: reason }]);
 }

@@ -47,11 +47,35 @@ export interface SetSummary {
  */
 export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
   const set = await setNamed(db, setId);
-  const stages: Partial<Record<GroupState, number>> = {};
-  let groups = 0;
-  let plannedBytes = 0;
-  let stagedBytes = 0;
-  let unchanged = 0;
+  const archives = await archivesByCopy(db, setId);
+  return {
+    setId,
+    status: set.state,
+    reason: set.reason,
+    sources: JSON.parse(set.sources) as string[],
+    pool: set.pool,
+    drive: set.drive,
+    copies: placesOf(set).map((place, index) => ({ ...place, archives: archives.get(index + 1) ?? 0 })),
+    mode: set.mode,
+    base: set.base_id,
+    ...(await groupTotals(db, setId)),
+    ...(await committedTotals(db, setId)),
+    ...(await listedCounts(db, setId)),
+    // A wall clock that was set back in between must not make it negative.
+    seconds: Math.max(0, Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100),
+    tapes: await tapesOf(db, setId),
+    scanned: set.scanned === 1,
+    failedGroups: await failedGroupsOf(db, setId),
+    lostGroups: await lostGroupsOf(db, setId),
+    leftOut: JSON.parse(set.left_out) as string[],
+  };
+}
+
+/** How many groups are in which state, and what they hold; those that the scan still adds to are not counted. */
+async function groupTotals(
+  db: Catalog,
+  setId: string,
+): Promise<Pick<SetSummary, 'stages' | 'groups' | 'plannedBytes' | 'stagedBytes' | 'unchanged'>> {
   const byState = await db
     .selectFrom('groups')
     .select((eb) => [
@@ -64,14 +88,29 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .where('set_id', '=', setId)
     .groupBy('state')
     .execute();
+  const totals = {
+    stages: {} as SetSummary['stages'],
+    groups: 0,
+    plannedBytes: 0,
+    stagedBytes: 0,
+    unchanged: 0,
+  };
   for (const row of byState) {
-    stages[row.state] = row.count;
-    if (row.state !== 'open') groups += row.count;
-    plannedBytes += Number(row.bytes);
-    stagedBytes += Number(row.reserved);
-    unchanged += Number(row.unchanged);
+    totals.stages[row.state] = row.count;
+    if (row.state !== 'open') totals.groups += row.count;
+    totals.plannedBytes += Number(row.bytes);
+    totals.stagedBytes += Number(row.reserved);
+    totals.unchanged += Number(row.unchanged);
   }
-  const committed = await db
+  return totals;
+}
+
+/** Archives of which some copy is committed, with what is in them. */
+async function committedTotals(
+  db: Catalog,
+  setId: string,
+): Promise<Pick<SetSummary, 'archives' | 'files' | 'bytesIn' | 'bytesOut'>> {
+  const { archives, files, bytesIn, bytesOut } = await db
     .selectFrom('archives')
     .select((eb) => [
       eb.fn.countAll<number>().as('archives'),
@@ -91,15 +130,29 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
       ),
     )
     .executeTakeFirstOrThrow();
-  const byCopy = await db
+  return {
+    archives,
+    files: Number(files ?? 0),
+    bytesIn: Number(bytesIn ?? 0),
+    bytesOut: Number(bytesOut ?? 0),
+  };
+}
+
+/** Committed archives of each copy, by its number. */
+async function archivesByCopy(db: Catalog, setId: string): Promise<Map<number, number>> {
+  const rows = await db
     .selectFrom('copies')
     .select((eb) => ['copy_no', eb.fn.countAll<number>().as('archives')])
     .where('set_id', '=', setId)
     .where('state', '=', 'committed')
     .groupBy('copy_no')
     .execute();
-  const { skipped, flagged } = await listedCounts(db, setId);
-  const tapes = await db
+  return new Map(rows.map((row) => [row.copy_no, row.archives]));
+}
+
+/** Names of the tapes that the set is written to. */
+async function tapesOf(db: Catalog, setId: string): Promise<string[]> {
+  const rows = await db
     .selectFrom('copies')
     .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
     .select('tapes.name')
@@ -108,7 +161,12 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .where('copies.state', 'in', ['writing', 'written', 'committed'])
     .orderBy('tapes.name')
     .execute();
-  const failed = await db
+  return rows.map((row) => row.name);
+}
+
+/** The parked groups with their reasons: the first thousand of them. */
+async function failedGroupsOf(db: Catalog, setId: string): Promise<SetSummary['failedGroups']> {
+  const rows = await db
     .selectFrom('groups')
     .select(['no', 'reason'])
     .where('set_id', '=', setId)
@@ -116,36 +174,5 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     .orderBy('no')
     .limit(1000)
     .execute();
-  return {
-    setId,
-    status: set.state,
-    reason: set.reason,
-    sources: JSON.parse(set.sources) as string[],
-    pool: set.pool,
-    drive: set.drive,
-    copies: placesOf(set).map((place, index) => ({
-      ...place,
-      archives: byCopy.find((row) => row.copy_no === index + 1)?.archives ?? 0,
-    })),
-    mode: set.mode,
-    base: set.base_id,
-    groups,
-    archives: committed.archives,
-    files: Number(committed.files ?? 0),
-    unchanged,
-    skipped,
-    flagged,
-    bytesIn: Number(committed.bytesIn ?? 0),
-    bytesOut: Number(committed.bytesOut ?? 0),
-    // A wall clock that was set back in between must not make it negative.
-    seconds: Math.max(0, Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100),
-    tapes: tapes.map((tape) => tape.name),
-    scanned: set.scanned === 1,
-    plannedBytes,
-    stagedBytes,
-    stages,
-    failedGroups: failed.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' })),
-    lostGroups: await lostGroupsOf(db, setId),
-    leftOut: JSON.parse(set.left_out) as string[],
-  };
+  return rows.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' }));
 }

@@ -1,3 +1,4 @@
+import { eraseCommitted } from '../copies/copy-states.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { Retentions } from '../../config/retention.js';
 import { recordEvents } from '../groups/events.js';
@@ -35,12 +36,7 @@ export async function beginErase(catalog: Catalog, wish: EraseRequest, erasedTo:
     const now = Date.now();
     const kept = await tapeRetention(tx, tape, await SetRetention.of(tx, wish.retentions), now);
     requireErasable(kept, wish.evenUnexpired, now);
-    await tx
-      .updateTable('copies')
-      .set({ state: 'erased' })
-      .where('tape_uuid', '=', tape.uuid)
-      .where('state', '=', 'committed')
-      .execute();
+    await eraseCommitted(tx, tape.uuid);
     for (const set of kept.sets) await loseSet(tx, tape, set, now);
     const erasing = await transitionTape(tx, tape.uuid, 'erase', `\`tape erase ${tape.name}\` has begun`);
     if (erasing === undefined) throw new Error(`the tape ${tape.name} is ${tape.state}`);

@@ -1,7 +1,5 @@
-import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
-import { dropUnsyncedIn } from '../copies/copy-states.js';
-import { deriveGroupState } from '../groups/group-states.js';
+import { dropUnsyncedIn, loseCommitted, regainCommitted } from '../copies/copy-states.js';
 import { transitionTape } from './tape-states.js';
 import type { TapeRow } from '../rows.js';
 
@@ -57,24 +55,7 @@ export async function markTapeLost(
     const reason = `tape ${tape.name} is lost`;
     await transitionTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
     const unsynced = await dropUnsyncedIn(tx, tape.uuid, reason);
-    const lost = await tx
-      .updateTable('copies')
-      .set({ state: 'lost' })
-      .where('tape_uuid', '=', tape.uuid)
-      .where('state', '=', 'committed')
-      .returning(['set_id', 'group_no'])
-      .execute();
-    for (const { set_id: setId, group_no: group } of lost) {
-      await tx
-        .updateTable('groups')
-        .set({ state: 'queued' })
-        .where('set_id', '=', setId)
-        .where('no', '=', group)
-        .where('state', '=', 'committed')
-        .execute();
-      await deriveGroupState(tx, setId, group);
-      await recordEvents(tx, [{ setId, group, stage: 'tape_lost', detail: reason }]);
-    }
+    await loseCommitted(tx, tape.uuid, reason);
     return unsynced;
   });
 }
@@ -123,16 +104,7 @@ export async function markTapeFound(
   return catalog.transaction().execute(async (tx) => {
     const found = await transitionTape(tx, tape.uuid, 'find');
     if (found === undefined) return { tape, archives: 0 };
-    const back = await tx
-      .updateTable('copies')
-      .set({ state: 'committed' })
-      .where('tape_uuid', '=', tape.uuid)
-      .where('state', '=', 'lost')
-      .where('committed_at', 'is not', null)
-      .returning(['set_id', 'group_no'])
-      .execute();
-    for (const { set_id: setId, group_no: group } of back) await deriveGroupState(tx, setId, group);
-    return { tape: found, archives: back.length };
+    return { tape: found, archives: await regainCommitted(tx, tape.uuid) };
   });
 }
 

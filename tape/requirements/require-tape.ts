@@ -38,6 +38,24 @@ export async function requireTape(
   const { row } = tape;
   await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
   if (row.state === 'erasing') throw unfinishedErase(drive, row);
+  requireWanted(drive, row, demand, wanted);
+  await requireNoOtherCopy(catalog, row, demand);
+  await requireWritable(drive, catalog, row, demand.pool);
+  await rememberSeenSets(catalog, await setFoldersOn(drive.settings.path));
+  if (demand.next !== undefined) {
+    await requireRoom(drive, catalog, tape, demand.pool, demand.next.bytes);
+    await requireFreeNames(drive, catalog, tape, demand.setId, demand.next.group);
+  }
+  return tape;
+}
+
+/** Throws `TapeNotReady` unless the tape is the wanted one, and of the pool. */
+function requireWanted(
+  drive: Drive,
+  row: TapeRow,
+  demand: TapeRequirements,
+  wanted: string | undefined,
+): void {
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
       'wrong_tape',
@@ -46,30 +64,37 @@ export async function requireTape(
       `Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
     );
   }
-  if (row.pool !== demand.pool) {
-    throw tapeNotReady(
-      'wrong_pool',
-      `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ` +
-        `${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
-      `Load a tape of pool ${demand.pool}.`,
-    );
-  }
-  if (
-    demand.next !== undefined &&
-    (await holdsOtherCopy(catalog, { setId: demand.setId, ...demand.next }, row.uuid))
-  ) {
-    throw tapeNotReady(
-      'holds_other_copy',
-      `The tape ${row.name} holds another copy of group ${demand.next.group} of set ` +
-        `${demand.setId} already, and two copies on one tape are worth no more than one.`,
-      `Load another tape of pool ${demand.pool}.`,
-    );
-  }
+  if (row.pool === demand.pool) return;
+  throw tapeNotReady(
+    'wrong_pool',
+    `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ` +
+      `${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
+    `Load a tape of pool ${demand.pool}.`,
+  );
+}
+
+/** Throws `TapeNotReady` when the tape already holds another copy of the next archive. */
+async function requireNoOtherCopy(
+  catalog: Catalog,
+  row: TapeRow,
+  { setId, pool, next }: TapeRequirements,
+): Promise<void> {
+  if (next === undefined || !(await holdsOtherCopy(catalog, { setId, ...next }, row.uuid))) return;
+  throw tapeNotReady(
+    'holds_other_copy',
+    `The tape ${row.name} holds another copy of group ${next.group} of set ` +
+      `${setId} already, and two copies on one tape are worth no more than one.`,
+    `Load another tape of pool ${pool}.`,
+  );
+}
+
+/** Throws `TapeNotReady` when the catalog or the cartridge itself says that nothing may be written to the tape. */
+async function requireWritable(drive: Drive, catalog: Catalog, row: TapeRow, pool: string): Promise<void> {
   if (row.state === 'lost') {
     throw tapeNotReady(
       'lost',
       `The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
-      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${demand.pool}.`,
+      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${pool}.`,
     );
   }
   const protection = await lookAt(drive, () => drive.writeProtection());
@@ -78,14 +103,14 @@ export async function requireTape(
     throw tapeNotReady(
       'suspect',
       `The tape ${row.name} is only read from now on: ${protection.why}.`,
-      protectionAdvice(protection, { name: row.name, pool: demand.pool }),
+      protectionAdvice(protection, { name: row.name, pool }),
     );
   }
   if (row.state === 'suspect') {
     throw tapeNotReady(
       'suspect',
       `The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
-      `Load another tape of pool ${demand.pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
+      `Load another tape of pool ${pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
     );
   }
   if (protection !== undefined) {
@@ -95,12 +120,6 @@ export async function requireTape(
       protectionAdvice(protection, row),
     );
   }
-  await rememberSeenSets(catalog, await setFoldersOn(drive.settings.path));
-  if (demand.next !== undefined) {
-    await requireRoom(drive, catalog, tape, demand.pool, demand.next.bytes);
-    await requireFreeNames(drive, catalog, tape, demand.setId, demand.next.group);
-  }
-  return tape;
 }
 
 /**
