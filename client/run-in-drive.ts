@@ -3,7 +3,7 @@ import { TimeoutFailure } from '@temporalio/common';
 import { endSteps } from '../catalog/server/claimed-starts.js';
 import type { LockHolder } from '../disk/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { driveNamed } from '../config/settings.js';
+import { driveNamed } from '../config/settings/drives.js';
 import { queryDrive, ignoreUnlessSilent } from '../tape/drives/query-drive.js';
 import { lockDrive, type DriveLock } from '../tape/drives/drive-lock.js';
 import type { Drive } from '../tape/drives/drive.js';

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { escapeForTerminal } from '../entry/byte-string.js';
 import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
-import type { Settings } from '../config/settings.js';
-import { settingsInForce } from '../config/settings-in-force.js';
+import type { Settings } from '../config/settings/settings.js';
+import { settingsInForce } from '../config/settings/settings-in-force.js';
 import { replaceOutdatedHost } from '../embedded/outdated-host.js';
 import { printNote } from './print/note.js';
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { pino, type Logger, type StreamEntry } from 'pino';
 import pretty from 'pino-pretty';
 import { systemErrorCode } from './failures.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/settings.js';
 import { makeReadableFile, makeReadableFolders } from './shared-group.js';
 
 export type { Logger } from 'pino';

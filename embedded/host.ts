@@ -4,7 +4,7 @@ import { describeHolder, tryLock } from '../disk/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
 import { projectVersion } from '../config/project-dir.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings/settings.js';
 import { ControlPort } from './control-port.js';
 import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
 import { obtainCli } from './obtain-cli.js';

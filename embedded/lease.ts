@@ -3,7 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings/settings.js';
 import { readHostFile, type HostFile } from './host-file.js';
 import { isAlive } from './temporal-server.js';
 

@@ -1,6 +1,6 @@
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings/settings.js';
 import { readHostFile } from './host-file.js';
 import { isAtLeast } from './obtain-cli.js';
 import { joinHost, stopHost, takeLease } from './lease.js';

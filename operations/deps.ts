@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Logger } from '../config/logger.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings/settings.js';
 import type { Drive } from '../tape/drives/drive.js';
 import type { DriveLock } from '../tape/drives/drive-lock.js';
 

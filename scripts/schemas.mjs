@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { lineSchemas } from '../dist/archive/manifest/line-schemas.js';
-import { configFileSchema } from '../dist/config/settings.js';
+import { configFileSchema } from '../dist/config/settings/config-file.js';
 import { endMarkSchema } from '../dist/tape/labels/end-mark.js';
 import { labelSchema } from '../dist/tape/labels/label.js';
 

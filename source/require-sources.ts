@@ -3,7 +3,7 @@ import { fromText } from '../entry/byte-string.js';
 import { memberNameOf } from '../entry/member-name.js';
 import { describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { ownFolderAround } from '../disk/own-folders.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings/settings.js';
 import { globFilter } from '../entry/globs.js';
 
 /**

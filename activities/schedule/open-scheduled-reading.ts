@@ -13,7 +13,8 @@ import {
   scheduleNamed,
 } from '../../catalog/server/schedules.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { driveNamed, type DriveSettings } from '../../config/settings.js';
+import { driveNamed } from '../../config/settings/drives.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { asAttempt } from '../attempt.js';
 import { pauseFor } from '../../operations/attempt.js';

@@ -1,6 +1,6 @@
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
 import type { GroupRow } from '../../catalog/rows.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { memberNameOfText } from '../../entry/member-name.js';
 import { isInside } from '../../source/sources.js';

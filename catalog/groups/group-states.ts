@@ -15,8 +15,8 @@ type Along = Partial<Pick<GroupRow, 'reason' | 'token' | 'reserved' | 'needs'>>;
 
 /**
  * Everything that happens to a group after the scan has closed it, except for what its copies make of it
- * (`deriveGroupState`). `begin`: an attempt compresses it. `release`: its staged archive is deleted. `skip`: it makes no
- * archive. `park`: it has failed, until someone retries it. `startOver`: it has no archive, and is to be compressed.
+ * (`deriveGroupState`). `begin`: an attempt compresses it. `release`: its staged archive is deleted. `skip`: it makes
+ * no archive. `park`: it has failed, until someone retries it. `startOver`: it has no archive, and is to be compressed.
  * `goOn`: it was parked with an archive, which continues. `requeue`: its tape is lost, and its archive is still staged.
  */
 export type GroupTransition =

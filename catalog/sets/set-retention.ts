@@ -1,4 +1,4 @@
-import { retentionOf, type Retentions } from '../../config/retention.js';
+import { retentionOf, type Retentions } from '../../config/settings/retention.js';
 import type { Catalog } from '../open-catalog.js';
 import { isRebuilt } from '../rebuilt/rebuilt-sets.js';
 import { finalSetStates, type SetState } from '../schema/set-tables.js';

@@ -1,6 +1,6 @@
 import { eraseCommitted } from '../copies/copy-states.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
-import type { Retentions } from '../../config/retention.js';
+import type { Retentions } from '../../config/settings/retention.js';
 import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
 import type { TapeRow } from '../rows.js';

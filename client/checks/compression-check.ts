@@ -1,7 +1,7 @@
 import { lossWithoutNative, openLibdeflate } from '../../archive/blocks/native-codec.js';
 import { requireZstd } from '../../archive/blocks/zstd.js';
 import { describeError } from '../../config/failures.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { addonMissingReason } from '../../native/addon.js';
 import type { Check } from './disk-checks.js';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { catalogFailure } from '../../catalog/sqlite/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { makeFolder } from '../../disk/durable-file.js';
 import { spaceOf } from '../../tape/drives/drive.js';

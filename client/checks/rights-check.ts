@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { sharedModes, type SharedGroup } from '../../config/shared-group.js';
 import { hostFile } from '../../embedded/host-file.js';
 import { serverDatabase } from '../../embedded/temporal-server.js';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { isCatalogOutOfReach } from '../../catalog/sqlite/catalog-failure.js';
 import { describeError } from '../../config/failures.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { oldestCli } from '../../embedded/cli-release.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { queuesOf } from '../../workflows/queues.js';

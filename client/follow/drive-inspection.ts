@@ -2,7 +2,7 @@ import path from 'node:path';
 import { placesOf } from '../../catalog/sets/copy-places.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
-import { driveNamed } from '../../config/settings.js';
+import { driveNamed } from '../../config/settings/drives.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import type { Session } from '../session.js';

@@ -9,7 +9,7 @@ import { deriveRebuiltState, type RebuiltSet } from '../../catalog/rebuilt/rebui
 import type { TapeRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
-import type { DriveSettings, Settings } from '../../config/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { archiveNames, manifestName, parseArchiveName } from '../../entry/archive-name.js';
 import { adoptTape } from '../tapes/adopt-tape.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';

@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import { ownFolderAround } from '../../disk/own-folders.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { withSide } from '../../config/sides.js';
 import { hasGrown, hasRoomFor, freeSpaceAt, type FreeSpace } from '../../disk/free-space.js';
 

@@ -1,5 +1,5 @@
 import type { RetrievalRow } from '../../catalog/rows.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { snapshotOptions, type SetOptions } from '../sets/set-options.js';
 
 /** Input of a restore or verify workflow. */

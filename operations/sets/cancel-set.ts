@@ -5,7 +5,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
 import { summarizeSet } from '../../catalog/sets/set-summary.js';
 import { recordSetState } from '../../catalog/sets/sets.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 
 /** The reason shown for a `cancelled` set. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { archiveFormats } from '../../entry/archive-format.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import type { SetRow } from '../../catalog/rows.js';
 
 const schema = z.object({

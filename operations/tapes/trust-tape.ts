@@ -3,7 +3,7 @@ import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import type { DriveSettings, Settings } from '../../config/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { noteReadOnly } from '../../tape/requirements/require-tape.js';
 import { copyOffAdvice, isWriteError, untilRemounted } from '../../tape/ltfs/write-protection.js';

@@ -1,6 +1,6 @@
 import type { LockHolder } from '../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import type { DriveSettings, Settings } from '../../config/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { lockDrive, type DriveLock } from './drive-lock.js';
 import type { Drive } from './drive.js';
 import { openDrive } from './open-drive.js';

@@ -12,7 +12,7 @@ import {
 import { TapeflowFailure } from '../../config/failures.js';
 import { oldVersionLockHolder, requireLockFolder } from '../../disk/lock-folder.js';
 import { systemLocksOn, userName, type SystemLock } from '../../disk/system-locks.js';
-import type { Settings, DriveSettings } from '../../config/settings.js';
+import type { Settings, DriveSettings } from '../../config/settings/settings.js';
 import { truePath } from '../../disk/true-path.js';
 import type { Medium } from './drive.js';
 import { lockFolder } from './folder-lock.js';

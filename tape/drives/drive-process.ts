@@ -1,6 +1,6 @@
 // The process that `queryDrive` forks: it queries a drive that may never answer, so that no other process hangs.
 import { systemErrorCode, TapeflowFailure, describeError } from '../../config/failures.js';
-import type { DriveSettings } from '../../config/settings.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
 import { openDrive } from './open-drive.js';
 
 /** The calls on a drive that this process can make. */

@@ -1,7 +1,7 @@
 import { tapeNotReady } from './tape-not-ready.js';
 import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import type { DriveSettings } from '../../config/settings.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
 import { sizeOf } from '../../disk/durable-file.js';
 import { readLabel, type TapeLabel } from '../labels/label.js';
 import type { WriteProtection } from '../ltfs/write-protection.js';

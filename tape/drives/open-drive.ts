@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { describeError, systemErrorCode } from '../../config/failures.js';
-import type { DriveSettings } from '../../config/settings.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
 import { filesOf, defaultReserve, spaceOf, type Drive } from './drive.js';
 import { ltfsDrive } from '../ltfs/ltfs.js';

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describeError, TapeflowFailure } from '../../config/failures.js';
-import type { DriveSettings, Settings } from '../../config/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import type { Drive } from './drive.js';
 import { openDrive } from './open-drive.js';
 import { tapeNotReady } from './tape-not-ready.js';

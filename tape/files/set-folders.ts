@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { isSetId } from '../../catalog/sets/set-id.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { queryDrive } from '../drives/query-drive.js';
 
 /**

@@ -1,5 +1,5 @@
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
-import type { DriveSettings } from '../../config/settings.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
 import { sideOf } from '../../config/sides.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
 import { filesOf, defaultReserve, rootKey, spaceOf, type Drive } from '../drives/drive.js';

@@ -17,7 +17,7 @@ import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { eraseTape } from '../../operations/tapes/erase-tape.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { labelFileName } from '../../tape/labels/label.js';
 import { importTape } from '../../operations/rebuild/import-tape.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openZstd } from '../../archive/blocks/zstd.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { Installation } from '../support/installation.js';
 import { queuesOf } from '../../workflows/queues.js';

@@ -10,7 +10,7 @@ import { nextGroups, type GroupPage } from '../../activities/set/next-groups.js'
 import { openCatalog } from '../../catalog/open-catalog.js';
 import type { GroupState } from '../../catalog/schema/group-tables.js';
 import { openSet } from '../../catalog/sets/open-set.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { cancelUpdate, pauseUpdate, resumeUpdate, retryFailedUpdate } from '../../workflows/messages.js';
 import { tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { asAttempt } from '../../activities/attempt.js';
 import { pauseFor } from '../../operations/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { FakeSet, serveSets } from '../support/fake-set.js';
 import { longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';

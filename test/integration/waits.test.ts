@@ -6,7 +6,7 @@ import { asAttempt } from '../../activities/attempt.js';
 import { pauseFor } from '../../operations/attempt.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import type { TapeWatchRequest } from '../../activities/tape/watch-tape.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { longTest } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 import { WorkflowsAlone } from '../support/workflows-alone.js';

@@ -16,7 +16,7 @@ import { eventsOf } from '../../catalog/groups/events.js';
 import { copyOf } from '../../catalog/copies/copies.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { tapeByName, tapeByUuid } from '../../catalog/tapes/tapes.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { finalDir } from '../../staging/paths.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';

@@ -26,7 +26,8 @@ import {
   pendingArchives,
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
-import { loadSettings, type Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import type { Selection } from '../../entry/selection.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openDrive } from '../../tape/drives/open-drive.js';

@@ -21,7 +21,7 @@ import { markReadOnly } from '../../catalog/tapes/tape-states.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { plannedBackup, type BackupFlags } from '../../client/commands/set/plan-backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { setsInProcess } from '../support/sets-in-process.js';

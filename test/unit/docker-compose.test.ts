@@ -14,7 +14,8 @@ import { Command } from 'commander';
 import { parse } from 'yaml';
 import { addDoctor } from '../../client/commands/server/doctor.js';
 import { addWorker } from '../../client/commands/server/worker.js';
-import { loadSettings, settingsSchema } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
+import { settingsSchema } from '../../config/settings/settings-schema.js';
 import { workerOptions } from '../../workers/processes/worker-process.js';
 
 interface Mount {

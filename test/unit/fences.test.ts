@@ -22,7 +22,7 @@ import { openSet } from '../../catalog/sets/open-set.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';

@@ -15,7 +15,7 @@ import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { recordSetState, setNamed, setWithFiles } from '../../catalog/sets/sets.js';
 import { tapeRetention } from '../../catalog/tapes/tape-retention.js';
 import { insertTape, tapeByName } from '../../catalog/tapes/tapes.js';
-import type { Retentions } from '../../config/retention.js';
+import type { Retentions } from '../../config/settings/retention.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { checkRights } from '../../client/checks/rights-check.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { writeHostFile, readHostFile, type HostFile } from '../../embedded/host-file.js';
 import { tempFolder } from '../support/trees.js';
 

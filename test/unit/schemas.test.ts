@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { projectDir } from '../../config/project-dir.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { docsDir, requireValid, schemaNamed, schemaOfObject } from '../support/json-schemas.js';
 import { tempFolder } from '../support/trees.js';
 

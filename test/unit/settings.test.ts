@@ -6,8 +6,8 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { setOptions, snapshotOptions } from '../../operations/sets/set-options.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { formatDuration, parseDuration } from '../../config/durations.js';
-import { retentionOf } from '../../config/retention.js';
-import { loadSettings } from '../../config/settings.js';
+import { retentionOf } from '../../config/settings/retention.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
 import { tempFolder } from '../support/trees.js';
 

@@ -9,7 +9,7 @@ import { openCatalog } from '../../catalog/open-catalog.js';
 import { installationId } from '../../catalog/installation.js';
 import { restoreCatalog } from '../../catalog/backup/restore-catalog.js';
 import { projectDir } from '../../config/project-dir.js';
-import { loadSettings } from '../../config/settings.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { groupNamed, setSharedGroup } from '../../config/shared-group.js';
 import { messageKey } from '../../proof/key-file.js';
 import { Installation } from '../support/installation.js';

@@ -7,7 +7,7 @@ import { openCatalog } from '../../catalog/open-catalog.js';
 import { shortInstallationId } from '../../catalog/installation.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { messageKey } from '../../proof/key-file.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { startReconciler } from '../starts/reconciler.js';

@@ -6,7 +6,7 @@ import { shortInstallationId } from '../../catalog/installation.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { timeOfDay } from '../../config/local-time.js';
 import type { Logger } from '../../config/logger.js';
-import type { DriveSettings, Settings } from '../../config/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { messageKey } from '../../proof/key-file.js';
 import { awaitDrive } from '../../tape/drives/awaited-drive.js';
 import { prepareOwnTape } from '../../operations/tapes/label-tape.js';

@@ -2,7 +2,7 @@ import os from 'node:os';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Client, ConnectionOptions } from '@temporalio/client';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { readHostFile } from '../../embedded/host-file.js';
 
 /** Where the Temporal server is, and how to talk to it. */

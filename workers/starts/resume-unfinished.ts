@@ -14,7 +14,7 @@ import { recordResume, setResumeAttempts, type ResumeAttempts } from '../../cata
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { describeError } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { startRetrieval } from './start-retrieval.js';
 import { startSet } from './start-set.js';

@@ -1,7 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { retrievalStart } from '../../operations/retrievals/retrieval-start.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
-import type { Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings/settings.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { summaryText } from '../../workflows/server-limits.js';

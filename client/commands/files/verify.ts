@@ -10,7 +10,8 @@ import {
 } from '../../../catalog/retrievals/retrievals.js';
 import { tapeByUuid } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
-import { copyDrives, drivesToRead, type Settings } from '../../../config/settings.js';
+import { copyDrives, drivesToRead } from '../../../config/settings/drives.js';
+import type { Settings } from '../../../config/settings/settings.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { exitCodes } from '../../exit-codes.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';

@@ -6,8 +6,9 @@ import { lastRunOf, listSchedules, runTrouble } from '../../../catalog/server/sc
 import { TapeflowFailure } from '../../../config/failures.js';
 import { formatDuration } from '../../../config/durations.js';
 import { nodeMismatch } from '../../../config/node-mismatch.js';
-import type { Retention } from '../../../config/retention.js';
-import type { DriveSettings, SettingName, Settings } from '../../../config/settings.js';
+import type { Retention } from '../../../config/settings/retention.js';
+import type { DriveSettings, Settings } from '../../../config/settings/settings.js';
+import type { SettingName } from '../../../config/settings/settings-schema.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { isAtLeast } from '../../../embedded/obtain-cli.js';
 import { queryDrive } from '../../../tape/drives/query-drive.js';

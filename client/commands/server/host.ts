@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { TapeflowFailure, describeError } from '../../../config/failures.js';
 import { createLogger } from '../../../config/logger.js';
-import { settingsInForce } from '../../../config/settings-in-force.js';
+import { settingsInForce } from '../../../config/settings/settings-in-force.js';
 import { startHost } from '../../../embedded/host.js';
 import type { HostMessage } from '../../../embedded/lease.js';
 

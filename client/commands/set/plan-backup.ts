@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { CopyPlace } from '../../../catalog/sets/copy-places.js';
 import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
-import { driveNamed, type Settings } from '../../../config/settings.js';
+import type { Settings } from '../../../config/settings/settings.js';
+import { driveNamed } from '../../../config/settings/drives.js';
 import { requireGlob, requireName } from '../../print/names.js';
 import { refuseInvalidText, resolveSources } from '../../sources.js';
 

@@ -8,7 +8,7 @@ import {
   type TapeImport,
 } from '../../../operations/rebuild/import-tape.js';
 import { TapeflowFailure } from '../../../config/failures.js';
-import { driveNamed } from '../../../config/settings.js';
+import { driveNamed } from '../../../config/settings/drives.js';
 import type { ArchiveReport } from '../../../operations/rebuild/import-tape-archive.js';
 import { formatCount, formatNumber } from '../../../config/counts.js';
 import { exitCodes } from '../../exit-codes.js';

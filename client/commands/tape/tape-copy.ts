@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { openRead, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
 import { subjectName } from '../../../catalog/retrievals/retrieval-subject.js';
-import { copyDrives, drivesToRead, type Settings } from '../../../config/settings.js';
+import { copyDrives, drivesToRead } from '../../../config/settings/drives.js';
+import type { Settings } from '../../../config/settings/settings.js';
 import { formatNumber } from '../../../config/counts.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';

@@ -9,7 +9,7 @@ import {
 } from '../../../catalog/tapes/tape-retention.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { createLogger } from '../../../config/logger.js';
-import { driveNamed } from '../../../config/settings.js';
+import { driveNamed } from '../../../config/settings/drives.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { eraseTape, type Erased } from '../../../operations/tapes/erase-tape.js';
 import { formatCount } from '../../../config/counts.js';

@@ -6,7 +6,7 @@ import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
 import { listTapes, tapeByName } from '../../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
-import { driveNamed } from '../../../config/settings.js';
+import { driveNamed } from '../../../config/settings/drives.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { formatTime } from '../../../config/local-time.js';
 import { queryDrive } from '../../../tape/drives/query-drive.js';

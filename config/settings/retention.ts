@@ -8,6 +8,7 @@ export interface Retentions {
   otherwise: Retention;
 }
 
+/** The retention of a pool. */
 export function retentionOf({ pools, otherwise }: Retentions, pool: string): Retention {
   return Object.hasOwn(pools, pool) ? (pools[pool] ?? null) : otherwise;
 }

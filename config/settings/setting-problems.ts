@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { usageFailure } from '../failures.js';
 
 /** What is wrong with a setting, for the error message. */
 export interface SettingProblem {
@@ -47,30 +48,7 @@ function demandOf(issue: z.core.$ZodIssue): string {
   return type === undefined ? issue.message : `must be ${type}`;
 }
 
-/** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
-  const most = Math.max(2, Math.floor(name.length / 4));
-  let nearest: string | undefined;
-  let least = most + 1;
-  for (const other of known) {
-    const distance = editDistance(plain(name), plain(other));
-    // Any two-letter word is close to any other.
-    if (distance < least && distance < plain(name).length - 1) [nearest, least] = [other, distance];
-  }
-  return nearest;
-}
-
-/** Number of letters to add, remove or change to turn one word into the other. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let line = 1; line <= from.length; line += 1) {
-    const next = [line];
-    for (let column = 1; column <= to.length; column += 1) {
-      const changed = (row[column - 1] ?? 0) + (from[line - 1] === to[column - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
+/** The failure of a setting; `where` it comes from, `problem` the rest of the sentence. */
+export function wrongSetting(name: string, where: string, problem: string): Error {
+  return usageFailure('WrongSetting', `The setting ${name} (from ${where}) ${problem}.`);
 }

@@ -1,6 +1,7 @@
-import { projectDir } from './project-dir.js';
-import { loadSettings, type Settings } from './settings.js';
-import { setSharedGroup } from './shared-group.js';
+import { projectDir } from '../project-dir.js';
+import type { Settings } from './settings.js';
+import { loadSettings } from './load-settings.js';
+import { setSharedGroup } from '../shared-group.js';
 
 /**
  * Loads the settings of this process and applies the one that says who may read what it creates. Throws like

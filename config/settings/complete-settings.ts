@@ -1,0 +1,154 @@
+import path from 'node:path';
+import { groupNamed, isMember, type SharedGroup } from '../shared-group.js';
+import type { ConfigLists } from './config-file.js';
+import { wrongSetting } from './setting-problems.js';
+import type { SettingName, SettingValues } from './settings-schema.js';
+import type { DriveSettings, Settings } from './settings.js';
+
+/**
+ * Default of the lock folder: one for all data folders of this user on this machine, whatever the environment says,
+ * writable by this user only. `uid` is undefined on Windows.
+ */
+export function defaultLockDir(
+  platform: NodeJS.Platform,
+  env: NodeJS.ProcessEnv,
+  uid = process.getuid?.(),
+): string {
+  if (platform === 'win32')
+    return path.win32.join(env['ProgramData'] ?? 'C:\\ProgramData', 'tapeflow', 'locks');
+  // Only root can create that folder. The system's temporary folder is sticky: what another user creates there is
+  // refused.
+  if (platform === 'linux' && uid === 0) return '/run/tapeflow-locks';
+  return `/tmp/tapeflow-locks-${uid}`;
+}
+
+/** Says of a setting what is wrong with it, and where it comes from. */
+type Complaint = (name: SettingName, problem: string) => Error;
+
+/** Fills in the defaults that depend on other settings; throws a usage failure for what does not go together. */
+export function complete(
+  values: SettingValues,
+  { drives = {}, pools = {} }: ConfigLists,
+  from: { projectDir: string; origins: Record<string, string>; env: NodeJS.ProcessEnv },
+): Settings {
+  const { projectDir, origins, env } = from;
+  const wrong: Complaint = (name, problem) => wrongSetting(name, origins[name] ?? 'default', problem);
+  const absolute = (value: string) => path.resolve(projectDir, value);
+  const dataDir = absolute(values.TAPEFLOW_DATA_DIR);
+  const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
+  const staging = stagingBudget(values, wrong);
+  const catalog = catalogFile(values, wrong);
+  return {
+    ...values,
+    COMPRESSION_LEVEL: compressionLevel(values, wrong),
+    BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
+    TAPEFLOW_DATA_DIR: dataDir,
+    TAPEFLOW_LOCK_DIR:
+      values.TAPEFLOW_LOCK_DIR === undefined
+        ? defaultLockDir(process.platform, env)
+        : absolute(values.TAPEFLOW_LOCK_DIR),
+    TAPE_PATH: tapePath,
+    STAGING_MAX_BYTES: staging,
+    TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.max(Math.ceil(staging / 2), values.TAPE_DRAIN_AT),
+    CATALOG_URL: catalog === undefined ? path.join(dataDir, 'catalog.db') : absolute(catalog),
+    ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
+    ...sharedGroup(values, wrong),
+    drives: allDrives(
+      Object.entries(drives).map(([name, drive]) => {
+        return { name, path: absolute(drive.path), kind: drive.kind, ours: false };
+      }),
+      tapePath,
+      values,
+      wrong,
+    ),
+    retentions: {
+      pools: Object.fromEntries(Object.entries(pools).map(([pool, { retention }]) => [pool, retention])),
+      otherwise: values.POOL_RETENTION,
+    },
+    projectDir,
+    origins,
+  };
+}
+
+/** Bytes that may be staged at once. */
+function stagingBudget(values: SettingValues, wrong: Complaint): number {
+  const { MAX_GROUP_SIZE: group, TAPE_DRAIN_AT: drainAt } = values;
+  const budget = values.STAGING_MAX_BYTES ?? 3 * group;
+  if (budget < group)
+    throw wrong(
+      'STAGING_MAX_BYTES',
+      `is ${budget} bytes: it must not be below one group (MAX_GROUP_SIZE, ${group} bytes)`,
+    );
+  if (drainAt > budget)
+    throw wrong(
+      'TAPE_DRAIN_AT',
+      `is ${drainAt} bytes: it must not be above STAGING_MAX_BYTES (${budget} bytes), since that much is never staged`,
+    );
+  return budget;
+}
+
+/** The path that `CATALOG_URL` gives; undefined when it is not given. */
+function catalogFile({ CATALOG_URL: url }: SettingValues, wrong: Complaint): string | undefined {
+  if (url === undefined) return undefined;
+  if (/^postgres(ql)?:/i.test(url))
+    throw wrong(
+      'CATALOG_URL',
+      'asks for PostgreSQL, which this version does not support yet: give the path of an SQLite file, or leave it out',
+    );
+  if (/^[a-z][a-z0-9+]+:/i.test(url) && !url.startsWith('file:'))
+    throw wrong('CATALOG_URL', 'must be the path of an SQLite file');
+  return url.replace(/^file:(\/\/)?/, '');
+}
+
+/** The drives of the configuration file, and before them `lto1` of `TAPE_PATH` where the file has none of that name. */
+function allDrives(
+  drives: DriveSettings[],
+  tapePath: string,
+  { TAPE_PATH, TAPE_KIND }: SettingValues,
+  wrong: Complaint,
+): DriveSettings[] {
+  if (!drives.some((drive) => drive.name === 'lto1'))
+    return [{ name: 'lto1', path: tapePath, kind: TAPE_KIND, ours: TAPE_PATH === undefined }, ...drives];
+  if (TAPE_PATH !== undefined) throw wrong('TAPE_PATH', 'and drives.lto1 both name the drive lto1: keep one');
+  return drives;
+}
+
+function sharedGroup(
+  { TAPEFLOW_SHARED_GROUP: name }: SettingValues,
+  wrong: Complaint,
+): { sharedGroup?: SharedGroup } {
+  if (name === undefined) return {};
+  const setting = 'TAPEFLOW_SHARED_GROUP';
+  if (process.platform === 'win32')
+    throw wrong(
+      setting,
+      'has no meaning on Windows: give others the right to read with the rights of the data folder',
+    );
+  const group = groupNamed(name);
+  if (group === undefined)
+    throw wrong(setting, `names the group ${JSON.stringify(name)}, which this machine does not know`);
+  if (!isMember(group))
+    throw wrong(
+      setting,
+      `names the group ${JSON.stringify(name)}, which this user is not a ` +
+        `member of: \`usermod -aG\` adds it, from the next login on`,
+    );
+  return { sharedGroup: group };
+}
+
+/** Levels of the formats that have levels. `0` stores, as gzip's does. */
+const levels = { gzip: { least: 0, most: 9, usual: 6 }, zstd: { least: 1, most: 19, usual: 3 } };
+
+function compressionLevel(
+  { COMPRESSION: format, COMPRESSION_LEVEL: level }: SettingValues,
+  wrong: Complaint,
+): number {
+  if (format === 'none') return 0;
+  const { least, most, usual } = levels[format];
+  if (level === undefined) return usual;
+  if (level >= least && level <= most) return level;
+  throw wrong(
+    'COMPRESSION_LEVEL',
+    `is ${level}: with COMPRESSION=${format} it must be a whole number from ${Math.max(least, 1)} to ${most}`,
+  );
+}

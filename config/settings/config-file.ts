@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { usageFailure } from '../failures.js';
+import { didYouMean } from './setting-names.js';
+import { firstProblem, wrongSetting } from './setting-problems.js';
+import { driveKind, plainName, retention, text } from './setting-types.js';
+import { settingsSchema } from './settings-schema.js';
+
+const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
+
+const poolSchema = z.strictObject({ retention });
+
+/** What stands in the file besides settings. */
+const namedSchema = z.object({
+  drives: z.record(plainName, driveSchema).optional(),
+  pools: z.record(plainName, poolSchema).optional(),
+});
+
+/** What the configuration file has besides settings. */
+export type ConfigLists = z.output<typeof namedSchema>;
+
+/** The file as a whole. docs/schemas/ has its JSON Schema, which an editor finds by `$schema`. */
+export const configFileSchema = z
+  .strictObject({ $schema: text.optional(), ...settingsSchema.shape, ...namedSchema.shape })
+  .meta({ description: 'tapeflow.config.json: the settings, as docs/operations.md has them.' });
+
+/** The drives and pools of the configuration file; throws a usage failure for what is wrong or unknown in them. */
+export function checkedLists(file: Record<string, unknown>, fileName: string): ConfigLists {
+  const parsed = namedSchema.safeParse(file);
+  if (parsed.success) return parsed.data;
+  const { name, problem, unknown, known } = firstProblem(parsed.error, file, ([place]) =>
+    Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),
+  );
+  if (!unknown) throw wrongSetting(name, fileName, problem);
+  throw usageFailure(
+    'UnknownSetting',
+    `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+    didYouMean(name.split('.').at(-1) ?? '', new Set(known)),
+  );
+}
+
+/** The object in a configuration file; throws a usage failure when there is none. */
+export function readConfigFile(file: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usageFailure('WrongConfigFile', `The configuration file ${file} cannot be read as JSON: ${why}.`);
+  }
+  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw usageFailure('WrongConfigFile', `The configuration file ${file} must hold one JSON object.`);
+  }
+  return parsed as Record<string, unknown>;
+}

@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { complete } from './complete-settings.js';
+import { checkedLists, readConfigFile } from './config-file.js';
+import { checkNames, configFileVariable } from './setting-names.js';
+import { firstProblem, wrongSetting } from './setting-problems.js';
+import { settingsSchema } from './settings-schema.js';
+import type { Settings } from './settings.js';
+
+const configFileName = 'tapeflow.config.json';
+
+/**
+ * Reads the settings: the environment wins over `tapeflow.config.json`, that over the defaults.
+ * Throws a usage failure with one sentence for an unknown or wrong one.
+ */
+export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settings {
+  const named = env[configFileVariable];
+  const fileName = path.resolve(projectDir, named === undefined || named === '' ? configFileName : named);
+  const file = existsSync(fileName) || named ? readConfigFile(fileName) : {};
+  checkNames(env, file, fileName);
+
+  const { given, origins } = givenSettings(env, file, fileName);
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    const { name, problem } = firstProblem(parsed.error, given, () => []);
+    throw wrongSetting(name, origins[name] ?? 'default', problem);
+  }
+  const lists = checkedLists(file, fileName);
+  for (const list of ['drives', 'pools'] as const)
+    origins[list] = lists[list] === undefined ? 'default' : fileName;
+  return complete(parsed.data, lists, { projectDir, origins, env });
+}
+
+/** The given values, and where each comes from. */
+function givenSettings(
+  env: NodeJS.ProcessEnv,
+  file: Record<string, unknown>,
+  fileName: string,
+): { given: Record<string, unknown>; origins: Record<string, string> } {
+  const origins: Record<string, string> = {};
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(settingsSchema.shape)) {
+    const fromEnv = env[name];
+    origins[name] = 'default';
+    if (fromEnv !== undefined && fromEnv !== '') {
+      given[name] = fromEnv;
+      origins[name] = 'environment';
+    } else if (file[name] !== undefined) {
+      given[name] = file[name];
+      origins[name] = fileName;
+    }
+  }
+  return { given, origins };
+}

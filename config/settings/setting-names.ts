@@ -1,0 +1,78 @@
+import { usageFailure } from '../failures.js';
+import { settingsSchema } from './settings-schema.js';
+
+/** Names a configuration file to use instead of the project's. */
+export const configFileVariable = 'TAPEFLOW_CONFIG';
+
+/** Variables that begin with `TAPEFLOW_` but are not settings; set by our own scripts and tests. */
+const ownVariables = new Set([
+  'TAPEFLOW_EMBEDDED_ADDRESS',
+  'TAPEFLOW_TEST_FILES',
+  'TAPEFLOW_REQUIRE_FUSE',
+  'TAPEFLOW_SOURCE_DIR',
+  configFileVariable,
+]);
+
+/** Throws a usage failure for a setting that does not exist, in the file or in the environment. */
+export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
+  const known = new Set(['$schema', ...Object.keys(settingsSchema.shape), 'drives', 'pools']);
+  for (const name of Object.keys(file)) {
+    if (!known.has(name)) {
+      throw usageFailure(
+        'UnknownSetting',
+        `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+        didYouMean(name, known),
+      );
+    }
+  }
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('TAPEFLOW_') && !known.has(name) && !ownVariables.has(name)) {
+      throw usageFailure(
+        'UnknownSetting',
+        `The environment has an unknown setting ${name}.`,
+        didYouMean(name, known),
+      );
+    }
+  }
+}
+
+/** The nearest name, or those that share most of its parts; only a hint. */
+export function didYouMean(name: string, known: Set<string>): string {
+  const nearest = nearestName(name, known);
+  if (nearest !== undefined) return `Did you mean ${nearest}?`;
+  const parts = new Set(name.toUpperCase().split('_'));
+  const near = [...known].filter((other) => other.split('_').filter((part) => parts.has(part)).length >= 2);
+  return near.length > 0
+    ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
+    : known.size < 5
+      ? `Allowed are: ${[...known].join(', ')}.`
+      : '`tapeflow doctor` lists every setting.';
+}
+
+/** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
+  const most = Math.max(2, Math.floor(name.length / 4));
+  let nearest: string | undefined;
+  let least = most + 1;
+  for (const other of known) {
+    const distance = editDistance(plain(name), plain(other));
+    // Any two-letter word is close to any other.
+    if (distance < least && distance < plain(name).length - 1) [nearest, least] = [other, distance];
+  }
+  return nearest;
+}
+
+/** Number of letters to add, remove or change to turn one word into the other. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let line = 1; line <= from.length; line += 1) {
+    const next = [line];
+    for (let column = 1; column <= to.length; column += 1) {
+      const changed = (row[column - 1] ?? 0) + (from[line - 1] === to[column - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { parseDuration } from '../durations.js';
+import { parseSize } from '../sizes.js';
+import type { Retention } from './retention.js';
+
+const sizeWanted = 'must be a size such as 12GiB, 500MB or 1048576';
+
+/** A whole number of bytes from `least` on, written as `12GiB`, `500MB` or plain bytes. */
+export const sizeFrom = (least: 0 | 1) =>
+  z.union([z.string(), z.number()], { error: sizeWanted }).transform((value, context) => {
+    const bytes = parseSize(String(value));
+    if (bytes !== undefined && bytes >= least) return bytes;
+    context.issues.push({
+      code: 'custom',
+      message: sizeWanted,
+      input: value,
+    });
+    return z.NEVER;
+  });
+
+/** A whole number of bytes above 0. */
+export const size = sizeFrom(1);
+
+/** A whole number between two, both included. */
+export const whole = (least: number, most: number) =>
+  z.coerce
+    .number({ error: `must be a whole number from ${least} to ${most}` })
+    .int(`must be a whole number from ${least} to ${most}`)
+    .min(least, `must be a whole number from ${least} to ${most}`)
+    .max(most, `must be a whole number from ${least} to ${most}`);
+
+/** Seconds above 0, a year at most. */
+export const seconds = z.coerce
+  .number({ error: 'must be a number of seconds above 0' })
+  .positive('must be a number of seconds above 0')
+  .max(31_536_000, 'must be at most a year in seconds');
+
+const durationWanted = 'must be a duration such as 36h, 90d, 12w or 1y, or forever';
+
+/** How long the sets of a pool are kept: seconds; null for `forever`. */
+export const retention = z
+  .union([z.string(), z.number()], { error: durationWanted })
+  .transform((value, context): Retention => {
+    if (value === 'forever') return null;
+    const seconds = parseDuration(String(value));
+    if (seconds !== undefined && seconds > 0) return seconds;
+    context.issues.push({
+      code: 'custom',
+      message: durationWanted,
+      input: value,
+    });
+    return z.NEVER;
+  });
+
+/** True or false, also as `yes`, `on`, `1` and their opposites. */
+export const flag = z
+  .union([z.boolean(), z.string()], { error: 'must be true or false' })
+  .transform((value, context) => {
+    const text = String(value).toLowerCase();
+    if (['true', '1', 'yes', 'on'].includes(text)) return true;
+    if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+    context.issues.push({ code: 'custom', message: 'must be true or false', input: value });
+    return z.NEVER;
+  });
+
+/** Any text but an empty one. */
+export const text = z.string().min(1, 'must not be empty');
+
+/** The name of a drive or a pool. */
+export const plainName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'must be letters, digits, dot, dash or underscore, at most 63 of them',
+  );
+
+/** What a drive is: a plain folder, or a mounted LTFS tape. */
+export const driveKind = z.enum(['directory', 'ltfs'], { error: 'must be directory or ltfs' });
+
+/** One of `driveKind`. */
+export type DriveKind = z.output<typeof driveKind>;

@@ -1,0 +1,32 @@
+import type { SharedGroup } from '../shared-group.js';
+import type { Retentions } from './retention.js';
+import type { DriveKind } from './setting-types.js';
+import type { SettingName, SettingValues } from './settings-schema.js';
+
+/** A drive of this installation. */
+export interface DriveSettings {
+  name: string;
+  /** Absolute path of the mount point or folder. */
+  path: string;
+  kind: DriveKind;
+  /** True for the default folder inside the data folder: it is ours, so it is created and labelled at first use. */
+  ours: boolean;
+}
+
+/** Every setting in force, with absolute paths and the defaults that depend on other settings filled in. */
+export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
+  TAPE_PATH: string;
+  COMPRESSION_LEVEL: number;
+  STAGING_MAX_BYTES: number;
+  TAPE_SYNC_BYTES: number;
+  CATALOG_URL: string;
+  TAPEFLOW_LOCK_DIR: string;
+  /** The group of `TAPEFLOW_SHARED_GROUP`. */
+  sharedGroup?: SharedGroup;
+  drives: DriveSettings[];
+  retentions: Retentions;
+  /** Folder of the project; relative settings start here. */
+  projectDir: string;
+  /** Where each value comes from: `default`, `environment` or the path of the file. */
+  origins: Record<SettingName | 'drives' | 'pools', string>;
+}
