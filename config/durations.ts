@@ -1,23 +1,32 @@
-/** Seconds of each unit; a year has 365 days. No `m`: to some it is a minute, to others a month. */
-const units: Record<string, number> = {
-  s: 1,
-  min: 60,
-  h: 3600,
-  d: 86_400,
-  w: 7 * 86_400,
-  y: 365 * 86_400,
-};
+import humanizeDuration from 'humanize-duration';
+import ms, { type StringValue } from 'ms';
 
-/** Seconds of a duration such as `36h`, `90d`, `12w` or `1y`; undefined when the text is none. */
+/**
+ * Seconds of a duration such as `36h`, `90 days`, `12w` or `1y` (365.25 days); undefined when the text is none. So is
+ * `3m`, which to some is a minute and to others a month, a number without a unit, and what is no whole second.
+ */
 export function parseDuration(text: string): number | undefined {
-  const match = /^\s*(\d{1,9})\s*([A-Za-z]+)\s*$/.exec(text);
-  const factor = match === null ? undefined : units[(match[2] ?? '').toLowerCase()];
-  return match === null || factor === undefined ? undefined : Number(match[1]) * factor;
+  const given = text.trim();
+  if (!/^[\d.]+ *(?!m$)[a-z]+$/i.test(given)) return undefined;
+  const seconds = ms(given as StringValue) / 1000;
+  return Number.isSafeInteger(seconds) ? seconds : undefined;
 }
 
-/** A duration as a setting writes it, in the largest unit without a fraction: `90d`, `1y`. */
+const inWords = humanizeDuration.humanizer({
+  language: 'short',
+  languages: { short: { d: () => 'd', h: () => 'h', m: () => 'min', s: () => 's' } },
+  units: ['d', 'h', 'm', 's'],
+  spacer: ' ',
+  delimiter: ' ',
+});
+
+/** Seconds as a duration, exactly: `90 d`, `1 d 12 h`. */
 export function formatDuration(seconds: number): string {
-  const fitting = Object.entries(units).filter(([, factor]) => seconds % factor === 0);
-  const [unit, factor] = fitting.at(-1) ?? ['s', 1];
-  return `${seconds / factor}${unit}`;
+  return inWords(seconds * 1000);
+}
+
+/** Seconds for people, in two units at most: `4.2 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return inWords(seconds * 1000, { maxDecimalPoints: 1 });
+  return inWords(seconds * 1000, { largest: 2, round: true });
 }

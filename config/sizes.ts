@@ -30,13 +30,3 @@ export function parseSize(text: string): number | undefined {
 export function formatBytes(bytes: number): string {
   return prettyBytes(Math.max(0, bytes), { maximumFractionDigits: bytes < 10_000 ? 0 : 2 });
 }
-
-/** Seconds for people: `4.2 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`. */
-export function formatSeconds(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const whole = Math.round(seconds);
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
-}

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import gte from 'semver/functions/gte.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { cliVersion, oldestCli } from './cli-release.js';
 import type { CliLocations } from './cli-sources.js';
@@ -82,7 +83,7 @@ async function getAndKeep(way: Way, kept: string, expected: string): Promise<str
 async function fromPath(sources: CliLocations, tried: string[]): Promise<string | undefined> {
   try {
     const version = await sources.versionOf('temporal');
-    if (isAtLeast(version, oldestCli)) return 'temporal';
+    if (gte(version, oldestCli)) return 'temporal';
     tried.push(`temporal on the PATH (version ${version} is older than ${oldestCli})`);
   } catch (error) {
     tried.push(
@@ -117,17 +118,6 @@ function noCli(tried: string[]): TapeflowFailure {
         `TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
     },
   );
-}
-
-/** True when a version is the other or later; both as `1.9.1`. */
-export function isAtLeast(version: string, least: string): boolean {
-  const parts = (text: string) => text.split('.').map((part) => Number.parseInt(part, 10) || 0);
-  const [a, b] = [parts(version), parts(least)];
-  for (let at = 0; at < 3; at += 1) {
-    const difference = (a[at] ?? 0) - (b[at] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
 }
 
 async function hashOf(file: string): Promise<string | undefined> {

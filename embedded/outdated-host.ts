@@ -1,8 +1,8 @@
+import gt from 'semver/functions/gt.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
 import { readHostFile } from './host-file.js';
-import { isAtLeast } from './obtain-cli.js';
 import { joinHost, stopHost, takeLease } from './lease.js';
 
 /**
@@ -20,7 +20,7 @@ export async function replaceOutdatedHost(
   if (lease === undefined) return;
   const { pid, program, sticky } = lease.host;
   const its = program ?? 'a version before 0.2.0';
-  if (program !== undefined && isAtLeast(program, projectVersion)) {
+  if (program !== undefined && gt(program, projectVersion)) {
     await lease.release();
     throw new TapeflowFailure(
       'HostNewer',

@@ -1,4 +1,5 @@
-import { hmacSha256 } from './sha256.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
 
 /** The header of a message that carries its proof. */
 export const proofHeader = 'tapeflow-proof';
@@ -58,8 +59,8 @@ export class Prover {
   prove<Kind extends keyof Provable>(kind: Kind, place: Provable[Kind], content: unknown): string {
     // With sorted keys: both sides name the same fields.
     const fields = JSON.stringify(place, keysOf(place));
-    const hash = hmacSha256(this.key, encoder.encode(JSON.stringify(['tapeflow 1', kind, fields, content])));
-    return base64url(hash);
+    const text = JSON.stringify(['tapeflow 1', kind, fields, content]);
+    return base64url(hmac(sha256, this.key, encoder.encode(text)));
   }
 
   /** True if the proof is for exactly this content. */

@@ -2,7 +2,8 @@ import { lastEvent, eventsOf, type RecordedEvent } from '../../catalog/groups/ev
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { timeOfDay } from '../../config/local-time.js';
 import { formatRanges } from '../../config/number-ranges.js';
-import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { formatSeconds } from '../../config/durations.js';
+import { formatBytes } from '../../config/sizes.js';
 import type { Session } from '../session.js';
 
 /** Events of one page. */

@@ -1,6 +1,7 @@
 import { escapeForTerminal } from '../../entry/byte-string.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
-import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { formatSeconds } from '../../config/durations.js';
+import { formatBytes } from '../../config/sizes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { PendingStep } from './pending-steps.js';
 import { wrapTo } from '../print/table.js';

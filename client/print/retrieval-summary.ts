@@ -1,7 +1,7 @@
 import { finalRetrievalStates } from '../../catalog/retrievals/retrievals.js';
 import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
-import { formatSeconds } from '../../config/sizes.js';
+import { formatSeconds } from '../../config/durations.js';
 import { formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { missingMarks } from '../follow/missing-marks.js';

@@ -1,5 +1,6 @@
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
-import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { formatSeconds } from '../../config/durations.js';
+import { formatBytes } from '../../config/sizes.js';
 import { formatRanges } from '../../config/number-ranges.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { modeText, resultObject } from './set-summary.js';

@@ -1,5 +1,6 @@
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
-import { formatBytes, formatSeconds } from '../../config/sizes.js';
+import { formatSeconds } from '../../config/durations.js';
+import { formatBytes } from '../../config/sizes.js';
 import { formatCount } from '../../config/counts.js';
 import { printEntryLists } from './entry-lists.js';
 import { exitCodes } from '../exit-codes.js';

@@ -1,4 +1,7 @@
+import stringWidth from 'string-width';
+import wrapAnsi from 'wrap-ansi';
 import { formatNumber } from '../../config/counts.js';
+import { escapeForTerminal } from '../../entry/byte-string.js';
 import type { Session } from '../session.js';
 
 type Row = readonly (string | number)[];
@@ -12,9 +15,9 @@ export function tableLines(rows: readonly Row[]): string[] {
   return rows.map((row) =>
     row
       .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        if (typeof cell === 'number') return formatNumber(cell).padStart(width);
-        return column === row.length - 1 ? cell : cell.padEnd(width);
+        const text = shownCell(cell);
+        const blanks = ' '.repeat((widths[column] ?? 0) - stringWidth(text));
+        return typeof cell === 'number' ? blanks + text : text + blanks;
       })
       .join('  ')
       .trimEnd(),
@@ -25,7 +28,7 @@ export function tableLines(rows: readonly Row[]): string[] {
  * The same with one terminal line per row: columns are left out, in the order of `shrinkGroup` (header names), until
  * the others fit, and a line that is still too long is truncated. A last line says what is missing.
  *
- * @param width width of a line in characters; undefined in a pipe, where nothing is left out.
+ * @param width columns of the terminal; undefined in a pipe, where nothing is left out.
  */
 export function fittedLines(
   rows: readonly Row[],
@@ -41,7 +44,8 @@ export function fittedLines(
   // The last column has names of any length: it may be truncated, but not too much.
   const least = (table: readonly Row[]) => {
     const widths = widthsOf(table);
-    const last = Math.min(Math.max(minLastColumn, String(table[0]?.at(-1) ?? '').length), widths.at(-1) ?? 0);
+    const head = stringWidth(shownCell(table[0]?.at(-1) ?? ''));
+    const last = Math.min(Math.max(minLastColumn, head), widths.at(-1) ?? 0);
     return widths.slice(0, -1).reduce((sum, column) => sum + column + 2, last);
   };
   for (const name of leaveOut) if (least(shown()) > width) left.push(name);
@@ -61,31 +65,36 @@ const maxFoldedLines = 4;
 
 /** Wraps a line between words; lines after the first are indented. */
 export function wrapTo(line: string, width: number, indent: number): string[] {
-  const lines: string[] = [];
-  let rest = line;
-  while (rest.length > width && lines.length < maxFoldedLines - 1) {
-    const margin = lines.length === 0 ? 0 : indent;
-    const space = rest.lastIndexOf(' ', width);
-    // A word longer than a line is broken at the end of the line.
-    const at = space > margin + width / 2 ? space : width;
-    lines.push(rest.slice(0, at).trimEnd());
-    rest = ' '.repeat(indent) + rest.slice(at).trimStart();
-  }
-  return [...lines, truncateTo(rest, width)];
+  // Composed, as wrap-ansi returns it: the rest is what follows the first line.
+  const whole = line.normalize();
+  const [first = ''] = wrapAnsi(whole, width, { hard: true, trim: false }).split('\n');
+  const rest = wrapAnsi(whole.slice(first.length).trimStart(), width - indent, { hard: true }).split('\n');
+  const lines = [...rest.slice(0, maxFoldedLines - 2), rest.slice(maxFoldedLines - 2).join(' ')];
+  return [
+    first.trimEnd(),
+    ...lines
+      .filter((text) => text !== '')
+      .map((text) => ' '.repeat(indent) + truncateTo(text, width - indent)),
+  ];
 }
 
-/** A line of at most so many characters. */
-export function truncateTo(line: string, width: number): string {
-  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+/** A line of at most so many columns of the terminal. */
+function truncateTo(line: string, width: number): string {
+  if (stringWidth(line) <= width) return line;
+  const options = { hard: true, wordWrap: false, trim: false };
+  return `${wrapAnsi(line, width - 1, options).split('\n', 1)[0]}…`;
 }
 
+/** A cell as it will be shown: what a terminal would hide or obey is escaped before anything is measured. */
+function shownCell(cell: string | number): string {
+  return typeof cell === 'number' ? formatNumber(cell) : escapeForTerminal(cell);
+}
+
+/** Columns of the terminal that each column of the table needs: Chinese characters and emoji take two. */
 function widthsOf(rows: readonly Row[]): number[] {
   const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      const { length } = typeof cell === 'number' ? formatNumber(cell) : cell;
-      widths[column] = Math.max(widths[column] ?? 0, length);
-    }
-  }
+  for (const row of rows)
+    for (const [column, cell] of row.entries())
+      widths[column] = Math.max(widths[column] ?? 0, stringWidth(shownCell(cell)));
   return widths;
 }

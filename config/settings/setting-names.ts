@@ -1,3 +1,4 @@
+import { closestMatch } from 'leven';
 import { usageFailure } from '../failures.js';
 import { settingsSchema } from './settings-schema.js';
 
@@ -52,27 +53,9 @@ export function didYouMean(name: string, known: Set<string>): string {
 /** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
-  const most = Math.max(2, Math.floor(name.length / 4));
-  let nearest: string | undefined;
-  let least = most + 1;
-  for (const other of known) {
-    const distance = editDistance(plain(name), plain(other));
-    // Any two-letter word is close to any other.
-    if (distance < least && distance < plain(name).length - 1) [nearest, least] = [other, distance];
-  }
-  return nearest;
-}
-
-/** Number of letters to add, remove or change to turn one word into the other. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let line = 1; line <= from.length; line += 1) {
-    const next = [line];
-    for (let column = 1; column <= to.length; column += 1) {
-      const changed = (row[column - 1] ?? 0) + (from[line - 1] === to[column - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
+  const given = plain(name);
+  const names = new Map([...known].map((other) => [plain(other), other]));
+  // Any two-letter word is close to any other.
+  const maxDistance = Math.min(Math.max(2, Math.floor(name.length / 4)), given.length - 2);
+  return names.get(closestMatch(given, [...names.keys()], { maxDistance }) ?? '');
 }

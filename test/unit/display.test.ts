@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import stringWidth from 'string-width';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { liveLines } from '../../client/follow/live-view.js';
 import type { PendingStep } from '../../client/follow/pending-steps.js';
-import { fittedLines, tableLines } from '../../client/print/table.js';
+import { fittedLines, wrapTo, tableLines } from '../../client/print/table.js';
 
 const terabyte = 1e12;
 
@@ -56,7 +57,7 @@ test('the live display fits 80 columns and says speed and time left of a set of 
   const lines = liveLines(summary, steps, view, 80);
   for (const line of lines) assert.ok(line.length <= 80 && !line.endsWith('…'), line);
   const text = lines.join('\n');
-  assert.match(text, /total .* 1\.23 TB of 12\.34 TB, 34\d(\.\d+)? MB\/s, 9 h \d\d min left$/m);
+  assert.match(text, /total .* 1\.23 TB of 12\.34 TB, 34\d(\.\d+)? MB\/s, 9 h \d+ min left$/m);
   assert.match(text, /on tape +123 of 1,234 archives, 1\.11 TB, 1,234 skipped$/m);
   assert.match(text, /compress +the next group begins$/m);
   assert.match(text, /drive +lto1: writing group 1230 .* 11\.22 GB, 281 MB\/s$/m);
@@ -103,4 +104,38 @@ test('the last column of a table is left room for, where others can be left out'
     ['2026-11_000001', 'completed with skips', 12_345, '/srv/data'],
   ];
   assert.match(fittedLines(rows, ['ENTRIES'], 55)[1] ?? '', /completed with skips +\/srv\/data$/);
+});
+
+test('columns of a table begin below each other, in whatever letters the names are written', () => {
+  const rows = [
+    ['TAPE', 'ENTRIES', 'STATE', 'SOURCES'],
+    ['磁带一号', 12, '可用', '/备份/照片'],
+    ['LTO-📼-9', 1_234_567, 'full', '/home'],
+    ['café', 7, 'lost\u200b', '/srv'],
+  ];
+  const lines = tableLines(rows);
+  const begins = (column: number) =>
+    lines.map((line, row) => {
+      const cell = String(rows[row]?.[column]).replace('\u200b', '\\xe2\\x80\\x8b');
+      return stringWidth(line.slice(0, line.indexOf(cell)));
+    });
+  for (const column of [0, 2, 3]) assert.equal(new Set(begins(column)).size, 1, lines.join('\n'));
+  for (const width of [30, 40, 60])
+    for (const line of fittedLines(rows, ['STATE'], width).slice(0, rows.length))
+      assert.ok(stringWidth(line) <= width, line);
+});
+
+test('a reason in Chinese is folded by the columns that it takes, and read to its end', () => {
+  const why = '暂存磁盘已满，请先释放空间。'.repeat(6);
+  const lines = wrapTo(`  waiting   moving to final: ${why}`, 80, 12);
+  for (const line of lines) assert.ok(stringWidth(line) <= 80, line);
+  assert.ok(
+    lines
+      .map((line) => line.trim())
+      .join('')
+      .endsWith(why),
+  );
+  for (const width of [40, 41])
+    for (const line of wrapTo(`  waiting   ${why.repeat(5)}`, width, 12))
+      assert.ok(stringWidth(line) <= width, line);
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import semver from 'semver';
 import { projectDir, projectVersion } from '../../config/project-dir.js';
 
 const crate = path.join(projectDir, 'native');
@@ -22,11 +23,9 @@ function metadata(): Metadata | undefined {
   }
 }
 
-const isAtLeast = (version: string, least: string) => {
-  const [a, b] = [version, least].map((text) => text.split('.').map(Number)) as [number[], number[]];
-  for (let i = 0; i < 3; i += 1) if ((a[i] ?? 0) !== (b[i] ?? 0)) return (a[i] ?? 0) > (b[i] ?? 0);
-  return true;
-};
+/** Cargo may leave out what is 0. */
+const isAtLeast = (version: string, least: string) =>
+  semver.gte(semver.coerce(version) ?? '', semver.coerce(least) ?? '');
 
 test('the crate has the version of the program', () => {
   const manifest = readFileSync(path.join(crate, 'Cargo.toml'), 'utf8');

@@ -5,10 +5,10 @@ import { test } from 'node:test';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setOptions, snapshotOptions } from '../../operations/sets/set-options.js';
 import type { SetRow } from '../../catalog/rows.js';
-import { formatDuration, parseDuration } from '../../config/durations.js';
+import { formatDuration, formatSeconds, parseDuration } from '../../config/durations.js';
 import { retentionOf } from '../../config/settings/retention.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
-import { formatBytes, formatSeconds, parseSize } from '../../config/sizes.js';
+import { formatBytes, parseSize } from '../../config/sizes.js';
 import { tempFolder } from '../support/trees.js';
 
 test('what is not set has its default', (t) => {
@@ -178,23 +178,40 @@ test('each pool has its retention, or that of all others, which is for ever by d
 });
 
 test('durations, in and out', () => {
-  assert.deepEqual(
-    ['90s', '5min', '36h', '90d', '12w', '1y', ' 2 D ', '3m', '1.5h', '-1d', 'd', ''].map(parseDuration),
-    [90, 300, 129_600, 7_776_000, 7_257_600, 31_536_000, 172_800, ...Array<undefined>(5).fill(undefined)],
-  );
-  assert.deepEqual([129_600, 7_776_000, 7_257_600, 31_536_000, 61].map(formatDuration), [
-    ...['36h', '90d', '12w', '1y', '61s'],
+  for (const [text, seconds] of [
+    ...([
+      ['90s', 90],
+      ['5min', 300],
+      ['36h', 129_600],
+      ['90d', 7_776_000],
+      ['12w', 7_257_600],
+    ] as const),
+    ...([
+      ['1y', 31_557_600],
+      [' 2 D ', 172_800],
+      ['90 days', 7_776_000],
+      ['1.5h', 5400],
+    ] as const),
+  ])
+    assert.equal(parseDuration(text), seconds, text);
+  for (const text of ['3m', '3 M', '-1d', 'd', '', '90', '500ms', '12 parsecs', '1d 2h', '1..5h'])
+    assert.equal(parseDuration(text), undefined, text);
+  assert.deepEqual([129_600, 7_776_000, 31_557_600, 61].map(formatDuration), [
+    ...['1 d 12 h', '90 d', '365 d 6 h', '1 min 1 s'],
   ]);
 });
 
-test('sizes and times, in and out', () => {
+test('times that something took, for people', () => {
+  assert.deepEqual([0, 4.23, 9.96, 42.4, 59.7, 185, 7620, 10_980, 273_600].map(formatSeconds), [
+    ...['0 s', '4.2 s', '9.9 s', '42 s', '1 min', '3 min 5 s', '2 h 7 min', '3 h 3 min', '3 d 4 h'],
+  ]);
+});
+
+test('sizes, in and out', () => {
   assert.equal(parseSize('12GiB'), 12 * 2 ** 30);
   assert.equal(parseSize('500MB'), 500_000_000);
   assert.equal(parseSize('64k'), 65_536);
   assert.equal(parseSize('1.5 T'), 1.5 * 2 ** 40);
   assert.equal(parseSize('12 parsecs'), undefined);
   assert.equal(formatBytes(1_260_000_000), '1.26 GB');
-  assert.equal(formatSeconds(4.23), '4.2 s');
-  assert.equal(formatSeconds(185), '3 min 05 s');
-  assert.equal(formatSeconds(7620), '2 h 07 min');
 });

@@ -1,6 +1,7 @@
 import { inspectCatalog } from '../../../catalog/backup/inspect-catalog.js';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
+import lt from 'semver/functions/lt.js';
 import { openCatalog } from '../../../catalog/open-catalog.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../../catalog/server/schedules.js';
 import { TapeflowFailure } from '../../../config/failures.js';
@@ -10,7 +11,6 @@ import type { Retention } from '../../../config/settings/retention.js';
 import type { DriveSettings, Settings } from '../../../config/settings/settings.js';
 import type { SettingName } from '../../../config/settings/settings-schema.js';
 import { formatBytes } from '../../../config/sizes.js';
-import { isAtLeast } from '../../../embedded/obtain-cli.js';
 import { queryDrive } from '../../../tape/drives/query-drive.js';
 import { formatCount } from '../../../config/counts.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
@@ -35,7 +35,6 @@ import { tableLines } from '../../print/table.js';
 
 /** Older SQLite versions can corrupt a WAL database used by several processes (the WAL-reset bug). */
 const oldestSqlite = '3.51.3';
-const oldestNode = '20.3.0';
 const nodeCheck = 'Node';
 /** `doctor`: the settings in force with their origin, and checks of this installation. */
 export function addDoctor(program: Command): void {
@@ -172,14 +171,12 @@ function checkNode(): Check {
     if (failure === undefined) throw error;
     return { what: nodeCheck, level: 'trouble', finding: failure.message, advice: failure.advice };
   }
-  const wrong = !isAtLeast(process.versions.node, oldestNode) || !isAtLeast(version, oldestSqlite);
+  const wrong = lt(version, oldestSqlite);
   return {
     what: nodeCheck,
     level: wrong ? 'trouble' : 'ok',
     finding: `${process.version} on ${process.platform}-${process.arch}, SQLite ${version}`,
-    advice: wrong
-      ? `Use Node ${oldestNode} or newer, and SQLite ${oldestSqlite} or newer (\`npm ci\`).`
-      : undefined,
+    advice: wrong ? `Use SQLite ${oldestSqlite} or newer (\`npm ci\`).` : undefined,
   };
 }
 
