@@ -396,7 +396,7 @@ test('a manifest reads back, and a damaged or forged one is refused', async (t) 
     [text.split('\n').slice(0, -2).join('\n'), /cut short/],
     [text.replace(/"sha256":"[^"]*"/, '"sha256":"zz"'), /sha256/],
     [`{"a":1}\n${text}`, /out of place/],
-    [text.replace('{"end"', '{end'), /no JSON/],
+    [text.replace('{"end"', '{end'), /is not JSON/],
   ];
   for (const [content, message] of forged) {
     writeFileSync(manifest, gzipSync(content));
