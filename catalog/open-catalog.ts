@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { CompiledQuery, Kysely } from 'kysely';
 import { TapeflowFailure } from '../config/failures.js';
 import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { migrate } from './migrations/migrate.js';
 import type { Tables } from './schema/tables.js';
-import { catalogFailure } from './sqlite/catalog-failure.js';
-import { busyTimeoutMs, installationSql } from './sqlite/connection.js';
+import { catalogFailure, isCatalogBusy } from './sqlite/catalog-failure.js';
+import { betweenTriesMs, busyTimeoutMs, installationSql } from './sqlite/connection.js';
 import { ImmediateDialect } from './sqlite/driver.js';
 import { fence } from './sqlite/fence.js';
 import { generationOf } from './sqlite/generation.js';
@@ -42,7 +43,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     const isUnclean = endedUncleanly(file);
     makeReadableFile(file);
     database = new Database(file, { timeout: busyTimeoutMs });
-    requireLog(database, file);
+    await requireLog(database, file);
     // FULL: a commit survives a power cut. Staged archives are deleted because of a commit.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
@@ -77,8 +78,8 @@ export async function emptyCatalog(): Promise<Catalog> {
  * Turns on the write-ahead log (WAL), so that others can read while one writes. A file system without shared memory
  * silently ignores this.
  */
-function requireLog(database: Database.Database, file: string): void {
-  const mode = database.pragma('journal_mode = WAL', { simple: true }) as string;
+async function requireLog(database: Database.Database, file: string): Promise<void> {
+  const mode = await turnOnLog(database);
   if (mode === 'wal') return;
   throw new TapeflowFailure(
     'CatalogUnusable',
@@ -86,6 +87,22 @@ function requireLog(database: Database.Database, file: string): void {
       `needs: shared memory and locks (journal mode ${mode}).`,
     { advice: 'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.' },
   );
+}
+
+/**
+ * Returns the journal mode in force. Of two processes that open a new catalog at once, SQLite refuses one immediately,
+ * whatever its time-out: both have read the file, and each waits for the other to let go of it.
+ */
+async function turnOnLog(database: Database.Database): Promise<string> {
+  const until = performance.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      return database.pragma('journal_mode = WAL', { simple: true }) as string;
+    } catch (error) {
+      if (!isCatalogBusy(error) || performance.now() > until) throw error;
+      await sleep(betweenTriesMs);
+    }
+  }
 }
 
 /** Throws `CatalogUnusable` when the catalog's folder does not exist: it may be an absent mount. */

@@ -7,7 +7,8 @@ import { noteNewest } from './newest-seen.js';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 export const busyTimeoutMs = 10_000;
-const betweenTriesMs = 30;
+/** Pause before a refused statement is tried again, in milliseconds. */
+export const betweenTriesMs = 30;
 /** Milliseconds between two updates of the file beside the catalog that records its newest commit. */
 const noteEveryMs = 30_000;
 /** Begins a transaction by taking the write lock. */

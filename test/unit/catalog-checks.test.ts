@@ -125,3 +125,16 @@ test('a catalog that a kill left behind is checked when it is opened, and one th
   assert.equal(spawnSync(process.execPath, ['-e', script, killed, at]).status, 0);
   await assert.rejects(openCatalog(killed), refused('CatalogDamaged', /catalog restore FILE/));
 });
+
+test('two commands that make a new catalog at once both open it', async (t) => {
+  const file = path.join(tempFolder(t), 'catalog.db');
+  const other = new Database(file);
+  // As the other one does for a moment while it turns on the log. SQLite refuses that at once then, without waiting.
+  other.exec('begin immediate');
+  const opening = openCatalog(file);
+  other.exec('rollback');
+  other.close();
+  const catalog = await opening;
+  assert.match(await installationId(catalog), /^[0-9a-f-]{36}$/);
+  await catalog.destroy();
+});
