@@ -19,7 +19,10 @@ const silent = /the drive lto1.* has not answered since [0-9:]{8}: it is busy wi
 async function hangingSet(t: TestContext, { stays = false } = {}) {
   const ltfs = await FakeLtfs.make(t);
   if (ltfs === undefined) return undefined;
-  t.after(() => ltfs.goOn());
+  t.after(() => {
+    ltfs.faults({});
+    ltfs.goOn();
+  });
   const source = tempFolder(t);
   writeTree(source, { a: noise(3_000_000, 'hanging') });
   const installation = await Installation.make(t, {
@@ -28,17 +31,12 @@ async function hangingSet(t: TestContext, { stays = false } = {}) {
     DRIVE_ANSWER_SECONDS: '2',
   });
   assert.equal((await installation.run(['tape', 'label', 'LTO001'])).code, 0);
-  ltfs.faults({ write_delay_ms: 200 });
   if (stays) {
     const up = installation.start(['up']);
     await waitFor(() => up.output().includes('Ctrl-C stops'), 'server and workers to run');
   }
   const backup = installation.start(['backup', source]);
-  await waitFor(
-    () => installation.tryQuery(`select 1 from events where stage = 'writing'`).length > 0,
-    'the write to begin',
-  );
-  ltfs.hang();
+  await ltfs.hangIn('write');
   const [set] = installation.query<{ id: string }>('select id from sets');
   return { ltfs, source, installation, backup, setId: set?.id ?? '' };
 }

@@ -87,6 +87,16 @@ export class FakeLtfs {
     this.process?.kill('SIGSTOP');
   }
 
+  /**
+   * As `hang`, in the middle of an operation such as `write`, which is to come: one that the process has read, so that
+   * not even SIGKILL ends whoever asked for it.
+   */
+  async hangIn(operation: string): Promise<void> {
+    this.faults({ [operation]: { hold: true } });
+    await waitFor(() => existsSync(path.join(this.store, 'held')), `the ${operation} to be held`);
+    this.hang();
+  }
+
   goOn(): void {
     this.process?.kill('SIGCONT');
   }
