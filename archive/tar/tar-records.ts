@@ -1,19 +1,13 @@
+import type { PackedMember } from '../../entry/member.js';
+
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
 
-/** The headers of one member. Names are byte strings. */
-export interface HeaderFields {
-  name: string;
-  type: 'file' | 'directory' | 'symlink' | 'link';
-  /** Bytes of content that follow; 0 for links and folders. */
-  size: number;
-  mtimeS: number;
-  mtimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  linkTarget: string | null;
-}
+/** What the headers of one member say. `size`: bytes of content that follow; 0 for links and folders. */
+export type HeaderFields = Pick<
+  PackedMember,
+  'name' | 'type' | 'size' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid' | 'linkTarget'
+>;
 
 /** node-tar's names of the member types. */
 export const typeNames = {

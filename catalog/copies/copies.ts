@@ -88,14 +88,23 @@ export async function holdsOtherCopy(
 
 /** Names of the tapes that hold a committed copy of a group. */
 export async function tapesOfGroup(db: Catalog, setId: string, group: number): Promise<string[]> {
-  const rows = await db
+  const rows = await tapesWithCopies(db, setId, group).where('copies.state', '=', 'committed').execute();
+  return rows.map((row) => row.name);
+}
+
+/** Names of lost tapes that held a group. */
+export async function lostTapesOf(db: Catalog, setId: string, group: number): Promise<string[]> {
+  const rows = await tapesWithCopies(db, setId, group).where('tapes.state', '=', 'lost').execute();
+  return [...new Set(rows.map((row) => row.name))];
+}
+
+/** The names of the tapes of a group's copies, in the order of the copies; a caller says which. */
+function tapesWithCopies(db: Catalog, setId: string, group: number) {
+  return db
     .selectFrom('copies')
     .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
     .select('tapes.name')
     .where('copies.set_id', '=', setId)
     .where('copies.group_no', '=', group)
-    .where('copies.state', '=', 'committed')
-    .orderBy('copies.copy_no')
-    .execute();
-  return rows.map((row) => row.name);
+    .orderBy('copies.copy_no');
 }

@@ -1,5 +1,6 @@
 import { formatCount } from '../../../config/counts.js';
 import type { Selection } from '../../../entry/selection.js';
+import { lostTapesOf } from '../../copies/copies.js';
 import { holderOf } from '../../files/files.js';
 import { selectedFiles } from '../../files/selected-files.js';
 import { groupOf } from '../../groups/groups.js';
@@ -26,20 +27,6 @@ export async function missingGroups(
     problems.push({ path: null, reason });
   }
   return problems;
-}
-
-/** Names of lost tapes that held a group. */
-async function lostTapesOf(db: Catalog, setId: string, group: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('copies')
-    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
-    .select('tapes.name')
-    .where('copies.set_id', '=', setId)
-    .where('copies.group_no', '=', group)
-    .where('tapes.state', '=', 'lost')
-    .orderBy('copies.copy_no')
-    .execute();
-  return [...new Set(rows.map((row) => row.name))];
 }
 
 /** Files of the set whose content is in an archive of an earlier set that is on no tape. */
