@@ -4,9 +4,9 @@ import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.
 import { SideError, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import type { PackOptions, PackOutcome, PackProgress } from './pack.js';
+import type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
-export type { PackOptions, PackOutcome, PackProgress } from './pack.js';
+export type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
 /** The thread's job, as plain data. */
 export interface PackJob extends PackOptions {

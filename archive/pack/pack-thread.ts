@@ -2,8 +2,9 @@ import { parentPort } from 'node:worker_threads';
 import { setSharedGroup } from '../../config/shared-group.js';
 import { sideOf, withSide } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import { Packer, type PackOutcome } from './pack.js';
+import { Packer } from './pack.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
+import type { PackOutcome } from './pack-options.js';
 import { threadCommands } from '../thread-commands.js';
 
 /** Milliseconds between two reports of progress. */

@@ -1,0 +1,35 @@
+import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
+import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
+import type { OutputSide } from './output-file.js';
+
+export interface PackOptions {
+  /** Both must not exist. */
+  archivePath: string;
+  manifestPath: string;
+  /** The side of both files, for errors of writing them. Default: `staging`. */
+  side?: OutputSide | undefined;
+  /** Default: `gzip`. */
+  format?: ArchiveFormat;
+  /** See `openCodec`. */
+  level: number;
+  /** Default: `auto`. With `zlib`, the native part is not used at all. */
+  codec?: CodecChoice;
+  /** Number of blocks compressed at once. */
+  inFlight: number;
+  /** Maximum bytes of file content; a file that has grown beyond it since the plan is skipped. Null: no limit. */
+  maxBytes: number | null;
+  manifestHeader: ManifestHeader;
+}
+
+export interface PackOutcome {
+  archive: ManifestEnd;
+  manifest: { size: number; sha256: string };
+}
+
+export interface PackProgress {
+  /** Bytes of file content read so far. */
+  bytesIn: number;
+  /** Compressed bytes written so far. */
+  bytesOut: number;
+  files: number;
+}
