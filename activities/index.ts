@@ -2,13 +2,11 @@ import { claimActivities } from './claim-start.js';
 import { compressGroup } from './set/compress-group.js';
 import { waitForRoom } from './set/wait-for-room.js';
 import { compressToTape } from './tape/compress-to-tape.js';
-import {
-  fetchArchive,
-  storeArchive,
-  syncCopies,
-  waitForCopyRoom,
-  watchForCopy,
-} from './retrieval/copy-archive.js';
+import { fetchArchive } from './tape-copy/fetch-archive.js';
+import { storeArchive } from './tape-copy/store-archive.js';
+import { syncCopies } from './tape-copy/sync-copies.js';
+import { waitForCopyRoom } from './tape-copy/wait-for-copy-room.js';
+import { watchForCopy } from './tape-copy/watch-for-copy.js';
 import type { CopyRef, Deps, DriveDeps, GroupRef, RetrievalRef } from '../operations/deps.js';
 import { copiesWithoutMark, markEnd } from './tape/mark-end.js';
 import { eraseLoadedTape } from './tape/erase-tape.js';

@@ -12,7 +12,7 @@ import {
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
-import { syncFolder } from '../disk/sync-folder.js';
+import { fsyncFolderSync } from '../disk/durable-file.js';
 
 /** Bytes of the key: the size of a SHA-256 hash. */
 const keyBytes = 32;
@@ -105,7 +105,7 @@ function makeKey(dataDir: string): void {
   }
   try {
     linkSync(part, keyFile(dataDir));
-    syncFolder(dataDir);
+    fsyncFolderSync(dataDir);
   } catch (error) {
     // Another process of ours was faster.
     if (systemErrorCode(error) !== 'EEXIST') throw error;

@@ -5,7 +5,7 @@ import { fromBytes } from '../../entry/byte-string.js';
 import { memberNameOfText } from '../../entry/member-name.js';
 import { isInside } from '../../source/sources.js';
 import { leftAt, waitsForLeft, type Asked, type Whom } from '../asked.js';
-import { lookAtLeftMs } from '../attempt.js';
+import { lookAtLeftMs } from '../running-step.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 
 /** Where steps that read sources are noted. */

@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { grantGroupRead } from '../../config/shared-group.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
-import { syncFolder } from '../../disk/sync-folder.js';
+import { fsyncFolderSync } from '../../disk/durable-file.js';
 import { installationSql } from '../sqlite/connection.js';
 import { generationOf } from '../sqlite/generation.js';
 import { generationInFile, requireOwnLog } from '../sqlite/own-log.js';
@@ -53,7 +53,7 @@ export function backUpCatalog(file: string, to: string): CatalogInfo {
     const facts = checkedInfo(part);
     syncFile(part);
     renameSync(part, to);
-    syncFolder(path.dirname(to));
+    fsyncFolderSync(path.dirname(to));
     return facts;
   } finally {
     for (const ending of ['', '-journal', '-wal', '-shm']) rmSync(part + ending, { force: true });

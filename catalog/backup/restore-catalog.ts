@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, linkSync, renameSync, rmSync, writeFileSync }
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { TapeflowFailure, systemErrorCode, usageFailure } from '../../config/failures.js';
-import { syncFolder } from '../../disk/sync-folder.js';
+import { fsyncFolderSync } from '../../disk/durable-file.js';
 import {
   checkedInfo,
   copyWithLog,
@@ -175,7 +175,7 @@ function replace(file: string, part: string, now: Date): string | undefined {
   syncFile(part, true);
   // From here on nobody opens the catalog: file and log may not belong together.
   writeFileSync(restoringFile(file), JSON.stringify({ aside, at: now.toISOString() }), { mode: 0o600 });
-  syncFolder(folder);
+  fsyncFolderSync(folder);
   try {
     requireClosed(file);
   } catch (error) {
@@ -184,14 +184,14 @@ function replace(file: string, part: string, now: Date): string | undefined {
   }
   const isReplaced = existsSync(file);
   for (const ending of ['', '-wal']) if (existsSync(file + ending)) keep(file + ending, aside + ending);
-  syncFolder(folder);
+  fsyncFolderSync(folder);
   for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true });
   renameSync(part, file);
   forgetNewest(file);
   if (facts.installation !== undefined) noteNewest(file, facts.generation, facts.installation);
-  syncFolder(folder);
+  fsyncFolderSync(folder);
   rmSync(restoringFile(file), { force: true });
-  syncFolder(folder);
+  fsyncFolderSync(folder);
   return isReplaced ? aside : undefined;
 }
 

@@ -1,10 +1,13 @@
 import type { Catalog } from '../open-catalog.js';
-import type { RetrievalArchiveRow } from '../rows.js';
+import type { CopyRow } from '../rows.js';
 
-type CopyOf = Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no'>;
+type CopyOf = Pick<CopyRow, 'set_id' | 'group_no' | 'copy_no'>;
 
-/** Records what is wrong with a copy: it is then read only if there is no better one. */
-export async function noteDamage(tx: Catalog, copy: CopyOf, damage: string): Promise<void> {
+/**
+ * Records what is wrong with a copy: it is then read only if there is no better one. Null when it turned out to be
+ * intact.
+ */
+export async function noteDamage(tx: Catalog, copy: CopyOf, damage: string | null): Promise<void> {
   await tx
     .updateTable('copies')
     .set({ damage })
@@ -33,24 +36,6 @@ export async function recordVerified(db: Catalog, copy: CopyOf, damage: string |
     .where('set_id', '=', copy.set_id)
     .where('group_no', '=', copy.group_no)
     .where('copy_no', '=', copy.copy_no)
-    .execute();
-}
-
-/** Records what is wrong with the committed copy of a group on a tape; null when it turned out to be intact. */
-export async function noteCopyDamage(
-  db: Catalog,
-  setId: string,
-  group: number,
-  tape: string,
-  damage: string | null,
-): Promise<void> {
-  await db
-    .updateTable('copies')
-    .set({ damage })
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group)
-    .where('tape_uuid', '=', tape)
-    .where('state', '=', 'committed')
     .execute();
 }
 

@@ -1,5 +1,5 @@
 import { copyOnTape } from '../../catalog/copies/tape-copies.js';
-import { noteCopyDamage } from '../../catalog/copies/copy-findings.js';
+import { noteDamage } from '../../catalog/copies/copy-findings.js';
 import type { FoundArchive } from '../../catalog/rebuilt/found-archive.js';
 import { lstat, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -175,7 +175,8 @@ async function takeAlone(
   const here = known === undefined ? undefined : await copyOnTape(catalog, setId, group, tape.uuid);
   if (known !== undefined && here !== undefined) {
     const cut = known.size === size ? null : `has ${size} bytes instead of ${known.size}`;
-    if (cut !== null) await noteCopyDamage(catalog, setId, group, tape.uuid, cut);
+    const copy = { set_id: setId, group_no: group, copy_no: here.copy_no };
+    if (cut !== null && here.state === 'committed') await noteDamage(catalog, copy, cut);
     const damage = cut ?? here.damage;
     if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };

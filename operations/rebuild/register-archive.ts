@@ -1,5 +1,5 @@
 import { copyOnTape } from '../../catalog/copies/tape-copies.js';
-import { hasUndamagedCopy, noteCopyDamage } from '../../catalog/copies/copy-findings.js';
+import { hasUndamagedCopy, noteDamage } from '../../catalog/copies/copy-findings.js';
 import type { FoundArchive } from '../../catalog/rebuilt/found-archive.js';
 import { importCopy } from '../../catalog/rebuilt/import-copy.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
@@ -110,7 +110,8 @@ async function enterCopy(
       `The catalog knows the copy of ${name} on this tape as one that was not committed.`,
     );
   }
-  if (damage !== null || better) await noteCopyDamage(tx, setId, group, tape.uuid, damage);
+  const copy = { set_id: setId, group_no: group, copy_no: here.copy_no };
+  if (damage !== null || better) await noteDamage(tx, copy, damage);
   return 'known';
 }
 

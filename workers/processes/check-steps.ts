@@ -6,7 +6,7 @@ import {
   ensureApplicationFailure,
 } from '@temporalio/common';
 import type { ActivityInterceptorsFactory, InjectedSinks } from '@temporalio/worker';
-import { isShutDown } from '../../activities/attempt.js';
+import { isShutDown } from '../../activities/running-step.js';
 import { noProof, proofHeader, Prover, readHeader, type Step } from '../../proof/message-proof.js';
 import type { RefusalSinks } from '../../workflows/proof/refusals.js';
 import type { RefusalLog } from './refusal-log.js';
