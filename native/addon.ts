@@ -41,6 +41,23 @@ export interface Addon {
    * -1 when the system has no such lock. Not on Windows.
    */
   lockOpenFile?: (fd: number) => number;
+  /**
+   * All extended attributes of an open file, or, where `fd` is -1, of what is at the path, without following a link;
+   * null when there are none. Left out is what a file system keeps for itself. On Linux only, as the next two.
+   */
+  readXattrs?: (fd: number, path: Uint8Array) => Xattr[] | null;
+  /** Sets one, without following a link. Returns 0, or the number of the system's error. */
+  setXattr?: (fd: number, path: Uint8Array, name: Uint8Array, value: Uint8Array) => number;
+  /** Removes one, if it is there. Returns 0, or the number of the system's error. */
+  removeXattr?: (fd: number, path: Uint8Array, name: Uint8Array) => number;
+}
+
+/** An extended attribute; one that cannot be read has the number of the system's error instead of a value. */
+export interface Xattr {
+  /** Empty when the names themselves cannot be read. */
+  name: Uint8Array;
+  value?: Uint8Array;
+  error?: number;
 }
 
 /** Reads zstd frames, one after the other, in the thread that calls. */

@@ -14,4 +14,6 @@ mod job;
 mod lock_file;
 #[cfg(unix)]
 mod set_times;
+#[cfg(target_os = "linux")]
+mod xattrs;
 mod zstd;
