@@ -24,7 +24,14 @@ export interface PlannedMember {
   /** A path in an earlier archive that is a hard link to the same file; the content is stored here again. */
   hardLinkOf: string | null;
   ctime: InodeTime | undefined;
+  /** What an earlier archive holds under this name; if the file still has that content, it is not stored again. */
+  held?: HeldContent | undefined;
 }
+
+/** A file's content in an earlier archive. */
+export type HeldContent = Pick<UnchangedMember, 'set' | 'group' | 'offset' | 'linkTarget'> & {
+  sha256: string;
+};
 
 /**
  * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the

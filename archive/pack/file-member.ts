@@ -1,6 +1,6 @@
 import * as crypto from 'node:crypto';
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { closeSync, fstatSync, readSync, type BigIntStats } from 'node:fs';
 import type { BlockWriter } from '../blocks/block-writer.js';
 import type { PackedMember, PlannedMember } from '../../entry/member.js';
 import { encodeHeaders } from '../tar/tar-header.js';
@@ -12,6 +12,7 @@ import {
   changesSince,
   inodeKey,
   onFile,
+  openFile,
   requireInPlace,
   unreadableReason,
   type FileAttributes,
@@ -42,9 +43,7 @@ export class FileMembers {
   /** The member as stored, or the reason why it was skipped; also throws `SkipEntry`. */
   async add(entry: PlannedMember, path: Buffer): Promise<PackedMember | string> {
     const { tar, progress } = this.packing;
-    const fd = onFile(() =>
-      openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)),
-    );
+    const fd = openFile(path);
     try {
       for (let attempt = 1; ; attempt += 1) {
         const stats = onFile(() => fstatSync(fd, { bigint: true }));

@@ -1,5 +1,6 @@
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
+import type { PackedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
 import type { OutputSide } from './output-file.js';
 
 export interface PackOptions {
@@ -32,4 +33,11 @@ export interface PackProgress {
   /** Compressed bytes written so far. */
   bytesOut: number;
   files: number;
+}
+
+/** What became of some entries: stored, found to be held by an earlier archive, or skipped; padded ones are in two. */
+export interface PackedBatch {
+  packed: PackedMember[];
+  unchanged: UnchangedMember[];
+  skipped: SkippedMember[];
 }

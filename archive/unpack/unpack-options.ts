@@ -24,6 +24,8 @@ export interface WantedMember extends Pick<
   type: 'file' | 'directory' | 'symlink';
   /** For a further hard link: offset of the headers of the member that it links to. */
   linkOffset: number | null;
+  /** It was another name of `linkTarget` when its content was stored, but is a file of its own since. */
+  apart?: boolean | undefined;
 }
 
 export interface UnpackOptions {

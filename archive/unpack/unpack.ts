@@ -149,7 +149,8 @@ export class Unpacker {
       throw new ArchiveDamaged('the file that it is a link to is not known');
     const { placer } = this;
     if (placer === undefined) return 'restored';
-    if (!onSideSync('target', () => placer.holds(of, member))) return this.putContentOf(member, linkOffset);
+    if (member.apart === true || !onSideSync('target', () => placer.holds(of, member)))
+      return this.putContentOf(member, linkOffset);
     return onSide('target', () => placer.putLink(member, of));
   }
 
