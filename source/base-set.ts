@@ -18,7 +18,10 @@ const pageSize = 2000;
 const doubtfulSeconds = 2;
 
 /** The columns of an unchanged entry that say where its content is. */
-export type Held = Pick<FileRow, 'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target'>;
+export type Held = Pick<
+  FileRow,
+  'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target' | 'stored_size'
+>;
 
 /**
  * The complete files of the base set, read in the order of the walk. Whatever is not certain to be unchanged is planned
@@ -73,8 +76,8 @@ export class BaseSet {
     if (!isSame || changed + doubtfulSeconds > this.began) return undefined;
     const { setId, group } = holderOf(row);
     if (!(await this.isOnTape(setId, group))) return undefined;
-    const { sha256, tar_offset, link_target } = row;
-    return { held_set: setId, held_group: group, sha256, tar_offset, link_target };
+    const { sha256, tar_offset, link_target, stored_size } = row;
+    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size };
   }
 
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {

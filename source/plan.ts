@@ -110,7 +110,7 @@ export class GroupPlanner {
     inode: string | undefined,
     held: Held | undefined,
   ) {
-    const size = type === 'file' && skipped === null ? (stats?.size ?? 0) : 0;
+    const size = type === 'file' && skipped === null ? (stats?.stored ?? stats?.size ?? 0) : 0;
     const stored = held === undefined ? size : 0;
     let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : stored;
     if (this.open !== undefined && this.isTooMuch(this.open, bytes)) {
@@ -171,7 +171,13 @@ export class GroupPlanner {
     hardLinkOf: Uint8Array | null,
     held: Held | undefined,
   ): void {
-    const isPlain = skipped === null && linkTarget === null && hardLinkOf === null && held === undefined;
+    const stored = type === 'file' && skipped === null ? stats?.stored : undefined;
+    const isPlain =
+      skipped === null &&
+      linkTarget === null &&
+      hardLinkOf === null &&
+      held === undefined &&
+      stored === undefined;
     this.files.add({
       name,
       type,
@@ -185,6 +191,7 @@ export class GroupPlanner {
             link_target: linkTarget === null ? null : toBytes(linkTarget),
             hard_link_of: hardLinkOf,
             reason: skipped,
+            stored_size: stored ?? null,
             ...held,
           },
     });

@@ -17,7 +17,10 @@ export interface PackOptions {
   codec?: CodecChoice;
   /** Number of blocks compressed at once. */
   inFlight: number;
-  /** Maximum bytes of file content; a file that has grown beyond it since the plan is skipped. Null: no limit. */
+  /**
+   * Maximum bytes of file content, as it is stored; a file that has grown beyond it since the plan is skipped. Null: no
+   * limit.
+   */
   maxBytes: number | null;
   manifestHeader: ManifestHeader;
 }
@@ -28,7 +31,7 @@ export interface PackOutcome {
 }
 
 export interface PackProgress {
-  /** Bytes of file content read so far. */
+  /** Bytes of file content so far, as it is stored. */
   bytesIn: number;
   /** Compressed bytes written so far. */
   bytesOut: number;

@@ -59,12 +59,13 @@ export class Packer {
     private readonly archive: OutputFile,
     private readonly manifest: ManifestOutput,
   ) {
-    const { inFlight, maxBytes } = options;
+    const { inFlight, maxBytes, codec: choice = 'auto' } = options;
     const { progress } = this;
     const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk) });
     this.tar = tar;
-    this.files = new FileMembers({ tar, progress, maxBytes, checkStop: () => this.checkStop() });
-    this.held = new HeldFiles(() => {
+    const checkStop = () => this.checkStop();
+    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, checkStop });
+    this.held = new HeldFiles(choice, () => {
       this.checkStop();
       watch.moved();
     });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -7,7 +6,6 @@ import {
   lchownSync,
   linkSync,
   openSync,
-  readSync,
   readlinkSync,
   renameSync,
   symlinkSync,
@@ -15,7 +13,9 @@ import {
 } from 'node:fs';
 import { toBytes } from '../../entry/byte-string.js';
 import { timeNs } from '../../entry/file-time.js';
+import type { SparseMap } from '../tar/sparse-map.js';
 import { joinHardLink } from './finish-tree.js';
+import { hasContent } from './same-content.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
 import type { TargetTree } from './target-tree.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
@@ -45,13 +45,14 @@ export class MemberPlacer {
    * True for a hard-linked member that is in place, put there by this or an earlier attempt or restore.
    *
    * @param link another name of it, with the same content and time.
+   * @param map of its holes, if it is stored with them.
    */
-  holds(name: string, link: WantedMember): boolean {
+  holds(name: string, link: WantedMember, map: SparseMap | undefined): boolean {
     if (this.placed.has(name)) return true;
     try {
       const path = this.tree.existing(name);
       const there = lookAtPath(path);
-      if (there === undefined || !isSameFile(path, link, there)) return false;
+      if (there === undefined || !this.isSameFile(path, link, there, map)) return false;
     } catch {
       // Its folder is missing or not a folder: the content is taken from the archive.
       return false;
@@ -83,15 +84,15 @@ export class MemberPlacer {
     return 'restored';
   }
 
-  /** Another name of a member that is in place: becomes a hard link to it. */
-  async putLink(member: WantedMember, of: string): Promise<Unpacked['outcome']> {
+  /** Another name of a member that is in place: becomes a hard link to it. `map` as in `holds`. */
+  async putLink(member: WantedMember, of: string, map: SparseMap | undefined): Promise<Unpacked['outcome']> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
     const existing = this.tree.existing(of);
     const there = place.folder.made ? undefined : lookAtPath(path);
     if (there !== undefined) {
       if (there.ino === lookAtPath(existing)?.ino) return 'same';
-      if (isSameFile(path, member, there)) {
+      if (this.isSameFile(path, member, there, map)) {
         // It was restored separately before: it becomes a link if it may be replaced and nothing else changes.
         if (this.options.overwrite === 'always') joinHardLink(this.tree, member.name, of);
         return 'same';
@@ -103,13 +104,20 @@ export class MemberPlacer {
     return 'restored';
   }
 
-  /** @param write writes the content; throws if it is not what was backed up. */
-  async putFile(member: WantedMember, write: (fd: number) => Promise<void>): Promise<Unpacked['outcome']> {
+  /**
+   * @param map of its holes, if it is stored with them.
+   * @param write writes the content; throws if it is not what was backed up.
+   */
+  async putFile(
+    member: WantedMember,
+    map: SparseMap | undefined,
+    write: (fd: number) => Promise<void>,
+  ): Promise<Unpacked['outcome']> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
     if (!place.folder.made) {
       const there = lookAtPath(path);
-      if (there !== undefined && isSameFile(path, member, there)) {
+      if (there !== undefined && this.isSameFile(path, member, there, map)) {
         this.noteLink(member);
         return 'same';
       }
@@ -150,6 +158,24 @@ export class MemberPlacer {
     return timeNs(member) > there.mtimeNs ? undefined : 'kept';
   }
 
+  /** True when the file at a path already is the member, by its time and its bytes. */
+  private isSameFile(
+    path: Buffer,
+    member: WantedMember,
+    there: NonNullable<ReturnType<typeof lookAtPath>>,
+    map: SparseMap | undefined,
+  ): boolean {
+    if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
+    const apart = there.mtimeNs - timeNs(member);
+    if (apart > timeError(member) || apart < -timeError(member)) return false;
+    const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    try {
+      return hasContent(fd, there, map, member.sha256, this.options.codec ?? 'auto');
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   /** Creates an entry under a temporary name and renames it when complete; nothing is left of a failed one. */
   private async putWhole(path: Buffer, make: (part: Buffer) => void | Promise<void>): Promise<void> {
     const part = this.tree.partBeside(path);
@@ -180,30 +206,6 @@ export class MemberPlacer {
       }
     }
     renameSync(part, path);
-  }
-}
-
-/** True when the file at a path already is the member, by its time and its bytes. */
-function isSameFile(
-  path: Buffer,
-  member: WantedMember,
-  there: NonNullable<ReturnType<typeof lookAtPath>>,
-): boolean {
-  if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return false;
-  const apart = there.mtimeNs - timeNs(member);
-  if (apart > timeError(member) || apart < -timeError(member)) return false;
-  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-  try {
-    const hash = createHash('sha256');
-    const buffer = Buffer.allocUnsafe(256 * 1024);
-    for (;;) {
-      const bytes = readSync(fd, buffer, 0, buffer.length, null);
-      if (bytes === 0) break;
-      hash.update(buffer.subarray(0, bytes));
-    }
-    return hash.digest('hex') === member.sha256;
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -10,6 +10,7 @@ export interface WantedMember extends Pick<
   PackedMember,
   | 'name'
   | 'size'
+  | 'storedSize'
   | 'mtimeS'
   | 'mtimeNs'
   | 'mode'

@@ -25,6 +25,7 @@ const plannedColumns = [
   ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
   // For unchanged entries, which the manifest lists.
   ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),
+  'stored_size',
 ] as const;
 
 export type PlannedRow = Pick<FileRow, (typeof plannedColumns)[number]>;

@@ -10,6 +10,8 @@ import { executeMany } from '../sqlite/connection.js';
 export interface PackedFile {
   path: string;
   size: number;
+  /** See `PackedMember`. */
+  storedSize?: number | undefined;
   sha256: string | null;
   tarOffset: number | null;
   /** Set when the content is not exactly what the source had. */
@@ -41,7 +43,7 @@ export async function commitCompressed(
     await tx.insertInto('archives').values(archive).execute();
     const update = tx
       .updateTable('files')
-      .set({ size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
+      .set({ size: 0, stored_size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
@@ -67,6 +69,7 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
     if (file.held !== undefined) continue;
     yield [
       file.size,
+      file.storedSize ?? null,
       file.sha256,
       file.tarOffset,
       file.state,
@@ -93,13 +96,14 @@ async function recordUnchanged(
   const update = tx
     .updateTable('files')
     .set({ state: 'unchanged', reason: null, sha256: '', tar_offset: 0, held_set: '', held_group: 0 })
-    .set({ link_target: new Uint8Array() })
+    .set({ link_target: new Uint8Array(), stored_size: 0 })
     .where('set_id', '=', setId)
     .where('path', '=', new Uint8Array())
     .compile();
-  const parameters = unchanged.map(({ path, sha256, tarOffset, held }) => [
+  const parameters = unchanged.map(({ path, storedSize, sha256, tarOffset, held }) => [
     ...['unchanged', null, sha256, tarOffset, held?.set, held?.group],
     held?.linkTarget == null ? null : toBytes(held.linkTarget),
+    storedSize ?? null,
     ...[setId, toBytes(path)],
   ]);
   await executeMany(tx, update, parameters);

@@ -34,7 +34,8 @@ export class HeldContents {
       const { setId: set, group } = holderOf(row);
       if (!(await this.isOnTape(set, group))) continue;
       const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);
-      file.held = { set, group, offset: row.tar_offset, linkTarget, sha256: row.sha256 };
+      const { sha256, tar_offset: offset, stored_size: storedSize } = row;
+      file.held = { set, group, offset, linkTarget, sha256, storedSize: storedSize ?? undefined };
     }
   }
 

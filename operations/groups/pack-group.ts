@@ -165,6 +165,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
   return {
     path: member.name,
     size: member.size,
+    storedSize: member.storedSize,
     sha256: member.sha256,
     tarOffset: member.offset,
     reason: reason ?? flagReason(member.flags),
@@ -179,9 +180,19 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
 }
 
 /** A file that an earlier archive proved to hold: with the attributes that the scan saw, and that one's place. */
-function unchangedFile({ name, size, sha256, offset, set, group, linkTarget }: UnchangedMember): PackedFile {
+function unchangedFile(member: UnchangedMember): PackedFile {
+  const { name, size, storedSize, sha256, offset, set, group, linkTarget } = member;
   return {
-    ...{ path: name, size, sha256, tarOffset: offset, reason: null, state: 'unchanged', now: null },
+    ...{
+      path: name,
+      size,
+      storedSize,
+      sha256,
+      tarOffset: offset,
+      reason: null,
+      state: 'unchanged',
+      now: null,
+    },
     held: { set, group, linkTarget },
   };
 }

@@ -56,6 +56,7 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     name: fromBytes(file.path),
     type: file.type as WantedMember['type'],
     size: file.size,
+    ...(file.stored_size === null ? {} : { storedSize: file.stored_size }),
     mtimeS: file.mtime_s,
     mtimeNs: file.mtime_ns,
     mode: file.mode & 0o7777,
