@@ -36,7 +36,7 @@ export class MemberPlacer {
 
   constructor(
     private readonly tree: TargetTree,
-    private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'codec'>,
+    private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'salvage' | 'codec'>,
   ) {
     this.times = timeSetter(options.codec ?? 'auto');
   }
@@ -152,6 +152,8 @@ export class MemberPlacer {
     if (there === undefined) return undefined;
     this.tree.requireOther(there);
     if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
+    if (this.options.overwrite !== 'never' && member.damaged === true && this.options.salvage !== true)
+      throw new RestoreProblem('what is in its place stays: this version is not whole (see --salvage)');
     if (this.options.overwrite === 'always') return undefined;
     if (this.options.overwrite === 'never')
       throw new RestoreProblem('something else is in its place already (see --overwrite)');

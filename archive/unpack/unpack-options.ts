@@ -27,6 +27,8 @@ export interface WantedMember extends Pick<
   linkOffset: number | null;
   /** It was another name of `linkTarget` when its content was stored, but is a file of its own since. */
   apart?: boolean | undefined;
+  /** The archive does not hold it as the source had it; see `isWholeRow`. It never replaces what is there. */
+  damaged?: boolean | undefined;
 }
 
 export interface UnpackOptions {
@@ -40,6 +42,8 @@ export interface UnpackOptions {
   /** Existing folder to restore into; null: everything is only read and compared. */
   target: string | null;
   overwrite: Overwrite;
+  /** Damaged members may replace what is there too, as `overwrite` says. */
+  salvage?: boolean | undefined;
   /** Also sets owners; requires root. */
   owners: boolean;
   /** tapeflow's own folders and files, which must not be restored into or replaced; see `ownEntries`. */

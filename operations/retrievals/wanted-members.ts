@@ -5,6 +5,7 @@ import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/r
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
+import { isWholeRow } from '../../catalog/files/whole-rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import type { DriveDeps } from '../deps.js';
 
@@ -68,5 +69,6 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     offset: file.tar_offset ?? 0,
     linkOffset,
     apart,
+    damaged: !isWholeRow(file),
   };
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
-import { newestSetWith } from '../../../catalog/files/newest-set-with.js';
+import { newestVersion, type NewestVersion } from '../../../catalog/files/newest-version.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
 import { ownFolderAround } from '../../../disk/own-folders.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -64,7 +64,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
   const catalog = await session.catalog();
   const selection = selectionFrom(flags);
-  const setId = await setToRestore(catalog, setName, flags);
+  const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
   const target = openTarget(session.settings, flags.target);
   const wanted: NewRetrieval = {
@@ -120,6 +120,7 @@ function selectionFrom({ include, path }: RestoreFlags): Selection {
 }
 
 async function setToRestore(
+  session: Session,
   catalog: Catalog,
   name: string,
   { path, include }: RestoreFlags,
@@ -131,11 +132,26 @@ async function setToRestore(
   }
   if (path === undefined || include.length > 0)
     throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include.');
-  const found = await newestSetWith(catalog, memberNamesOf(path));
-  if (found !== undefined) return found;
+  const found = await newestVersion(catalog, memberNamesOf(path));
+  if (found !== undefined) {
+    for (const note of versionNotes(found, path)) session.say(note);
+    return found.setId;
+  }
   throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
     advice: '`tapeflow find GLOB` looks in all of them.',
   });
+}
+
+/** What there is to say of versions that are not whole. */
+function versionNotes({ setId, isWhole, damaged }: NewestVersion, path: string): string[] {
+  const where = userPath(path);
+  if (!isWhole)
+    return [`No set on tape holds ${where} whole; what the newest one, ${setId}, has of it is restored.`];
+  return damaged.map(
+    ({ setId: newer, reason }) =>
+      `Set ${newer} is newer than ${setId}, but ${where} is not whole in it: ${reason.replace(/\.$/, '')}. ` +
+      `\`tapeflow restore ${newer} --include ${where}\` restores what it has of it.`,
+  );
 }
 
 /**
