@@ -56,9 +56,9 @@ const lookEveryMs = 1000;
 
 function wantedBy(
   { settings }: Deps,
-  { sources, excludes, drive, pool, places, mode, direct, ...chosen }: ScheduledBackup,
+  { sources, excludes, drive, pool, places, mode, direct }: ScheduledBackup,
 ): NewSet {
-  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings, chosen) };
+  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
 }
 
 function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {

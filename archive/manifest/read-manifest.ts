@@ -113,10 +113,9 @@ function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): 
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
-    ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
     linkTarget,
     hardLinkOf,
-    sha256: fields.sha256 ?? fields.storedSha256 ?? null,
+    sha256: fields.sha256 ?? null,
     contentOffset: fields.content ?? null,
   };
 }
@@ -132,8 +131,7 @@ function keptOf(fields: z.output<typeof lineSchemas.kept>, number: number): Unch
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
-    ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
-    sha256: fields.sha256 ?? fields.storedSha256 ?? null,
+    sha256: fields.sha256 ?? null,
   };
 }
 

@@ -6,10 +6,9 @@ import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 import { recordBytes } from '../tar/tar-records.js';
 import { FileMembers } from './file-member.js';
-import { HeldFiles } from './held-file.js';
 import { ManifestOutput } from './manifest-output.js';
 import { OutputFile } from './output-file.js';
-import type { PackedBatch, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+import type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 import { addPlainMember } from './plain-member.js';
 import { SkipEntry } from './source-file.js';
 
@@ -25,7 +24,6 @@ export class Packer {
   readonly progress: PackProgress = { bytesIn: 0, bytesOut: 0, files: 0 };
   private readonly tar: BlockWriter;
   private readonly files: FileMembers;
-  private readonly held: HeldFiles;
   /** Entries that were come to so far. */
   private entries = 0;
   private begun = false;
@@ -59,28 +57,24 @@ export class Packer {
     private readonly archive: OutputFile,
     private readonly manifest: ManifestOutput,
   ) {
-    const { inFlight, maxBytes, codec: choice = 'auto' } = options;
+    const { inFlight, maxBytes } = options;
     const { progress } = this;
     const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk) });
     this.tar = tar;
-    const checkStop = () => this.checkStop();
-    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, checkStop });
-    this.held = new HeldFiles(choice, () => {
-      this.checkStop();
-      watch.moved();
-    });
+    this.files = new FileMembers({ tar, progress, maxBytes, checkStop: () => this.checkStop() });
   }
 
   /**
    * Adds entries in order; those held by an earlier archive are only listed. Returns what was stored and what was
-   * skipped, padded files in both, and which of the planned files proved to be held by an earlier archive.
+   * skipped; padded files are in both.
    */
-  async add(planned: readonly (PlannedMember | UnchangedMember)[]): Promise<PackedBatch> {
+  async add(
+    planned: readonly (PlannedMember | UnchangedMember)[],
+  ): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
     if (!this.begun) await this.manifest.begin(this.options.manifestHeader);
     this.begun = true;
     const packed: PackedMember[] = [];
     const kept: UnchangedMember[] = [];
-    const unchanged: UnchangedMember[] = [];
     const skipped: SkippedMember[] = [];
     for (const entry of planned) {
       this.checkStop();
@@ -88,12 +82,6 @@ export class Packer {
       this.watch.reads(this.entries);
       if ('set' in entry) {
         kept.push(entry);
-        continue;
-      }
-      const { held } = entry;
-      const same = held === undefined ? undefined : await this.held.same({ ...entry, held });
-      if (same !== undefined) {
-        unchanged.push(same);
         continue;
       }
       const stored = await this.addOrSkip(entry);
@@ -104,11 +92,11 @@ export class Packer {
       packed.push(stored);
       if (stored.flags.includes('padded')) skipped.push({ name: entry.name, reason: paddedReason });
     }
-    await this.manifest.add([...kept, ...unchanged], packed);
+    await this.manifest.add(kept, packed);
     await this.manifest.addSkipped(skipped);
     this.progress.files += packed.length;
     this.progress.bytesOut = this.tar.bytesOut;
-    return { packed, unchanged, skipped };
+    return { packed, skipped };
   }
 
   /** Ends and syncs the archive and the manifest. `alsoSkipped`: skipped entries that were not passed to `add`. */

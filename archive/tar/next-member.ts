@@ -1,6 +1,5 @@
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { ForwardSource } from '../readers/forward-source.js';
-import { storedBytes } from '../../entry/member.js';
 import { paddedBytes, recordBytes } from './tar-records.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
@@ -95,8 +94,8 @@ async function searchFrom(
   }
 }
 
-function endOf(entry: TarEntry): number {
-  return entry.contentOffset + paddedBytes(storedBytes(entry));
+function endOf({ contentOffset, size }: TarEntry): number {
+  return contentOffset + paddedBytes(size);
 }
 
 /** A quick check: the checksum is verified by the reader. */

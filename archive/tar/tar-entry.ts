@@ -6,10 +6,8 @@ import { ArchiveDamaged } from '../readers/archive-file.js';
 export interface TarEntry {
   name: string;
   type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
-  /** Bytes of content. */
+  /** Bytes of content that follow the headers. */
   size: number;
-  /** Of a file with holes, the bytes that follow the headers; see `SparseMap`. Undefined: `size`. */
-  storedSize?: number | undefined;
   mode: number;
   uid: number;
   gid: number;
@@ -62,7 +60,6 @@ interface LongFields {
   uid?: number;
   gid?: number;
   mtime?: { seconds: number; ns: number };
-  sparse?: { major?: number; minor?: number; name?: string; realSize?: number };
 }
 
 function entryOf(
@@ -77,19 +74,12 @@ function entryOf(
   const prefix = magic === 'ustar\0' ? untilNul(block.subarray(345, 500)) : '';
   const plain = untilNul(block.subarray(0, 100));
   const link = more.linkpath ?? untilNul(block.subarray(157, 257));
-  const { sparse } = more;
-  const hasHoles = sparse?.major === 1 && sparse.minor === 0;
-  const path = hasHoles ? (sparse.name ?? more.path) : more.path;
-  const name = path ?? (prefix === '' ? plain : `${prefix}/${plain}`);
+  const name = more.path ?? (prefix === '' ? plain : `${prefix}/${plain}`);
   const type = typeOf(typeFlag, name);
-  const realSize = hasHoles && type === 'file' ? (sparse.realSize ?? NaN) : undefined;
-  if (realSize !== undefined && (!Number.isSafeInteger(realSize) || realSize < 0))
-    throw new ArchiveDamaged(`the file with holes at byte ${offset} has no valid size`);
   return {
     name,
     type,
-    size: realSize ?? (type === 'file' || type === 'other' ? size : 0),
-    ...(realSize === undefined ? {} : { storedSize: size }),
+    size: type === 'file' || type === 'other' ? size : 0,
     mode: numberField(block, 100, 8) & 0o7777,
     uid: more.uid ?? numberField(block, 108, 8),
     gid: more.gid ?? numberField(block, 116, 8),
@@ -116,11 +106,7 @@ function bytesOf(chunk: Chunk | undefined, offset: number, length: number): Buff
 }
 
 /** Some bytes of the archive; undefined when it ends before them. */
-export async function readBytes(
-  source: TarSource,
-  offset: number,
-  length: number,
-): Promise<Buffer | undefined> {
+async function readBytes(source: TarSource, offset: number, length: number): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   for (let have = 0; have < length;) {
     const chunk = await source.chunkAt(offset + have);
@@ -183,15 +169,6 @@ function takePax(key: string, value: string, more: LongFields): void {
   if (key === 'path' || key === 'linkpath') more[key] = value;
   else if (key === 'size' || key === 'uid' || key === 'gid') more[key] = Number(value);
   else if (key === 'mtime') more.mtime = timeOf(value);
-  else if (key.startsWith('GNU.sparse.')) takeSparse(key.slice('GNU.sparse.'.length), value, more);
-}
-
-/** What GNU tar says of a file with holes (its manual, "Sparse Formats"). */
-function takeSparse(key: string, value: string, more: LongFields): void {
-  const sparse = (more.sparse ??= {});
-  if (key === 'name') sparse.name = value;
-  else if (key === 'major' || key === 'minor') sparse[key] = Number(value);
-  else if (key === 'realsize') sparse.realSize = Number(value);
 }
 
 /** Seconds rounded down, plus nanoseconds: -1.5 is -2 s and 0.5 s. */

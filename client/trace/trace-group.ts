@@ -21,7 +21,6 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
-import { jsonHash } from '../print/file-hash.js';
 import { jsonPath, displayPath } from '../print/names.js';
 import type { Session } from '../session.js';
 
@@ -57,7 +56,7 @@ export async function traceGroup(
               ...jsonPath(file.path),
               state: file.state,
               reason: file.reason,
-              ...jsonHash(file),
+              sha256: file.sha256,
               offset: file.tar_offset,
             },
       events,
