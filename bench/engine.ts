@@ -14,7 +14,6 @@ import type { BlockIndex } from '../entry/block-index.js';
 import type { PackedMember, PlannedMember } from '../entry/member.js';
 import type { Unpacked, WantedMember } from '../archive/unpack/unpack-options.js';
 import { formatOf, type CodecChoice } from '../entry/archive-format.js';
-import { ownersAsBackedUp } from '../entry/owner-choice.js';
 
 const pageSize = 2000;
 
@@ -122,7 +121,7 @@ async function unpack(archive: string, target: string | null, file: string): Pro
     index: JSON.parse(first.value) as BlockIndex,
     target,
     overwrite: 'never',
-    owners: ownersAsBackedUp,
+    owners: process.getuid?.() === 0,
     own: {},
     job: { name: 'bench', token: 'bench' },
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),

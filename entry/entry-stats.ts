@@ -16,6 +16,8 @@ export interface EntryStats {
   nlink: number;
   dev: number | bigint;
   ino: number | bigint;
+  /** Of a file with holes, about how many bytes it will take in an archive. Undefined: `size`. */
+  stored?: number;
 }
 
 /**

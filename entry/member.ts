@@ -24,7 +24,16 @@ export interface PlannedMember {
   /** A path in an earlier archive that is a hard link to the same file; the content is stored here again. */
   hardLinkOf: string | null;
   ctime: InodeTime | undefined;
+  /** What an earlier archive holds under this name; if the file still has that content, it is not stored again. */
+  held?: HeldContent | undefined;
+  /** Of a file with holes, bytes that it will be stored with, as far as the scan could tell. */
+  storedSize?: number | undefined;
 }
+
+/** A file's content in an earlier archive. */
+export type HeldContent = Pick<UnchangedMember, 'set' | 'group' | 'offset' | 'linkTarget' | 'storedSize'> & {
+  sha256: string;
+};
 
 /**
  * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the
@@ -39,6 +48,11 @@ export interface PackedMember {
   type: 'file' | 'directory' | 'symlink' | 'link';
   /** Bytes of content; of a hard link to an earlier member, those of its target. */
   size: number;
+  /**
+   * Of a file that is stored with holes: bytes of its content in the archive, which are a map and the data between the
+   * holes (archive/tar/sparse-map.ts). Undefined: `size`.
+   */
+  storedSize?: number | undefined;
   mtimeS: number;
   mtimeNs: number;
   mode: number;
@@ -52,7 +66,10 @@ export interface PackedMember {
   hardLinkOf: string | null;
   /** Only in a manifest and in what becomes one; see `InodeTime`. */
   ctime?: InodeTime | undefined;
-  /** SHA-256 of the content in hex; null for what has none. */
+  /**
+   * SHA-256 of the content in hex; null for what has none. Of a file that is stored with holes it is that of what is
+   * stored, the map too: nobody can hash terabytes of zeros.
+   */
   sha256: string | null;
   /** Byte of the uncompressed archive where the member's first header begins. */
   offset: number;
@@ -66,6 +83,11 @@ export interface UnchangedMember extends Omit<PackedMember, 'type' | 'contentOff
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;
+}
+
+/** Bytes of a file's content in an archive. */
+export function storedBytes({ size, storedSize }: Pick<PackedMember, 'size' | 'storedSize'>): number {
+  return storedSize ?? size;
 }
 
 /** An entry that is not in the archive, or not with its true content. */

@@ -42,6 +42,11 @@ export interface Addon {
    */
   lockOpenFile?: (fd: number) => number;
   /**
+   * Begins and ends of the parts with data of an open file, from a byte on, at most `most` parts; fewer when nothing
+   * but a hole follows. Null where the system does not tell. Linux, macOS and FreeBSD.
+   */
+  dataExtents?: (fd: number, from: number, most: number) => number[] | null;
+  /**
    * All extended attributes of an open file, or, where `fd` is -1, of what is at the path, without following a link;
    * null when there are none. Left out is what a file system keeps for itself. On Linux only, as the next two.
    */

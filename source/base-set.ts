@@ -4,6 +4,7 @@ import { toBytes } from '../entry/byte-string.js';
 import { holderOf } from '../catalog/files/files.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import { ignoredSigns, type IgnoredSigns } from '../catalog/sets/ignored-signs.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import type { WalkedEntry } from './walked-entry.js';
 
@@ -17,11 +18,15 @@ const pageSize = 2000;
 const doubtfulSeconds = 2;
 
 /** The columns of an unchanged entry that say where its content is. */
-export type Held = Pick<FileRow, 'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target'>;
+export type Held = Pick<
+  FileRow,
+  'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target' | 'stored_size'
+>;
 
 /**
- * The complete files of the base set, read in the order of the walk. Whatever is not certain to be unchanged counts as
- * changed and is stored again: that only costs bytes, while the opposite mistake would cost a file.
+ * The complete files of the base set, read in the order of the walk. Whatever is not certain to be unchanged is planned
+ * to be stored; a file of the same size is read first when it is packed, and only listed when it still has its content
+ * (see operations/groups/held-content.ts).
  */
 export class BaseSet {
   private page: BaseRow[] = [];
@@ -35,37 +40,44 @@ export class BaseSet {
     private readonly setId: string,
     /** Seconds since 1970, rounded down. */
     private readonly began: number,
+    private readonly ignored: Required<IgnoredSigns>,
   ) {}
+
+  /** True when what counts as unchanged is the very inode of the base, with what was known of it. */
+  get isExact(): boolean {
+    return !this.ignored.ignoreCtime && !this.ignored.ignoreInode;
+  }
 
   /** Opens the base of a set; undefined when it has none. */
   static async of(catalog: Catalog, setId: string): Promise<BaseSet | undefined> {
-    const { base_id: id } = await setNamed(catalog, setId);
+    const { base_id: id, options } = await setNamed(catalog, setId);
     if (id === null) return undefined;
     const { created_at: began } = await setNamed(catalog, id);
-    return new BaseSet(catalog, id, Math.floor(began / 1000));
+    return new BaseSet(catalog, id, Math.floor(began / 1000), ignoredSigns(JSON.parse(options)));
   }
 
   /**
    * Where the content of an entry is, if it is a file that is the same as in the base: same path, size, mtime, ctime
    * and inode number. The device is not compared, since its number changes when some file systems are remounted.
-   * Entries must come in name order; one that does not counts as changed.
+   * Entries must come in name order; one that does not counts as changed. What the set is to ignore is not compared.
    */
   async held({ name, type, stats, skipped }: WalkedEntry): Promise<Held | undefined> {
     if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
     const row = await this.rowAt(toBytes(name));
     if (row === undefined) return undefined;
+    const { ignoreCtime, ignoreInode } = this.ignored;
     const isSame =
       row.size === stats.size &&
       row.mtime_s === stats.mtimeS &&
       row.mtime_ns === stats.mtimeNs &&
-      row.ctime_s === stats.ctimeS &&
-      row.ctime_ns === stats.ctimeNs &&
-      row.ino === String(stats.ino);
-    if (!isSame || row.ctime_s + doubtfulSeconds > this.began) return undefined;
+      (ignoreCtime || (row.ctime_s === stats.ctimeS && row.ctime_ns === stats.ctimeNs)) &&
+      (ignoreInode || row.ino === String(stats.ino));
+    const changed = ignoreCtime ? row.mtime_s : row.ctime_s;
+    if (!isSame || changed + doubtfulSeconds > this.began) return undefined;
     const { setId, group } = holderOf(row);
     if (!(await this.isOnTape(setId, group))) return undefined;
-    const { sha256, tar_offset, link_target } = row;
-    return { held_set: setId, held_group: group, sha256, tar_offset, link_target };
+    const { sha256, tar_offset, link_target, stored_size } = row;
+    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size };
   }
 
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {

@@ -4,6 +4,7 @@ import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/file
 import { maxArchiveBytes } from '../catalog/groups/groups.js';
 import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import type { FileState } from '../catalog/schema/file-tables.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walked-entry.js';
 import { sameThreadWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
@@ -42,7 +43,7 @@ export class GroupPlanner {
   /** Hard-linked inodes already in the open group: they count once. */
   private inodes = new Set<string>();
   /** First path of each hard-linked inode in this batch, for links into other groups. */
-  private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string }>();
+  private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string | undefined }>();
   readonly counted = { entries: 0, bytes: 0, groups: 0 };
 
   private constructor(
@@ -109,7 +110,7 @@ export class GroupPlanner {
     inode: string | undefined,
     held: Held | undefined,
   ) {
-    const size = type === 'file' && skipped === null ? (stats?.size ?? 0) : 0;
+    const size = type === 'file' && skipped === null ? (stats?.stored ?? stats?.size ?? 0) : 0;
     const stored = held === undefined ? size : 0;
     let bytes = inode !== undefined && this.inodes.has(inode) ? 0 : stored;
     if (this.open !== undefined && this.isTooMuch(this.open, bytes)) {
@@ -170,7 +171,13 @@ export class GroupPlanner {
     hardLinkOf: Uint8Array | null,
     held: Held | undefined,
   ): void {
-    const isPlain = skipped === null && linkTarget === null && hardLinkOf === null && held === undefined;
+    const stored = type === 'file' && skipped === null ? stats?.stored : undefined;
+    const isPlain =
+      skipped === null &&
+      linkTarget === null &&
+      hardLinkOf === null &&
+      held === undefined &&
+      stored === undefined;
     this.files.add({
       name,
       type,
@@ -184,25 +191,40 @@ export class GroupPlanner {
             link_target: linkTarget === null ? null : toBytes(linkTarget),
             hard_link_of: hardLinkOf,
             reason: skipped,
+            stored_size: stored ?? null,
             ...held,
           },
     });
   }
 
-  /** The first path of this inode, if another archive holds it; its content is then stored again here. */
+  /** The first path of this inode, unless it is certain that the same archive holds both. */
   private async earlierLink(inode: string, name: string, held: Held | undefined): Promise<Uint8Array | null> {
     const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
-    const holder = holderName({ ...own, ...held });
+    const state = held === undefined ? 'planned' : 'unchanged';
+    const holder = this.certainHolder({ ...own, ...held, state });
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
       await this.writer.idle();
       const row = await firstPathOf(this.catalog, this.setId, dev, ino).executeTakeFirst();
       first =
-        row === undefined ? { path: toBytes(name), holder } : { path: row.path, holder: holderName(row) };
+        row === undefined
+          ? { path: toBytes(name), holder }
+          : { path: row.path, holder: this.certainHolder(row) };
       this.firstPaths.set(inode, first);
+      if (row === undefined) return null;
     }
-    return first.holder === holder ? null : first.path;
+    return holder !== undefined && first.holder === holder ? null : first.path;
+  }
+
+  /**
+   * The archive that will hold a file's content. Undefined when only packing shows whether it is this set's or an
+   * earlier one's, and when a name that counts as unchanged may have become a link since.
+   */
+  private certainHolder(row: HeldRow & { state: FileState }): string | undefined {
+    if (this.base !== undefined && (row.state !== 'unchanged' || !this.base.isExact)) return undefined;
+    const { setId, group } = holderOf(row);
+    return `${setId} ${group}`;
   }
 
   /** Commits everything that was added. */
@@ -228,9 +250,4 @@ export class GroupPlanner {
     await this.flush();
     await recordScanned(this.catalog, this.setId, leftOut);
   }
-}
-
-function holderName(row: HeldRow): string {
-  const { setId, group } = holderOf(row);
-  return `${setId} ${group}`;
 }

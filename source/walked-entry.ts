@@ -1,6 +1,7 @@
 import { constants, lstatSync, readlinkSync } from 'node:fs';
 import type { EntryType } from '../catalog/schema/file-tables.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
+import { bytesWithoutHoles } from '../disk/data-extents.js';
 import { toBytes } from '../entry/byte-string.js';
 import { type EntryStats, statsOf } from '../entry/entry-stats.js';
 
@@ -34,7 +35,11 @@ export function absolute(name: string): Buffer {
 export function look(full: string): WalkedEntry {
   let stats: EntryStats;
   try {
-    stats = statsOf(lstatSync(plainPath(full === '' ? '/' : full), { bigint: true }));
+    const path = plainPath(full === '' ? '/' : full);
+    const all = lstatSync(path, { bigint: true });
+    stats = statsOf(all);
+    const stored = all.isFile() ? bytesWithoutHoles(path, all) : undefined;
+    if (stored !== undefined) stats.stored = stored;
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong

@@ -56,9 +56,9 @@ const lookEveryMs = 1000;
 
 function wantedBy(
   { settings }: Deps,
-  { sources, excludes, drive, pool, places, mode, direct }: ScheduledBackup,
+  { sources, excludes, drive, pool, places, mode, direct, ...chosen }: ScheduledBackup,
 ): NewSet {
-  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings) };
+  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings, chosen) };
 }
 
 function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {

@@ -56,6 +56,8 @@ const entryFields = {
   ino: z.string(),
   nlink: z.number().int(),
   sha256: sha256.optional(),
+  stored: z.number().int().nonnegative().optional(),
+  storedSha256: sha256.optional(),
   offset: z.number().int().nonnegative(),
 };
 

@@ -24,7 +24,7 @@ export function memberLine(member: PackedMember): string {
   if (member.ctime !== undefined) line += `,"ctime":[${member.ctime[0]},${member.ctime[1]}]`;
   if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
-  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
+  line += hashFields(sha256, member.storedSize);
   if (contentOffset !== null) line += `,"content":${contentOffset}`;
   if (flags.length > 0) line += `,"flags":${JSON.stringify(flags)}`;
   return `${line}}\n`;
@@ -38,7 +38,7 @@ export function unchangedLine(kept: UnchangedMember): string {
   if (kept.ctime !== undefined) line += `,"ctime":[${kept.ctime[0]},${kept.ctime[1]}]`;
   if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
-  if (sha256 !== null) line += `,"sha256":"${sha256}"`;
+  line += hashFields(sha256, kept.storedSize);
   return `${line}}\n`;
 }
 
@@ -48,6 +48,12 @@ export function skippedLine(skipped: SkippedMember): string {
 
 export function endLine(end: ManifestEnd): string {
   return `${JSON.stringify({ end: true, ...end })}\n`;
+}
+
+/** The hash has another key where it is not that of the content. */
+function hashFields(sha256: string | null, storedSize: number | undefined): string {
+  if (storedSize === undefined) return sha256 === null ? '' : `,"sha256":"${sha256}"`;
+  return `,"stored":${storedSize}${sha256 === null ? '' : `,"storedSha256":"${sha256}"`}`;
 }
 
 /** `"KEY":"TEXT"`, or `"KEYBase64":"…"` for a name that is not valid UTF-8. */

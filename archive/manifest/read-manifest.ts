@@ -113,9 +113,10 @@ function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): 
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
+    ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
     linkTarget,
     hardLinkOf,
-    sha256: fields.sha256 ?? null,
+    sha256: fields.sha256 ?? fields.storedSha256 ?? null,
     contentOffset: fields.content ?? null,
   };
 }
@@ -131,7 +132,8 @@ function keptOf(fields: z.output<typeof lineSchemas.kept>, number: number): Unch
     mtimeS: fields.mtime[0],
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
-    sha256: fields.sha256 ?? null,
+    ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
+    sha256: fields.sha256 ?? fields.storedSha256 ?? null,
   };
 }
 

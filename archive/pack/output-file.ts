@@ -65,10 +65,15 @@ export class OutputFile {
   }
 }
 
-/** Writes all of a chunk; a short write is continued, a write of zero bytes is an error. */
-export function writeAll(fd: number, chunk: Buffer): void {
+/**
+ * Writes all of a chunk; a short write is continued, a write of zero bytes is an error.
+ *
+ * @param at byte of the file; null: after what was written last.
+ */
+export function writeAll(fd: number, chunk: Buffer, at: number | null = null): void {
   for (let written = 0; written < chunk.length;) {
-    const bytes = writeSync(fd, chunk, written, chunk.length - written, null);
+    const position = at === null ? null : at + written;
+    const bytes = writeSync(fd, chunk, written, chunk.length - written, position);
     if (bytes === 0) throw Object.assign(new Error('the device took no bytes of a write'), { code: 'EIO' });
     written += bytes;
   }

@@ -4,7 +4,7 @@ import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.
 import { SideError, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+import type { PackedBatch, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
 export type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
@@ -23,7 +23,7 @@ export type PackCommand =
 export interface PackReport {
   /** It is ready for the next page. */
   ready?: true;
-  batch?: { packed: PackedMember[]; skipped: SkippedMember[] };
+  batch?: PackedBatch;
   progress?: PackProgress;
   done?: PackOutcome;
   failed?: {
@@ -52,7 +52,7 @@ export interface ThreadedPack extends PackOptions {
   alreadySkipped: readonly SkippedMember[];
   /** Stops packing within one block; the promise is rejected with the signal's reason. */
   signal: AbortSignal;
-  onBatch(packed: PackedMember[], skipped: SkippedMember[]): void;
+  onBatch(packed: PackedMember[], skipped: SkippedMember[], unchanged: UnchangedMember[]): void;
   onProgress(progress: PackProgress): void;
   /** Called once, with what tells whom the thread asks at any time. */
   onStart?(asks: PackAsks): void;
@@ -117,7 +117,8 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
     return await new Promise<PackOutcome>((resolve, reject) => {
       const hear = (report: PackReport) => {
         try {
-          if (report.batch !== undefined) onBatch(report.batch.packed, report.batch.skipped);
+          const { batch } = report;
+          if (batch !== undefined) onBatch(batch.packed, batch.skipped, batch.unchanged);
           if (report.progress !== undefined) onProgress(report.progress);
         } catch (error) {
           fail(error);

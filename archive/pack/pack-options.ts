@@ -1,5 +1,6 @@
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
+import type { PackedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
 import type { OutputSide } from './output-file.js';
 
 export interface PackOptions {
@@ -16,7 +17,10 @@ export interface PackOptions {
   codec?: CodecChoice;
   /** Number of blocks compressed at once. */
   inFlight: number;
-  /** Maximum bytes of file content; a file that has grown beyond it since the plan is skipped. Null: no limit. */
+  /**
+   * Maximum bytes of file content, as it is stored; a file that has grown beyond it since the plan is skipped. Null: no
+   * limit.
+   */
   maxBytes: number | null;
   manifestHeader: ManifestHeader;
 }
@@ -27,9 +31,16 @@ export interface PackOutcome {
 }
 
 export interface PackProgress {
-  /** Bytes of file content read so far. */
+  /** Bytes of file content so far, as it is stored. */
   bytesIn: number;
   /** Compressed bytes written so far. */
   bytesOut: number;
   files: number;
+}
+
+/** What became of some entries: stored, found to be held by an earlier archive, or skipped; padded ones are in two. */
+export interface PackedBatch {
+  packed: PackedMember[];
+  unchanged: UnchangedMember[];
+  skipped: SkippedMember[];
 }

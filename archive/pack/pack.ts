@@ -6,9 +6,10 @@ import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 import { recordBytes } from '../tar/tar-records.js';
 import { FileMembers } from './file-member.js';
+import { HeldFiles } from './held-file.js';
 import { ManifestOutput } from './manifest-output.js';
 import { OutputFile } from './output-file.js';
-import type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+import type { PackedBatch, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 import { addPlainMember } from './plain-member.js';
 import { SkipEntry } from './source-file.js';
 
@@ -24,6 +25,7 @@ export class Packer {
   readonly progress: PackProgress = { bytesIn: 0, bytesOut: 0, files: 0 };
   private readonly tar: BlockWriter;
   private readonly files: FileMembers;
+  private readonly held: HeldFiles;
   /** Entries that were come to so far. */
   private entries = 0;
   private begun = false;
@@ -57,24 +59,28 @@ export class Packer {
     private readonly archive: OutputFile,
     private readonly manifest: ManifestOutput,
   ) {
-    const { inFlight, maxBytes } = options;
+    const { inFlight, maxBytes, codec: choice = 'auto' } = options;
     const { progress } = this;
     const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk) });
     this.tar = tar;
-    this.files = new FileMembers({ tar, progress, maxBytes, checkStop: () => this.checkStop() });
+    const checkStop = () => this.checkStop();
+    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, checkStop });
+    this.held = new HeldFiles(choice, () => {
+      this.checkStop();
+      watch.moved();
+    });
   }
 
   /**
    * Adds entries in order; those held by an earlier archive are only listed. Returns what was stored and what was
-   * skipped; padded files are in both.
+   * skipped, padded files in both, and which of the planned files proved to be held by an earlier archive.
    */
-  async add(
-    planned: readonly (PlannedMember | UnchangedMember)[],
-  ): Promise<{ packed: PackedMember[]; skipped: SkippedMember[] }> {
+  async add(planned: readonly (PlannedMember | UnchangedMember)[]): Promise<PackedBatch> {
     if (!this.begun) await this.manifest.begin(this.options.manifestHeader);
     this.begun = true;
     const packed: PackedMember[] = [];
     const kept: UnchangedMember[] = [];
+    const unchanged: UnchangedMember[] = [];
     const skipped: SkippedMember[] = [];
     for (const entry of planned) {
       this.checkStop();
@@ -82,6 +88,12 @@ export class Packer {
       this.watch.reads(this.entries);
       if ('set' in entry) {
         kept.push(entry);
+        continue;
+      }
+      const { held } = entry;
+      const same = held === undefined ? undefined : await this.held.same({ ...entry, held });
+      if (same !== undefined) {
+        unchanged.push(same);
         continue;
       }
       const stored = await this.addOrSkip(entry);
@@ -92,11 +104,11 @@ export class Packer {
       packed.push(stored);
       if (stored.flags.includes('padded')) skipped.push({ name: entry.name, reason: paddedReason });
     }
-    await this.manifest.add(kept, packed);
+    await this.manifest.add([...kept, ...unchanged], packed);
     await this.manifest.addSkipped(skipped);
     this.progress.files += packed.length;
     this.progress.bytesOut = this.tar.bytesOut;
-    return { packed, skipped };
+    return { packed, unchanged, skipped };
   }
 
   /** Ends and syncs the archive and the manifest. `alsoSkipped`: skipped entries that were not passed to `add`. */

@@ -1,4 +1,4 @@
-import { fstatSync, lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { constants, fstatSync, lstatSync, openSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { splitTime } from '../../entry/file-time.js';
 import type { MemberFlag, PlannedMember } from '../../entry/member.js';
 
@@ -15,6 +15,13 @@ export function onFile<Result>(call: () => Result): Result {
   } catch (error) {
     throw new SkipEntry(unreadableReason(error));
   }
+}
+
+/** Opens a file for reading; neither a link, which would be followed, nor a pipe, which would never be opened. */
+export function openFile(path: Buffer): number {
+  return onFile(() =>
+    openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)),
+  );
 }
 
 const plainReasons: Record<string, string> = {

@@ -7,14 +7,14 @@ import { clampSeconds } from '../../entry/file-time.js';
 import type { LineSpool } from '../manifest/line-spool.js';
 import { memberLine, skippedLine } from '../manifest/manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
-import type { PackedMember } from '../../entry/member.js';
+import { storedBytes, type PackedMember } from '../../entry/member.js';
 import { nextMemberStart, type MemberStart } from './next-member.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
 export interface ListedMembers {
   members: number;
   skipped: number;
-  /** Bytes of file content. */
+  /** Bytes of file content, as it is stored. */
   bytesIn: number;
   /** Uncompressed bytes of the archive, as far as it was read. */
   tarBytes: number;
@@ -130,9 +130,9 @@ async function walk(
       if (entry === undefined) break;
       if (lower !== undefined && entry.name <= (chain.last ?? lower))
         throw new FalseChain('names that do not ascend');
-      chain.expected = entry.contentOffset + paddedBytes(entry.size);
+      chain.expected = entry.contentOffset + paddedBytes(storedBytes(entry));
       await write(await lineOf(source, entry, chain));
-      if (entry.type === 'file') chain.bytesIn += entry.size;
+      if (entry.type === 'file') chain.bytesIn += storedBytes(entry);
       chain.tarBytes = chain.expected;
       chain.expected = undefined;
       chain.first ??= entry.name;
@@ -170,10 +170,10 @@ async function readToEnd(source: ForwardSource, chain: Chain, mustBeTrue: boolea
   }
 }
 
-/** SHA-256 of an entry's content in hex; null if it is not a file. Reads it to its end. */
+/** SHA-256 of an entry's content in hex, as it is stored; null if it is not a file. Reads it to its end. */
 async function contentHash(source: ForwardSource, entry: TarEntry): Promise<string | null> {
   const hash = createHash('sha256');
-  const end = entry.contentOffset + entry.size;
+  const end = entry.contentOffset + storedBytes(entry);
   for (let at = entry.contentOffset; at < end;) {
     const chunk = await source.chunkAt(at);
     if (chunk === undefined) throw new ArchiveDamaged('it ends inside a file');
@@ -185,10 +185,11 @@ async function contentHash(source: ForwardSource, entry: TarEntry): Promise<stri
 }
 
 function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
-  const { name, size, linkTarget, offset, contentOffset } = entry;
+  const { name, size, storedSize, linkTarget, offset, contentOffset } = entry;
   const type = entry.type === 'other' ? 'file' : entry.type;
   return {
     ...{ name, type, size, linkTarget, sha256, offset },
+    ...(storedSize === undefined ? {} : { storedSize }),
     mtimeS: clampSeconds(whole(entry.mtimeS)),
     mtimeNs: whole(entry.mtimeNs),
     mode: Math.max(0, whole(entry.mode)),

@@ -1,5 +1,6 @@
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { ForwardSource } from '../readers/forward-source.js';
+import { storedBytes } from '../../entry/member.js';
 import { paddedBytes, recordBytes } from './tar-records.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
@@ -94,8 +95,8 @@ async function searchFrom(
   }
 }
 
-function endOf({ contentOffset, size }: TarEntry): number {
-  return contentOffset + paddedBytes(size);
+function endOf(entry: TarEntry): number {
+  return entry.contentOffset + paddedBytes(storedBytes(entry));
 }
 
 /** A quick check: the checksum is verified by the reader. */

@@ -12,6 +12,17 @@ export function fieldRecords(fields: HeaderFields): Buffer[] {
   return records;
 }
 
+/**
+ * GNU's sparse format 1.0 (its manual, "PAX Format, Version 1.0").
+ *
+ * @param name undefined: it stands in the ustar header.
+ */
+export function sparseRecords(name: string | undefined, size: number): Buffer[] {
+  const records = [paxRecord('GNU.sparse.major', '1'), paxRecord('GNU.sparse.minor', '0')];
+  if (name !== undefined) records.push(paxRecord('GNU.sparse.name', toBytes(name)));
+  return [...records, paxRecord('GNU.sparse.realsize', String(size))];
+}
+
 /** The time, if a ustar header cannot represent it: before 1970, after 2242, or with a fraction. */
 export function timeRecords({ mtimeS, mtimeNs }: HeaderFields): Buffer[] {
   const isPlain = mtimeNs === 0 && mtimeS >= 0 && mtimeS <= 0o77777777777;

@@ -19,7 +19,8 @@ export function encodePlain(fields: HeaderFields): Buffer | undefined {
   // eslint-disable-next-line no-control-regex -- this is what ASCII is
   if (fields.linkTarget !== null || name.length >= nameBytes || !/^[\x01-\x7f]+$/.test(name))
     return undefined;
-  if (size >= beyondOctal || mtimeS < 0 || mtimeS >= beyondOctal) return undefined;
+  if (fields.storedSize !== undefined || size >= beyondOctal || mtimeS < 0 || mtimeS >= beyondOctal)
+    return undefined;
   const template = templateOf(fields);
   if (template === undefined) return undefined;
   const pax = paxHeader(mtimeNs === 0 ? [] : timeRecords(fields));

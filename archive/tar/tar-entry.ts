@@ -6,8 +6,10 @@ import { ArchiveDamaged } from '../readers/archive-file.js';
 export interface TarEntry {
   name: string;
   type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
-  /** Bytes of content that follow the headers. */
+  /** Bytes of content. */
   size: number;
+  /** Of a file with holes, the bytes that follow the headers; see `SparseMap`. Undefined: `size`. */
+  storedSize?: number | undefined;
   mode: number;
   uid: number;
   gid: number;
@@ -60,6 +62,7 @@ interface LongFields {
   uid?: number;
   gid?: number;
   mtime?: { seconds: number; ns: number };
+  sparse?: { major?: number; minor?: number; name?: string; realSize?: number };
 }
 
 function entryOf(
@@ -74,12 +77,19 @@ function entryOf(
   const prefix = magic === 'ustar\0' ? untilNul(block.subarray(345, 500)) : '';
   const plain = untilNul(block.subarray(0, 100));
   const link = more.linkpath ?? untilNul(block.subarray(157, 257));
-  const name = more.path ?? (prefix === '' ? plain : `${prefix}/${plain}`);
+  const { sparse } = more;
+  const hasHoles = sparse?.major === 1 && sparse.minor === 0;
+  const path = hasHoles ? (sparse.name ?? more.path) : more.path;
+  const name = path ?? (prefix === '' ? plain : `${prefix}/${plain}`);
   const type = typeOf(typeFlag, name);
+  const realSize = hasHoles && type === 'file' ? (sparse.realSize ?? NaN) : undefined;
+  if (realSize !== undefined && (!Number.isSafeInteger(realSize) || realSize < 0))
+    throw new ArchiveDamaged(`the file with holes at byte ${offset} has no valid size`);
   return {
     name,
     type,
-    size: type === 'file' || type === 'other' ? size : 0,
+    size: realSize ?? (type === 'file' || type === 'other' ? size : 0),
+    ...(realSize === undefined ? {} : { storedSize: size }),
     mode: numberField(block, 100, 8) & 0o7777,
     uid: more.uid ?? numberField(block, 108, 8),
     gid: more.gid ?? numberField(block, 116, 8),
@@ -106,7 +116,11 @@ function bytesOf(chunk: Chunk | undefined, offset: number, length: number): Buff
 }
 
 /** Some bytes of the archive; undefined when it ends before them. */
-async function readBytes(source: TarSource, offset: number, length: number): Promise<Buffer | undefined> {
+export async function readBytes(
+  source: TarSource,
+  offset: number,
+  length: number,
+): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   for (let have = 0; have < length;) {
     const chunk = await source.chunkAt(offset + have);
@@ -169,6 +183,15 @@ function takePax(key: string, value: string, more: LongFields): void {
   if (key === 'path' || key === 'linkpath') more[key] = value;
   else if (key === 'size' || key === 'uid' || key === 'gid') more[key] = Number(value);
   else if (key === 'mtime') more.mtime = timeOf(value);
+  else if (key.startsWith('GNU.sparse.')) takeSparse(key.slice('GNU.sparse.'.length), value, more);
+}
+
+/** What GNU tar says of a file with holes (its manual, "Sparse Formats"). */
+function takeSparse(key: string, value: string, more: LongFields): void {
+  const sparse = (more.sparse ??= {});
+  if (key === 'name') sparse.name = value;
+  else if (key === 'major' || key === 'minor') sparse[key] = Number(value);
+  else if (key === 'realsize') sparse.realSize = Number(value);
 }
 
 /** Seconds rounded down, plus nanoseconds: -1.5 is -2 s and 0.5 s. */

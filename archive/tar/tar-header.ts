@@ -1,6 +1,6 @@
 import { Header, type HeaderData } from 'tar/header';
 import { exactText, isAscii } from '../../entry/byte-string.js';
-import { fieldRecords, paxHeader, timeRecords } from './pax-header.js';
+import { fieldRecords, paxHeader, sparseRecords, timeRecords } from './pax-header.js';
 import { encodePlain } from './plain-header.js';
 import { rawNames } from './raw-names.js';
 import { type HeaderFields, recordBytes, typeNames } from './tar-records.js';
@@ -9,16 +9,30 @@ import { type HeaderFields, recordBytes, typeNames } from './tar-records.js';
  * The headers of a member, in whole records: a ustar header, preceded by a pax extended header for what it cannot
  * represent (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are not valid UTF-8, which
  * pax cannot represent, and those not in NFC, which libarchive would normalise, are written as raw bytes, long ones
- * with GNU's `L` and `K` headers.
+ * with GNU's `L` and `K` headers. A file that has a `storedSize` is one with holes, in GNU's sparse format 1.0.
  */
 export function encodeHeaders(fields: HeaderFields): Buffer {
-  return encodePlain(fields) ?? encodeAny(fields);
+  const { storedSize, type } = fields;
+  if (storedSize !== undefined && type === 'file') return encodeSparse(fields, storedSize);
+  return encodePlain(fields) ?? encodeAny(fields, []);
+}
+
+/** The ustar header has another name, so that a program that does not know the format never takes it for the file. */
+function encodeSparse(fields: HeaderFields, storedSize: number): Buffer {
+  const { name, size } = fields;
+  const held = { ...fields, size: storedSize, storedSize: undefined };
+  // Raw names stand in the ustar header alone.
+  if (textOf(name) === undefined) return encodeAny(held, sparseRecords(undefined, size));
+  const slash = name.lastIndexOf('/') + 1;
+  const other = `${name.slice(0, slash)}GNUSparseFile.0/${name.slice(slash)}`;
+  return encodeAny({ ...held, name: other }, sparseRecords(name, size));
 }
 
 /** More than the 155 bytes of prefix, a slash and 100 of name that a ustar header can hold. */
 const splitChars = 400;
 
-function encodeAny(fields: HeaderFields): Buffer {
+/** @param more pax records besides those that the fields need. */
+function encodeAny(fields: HeaderFields, more: readonly Buffer[]): Buffer {
   const name = textOf(fields.name);
   const link = fields.linkTarget === null ? undefined : textOf(fields.linkTarget);
   const header = new Header({
@@ -35,9 +49,9 @@ function encodeAny(fields: HeaderFields): Buffer {
   const block = Buffer.alloc(recordBytes);
   const needPax = header.encode(block);
   if (name === undefined || (fields.linkTarget !== null && link === undefined)) {
-    return Buffer.concat([paxHeader(timeRecords(fields)), rawNames(fields, block)]);
+    return Buffer.concat([paxHeader([...more, ...timeRecords(fields)]), rawNames(fields, block)]);
   }
-  const records = [...(needPax ? fieldRecords(fields) : []), ...timeRecords(fields)];
+  const records = [...more, ...(needPax ? fieldRecords(fields) : []), ...timeRecords(fields)];
   return Buffer.concat([paxHeader(records), block]);
 }
 

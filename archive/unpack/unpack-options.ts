@@ -1,8 +1,6 @@
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { PackedMember } from '../../entry/member.js';
-import type { MetadataKind } from '../../entry/metadata-kind.js';
-import type { OwnerChoice } from '../../entry/owner-choice.js';
 
 /** What to do when something else is already at a file's place. `if-newer`: replace older files. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
@@ -12,6 +10,7 @@ export interface WantedMember extends Pick<
   PackedMember,
   | 'name'
   | 'size'
+  | 'storedSize'
   | 'mtimeS'
   | 'mtimeNs'
   | 'mode'
@@ -26,6 +25,10 @@ export interface WantedMember extends Pick<
   type: 'file' | 'directory' | 'symlink';
   /** For a further hard link: offset of the headers of the member that it links to. */
   linkOffset: number | null;
+  /** It was another name of `linkTarget` when its content was stored, but is a file of its own since. */
+  apart?: boolean | undefined;
+  /** The archive does not hold it as the source had it; see `isWholeRow`. It never replaces what is there. */
+  damaged?: boolean | undefined;
 }
 
 export interface UnpackOptions {
@@ -39,7 +42,10 @@ export interface UnpackOptions {
   /** Existing folder to restore into; null: everything is only read and compared. */
   target: string | null;
   overwrite: Overwrite;
-  owners: OwnerChoice;
+  /** Damaged members may replace what is there too, as `overwrite` says. */
+  salvage?: boolean | undefined;
+  /** Also sets owners; requires root. */
+  owners: boolean;
   /** tapeflow's own folders and files, which must not be restored into or replaced; see `ownEntries`. */
   own: Record<string, string>;
   /** The restore and its attempt, for the names of incomplete files. */
@@ -48,16 +54,10 @@ export interface UnpackOptions {
   inFlight: number;
 }
 
-/** What became of a member in the target. `same`: it is there, byte for byte. `kept`: what is there is not older. */
-export interface Placed {
-  outcome: 'restored' | 'same' | 'kept' | 'failed';
-  /** What of it is not as it was backed up, though its content is; undefined or empty: nothing. */
-  unset?: readonly MetadataKind[];
-}
-
-/** The result for one member. */
-export interface Unpacked extends Placed {
+/** The result for one member. `same`: it already exists, byte for byte. `kept`: what exists is not older. */
+export interface Unpacked {
   name: string;
+  outcome: 'restored' | 'same' | 'kept' | 'failed';
   /** Bytes of content. */
   bytes: number;
   reason?: string;

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { ftruncateSync } from 'node:fs';
 import { IndexedReader } from '../readers/indexed-reader.js';
 import { StreamReader } from '../readers/stream-reader.js';
 import { endsInside, type TarSource } from '../readers/tar-source.js';
+import { readSparseMap, type SparseMap } from '../tar/sparse-map.js';
 import { paddedBytes } from '../tar/tar-records.js';
+import { storedBytes } from '../../entry/member.js';
 import { RestoreProblem } from './open-folder.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { systemErrorCode } from '../../config/failures.js';
@@ -14,7 +17,7 @@ import { unsafeNameReason } from '../../entry/member-name.js';
 import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { TargetTree } from './target-tree.js';
-import type { Placed, UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Thrown when `shouldStop` returns true. */
 export class UnpackStopped extends Error {}
@@ -75,8 +78,11 @@ export class Unpacker {
 
   /** Extracts some members, ascending by offset. Resolves to their results, in the same order. */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
-    for (const { offset, size, type } of members)
-      this.source.prefetch(offset, offset + (type === 'file' ? paddedBytes(size) : 0) + 1024);
+    for (const member of members) {
+      const { offset, type } = member;
+      const content = type === 'file' ? paddedBytes(storedBytes(member)) : 0;
+      this.source.prefetch(offset, offset + content + 1024);
+    }
     const taken: Unpacked[] = [];
     for (const member of members) {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
@@ -95,8 +101,8 @@ export class Unpacker {
     try {
       const unsafe = unsafeNameReason(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
-      const placed = await this.put(member, await this.entryOf(member));
-      return { name, ...placed, bytes: member.type === 'file' ? member.size : 0 };
+      const outcome = await this.put(member, await this.entryOf(member));
+      return { name, outcome, bytes: member.type === 'file' ? storedBytes(member) : 0 };
     } catch (error) {
       return this.failureOf(name, error);
     }
@@ -124,7 +130,7 @@ export class Unpacker {
     if (
       !sameType ||
       plain(entry.name) !== plain(member.name) ||
-      (entry.type === 'file' && entry.size !== member.size)
+      (entry.type === 'file' && !isSameSize(entry, member))
     )
       throw new ArchiveDamaged(
         `at byte ${member.offset} is ${entry.type} ${displayName(entry.name)} and not what the catalog says`,
@@ -132,28 +138,42 @@ export class Unpacker {
     return entry;
   }
 
-  private async put(member: WantedMember, entry: TarEntry): Promise<Placed> {
+  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
     const { placer } = this;
-    if (member.type === 'directory') return onSideSync('target', () => placer?.putFolder(member) ?? compared);
+    if (member.type === 'directory')
+      return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
     if (member.type === 'symlink')
-      return onSide('target', async () => placer?.putSymlink(member) ?? compared);
+      return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
     if (entry.type === 'link') return this.putLink(member);
-    return this.putFile(member, entry.contentOffset, this.source);
+    return this.putFile(member, entry, this.source);
   }
 
   /** Another name of a file in this archive: a link to it if it was restored, or else its content again. */
-  private async putLink(member: WantedMember): Promise<Placed> {
+  private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
       throw new ArchiveDamaged('the file that it is a link to is not known');
     const { placer } = this;
-    if (placer === undefined) return compared;
-    if (!onSideSync('target', () => placer.holds(of, member))) return this.putContentOf(member, linkOffset);
-    return onSide('target', () => placer.putLink(member, of));
+    if (placer === undefined) return 'restored';
+    // What is in the target can be compared only by the map, if there are holes.
+    const withHoles = member.storedSize !== undefined && member.apart !== true;
+    const map = withHoles
+      ? await this.fromFirst(member, linkOffset, (entry, source) => this.mapOf(entry, source))
+      : undefined;
+    if (member.apart !== true && onSideSync('target', () => placer.holds(of, member, map)))
+      return onSide('target', () => placer.putLink(member, of, map));
+    return this.fromFirst(member, linkOffset, (entry, source) => this.putFile(member, entry, source));
   }
 
-  /** The content is earlier in the archive, where this reader may be past it, so another reader is used. */
-  private async putContentOf(member: WantedMember, first: number): Promise<Placed> {
+  /**
+   * Reads the content of a link's target, which is earlier in the archive, where this reader may be past it: so another
+   * reader is used.
+   */
+  private async fromFirst<Result>(
+    member: WantedMember,
+    first: number,
+    read: (entry: TarEntry, source: TarSource) => Promise<Result>,
+  ): Promise<Result> {
     const { archivePath, index } = this.options;
     const source =
       index === undefined
@@ -161,52 +181,70 @@ export class Unpacker {
         : new IndexedReader(archivePath, this.decompressor, index, 2);
     try {
       const entry = await readEntry(source, first);
-      if (entry?.type !== 'file' || entry.size !== member.size)
+      if (entry?.type !== 'file' || !isSameSize(entry, member))
         throw new ArchiveDamaged(`the file that it is a link to is not at byte ${first}`);
-      return await this.putFile(member, entry.contentOffset, source);
+      return await read(entry, source);
     } finally {
       source.close();
     }
   }
 
-  private async putFile(member: WantedMember, contentOffset: number, source: TarSource): Promise<Placed> {
+  private async mapOf(entry: TarEntry, source: TarSource): Promise<SparseMap | undefined> {
+    const { size, storedSize, contentOffset } = entry;
+    return storedSize === undefined ? undefined : readSparseMap(source, contentOffset, { size, storedSize });
+  }
+
+  private async putFile(
+    member: WantedMember,
+    entry: TarEntry,
+    source: TarSource,
+  ): Promise<Unpacked['outcome']> {
     const { placer } = this;
+    const map = await this.mapOf(entry, source);
+    const content = { offset: entry.contentOffset, map };
     // Errors of the copy on the tape already have a side.
     if (placer !== undefined)
       return onSide('target', () =>
-        placer.putFile(member, (fd) => this.copy(member, contentOffset, source, fd)),
+        placer.putFile(member, map, (fd) => this.copy(member, content, source, fd)),
       );
-    await this.copy(member, contentOffset, source, undefined);
-    return compared;
+    await this.copy(member, content, source, undefined);
+    return 'restored';
   }
 
-  /** Writes a member's content and verifies its hash. */
+  /** Writes a member's content, with its holes, and verifies its hash. */
   private async copy(
     member: WantedMember,
-    contentOffset: number,
+    { offset, map }: { offset: number; map: SparseMap | undefined },
     source: TarSource,
     fd: number | undefined,
   ): Promise<void> {
     const hash = createHash('sha256');
-    let at = contentOffset;
-    const end = contentOffset + member.size;
-    while (at < end) {
-      if (this.shouldStop()) throw new UnpackStopped('stopped');
-      const chunk = await source.chunkAt(at);
-      if (chunk === undefined) throw endsInside(at);
-      const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
-      hash.update(part);
-      if (fd !== undefined) writeAll(fd, part);
-      at += part.length;
-      this.bytes += part.length;
+    if (map !== undefined) hash.update(map.bytes);
+    if (map !== undefined && fd !== undefined) ftruncateSync(fd, member.size);
+    let at = offset + (map?.bytes.length ?? 0);
+    for (const [from, to] of map?.extents ?? [[0, member.size]]) {
+      for (let place = from; place < to;) {
+        if (this.shouldStop()) throw new UnpackStopped('stopped');
+        const chunk = await source.chunkAt(at);
+        if (chunk === undefined) throw endsInside(at);
+        const begin = at - chunk.start;
+        const part = chunk.data.subarray(begin, begin + to - place);
+        hash.update(part);
+        if (fd !== undefined) writeAll(fd, part, place);
+        at += part.length;
+        place += part.length;
+        this.bytes += part.length;
+      }
     }
     if (member.sha256 !== null && hash.digest('hex') !== member.sha256)
       throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
   }
 }
 
-/** Of a member that is only read: it is what was backed up. */
-const compared: Placed = { outcome: 'restored' };
+/** True when a member's headers tell the same bytes as the catalog. */
+function isSameSize(entry: TarEntry, { size, storedSize }: WantedMember): boolean {
+  return entry.size === size && entry.storedSize === storedSize;
+}
 
 function failed(name: string, reason: string): Unpacked {
   return { name, outcome: 'failed', bytes: 0, reason };

@@ -25,6 +25,7 @@ const plannedColumns = [
   ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
   // For unchanged entries, which the manifest lists.
   ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),
+  'stored_size',
 ] as const;
 
 export type PlannedRow = Pick<FileRow, (typeof plannedColumns)[number]>;
@@ -85,12 +86,12 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
 
 export type NewFile = Insertable<FilesTable>;
 
-/** The first path in a set of an inode with several names, and the archive that holds it. */
+/** The first path in a set of an inode with several names, and the archive that holds it or is planned to. */
 export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
   return (
     db
       .selectFrom('files')
-      .select(['path', 'set_id', 'group_no', 'held_set', 'held_group'])
+      .select(['path', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
       .where('set_id', '=', setId)
       .where('dev', '=', dev)
       .where('ino', '=', ino)
@@ -122,4 +123,22 @@ export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array):
     .where('path', '=', path)
     .executeTakeFirst();
   return row?.tar_offset ?? null;
+}
+
+/**
+ * Whether a file that was a hard link when an earlier archive stored it still is one to the same path, in the set of
+ * its row.
+ */
+export async function isStillLinked(
+  db: Catalog,
+  { set_id: setId, dev, ino, link_target: of }: FileRow,
+): Promise<boolean> {
+  if (of === null) return false;
+  const row = await db
+    .selectFrom('files')
+    .select(['dev', 'ino'])
+    .where('set_id', '=', setId)
+    .where('path', '=', of)
+    .executeTakeFirst();
+  return row?.dev === dev && row.ino === ino;
 }

@@ -20,8 +20,16 @@ export function plannedMember(row: PlannedRow): PlannedMember | undefined {
     linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
+    ...storedSize(row),
   };
 }
+
+/** The member's `storedSize`, for a file with holes alone. */
+function storedSize({ stored_size: bytes }: PlannedRow): { storedSize?: number } {
+  return bytes === null ? nothing : { storedSize: bytes };
+}
+
+const nothing = {};
 
 /** The inode's time of change; undefined for a row from a tape that did not record it. */
 export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
@@ -41,6 +49,7 @@ export function unchangedMember(row: PlannedRow, own: { setId: string; group: nu
     linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
+    ...storedSize(row),
   };
 }
 
@@ -62,6 +71,7 @@ export function memberOf(row: PlannedRow): PackedMember | undefined {
       linkTarget,
       sha256,
     },
+    ...storedSize(row),
     type: row.type === 'file' && linkTarget !== null ? 'link' : row.type,
     mtimeS: row.mtime_s,
     mtimeNs: row.mtime_ns,

@@ -10,11 +10,16 @@ import { executeMany } from '../sqlite/connection.js';
 export interface PackedFile {
   path: string;
   size: number;
+  /** See `PackedMember`. */
+  storedSize?: number | undefined;
   sha256: string | null;
   tarOffset: number | null;
   /** Set when the content is not exactly what the source had. */
   reason: string | null;
-  state: 'packed' | 'skipped';
+  /** `unchanged`: it is what an earlier archive holds, and was not stored again. */
+  state: 'packed' | 'skipped' | 'unchanged';
+  /** Of an unchanged file: the archive that holds it, and what it is a link to there. */
+  held?: { set: string; group: number; linkTarget: string | null };
   /** Attributes as stored, which may be newer than what the scan saw; null if not stored. */
   now: { mtimeS: number; mtimeNs: number; linkTarget: string | null } | null;
 }
@@ -28,7 +33,7 @@ export interface PackedFile {
 export async function commitCompressed(
   catalog: Catalog,
   archive: Insertable<ArchivesTable>,
-  files: Iterable<PackedFile>,
+  files: readonly PackedFile[],
   options: { reserved: number; ms: number; detail: string },
 ): Promise<void> {
   const { set_id: setId, group_no: no } = archive;
@@ -38,7 +43,7 @@ export async function commitCompressed(
     await tx.insertInto('archives').values(archive).execute();
     const update = tx
       .updateTable('files')
-      .set({ size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
+      .set({ size: 0, stored_size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
@@ -49,6 +54,7 @@ export async function commitCompressed(
       .where('path', '=', new Uint8Array())
       .compile();
     await executeMany(tx, update, packedParameters(setId, files));
+    await recordUnchanged(tx, setId, no, files);
     const { reserved, ...event } = options;
     await transitionGroup(tx, setId, no, 'compress', { reserved }, [
       { stage: 'compressed', bytes: archive.size, ...event },
@@ -60,8 +66,10 @@ export async function commitCompressed(
 function* packedParameters(setId: string, files: Iterable<PackedFile>): Generator<unknown[]> {
   for (const file of files) {
     const { now } = file;
+    if (file.held !== undefined) continue;
     yield [
       file.size,
+      file.storedSize ?? null,
       file.sha256,
       file.tarOffset,
       file.state,
@@ -74,4 +82,35 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
       toBytes(file.path),
     ];
   }
+}
+
+/** Files that packing found to be what an earlier archive holds; their rows keep the attributes that the scan saw. */
+async function recordUnchanged(
+  tx: Catalog,
+  setId: string,
+  no: number,
+  files: readonly PackedFile[],
+): Promise<void> {
+  const unchanged = files.filter(({ held }) => held !== undefined);
+  if (unchanged.length === 0) return;
+  const update = tx
+    .updateTable('files')
+    .set({ state: 'unchanged', reason: null, sha256: '', tar_offset: 0, held_set: '', held_group: 0 })
+    .set({ link_target: new Uint8Array(), stored_size: 0 })
+    .where('set_id', '=', setId)
+    .where('path', '=', new Uint8Array())
+    .compile();
+  const parameters = unchanged.map(({ path, storedSize, sha256, tarOffset, held }) => [
+    ...['unchanged', null, sha256, tarOffset, held?.set, held?.group],
+    held?.linkTarget == null ? null : toBytes(held.linkTarget),
+    storedSize ?? null,
+    ...[setId, toBytes(path)],
+  ]);
+  await executeMany(tx, update, parameters);
+  await tx
+    .updateTable('groups')
+    .set((eb) => ({ unchanged: eb('unchanged', '+', unchanged.length) }))
+    .where('set_id', '=', setId)
+    .where('no', '=', no)
+    .execute();
 }

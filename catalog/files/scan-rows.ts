@@ -9,7 +9,14 @@ import type { EntryType, FileState } from '../schema/file-tables.js';
 export type RareColumns = Partial<
   Pick<
     NewFile,
-    'held_set' | 'held_group' | 'link_target' | 'hard_link_of' | 'reason' | 'sha256' | 'tar_offset'
+    | 'held_set'
+    | 'held_group'
+    | 'link_target'
+    | 'hard_link_of'
+    | 'reason'
+    | 'sha256'
+    | 'tar_offset'
+    | 'stored_size'
   >
 >;
 
@@ -30,6 +37,7 @@ const commonColumns = [
 ] as const;
 const rareColumns = [
   ...(['held_set', 'held_group', 'link_target', 'hard_link_of', 'reason', 'sha256', 'tar_offset'] as const),
+  'stored_size',
 ] as const;
 
 function insertOf(columns: readonly string[]): CompiledQuery {

@@ -51,7 +51,8 @@ async function leaveOutLargest(
 ): Promise<boolean> {
   const files = await tx
     .selectFrom('files')
-    .select(['path', 'size', 'dev', 'ino', 'nlink'])
+    .select(['path', 'dev', 'ino', 'nlink'])
+    .select((eb) => eb.fn.coalesce('stored_size', 'size').as('size'))
     .where('set_id', '=', group.set_id)
     .where('path', '>=', group.first_path)
     .where('path', '<=', group.last_path)

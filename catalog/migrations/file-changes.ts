@@ -75,6 +75,11 @@ export async function fileNames(db: Kysely<unknown>): Promise<void> {
     order by 1, 2, 3, 4`.execute(db);
 }
 
+/** Files with holes: nearly all rows have none, and a null at a row's end takes no room. */
+export async function storedSizes(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('files').addColumn('stored_size', integer).execute();
+}
+
 /**
  * Finds the names of one inode. An index that begins with the set is never used: SQLite prefers the table's own key and
  * reads the whole set for each hard link.

@@ -1,14 +1,7 @@
 import type { Migration } from 'kysely';
-import { fileNames, filesByInode, filesByName } from './file-changes.js';
+import { fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { first } from './first-tables.js';
-import {
-  anyDrive,
-  damagedMembers,
-  existingEntries,
-  freshRestores,
-  retrievals,
-  unsetMetadata,
-} from './retrieval-changes.js';
+import { anyDrive, damagedMembers, existingEntries, freshRestores, retrievals } from './retrieval-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -43,7 +36,7 @@ export const migrations: Record<string, Migration> = {
   '0023_read_only_tapes': { up: readOnlyTapes },
   '0025_proven_messages': { up: provenMessages },
   '0027_no_event_is_a_state': { up: noEventIsAState },
+  '0028_stored_sizes': { up: storedSizes },
   '0029_any_drive': { up: anyDrive },
   '0030_told_schedules': { up: toldSchedules },
-  '0036_unset_metadata': { up: unsetMetadata },
 };

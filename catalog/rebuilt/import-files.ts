@@ -84,6 +84,7 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     reason: flagReason(member.flags),
     sha256: member.sha256,
     tar_offset: member.offset,
+    stored_size: member.storedSize ?? null,
     held_set: null,
     held_group: null,
     name_at: nameStart(path),
@@ -105,7 +106,7 @@ async function linkRow(
   const target = toBytes(member.linkTarget ?? '');
   const first = await tx
     .selectFrom('files')
-    .select(['size', 'sha256', 'nlink', 'hard_link_of'])
+    .select(['size', 'stored_size', 'sha256', 'nlink', 'hard_link_of'])
     .where('set_id', '=', setId)
     .where('path', '=', target)
     .where('group_no', '=', group)
@@ -129,7 +130,8 @@ async function linkRow(
       .where('path', '=', target)
       .execute();
   }
-  return { ...row, size: first.size, sha256: first.sha256, nlink: 2 };
+  const { size, stored_size, sha256 } = first;
+  return { ...row, size, stored_size, sha256, nlink: 2 };
 }
 
 /** Of a skipped entry the tape has only the name and the reason; a folder's name shows its type. */
@@ -139,6 +141,13 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
     ...{ set_id: setId, path, group_no: group, type: name.endsWith('/') ? 'directory' : 'other', size: 0 },
     ...{ mtime_s: 0, mtime_ns: 0, ctime_s: 0, ctime_ns: 0, mode: 0, uid: 0, gid: 0, dev: '0', ino: '0' },
     ...{ nlink: 1, link_target: null, hard_link_of: null, state: 'skipped', reason },
-    ...{ sha256: null, tar_offset: null, held_set: null, held_group: null, name_at: nameStart(path) },
+    ...{
+      sha256: null,
+      tar_offset: null,
+      stored_size: null,
+      held_set: null,
+      held_group: null,
+      name_at: nameStart(path),
+    },
   };
 }

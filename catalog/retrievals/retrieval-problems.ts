@@ -1,5 +1,4 @@
 import { displayName, fromBytes } from '../../entry/byte-string.js';
-import type { UnsetCounts } from '../../entry/metadata-kind.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
 
@@ -73,21 +72,13 @@ export async function insertProblems(
 /** Number under which the last step of a retrieval records its problems; they belong to no archive. */
 export const endProblemsNo = 0;
 
-/** Records what the last step of a retrieval found, replacing what an earlier attempt has recorded. */
-export async function recordEnd(
+/** Records the problems that the last step of a retrieval found, replacing those of an earlier attempt. */
+export async function recordEndProblems(
   catalog: Catalog,
   id: string,
   problems: readonly RetrievalProblem[],
-  unset: UnsetCounts,
 ): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    await replaceProblems(tx, id, endProblemsNo, problems);
-    await tx
-      .updateTable('retrievals')
-      .set({ unset: JSON.stringify(unset) })
-      .where('id', '=', id)
-      .execute();
-  });
+  await catalog.transaction().execute((tx) => replaceProblems(tx, id, endProblemsNo, problems));
 }
 
 /** What was unavailable, in order. */

@@ -1,6 +1,5 @@
 import type { Insertable } from 'kysely';
 import { usageFailure } from '../../config/failures.js';
-import { ownerChoiceSchema, ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
 import { type Selection, selectionSchema } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
@@ -18,11 +17,6 @@ export function selectionOf(row: RetrievalRow): Selection {
   return selectionSchema.parse(JSON.parse(row.selection));
 }
 
-/** Whose what a restore brings back becomes. */
-export function ownersOf({ owners }: Pick<RetrievalRow, 'owners'>): OwnerChoice {
-  return owners === null ? ownersAsBackedUp : ownerChoiceSchema.parse(JSON.parse(owners));
-}
-
 /** One archive that a retrieval reads. */
 export interface PlannedArchive {
   setId: string;
@@ -38,7 +32,7 @@ export interface PlannedArchive {
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
-> & { any_drive?: number; to_drive?: string | null; fresh?: number; owners?: string | null };
+> & { any_drive?: number; to_drive?: string | null; fresh?: number };
 
 /** The unfinished retrieval with exactly the same arguments. */
 export async function unfinishedRetrievalLike(
@@ -56,7 +50,6 @@ export async function unfinishedRetrievalLike(
     .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
     .where('target', 'is', wanted.target)
     .where('overwrite', '=', wanted.overwrite)
-    .where('owners', 'is', wanted.owners ?? null)
     .where('selection', '=', wanted.selection)
     .executeTakeFirst();
 }
@@ -84,8 +77,6 @@ export async function insertRetrieval(
       looked: null,
       any_drive: 0,
       looks: null,
-      owners: null,
-      unset: '{}',
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

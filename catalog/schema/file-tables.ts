@@ -32,6 +32,11 @@ export interface FilesTable {
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
   /**
+   * Of a file with holes: bytes of its content in the archive, and before it is packed, those that the scan expects.
+   * Null: `size`.
+   */
+  stored_size: Generated<number | null>;
+  /**
    * For an unchanged file: the set and group whose archive holds it, at `tar_offset`, never one where it is itself
    * unchanged. Null: the row's own.
    */

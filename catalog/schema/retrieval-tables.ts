@@ -42,10 +42,6 @@ export interface RetrievalsTable {
    * is needed.
    */
   looked: Generated<string | null>;
-  /** JSON of whose the restored entries become (see entry/owner-choice.ts); null: whose they were. */
-  owners: Generated<string | null>;
-  /** JSON of how many folders lack what at the end (`UnsetCounts`). */
-  unset: Generated<string>;
 }
 
 /** The archives of a retrieval, in the order of reading. */
@@ -73,8 +69,6 @@ export interface RetrievalArchivesTable {
   tried: Generated<string>;
   /** 1: only the members that those copies could not return are wanted. */
   only_damaged: Generated<number>;
-  /** JSON of how many entries lack what besides their content (`UnsetCounts`). */
-  unset: Generated<string>;
 }
 
 export interface RetrievalProblemsTable {

@@ -1,9 +1,10 @@
+import { fromBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 
 const columns = [
   ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
-  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group'] as const),
+  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group', 'stored_size'] as const),
 ];
 
 /** What a scan needs to know about a file of its base set. */
@@ -30,4 +31,35 @@ export async function baseRowsFrom(
     .orderBy('path')
     .limit(limit)
     .execute();
+}
+
+/** Names per query. */
+const namesAtOnce = 500;
+
+/**
+ * The files of a set that have some of these names and a content whose SHA-256 is known, by name. Also those whose row
+ * has a reason: what their archive holds is what that SHA-256 says, whatever the file was when it was read.
+ */
+export async function hashedRowsAt(
+  db: Catalog,
+  setId: string,
+  paths: readonly Uint8Array[],
+): Promise<Map<string, BaseRow & { sha256: string; tar_offset: number }>> {
+  const found = new Map<string, BaseRow & { sha256: string; tar_offset: number }>();
+  for (let from = 0; from < paths.length; from += namesAtOnce) {
+    const rows = await db
+      .selectFrom('files')
+      .select(columns)
+      .where('set_id', '=', setId)
+      .where('path', 'in', paths.slice(from, from + namesAtOnce))
+      .where('type', '=', 'file')
+      .where('state', 'in', ['packed', 'unchanged'])
+      .execute();
+    for (const row of rows) {
+      const { sha256, tar_offset } = row;
+      if (sha256 !== null && tar_offset !== null)
+        found.set(fromBytes(row.path), { ...row, sha256, tar_offset });
+    }
+  }
+  return found;
 }

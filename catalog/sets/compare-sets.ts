@@ -3,7 +3,7 @@ import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 
 /** Fields in which an entry of both sets may differ. */
-export type ChangedField = 'size' | 'mtime' | 'type' | 'sha256' | 'target';
+export type ChangedField = 'size' | 'mtime' | 'type' | 'sha256' | 'storedSha256' | 'target';
 
 /** An entry that differs between two sets. */
 export type EntryChange =
@@ -46,14 +46,17 @@ function bytewise(a: FileRow, b: FileRow): number {
 }
 
 /**
- * Hashes are compared when both sets have one. Which of several hard links came first in the archive is not a change.
+ * Hashes are compared when both sets have one of the same kind: that of a file with holes is of what is stored, and
+ * differs also where the holes do. Which of several hard links came first in the archive is not a change.
  */
 function changedFields(a: FileRow, b: FileRow): ChangedField[] {
   const fields: ChangedField[] = [];
   if (a.type !== b.type) fields.push('type');
   if (a.size !== b.size) fields.push('size');
   if (a.mtime_s !== b.mtime_s || a.mtime_ns !== b.mtime_ns) fields.push('mtime');
-  if (a.sha256 !== null && b.sha256 !== null && a.sha256 !== b.sha256) fields.push('sha256');
+  const isComparable = (a.stored_size === null) === (b.stored_size === null);
+  if (isComparable && a.sha256 !== null && b.sha256 !== null && a.sha256 !== b.sha256)
+    fields.push(a.stored_size === null ? 'sha256' : 'storedSha256');
   const bothLinks = a.type === 'symlink' && b.type === 'symlink';
   if (bothLinks && Buffer.compare(a.link_target ?? empty, b.link_target ?? empty) !== 0)
     fields.push('target');

@@ -1,4 +1,5 @@
 import { placesOf, type CopyPlace } from './copy-places.js';
+import { ignoredSigns } from './ignored-signs.js';
 import type { SetRow } from '../rows.js';
 
 /** The arguments of a new set. */
@@ -13,6 +14,7 @@ export interface NewSet {
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** The settings that it runs with; of these, only its `IgnoredSigns` make it another set. */
   options: unknown;
   /** The schedule run that asks for it; it gets one set, however often it asks. */
   madeBy?: string | undefined;
@@ -35,6 +37,11 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
     found.push(`it leaves out ${globsText(excludes)}, not ${globsText(wanted.excludes)}`);
   if ((set.direct === 1) !== wanted.direct)
     found.push(`it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`);
+  const [ignores, ignored] = [ignoredSigns(JSON.parse(set.options)), ignoredSigns(wanted.options)];
+  if (ignores.ignoreCtime !== ignored.ignoreCtime)
+    found.push(`it was begun ${ignores.ignoreCtime ? 'with' : 'without'} --ignore-ctime`);
+  if (ignores.ignoreInode !== ignored.ignoreInode)
+    found.push(`it was begun ${ignores.ignoreInode ? 'with' : 'without'} --ignore-inode`);
   return found;
 }
 

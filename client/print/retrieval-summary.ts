@@ -9,7 +9,6 @@ import { jsonPath, displayPath } from './names.js';
 import { stepLine } from '../follow/live-view.js';
 import type { PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
-import { unsetSentence } from './unset-sentence.js';
 
 /** Maximum number of problems printed; `--json` prints all. */
 const problemsShown = 20;
@@ -22,7 +21,8 @@ export async function printRetrieval(
 ): Promise<void> {
   const catalog = await session.catalog();
   const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
-  if (finalRetrievalStates.includes(status)) process.exitCode = exitCodeOf(summary);
+  if (finalRetrievalStates.includes(status))
+    process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
   // A verify of something that no longer exists has nothing to say about end marks.
   const marks =
     kind === 'verify' && finalRetrievalStates.includes(status)
@@ -53,11 +53,5 @@ export async function printRetrieval(
     session.print(
       `  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
-  for (const sentence of [unsetSentence(summary.unset), ...marks])
-    if (sentence !== undefined) session.print(sentence);
-}
-
-function exitCodeOf({ status, unset }: RetrievalSummary): number {
-  if (status !== 'completed') return exitCodes.failure;
-  return Object.keys(unset).length === 0 ? exitCodes.success : exitCodes.skipped;
+  for (const sentence of marks) session.print(sentence);
 }

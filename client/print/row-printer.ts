@@ -5,6 +5,7 @@ import type { FileRow } from '../../catalog/rows.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { tapesOfGroup } from '../../catalog/copies/copies.js';
+import { jsonHash } from './file-hash.js';
 import { jsonName, jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
 
@@ -33,7 +34,7 @@ export class RowPrinter {
     const isStored = row.state === 'packed' || row.state === 'unchanged';
     const { archive, tape } = isStored ? await this.placeOf(setId, group) : nowhere;
     if (this.session.json) {
-      const { size, sha256, state, reason, type, tar_offset: offset } = row;
+      const { size, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();
       this.session.emit({
         setId: row.set_id,
@@ -41,7 +42,7 @@ export class RowPrinter {
         type,
         size,
         mtime,
-        sha256,
+        ...jsonHash(row),
         state,
         reason,
         archive,

@@ -21,6 +21,7 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
+import { jsonHash } from '../print/file-hash.js';
 import { jsonPath, displayPath } from '../print/names.js';
 import type { Session } from '../session.js';
 
@@ -56,7 +57,7 @@ export async function traceGroup(
               ...jsonPath(file.path),
               state: file.state,
               reason: file.reason,
-              sha256: file.sha256,
+              ...jsonHash(file),
               offset: file.tar_offset,
             },
       events,

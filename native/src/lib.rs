@@ -9,6 +9,8 @@
 
 mod arrays;
 mod gzip;
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+mod holes;
 mod job;
 #[cfg(unix)]
 mod lock_file;

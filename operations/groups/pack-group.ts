@@ -25,6 +25,7 @@ import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { setOptions } from '../sets/set-options.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
+import { HeldContents } from './held-content.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
 
 /** Blocks in progress per compression thread; zstd's are four times as large. */
@@ -73,7 +74,7 @@ export async function packGroup(
     archivePath: paths.archivePath,
     manifestPath: paths.manifestPath,
     side: paths.side,
-    pages: plannedPages(deps, ref, found),
+    pages: plannedPages(deps, ref, set.base_id, found),
     format: compression,
     level,
     codec: settings.COMPRESSION_CODEC,
@@ -95,13 +96,14 @@ export async function packGroup(
     },
     signal: paths.signal,
     alreadySkipped: found,
-    onBatch(packed, skipped) {
+    onBatch(packed, skipped, unchanged) {
       const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
       for (const member of packed) {
         files.push(packedFile(member, reasons.get(member.name) ?? null));
         members += 1;
         reasons.delete(member.name);
       }
+      for (const member of unchanged) files.push(unchangedFile(member));
       for (const [path, reason] of reasons) {
         files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
       }
@@ -137,15 +139,24 @@ export async function packGroup(
 async function* plannedPages(
   deps: Deps,
   ref: GroupRef,
+  baseId: string | null,
   skipped: SkippedMember[],
 ): AsyncGenerator<(PlannedMember | UnchangedMember)[]> {
+  const held = baseId === null ? undefined : new HeldContents(deps.catalog, baseId);
   for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
     const members: (PlannedMember | UnchangedMember)[] = [];
+    const planned: PlannedMember[] = [];
     for (const row of page) {
-      const member = row.state === 'unchanged' ? unchangedMember(row, ref) : plannedMember(row);
-      if (member !== undefined) members.push(member);
-      else skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+      const member = row.state === 'unchanged' ? undefined : plannedMember(row);
+      if (row.state === 'unchanged') members.push(unchangedMember(row, ref));
+      else if (member === undefined)
+        skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+      else {
+        members.push(member);
+        planned.push(member);
+      }
     }
+    await held?.addTo(planned);
     yield members;
   }
 }
@@ -154,6 +165,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
   return {
     path: member.name,
     size: member.size,
+    storedSize: member.storedSize,
     sha256: member.sha256,
     tarOffset: member.offset,
     reason: reason ?? flagReason(member.flags),
@@ -164,5 +176,23 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
       mtimeNs: member.mtimeNs,
       linkTarget: member.linkTarget,
     },
+  };
+}
+
+/** A file that an earlier archive proved to hold: with the attributes that the scan saw, and that one's place. */
+function unchangedFile(member: UnchangedMember): PackedFile {
+  const { name, size, storedSize, sha256, offset, set, group, linkTarget } = member;
+  return {
+    ...{
+      path: name,
+      size,
+      storedSize,
+      sha256,
+      tarOffset: offset,
+      reason: null,
+      state: 'unchanged',
+      now: null,
+    },
+    held: { set, group, linkTarget },
   };
 }

@@ -17,6 +17,7 @@ import { installationId } from '../../catalog/installation.js';
 import { filesOfGroup } from '../../catalog/files/files.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
+import { storedBytes } from '../../entry/member.js';
 import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { unchangedMember, memberOf } from '../../catalog/files/members.js';
@@ -73,7 +74,7 @@ export async function writeCatalogManifest(
         if (member !== undefined) {
           lines += memberLine(member);
           counts.members += 1;
-          const content = member.type === 'file' ? paddedBytes(member.size) : 0;
+          const content = member.type === 'file' ? paddedBytes(storedBytes(member)) : 0;
           tarBytes = Math.max(tarBytes, member.offset + encodeHeaders(member).length + content);
         }
         if (row.state !== 'packed') {

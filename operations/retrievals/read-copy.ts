@@ -11,8 +11,6 @@ import { copyOf } from '../../catalog/copies/copies.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
-import { ownersOf } from '../../catalog/retrievals/retrievals.js';
-import { countUnset } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { dropFromCache } from '../../disk/page-cache.js';
@@ -47,7 +45,7 @@ export async function readCopy(
 ): Promise<CopyRead> {
   const { archive, row, retrieval, missed } = reading;
   const began = performance.now();
-  const counts: MemberCounts = { restored: 0, same: 0, kept: 0, failed: 0, unset: {} };
+  const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
   const found: Found = { counts, problems: [], damages: [], lacksManifest: false };
   let isLost = false;
   try {
@@ -121,16 +119,15 @@ async function readMembers(
         : { blockBytes: archive.block_bytes, blocks: decodeBlocks(archive.blocks) },
     target: retrieval.target,
     overwrite: retrieval.overwrite as Overwrite,
-    owners: ownersOf(retrieval),
+    owners: process.getuid?.() === 0,
     own: ownEntries(settings),
     job: { name: retrieval.id, token: attempt.token },
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, missed, problems),
     signal: attempt.signal,
     onBatch(batch) {
-      for (const { name, outcome: became, unset, reason, damaged } of batch) {
+      for (const { name, outcome: became, reason, damaged } of batch) {
         counts[became] += 1;
-        if (unset !== undefined) countUnset(counts.unset, unset);
         if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? ''}`);
         if (reason !== undefined) problems.push({ path: toBytes(name), reason, damaged: damaged === true });
       }

@@ -1,10 +1,11 @@
 import { fromBytes } from '../../entry/byte-string.js';
 import type { WantedMember } from '../../archive/unpack/unpack-options.js';
-import { holderOf, tarOffsetOf } from '../../catalog/files/files.js';
+import { holderOf, isStillLinked, tarOffsetOf } from '../../catalog/files/files.js';
 import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
+import { isWholeRow } from '../../catalog/files/whole-rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import type { DriveDeps } from '../deps.js';
 
@@ -51,10 +52,12 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
   let linkOffset: number | null = null;
   if (file.type === 'file' && file.link_target !== null)
     linkOffset = await tarOffsetOf(catalog, holderOf(file).setId, file.link_target);
+  const apart = linkOffset !== null && file.held_set !== null && !(await isStillLinked(catalog, file));
   return {
     name: fromBytes(file.path),
     type: file.type as WantedMember['type'],
     size: file.size,
+    ...(file.stored_size === null ? {} : { storedSize: file.stored_size }),
     mtimeS: file.mtime_s,
     mtimeNs: file.mtime_ns,
     mode: file.mode & 0o7777,
@@ -65,5 +68,7 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     sha256: file.sha256,
     offset: file.tar_offset ?? 0,
     linkOffset,
+    apart,
+    damaged: !isWholeRow(file),
   };
 }

@@ -1,12 +1,13 @@
 import type { ReadRequest } from '../../catalog/retrievals/open-read.js';
 import type { SubjectRequest } from '../../catalog/retrievals/retrieval-subject.js';
 import type { CopyPlace } from '../../catalog/sets/copy-places.js';
+import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 
 /**
  * What a schedule backs up each time, as stored in the catalog: the arguments of a `backup`, resolved when the schedule
  * was made.
  */
-export interface ScheduledBackup {
+export interface ScheduledBackup extends IgnoredSigns {
   /** Absolute paths, links resolved, none inside another. */
   sources: string[];
   excludes: string[];

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { archiveFormats } from '../../entry/archive-format.js';
 import type { Settings } from '../../config/settings/settings.js';
 import type { SetRow } from '../../catalog/rows.js';
+import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 
 const schema = z.object({
   groupBytes: z.number(),
@@ -20,13 +21,16 @@ const schema = z.object({
   tapeRetrySeconds: z.number(),
   retrySeconds: z.number(),
   retryAttempts: z.number(),
+  /** Left out where they are not chosen; see `IgnoredSigns`. */
+  ignoreCtime: z.boolean().optional(),
+  ignoreInode: z.boolean().optional(),
 });
 
-/** The settings of a set, fixed when it began. */
+/** The settings of a set, and what was chosen for it, fixed when it began. */
 export type SetOptions = z.output<typeof schema>;
 
 /** Takes the snapshot. Sizes in bytes, times in seconds. */
-export function snapshotOptions(settings: Settings): SetOptions {
+export function snapshotOptions(settings: Settings, chosen: IgnoredSigns = {}): SetOptions {
   return {
     groupBytes: settings.MAX_GROUP_SIZE,
     groupFiles: settings.MAX_GROUP_FILES,
@@ -42,6 +46,8 @@ export function snapshotOptions(settings: Settings): SetOptions {
     tapeRetrySeconds: settings.TAPE_RETRY_SECONDS,
     retrySeconds: settings.RETRY_SECONDS,
     retryAttempts: settings.RETRY_ATTEMPTS,
+    ...(chosen.ignoreCtime === true ? { ignoreCtime: true } : {}),
+    ...(chosen.ignoreInode === true ? { ignoreInode: true } : {}),
   };
 }
 

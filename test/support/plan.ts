@@ -18,6 +18,7 @@ export function* plannedBelow(root: string): Generator<PlannedMember> {
       ino: String(stats.ino),
       nlink: stats.nlink,
       ctime: [stats.ctimeS, stats.ctimeNs],
+      ...(stats.stored === undefined ? {} : { storedSize: stats.stored }),
     };
   }
 }

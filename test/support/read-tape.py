@@ -123,7 +123,7 @@ class Manifest:
 
     def content(self, line):
         """The bytes of a file, by the index: only its blocks are read."""
-        begin, end = line["content"], line["content"] + line["size"]
+        begin, end = line["content"], line["content"] + line.get("stored", line["size"])
         size, blocks = self.end["blockBytes"], self.end["blocks"]
         archive = os.path.join(self.folder, self.header["archive"])
         if begin == end:
@@ -138,6 +138,31 @@ class Manifest:
                 if len(data) != min(size, self.end["tarBytes"] - start):
                     raise Unreadable(f"block {number} of {archive} has {len(data)} bytes")
                 yield data[max(0, begin - start) : end - start]
+
+
+def with_holes(parts, size):
+    """A file's content from what is stored of one with holes: their map, and the data between them."""
+    parts = iter(parts)
+    have = b""
+
+    def take(count):
+        nonlocal have
+        while len(have) < count:
+            have += next(parts)
+        taken, have = have[:count], have[count:]
+        return taken
+
+    text = take(512)
+    while text.count(b"\n") < 1 + 2 * int(text.split(b"\n")[0]):
+        text += take(512)
+    numbers = [int(number) for number in text.split(b"\n")[: 1 + 2 * int(text.split(b"\n")[0])]]
+    at = 0
+    for begin, count in zip(numbers[1::2], numbers[2::2]):
+        yield bytes(begin - at)
+        at = begin + count
+        for left in range(count, 0, -(1 << 20)):
+            yield take(min(left, 1 << 20))
+    yield bytes(size - at)
 
 
 def decompressed(block, archive):
@@ -244,10 +269,15 @@ def extract(tape, set_id, wanted):
             if line["type"] != "file":
                 raise Unreadable(f"{wanted!r} is no file")
             hashed = hashlib.sha256()
-            for part in manifest.content(line):
-                hashed.update(part)
+
+            def stored():
+                for part in manifest.content(line):
+                    hashed.update(part)
+                    yield part
+
+            for part in with_holes(stored(), line["size"]) if "stored" in line else stored():
                 sys.stdout.buffer.write(part)
-            if "sha256" in line and hashed.hexdigest() != line["sha256"]:
+            if hashed.hexdigest() != line.get("storedSha256", line.get("sha256", hashed.hexdigest())):
                 raise Unreadable(f"{wanted!r} has another SHA-256 than the manifest says")
             return
     raise Unreadable(f"the set {set_id} has no {wanted!r} on this tape")

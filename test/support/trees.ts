@@ -82,6 +82,11 @@ export function writeTree(root: string, files: Record<string, string | Buffer>):
   }
 }
 
+/** Makes a file of zeros at once: it has all of its room, and so no holes. */
+export function allocate(file: string, bytes: number): void {
+  execFileSync('fallocate', ['--posix', '--length', String(bytes), file]);
+}
+
 /** `count` files of some hundred bytes of text each, in folders of 100. */
 export function manyFiles(root: string, count: number, bytes = 400): void {
   for (let i = 0; i < count; i += 1) {

@@ -31,7 +31,7 @@ import { isIncompressible } from '../../archive/blocks/incompressible.js';
 import { readManifest, type ManifestLine } from '../../archive/manifest/read-manifest.js';
 import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { plan } from '../support/plan.js';
-import { assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { allocate, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 
 const header: ManifestHeader = {
   ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: 'a.tar.gz', created: '2026-11-24T00:00:00Z' },
@@ -225,9 +225,8 @@ test('a large file that shrinks while it is read is padded and listed; the archi
   const source = tempFolder(t);
   const target = tempFolder(t);
   const big = path.join(source, 'big');
-  // Sparse, so that reading takes long enough to be caught in its middle, and writing it does not.
-  writeFileSync(big, '');
-  truncateSync(big, 300_000_000);
+  // Reading takes long enough to be caught in its middle, and making it does not.
+  allocate(big, 300_000_000);
   writeTree(source, { z: 'after it' });
   const folder = tempFolder(t);
   const skipped: SkippedMember[] = [];
@@ -264,8 +263,7 @@ test('a large file that shrinks while it is read is padded and listed; the archi
 test('an abort ends the pack, and its thread serves the next one', async (t) => {
   const source = tempFolder(t);
   const big = path.join(source, 'big');
-  writeFileSync(big, '');
-  truncateSync(big, 4_000_000_000);
+  allocate(big, 1_500_000_000);
   const folder = tempFolder(t);
   const stop = new AbortController();
   async function* pages() {

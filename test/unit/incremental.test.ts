@@ -11,9 +11,10 @@ import { Packer } from '../../archive/pack/pack.js';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
 import { readManifest, type ManifestLine } from '../../archive/manifest/read-manifest.js';
 import type { FileRow } from '../../catalog/rows.js';
-import { newestSetWith } from '../../catalog/files/newest-set-with.js';
+import { newestVersion } from '../../catalog/files/newest-version.js';
 import { forgetArchive } from '../../catalog/groups/forget-archive.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
+import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { forgetImported, importArchive } from '../../catalog/rebuilt/import-archive.js';
@@ -60,8 +61,14 @@ async function newCatalog(t: TestContext): Promise<Catalog> {
   return catalog;
 }
 
-async function begin(catalog: Catalog, mode: string, source = '/x', now = new Date()): Promise<string> {
-  const rest = { excludes: [], pool: 'default', drive: 'lto1', direct: false, options: {} };
+async function begin(
+  catalog: Catalog,
+  mode: string,
+  source = '/x',
+  now = new Date(),
+  options: IgnoredSigns = {},
+): Promise<string> {
+  const rest = { excludes: [], pool: 'default', drive: 'lto1', direct: false, options };
   const { set } = await openSet(catalog, { ...rest, sources: [source], mode }, { fresh: true, now });
   return set.id;
 }
@@ -123,12 +130,17 @@ async function rowsOf(catalog: Catalog, setId: string): Promise<Record<string, F
 }
 
 /** A full set of some files, completed; then an incremental one of others. Returns the rows of the second. */
-async function afterwards(t: TestContext, before: WalkedEntry[], now: WalkedEntry[]) {
+async function afterwards(
+  t: TestContext,
+  before: WalkedEntry[],
+  now: WalkedEntry[],
+  options: IgnoredSigns = {},
+) {
   const catalog = await newCatalog(t);
   const full = await begin(catalog, 'full', '/x', new Date(began * 1000));
   await scan(catalog, full, before);
   await complete(catalog, full);
-  const next = await begin(catalog, 'incremental');
+  const next = await begin(catalog, 'incremental', '/x', new Date(), options);
   await scan(catalog, next, now);
   return { catalog, full, next, rows: await rowsOf(catalog, next) };
 }
@@ -185,6 +197,40 @@ test('only what is certain to be unchanged is left out; in every doubt a file is
     [same?.state, same?.held_set, same?.held_group, same?.sha256],
     ['unchanged', full, 1, `${full} same`],
   );
+});
+
+test('what a set is to ignore is not compared, and the rest still is', async (t) => {
+  const before = ['ctime', 'inode', 'just then', 'mtime', 'size'].map((name) =>
+    file(name, name === 'just then' ? { mtime: began - 1 } : {}),
+  );
+  const now = [
+    file('ctime', { ctime: longAgo + 1 }),
+    file('inode', { ino: 8 }),
+    file('just then', { mtime: began - 1 }),
+    file('mtime', { mtime: longAgo + 1 }),
+    file('size', { size: 11 }),
+  ];
+  const found = async (options: IgnoredSigns) => {
+    const { rows } = await afterwards(t, before, now, options);
+    return Object.values(rows).map(({ state }) => state === 'unchanged');
+  };
+  assert.deepEqual(await found({}), [false, false, true, false, false]);
+  assert.deepEqual(await found({ ignoreCtime: true }), [true, false, false, false, false]);
+  assert.deepEqual(await found({ ignoreInode: true }), [false, true, true, false, false]);
+});
+
+test('files that became one while inodes are ignored are told to be one', async (t) => {
+  const linked = { ino: 9, nlink: 2 };
+  const options = { ignoreCtime: true, ignoreInode: true };
+  const { rows } = await afterwards(
+    t,
+    [file('a'), file('b')],
+    [file('a', linked), file('b', linked)],
+    options,
+  );
+  const { a, b } = rows;
+  assert.deepEqual([a?.state, a?.hard_link_of, b?.state], ['unchanged', null, 'unchanged']);
+  assert.equal(fromBytes(b?.hard_link_of ?? new Uint8Array()), 'a');
 });
 
 test('files that the base has not stored whole, or whose archive is lost or damaged, are stored again', async (t) => {
@@ -316,9 +362,9 @@ test('the newest set with a path counts what earlier sets hold for it, once its 
     [file('dir/a'), file('dir/b')],
     [file('dir/a'), file('dir/b')],
   );
-  assert.equal(await newestSetWith(catalog, ['dir']), next);
+  assert.equal((await newestVersion(catalog, ['dir']))?.setId, next);
   await catalog.updateTable('sets').set({ scanned: 0 }).where('id', '=', next).execute();
-  assert.equal(await newestSetWith(catalog, ['dir']), full);
+  assert.equal((await newestVersion(catalog, ['dir']))?.setId, full);
 });
 
 test('a catalog from before there were incremental sets can be built upon', async (t) => {
@@ -370,7 +416,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
     ctime: [3, 4],
   });
   const members = [kept('x/a', null), kept('x/\xff', 'x/a')];
-  assert.deepEqual(await packer.add(members), { packed: [], skipped: [] });
+  assert.deepEqual(await packer.add(members), { packed: [], unchanged: [], skipped: [] });
   const { archive } = await packer.finish([]);
   await packer.abandon();
   assert.deepEqual([archive.members, archive.kept], [0, 2]);

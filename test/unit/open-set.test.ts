@@ -37,6 +37,8 @@ test('a backup attaches only to the unfinished set that is the same in all that 
     [{ drive: 'lto2' }, /^it is written in drive lto1, not in lto2$/],
     [{ excludes: ['*.tmp'] }, /^it leaves out nothing, not \*\.tmp$/],
     [{ direct: true }, /^it is staged before it is written$/],
+    [{ options: { ignoreCtime: true } }, /^it was begun without --ignore-ctime$/],
+    [{ options: { ignoreInode: true } }, /^it was begun without --ignore-inode$/],
   ];
   const others = new Set([first.set.id]);
   for (const [change, differs] of cases) {

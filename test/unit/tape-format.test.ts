@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   cpSync,
+  ftruncateSync,
   linkSync,
   openSync,
   readFileSync,
@@ -80,6 +81,10 @@ function manifestsOn(tape: string): string[] {
     .sort();
 }
 
+/** The content of a file with holes before, between and behind its data. */
+const holedFile = Buffer.alloc(3_000_005);
+for (const at of [1_048_576, 2_000_000]) noise(5000, 'data between holes').copy(holedFile, at);
+
 /** Three sets of one tree on a tape: a full one of gzip, and two that build on it, of zstd (where it is) and plain. */
 async function threeSets(t: TestContext) {
   const source = tempFolder(t);
@@ -93,6 +98,10 @@ async function threeSets(t: TestContext) {
     [`d/${'ü'.normalize('NFD').repeat(60)}`]: Buffer.from('not composed, and long'),
   };
   writeTree(source, content);
+  const holes = openSync(path.join(source, 'c/holes'), 'w');
+  ftruncateSync(holes, holedFile.length);
+  for (const at of [1_048_576, 2_000_000]) writeSync(holes, holedFile, at, 5000, at);
+  closeSync(holes);
   linkSync(path.join(source, 'c/first'), path.join(source, 'c/second'));
   symlinkSync('../a/text', path.join(source, 'c/symlink'));
   writeFileSync(Buffer.concat([Buffer.from(`${source}/d/caf`), Buffer.from([0xe9])]), 'no UTF-8');
@@ -167,6 +176,7 @@ test(
     }
     for (const [name, text] of [['c/second', 'the same file twice'] as const, ['c/empty', ''] as const])
       assert.equal(extract(tape, third, inTape(name)).stdout.toString(), text);
+    assert.ok(extract(tape, third, inTape('c/holes')).stdout.equals(holedFile));
     assert.match(extract(tape, third, inTape('d/gone')).stderr.toString(), /has no b'/);
   },
 );

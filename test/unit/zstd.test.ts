@@ -15,7 +15,6 @@ import { zstdFrame } from '../../archive/blocks/zstd-frame.js';
 import { prose } from '../support/sample-data.js';
 import { flipBit, noise, tempFolder } from '../support/trees.js';
 import { nodeZstd, onPath, withoutZstd, words } from '../support/zstd-here.js';
-import { noOwners } from '../../entry/owner-choice.js';
 
 /** Everything that a source gives, to its end. */
 async function allOf(source: TarSource): Promise<Buffer> {
@@ -185,7 +184,7 @@ test(
     } as const;
     const more = {
       overwrite: 'never',
-      owners: noOwners,
+      owners: false,
       own: {},
       job: { name: 'j', token: 't' },
       inFlight: 1,

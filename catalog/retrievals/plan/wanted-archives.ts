@@ -49,7 +49,7 @@ async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[
       'held_set',
       'held_group',
       eb.fn.countAll<number>().as('members'),
-      eb.fn.sum<number>('size').as('bytes'),
+      eb.fn.sum<number>(eb.fn.coalesce('stored_size', 'size')).as('bytes'),
     ])
     .where('set_id', '=', setId)
     .where('held_set', 'is not', null)
@@ -75,7 +75,7 @@ export async function selectedArchives(
       const name = archiveKey(holder.setId, holder.group);
       const archive = archives.get(name) ?? { ...holder, members: 0, bytes: 0 };
       archive.members += 1;
-      archive.bytes += row.size;
+      archive.bytes += row.stored_size ?? row.size;
       archives.set(name, archive);
     }
   }

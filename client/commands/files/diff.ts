@@ -5,6 +5,7 @@ import type { FileRow } from '../../../catalog/rows.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
+import { jsonHash } from '../../print/file-hash.js';
 import { jsonName, jsonPath, displayPath } from '../../print/names.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 
@@ -44,9 +45,16 @@ function changeObject(change: EntryChange): object {
   return { ...object, fields: change.fields, before: valuesOf(change.before) };
 }
 
-function valuesOf({ type, size, sha256, mtime_s, mtime_ns, link_target }: FileRow): object {
+function valuesOf(row: FileRow): object {
+  const { type, size, mtime_s, mtime_ns, link_target } = row;
   const target = type === 'symlink' && link_target !== null ? jsonName('target', fromBytes(link_target)) : {};
-  return { type, size, mtime: new Date(mtime_s * 1000 + Math.floor(mtime_ns / 1e6)), sha256, ...target };
+  return {
+    type,
+    size,
+    mtime: new Date(mtime_s * 1000 + Math.floor(mtime_ns / 1e6)),
+    ...jsonHash(row),
+    ...target,
+  };
 }
 
 const marks = { added: '+', removed: '-', changed: 'M' } as const;
@@ -57,8 +65,8 @@ function changeLine(change: EntryChange): string {
   const { before, row } = change;
   const words = change.fields.map((field) => {
     const [a, b] = [shownField(before, field), shownField(row, field)];
-    // Times that differ by less than a second look the same, and hashes are meaningless to people.
-    return a === b || field === 'sha256' ? field : `${field} ${a} → ${b}`;
+    // Times that differ by less than a second look the same.
+    return a === b ? field : `${field} ${a} → ${b}`;
   });
   return `${line}  (${words.join(', ')})`;
 }
@@ -66,5 +74,6 @@ function changeLine(change: EntryChange): string {
 function shownField(row: FileRow, field: ChangedField): string {
   if (field === 'mtime') return formatTime(row.mtime_s * 1000);
   if (field === 'target') return row.link_target === null ? '' : displayName(fromBytes(row.link_target));
-  return String(row[field]);
+  // Hashes are meaningless to people.
+  return field === 'sha256' || field === 'storedSha256' ? '' : String(row[field]);
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
-import { newestSetWith } from '../../../catalog/files/newest-set-with.js';
+import { newestVersion, type NewestVersion } from '../../../catalog/files/newest-version.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
 import { ownFolderAround } from '../../../disk/own-folders.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -20,10 +20,9 @@ import type { Selection } from '../../../entry/selection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
 import { memberNamesOf, requireGlob, displayPath } from '../../print/names.js';
 import { inSession, userPath, type Session } from '../../session.js';
-import { addOwnerOptions, ownerChoice, type OwnerFlags } from './owner-flags.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 
-interface RestoreFlags extends OwnerFlags {
+interface RestoreFlags {
   target: string;
   include: string[];
   path?: string;
@@ -36,7 +35,7 @@ const overwriteModes = ['never', 'if-newer', 'always'];
 /** `restore SET --target DIR`: brings files of a set back from its tapes. */
 export function addRestore(program: Command): void {
   const repeat = (value: string, before: string[]) => [...before, value];
-  const command = program
+  program
     .command('restore')
     .argument('<set>', 'the set, or `latest` with --path')
     .requiredOption('--target <folder>', 'folder to restore into; made when it does not exist')
@@ -45,11 +44,9 @@ export function addRestore(program: Command): void {
     .option(
       '--overwrite <when>',
       'replace files and links that are in the target already: never, if-newer or ' +
-        'always; a file with the same content is not written again; a folder that is there keeps its mode, owner ' +
-        'and time unless always',
+        'always; a folder that is there keeps its mode, owner and time unless always',
       'never',
-    );
-  addOwnerOptions(command)
+    )
     .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
@@ -64,11 +61,10 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
       'It is never, if-newer or always.',
     );
   }
-  const owners = ownerChoice(flags);
   const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
   const catalog = await session.catalog();
   const selection = selectionFrom(flags);
-  const setId = await setToRestore(catalog, setName, flags);
+  const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
   const target = openTarget(session.settings, flags.target);
   const wanted: NewRetrieval = {
@@ -78,7 +74,6 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
-    owners: owners === null ? null : JSON.stringify(owners),
     fresh: Number(isFreshTarget(target, JSON.parse(set.sources) as string[])),
   };
   const doubt = possibleLossNote(set);
@@ -125,6 +120,7 @@ function selectionFrom({ include, path }: RestoreFlags): Selection {
 }
 
 async function setToRestore(
+  session: Session,
   catalog: Catalog,
   name: string,
   { path, include }: RestoreFlags,
@@ -136,11 +132,26 @@ async function setToRestore(
   }
   if (path === undefined || include.length > 0)
     throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include.');
-  const found = await newestSetWith(catalog, memberNamesOf(path));
-  if (found !== undefined) return found;
+  const found = await newestVersion(catalog, memberNamesOf(path));
+  if (found !== undefined) {
+    for (const note of versionNotes(found, path)) session.say(note);
+    return found.setId;
+  }
   throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
     advice: '`tapeflow find GLOB` looks in all of them.',
   });
+}
+
+/** What there is to say of versions that are not whole. */
+function versionNotes({ setId, isWhole, damaged }: NewestVersion, path: string): string[] {
+  const where = userPath(path);
+  if (!isWhole)
+    return [`No set on tape holds ${where} whole; what the newest one, ${setId}, has of it is restored.`];
+  return damaged.map(
+    ({ setId: newer, reason }) =>
+      `Set ${newer} is newer than ${setId}, but ${where} is not whole in it: ${reason.replace(/\.$/, '')}. ` +
+      `\`tapeflow restore ${newer} --include ${where}\` restores what it has of it.`,
+  );
 }
 
 /**

@@ -7,6 +7,7 @@ import { setNamed } from '../../../catalog/sets/sets.js';
 import { isSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import { parseArchiveName } from '../../../entry/archive-name.js';
+import { jsonHash } from '../../print/file-hash.js';
 import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
 import { inReadWriteSession, userPath, type Session } from '../../session.js';
 import { traceGroup } from '../../trace/trace-group.js';
@@ -60,8 +61,9 @@ async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
   const { setId, group } = holderOf(row);
   const archive = (await archiveOf(await session.catalog(), setId, group))?.name ?? null;
   if (session.json) {
-    const { state, sha256, tar_offset: offset } = row;
-    session.emit({ setId: row.set_id, file: { ...jsonPath(row.path), state, sha256, offset }, archive });
+    const { state, tar_offset: offset } = row;
+    const file = { ...jsonPath(row.path), state, ...jsonHash(row), offset };
+    session.emit({ setId: row.set_id, file, archive });
     return;
   }
   session.print(

@@ -39,7 +39,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
       catalog,
-      { ...planned, id: flags.set, options: snapshotOptions(settings) },
+      { ...planned, id: flags.set, options: snapshotOptions(settings, planned) },
       { fresh: flags.new === true },
     );
     const { set, attached } = opened;

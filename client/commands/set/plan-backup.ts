@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { CopyPlace } from '../../../catalog/sets/copy-places.js';
+import type { IgnoredSigns } from '../../../catalog/sets/ignored-signs.js';
 import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -10,7 +11,7 @@ import { refuseInvalidText, resolveSources } from '../../sources.js';
 const modes = ['full', 'incremental', 'differential'];
 
 /** Options of `backup`. */
-export interface BackupFlags {
+export interface BackupFlags extends IgnoredSigns {
   set?: string;
   drive: string[];
   pool: string[];
@@ -51,13 +52,19 @@ export function backupArguments(command: Command): Command {
         'these sources; differential: since the newest full one',
       'full',
     )
+    .option(
+      '--ignore-ctime',
+      'for incremental and differential: a file whose size, time and inode are the same is unchanged, ' +
+        'even if its time of change (ctime) is not: it is not read',
+    )
+    .option('--ignore-inode', 'the same for a file with another inode number')
     .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');
 }
 
 /** The checked arguments of a `backup`. */
-export interface PlannedBackup {
+export interface PlannedBackup extends IgnoredSigns {
   sources: string[];
   excludes: string[];
   drive: string;
@@ -108,6 +115,8 @@ export function plannedBackup(
     places: further.length > 0 ? [first, ...further] : undefined,
     mode: flags.mode,
     direct,
+    ...(flags.ignoreCtime === true ? { ignoreCtime: true } : {}),
+    ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
   };
 }
 

@@ -1,0 +1,88 @@
+import { sql } from 'kysely';
+import { toBytes } from '../../entry/byte-string.js';
+import type { Catalog } from '../open-catalog.js';
+import type { FileRow } from '../rows.js';
+import { listSets } from '../sets/sets.js';
+import { isWholeRow } from './whole-rows.js';
+
+/** The newest version of a path that is on tape. */
+export interface NewestVersion {
+  setId: string;
+  /** False for a file of which no set has a whole version: then it is the newest of those. */
+  isWhole: boolean;
+  /** Newer sets in which the file is not whole, newest first, and why. */
+  damaged: { setId: string; reason: string }[];
+}
+
+/**
+ * The newest set with one of these members, or something below it, in a committed archive; for a file, the newest one
+ * in which it is whole, if any. Undefined: none has it.
+ *
+ * @param before only sets that ended before this time, in milliseconds since 1970.
+ */
+export async function newestVersion(
+  db: Catalog,
+  names: readonly string[],
+  before?: number,
+): Promise<NewestVersion | undefined> {
+  const damaged: NewestVersion['damaged'] = [];
+  let partly: string | undefined;
+  for (const { id, scanned, finished_at: ended } of await listSets(db)) {
+    if (before !== undefined && (ended === null || ended >= before)) continue;
+    const skipped = (await rowsNamed(db, id, names)).find(
+      (row) => !isWholeRow(row) && row.state === 'skipped',
+    );
+    if (skipped !== undefined) damaged.push({ setId: id, reason: skipped.reason ?? 'it was skipped' });
+    if (!(await isOnTape(db, id, names, scanned === 1))) continue;
+    if (skipped === undefined) return { setId: id, isWhole: true, damaged };
+    partly ??= id;
+  }
+  if (partly === undefined) return undefined;
+  const newer = damaged.findIndex(({ setId }) => setId === partly);
+  return { setId: partly, isWhole: false, damaged: damaged.slice(0, newer + 1) };
+}
+
+/** Rows of a set that have one of these names, which no folder has: a folder's ends in `/`. */
+async function rowsNamed(db: Catalog, setId: string, names: readonly string[]): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('path', 'in', names.map(toBytes))
+    .execute();
+}
+
+/** True when a set has one of these members, or something below it, in a committed archive. */
+async function isOnTape(
+  db: Catalog,
+  setId: string,
+  names: readonly string[],
+  isScanned: boolean,
+): Promise<boolean> {
+  for (const name of names) {
+    const row = await db
+      .selectFrom('files')
+      .innerJoin('copies', (join) =>
+        join
+          .on('copies.set_id', '=', sql<string>`coalesce(files.held_set, files.set_id)`)
+          .on('copies.group_no', '=', sql<number>`coalesce(files.held_group, files.group_no)`),
+      )
+      .select('files.set_id')
+      .where('files.set_id', '=', setId)
+      .where('copies.state', '=', 'committed')
+      .where('files.tar_offset', 'is not', null)
+      // What earlier sets have on tape says nothing about the progress of this set's scan.
+      .$if(!isScanned, (query) => query.where('files.state', '!=', 'unchanged'))
+      .where((eb) =>
+        eb.or([
+          eb('files.path', '=', toBytes(name)),
+          // A folder's contents sort between `name/` and `name0`.
+          eb.and([eb('files.path', '>=', toBytes(`${name}/`)), eb('files.path', '<', toBytes(`${name}0`))]),
+        ]),
+      )
+      .limit(1)
+      .executeTakeFirst();
+    if (row !== undefined) return true;
+  }
+  return false;
+}
