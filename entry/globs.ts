@@ -6,8 +6,7 @@ const matcherLife = 10_000;
 
 /** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
 export function globProblem(glob: string): { fault: string; advice: string } | undefined {
-  if (glob.trim() === '')
-    return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
+  if (glob === '') return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
   if (glob.startsWith('#'))
     return { fault: 'it begins with a #, as comments do', advice: 'Write `\\#` for the character itself.' };
   if (/^(?:[^\\]|\\.)*\\$/s.test(glob))
@@ -20,6 +19,18 @@ export function globProblem(glob: string): { fault: string; advice: string } | u
 }
 
 /**
+ * A blank or a line end at the end of a glob counts, as everywhere in it: gitignore's rules would drop it, and the glob
+ * would mean another name.
+ */
+function keepEnd(glob: string): string {
+  return glob.replace(/(\\*)([ \r\n]+)$/, (_, slashes: string, blanks: string) => {
+    // An odd one escapes the first blank.
+    const kept = slashes.slice(0, slashes.length - (slashes.length % 2));
+    return `${kept}${blanks.replace(/./gs, '[$&]')}`;
+  });
+}
+
+/**
  * Tells whether a member name, or a folder above it, matches one of some gitignore-style globs, which are anchored at
  * the root of the file system. Globs are text; in a name that is not valid UTF-8 each invalid byte counts as one
  * character that only wildcards match.
@@ -27,7 +38,7 @@ export function globProblem(glob: string): { fault: string; advice: string } | u
 export function globFilter(globs: readonly string[]): (name: string) => boolean {
   if (globs.length === 0) return () => false;
   // As a list: a single text would be cut into patterns at its line ends.
-  const make = (): Ignore => ignore({ allowRelativePaths: true, ignorecase: false }).add([...globs]);
+  const make = (): Ignore => ignore({ allowRelativePaths: true, ignorecase: false }).add(globs.map(keepEnd));
   let matcher = make();
   let asked = 0;
   return (name) => {

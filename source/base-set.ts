@@ -51,9 +51,13 @@ export class BaseSet {
   /** Opens the base of a set; undefined when it has none. */
   static async of(catalog: Catalog, setId: string): Promise<BaseSet | undefined> {
     const { base_id: id, options } = await setNamed(catalog, setId);
-    if (id === null) return undefined;
+    return id === null ? undefined : BaseSet.on(catalog, id, ignoredSigns(JSON.parse(options)));
+  }
+
+  /** Opens a set as the base of another one that leaves these signs of a change out. */
+  static async on(catalog: Catalog, id: string, ignored: Required<IgnoredSigns>): Promise<BaseSet> {
     const { created_at: began } = await setNamed(catalog, id);
-    return new BaseSet(catalog, id, Math.floor(began / 1000), ignoredSigns(JSON.parse(options)));
+    return new BaseSet(catalog, id, Math.floor(began / 1000), ignored);
   }
 
   /**

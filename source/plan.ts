@@ -1,4 +1,12 @@
-import { lastGroup, linkedInodes, plannedTotals, recordScanned } from '../catalog/sets/scan-state.js';
+import {
+  lastGroup,
+  linkedInodes,
+  plannedTotals,
+  recordScanned,
+  tallyTexts,
+  type TallyTexts,
+} from '../catalog/sets/scan-state.js';
+import type { Tally } from '../entry/tally.js';
 import { fromBytes, toBytes } from '../entry/byte-string.js';
 import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files/files.js';
 import { maxArchiveBytes } from '../catalog/groups/groups.js';
@@ -44,6 +52,7 @@ export class GroupPlanner {
   private inodes = new Set<string>();
   /** First path of each hard-linked inode in this batch, for links into other groups. */
   private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string | undefined }>();
+  private lastTally: TallyTexts | undefined;
   readonly counted = { entries: 0, bytes: 0, groups: 0 };
 
   private constructor(
@@ -52,6 +61,8 @@ export class GroupPlanner {
     private readonly limits: PlanLimits,
     private readonly base: BaseSet | undefined,
     private readonly writer: BatchWriter,
+    /** What the walk has left out before the last added entry. */
+    private readonly tally: Tally | undefined,
   ) {}
 
   /**
@@ -63,8 +74,9 @@ export class GroupPlanner {
     setId: string,
     limits: PlanLimits,
     writer: BatchWriter = sameThreadWriter(catalog),
+    tally?: Tally,
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
-    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer);
+    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer, tally);
     const last = await lastGroup(catalog, setId);
     planner.lastNo = last?.no ?? 0;
     if (last?.state === 'open') {
@@ -239,15 +251,24 @@ export class GroupPlanner {
     if (this.open !== undefined) this.open.last_path = toBytes(this.lastName);
     const { setId, open } = this;
     const files = this.files.take();
-    const written = await this.writer.write({ setId, files, closed: this.closed.splice(0), open });
+    const tally = this.changedTally();
+    const written = await this.writer.write({ setId, files, closed: this.closed.splice(0), open, tally });
     if (written !== undefined) this.files.giveBack(written);
     this.firstPaths.clear();
+  }
+
+  private changedTally(): TallyTexts | undefined {
+    if (this.tally === undefined) return undefined;
+    const texts = tallyTexts(this.tally);
+    const isSame = texts.tally === this.lastTally?.tally && texts.left_out === this.lastTally?.left_out;
+    this.lastTally = texts;
+    return isSame ? undefined : texts;
   }
 
   /** Closes the last group and marks the set as scanned. */
   async finish(leftOut: string[]): Promise<void> {
     this.close();
     await this.flush();
-    await recordScanned(this.catalog, this.setId, leftOut);
+    await recordScanned(this.catalog, this.setId, leftOut, this.tally);
   }
 }

@@ -1,39 +1,31 @@
 import { lstat } from 'node:fs/promises';
-import { fromText } from '../entry/byte-string.js';
-import { memberNameOf } from '../entry/member-name.js';
 import { describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { ownFolderAround } from '../disk/own-folders.js';
 import type { Settings } from '../config/settings/settings.js';
-import { globFilter } from '../entry/globs.js';
+import type { ExcludeRule } from '../entry/excludes.js';
+import type { TakenOptions } from '../entry/tally.js';
+import { requireNotWhole } from './taken/whole-source.js';
 
 /**
- * Throws when a source is missing, unreadable or inside one of tapeflow's own folders, and when the excludes match all
- * sources: such a set would complete with nothing in it.
+ * Throws when a source is missing, unreadable or inside one of tapeflow's own folders, and when an exclude takes all of
+ * a source: such a set would complete with nothing in it. A list of paths is looked at where it is read.
  *
  * @param onLook called before each source is looked at, which may never answer.
  */
 export async function requireSources(
   settings: Settings,
   sources: readonly string[],
-  excludes: readonly string[],
+  excludes: readonly ExcludeRule[],
   onLook: (source: string) => void = () => undefined,
+  taken: TakenOptions = {},
 ): Promise<void> {
-  const excluded = globFilter(excludes);
-  let left = 0;
   for (const source of sources) {
-    const name = memberNameOf(fromText(source), process.platform);
+    if (source === taken.list?.file) continue;
     onLook(source);
     const isFolder = await isFolderThere(source);
     requireNotOurs(settings, source);
-    // The file system root is walked regardless of the excludes.
-    if (name === '' || name === '/' || !excluded(isFolder ? `${name}/` : name)) left += 1;
+    requireNotWhole(source, isFolder, excludes, taken);
   }
-  if (left > 0) return;
-  throw usageFailure(
-    'AllExcluded',
-    `The excludes take all of the sources: ${excludes.join(' ')}.`,
-    'Nothing was started; leave one of them out.',
-  );
 }
 
 function requireNotOurs(settings: Settings, source: string): void {

@@ -1,10 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
+import { tallyOf } from '../catalog/sets/scan-state.js';
+import { listOf } from '../catalog/sets/set-lists.js';
+import { setNamed } from '../catalog/sets/sets.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
+import { unpackNames } from './taken/listed-paths.js';
 import { walk } from './walk.js';
 import { sameThreadWriter } from '../catalog/files/write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
@@ -21,14 +25,22 @@ async function run(job: ScanJob): Promise<void> {
   const fence = fencedBy(() => requireNotGivenUp(watch));
   const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
   const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
-  const leftOut: string[] = [];
   try {
-    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer);
+    const tally = tallyOf(await setNamed(catalog, job.setId));
+    const paths = await listOf(catalog, job.setId);
+    const listed = paths === undefined ? undefined : unpackNames(paths);
+    // The list itself is no entry of the set.
+    const listFile = job.options?.list?.file;
+    const sources = job.sources.filter((source) => source !== listFile);
+    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer, tally);
     const entries = walk({
       ...job,
+      sources,
+      ...(listed === undefined ? {} : { listed }),
+      tally,
       after,
-      onLeftOut: (path, why) => leftOut.push(`${path} (${why})`),
-      onSource: (source) => watch.reads(source),
+      onLeftOut: (path, why) => tally.leftOut.push(`${path} (${why})`),
+      onSource: (source) => watch.reads(job.sources.indexOf(sources[source] ?? listFile ?? '')),
     });
     let entriesSeen = 0;
     let flushed = performance.now();
@@ -50,7 +62,7 @@ async function run(job: ScanJob): Promise<void> {
       }
     }
     watch.rests();
-    await planner.finish(leftOut);
+    await planner.finish(tally.leftOut);
     report({ progress: { ...planner.counted }, done: true });
   } finally {
     await writer.close();

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { ThreadWatch } from '../disk/thread-watch.js';
+import type { ExcludeRule } from '../entry/excludes.js';
+import type { TakenOptions } from '../entry/tally.js';
 import type { PlanLimits } from './plan.js';
 
 export interface ScanProgress {
@@ -14,7 +16,8 @@ export interface ScanJob {
   catalogFile: string;
   setId: string;
   sources: string[];
-  excludes: string[];
+  excludes: ExcludeRule[];
+  options?: TakenOptions;
   ownFolders: string[];
   ownEntries?: Record<string, string>;
   limits: PlanLimits;

@@ -2,24 +2,31 @@ import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { describeError } from '../config/failures.js';
 import { describeOwnEntry } from '../disk/own-folders.js';
 import { displayName, fromText } from '../entry/byte-string.js';
-import { globFilter } from '../entry/globs.js';
-import { memberNameOf } from '../entry/member-name.js';
+import { Excludes, type ExcludeRule } from '../entry/excludes.js';
+import { memberNameOf, parentNames } from '../entry/member-name.js';
+import { newTally, type Tally, type TakenOptions } from '../entry/tally.js';
+import { markFinder } from './taken/folder-marks.js';
 import { absolute, look, type WalkedEntry } from './walked-entry.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
   sources: string[];
-  /** Gitignore-style globs, anchored at the root of the file system. */
-  excludes: string[];
+  excludes: readonly ExcludeRule[];
+  /** What else is left out. */
+  options?: TakenOptions;
+  /** Member names of further entries that are taken, byte strings; none is or lies in another one, or in a source. */
+  listed?: readonly string[];
+  /** Counts what is left out by excludes and marks. */
+  tally?: Tally;
   /** Absolute paths of tapeflow's own folders (data, staging, locks, tapes), which are never walked. */
   ownFolders: string[];
   /** The same by device and inode; see `ownEntries` in disk/own-folders.ts. */
   ownEntries?: Record<string, string>;
   /** Only entries after this member name are returned. */
   after: string | undefined;
-  /** Called for each own folder and each pseudo file system inside a source. */
+  /** Called for each own folder, pseudo file system and other file system inside a source. */
   onLeftOut(path: string, why: string): void;
-  /** Called before the walk looks at a source, with its place in `sources`. */
+  /** Called before the walk looks at a source, with its place in `sources`, or at what is listed, with their number. */
   onSource?(source: number): void;
 }
 
@@ -37,21 +44,43 @@ const pseudoFileSystems = new Set([
  * needs only the last recorded name. An unreadable entry is returned as skipped.
  */
 export function* walk(options: WalkOptions): Generator<WalkedEntry> {
-  const excluded = globFilter(options.excludes);
-  const own = new Set(options.ownFolders);
+  const { excludes, options: asked = {}, tally = newTally(excludes.length, asked) } = options;
   const sources = options.sources.map((source) => memberNameOf(fromText(source), process.platform));
-  const places = new Map(sources.map((source, place) => [source, place]));
-  const walker: Walker = { ...options, excluded, own, places, pseudo: new Map() };
-  yield* ordered(sources.sort(), '', walker);
+  const walker: Walker = {
+    ...options,
+    tally,
+    excluded: excludes.length > 0 ? new Excludes(excludes) : undefined,
+    markOf: markFinder(asked),
+    own: new Set(options.ownFolders),
+    places: new Map(sources.map((source, place) => [source, place])),
+    listedRoots: new Set(options.listed),
+    isOneFileSystem: asked.oneFileSystem === true,
+    pseudo: new Map(),
+    waiting: [],
+    depth: 0,
+    device: undefined,
+  };
+  const listed = (options.listed ?? []).filter((name) => !isInOwnFolder(name, walker));
+  yield* ordered([...sources, ...listed].sort(), '', walker);
 }
 
 interface Walker extends WalkOptions {
-  excluded: (name: string) => boolean;
+  tally: Tally;
+  /** Undefined: nothing is excluded. */
+  excluded: Excludes | undefined;
+  markOf: ReturnType<typeof markFinder>;
   own: Set<string>;
   /** By member name: the place of a source among those that were given. */
   places: Map<string, number>;
+  listedRoots: Set<string>;
+  isOneFileSystem: boolean;
   /** By device: whether it is a pseudo file system. */
   pseudo: Map<number | bigint, boolean>;
+  /** Folders that are excluded, but in which something may be kept: they are, if something is. */
+  waiting: WalkedEntry[];
+  /** Of the source: the number of its names, and its device once it is known. */
+  depth: number;
+  device: number | bigint | undefined;
 }
 
 /**
@@ -80,7 +109,8 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
     const entry = look(full);
     if (entry.type === 'directory') {
       folders.push(entry);
-    } else if (!walker.excluded(entry.name) && isAfter(entry.name, after)) {
+    } else if (isAfter(entry.name, after) && !isExcluded(entry.name, walker)) {
+      if (walker.waiting.length > 0) yield* walker.waiting.splice(0);
       yield entry;
     }
   }
@@ -90,10 +120,22 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
   }
 }
 
-/** Tells that the walk comes to an entry, if that is a source. */
-function comeTo(name: string, { places, onSource }: Walker): void {
-  const place = places.get(name);
-  if (place !== undefined) onSource?.(place);
+/** Notes that the walk comes to an entry, if that is a source. */
+function comeTo(name: string, walker: Walker): void {
+  const place = walker.places.get(name);
+  if (place === undefined && !walker.listedRoots.has(name)) return;
+  walker.depth = name === '' ? 0 : name.split('/').length;
+  walker.device = undefined;
+  walker.onSource?.(place ?? walker.places.size);
+}
+
+/** True for an entry that an exclude takes; counted as what it is. */
+function isExcluded(name: string, { excluded, depth, tally }: Walker): boolean {
+  if (excluded === undefined) return false;
+  const rule = excluded.decides(name, depth);
+  if (rule === undefined) return false;
+  tally.excludes[rule] = (tally.excludes[rule] ?? 0) + 1;
+  return !excluded.keeps(rule);
 }
 
 function isAfter(name: string, after: string | undefined): boolean {
@@ -102,24 +144,78 @@ function isAfter(name: string, after: string | undefined): boolean {
 
 function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> {
   const { name } = folder;
-  const { after } = walker;
+  const { after, excluded, tally, waiting } = walker;
   const isRoot = name === '/';
-  if (!isRoot && !isAfter(name, after) && after?.startsWith(name) !== true) return;
-  if (!isRoot && walker.excluded(name)) return;
+  const isNew = !isRoot && isAfter(name, after);
+  if (!isRoot && !isNew && after?.startsWith(name) !== true) return;
+  const rule = isRoot ? undefined : excluded?.decides(name, walker.depth);
+  const takenBy = rule === undefined || excluded?.keeps(rule) === true ? undefined : rule;
+  const count = () => {
+    if (isNew && rule !== undefined) tally.excludes[rule] = (tally.excludes[rule] ?? 0) + 1;
+  };
+  if (takenBy === undefined) {
+    count();
+  } else if (excluded?.mayKeepIn(name, takenBy) !== true) {
+    count();
+    return;
+  }
   const where = absolute(name);
   const leftOut = whyLeftOut(folder, where, walker);
   if (leftOut !== undefined) {
     walker.onLeftOut(displayName(where.toString('latin1')), leftOut);
     return;
   }
-  const names = namesIn(where);
-  if (typeof names === 'string') {
-    if (isAfter(name, after)) yield { ...folder, skipped: names };
-    return;
-  }
+  const inside = isOther(folder, walker) ? [] : namesIn(where);
+  const isListed = typeof inside !== 'string';
   // The root itself has no member name.
-  if (!isRoot && isAfter(name, after)) yield folder;
-  yield* ordered(names, isRoot ? '' : name, walker);
+  if (isNew) {
+    if (takenBy !== undefined && isListed) waiting.push(folder);
+    else {
+      if (waiting.length > 0) yield* waiting.splice(0);
+      if (!isListed) yield { ...folder, skipped: inside };
+    }
+  }
+  if (!isListed) return;
+  const taken = walker.markOf === undefined ? inside : unmarked(where, inside, isNew, walker);
+  if (isNew && takenBy === undefined) yield folder;
+  yield* ordered(taken, isRoot ? '' : name, walker);
+  // Nothing in it is kept.
+  if (takenBy !== undefined && waiting.at(-1) === folder) {
+    waiting.pop();
+    count();
+  }
+}
+
+/** The names of a folder, or of one that is marked the mark alone. */
+function unmarked(where: Buffer, names: string[], isNew: boolean, { markOf, tally }: Walker): string[] {
+  const mark = markOf?.(where, names);
+  if (mark === undefined) return names;
+  if (isNew && mark.by === 'cache') tally.caches += 1;
+  else if (isNew && mark.by !== 'cache') tally.present[mark.by] = (tally.present[mark.by] ?? 0) + 1;
+  return [mark.name];
+}
+
+/** True for a folder on which another file system is mounted, when a set stays on one; said once. */
+function isOther(folder: WalkedEntry, walker: Walker): boolean {
+  const device = folder.stats?.dev;
+  walker.device ??= device;
+  if (!walker.isOneFileSystem || device === walker.device) return false;
+  if (isAfter(folder.name, walker.after))
+    walker.onLeftOut(displayName(`${absolute(folder.name).toString('latin1')}`), 'is another file system');
+  return true;
+}
+
+/** True for a listed entry in one of tapeflow's own folders; said once for each of those. */
+function isInOwnFolder(name: string, { own, tally, onLeftOut }: Walker): boolean {
+  if (own.size === 0) return false;
+  for (const above of parentNames(name)) {
+    const folder = absolute(above).toString('utf8');
+    if (!own.has(folder)) continue;
+    const shown = displayName(fromText(`${folder}/`));
+    if (!tally.leftOut.some((said) => said.startsWith(`${shown} `))) onLeftOut(shown, 'belongs to tapeflow');
+    return true;
+  }
+  return false;
 }
 
 function whyLeftOut(

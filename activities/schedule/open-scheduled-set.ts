@@ -15,6 +15,7 @@ import { setFoldersInDrives } from '../../tape/files/set-folders.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
+import { resolveTaken, type Taken } from '../../source/taken/resolve-taken.js';
 import { asAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
@@ -54,11 +55,38 @@ const maxUnfinished = 7;
 /** Milliseconds between checks of the sets of a run. */
 const lookEveryMs = 1000;
 
-function wantedBy(
-  { settings }: Deps,
-  { sources, excludes, drive, pool, places, mode, direct, ...chosen }: ScheduledBackup,
-): NewSet {
-  return { sources, excludes, drive, pool, places, mode, direct, options: snapshotOptions(settings, chosen) };
+/** The set that a schedule asks for now: what of its sources is taken is read anew. */
+function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
+  const { drive, pool, places, mode, direct } = backup;
+  return {
+    ...takenBy(backup),
+    drive,
+    pool,
+    places,
+    mode,
+    direct,
+    options: snapshotOptions(settings, backup),
+  };
+}
+
+function takenBy({ sources, excludes, asked }: ScheduledBackup): Taken {
+  return asked === undefined ? { sources, excludes, taken: {} } : resolveTaken(asked, asked.paths);
+}
+
+function resolvable<Result>(resolve: () => Result): Result | undefined {
+  try {
+    return resolve();
+  } catch (error) {
+    if (error instanceof TapeflowFailure) return undefined;
+    throw error;
+  }
+}
+
+/** The same, whatever paths its list has now. */
+function withAnyList(wanted: NewSet): NewSet {
+  if (wanted.taken?.list === undefined) return wanted;
+  const { file, paths } = wanted.taken.list;
+  return { ...wanted, taken: { ...wanted.taken, list: { file, paths } } };
 }
 
 function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
@@ -85,7 +113,10 @@ export function earlierSets(deps: Deps, { name, runAt }: ScheduleCall): Promise<
   return asAttempt(async () => {
     const backup = backupOf(await scheduleNamed(deps.catalog, name));
     await recordRun(deps.catalog, name, runAt);
-    const found = await unfinishedSetsLike(deps.catalog, wantedBy(deps, backup));
+    const wanted = resolvable(() => withAnyList(wantedBy(deps, backup)));
+    // What makes it impossible is said by the step that opens the set.
+    if (wanted === undefined) return [];
+    const found = await unfinishedSetsLike(deps.catalog, wanted);
     return found
       .filter(({ differs }) => differs.length === 0)
       .map(({ set }) => scheduledSet(set))
@@ -134,13 +165,15 @@ async function lookAtSources(
   attempt: Attempt,
   asks: AskedByThread,
 ): Promise<void> {
-  const { sources, excludes } = backupOf(schedule);
-  await afterLeft(attempt, sources);
+  const backup = backupOf(schedule);
+  await afterLeft(attempt, backup.sources);
+  const { sources, excludes, taken } = takenBy(backup);
   let looks = 0;
-  await requireSources(settings, sources, excludes, (source) => {
+  const onLook = (source: string) => {
     looks += 1;
     asks.follow({ moves: () => looks, whom: () => whomOfSource(source) });
-  }).finally(() => asks.follow(undefined));
+  };
+  await requireSources(settings, sources, excludes, onLook, taken).finally(() => asks.follow(undefined));
 }
 
 async function openOnce(
@@ -151,12 +184,16 @@ async function openOnce(
   look: () => Promise<void>,
 ): Promise<ScheduledSet & { notes: string[] }> {
   const { catalog, settings } = deps;
-  const backup = backupOf(schedule);
   const wasMade = schedule.run_at === runAt && schedule.run_set !== null;
+  const { asked, ...stored } = backupOf(schedule);
+  // A set that is there keeps what it takes.
+  const backup = wasMade || asked === undefined ? stored : { ...stored, asked };
   if (!wasMade) await look();
   await rememberSeenSets(catalog, await setFoldersInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
-  const same = (await unfinishedSetsLike(catalog, wanted)).filter(({ differs }) => differs.length === 0);
+  const same = (await unfinishedSetsLike(catalog, withAnyList(wanted))).filter(
+    ({ differs }) => differs.length === 0,
+  );
   const isMade = same.some(({ set }) => set.made_by === madeBy);
   if (same.length >= maxUnfinished && !isMade) {
     const ids = same.map(({ set }) => set.id).reverse();

@@ -1,7 +1,9 @@
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
-import type { GroupRow } from '../../catalog/rows.js';
+import { takenOf } from '../../catalog/sets/taken-options.js';
+import type { GroupRow, SetRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { fromBytes } from '../../entry/byte-string.js';
+import type { TakenList } from '../../entry/tally.js';
 import { memberNameOfText } from '../../entry/member-name.js';
 import { isInside } from '../../source/sources.js';
 import { leftAt, waitsForLeft, type Asked, type Whom } from '../asked.js';
@@ -43,13 +45,20 @@ export function askedSources({ DRIVE_ANSWER_SECONDS: seconds }: Settings): Asked
   return new AskedByThread({ at: sourceSteps, answersWithinMs: seconds * 1000, whom: () => undefined });
 }
 
-/** A source that is being asked; undefined where none is. */
-export function whomOfSource(source: string | undefined): Whom | undefined {
-  return source === undefined ? undefined : { who: `the source ${source}`, source };
+/** A source that is being asked, which may be a list of paths; undefined where none is. */
+export function whomOfSource(source: string | undefined, list?: TakenList): Whom | undefined {
+  if (source === undefined) return undefined;
+  return { who: source === list?.file ? `a path of the list ${source}` : `the source ${source}`, source };
 }
 
 /** Whom a pack asks: one of the sources, or what it writes to. */
-export function askedByPack(pack: PackAsks, sources: readonly string[], output: string): FromThread {
+export function askedByPack(
+  pack: PackAsks,
+  set: Pick<SetRow, 'sources' | 'taken'>,
+  output: string,
+): FromThread {
+  const sources = JSON.parse(set.sources) as string[];
+  const { list } = takenOf(set);
   return {
     moves: pack.moves,
     whom() {
@@ -57,7 +66,8 @@ export function askedByPack(pack: PackAsks, sources: readonly string[], output: 
       if (now === undefined) return undefined;
       if (now === 'output') return { who: output };
       const source = sources.find((one) => isOf(now.reads, memberNameOfText(one, process.platform)));
-      return whomOfSource(source);
+      // What is in none of the others is a path of the list.
+      return whomOfSource(source ?? list?.file, list);
     },
   };
 }
@@ -68,9 +78,11 @@ function isOf(member: string, source: string): boolean {
 }
 
 /** The sources that entries of a group may come from; a group is a range of the walk. */
-export function sourcesOfGroup(sources: readonly string[], group: GroupRow): string[] {
+export function sourcesOfGroup(set: Pick<SetRow, 'sources' | 'taken'>, group: GroupRow): string[] {
+  const { list } = takenOf(set);
   const [first, last] = [fromBytes(group.first_path), fromBytes(group.last_path)];
-  return sources.filter((source) => {
+  return (JSON.parse(set.sources) as string[]).filter((source) => {
+    if (source === list?.file) return true;
     const name = memberNameOfText(source, process.platform);
     // `0` comes right behind `/`: all that lies in a source lies before it.
     return name === '' || (name <= last && first < `${name}0`);

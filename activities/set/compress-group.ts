@@ -68,13 +68,12 @@ async function compressOnce(
   const needs = await oversizedBytes(deps, ref, group);
   if (needs !== undefined) return makeSmaller(deps, ref, needs);
   const set = await setNamed(catalog, ref.setId);
-  const sources = JSON.parse(set.sources) as string[];
-  await afterLeft(attempt, sourcesOfGroup(sources, group));
+  await afterLeft(attempt, sourcesOfGroup(set, group));
   const begun = await beginWithRoom(deps, ref, group, attempt);
   if (begun !== 'begun') return begun;
   const options = setOptions(set);
   await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
-  const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, sources, 'staging'));
+  const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, set, 'staging'));
   return packAndName(deps, ref, group, attempt, options, onStart).finally(() => asks.follow(undefined));
 }
 

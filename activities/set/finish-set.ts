@@ -69,5 +69,11 @@ export function cancelSet(deps: Deps, setId: string, discard: boolean, left?: st
 /** The summary as a workflow's result, without possibly long lists. */
 async function shortSummary(catalog: Catalog, setId: string): Promise<SetSummary> {
   const summary = await summarizeSet(catalog, setId);
-  return { ...summary, failedGroups: summary.failedGroups.slice(0, 20), sources: [], leftOut: [] };
+  return {
+    ...summary,
+    failedGroups: summary.failedGroups.slice(0, 20),
+    sources: [],
+    leftOut: [],
+    excludes: [],
+  };
 }

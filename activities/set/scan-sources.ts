@@ -1,6 +1,8 @@
 import { type ScanProgress, scanInThread } from '../../source/scan.js';
 import { placesOf } from '../../catalog/sets/copy-places.js';
+import { takenOf } from '../../catalog/sets/taken-options.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import type { ExcludeRule } from '../../entry/excludes.js';
 import { ownEntries, ownFolders } from '../../disk/own-folders.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
@@ -28,7 +30,7 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
     const watch = new ThreadWatch();
     asks.follow({
       moves: () => watch.moves,
-      whom: () => whomOfSource(sources[watch.asks()?.number ?? -1]),
+      whom: () => whomOfSource(sources[watch.asks()?.number ?? -1], takenOf(set).list),
       giveUp: () => watch.tell('given up'),
     });
     const finished = await scanInThread(
@@ -36,7 +38,8 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         catalogFile: settings.CATALOG_URL,
         setId,
         sources,
-        excludes: JSON.parse(set.excludes) as string[],
+        excludes: JSON.parse(set.excludes) as ExcludeRule[],
+        options: takenOf(set),
         ownFolders: ownFolders(settings).map((folder) => folder.path),
         ownEntries: ownEntries(settings),
         limits: {

@@ -40,9 +40,9 @@ export function compressToTape(
     const tape = await roomyTape(deps, ref, wanted);
     if (tape === undefined) return null;
     const group = await groupOf(catalog, ref.setId, ref.group);
-    const sources = JSON.parse((await setNamed(catalog, ref.setId)).sources) as string[];
+    const set = await setNamed(catalog, ref.setId);
     const onStart = (pack: PackAsks) =>
-      asks.follow(askedByPack(pack, sources, `the drive ${drive.settings.name}`));
+      asks.follow(askedByPack(pack, set, `the drive ${drive.settings.name}`));
     return lock.hold(tape.medium, async () => {
       if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token)))
         throw staleAttempt(ref.setId, ref.group);

@@ -1,5 +1,6 @@
 import type { Insertable } from 'kysely';
 import { recordEvents, type GroupEvent } from '../groups/events.js';
+import { recordTally, type TallyTexts } from '../sets/scan-state.js';
 import { nameGroup } from '../groups/group-names.js';
 import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -16,6 +17,8 @@ export interface ScanBatch {
   closed: NewGroup[];
   /** The group that the scan goes on with. */
   open: NewGroup | undefined;
+  /** What was left out before the last of the files, if that has changed. */
+  tally?: TallyTexts | undefined;
 }
 
 /** Takes the scan's batches in order. */
@@ -47,7 +50,8 @@ export function arraysOf({ numbers, kinds, names }: ScanRows): ArrayBuffer[] {
 }
 
 /** Commits a batch: files, groups, the names of those that are complete, and their `planned` events. */
-export async function writeBatch(catalog: Catalog, { setId, files, closed, open }: ScanBatch): Promise<void> {
+export async function writeBatch(catalog: Catalog, batch: ScanBatch): Promise<void> {
+  const { setId, files, closed, open, tally } = batch;
   const events: GroupEvent[] = closed.map((group) => ({
     setId,
     group: group.no,
@@ -62,6 +66,7 @@ export async function writeBatch(catalog: Catalog, { setId, files, closed, open 
     await insertScanRows(tx, setId, files);
     for (const { no, first_path: first, last_path: last } of closed)
       await nameGroup(tx, { setId, no, first, last });
+    if (tally !== undefined) await recordTally(tx, setId, tally);
     await recordEvents(tx, events);
   });
 }

@@ -9,6 +9,7 @@ import {
   incremental,
   noEventIsAState,
   setEnds,
+  taken,
   workflowIds,
 } from './set-changes.js';
 import { copies, copiesByCommit, pools, readOnlyTapes, tapeStates } from './tape-changes.js';
@@ -39,4 +40,5 @@ export const migrations: Record<string, Migration> = {
   '0028_stored_sizes': { up: storedSizes },
   '0029_any_drive': { up: anyDrive },
   '0030_told_schedules': { up: toldSchedules },
+  '0033_taken': { up: taken },
 };

@@ -85,3 +85,14 @@ export async function noEventIsAState(db: Kysely<unknown>): Promise<void> {
     .addColumn('left_alone', integer, (c) => c.notNull().defaultTo(0))
     .execute();
 }
+
+/** What of its sources a set takes, besides excludes, and what the scan has left out; and lists of paths. */
+export async function taken(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sets').addColumn('taken', 'text').execute();
+  await db.schema.alterTable('sets').addColumn('tally', 'text').execute();
+  await db.schema
+    .createTable('set_lists')
+    .addColumn('set_id', 'text', (c) => c.primaryKey())
+    .addColumn('paths', 'blob', (c) => c.notNull())
+    .execute();
+}

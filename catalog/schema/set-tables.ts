@@ -29,7 +29,7 @@ export interface SetsTable {
   state: SetState;
   /** JSON array of absolute source paths, in bytewise order. */
   sources: string;
-  /** JSON array of gitignore-style globs. */
+  /** JSON array of `ExcludeRule`s. */
   excludes: string;
   pool: string;
   drive: string;
@@ -51,6 +51,10 @@ export interface SetsTable {
   scanned: number;
   /** JSON array of the folders that the scan left out: data folder, staging, tape folders. */
   left_out: string;
+  /** JSON of `TakenOptions`, if there are any. */
+  taken: Generated<string | null>;
+  /** JSON of what the scan has counted so far, a `Tally` without `leftOut`; null: nothing. */
+  tally: Generated<string | null>;
   reason: string | null;
   created_at: number;
   finished_at: number | null;
@@ -67,6 +71,13 @@ export interface SetsTable {
   taken_up: Generated<number>;
   taken_up_at: Generated<number | null>;
   left_alone: Generated<number>;
+}
+
+/** The paths that a set takes by `--files-from`, until it is scanned. */
+export interface SetListsTable {
+  set_id: string;
+  /** gzip of the member names, each ended by a NUL. */
+  paths: Uint8Array;
 }
 
 /** Sets seen on tapes, whose numbers must never be reused, even after the catalog was lost. */

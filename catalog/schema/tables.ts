@@ -7,7 +7,7 @@ import type {
   RetrievalsTable,
 } from './retrieval-tables.js';
 import type { ClaimedStartsTable, RefusalsTable, SchedulesTable } from './server-tables.js';
-import type { EndMarksTable, SeenSetsTable, SetsTable } from './set-tables.js';
+import type { EndMarksTable, SeenSetsTable, SetListsTable, SetsTable } from './set-tables.js';
 import type { BegunCopiesTable, CopiesTable, TapesTable } from './tape-tables.js';
 
 /** Facts about the catalog itself, by name. */
@@ -30,6 +30,7 @@ export interface Tables {
   events: EventsTable;
   seen_sets: SeenSetsTable;
   end_marks: EndMarksTable;
+  set_lists: SetListsTable;
   retrievals: RetrievalsTable;
   retrieval_archives: RetrievalArchivesTable;
   retrieval_problems: RetrievalProblemsTable;

@@ -6,7 +6,9 @@ import { finalSetStates } from '../schema/set-tables.js';
 import { placesText } from './copy-places.js';
 import { baseFor } from './set-base.js';
 import { differencesFrom, type NewSet, placesWanted } from './set-differences.js';
+import { takenText } from './taken-options.js';
 import { monthOf, nextSetId } from './set-id.js';
+import { insertList } from './set-lists.js';
 import { findSet } from './sets.js';
 
 /** What `openSet` made or found. */
@@ -72,10 +74,12 @@ export async function openSet(
         options: JSON.stringify(wanted.options),
         scanned: 0,
         left_out: '[]',
+        taken: takenText(wanted.taken),
         created_at: now.getTime(),
       })
       .returningAll()
       .executeTakeFirstOrThrow();
+    if (wanted.list !== undefined) await insertList(tx, id, wanted.list);
     const ids = others.map(({ set: { id }, differs }) => ({ id, differs }));
     return { set, attached: false, note: base.note, others: ids };
   });

@@ -1,5 +1,8 @@
+import type { ExcludeRule } from '../../entry/excludes.js';
+import { newTally, type Tally } from '../../entry/tally.js';
 import type { Catalog } from '../open-catalog.js';
-import type { GroupRow } from '../rows.js';
+import type { GroupRow, SetRow } from '../rows.js';
+import { takenOf } from './taken-options.js';
 
 /** The last group made by the scan; undefined when there is none. */
 export async function lastGroup(db: Catalog, setId: string): Promise<GroupRow | undefined> {
@@ -41,11 +44,41 @@ export async function plannedTotals(db: Catalog, setId: string): Promise<{ entri
   return { entries: Number(entries ?? 0), bytes: Number(bytes ?? 0) };
 }
 
-/** Records that every source of a set was walked, and which of tapeflow's own folders were left out. */
-export async function recordScanned(db: Catalog, setId: string, leftOut: readonly string[]): Promise<void> {
-  await db
-    .updateTable('sets')
-    .set({ scanned: 1, left_out: JSON.stringify(leftOut) })
-    .where('id', '=', setId)
-    .execute();
+/** Records that every source of a set was walked, and what was left out. Its list of paths is not needed any more. */
+export async function recordScanned(
+  db: Catalog,
+  setId: string,
+  leftOut: readonly string[],
+  tally?: Tally,
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    if (tally !== undefined) await recordTally(tx, setId, tallyTexts(tally));
+    else await recordTally(tx, setId, { left_out: JSON.stringify(leftOut) });
+    await tx.updateTable('sets').set({ scanned: 1 }).where('id', '=', setId).execute();
+    await tx.deleteFrom('set_lists').where('set_id', '=', setId).execute();
+  });
+}
+
+/** A tally as the set's row has it. */
+export interface TallyTexts {
+  left_out: string;
+  tally?: string;
+}
+
+export function tallyTexts({ leftOut, ...counts }: Tally): TallyTexts {
+  const hasCounts = counts.excludes.length + counts.present.length + counts.caches > 0;
+  return { left_out: JSON.stringify(leftOut), ...(hasCounts ? { tally: JSON.stringify(counts) } : {}) };
+}
+
+/** Records what the scan has left out so far: in the transaction of the last entry before which it was. */
+export async function recordTally(tx: Catalog, setId: string, texts: TallyTexts): Promise<void> {
+  await tx.updateTable('sets').set(texts).where('id', '=', setId).execute();
+}
+
+/** What the scan of a set has left out so far. */
+export function tallyOf(set: Pick<SetRow, 'tally' | 'left_out' | 'excludes' | 'taken'>): Tally {
+  const leftOut = JSON.parse(set.left_out) as string[];
+  if (set.tally !== null) return { ...(JSON.parse(set.tally) as Omit<Tally, 'leftOut'>), leftOut };
+  const { length } = JSON.parse(set.excludes) as ExcludeRule[];
+  return { ...newTally(length, takenOf(set)), leftOut };
 }

@@ -1,13 +1,19 @@
 import { placesOf, type CopyPlace } from './copy-places.js';
+import { givenText, type ExcludeRule } from '../../entry/excludes.js';
+import type { TakenOptions } from '../../entry/tally.js';
 import { ignoredSigns } from './ignored-signs.js';
 import type { SetRow } from '../rows.js';
+import { takenOf } from './taken-options.js';
 
 /** The arguments of a new set. */
 export interface NewSet {
   /** From `--set`; by default the next free number of the month. */
   id?: string | undefined;
   sources: string[];
-  excludes: string[];
+  excludes: readonly ExcludeRule[];
+  taken?: TakenOptions | undefined;
+  /** The paths of `taken.list`; see `set_lists`. */
+  list?: Uint8Array | undefined;
   pool: string;
   drive: string;
   /** Where each copy goes, if there are several; the first one has the pool and drive above. */
@@ -32,9 +38,8 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
     found.push(`it goes to ${poolsText(has)}, not to ${poolsText(wants)}`);
   else if (drives(has) !== drives(wants))
     found.push(`it is written in drive ${drives(has)}, not in ${drives(wants)}`);
-  const excludes = JSON.parse(set.excludes) as string[];
-  if (JSON.stringify(excludes) !== JSON.stringify(wanted.excludes))
-    found.push(`it leaves out ${globsText(excludes)}, not ${globsText(wanted.excludes)}`);
+  found.push(...excludeDifferences(JSON.parse(set.excludes) as ExcludeRule[], wanted.excludes));
+  found.push(...takenDifferences(takenOf(set), wanted.taken ?? {}));
   if ((set.direct === 1) !== wanted.direct)
     found.push(`it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`);
   const [ignores, ignored] = [ignoredSigns(JSON.parse(set.options)), ignoredSigns(wanted.options)];
@@ -54,6 +59,41 @@ function poolsText(places: readonly CopyPlace[]): string {
   return places.map(({ pool }) => `pool ${pool}`).join(' and ');
 }
 
-function globsText(globs: readonly string[]): string {
-  return globs.length === 0 ? 'nothing' : globs.join(' ');
+function excludeDifferences(has: readonly ExcludeRule[], wants: readonly ExcludeRule[]): string[] {
+  const [before, now] = [has, wants].map((rules) => rules.map(givenText).join(' ') || 'nothing');
+  if (before !== now || has.length !== wants.length) return [`it leaves out ${before}, not ${now}`];
+  const other = has.find((rule, at) => {
+    const wanted = wants[at];
+    // Sets of version 0.1 have the text alone.
+    if (typeof rule === 'string' || typeof wanted === 'string') return false;
+    return wanted?.means.join('\n') !== rule.means.join('\n');
+  });
+  if (other === undefined || typeof other === 'string') return [];
+  return [`its exclude ${other.given} is another one and means ${other.means.join(' or ')}`];
+}
+
+function takenDifferences(has: TakenOptions, wants: TakenOptions): string[] {
+  const found: string[] = [];
+  const differs = (what: (options: TakenOptions) => unknown) =>
+    JSON.stringify(what(has)) !== JSON.stringify(what(wants));
+  if (differs((options) => options.oneFileSystem))
+    found.push(
+      has.oneFileSystem === true
+        ? 'it stays on the file systems of its sources'
+        : 'it takes what is mounted in its sources too',
+    );
+  if (differs((options) => options.excludeCaches))
+    found.push(has.excludeCaches === true ? 'it leaves caches out' : 'it takes caches too');
+  if (differs((options) => options.excludeIfPresent)) {
+    const names = ({ excludeIfPresent: present = [] }: TakenOptions) => present.join(' or ') || 'something';
+    found.push(`it leaves out folders that hold ${names(has)}, not ${names(wants)}`);
+  }
+  if (differs((options) => options.list?.file))
+    found.push(`it takes ${has.list === undefined ? 'no list of paths' : `the list ${has.list.file}`}`);
+  else if (isOtherList(has, wants)) found.push(`the list ${has.list?.file ?? ''} had other paths`);
+  return found;
+}
+
+function isOtherList({ list: has }: TakenOptions, { list: wants }: TakenOptions): boolean {
+  return wants?.sha256 !== undefined && has?.sha256 !== wants.sha256;
 }

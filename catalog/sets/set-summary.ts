@@ -1,9 +1,13 @@
+import { givenText, type ExcludeRule } from '../../entry/excludes.js';
+import type { Tally, TakenOptions } from '../../entry/tally.js';
 import { listedCounts } from '../files/listed-files.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema/group-tables.js';
 import type { SetState } from '../schema/set-tables.js';
 import { lostGroupsOf } from '../tapes/lost-tapes.js';
 import { type CopyPlace, placesOf } from './copy-places.js';
+import { tallyOf } from './scan-state.js';
+import { takenOf } from './taken-options.js';
 import { setNamed } from './sets.js';
 
 /** What a set has done so far; sizes in bytes, times in milliseconds since 1970. */
@@ -39,6 +43,19 @@ export interface SetSummary {
   /** Groups that are no longer on any tape. */
   lostGroups: number[];
   leftOut: string[];
+  /** What each option that leaves something out has left out so far. */
+  excludes: ExcludedCount[];
+}
+
+/** What one option has left out. */
+export interface ExcludedCount {
+  option: '--exclude' | '--exclude-caches' | '--exclude-if-present';
+  /** The pattern, or the name; empty where the option has none. */
+  value: string;
+  /** What a pattern that is a path stands for. */
+  means?: string[];
+  /** Entries that it took, or with a `!` kept; of the other options, the folders whose contents they left out. */
+  entries: number;
 }
 
 /**
@@ -68,7 +85,27 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     failedGroups: await failedGroupsOf(db, setId),
     lostGroups: await lostGroupsOf(db, setId),
     leftOut: JSON.parse(set.left_out) as string[],
+    excludes: excludedCounts(JSON.parse(set.excludes) as ExcludeRule[], takenOf(set), tallyOf(set)),
   };
+}
+
+/** What has left out how much: the excludes in their order, then the other options. */
+export function excludedCounts(
+  given: readonly ExcludeRule[],
+  { excludeCaches, excludeIfPresent = [] }: TakenOptions,
+  { excludes, caches, present }: Tally,
+): ExcludedCount[] {
+  const rules = given.map((rule, at): ExcludedCount => ({
+    option: '--exclude',
+    value: givenText(rule),
+    ...(typeof rule === 'string' ? {} : { means: rule.means }),
+    entries: excludes[at] ?? 0,
+  }));
+  const names = excludeIfPresent.map((value, at): ExcludedCount => {
+    return { option: '--exclude-if-present', value, entries: present[at] ?? 0 };
+  });
+  if (excludeCaches !== true) return [...rules, ...names];
+  return [...rules, { option: '--exclude-caches', value: '', entries: caches }, ...names];
 }
 
 /** How many groups are in which state, and what they hold; those that the scan still adds to are not counted. */

@@ -58,7 +58,7 @@ export async function purgeErased(catalog: Catalog): Promise<void> {
     while (await forgetFiles(catalog, id));
     await catalog.transaction().execute(async (tx) => {
       if (!(await isExpired(tx, id))) return;
-      for (const table of ['copies', 'archives', 'groups', 'end_marks'] as const)
+      for (const table of ['copies', 'archives', 'groups', 'end_marks', 'set_lists'] as const)
         await tx.deleteFrom(table).where('set_id', '=', id).execute();
       const forgotten = { options: rebuiltOptions, end_marked: 0, end_facts: null };
       await tx.updateTable('sets').set(forgotten).where('id', '=', id).execute();

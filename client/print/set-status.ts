@@ -4,6 +4,7 @@ import { formatBytes } from '../../config/sizes.js';
 import { formatRanges } from '../../config/number-ranges.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { modeText, resultObject } from './set-summary.js';
+import { leftOutLines, uselessExcludes } from './excluded.js';
 import { anotherCopy } from './retention-text.js';
 
 /** The object of a set that `status --json` prints. */
@@ -71,7 +72,8 @@ function progressLines(summary: SetSummary): string[] {
             `${formatCount(summary.groups, 'group was', 'groups were')} on ` +
             `lost tapes only: ${formatRanges(summary.lostGroups)}`,
         ]),
-    ...summary.leftOut.map((left) => `  left out:  ${left}`),
+    ...leftOutLines(summary, 'left out: '),
+    ...uselessExcludes(summary).map((line) => `  warning:   ${line}`),
     ...summary.failedGroups
       .slice(0, 20)
       .map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),

@@ -2,6 +2,7 @@ import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatCount } from '../../config/counts.js';
+import { leftOutLines, uselessExcludes } from './excluded.js';
 import { printEntryLists } from './entry-lists.js';
 import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
@@ -55,7 +56,8 @@ export async function printSummary(
       `  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
     );
   }
-  for (const left of summary.leftOut) session.print(`  Left out: ${left}`);
+  for (const line of leftOutLines(summary, 'Left out:')) session.print(line);
+  for (const line of uselessExcludes(summary)) session.print(`  Warning: ${line}`);
   await printEntryLists(session, summary);
   for (const { group, reason } of summary.failedGroups.slice(0, failedShown))
     session.print(`  Group ${group} failed at ${reason}`);
@@ -79,5 +81,6 @@ export function modeText(mode: string, base: string | null): string {
 export function resultObject(summary: SetSummary): object {
   const { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes } =
     summary;
-  return { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes };
+  const counts = { files, skipped, flagged, excludes: summary.excludes };
+  return { setId, status, groups, archives, ...counts, bytesIn, bytesOut, seconds, tapes };
 }

@@ -20,6 +20,7 @@ import type { commitCompressed, PackedFile } from '../../catalog/files/packed-fi
 import { installationId } from '../../catalog/installation.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { archiveName, manifestName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
@@ -87,7 +88,7 @@ export async function packGroup(
       archive: name,
       created: new Date().toISOString(),
       installation: await installationId(catalog),
-      sources: JSON.parse(set.sources) as string[],
+      sources: pathsAround(set),
       hostname: os.hostname(),
       mode: set.mode,
       base: set.base_id ?? undefined,

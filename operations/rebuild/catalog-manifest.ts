@@ -20,6 +20,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { storedBytes } from '../../entry/member.js';
 import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { unchangedMember, memberOf } from '../../catalog/files/members.js';
 
 const level = 6;
@@ -53,7 +54,7 @@ export async function writeCatalogManifest(
           ...{ set: set.id, setUuid: set.uuid, group: archive.group_no, archive: archive.name },
           created: new Date(archive.created_at).toISOString(),
           installation: await installationId(catalog),
-          sources: JSON.parse(set.sources) as string[],
+          sources: pathsAround(set),
           ...{ hostname: '', mode: set.mode, base: set.base_id ?? undefined, platform: process.platform },
           rebuilt: archive.manifest_sha256 === '' ? true : undefined,
           endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,

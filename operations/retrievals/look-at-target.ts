@@ -16,6 +16,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide } from '../../config/sides.js';
 import type { Attempt } from '../attempt.js';
@@ -34,7 +35,7 @@ export async function lookAtTarget(
 ): Promise<void> {
   const { id, subject, overwrite, looked } = retrieval;
   if (looked !== null) return;
-  const sources = JSON.parse((await setNamed(catalog, subject)).sources) as string[];
+  const sources = pathsAround(await setNamed(catalog, subject));
   if (overwrite === 'always' || isFreshTarget(target, sources)) return endLook(catalog, id, '');
   await onSide('target', async () => {
     const tree = new TargetTree(target, { name: id, token: attempt.token }, ownEntries(settings));

@@ -2,6 +2,8 @@ import type { ReadRequest } from '../../catalog/retrievals/open-read.js';
 import type { SubjectRequest } from '../../catalog/retrievals/retrieval-subject.js';
 import type { CopyPlace } from '../../catalog/sets/copy-places.js';
 import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
+import type { ExcludeRule } from '../../entry/excludes.js';
+import type { TakenRequest } from '../../source/taken/resolve-taken.js';
 
 /**
  * What a schedule backs up each time, as stored in the catalog: the arguments of a `backup`, resolved when the schedule
@@ -10,7 +12,9 @@ import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 export interface ScheduledBackup extends IgnoredSigns {
   /** Absolute paths, links resolved, none inside another. */
   sources: string[];
-  excludes: string[];
+  excludes: ExcludeRule[];
+  /** What was asked for, read and resolved anew by each run; schedules of version 0.1 have none. */
+  asked?: { paths: string[] } & TakenRequest;
   drive: string;
   pool: string;
   /** Where each copy goes, if there are several. */

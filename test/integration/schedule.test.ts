@@ -173,7 +173,10 @@ test('a schedule that is wrong is refused with the reason, before any night is l
       ['add', 'x', '--cron', '30 2 * * *', '--time-zone', 'Mars/Base', '--', 'backup', source],
       /no time zone/,
     ],
-    [['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--exclude', '*'], /excludes take all/],
+    [
+      ['add', 'x', '--cron', '* * * * *', '--', 'backup', source, '--exclude', '*'],
+      /exclude \* takes the whole source/,
+    ],
     [['add', 'x', '--cron', '* * * * *', '--', 'verify', 'TAPE09'], /no set and no tape TAPE09/],
     [
       ['add', 'x', '--cron', '* * * * *', '--', 'verify'],

@@ -40,6 +40,8 @@ interface Reading {
 const unknowable = {
   sets: [
     'excludes',
+    'taken',
+    'tally',
     'options',
     'left_out',
     'reason',

@@ -30,7 +30,7 @@ import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, assertSameTree, flipBit, noise, tempFolder, writeTree } from '../support/trees.js';
 import { FolderDrive } from '../support/two-tapes.js';
 
-const none = { drive: [], pool: [], exclude: [], mode: 'full' };
+const none = { drive: [], pool: [], excludeIfPresent: [], mode: 'full' };
 
 test('copies that would be on one tape, or of which the second could not be written, are refused in a sentence', (t) => {
   const source = tempFolder(t);

@@ -51,7 +51,7 @@ test('a time or size that is none is refused with what to write', () => {
 });
 
 test('a glob that matches nothing is found out, and one that matches something is not', () => {
-  for (const glob of ['', ' ', '[', 'a[', '[]', '[!]', 'a[b', '#x', 'a\\', 'a\\\\\\', '[a]['])
+  for (const glob of ['', '[', 'a[', '[]', '[!]', 'a[b', '#x', 'a\\', 'a\\\\\\', '[a]['])
     assert.notEqual(globProblem(glob), undefined, glob);
   const good: [string, string][] = [
     ['[a]', 'a'],
@@ -60,6 +60,9 @@ test('a glob that matches nothing is found out, and one that matches something i
     ['\\#x', '#x'],
     ['x]', 'x]'],
     ['a#', 'a#'],
+    [' ', ' '],
+    ['a ', 'a '],
+    ['a\\ ', 'a '],
   ];
   for (const [glob, name] of good) {
     assert.equal(globProblem(glob), undefined, glob);

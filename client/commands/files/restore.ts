@@ -12,6 +12,7 @@ import {
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
 import { newestVersion, type NewestVersion } from '../../../catalog/files/newest-version.js';
+import { pathsAround } from '../../../catalog/sets/taken-options.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
 import { ownFolderAround } from '../../../disk/own-folders.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -74,7 +75,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     target,
     overwrite: flags.overwrite,
     selection: JSON.stringify(selection),
-    fresh: Number(isFreshTarget(target, JSON.parse(set.sources) as string[])),
+    fresh: Number(isFreshTarget(target, pathsAround(set))),
   };
   const doubt = possibleLossNote(set);
   if (doubt !== undefined) session.say(doubt);

@@ -15,6 +15,7 @@ import { listSchedules } from '../../../catalog/server/schedules.js';
 import { listSets } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { requireSources } from '../../../source/require-sources.js';
+import { resolveTaken } from '../../../source/taken/resolve-taken.js';
 import { backupArguments, plannedBackup, type BackupFlags } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
 import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
@@ -33,6 +34,12 @@ export async function parseScheduled(
   const [first, ...rest] = words;
   if (first === 'backup') {
     const { given, flags } = parsed<string[], BackupFlags>('backup', backupArguments, rest);
+    if (flags.dryRun === true || flags.filesFrom === '-' || flags.filesFrom0 === '-')
+      throw usageFailure(
+        'WrongSchedule',
+        'A schedule stores a set each time, and nobody writes to its standard input.',
+        'Leave --dry-run out, and give --files-from a file.',
+      );
     if (flags.set !== undefined || flags.new === true || flags.detach === true) {
       throw usageFailure(
         'WrongSchedule',
@@ -40,9 +47,10 @@ export async function parseScheduled(
         'Leave --set, --new and --detach out.',
       );
     }
-    const planned = plannedBackup(settings, given, flags);
-    await requireSources(settings, planned.sources, planned.excludes);
-    return planned;
+    const { paths, request, ...planned } = plannedBackup(settings, given, flags);
+    const { sources, excludes, taken } = resolveTaken(request, paths);
+    await requireSources(settings, sources, excludes, undefined, taken);
+    return { ...planned, sources, excludes, asked: { paths, ...request } };
   }
   if (first === 'verify') {
     const { given, flags } = parsed<string | undefined, VerifyFlags>('verify', verifyArguments, rest);

@@ -5,29 +5,40 @@ import { type OpenedSet, openSet } from '../../../catalog/sets/open-set.js';
 import { rememberSeenSets } from '../../../catalog/sets/set-id.js';
 import { setFoldersInDrives } from '../../../tape/files/set-folders.js';
 import type { SetRow } from '../../../catalog/rows.js';
+import { givenText } from '../../../entry/excludes.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { requireSources } from '../../../source/require-sources.js';
 import { prepareServer } from '../../../workers/server/prepare-server.js';
+import { resolveTaken } from '../../../source/taken/resolve-taken.js';
+import { strayExcludes } from '../../../source/taken/resolve-excludes.js';
 import { snapshotOptions } from '../../../operations/sets/set-options.js';
 import { usesOwnServer } from '../../../workers/server/temporal-target.js';
 import { followSet } from '../../follow/follow-set.js';
 import { modeText } from '../../print/set-summary.js';
-import { inSession, type Session } from '../../session.js';
+import { inReadOnlySession, inSession, type Session } from '../../session.js';
 import { withServer, type Server } from '../../server.js';
 import { startOrFail } from '../../follow/start-or-fail.js';
+import { dryRun } from './dry-run.js';
 import { type BackupFlags, backupArguments, plannedBackup } from './plan-backup.js';
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
 export function addBackup(program: Command): void {
   backupArguments(program.command('backup')).action((paths: string[], flags: BackupFlags, command: Command) =>
-    inSession(command, (session) => backup(session, paths, flags)),
+    (flags.dryRun === true ? inReadOnlySession : inSession)(command, (session) =>
+      backup(session, paths, flags),
+    ),
   );
 }
 
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
-  const planned = plannedBackup(settings, paths, flags);
-  await requireSources(settings, planned.sources, planned.excludes);
+  const { paths: sources, request, ...planned } = plannedBackup(settings, paths, flags);
+  const taken = resolveTaken(request, sources);
+  await requireSources(settings, taken.sources, taken.excludes, undefined, taken.taken);
+  if (taken.list === undefined)
+    for (const rule of strayExcludes(taken.excludes, taken.sources))
+      session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
+  if (flags.dryRun === true) return dryRun(session, planned, taken);
   // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
     await requireZstdSupport(settings.COMPRESSION_CODEC);
@@ -39,7 +50,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
       catalog,
-      { ...planned, id: flags.set, options: snapshotOptions(settings, planned) },
+      { ...planned, ...taken, id: flags.set, options: snapshotOptions(settings, planned) },
       { fresh: flags.new === true },
     );
     const { set, attached } = opened;

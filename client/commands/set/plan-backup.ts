@@ -5,8 +5,10 @@ import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import type { Settings } from '../../../config/settings/settings.js';
 import { driveNamed } from '../../../config/settings/drives.js';
-import { requireGlob, requireName } from '../../print/names.js';
-import { refuseInvalidText, resolveSources } from '../../sources.js';
+import type { AskedExclude, TakenRequest } from '../../../source/taken/resolve-taken.js';
+import { requireName } from '../../print/names.js';
+import { userPath } from '../../session.js';
+import { resolveSources } from '../../sources.js';
 
 const modes = ['full', 'incremental', 'differential'];
 
@@ -16,7 +18,15 @@ export interface BackupFlags extends IgnoredSigns {
   drive: string[];
   pool: string[];
   copies?: string;
-  exclude: string[];
+  /** Both have every `--exclude` and `--exclude-from`, in their order. */
+  exclude?: AskedExclude[];
+  excludeFrom?: AskedExclude[];
+  excludeIfPresent: string[];
+  excludeCaches?: boolean;
+  oneFileSystem?: boolean;
+  filesFrom?: string;
+  filesFrom0?: string;
+  dryRun?: boolean;
   mode: string;
   direct?: boolean;
   detach?: boolean;
@@ -26,8 +36,14 @@ export interface BackupFlags extends IgnoredSigns {
 /** Adds the arguments and options of `backup` to a command; schedules take the same. */
 export function backupArguments(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
+  // The last exclude that matches decides, so that the order of both options counts.
+  const excludes: AskedExclude[] = [];
+  const exclude = (asked: AskedExclude) => {
+    excludes.push(asked);
+    return excludes;
+  };
   return command
-    .argument('<path...>', 'files and folders')
+    .argument('[path...]', 'files and folders')
     .option('--set <id>', 'id of the set, such as 2026-11_000001 (default: the next free one)')
     .option(
       '--copies <number>',
@@ -45,7 +61,25 @@ export function backupArguments(command: Command): Command {
       repeat,
       [],
     )
-    .option('--exclude <glob>', 'leave out what matches; gitignore rules; may be given again', repeat, [])
+    .option(
+      '--exclude <glob>',
+      'leave out a name, anywhere, or a path; `!` keeps; may be given again',
+      (glob: string) => exclude({ glob }),
+    )
+    .option('--exclude-from <file>', 'the same for each line of a file; # begins a comment', (file: string) =>
+      exclude({ file: userPath(file) }),
+    )
+    .option('--exclude-caches', 'leave out what is in folders tagged as caches (CACHEDIR.TAG)')
+    .option(
+      '--exclude-if-present <name>',
+      'leave out what is in folders that hold this name; may be given again',
+      repeat,
+      [],
+    )
+    .option('--one-file-system', 'leave out what is mounted in a source, and name it')
+    .option('--files-from <file>', 'take the paths in a file too, one on each line; -: standard input')
+    .option('--files-from0 <file>', 'the same, each path ended by a NUL')
+    .option('--dry-run', 'say what would be stored, how much, and on how many tapes; store nothing')
     .option(
       '--mode <mode>',
       'full; incremental: what has changed since the newest set of ' +
@@ -65,8 +99,9 @@ export function backupArguments(command: Command): Command {
 
 /** The checked arguments of a `backup`. */
 export interface PlannedBackup extends IgnoredSigns {
-  sources: string[];
-  excludes: string[];
+  /** The paths alone. */
+  paths: string[];
+  request: TakenRequest;
   drive: string;
   pool: string;
   /** Where each copy goes, if there are several. */
@@ -81,7 +116,7 @@ export function plannedBackup(
   paths: readonly string[],
   flags: BackupFlags,
 ): PlannedBackup {
-  const sources = resolveSources(paths);
+  const request = takenRequest(paths, flags);
   if (flags.set !== undefined) requireSetId(flags.set);
   if (flags.set !== undefined && flags.new === true)
     throw usageFailure(
@@ -95,10 +130,6 @@ export function plannedBackup(
       `There is no mode ${JSON.stringify(flags.mode)}.`,
       'It is full, incremental or differential.',
     );
-  for (const glob of flags.exclude) {
-    requireGlob(glob, '--exclude');
-    refuseInvalidText(glob, 'exclude');
-  }
   const direct = flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE;
   const [first, ...further] = plannedPlaces(settings, flags);
   if (direct && further.length > 0) {
@@ -109,14 +140,42 @@ export function plannedBackup(
     );
   }
   return {
-    sources,
-    excludes: flags.exclude,
+    paths: resolveSources(paths),
+    request,
     ...first,
     places: further.length > 0 ? [first, ...further] : undefined,
     mode: flags.mode,
     direct,
     ...(flags.ignoreCtime === true ? { ignoreCtime: true } : {}),
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
+  };
+}
+
+/** What of the sources is to be taken. */
+function takenRequest(paths: readonly string[], flags: BackupFlags): TakenRequest {
+  const lines = flags.filesFrom ?? flags.filesFrom0;
+  if (flags.filesFrom !== undefined && flags.filesFrom0 !== undefined)
+    throw usageFailure('TwoLists', 'Both --files-from and --files-from0 are given.', 'Give one of them.');
+  if (paths.length === 0 && lines === undefined)
+    throw usageFailure('NoSources', 'Nothing is given to back up.', 'Give files, folders or --files-from.');
+  const present = [...new Set(flags.excludeIfPresent)];
+  const wrong = present.find((name) => /^\.{0,2}$|[/\ufffd]/.test(name));
+  if (wrong !== undefined)
+    throw usageFailure(
+      'WrongName',
+      `--exclude-if-present cannot be ${JSON.stringify(wrong)}: it is not the name of a file.`,
+    );
+  return {
+    from: userPath('.'),
+    excludes: flags.exclude ?? flags.excludeFrom ?? [],
+    ...(lines === undefined
+      ? {}
+      : { list: { file: lines === '-' ? '-' : userPath(lines), nul: flags.filesFrom0 !== undefined } }),
+    options: {
+      ...(flags.oneFileSystem === true ? { oneFileSystem: true } : {}),
+      ...(flags.excludeCaches === true ? { excludeCaches: true } : {}),
+      ...(present.length > 0 ? { excludeIfPresent: present } : {}),
+    },
   };
 }
 

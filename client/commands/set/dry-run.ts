@@ -1,0 +1,91 @@
+import { baseFor } from '../../../catalog/sets/set-base.js';
+import { excludedCounts } from '../../../catalog/sets/set-summary.js';
+import { formatCount } from '../../../config/counts.js';
+import { formatBytes } from '../../../config/sizes.js';
+import { ownEntries, ownFolders } from '../../../disk/own-folders.js';
+import { displayName } from '../../../entry/byte-string.js';
+import { newTally } from '../../../entry/tally.js';
+import { wouldStore, type WouldStore } from '../../../source/taken/dry-run.js';
+import { unpackNames } from '../../../source/taken/listed-paths.js';
+import type { Taken } from '../../../source/taken/resolve-taken.js';
+import { tapesNeeded, type TapesNeeded } from '../../../tape/requirements/tapes-needed.js';
+import { leftOutLines, uselessExcludes } from '../../print/excluded.js';
+import { jsonName } from '../../print/names.js';
+import { modeText } from '../../print/set-summary.js';
+import type { Session } from '../../session.js';
+import type { PlannedBackup } from './plan-backup.js';
+
+/** Maximum number of skipped entries that are printed. */
+const skippedShown = 20;
+
+/** `backup --dry-run`: says what a set would store, how much, and on how many tapes; writes nothing. */
+export async function dryRun(
+  session: Session,
+  planned: Pick<PlannedBackup, 'pool' | 'places' | 'mode' | 'ignoreCtime' | 'ignoreInode'>,
+  { sources, excludes, taken, list }: Taken,
+): Promise<void> {
+  const { settings, json } = session;
+  const catalog = await session.catalog();
+  const pools = (planned.places ?? [planned]).map(({ pool }) => pool);
+  const base = await baseFor(catalog, planned.mode, JSON.stringify(sources), pools);
+  const tally = newTally(excludes.length, taken);
+  const walked = {
+    sources: sources.filter((source) => source !== taken.list?.file),
+    ...(list === undefined ? {} : { listed: unpackNames(list) }),
+    ...{ excludes, options: taken, tally, ownEntries: ownEntries(settings) },
+    ownFolders: ownFolders(settings).map((folder) => folder.path),
+    onLeftOut: (where: string, why: string) => tally.leftOut.push(`${where} (${why})`),
+  };
+  const { ignoreCtime, ignoreInode } = planned;
+  const { MAX_GROUP_SIZE: groupBytes, MAX_GROUP_FILES: groupFiles } = settings;
+  const limits = { groupBytes, groupFiles, ignoreCtime, ignoreInode };
+  const skipped: string[] = [];
+  const found = await wouldStore(catalog, walked, base.id, limits, (entry, unchanged) => {
+    const { name, type, stats, skipped: reason } = entry;
+    if (json)
+      session.emit({ ...jsonName('path', `/${name}`), type, size: stats?.size ?? null, unchanged, reason });
+    else if (reason !== null && skipped.length < skippedShown)
+      skipped.push(`/${displayName(name)}: ${reason}`);
+  });
+  const tapes: TapesNeeded[] = [];
+  for (const pool of pools) tapes.push(await tapesNeeded(catalog, pool, found.archiveBytes));
+  const mode = base.id === undefined ? 'full' : planned.mode;
+  const counts = { excludes: excludedCounts(excludes, taken, tally), leftOut: tally.leftOut, scanned: true };
+  if (json) {
+    session.emit({ dryRun: true, mode, base: base.id ?? null, ...found, tapes, ...counts });
+    return;
+  }
+  if (base.note !== undefined) session.say(base.note);
+  for (const line of foundLines(found, modeText(mode, base.id ?? null))) session.print(line);
+  for (const needed of tapes) session.print(`  ${tapesText(needed)}`);
+  for (const line of leftOutLines(counts, 'Left out:')) session.print(line);
+  for (const line of uselessExcludes(counts)) session.print(`  Warning: ${line}`);
+  if (found.skipped > 0)
+    session.print(
+      `  Skipped: ${formatCount(found.skipped, 'entry', 'entries')}, not completely in the backup:`,
+    );
+  for (const line of skipped) session.print(`    ${line}`);
+  if (found.skipped > skipped.length)
+    session.print(`    … and ${formatCount(found.skipped - skipped.length, 'more', 'more')}`);
+}
+
+function foundLines(found: WouldStore, mode: string): string[] {
+  const { entries, bytes, unchanged, archives } = found;
+  const lines = [
+    `Nothing is stored: this is what a set would do (${mode}).`,
+    `  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(bytes)} ` +
+      `in ${formatCount(archives, 'archive')}, before compression`,
+  ];
+  if (unchanged === 0) return lines;
+  return [...lines, `  ${formatCount(unchanged, 'file is', 'files are')} unchanged, and not stored again`];
+}
+
+function tapesText({ pool, names, more }: TapesNeeded): string {
+  const has = names.length === 0 ? '' : ` (${names.join(', ')})`;
+  const of = `of pool ${pool}${has}`;
+  if (more === undefined) {
+    const known = names.length === 0 ? 'No tape' : 'Not enough room on the tapes';
+    return `${known} ${of} is known, so it cannot be said how many are needed.`;
+  }
+  return `At most ${formatCount(names.length + more, 'tape')} ${of}`;
+}
