@@ -31,7 +31,10 @@ export interface PlannedMember {
 }
 
 /** A file's content in an earlier archive. */
-export type HeldContent = Pick<UnchangedMember, 'set' | 'group' | 'offset' | 'linkTarget' | 'storedSize'> & {
+export type HeldContent = Pick<
+  UnchangedMember,
+  'set' | 'group' | 'offset' | 'linkTarget' | 'storedSize' | 'isNewName'
+> & {
   sha256: string;
 };
 
@@ -83,6 +86,11 @@ export interface UnchangedMember extends Omit<PackedMember, 'type' | 'contentOff
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;
+  /**
+   * That archive has no member of this name: it is a further hard link since, to the file `linkTarget` there, and
+   * `offset` is that file's.
+   */
+  isNewName?: boolean | undefined;
 }
 
 /** Bytes of a file's content in an archive. */

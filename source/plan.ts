@@ -8,11 +8,10 @@ import {
 } from '../catalog/sets/scan-state.js';
 import type { Tally } from '../entry/tally.js';
 import { fromBytes, toBytes } from '../entry/byte-string.js';
-import { firstPathOf, holderOf, scanCursor, type HeldRow } from '../catalog/files/files.js';
+import { firstPathOf, holderOf, scanCursor, type FirstPathRow } from '../catalog/files/files.js';
 import { maxArchiveBytes } from '../catalog/groups/groups.js';
 import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { FileState } from '../catalog/schema/file-tables.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walked-entry.js';
 import { sameThreadWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
@@ -211,9 +210,15 @@ export class GroupPlanner {
 
   /** The first path of this inode, unless it is certain that the same archive holds both. */
   private async earlierLink(inode: string, name: string, held: Held | undefined): Promise<Uint8Array | null> {
-    const own = { set_id: this.setId, group_no: this.lastNo, held_set: null, held_group: null };
+    const own = {
+      set_id: this.setId,
+      group_no: this.lastNo,
+      held_set: null,
+      held_group: null,
+      link_target: null,
+    };
     const state = held === undefined ? 'planned' : 'unchanged';
-    const holder = this.certainHolder({ ...own, ...held, state });
+    const holder = this.certainHolder({ ...own, ...held, state, path: toBytes(name) });
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {
@@ -231,10 +236,11 @@ export class GroupPlanner {
 
   /**
    * The archive that will hold a file's content. Undefined when only packing shows whether it is this set's or an
-   * earlier one's, and when a name that counts as unchanged may have become a link since.
+   * earlier one's, and when a name that counts as unchanged may have become a link since, or is one before its file.
    */
-  private certainHolder(row: HeldRow & { state: FileState }): string | undefined {
+  private certainHolder(row: FirstPathRow): string | undefined {
     if (this.base !== undefined && (row.state !== 'unchanged' || !this.base.isExact)) return undefined;
+    if (row.link_target !== null && Buffer.compare(row.link_target, row.path) > 0) return undefined;
     const { setId, group } = holderOf(row);
     return `${setId} ${group}`;
   }

@@ -31,12 +31,15 @@ export function memberLine(member: PackedMember): string {
 }
 
 export function unchangedLine(kept: UnchangedMember): string {
-  const { name, linkTarget, hardLinkOf, sha256 } = kept;
-  let line = `{${field('kept', name)},"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
+  const { name, linkTarget, hardLinkOf, sha256, isNewName = false } = kept;
+  const target = linkTarget === null ? '' : `,${field('target', linkTarget)}`;
+  // `set` directly follows the name where a tar finds a member of that name: docs/recovery.md has commands for those.
+  let line = `{${field('kept', name)}${isNewName ? target : ''}`;
+  line += `,"set":"${kept.set}","group":${kept.group},"offset":${kept.offset}`;
   line += `,"size":${kept.size},"mode":${kept.mode},"uid":${kept.uid},"gid":${kept.gid},"dev":"${kept.dev}"`;
   line += `,"ino":"${kept.ino}","nlink":${kept.nlink},"mtime":[${kept.mtimeS},${kept.mtimeNs}]`;
   if (kept.ctime !== undefined) line += `,"ctime":[${kept.ctime[0]},${kept.ctime[1]}]`;
-  if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (!isNewName) line += target;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   line += hashFields(sha256, kept.storedSize);
   return `${line}}\n`;

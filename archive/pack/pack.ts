@@ -4,6 +4,7 @@ import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from
 import type { ManifestEnd } from '../../entry/manifest-content.js';
 import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
+import { encodeHeaders } from '../tar/tar-header.js';
 import { recordBytes } from '../tar/tar-records.js';
 import { FileMembers } from './file-member.js';
 import { HeldFiles } from './held-file.js';
@@ -88,12 +89,14 @@ export class Packer {
       this.watch.reads(this.entries);
       if ('set' in entry) {
         kept.push(entry);
+        await this.linkNewName(entry);
         continue;
       }
       const { held } = entry;
       const same = held === undefined ? undefined : await this.held.same({ ...entry, held });
       if (same !== undefined) {
         unchanged.push(same);
+        await this.linkNewName(same);
         continue;
       }
       const stored = await this.addOrSkip(entry);
@@ -143,6 +146,18 @@ export class Packer {
   async abandon(): Promise<void> {
     await Promise.allSettled([this.tar.abandon(), this.manifest.abandon()]);
     this.archive.abandon();
+  }
+
+  /**
+   * A further name of a file that an earlier archive holds is a link to it in this one too, for those who restore with
+   * tar: the other archive has no such name.
+   */
+  private async linkNewName(entry: UnchangedMember): Promise<void> {
+    const linkTarget = entry.hardLinkOf ?? entry.linkTarget;
+    if (entry.isNewName === true && linkTarget !== null)
+      await this.tar.write(
+        encodeHeaders({ ...entry, type: 'link', linkTarget, size: 0, storedSize: undefined }),
+      );
   }
 
   private checkStop(): void {

@@ -79,9 +79,9 @@ export class Unpacker {
   /** Extracts some members, ascending by offset. Resolves to their results, in the same order. */
   async take(members: readonly WantedMember[]): Promise<Unpacked[]> {
     for (const member of members) {
-      const { offset, type } = member;
+      const { offset, linkOffset, type } = member;
       const content = type === 'file' ? paddedBytes(storedBytes(member)) : 0;
-      this.source.prefetch(offset, offset + content + 1024);
+      if (offset !== linkOffset) this.source.prefetch(offset, offset + content + 1024);
     }
     const taken: Unpacked[] = [];
     for (const member of members) {
@@ -101,7 +101,11 @@ export class Unpacker {
     try {
       const unsafe = unsafeNameReason(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
-      const outcome = await this.put(member, await this.entryOf(member));
+      // A link that the archive has no header of, since it is newer, has the offset of its file.
+      const outcome =
+        member.offset === member.linkOffset
+          ? await this.putLink(member)
+          : await this.put(member, await this.entryOf(member));
       return { name, outcome, bytes: member.type === 'file' ? storedBytes(member) : 0 };
     } catch (error) {
       return this.failureOf(name, error);

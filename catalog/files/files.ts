@@ -86,12 +86,15 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
 
 export type NewFile = Insertable<FilesTable>;
 
+/** What shows which archive holds a path's content. */
+export type FirstPathRow = HeldRow & Pick<FileRow, 'path' | 'link_target' | 'state'>;
+
 /** The first path in a set of an inode with several names, and the archive that holds it or is planned to. */
 export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
   return (
     db
       .selectFrom('files')
-      .select(['path', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
+      .select(['path', 'link_target', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
       .where('set_id', '=', setId)
       .where('dev', '=', dev)
       .where('ino', '=', ino)
@@ -100,6 +103,29 @@ export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string
       .orderBy('path')
       .limit(1)
   );
+}
+
+/** Names of an inode that are looked at; of files with more of them, some. */
+const namesAtMost = 20;
+
+/** Paths in a set of an inode with several names. */
+export async function namesOfInode(
+  db: Catalog,
+  setId: string,
+  { dev, ino }: { dev: string; ino: string },
+): Promise<Uint8Array[]> {
+  const rows = await db
+    .selectFrom('files')
+    .select('path')
+    .where('set_id', '=', setId)
+    .where('dev', '=', dev)
+    .where('ino', '=', ino)
+    // A literal, as in `firstPathOf`.
+    .where((eb) => eb('nlink', '>', eb.lit(1)))
+    .orderBy('path')
+    .limit(namesAtMost)
+    .execute();
+  return rows.map(({ path }) => path);
 }
 
 /** The last member name that the scan has recorded, its cursor; undefined before the first. */
@@ -125,6 +151,20 @@ export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array):
   return row?.tar_offset ?? null;
 }
 
+/** The inode of a path in a set, and what holds it; undefined when the set does not have the path. */
+export async function holdingOf(
+  db: Catalog,
+  setId: string,
+  path: Uint8Array,
+): Promise<Pick<FileRow, 'dev' | 'ino' | 'held_set' | 'held_group'> | undefined> {
+  return db
+    .selectFrom('files')
+    .select(['dev', 'ino', 'held_set', 'held_group'])
+    .where('set_id', '=', setId)
+    .where('path', '=', path)
+    .executeTakeFirst();
+}
+
 /**
  * Whether a file that was a hard link when an earlier archive stored it still is one to the same path, in the set of
  * its row.
@@ -133,12 +173,6 @@ export async function isStillLinked(
   db: Catalog,
   { set_id: setId, dev, ino, link_target: of }: FileRow,
 ): Promise<boolean> {
-  if (of === null) return false;
-  const row = await db
-    .selectFrom('files')
-    .select(['dev', 'ino'])
-    .where('set_id', '=', setId)
-    .where('path', '=', of)
-    .executeTakeFirst();
+  const row = of === null ? undefined : await holdingOf(db, setId, of);
   return row?.dev === dev && row.ino === ino;
 }

@@ -37,6 +37,19 @@ export function selectedFiles(
   return selectedRows(db, setId, selection, { within });
 }
 
+/**
+ * What an archive holds of another set under names that are not in its range: hard links that are newer. Reads every
+ * row of the set that the selection does not rule out.
+ */
+export function selectedOutside(
+  db: Catalog,
+  setId: string,
+  selection: Selection,
+  within: WithinArchive,
+): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, setId, selection, { outside: within });
+}
+
 /** The same, but only files that are hard links to a file of an earlier archive. */
 export function selectedHardLinks(
   db: Catalog,
@@ -49,6 +62,7 @@ export function selectedHardLinks(
 /** Which rows in a range are wanted. */
 interface RowFilter {
   within?: WithinArchive | undefined;
+  outside?: WithinArchive;
   hardLinks?: boolean;
 }
 
@@ -88,7 +102,7 @@ async function* filesInRange(
   db: Catalog,
   setId: string,
   { from, before }: NameRange,
-  { within, hardLinks = false }: RowFilter,
+  { within, outside, hardLinks = false }: RowFilter,
 ): AsyncGenerator<FileRow[]> {
   let after: Uint8Array | undefined;
   for (;;) {
@@ -98,6 +112,11 @@ async function* filesInRange(
       .where('set_id', '=', setId)
       .orderBy('path')
       .limit(filePageSize);
+    if (outside !== undefined) {
+      const { setId: holder, group, first, last } = outside;
+      query = query.where('held_set', '=', holder).where('held_group', '=', group);
+      query = query.where((eb) => eb.or([eb('path', '<', first), eb('path', '>', last)]));
+    }
     if (hardLinks) query = query.where('hard_link_of', 'is not', null);
     if (within !== undefined) {
       query = query.where('path', '<=', within.last);

@@ -115,7 +115,7 @@ async function linkRow(
   if (first === undefined && isFromArchive) {
     const reason =
       `it is a hard link to ` +
-      `/${displayName(member.linkTarget ?? '')}, which is lost with damage of the archive`;
+      `/${displayName(member.linkTarget ?? '')}, which the archive does not hold, or has lost with its damage`;
     return skippedRow(setId, group, { name: member.name, reason });
   }
   if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');

@@ -33,6 +33,9 @@ export async function baseRowsFrom(
     .execute();
 }
 
+/** A row whose content is known by its SHA-256. */
+export type HashedRow = BaseRow & { sha256: string; tar_offset: number };
+
 /** Names per query. */
 const namesAtOnce = 500;
 
@@ -44,8 +47,8 @@ export async function hashedRowsAt(
   db: Catalog,
   setId: string,
   paths: readonly Uint8Array[],
-): Promise<Map<string, BaseRow & { sha256: string; tar_offset: number }>> {
-  const found = new Map<string, BaseRow & { sha256: string; tar_offset: number }>();
+): Promise<Map<string, HashedRow>> {
+  const found = new Map<string, HashedRow>();
   for (let from = 0; from < paths.length; from += namesAtOnce) {
     const rows = await db
       .selectFrom('files')

@@ -1,9 +1,9 @@
-import { hashedRowsAt } from '../../catalog/sets/base-rows.js';
+import { hashedRowsAt, type HashedRow } from '../../catalog/sets/base-rows.js';
 import { goodCopies } from '../../catalog/copies/other-copy.js';
-import { holderOf } from '../../catalog/files/files.js';
+import { holderOf, holdingOf, namesOfInode, tarOffsetOf } from '../../catalog/files/files.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import type { PlannedMember } from '../../entry/member.js';
+import type { HeldContent, PlannedMember } from '../../entry/member.js';
 
 /**
  * What the base of a set holds of files that the scan could not be sure of: their inode was changed (a mode, an owner,
@@ -16,6 +16,7 @@ export class HeldContents {
 
   constructor(
     private readonly catalog: Catalog,
+    private readonly setId: string,
     private readonly baseId: string,
   ) {}
 
@@ -30,13 +31,41 @@ export class HeldContents {
     );
     for (const file of files) {
       const row = rows.get(file.name);
-      if (row === undefined || row.size !== file.size) continue;
-      const { setId: set, group } = holderOf(row);
-      if (!(await this.isOnTape(set, group))) continue;
-      const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);
-      const { sha256, tar_offset: offset, stored_size: storedSize } = row;
-      file.held = { set, group, offset, linkTarget, sha256, storedSize: storedSize ?? undefined };
+      if (row?.size === file.size) file.held = await this.contentOf(row, file);
+      if (file.held === undefined && file.nlink > 1) file.held = await this.underOtherName(file);
     }
+  }
+
+  /**
+   * What a row's archive holds; undefined when no intact copy of that is on a tape. A link must be one still, or the
+   * file that it is one to there must be held there too: without that one, no tar brings the link back.
+   */
+  private async contentOf(row: HashedRow, file: PlannedMember): Promise<HeldContent | undefined> {
+    const { setId: set, group } = holderOf(row);
+    if (!(await this.isOnTape(set, group))) return undefined;
+    const { sha256, tar_offset: offset, link_target: of } = row;
+    const content = { set, group, offset, sha256, storedSize: row.stored_size ?? undefined };
+    if (of === null) return { ...content, linkTarget: null };
+    const target = await holdingOf(this.catalog, this.setId, of);
+    const isLink = target?.dev === file.dev && target.ino === file.ino;
+    if (!isLink && (target?.held_set !== set || target.held_group !== group)) return undefined;
+    const isNewName = (await tarOffsetOf(this.catalog, set, of)) === offset;
+    const held = { ...content, linkTarget: fromBytes(of) };
+    return isNewName ? { ...held, isNewName } : held;
+  }
+
+  /** What the base has of a file under another of its names: it has one more link since. */
+  private async underOtherName(file: PlannedMember): Promise<HeldContent | undefined> {
+    const names = await namesOfInode(this.catalog, this.setId, file);
+    for (const [name, row] of await hashedRowsAt(this.catalog, this.baseId, names)) {
+      const held = row.size === file.size ? await this.contentOf(row, file) : undefined;
+      if (held === undefined) continue;
+      const { linkTarget } = held;
+      if (linkTarget === null) return { ...held, linkTarget: name, isNewName: true };
+      const offset = await tarOffsetOf(this.catalog, held.set, toBytes(linkTarget));
+      if (offset !== null) return { ...held, offset, isNewName: true };
+    }
+    return undefined;
   }
 
   /** False for an archive that is no longer on tape or was found damaged: it cannot be relied on. */

@@ -16,6 +16,7 @@ import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
 import { filesOfGroup } from '../../catalog/files/files.js';
+import { newNames } from '../../catalog/files/new-names.js';
 import type { commitCompressed, PackedFile } from '../../catalog/files/packed-files.js';
 import { installationId } from '../../catalog/installation.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
@@ -143,13 +144,15 @@ async function* plannedPages(
   baseId: string | null,
   skipped: SkippedMember[],
 ): AsyncGenerator<(PlannedMember | UnchangedMember)[]> {
-  const held = baseId === null ? undefined : new HeldContents(deps.catalog, baseId);
+  const held = baseId === null ? undefined : new HeldContents(deps.catalog, ref.setId, baseId);
   for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
     const members: (PlannedMember | UnchangedMember)[] = [];
     const planned: PlannedMember[] = [];
+    const isNew = await newNames(deps.catalog, page);
     for (const row of page) {
       const member = row.state === 'unchanged' ? undefined : plannedMember(row);
-      if (row.state === 'unchanged') members.push(unchangedMember(row, ref));
+      if (row.state === 'unchanged')
+        members.push({ ...unchangedMember(row, ref), ...(isNew.has(row) ? { isNewName: true } : {}) });
       else if (member === undefined)
         skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
       else {

@@ -15,6 +15,7 @@ import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { paddedBytes } from '../../archive/tar/tar-records.js';
 import { installationId } from '../../catalog/installation.js';
 import { filesOfGroup } from '../../catalog/files/files.js';
+import { newNames } from '../../catalog/files/new-names.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { storedBytes } from '../../entry/member.js';
@@ -65,9 +66,11 @@ export async function writeCatalogManifest(
     let tarBytes = 0;
     for await (const page of filesOfGroup(catalog, archive.set_id, archive.group_no)) {
       let lines = '';
+      const isNew = await newNames(catalog, page);
       for (const row of page) {
         if (row.state === 'unchanged') {
-          lines += unchangedLine(unchangedMember(row, { setId: archive.set_id, group: archive.group_no }));
+          const kept = unchangedMember(row, { setId: archive.set_id, group: archive.group_no });
+          lines += unchangedLine({ ...kept, isNewName: isNew.has(row) });
           counts.kept += 1;
           continue;
         }

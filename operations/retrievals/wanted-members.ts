@@ -6,7 +6,7 @@ import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { isWholeRow } from '../../catalog/files/whole-rows.js';
-import { selectedFiles } from '../../catalog/files/selected-files.js';
+import { selectedFiles, selectedOutside } from '../../catalog/files/selected-files.js';
 import type { DriveDeps } from '../deps.js';
 
 /** The set whose entries are wanted: the restored one, even when an earlier set's archive holds them. */
@@ -34,7 +34,15 @@ export async function* wantedPages(
   } = await groupOf(catalog, row.set_id, row.group_no);
   const within = { setId, group: no, first, last };
   const subject = subjectOf(retrieval, row);
-  for await (const page of selectedFiles(catalog, subject, selectionOf(retrieval), within)) {
+  const selection = selectionOf(retrieval);
+  let rows = 0;
+  async function* pages() {
+    yield* selectedFiles(catalog, subject, selection, within);
+    // Only newer hard links are not in the archive's range of names.
+    if (subject !== setId && rows < row.members) yield* selectedOutside(catalog, subject, selection, within);
+  }
+  for await (const page of pages()) {
+    rows += page.length;
     const wanted: WantedMember[] = [];
     for (const file of page) {
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
