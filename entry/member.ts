@@ -1,14 +1,19 @@
+import type { DeviceNumbers } from './device.js';
+
 /**
  * The inode's time of change, as the scan saw it: seconds since 1970, rounded down, plus nanoseconds. The next set uses
  * it to detect changes, even after the catalog was lost; a restore cannot set it. Undefined: not known.
  */
 export type InodeTime = readonly [number, number];
 
+/** A named pipe or a device: all of it is in its header. */
+export type SpecialType = 'fifo' | 'character' | 'block';
+
 /** One entry that the plan wants in an archive. All names are byte strings (see byte-string.ts). */
 export interface PlannedMember {
   /** Full path without its leading `/`; folders end in `/`. */
   name: string;
-  type: 'file' | 'directory' | 'symlink';
+  type: 'file' | 'directory' | 'symlink' | SpecialType;
   /** Bytes, as the scan saw it; packing asks again. */
   size: number;
   /** Seconds since 1970, rounded down, plus nanoseconds. */
@@ -21,9 +26,13 @@ export interface PlannedMember {
   ino: string;
   nlink: number;
   linkTarget: string | null;
+  /** Of a device. */
+  device?: DeviceNumbers | undefined;
   /** A path in an earlier archive that is a hard link to the same file; the content is stored here again. */
   hardLinkOf: string | null;
   ctime: InodeTime | undefined;
+  /** A folder that could not be listed: it is stored without its contents, and this is why. */
+  unlisted?: string | undefined;
   /** What an earlier archive holds under this name; if the file still has that content, it is not stored again. */
   held?: HeldContent | undefined;
   /** Of a file with holes, bytes that it will be stored with, as far as the scan could tell. */
@@ -40,15 +49,37 @@ export type HeldContent = Pick<
 
 /**
  * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the
- * size it had when it was opened. `changed`: its times differ before and after the read. `padded`: it shrank or could
- * not be read to its end, and zeros stand for the rest.
+ * size it had when it was opened. `changed`: its time differs before and after the read, and its content does not.
+ * `padded`: it shrank or could not be read to its end, and zeros stand for the rest. `inconsistent`: it changed while
+ * it was read, again and again. `unlisted`: a folder without its contents, which could not be listed.
  */
-export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded';
+export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded' | 'inconsistent' | 'unlisted';
+
+/** How the reason of a folder begins that could not be listed; the folder itself is stored. */
+export const unlistedReason = 'cannot be listed, so its contents are not in the backup';
+
+/** Flags of a member that is in the archive, but not whole: it is listed as skipped, too, with these words. */
+const lackWords: Partial<Record<MemberFlag, string>> = {
+  padded: 'shrank or could not be read to its end; zeros stand for the rest in the archive',
+  inconsistent:
+    'changed while it was read, again and again; what is stored may be of several moments. Back it up while nothing ' +
+    'writes to it, or from a snapshot',
+};
+
+/** False for a member that is in the archive, but not as its source had it at any one time. */
+export function isWhole(flags: readonly MemberFlag[]): boolean {
+  return !flags.some((flag) => flag === 'unlisted' || lackWords[flag] !== undefined);
+}
+
+/** Why a member that is in the archive is listed as skipped, too; undefined for one that is not. */
+export function lackReason(flags: readonly MemberFlag[]): string | undefined {
+  return flags.map((flag) => lackWords[flag]).find((words) => words !== undefined);
+}
 
 /** One member of an archive, as it was stored. */
 export interface PackedMember {
   name: string;
-  type: 'file' | 'directory' | 'symlink' | 'link';
+  type: 'file' | 'directory' | 'symlink' | 'link' | SpecialType;
   /** Bytes of content; of a hard link to an earlier member, those of its target. */
   size: number;
   /**
@@ -66,6 +97,8 @@ export interface PackedMember {
   nlink: number;
   /** Target of a symbolic link, or the member that a hard link (`link`) points to. */
   linkTarget: string | null;
+  /** Of a device. */
+  device?: DeviceNumbers | undefined;
   hardLinkOf: string | null;
   /** Only in a manifest and in what becomes one; see `InodeTime`. */
   ctime?: InodeTime | undefined;
@@ -82,7 +115,7 @@ export interface PackedMember {
 }
 
 /** An unchanged file, held by an earlier archive: listed so that the whole tree is known, but not stored again. */
-export interface UnchangedMember extends Omit<PackedMember, 'type' | 'contentOffset' | 'flags'> {
+export interface UnchangedMember extends Omit<PackedMember, 'type' | 'device' | 'contentOffset' | 'flags'> {
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;
@@ -107,7 +140,7 @@ export interface SkippedMember {
 /** Flags of the packer that mean "not exactly what the source held", in words. */
 const flagWords: Partial<Record<MemberFlag, string>> = {
   grew: 'grew while it was read: stored at the size it had',
-  changed: 'changed while it was read',
+  changed: 'changed while it was read: stored with the time it had before',
   newer: 'changed after the scan: stored as it was when it was packed',
 };
 

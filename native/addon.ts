@@ -37,6 +37,11 @@ export interface Addon {
    */
   setTimes?: (fd: number, path: Uint8Array, seconds: number, nanoseconds: number) => boolean;
   /**
+   * Makes a named pipe or a device at a path, for its owner alone. `kind`: `fifo`, `character` or `block`. Returns 0,
+   * or the number of the system's error. Not on Windows and macOS.
+   */
+  makeNode?: (path: Uint8Array, kind: string, major: number, minor: number) => number;
+  /**
    * Locks an open file or folder until it is closed: 0 when this open file now has the lock, 1 when another one has it,
    * -1 when the system has no such lock. Not on Windows.
    */

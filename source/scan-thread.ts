@@ -1,4 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { formatNumber } from '../config/counts.js';
+import { displayName } from '../entry/byte-string.js';
 import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
 import { tallyOf } from '../catalog/sets/scan-state.js';
@@ -25,6 +27,7 @@ async function run(job: ScanJob): Promise<void> {
   const fence = fencedBy(() => requireNotGivenUp(watch));
   const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
   const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
+  const sockets: { count: number; first?: string } = { count: 0 };
   try {
     const tally = tallyOf(await setNamed(catalog, job.setId));
     const paths = await listOf(catalog, job.setId);
@@ -40,6 +43,10 @@ async function run(job: ScanJob): Promise<void> {
       tally,
       after,
       onLeftOut: (path, why) => tally.leftOut.push(`${path} (${why})`),
+      onSocket: (name) => {
+        sockets.first ??= name;
+        sockets.count += 1;
+      },
       onSource: (source) => watch.reads(job.sources.indexOf(sources[source] ?? listFile ?? '')),
     });
     let entriesSeen = 0;
@@ -62,12 +69,22 @@ async function run(job: ScanJob): Promise<void> {
       }
     }
     watch.rests();
+    if (sockets.first !== undefined) tally.leftOut.push(socketsSentence(sockets.count, sockets.first));
     await planner.finish(tally.leftOut);
     report({ progress: { ...planner.counted }, done: true });
   } finally {
     await writer.close();
     await catalog.destroy();
   }
+}
+
+/** What a set says of its sockets, once. */
+function socketsSentence(count: number, first: string): string {
+  const which =
+    count === 1
+      ? `/${displayName(first)}`
+      : `${formatNumber(count)} sockets, the first of them /${displayName(first)}`;
+  return `${which} (${count === 1 ? 'a socket: its program makes it' : 'their programs make them'} anew)`;
 }
 
 try {

@@ -1,12 +1,14 @@
 import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { describeError } from '../config/failures.js';
 import { describeOwnEntry } from '../disk/own-folders.js';
+import { atPath } from '../disk/long-path.js';
 import { displayName, fromText } from '../entry/byte-string.js';
 import { Excludes, type ExcludeRule } from '../entry/excludes.js';
+import { unlistedReason } from '../entry/member.js';
 import { memberNameOf, parentNames } from '../entry/member-name.js';
 import { newTally, type Tally, type TakenOptions } from '../entry/tally.js';
 import { markFinder } from './taken/folder-marks.js';
-import { absolute, look, type WalkedEntry } from './walked-entry.js';
+import { absolute, isSocket, look, type WalkedEntry } from './walked-entry.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
@@ -26,6 +28,8 @@ export interface WalkOptions {
   after: string | undefined;
   /** Called for each own folder, pseudo file system and other file system inside a source. */
   onLeftOut(path: string, why: string): void;
+  /** Called for each socket, which is not returned. */
+  onSocket?(name: string): void;
   /** Called before the walk looks at a source, with its place in `sources`, or at what is listed, with their number. */
   onSource?(source: number): void;
 }
@@ -110,8 +114,11 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
     if (entry.type === 'directory') {
       folders.push(entry);
     } else if (isAfter(entry.name, after) && !isExcluded(entry.name, walker)) {
-      if (walker.waiting.length > 0) yield* walker.waiting.splice(0);
-      yield entry;
+      if (isSocket(entry)) walker.onSocket?.(entry.name);
+      else {
+        if (walker.waiting.length > 0) yield* walker.waiting.splice(0);
+        yield entry;
+      }
     }
   }
   for (const folder of folders.reverse()) {
@@ -248,19 +255,19 @@ function namesIn(where: Buffer): string[] | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;
   try {
     // As byte strings they sort by their bytes.
-    const names = readdirSync(where, 'latin1').sort();
-    if (process.platform !== 'win32' && !lstatSync(itself).isDirectory())
+    const names = atPath(where, (path) => readdirSync(path, 'latin1')).sort();
+    if (process.platform !== 'win32' && !atPath(itself, (path) => lstatSync(path)).isDirectory())
       return 'became a symbolic link while it was listed; its contents are not in the backup';
     return names;
   } catch (error) {
-    return `cannot be listed, so its contents are not in the backup: ${describeError(error)}`;
+    return `${unlistedReason}: ${describeError(error)}`;
   }
 }
 
 function isPseudo(where: Buffer): boolean {
   if (process.platform !== 'linux') return false;
   try {
-    return pseudoFileSystems.has(statfsSync(where).type);
+    return pseudoFileSystems.has(atPath(where, (path) => statfsSync(path)).type);
   } catch {
     return false;
   }

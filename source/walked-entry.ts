@@ -2,6 +2,8 @@ import { constants, lstatSync, readlinkSync } from 'node:fs';
 import type { EntryType } from '../catalog/schema/file-tables.js';
 import { describeError, systemErrorCode } from '../config/failures.js';
 import { bytesWithoutHoles } from '../disk/data-extents.js';
+import { atPath } from '../disk/long-path.js';
+import { deviceNumbers, deviceText } from '../entry/device.js';
 import { toBytes } from '../entry/byte-string.js';
 import { type EntryStats, statsOf } from '../entry/entry-stats.js';
 
@@ -11,6 +13,7 @@ export interface WalkedEntry {
   name: string;
   type: EntryType;
   stats: EntryStats | undefined;
+  /** Of a symbolic link; of a device its numbers (`deviceText`). */
   linkTarget: string | null;
   /** Why the entry is not in the backup; null if it is. */
   skipped: string | null;
@@ -18,6 +21,13 @@ export interface WalkedEntry {
 
 /** Matches non-ASCII bytes: only such paths must be passed as buffers, since strings are faster. */
 const notAscii = /[\x80-\xff]/;
+
+/** Names from here on may make a path that is too long for one call. */
+const longName = 4000;
+
+function onPlain<Result>(name: string, call: (path: Buffer | string) => Result): Result {
+  return name.length < longName ? call(plainPath(name)) : atPath(absolute(name), call);
+}
 
 function plainPath(name: string): Buffer | string {
   return process.platform === 'win32' || notAscii.test(name)
@@ -34,11 +44,12 @@ export function absolute(name: string): Buffer {
 
 export function look(full: string): WalkedEntry {
   let stats: EntryStats;
+  let rdev: bigint;
   try {
-    const path = plainPath(full === '' ? '/' : full);
-    const all = lstatSync(path, { bigint: true });
+    const all = onPlain(full === '' ? '/' : full, (path) => lstatSync(path, { bigint: true }));
     stats = statsOf(all);
-    const stored = all.isFile() ? bytesWithoutHoles(path, all) : undefined;
+    rdev = all.rdev;
+    const stored = all.isFile() ? onPlain(full, (path) => bytesWithoutHoles(path, all)) : undefined;
     if (stored !== undefined) stats.stored = stored;
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
@@ -54,32 +65,33 @@ export function look(full: string): WalkedEntry {
       return { name: `${full}/`, type: 'directory', stats, linkTarget: null, skipped: null };
     case constants.S_IFLNK:
       return { name: full, type: 'symlink', stats, ...targetOf(full) };
-    default: {
-      const skipped = `is a ${kindOf(stats.mode)}, which has no content to back up`;
-      return { name: full, type: 'other', stats, linkTarget: null, skipped };
+    case constants.S_IFIFO:
+      return { name: full, type: 'fifo', stats, linkTarget: null, skipped: null };
+    case constants.S_IFCHR:
+    case constants.S_IFBLK: {
+      const type = (stats.mode & constants.S_IFMT) === constants.S_IFCHR ? 'character' : 'block';
+      return { name: full, type, stats, linkTarget: deviceText(deviceNumbers(rdev)), skipped: null };
     }
+    default:
+      return {
+        name: full,
+        type: 'other',
+        stats,
+        linkTarget: null,
+        skipped: 'is of a kind that no archive holds',
+      };
   }
 }
 
 function targetOf(full: string): Pick<WalkedEntry, 'linkTarget' | 'skipped'> {
   try {
-    return { linkTarget: readlinkSync(plainPath(full), 'latin1'), skipped: null };
+    return { linkTarget: onPlain(full, (path) => readlinkSync(path, 'latin1')), skipped: null };
   } catch (error) {
     return { linkTarget: null, skipped: `cannot be read: ${describeError(error)}` };
   }
 }
 
-function kindOf(mode: number): string {
-  switch (mode & constants.S_IFMT) {
-    case constants.S_IFSOCK:
-      return 'socket';
-    case constants.S_IFIFO:
-      return 'named pipe';
-    case constants.S_IFBLK:
-      return 'block device';
-    case constants.S_IFCHR:
-      return 'character device';
-    default:
-      return 'special file';
-  }
+/** True for a socket: its program makes it anew, and no archive can hold it. */
+export function isSocket({ stats }: WalkedEntry): boolean {
+  return stats !== undefined && (stats.mode & constants.S_IFMT) === constants.S_IFSOCK;
 }

@@ -71,9 +71,14 @@ export class BlockWriter {
     }
   }
 
+  /** True when everything from `position` on can be discarded. */
+  canRewind(position: number): boolean {
+    return position >= this.dispatched;
+  }
+
   /** Discards everything from `position` on; false when that part is already being compressed. */
   rewind(position: number): boolean {
-    if (position < this.dispatched) return false;
+    if (!this.canRewind(position)) return false;
     this.used = position - this.dispatched;
     return true;
   }

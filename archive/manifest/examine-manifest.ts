@@ -5,6 +5,7 @@ import {
   type ManifestHeader,
   ManifestError,
 } from '../../entry/manifest-content.js';
+import { isWhole } from '../../entry/member.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
 
@@ -32,7 +33,7 @@ export async function examineManifest(
 ): Promise<ManifestSummary | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
-  const counted = { members: 0, skipped: 0, kept: 0, padded: 0 };
+  const counted = { members: 0, skipped: 0, kept: 0, lacking: 0 };
   let [first, last, member]: (string | undefined)[] = [];
   try {
     for await (const line of readManifest(path)) {
@@ -44,7 +45,7 @@ export async function examineManifest(
         const { name } = nameOf(line);
         if (line.kind === 'member') {
           counted.members += 1;
-          if (line.member.flags.includes('padded')) counted.padded += 1;
+          if (!isWhole(line.member.flags)) counted.lacking += 1;
           if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
           member = name;
         } else counted[line.kind] += 1;
@@ -61,7 +62,7 @@ export async function examineManifest(
     if (error instanceof ManifestError) return { wrong: error.message, header };
     throw error;
   }
-  const entries = counted.members + counted.skipped + counted.kept - counted.padded;
+  const entries = counted.members + counted.skipped + counted.kept - counted.lacking;
   return { header, end, entries, first: first ?? '', last: last ?? '' };
 }
 

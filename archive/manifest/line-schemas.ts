@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { MemberFlag } from '../../entry/member.js';
-import { manifestVersion } from './manifest.js';
+import { readableVersions } from './manifest.js';
 
 /** A name as text, or in base64 where it is no UTF-8. */
 const nameFields = (key: string) => ({
@@ -20,7 +20,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const header = z
   .object({
     tapeflow: z.literal('manifest'),
-    version: z.number().meta({ const: manifestVersion }),
+    version: z.number().meta({ enum: [...readableVersions] }),
     set: setId,
     setUuid: z.string(),
     group: z.number().int().positive(),
@@ -38,7 +38,9 @@ const header = z
   })
   .meta({ description: 'The first line: what the archive belongs to.' });
 
-const knownFlags: readonly string[] = ['newer', 'grew', 'changed', 'padded'] satisfies MemberFlag[];
+const knownFlags: readonly string[] = [
+  ...(['newer', 'grew', 'changed', 'padded', 'inconsistent', 'unlisted'] satisfies MemberFlag[]),
+];
 
 const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
 
@@ -65,7 +67,8 @@ const member = z
   .object({
     ...nameFields('name'),
     ...entryFields,
-    type: z.enum(['file', 'directory', 'symlink', 'link']),
+    type: z.enum(['file', 'directory', 'symlink', 'link', 'fifo', 'character', 'block']),
+    device: z.tuple([z.number().int().nonnegative(), z.number().int().nonnegative()]).optional(),
     content: z.number().int().nonnegative().optional(),
     // Flags of a later version are ignored, as unknown keys are.
     flags: z

@@ -9,7 +9,10 @@ import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/m
  * entry that was skipped and for each that an earlier archive holds. A name that is not valid UTF-8 is in `nameBase64`
  * (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are ignored.
  */
-export const manifestVersion = 1;
+export const manifestVersion = 2;
+
+/** Versions that can be read: 1 lacks what version 2 has more, see docs/format.md. */
+export const readableVersions: readonly number[] = [1, manifestVersion];
 
 export function headerLine(header: ManifestHeader): string {
   return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
@@ -23,6 +26,7 @@ export function memberLine(member: PackedMember): string {
   line += `,"nlink":${member.nlink},"offset":${member.offset},"mtime":[${member.mtimeS},${member.mtimeNs}]`;
   if (member.ctime !== undefined) line += `,"ctime":[${member.ctime[0]},${member.ctime[1]}]`;
   if (linkTarget !== null) line += `,${field('target', linkTarget)}`;
+  if (member.device !== undefined) line += `,"device":[${member.device[0]},${member.device[1]}]`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   line += hashFields(sha256, member.storedSize);
   if (contentOffset !== null) line += `,"content":${contentOffset}`;

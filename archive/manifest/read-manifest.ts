@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib';
 import type { z } from 'zod';
 import { fromText, displayName, escapeForTerminal } from '../../entry/byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
-import { manifestVersion } from './manifest.js';
+import { readableVersions } from './manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 import { lineSchemas } from './line-schemas.js';
@@ -80,8 +80,10 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
   };
   if ('tapeflow' in value) {
     const { tapeflow: _, version, ...header } = check(lineSchemas.header);
-    if (version !== manifestVersion)
-      throw new ManifestError(`it has version ${version}, and this program reads ${manifestVersion}`);
+    if (!readableVersions.includes(version))
+      throw new ManifestError(
+        `it has version ${version}, and this program reads ${readableVersions.join(' and ')}`,
+      );
     return { kind: 'header', header };
   }
   if ('end' in value) {
@@ -115,6 +117,7 @@ function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): 
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
     ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
     linkTarget,
+    ...(fields.device === undefined ? {} : { device: fields.device }),
     hardLinkOf,
     sha256: fields.sha256 ?? fields.storedSha256 ?? null,
     contentOffset: fields.content ?? null,

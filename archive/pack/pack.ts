@@ -1,11 +1,18 @@
 import { sourcePathOf } from '../../entry/member-name.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
+import {
+  lackReason,
+  type PackedMember,
+  type PlannedMember,
+  type SkippedMember,
+  type UnchangedMember,
+} from '../../entry/member.js';
 import type { ManifestEnd } from '../../entry/manifest-content.js';
 import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 import { encodeHeaders } from '../tar/tar-header.js';
 import { recordBytes } from '../tar/tar-records.js';
+import { ContentHash } from './content-hash.js';
 import { FileMembers } from './file-member.js';
 import { HeldFiles } from './held-file.js';
 import { ManifestOutput } from './manifest-output.js';
@@ -64,17 +71,18 @@ export class Packer {
     const { progress } = this;
     const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk) });
     this.tar = tar;
-    const checkStop = () => this.checkStop();
-    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, checkStop });
-    this.held = new HeldFiles(choice, () => {
+    const content = new ContentHash(() => {
       this.checkStop();
       watch.moved();
     });
+    const checkStop = () => this.checkStop();
+    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, content, checkStop });
+    this.held = new HeldFiles(choice, content);
   }
 
   /**
    * Adds entries in order; those held by an earlier archive are only listed. Returns what was stored and what was
-   * skipped, padded files in both, and which of the planned files proved to be held by an earlier archive.
+   * skipped, those that are not whole in both, and which of the planned files proved to be held by an earlier archive.
    */
   async add(planned: readonly (PlannedMember | UnchangedMember)[]): Promise<PackedBatch> {
     if (!this.begun) await this.manifest.begin(this.options.manifestHeader);
@@ -105,7 +113,9 @@ export class Packer {
         continue;
       }
       packed.push(stored);
-      if (stored.flags.includes('padded')) skipped.push({ name: entry.name, reason: paddedReason });
+      if (entry.unlisted !== undefined) stored.flags.push('unlisted');
+      const lacks = entry.unlisted ?? lackReason(stored.flags);
+      if (lacks !== undefined) skipped.push({ name: entry.name, reason: lacks });
     }
     await this.manifest.add([...kept, ...unchanged], packed);
     await this.manifest.addSkipped(skipped);
@@ -132,7 +142,7 @@ export class Packer {
       members: this.progress.files,
       skipped: this.manifest.skipped,
       kept: this.manifest.kept,
-      bytesIn: this.progress.bytesIn,
+      bytesIn: this.progress.bytesIn - this.files.superseded,
       size: this.tar.bytesOut,
       sha256,
       tarBytes,
@@ -170,8 +180,9 @@ export class Packer {
     let stored: PackedMember | string;
     try {
       const path = sourcePathOf(entry.name, process.platform);
-      if (entry.type === 'file') stored = await this.files.add(entry, path);
-      else stored = await addPlainMember(this.tar, entry, path);
+      const { type } = entry;
+      if (type === 'file') stored = await this.files.add(entry, path);
+      else stored = await addPlainMember(this.tar, entry, type, path);
     } catch (error) {
       if (!(error instanceof SkipEntry)) throw error;
       stored = error.message;
@@ -181,6 +192,3 @@ export class Packer {
     return stored;
   }
 }
-
-/** The reason for listing a padded file. */
-const paddedReason = 'shrank or could not be read to its end; zeros stand for the rest in the archive';

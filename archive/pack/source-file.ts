@@ -1,6 +1,7 @@
-import { constants, fstatSync, lstatSync, openSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { constants, lstatSync, openSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { atPath } from '../../disk/long-path.js';
 import { splitTime } from '../../entry/file-time.js';
-import type { MemberFlag, PlannedMember } from '../../entry/member.js';
+import type { PlannedMember } from '../../entry/member.js';
 
 /** Thrown with the reason for skipping an entry. */
 export class SkipEntry extends Error {}
@@ -17,11 +18,31 @@ export function onFile<Result>(call: () => Result): Result {
   }
 }
 
-/** Opens a file for reading; neither a link, which would be followed, nor a pipe, which would never be opened. */
-export function openFile(path: Buffer): number {
-  return onFile(() =>
-    openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)),
-  );
+/**
+ * Opens a file for reading; neither a link, which would be followed, nor a pipe, which would never be opened. Its
+ * access time stays as it is where this user may have it so: of files of their own, and as root.
+ */
+export function openFile(path: Buffer, owner: number): number {
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  return onFile(() => atPath(path, (short) => openQuietly(short, flags, owner)));
+}
+
+/** Linux only. */
+const noAtime = process.platform === 'linux' ? constants.O_NOATIME : 0;
+const user = process.geteuid?.();
+/** Owners whose files keep no access time for this user: root in a user namespace is not everybody's. */
+const refused = new Set<number>();
+
+function openQuietly(path: Buffer, flags: number, owner: number): number {
+  if (noAtime !== 0 && (user === 0 || user === owner) && !refused.has(owner)) {
+    try {
+      return openSync(path, flags | noAtime);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      refused.add(owner);
+    }
+  }
+  return openSync(path, flags);
 }
 
 const plainReasons: Record<string, string> = {
@@ -94,7 +115,8 @@ function isBehindLink(path: Buffer): boolean {
   if (process.platform === 'win32') return false;
   const slash = 0x2f;
   for (let at = path.indexOf(slash, 1); at !== -1; at = path.indexOf(slash, at + 1)) {
-    if (onFile(() => lstatSync(path.subarray(0, at))).isSymbolicLink()) return true;
+    const above = onFile(() => atPath(path.subarray(0, at), (short) => lstatSync(short)));
+    if (above.isSymbolicLink()) return true;
   }
   return false;
 }
@@ -133,11 +155,12 @@ export function isNewer(now: FileAttributes, entry: PlannedMember): boolean {
   return now.size !== entry.size || now.mtimeS !== entry.mtimeS || now.mtimeNs !== entry.mtimeNs;
 }
 
-/** How an open file has changed since it was last checked. */
-export function changesSince(fd: number, before: BigIntStats): MemberFlag[] {
-  const after = fstatSync(fd, { bigint: true });
-  if (after.size > before.size) return ['grew'];
-  return after.mtimeNs !== before.mtimeNs || after.size !== before.size ? ['changed'] : [];
+/**
+ * True when an open file may have changed between two looks at it. By its inode's time too: some programs set the time
+ * of the content back after they have written.
+ */
+export function isTouched(after: BigIntStats, before: BigIntStats): boolean {
+  return after.size !== before.size || after.mtimeNs !== before.mtimeNs || after.ctimeNs !== before.ctimeNs;
 }
 
 /**

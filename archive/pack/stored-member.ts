@@ -10,7 +10,7 @@ import { isNewer, isSameInode, type FileAttributes } from './source-file.js';
 export function storedMember(
   entry: PlannedMember,
   facts: FileAttributes,
-  kind: Pick<PackedMember, 'type' | 'linkTarget'>,
+  kind: Pick<PackedMember, 'type' | 'linkTarget' | 'device'>,
   offset: number,
 ): PackedMember {
   return {
@@ -26,6 +26,7 @@ export function storedMember(
     ino: facts.ino,
     nlink: facts.nlink,
     linkTarget: kind.linkTarget,
+    ...(kind.device === undefined ? {} : { device: kind.device }),
     // Another file has replaced the one that the scan saw: it is not a link to the earlier path.
     hardLinkOf: kind.type !== 'link' && isSameInode(facts, entry) ? entry.hardLinkOf : null,
     ctime: entry.ctime,

@@ -124,15 +124,23 @@ async function walk(
     ...{ isSure, members: 0, skipped: 0, bytesIn: 0, tarBytes: offset, first: undefined, last: undefined },
     ...{ end: 'end', why: '', expected: undefined, lines: { from: 0, to: 0 } },
   };
+  /** The last member's line and size: a file that follows itself takes its place, see docs/format.md. */
+  let pending = { line: '', bytes: 0 };
   try {
     for (;;) {
       const entry = await readEntry(source, chain.tarBytes);
       if (entry === undefined) break;
-      if (lower !== undefined && entry.name <= (chain.last ?? lower))
+      const again = entry.name === chain.last && entry.type === 'file';
+      if (lower !== undefined && !again && entry.name <= (chain.last ?? lower))
         throw new FalseChain('names that do not ascend');
       chain.expected = entry.contentOffset + paddedBytes(storedBytes(entry));
-      await write(await lineOf(source, entry, chain));
-      if (entry.type === 'file') chain.bytesIn += storedBytes(entry);
+      const line = await lineOf(source, entry, chain);
+      if (again) {
+        chain.members -= 1;
+        chain.bytesIn -= pending.bytes;
+      } else if (pending.line !== '') await write(pending.line);
+      pending = { line, bytes: entry.type === 'file' ? storedBytes(entry) : 0 };
+      chain.bytesIn += pending.bytes;
       chain.tarBytes = chain.expected;
       chain.expected = undefined;
       chain.first ??= entry.name;
@@ -144,6 +152,7 @@ async function walk(
     chain.end = error instanceof FalseChain ? 'false' : 'damage';
     chain.why = error.message;
   }
+  if (pending.line !== '') await write(pending.line);
   return chain;
 }
 
@@ -185,11 +194,12 @@ async function contentHash(source: ForwardSource, entry: TarEntry): Promise<stri
 }
 
 function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
-  const { name, size, storedSize, linkTarget, offset, contentOffset } = entry;
+  const { name, size, storedSize, linkTarget, device, offset, contentOffset } = entry;
   const type = entry.type === 'other' ? 'file' : entry.type;
   return {
     ...{ name, type, size, linkTarget, sha256, offset },
     ...(storedSize === undefined ? {} : { storedSize }),
+    ...(device === undefined ? {} : { device: device.map(whole) as [number, number] }),
     mtimeS: clampSeconds(whole(entry.mtimeS)),
     mtimeNs: whole(entry.mtimeNs),
     mode: Math.max(0, whole(entry.mode)),

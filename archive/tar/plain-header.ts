@@ -16,9 +16,9 @@ const beyondOctal = 8 ** 11;
  */
 export function encodePlain(fields: HeaderFields): Buffer | undefined {
   const { name, size, mtimeS, mtimeNs } = fields;
+  if (fields.linkTarget !== null || fields.device !== undefined) return undefined;
   // eslint-disable-next-line no-control-regex -- this is what ASCII is
-  if (fields.linkTarget !== null || name.length >= nameBytes || !/^[\x01-\x7f]+$/.test(name))
-    return undefined;
+  if (name.length >= nameBytes || !/^[\x01-\x7f]+$/.test(name)) return undefined;
   if (fields.storedSize !== undefined || size >= beyondOctal || mtimeS < 0 || mtimeS >= beyondOctal)
     return undefined;
   const template = templateOf(fields);

@@ -1,11 +1,13 @@
 import type { Chunk, TarSource } from '../readers/tar-source.js';
 import { paddedBytes, recordBytes } from './tar-records.js';
+import type { DeviceNumbers } from '../../entry/device.js';
+import type { PackedMember } from '../../entry/member.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 
 /** The headers of one member. Names are byte strings. */
 export interface TarEntry {
   name: string;
-  type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
+  type: PackedMember['type'] | 'other';
   /** Bytes of content. */
   size: number;
   /** Of a file with holes, the bytes that follow the headers; see `SparseMap`. Undefined: `size`. */
@@ -16,6 +18,8 @@ export interface TarEntry {
   mtimeS: number;
   mtimeNs: number;
   linkTarget: string | null;
+  /** Of a device. */
+  device: DeviceNumbers | undefined;
   /** Byte of the uncompressed archive where the first of its headers begins. */
   offset: number;
   /** Byte where its content begins. */
@@ -96,6 +100,10 @@ function entryOf(
     mtimeS: more.mtime?.seconds ?? numberField(block, 136, 12),
     mtimeNs: more.mtime?.ns ?? 0,
     linkTarget: type === 'symlink' || type === 'link' ? link : null,
+    device:
+      type === 'character' || type === 'block'
+        ? [numberField(block, 329, 8), numberField(block, 337, 8)]
+        : undefined,
     offset,
     contentOffset,
   };
@@ -104,7 +112,10 @@ function entryOf(
 function typeOf(flag: string, name: string): TarEntry['type'] {
   if (flag === '1') return 'link';
   if (flag === '2') return 'symlink';
+  if (flag === '3') return 'character';
+  if (flag === '4') return 'block';
   if (flag === '5') return 'directory';
+  if (flag === '6') return 'fifo';
   if (flag === '0' || flag === '\0' || flag === '7') return name.endsWith('/') ? 'directory' : 'file';
   return 'other';
 }

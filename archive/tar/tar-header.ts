@@ -44,6 +44,8 @@ function encodeAny(fields: HeaderFields, more: readonly Buffer[]): Buffer {
     mode: fields.mode & 0o7777,
     uid: fields.uid,
     gid: fields.gid,
+    devmaj: fields.device?.[0] ?? 0,
+    devmin: fields.device?.[1] ?? 0,
     mtime: new Date(fields.mtimeS * 1000),
   } as HeaderData);
   const block = Buffer.alloc(recordBytes);

@@ -9,7 +9,17 @@ export const recordBytes = 512;
  */
 export type HeaderFields = Pick<
   PackedMember,
-  'name' | 'type' | 'size' | 'storedSize' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid' | 'linkTarget'
+  | 'name'
+  | 'type'
+  | 'size'
+  | 'storedSize'
+  | 'mtimeS'
+  | 'mtimeNs'
+  | 'mode'
+  | 'uid'
+  | 'gid'
+  | 'linkTarget'
+  | 'device'
 >;
 
 /** node-tar's names of the member types. */
@@ -18,6 +28,9 @@ export const typeNames = {
   directory: 'Directory',
   symlink: 'SymbolicLink',
   link: 'Link',
+  fifo: 'FIFO',
+  character: 'CharacterDevice',
+  block: 'BlockDevice',
 } as const;
 
 /** Bytes of a name in the ustar header's fields `name` and `linkname`. */

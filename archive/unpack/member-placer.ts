@@ -16,6 +16,7 @@ import { timeNs } from '../../entry/file-time.js';
 import type { SparseMap } from '../tar/sparse-map.js';
 import { joinHardLink } from './finish-tree.js';
 import { hasContent } from './same-content.js';
+import { isSameSpecial, makeSpecial, type SpecialFile } from './special-file.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
 import type { TargetTree } from './target-tree.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
@@ -81,6 +82,20 @@ export class MemberPlacer {
       if (this.options.owners) lchownSync(part, member.uid, member.gid);
       this.times.link(part, member);
     });
+    return 'restored';
+  }
+
+  /** A named pipe or a device. */
+  async putSpecial(member: WantedMember, special: SpecialFile): Promise<Unpacked['outcome']> {
+    const place = this.tree.place(member.name);
+    const path = this.tree.path(place);
+    if (!place.folder.made) {
+      const there = lookAtPath(path);
+      if (there !== undefined && isSameSpecial(special, there)) return 'same';
+      const kept = this.mayReplace(member, there);
+      if (kept !== undefined) return kept;
+    }
+    await this.putWhole(path, (part) => makeSpecial(part, special, member, this.options, this.times));
     return 'restored';
   }
 

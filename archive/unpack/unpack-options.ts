@@ -1,6 +1,6 @@
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
-import type { PackedMember } from '../../entry/member.js';
+import type { PackedMember, SpecialType } from '../../entry/member.js';
 
 /** What to do when something else is already at a file's place. `if-newer`: replace older files. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
@@ -22,7 +22,7 @@ export interface WantedMember extends Pick<
   | 'sha256'
   | 'offset'
 > {
-  type: 'file' | 'directory' | 'symlink';
+  type: 'file' | 'directory' | 'symlink' | SpecialType;
   /** For a further hard link: offset of the headers of the member that it links to. */
   linkOffset: number | null;
   /** It was another name of `linkTarget` when its content was stored, but is a file of its own since. */

@@ -148,6 +148,12 @@ export class Unpacker {
       return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
     if (member.type === 'symlink')
       return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
+    const { type } = member;
+    if (type !== 'file')
+      return onSide(
+        'target',
+        async () => placer?.putSpecial(member, { type, device: entry.device }) ?? 'restored',
+      );
     if (entry.type === 'link') return this.putLink(member);
     return this.putFile(member, entry, this.source);
   }

@@ -1,10 +1,20 @@
-import type { InodeTime, UnchangedMember, PlannedMember, PackedMember } from '../../entry/member.js';
+import {
+  lackReason,
+  unlistedReason,
+  type InodeTime,
+  type MemberFlag,
+  type PackedMember,
+  type PlannedMember,
+  type UnchangedMember,
+} from '../../entry/member.js';
 import { fromBytes } from '../../entry/byte-string.js';
+import { deviceOfText, type DeviceNumbers } from '../../entry/device.js';
 import type { PlannedRow } from './files.js';
 
 /** An entry as the packer wants it; undefined for one that makes no member, which its row says why. */
 export function plannedMember(row: PlannedRow): PlannedMember | undefined {
-  if (row.type === 'other' || row.state === 'skipped') return undefined;
+  const unlisted = unlistedWhy(row);
+  if (row.type === 'other' || (row.state === 'skipped' && unlisted === undefined)) return undefined;
   return {
     name: fromBytes(row.path),
     type: row.type,
@@ -18,9 +28,11 @@ export function plannedMember(row: PlannedRow): PlannedMember | undefined {
     ino: row.ino,
     nlink: row.nlink,
     linkTarget: row.type === 'symlink' && row.link_target !== null ? fromBytes(row.link_target) : null,
+    device: deviceOf(row),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
     ...storedSize(row),
+    unlisted,
   };
 }
 
@@ -34,6 +46,20 @@ const nothing = {};
 /** The inode's time of change; undefined for a row from a tape that did not record it. */
 export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
   return s === 0 && ns === 0 ? undefined : [s, ns];
+}
+
+function unlistedWhy({ type, state, reason }: PlannedRow): string | undefined {
+  if (type !== 'directory' || state !== 'skipped' || reason === null) return undefined;
+  return reason.startsWith(unlistedReason) ? reason : undefined;
+}
+
+/** The numbers of a device; undefined for anything else. */
+export function deviceOf({
+  type,
+  link_target: text,
+}: Pick<PlannedRow, 'type' | 'link_target'>): DeviceNumbers | undefined {
+  if ((type !== 'character' && type !== 'block') || text === null) return undefined;
+  return deviceOfText(fromBytes(text));
 }
 
 /** A manifest's entry for an unchanged file held by an earlier archive. */
@@ -53,10 +79,17 @@ export function unchangedMember(row: PlannedRow, own: { setId: string; group: nu
   };
 }
 
+/** What makes a member that is listed as skipped, too, less than whole. */
+function lackOf({ type, reason }: PlannedRow): MemberFlag {
+  if (type === 'directory') return 'unlisted';
+  return reason === lackReason(['inconsistent']) ? 'inconsistent' : 'padded';
+}
+
 /** The member for an entry in the archive; undefined for other entries. */
 export function memberOf(row: PlannedRow): PackedMember | undefined {
   if (row.tar_offset === null || row.type === 'other') return undefined;
-  const linkTarget = row.link_target === null ? null : fromBytes(row.link_target);
+  const device = deviceOf(row);
+  const linkTarget = row.link_target === null || device !== undefined ? null : fromBytes(row.link_target);
   const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
   return {
     ...{
@@ -69,6 +102,7 @@ export function memberOf(row: PlannedRow): PackedMember | undefined {
       ino,
       nlink,
       linkTarget,
+      device,
       sha256,
     },
     ...storedSize(row),
@@ -79,6 +113,6 @@ export function memberOf(row: PlannedRow): PackedMember | undefined {
     ctime: inodeTime(row),
     offset: row.tar_offset,
     contentOffset: null,
-    flags: row.state === 'packed' ? [] : ['padded'],
+    flags: row.state === 'packed' ? [] : [lackOf(row)],
   };
 }

@@ -52,7 +52,7 @@ const insertRare = insertOf([...commonColumns, ...rareColumns]);
 
 /** Numbers per row, in this order: `commonColumns` from `group_no` on, then device, inode, and the end of the name. */
 const numbersPerRow = 14;
-const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other'];
+const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other', 'fifo', 'character', 'block'];
 const states: readonly FileState[] = ['planned', 'packed', 'skipped', 'unchanged'];
 
 /** Rows of the scan as plain data, which can be transferred to another thread without copying. */

@@ -158,7 +158,9 @@ export async function* selectedFolders(
       .selectAll()
       .where('set_id', '=', setId)
       .where('type', '=', 'directory')
-      .where('state', '=', 'packed')
+      // One that could not be listed is `skipped`, too.
+      .where('state', 'in', ['packed', 'skipped'])
+      .where('tar_offset', 'is not', null)
       .orderBy('path', 'desc')
       .limit(filePageSize);
     if (before !== undefined) query = query.where('path', '<', before);

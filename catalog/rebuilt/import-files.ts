@@ -1,4 +1,5 @@
 import { displayName, toBytes } from '../../entry/byte-string.js';
+import { deviceText } from '../../entry/device.js';
 import { clampSeconds } from '../../entry/file-time.js';
 import { ManifestError } from '../../entry/manifest-content.js';
 import {
@@ -78,7 +79,7 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     dev: member.dev,
     ino: member.ino,
     nlink: member.type === 'file' || member.type === 'link' ? member.nlink : 1,
-    link_target: member.linkTarget === null ? null : toBytes(member.linkTarget),
+    link_target: linkTargetOf(member),
     hard_link_of: member.hardLinkOf === null ? null : toBytes(member.hardLinkOf),
     state: 'packed',
     reason: flagReason(member.flags),
@@ -89,6 +90,12 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     held_group: null,
     name_at: nameStart(path),
   };
+}
+
+/** As in the column: a device's numbers stand in the place of a target. */
+function linkTargetOf({ linkTarget, device }: PackedMember): Buffer | null {
+  const text = device === undefined ? linkTarget : deviceText(device);
+  return text === null ? null : toBytes(text);
 }
 
 /** An unchanged file: the archive that holds it may be on another tape that is not known yet. */

@@ -3,7 +3,8 @@ import type { Generated } from 'kysely';
 /** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
 
-export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
+/** `fifo`: a named pipe. `other`: it makes no member, such as what could not be looked at. */
+export type EntryType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'other';
 
 export interface FilesTable {
   set_id: string;
@@ -22,7 +23,10 @@ export interface FilesTable {
   dev: string;
   ino: string;
   nlink: number;
-  /** Target of a symbolic link; for a packed file, the member of the same archive that it is a hard link to. */
+  /**
+   * Target of a symbolic link; for a packed file, the member of the same archive that it is a hard link to; for a
+   * device its numbers, `MAJOR:MINOR`.
+   */
   link_target: Uint8Array | null;
   /** First path of this set with the same inode, when that is in another group. */
   hard_link_of: Uint8Array | null;

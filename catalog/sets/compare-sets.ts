@@ -57,8 +57,8 @@ function changedFields(a: FileRow, b: FileRow): ChangedField[] {
   const isComparable = (a.stored_size === null) === (b.stored_size === null);
   if (isComparable && a.sha256 !== null && b.sha256 !== null && a.sha256 !== b.sha256)
     fields.push(a.stored_size === null ? 'sha256' : 'storedSha256');
-  const bothLinks = a.type === 'symlink' && b.type === 'symlink';
-  if (bothLinks && Buffer.compare(a.link_target ?? empty, b.link_target ?? empty) !== 0)
+  const haveTarget = a.type === b.type && ['symlink', 'character', 'block'].includes(a.type);
+  if (haveTarget && Buffer.compare(a.link_target ?? empty, b.link_target ?? empty) !== 0)
     fields.push('target');
   return fields;
 }

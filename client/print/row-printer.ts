@@ -57,7 +57,15 @@ export class RowPrinter {
         ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}`
         : `${tape ?? 'no tape yet'} ${archive}`;
     const target = shownLink(row);
-    const kind = { file: '-', directory: 'd', symlink: 'l', other: '?' }[row.type];
+    const kind = {
+      file: '-',
+      directory: 'd',
+      symlink: 'l',
+      fifo: 'p',
+      character: 'c',
+      block: 'b',
+      other: '?',
+    }[row.type];
     const time = formatTime(row.mtime_s * 1000);
     this.line(row.set_id, kind, String(row.size), time, where, `${displayPath(row.path)}${target}`);
   }
@@ -95,9 +103,10 @@ export class RowPrinter {
   }
 }
 
-/** The target of a symbolic link, or the member that a hard link points to. */
+/** The target of a symbolic link, the member that a hard link points to, or the numbers of a device. */
 function linkOf({ type, link_target: target }: FileRow): Record<string, string> {
   if (target === null) return {};
+  if (type === 'character' || type === 'block') return { device: fromBytes(target) };
   return type === 'symlink'
     ? jsonName('target', fromBytes(target))
     : jsonName('hardLink', `/${fromBytes(target)}`);
@@ -105,5 +114,6 @@ function linkOf({ type, link_target: target }: FileRow): Record<string, string> 
 
 function shownLink({ type, link_target: target }: FileRow): string {
   if (target === null) return '';
+  if (type === 'character' || type === 'block') return ` (${fromBytes(target)})`;
   return type === 'symlink' ? ` -> ${displayName(fromBytes(target))}` : ` = ${displayPath(target)}`;
 }

@@ -14,6 +14,8 @@ mod holes;
 mod job;
 #[cfg(unix)]
 mod lock_file;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod make_node;
 #[cfg(unix)]
 mod set_times;
 #[cfg(target_os = "linux")]

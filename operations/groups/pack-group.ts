@@ -12,6 +12,7 @@ import {
   type PlannedMember,
   type SkippedMember,
 } from '../../entry/member.js';
+import { deviceText } from '../../entry/device.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
@@ -178,7 +179,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     now: {
       mtimeS: member.mtimeS,
       mtimeNs: member.mtimeNs,
-      linkTarget: member.linkTarget,
+      linkTarget: member.device === undefined ? member.linkTarget : deviceText(member.device),
     },
   };
 }

@@ -100,6 +100,7 @@ function oddTree(root: string): void {
   symlinkSync('/nowhere', path.join(root, 'b/dangling'));
   mkdirSync(path.join(root, 'nothing in it'), { mode: 0o1750 });
   execFileSync('mkfifo', [path.join(root, 'b/pipe')]);
+  execFileSync('mknod', [path.join(root, 'b/device'), 'b', '259', '70000']);
 }
 
 test('a catalog that was lost is read from two tapes in reverse order, equal to what it was, and a restore from it is identical', async (t) => {
@@ -128,7 +129,7 @@ test('a catalog that was lost is read from two tapes in reverse order, equal to 
     'the first tape to be full',
   );
   drive.swap(tapes[1]);
-  assert.equal((await backup.ended).code, 3, 'the pipe is skipped');
+  assert.equal((await backup.ended).code, 0);
   await installation.quiet();
   const before = rowsOf(catalogFile(installation.dataDir));
   const setId = String(before['sets']?.[0]?.['id']);

@@ -1,3 +1,4 @@
+import { deviceOfText } from '../../entry/device.js';
 import type { PlannedMember } from '../../entry/member.js';
 import { walk } from '../../source/walk.js';
 
@@ -7,7 +8,9 @@ export function* plannedBelow(root: string): Generator<PlannedMember> {
   for (const { name, type, stats, linkTarget } of walk({ ...options, onLeftOut: () => undefined })) {
     if (type === 'other' || stats === undefined) continue;
     yield {
-      ...{ name, type, linkTarget, hardLinkOf: null },
+      ...{ name, type, hardLinkOf: null },
+      linkTarget: type === 'symlink' ? linkTarget : null,
+      device: type === 'symlink' || linkTarget === null ? undefined : deviceOfText(linkTarget),
       size: stats.size,
       mtimeS: stats.mtimeS,
       mtimeNs: stats.mtimeNs,

@@ -82,7 +82,7 @@ class Manifest:
         self.file = os.path.join(self.folder, f"backup_{set_id}_{group:06}{MANIFEST_ENDING}")
         lines = self.lines()
         self.header = next(lines, {})
-        if self.header.get("tapeflow") != "manifest" or self.header["version"] != KNOWN:
+        if self.header.get("tapeflow") != "manifest" or self.header["version"] not in (1, 2):
             raise Unreadable(f"{self.file} is no manifest of a known version")
         if (self.header["set"], self.header["group"]) != (set_id, group):
             raise Unreadable(f"{self.file} belongs to another archive")

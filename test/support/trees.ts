@@ -45,6 +45,19 @@ async function removeTree(folder: string): Promise<void> {
 export const longTest =
   process.env['LONG_TESTS'] === '1' ? false : 'runs with LONG_TESTS=1: it takes about a minute';
 
+/** Does something with the rights of the user `nobody`, which only root can; nothing else may run here meanwhile. */
+export async function asNobody<Result>(call: () => Result | Promise<Result>): Promise<Result> {
+  const [user, group] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  process.setegid?.(65_534);
+  process.seteuid?.(65_534);
+  try {
+    return await call();
+  } finally {
+    process.seteuid?.(user);
+    process.setegid?.(group);
+  }
+}
+
 /** A new folder to mount on; whatever is mounted there at the end of the test is unmounted first. */
 export function mountPoint(t: TestContext): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-mount-'));
@@ -133,8 +146,12 @@ export function describeTree(root: string): Record<string, TreeEntry> {
           ? 'symlink'
           : stats.isFile()
             ? 'file'
-            : 'other';
-      if (type === 'other') continue;
+            : stats.isFIFO()
+              ? 'pipe'
+              : stats.isSocket()
+                ? 'socket'
+                : 'device';
+      if (type === 'socket') continue;
       entries[name] = {
         type,
         mode: Number(stats.mode & 0o7777n),
@@ -146,7 +163,9 @@ export function describeTree(root: string): Record<string, TreeEntry> {
             ? createHash('sha256').update(readFileSync(where)).digest('hex')
             : type === 'symlink'
               ? readlinkSync(where, 'latin1')
-              : '',
+              : type === 'device'
+                ? String(stats.rdev)
+                : '',
         link: stats.nlink > 1n && type === 'file' ? (inodes.get(inode) ?? 0) : -1,
       };
       if (type === 'directory') visit(where, `${name}/`);

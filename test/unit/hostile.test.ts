@@ -189,6 +189,7 @@ test('files that grow, shrink, vanish or are replaced while they are read', asyn
   // Its name went, its content did not: it was open.
   assert.deepEqual(flagsOf(packed, '4-vanishes'), []);
   assert.deepEqual(flagsOf(packed, '5-replaced'), []);
+  // Before its first byte was read: what is stored is what it holds.
   assert.deepEqual(flagsOf(packed, '6-touched'), ['changed']);
   assert.deepEqual(flagsOf(packed, '7-quiet'), []);
   assert.equal(skipped.length, 1);

@@ -1,0 +1,90 @@
+import { execFileSync } from 'node:child_process';
+import { type BigIntStats, chmodSync, closeSync, constants, lchownSync, openSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
+import { deviceNumbers, deviceText, type DeviceNumbers } from '../../entry/device.js';
+import type { SpecialType } from '../../entry/member.js';
+import { loadAddon } from '../../native/addon.js';
+import { RestoreProblem } from './open-folder.js';
+import type { TimeSetter } from './set-times.js';
+import type { UnpackOptions, WantedMember } from './unpack-options.js';
+
+/** A named pipe or a device as its archive has it. */
+export interface SpecialFile {
+  type: SpecialType;
+  device: DeviceNumbers | undefined;
+}
+
+/** True when what is at a place is the same kind of pipe or device. */
+export function isSameSpecial({ type, device }: SpecialFile, there: BigIntStats): boolean {
+  if (type === 'fifo') return there.isFIFO();
+  const isType = type === 'character' ? there.isCharacterDevice() : there.isBlockDevice();
+  return isType && device !== undefined && deviceText(deviceNumbers(there.rdev)) === deviceText(device);
+}
+
+/**
+ * Makes a pipe or device for its owner alone, and then sets its owner, mode and times. A device can only be made by
+ * root, but for the character device 0:0, by which an overlay file system marks what was deleted.
+ */
+export function makeSpecial(
+  path: Buffer,
+  special: SpecialFile,
+  member: WantedMember,
+  { owners, codec }: Pick<UnpackOptions, 'owners' | 'codec'>,
+  times: TimeSetter,
+): void {
+  if (special.type !== 'fifo' && special.device === undefined)
+    throw new RestoreProblem('the archive does not say which device it is');
+  try {
+    makeNode(path, special, codec === 'zlib');
+  } catch (error) {
+    if (special.type !== 'fifo' && (error as NodeJS.ErrnoException).code === 'EPERM')
+      throw new RestoreProblem('only root can make a device');
+    throw error;
+  }
+  if (owners) lchownSync(path, member.uid, member.gid);
+  setMode(path, member.mode);
+  times.link(path, member);
+}
+
+/** With the native part, or else with the programs `mkfifo` and `mknod`; throws system errors. */
+function makeNode(path: Buffer, { type, device = [0, 0] }: SpecialFile, withoutNative: boolean): void {
+  const native = withoutNative ? undefined : loadAddon()?.makeNode;
+  if (native === undefined) return makeByProgram(path, type, device);
+  const error = native(path, type, ...device);
+  if (error === 0) return;
+  const code = getSystemErrorName(-error);
+  throw Object.assign(new Error(`${code}: mknod '${path.toString()}'`), { code, syscall: 'mknod' });
+}
+
+function makeByProgram(path: Buffer, type: SpecialType, device: DeviceNumbers): void {
+  // Of another process, `/proc/self` is another folder; the name itself is one of ours, in ASCII.
+  const there = path.toString('latin1').replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
+  const [program, kind] = type === 'fifo' ? ['mkfifo', []] : ['mknod', [type === 'block' ? 'b' : 'c']];
+  const numbers = type === 'fifo' ? [] : device.map(String);
+  try {
+    execFileSync(program, ['-m', '600', '--', there, ...kind, ...numbers], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+      encoding: 'utf8',
+    });
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: string };
+    if (stderr.includes('Operation not permitted'))
+      throw Object.assign(new Error('EPERM: mknod'), { code: 'EPERM' });
+    throw new RestoreProblem(`\`${program}\` could not make it: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+  }
+}
+
+/** Linux's `O_PATH` (asm-generic/fcntl.h): a name for the file itself, which opens neither the pipe nor the device. */
+const pathOnly = 0o10000000;
+
+/** Never of what a symbolic link leads to that somebody has put in its place meanwhile. */
+function setMode(path: Buffer, mode: number): void {
+  if (process.platform !== 'linux') return chmodSync(path, mode);
+  const fd = openSync(path, pathOnly | constants.O_NOFOLLOW);
+  try {
+    chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
+  }
+}
