@@ -46,3 +46,8 @@ export function globFilter(globs: readonly string[]): (name: string) => boolean 
     return matcher.ignores(toBytes(name).toString('utf8'));
   };
 }
+
+/** A glob that only a name itself matches. */
+export function literalGlob(name: string): string {
+  return name.replace(/[\\*?[\]!#]|\s$/g, '\\$&');
+}

@@ -2,30 +2,50 @@ import { z } from 'zod';
 import { parentNames } from './member-name.js';
 import { globFilter } from './globs.js';
 
-/** Which members of a set are wanted: by name, with everything below them, and by glob. Empty: everything. */
+/**
+ * Which members of a set are wanted: by name, with everything below them, and by glob; and which of their names are
+ * left off. Nothing given: everything, under its whole name.
+ */
 export const selectionSchema = z.object({
   /** Member names without a trailing `/`, as byte strings. */
   names: z.array(z.string()).default([]),
   /** gitignore-style globs, anchored at the root of the file system. */
   globs: z.array(z.string()).default([]),
+  /** A list of more names than `names` should hold, by its key in the catalog (`catalog/files/listed-names.ts`). */
+  list: z.string().optional(),
+  /** How many leading parts of each name are left off in the target; names that have no more are not wanted. */
+  strip: z.number().int().min(0).optional(),
 });
 
 export type Selection = z.output<typeof selectionSchema>;
 
-export function isEverything({ names, globs }: Selection): boolean {
-  return names.length === 0 && globs.length === 0;
+export function isEverything({ names, globs, list, strip = 0 }: Selection): boolean {
+  return names.length === 0 && globs.length === 0 && list === undefined && strip === 0;
 }
 
-/** Tells whether a member is wanted. */
+/** Tells whether a member is wanted, apart from what a list in the catalog says. */
 export function selectionFilter(selection: Selection): (name: string) => boolean {
-  if (isEverything(selection)) return () => true;
-  const byGlob = globFilter(selection.globs);
+  const { globs, strip = 0 } = selection;
+  const isLeft = (name: string) => strip === 0 || strippedName(name, strip) !== undefined;
+  if (isEverything({ ...selection, strip: 0 })) return isLeft;
+  const byGlob = globFilter(globs);
   const names = new Set(selection.names);
   return (name) => {
+    if (!isLeft(name)) return false;
     if (names.has(name.endsWith('/') ? name.slice(0, -1) : name)) return true;
     for (const above of parentNames(name)) if (names.has(above)) return true;
-    return selection.globs.length > 0 && byGlob(name);
+    return globs.length > 0 && byGlob(name);
   };
+}
+
+/** A name without its first parts, as `tar --strip-components` has it; undefined when nothing is left. */
+export function strippedName(name: string, strip: number): string | undefined {
+  let from = 0;
+  for (let left = strip; left > 0; left -= 1) {
+    from = name.indexOf('/', from) + 1;
+    if (from === 0) return undefined;
+  }
+  return from === name.length ? undefined : name.slice(from);
 }
 
 /** The folders above the named members: a restore brings back their modes and times too. */

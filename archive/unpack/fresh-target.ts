@@ -8,11 +8,12 @@ import { lookAtPath } from './open-folder.js';
  * `lost+found` is ignored.
  *
  * @param sources their paths; a set read from a tape may have none.
+ * @param strip how many leading parts of each name are left off.
  */
-export function isFreshTarget(target: string, sources: readonly string[]): boolean {
+export function isFreshTarget(target: string, sources: readonly string[], strip = 0): boolean {
   const names = sources.map((source) => memberNameOfText(source, process.platform));
   try {
-    if (names.length === 0 || names.includes(''))
+    if (strip > 0 || names.length === 0 || names.includes(''))
       return readdirSync(target).every((entry) => entry === 'lost+found');
     return names.every((name) => lookAtPath(toBytes(`${fromText(target)}/${name}`)) === undefined);
   } catch {

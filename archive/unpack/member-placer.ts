@@ -62,6 +62,18 @@ export class MemberPlacer {
     return true;
   }
 
+  /** True when the size and the time of what is in a file's place are its own. */
+  looksLike(member: WantedMember): boolean {
+    try {
+      const there = lookAtPath(this.tree.existing(member.name));
+      if (there?.isFile() !== true || Number(there.size) !== member.size) return false;
+      const apart = there.mtimeNs - timeNs(member);
+      return apart <= timeError(member) && apart >= -timeError(member);
+    } catch {
+      return false;
+    }
+  }
+
   /** Its mode, owner and times are set at the end of the restore, when nothing more is put into it. */
   putFolder({ name }: WantedMember): Unpacked['outcome'] {
     return this.tree.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';

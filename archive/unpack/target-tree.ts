@@ -9,7 +9,9 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { describeOwnEntry } from '../../disk/own-folders.js';
+import { formatCount } from '../../config/counts.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
+import { strippedName } from '../../entry/selection.js';
 import { writeAll } from '../pack/output-file.js';
 import {
   closeFd,
@@ -50,11 +52,13 @@ export class TargetTree {
    * @param job the restore that incomplete files belong to, and its current attempt: files left in a folder by an
    *   earlier attempt are removed when the folder is first opened.
    * @param own tapeflow's own folders and files, which nothing is put into; see `ownEntries`.
+   * @param strip how many leading parts of each name are left off.
    */
   constructor(
     target: string,
     private readonly job: { name: string; token: string },
     private readonly own: Record<string, string>,
+    private readonly strip = 0,
   ) {
     this.rootPath = fromText(target);
     const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
@@ -70,8 +74,8 @@ export class TargetTree {
 
   /** The place of an entry, creating its folder if needed. `name`: a member name. */
   place(name: string): Place {
-    const { above, last } = splitName(name);
-    return { folder: this.folder(above), above, last };
+    const { above, last } = splitName(this.stripped(name));
+    return { folder: this.openAt(above), above, last };
   }
 
   /** A path for `node:fs`, valid until the next folder is opened. */
@@ -81,8 +85,8 @@ export class TargetTree {
 
   /** The same for an existing entry, without creating folders. */
   existing(name: string): Buffer {
-    const { above, last } = splitName(name);
-    return this.child(this.folder(above, false), above, last);
+    const { above, last } = splitName(this.stripped(name));
+    return this.child(this.openAt(above, false), above, last);
   }
 
   /** What is at an entry's place; undefined when nothing is, or something above it is not a folder. Creates nothing. */
@@ -96,8 +100,20 @@ export class TargetTree {
     }
   }
 
-  /** Opens a folder of the target, creating it and its parents if missing. */
-  folder(name: string, make = true): OpenFolder {
+  /** Opens a folder of the target, creating it and its parents if missing. `name`: a member name. */
+  folder(name: string): OpenFolder {
+    return this.openAt(splitName(this.stripped(name)).whole);
+  }
+
+  /** Throws `RestoreProblem` where nothing of the name is left. */
+  private stripped(name: string): string {
+    const left = strippedName(name, this.strip);
+    if (left === undefined)
+      throw new RestoreProblem(`its name has no more than ${formatCount(this.strip, 'part')} to be left off`);
+    return left;
+  }
+
+  private openAt(name: string, make = true): OpenFolder {
     if (name === '') return this.root;
     const known = this.open.get(name);
     if (known !== undefined) {
@@ -107,7 +123,7 @@ export class TargetTree {
       return known;
     }
     const { above, last } = splitName(name);
-    const path = this.child(this.folder(above, make), above, last);
+    const path = this.child(this.openAt(above, make), above, last);
     const made = make && makeFolder(path);
     const folder = { fd: openFolder(path), made };
     try {
@@ -184,9 +200,9 @@ export class TargetTree {
   }
 }
 
-/** A member name's folder, empty at the top level, and its last part. */
-function splitName(name: string): { above: string; last: string } {
-  const plain = name.endsWith('/') ? name.slice(0, -1) : name;
-  const slash = plain.lastIndexOf('/');
-  return { above: plain.slice(0, Math.max(slash, 0)), last: plain.slice(slash + 1) };
+/** A member name without a `/` at its end: its folder, empty at the top level, and its last part. */
+function splitName(name: string): { whole: string; above: string; last: string } {
+  const whole = name.endsWith('/') ? name.slice(0, -1) : name;
+  const slash = whole.lastIndexOf('/');
+  return { whole, above: whole.slice(0, Math.max(slash, 0)), last: whole.slice(slash + 1) };
 }

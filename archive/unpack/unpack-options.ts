@@ -29,6 +29,10 @@ export interface WantedMember extends Pick<
   apart?: boolean | undefined;
   /** The archive does not hold it as the source had it; see `isWholeRow`. It never replaces what is there. */
   damaged?: boolean | undefined;
+  /** Where the next member's headers begin; only for `salvage`. */
+  next?: number | undefined;
+  /** Why it is not restored whatever is read, as a part of a sentence. */
+  refused?: string;
 }
 
 export interface UnpackOptions {
@@ -50,6 +54,10 @@ export interface UnpackOptions {
   own: Record<string, string>;
   /** The restore and its attempt, for the names of incomplete files. */
   job: { name: string; token: string };
+  /** How many leading parts of each name are left off in the target. Default: none. */
+  strip?: number;
+  /** With `salvage`, no other copy is left to be read: what can be read of a damaged file is restored too. */
+  lastCopy?: boolean;
   /** Number of blocks read ahead. */
   inFlight: number;
 }
@@ -63,4 +71,6 @@ export interface Unpacked {
   reason?: string;
   /** It failed because the archive is damaged; another copy may have it. */
   damaged?: true;
+  /** It was restored all the same, but is not what was backed up. */
+  salvaged?: true;
 }

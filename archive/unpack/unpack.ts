@@ -16,6 +16,7 @@ import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
+import { salvageable, salvageStep, salvageText, writeSalvaged } from './salvage.js';
 import { TargetTree } from './target-tree.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
@@ -41,6 +42,8 @@ export class Unpacker {
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
   private readonly placer: MemberPlacer | undefined;
+  /** What is said of the files that were salvaged; other names of them are no better. */
+  private readonly salvaged = new Map<string, string>();
 
   /** Throws `FormatUnsupported` where there is no zstd. */
   static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
@@ -60,7 +63,7 @@ export class Unpacker {
         : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
     try {
       this.tree = onSideSync('target', () =>
-        target === null ? undefined : new TargetTree(target, options.job, options.own),
+        target === null ? undefined : new TargetTree(target, options.job, options.own, options.strip),
       );
     } catch (error) {
       this.source.close();
@@ -101,14 +104,81 @@ export class Unpacker {
     try {
       const unsafe = unsafeNameReason(name);
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
+      if (member.refused !== undefined) throw new RestoreProblem(member.refused);
       // A link that the archive has no header of, since it is newer, has the offset of its file.
       const outcome =
         member.offset === member.linkOffset
           ? await this.putLink(member)
           : await this.put(member, await this.entryOf(member));
-      return { name, outcome, bytes: member.type === 'file' ? storedBytes(member) : 0 };
+      if (outcome === 'kept' && this.mayBeSalvaged(member))
+        return await this.salvage(member, { name, outcome, bytes: member.size });
+      const mark = this.salvaged.get(member.linkTarget ?? '');
+      const marked = mark === undefined ? {} : { reason: mark, salvaged: true as const };
+      return { name, outcome, bytes: member.type === 'file' ? storedBytes(member) : 0, ...marked };
     } catch (error) {
-      return this.failureOf(name, error);
+      const result = this.failureOf(name, error);
+      const isOpen =
+        result.damaged === true || (error instanceof RestoreProblem && this.mayBeSalvaged(member));
+      const isLast = this.options.lastCopy === true && isOpen;
+      return isLast && member.type === 'file' ? this.salvage(member, result) : result;
+    }
+  }
+
+  /** True when what is in a file's place can be what an earlier attempt or restore has salvaged of it. */
+  private mayBeSalvaged(member: WantedMember): boolean {
+    return (
+      this.options.lastCopy === true &&
+      member.refused === undefined &&
+      this.placer?.looksLike(member) === true
+    );
+  }
+
+  /**
+   * The last resort for a damaged file: what can be read of it.
+   *
+   * @param before its result so far, which stands when nothing can be salvaged.
+   */
+  private async salvage(member: WantedMember, before: Unpacked): Promise<Unpacked> {
+    const { placer } = this;
+    const { name, size, linkTarget, linkOffset } = member;
+    const first = linkTarget === null ? member.offset : linkOffset;
+    // A file with holes would lose its map of them.
+    if (placer === undefined || first === null || member.storedSize !== undefined) return before;
+    const step = salvageStep(this.options);
+    const check = () => {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+    };
+    try {
+      const found = await this.fromStart((source) => salvageable(source, member, first, step, check));
+      if (found === undefined) return before;
+      const outcome = await onSide('target', () =>
+        placer.putFile({ ...member, sha256: found.sha256 }, undefined, (fd) =>
+          this.fromStart((source) => writeSalvaged(source, found, size, step, fd, check)),
+        ),
+      );
+      const reason = salvageText(member, found);
+      if (reason === undefined || outcome === 'kept')
+        return { name, outcome, bytes: size, ...(before.damaged === true ? { damaged: true } : {}) };
+      this.salvaged.set(name, reason);
+      return { name, outcome, bytes: size, reason, damaged: true, salvaged: true };
+    } catch (error) {
+      const later = this.failureOf(name, error);
+      if (before.damaged !== true) return before;
+      return { ...before, reason: `${before.reason ?? ''}; ${later.reason ?? ''}` };
+    }
+  }
+
+  /** Reads with another reader, which may be before this one. */
+  private async fromStart<Result>(read: (source: TarSource) => Promise<Result>): Promise<Result> {
+    const { archivePath, index } = this.options;
+    const source =
+      index === undefined
+        ? new StreamReader(archivePath, this.decompressor)
+        : new IndexedReader(archivePath, this.decompressor, index, 2);
+    try {
+      return await read(source);
+    } finally {
+      source.close();
     }
   }
 
@@ -184,19 +254,12 @@ export class Unpacker {
     first: number,
     read: (entry: TarEntry, source: TarSource) => Promise<Result>,
   ): Promise<Result> {
-    const { archivePath, index } = this.options;
-    const source =
-      index === undefined
-        ? new StreamReader(archivePath, this.decompressor)
-        : new IndexedReader(archivePath, this.decompressor, index, 2);
-    try {
+    return this.fromStart(async (source) => {
       const entry = await readEntry(source, first);
       if (entry?.type !== 'file' || !isSameSize(entry, member))
         throw new ArchiveDamaged(`the file that it is a link to is not at byte ${first}`);
-      return await read(entry, source);
-    } finally {
-      source.close();
-    }
+      return read(entry, source);
+    });
   }
 
   private async mapOf(entry: TarEntry, source: TarSource): Promise<SparseMap | undefined> {

@@ -176,3 +176,24 @@ export async function isStillLinked(
   const row = of === null ? undefined : await holdingOf(db, setId, of);
   return row?.dev === dev && row.ino === ino;
 }
+
+/** Offset of the member after a path in an archive, in bytes of the tar; undefined when it is the last. */
+export async function offsetAfter(
+  db: Catalog,
+  { setId, group, last }: { setId: string; group: number; last: Uint8Array },
+  path: Uint8Array,
+): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('files')
+    .select('tar_offset')
+    .where('set_id', '=', setId)
+    .where('group_no', '=', group)
+    .where('held_set', 'is', null)
+    .where('tar_offset', 'is not', null)
+    .where('path', '>', path)
+    .where('path', '<=', last)
+    .orderBy('path')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.tar_offset ?? undefined;
+}

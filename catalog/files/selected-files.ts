@@ -1,7 +1,8 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { parentNames } from '../../entry/member-name.js';
-import { parentFolders, selectionFilter, type Selection } from '../../entry/selection.js';
+import { parentFolders, selectionFilter, strippedName, type Selection } from '../../entry/selection.js';
 import { filePageSize } from './files.js';
+import { onList } from './listed-names.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 
@@ -24,7 +25,7 @@ const afterFolder = (name: string) => `${name}0`;
 
 /**
  * Rows of a set that match a selection, in archive order and in pages. With names only, it reads just their primary key
- * ranges; with globs it reads every row.
+ * ranges; with globs or a list it reads every row.
  *
  * @param within only what this archive holds.
  */
@@ -72,17 +73,33 @@ async function* selectedRows(
   selection: Selection,
   filter: RowFilter,
 ): AsyncGenerator<FileRow[]> {
-  const wanted = selectionFilter(selection);
+  const wanted = wantedRows(db, selection);
   for (const range of rangesOf(selection)) {
     for await (const page of filesInRange(db, setId, range, filter)) {
-      const selected = page.filter((row) => wanted(fromBytes(row.path)));
+      const selected = await wanted(page);
       if (selected.length > 0) yield selected;
     }
   }
 }
 
-function rangesOf({ names, globs }: Selection): NameRange[] {
-  if (globs.length > 0 || names.length === 0) return [{}];
+/** Takes the wanted ones of some rows. */
+function wantedRows(db: Catalog, selection: Selection): (rows: FileRow[]) => Promise<FileRow[]> {
+  const wanted = selectionFilter(selection);
+  const { list, strip = 0 } = selection;
+  if (list === undefined)
+    return (rows) => Promise.resolve(rows.filter(({ path }) => wanted(fromBytes(path))));
+  return async (rows) => {
+    const names = rows.map(({ path }) => fromBytes(path));
+    const listed = await onList(db, list, names);
+    return rows.filter((_, at) => {
+      const name = names[at] ?? '';
+      return wanted(name) || (listed(name) && strippedName(name, strip) !== undefined);
+    });
+  };
+}
+
+function rangesOf({ names, globs, list }: Selection): NameRange[] {
+  if (globs.length > 0 || list !== undefined || names.length === 0) return [{}];
   const ranges: NameRange[] = [];
   for (const name of outermostNames(names)) {
     // The file of that name, then the folder and its contents: siblings such as `a-b` can sort between `a` and `a/`.
@@ -141,8 +158,8 @@ async function* filesInRange(
 }
 
 /**
- * Folders of a selection and the folders above its names, children before parents, in pages. With globs, all folders,
- * since any may contain a match.
+ * Folders of a selection and the folders above its names, children before parents, in pages. With globs or a list, all
+ * folders, since any may contain a match.
  */
 export async function* selectedFolders(
   db: Catalog,
@@ -151,6 +168,8 @@ export async function* selectedFolders(
 ): AsyncGenerator<FileRow[]> {
   const wanted = selectionFilter(selection);
   const above = new Set(parentFolders(selection));
+  const { globs, list, strip = 0 } = selection;
+  const mayHoldAny = globs.length > 0 || list !== undefined;
   let before: Uint8Array | undefined;
   for (;;) {
     let query = db
@@ -167,9 +186,10 @@ export async function* selectedFolders(
     const page = await query.execute();
     const last = page.at(-1);
     if (last === undefined) return;
-    yield page.filter(
-      (row) => selection.globs.length > 0 || wanted(fromBytes(row.path)) || above.has(fromBytes(row.path)),
-    );
+    yield page.filter((row) => {
+      const name = fromBytes(row.path);
+      return strippedName(name, strip) !== undefined && (mayHoldAny || wanted(name) || above.has(name));
+    });
     if (page.length < filePageSize) return;
     before = last.path;
   }

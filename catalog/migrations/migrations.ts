@@ -1,7 +1,14 @@
 import type { Migration } from 'kysely';
 import { fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { first } from './first-tables.js';
-import { anyDrive, damagedMembers, existingEntries, freshRestores, retrievals } from './retrieval-changes.js';
+import {
+  anyDrive,
+  chosenRestores,
+  damagedMembers,
+  existingEntries,
+  freshRestores,
+  retrievals,
+} from './retrieval-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -41,4 +48,5 @@ export const migrations: Record<string, Migration> = {
   '0029_any_drive': { up: anyDrive },
   '0030_told_schedules': { up: toldSchedules },
   '0033_taken': { up: taken },
+  '0035_chosen_restores': { up: chosenRestores },
 };

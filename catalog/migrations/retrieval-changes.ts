@@ -110,3 +110,28 @@ export async function anyDrive({ schema }: Kysely<unknown>): Promise<void> {
     .execute();
   await schema.alterTable('retrievals').addColumn('looks', 'text').execute();
 }
+
+/** Restores of long lists of names, of damaged files, and into targets where names collide. */
+export async function chosenRestores({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('name_lists')
+    .addColumn('list', 'text', (c) => c.primaryKey())
+    .addColumn('created_at', integer, (c) => c.notNull())
+    .execute();
+  await schema
+    .createTable('listed_names')
+    .addColumn('list', 'text', (c) => c.notNull())
+    .addColumn('path', bytes, (c) => c.notNull())
+    .addPrimaryKeyConstraint('listed_names_key', ['list', 'path'])
+    .modifyEnd(sql`without rowid`)
+    .execute();
+  await schema
+    .alterTable('retrievals')
+    .addColumn('salvage', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await schema.alterTable('retrievals').addColumn('refused', 'text').execute();
+  await schema
+    .alterTable('retrieval_problems')
+    .addColumn('salvaged', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+}

@@ -1,3 +1,4 @@
+import { executeMany } from '../sqlite/connection.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
@@ -8,6 +9,8 @@ export interface RetrievalProblem {
   reason: string;
   /** The copy is damaged there; another copy may have the member. */
   damaged?: boolean;
+  /** It was restored all the same, with zeros for what is missing. */
+  salvaged?: boolean;
 }
 
 /** The members that no copy has returned so far; undefined: the whole archive is wanted. */
@@ -36,12 +39,15 @@ export async function problemsBefore(
 export async function problemsNoted(db: Catalog, row: RetrievalArchiveRow) {
   const rows = await db
     .selectFrom('retrieval_problems')
-    .select(['path', 'reason', 'damaged'])
+    .select(['path', 'reason', 'damaged', 'salvaged'])
     .where('retrieval_id', '=', row.retrieval_id)
     .where('no', '=', row.no)
     .orderBy('id')
     .execute();
-  return rows.map(({ path, reason, damaged }) => ({ path, reason, damaged: damaged === 1 }));
+  return rows.map(({ path, reason, damaged, salvaged }) => ({
+    ...{ path, reason },
+    ...{ damaged: damaged === 1, salvaged: salvaged === 1 },
+  }));
 }
 
 /** Replaces the noted problems of an archive, in the caller's transaction. */
@@ -62,11 +68,19 @@ export async function insertProblems(
   no: number | null,
   problems: readonly RetrievalProblem[],
 ): Promise<void> {
-  for (const { path, reason, damaged = false } of problems)
-    await tx
-      .insertInto('retrieval_problems')
-      .values({ retrieval_id: id, no, path, reason, damaged: Number(damaged) })
-      .execute();
+  const insert = tx
+    .insertInto('retrieval_problems')
+    .values({ retrieval_id: id, no, path: null, reason: '', damaged: 0, salvaged: 0 })
+    .compile();
+  const rows = problems.map(({ path, reason, damaged = false, salvaged = false }) => [
+    id,
+    no,
+    path,
+    reason,
+    Number(damaged),
+    Number(salvaged),
+  ]);
+  await executeMany(tx, insert, rows);
 }
 
 /** Number under which the last step of a retrieval records its problems; they belong to no archive. */

@@ -24,6 +24,8 @@ export interface RetrievalSummary {
   /** Names of the tapes, in reading order. */
   tapes: string[];
   problems: number;
+  /** How many of the problems are files that were restored as far as they can be read (`--salvage`). */
+  salvaged: number;
 }
 
 /** Summarizes a retrieval from the catalog alone; a usage failure when there is none of that id. */
@@ -44,9 +46,12 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
     ])
     .where('retrieval_id', '=', id)
     .executeTakeFirstOrThrow();
-  const { problems } = await db
+  const { problems, salvaged } = await db
     .selectFrom('retrieval_problems')
-    .select((eb) => eb.fn.countAll<number>().as('problems'))
+    .select((eb) => [
+      eb.fn.countAll<number>().as('problems'),
+      sql<number>`coalesce(sum(salvaged), 0)`.as('salvaged'),
+    ])
     .where('retrieval_id', '=', id)
     .executeTakeFirstOrThrow();
   const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
@@ -54,7 +59,19 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
   const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
   return {
     ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
-    ...{ archives, archivesDone: done, members, restored, same, kept, failed, bytes, bytesDone, problems },
+    ...{
+      archives,
+      archivesDone: done,
+      members,
+      restored,
+      same,
+      kept,
+      failed,
+      bytes,
+      bytesDone,
+      problems,
+      salvaged,
+    },
     seconds: ((row.finished_at ?? Date.now()) - row.created_at) / 1000,
     tapes: (await tapesInOrder(db, id)).map((tape) => tape.name),
   };

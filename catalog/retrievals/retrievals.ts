@@ -3,15 +3,14 @@ import { usageFailure } from '../../config/failures.js';
 import { type Selection, selectionSchema } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
-import type { RetrievalArchivesTable, RetrievalState } from '../schema/retrieval-tables.js';
+import {
+  finalRetrievalStates,
+  type RetrievalArchivesTable,
+  type RetrievalState,
+} from '../schema/retrieval-tables.js';
 import { insertProblems, type RetrievalProblem } from './retrieval-problems.js';
 
-export const finalRetrievalStates: readonly RetrievalState[] = [
-  'completed',
-  'incomplete',
-  'failed',
-  'cancelled',
-];
+export { finalRetrievalStates };
 
 export function selectionOf(row: RetrievalRow): Selection {
   return selectionSchema.parse(JSON.parse(row.selection));
@@ -32,7 +31,13 @@ export interface PlannedArchive {
 export type NewRetrieval = Pick<
   RetrievalRow,
   'kind' | 'subject' | 'drive' | 'target' | 'overwrite' | 'selection'
-> & { any_drive?: number; to_drive?: string | null; fresh?: number };
+> & {
+  any_drive?: number;
+  to_drive?: string | null;
+  fresh?: number;
+  salvage?: number;
+  refused?: string | null;
+};
 
 /** The unfinished retrieval with exactly the same arguments. */
 export async function unfinishedRetrievalLike(
@@ -50,6 +55,7 @@ export async function unfinishedRetrievalLike(
     .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
     .where('target', 'is', wanted.target)
     .where('overwrite', '=', wanted.overwrite)
+    .where('salvage', '=', wanted.salvage ?? 0)
     .where('selection', '=', wanted.selection)
     .executeTakeFirst();
 }
@@ -77,6 +83,8 @@ export async function insertRetrieval(
       looked: null,
       any_drive: 0,
       looks: null,
+      salvage: 0,
+      refused: null,
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

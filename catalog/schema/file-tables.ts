@@ -58,3 +58,16 @@ export interface FileNamesTable {
   name: Uint8Array;
   path: Uint8Array;
 }
+
+/** Lists of names that restores were asked for, each complete when it has its final key. */
+export interface NameListsTable {
+  /** SHA-256 of the names in hex; while they are read, a key of the command that reads them. */
+  list: string;
+  created_at: number;
+}
+
+/** The names in a list: member names without a trailing `/`. */
+export interface ListedNamesTable {
+  list: string;
+  path: Uint8Array;
+}

@@ -7,6 +7,13 @@ export type RetrievalKind = 'restore' | 'verify' | 'copy';
 export type RetrievalState =
   'running' | 'waiting_for_tape' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
 
+export const finalRetrievalStates: readonly RetrievalState[] = [
+  'completed',
+  'incomplete',
+  'failed',
+  'cancelled',
+];
+
 export interface RetrievalsTable {
   id: string;
   kind: RetrievalKind;
@@ -42,6 +49,10 @@ export interface RetrievalsTable {
    * is needed.
    */
   looked: Generated<string | null>;
+  /** 1: what can be read of a damaged file is wanted too, with zeros for the rest. */
+  salvage: Generated<number>;
+  /** JSON pairs of names: the first is not restored, since the second takes its place in the target. */
+  refused: Generated<string | null>;
 }
 
 /** The archives of a retrieval, in the order of reading. */
@@ -80,6 +91,8 @@ export interface RetrievalProblemsTable {
   reason: string;
   /** 1: this copy is damaged there, and another copy may have the member. */
   damaged: Generated<number>;
+  /** 1: it was restored all the same, with zeros for what is missing. */
+  salvaged: Generated<number>;
 }
 
 /** Folders and hard-linked files that existed in a restore's target before it began. */

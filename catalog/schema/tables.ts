@@ -1,4 +1,4 @@
-import type { FileNamesTable, FilesTable } from './file-tables.js';
+import type { FileNamesTable, FilesTable, ListedNamesTable, NameListsTable } from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
 import type {
   RetrievalArchivesTable,
@@ -27,6 +27,8 @@ export interface Tables {
   begun_copies: BegunCopiesTable;
   files: FilesTable;
   file_names: FileNamesTable;
+  name_lists: NameListsTable;
+  listed_names: ListedNamesTable;
   events: EventsTable;
   seen_sets: SeenSetsTable;
   end_marks: EndMarksTable;

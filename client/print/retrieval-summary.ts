@@ -21,8 +21,7 @@ export async function printRetrieval(
 ): Promise<void> {
   const catalog = await session.catalog();
   const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
-  if (finalRetrievalStates.includes(status))
-    process.exitCode = status === 'completed' ? exitCodes.success : exitCodes.failure;
+  if (finalRetrievalStates.includes(status)) process.exitCode = exitCodeOf(summary);
   // A verify of something that no longer exists has nothing to say about end marks.
   const marks =
     kind === 'verify' && finalRetrievalStates.includes(status)
@@ -54,4 +53,10 @@ export async function printRetrieval(
       `  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
   for (const sentence of marks) session.print(sentence);
+}
+
+function exitCodeOf({ status, failed, problems, salvaged }: RetrievalSummary): number {
+  if (status === 'completed') return exitCodes.success;
+  const isSalvaged = status === 'incomplete' && failed === 0 && problems === salvaged;
+  return isSalvaged ? exitCodes.skipped : exitCodes.failure;
 }

@@ -33,7 +33,7 @@ export function rowFilter(wish: RowCriteria, now: number): (row: FileRow) => boo
 }
 
 /** Milliseconds since 1970 of a date (in the machine's time zone unless given) or of a duration before now. */
-function timeOf(text: string, option: string, now: number): number {
+export function timeOf(text: string, option: string, now: number): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return now - seconds * 1000;
   const isDate = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text);

@@ -47,7 +47,8 @@ async function finishTree(
   const owners = process.getuid?.() === 0;
   const times = timeSetter(settings.COMPRESSION_CODEC);
   const selection = selectionOf(retrieval);
-  const tree = new TargetTree(target, { name: retrieval.id, token }, ownEntries(settings));
+  const job = { name: retrieval.id, token };
+  const tree = new TargetTree(target, job, ownEntries(settings), selection.strip);
   try {
     const { subject: setId } = retrieval;
     for await (const page of selectedHardLinks(catalog, setId, selection)) {

@@ -1,6 +1,7 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { fromBytes } from '../../entry/byte-string.js';
 import { isFreshTarget } from '../../archive/unpack/fresh-target.js';
+import { strippedName } from '../../entry/selection.js';
 import { parentNames } from '../../entry/member-name.js';
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { privateMode } from '../../archive/unpack/open-folder.js';
@@ -36,9 +37,11 @@ export async function lookAtTarget(
   const { id, subject, overwrite, looked } = retrieval;
   if (looked !== null) return;
   const sources = pathsAround(await setNamed(catalog, subject));
-  if (overwrite === 'always' || isFreshTarget(target, sources)) return endLook(catalog, id, '');
+  if (overwrite === 'always' || isFreshTarget(target, sources, selectionOf(retrieval).strip))
+    return endLook(catalog, id, '');
   await onSide('target', async () => {
-    const tree = new TargetTree(target, { name: id, token: attempt.token }, ownEntries(settings));
+    const job = { name: id, token: attempt.token };
+    const tree = new TargetTree(target, job, ownEntries(settings), selectionOf(retrieval).strip);
     try {
       const found = await new Look(catalog, attempt, retrieval, tree).run();
       await endLook(catalog, id, found === 0 ? '' : attempt.token);
@@ -102,7 +105,9 @@ class Look {
     const there = this.tree.lookAt(name);
     if (there !== undefined) return there;
     let top = name;
+    const { strip = 0 } = selectionOf(this.retrieval);
     for (const above of parentNames(name)) {
+      if (strippedName(above, strip) === undefined) break;
       if (this.tree.lookAt(above) !== undefined) break;
       top = above;
     }

@@ -8,6 +8,8 @@ import { ArchiveUnreadable, unpackInThread } from '../../archive/unpack/unpack-i
 import type { ArchiveRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import type { CopyRead, MemberCounts } from '../../catalog/retrievals/read-results.js';
 import { copyOf } from '../../catalog/copies/copies.js';
+import { otherCopyOf } from '../../catalog/copies/other-copy.js';
+import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
@@ -122,14 +124,20 @@ async function readMembers(
     owners: process.getuid?.() === 0,
     own: ownEntries(settings),
     job: { name: retrieval.id, token: attempt.token },
+    strip: selectionOf(retrieval).strip ?? 0,
+    salvage: retrieval.salvage === 1,
+    // What another copy may have is read there first.
+    lastCopy: retrieval.salvage === 1 && (await otherCopyOf(deps.catalog, row)) === undefined,
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, missed, problems),
     signal: attempt.signal,
     onBatch(batch) {
-      for (const { name, outcome: became, reason, damaged } of batch) {
+      for (const { name, outcome: became, reason, damaged, salvaged } of batch) {
         counts[became] += 1;
-        if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? ''}`);
-        if (reason !== undefined) problems.push({ path: toBytes(name), reason, damaged: damaged === true });
+        if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? 'its headers are damaged'}`);
+        if (reason === undefined) continue;
+        const isLost = damaged === true && salvaged !== true;
+        problems.push({ path: toBytes(name), reason, damaged: isLost, salvaged: salvaged === true });
       }
     },
     onProgress: report,

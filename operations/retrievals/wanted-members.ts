@@ -1,12 +1,13 @@
 import { fromBytes } from '../../entry/byte-string.js';
 import type { WantedMember } from '../../archive/unpack/unpack-options.js';
-import { holderOf, isStillLinked, tarOffsetOf } from '../../catalog/files/files.js';
+import { holderOf, isStillLinked, offsetAfter, tarOffsetOf } from '../../catalog/files/files.js';
 import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { isWholeRow } from '../../catalog/files/whole-rows.js';
 import { selectedFiles, selectedOutside } from '../../catalog/files/selected-files.js';
+import { refusalOf, type Refused } from './colliding-names.js';
 import type { DriveDeps } from '../deps.js';
 
 /** The set whose entries are wanted: the restored one, even when an earlier set's archive holds them. */
@@ -34,6 +35,7 @@ export async function* wantedPages(
   } = await groupOf(catalog, row.set_id, row.group_no);
   const within = { setId, group: no, first, last };
   const subject = subjectOf(retrieval, row);
+  const refusal = refusalOf(refusedOf(retrieval));
   const selection = selectionOf(retrieval);
   let rows = 0;
   async function* pages() {
@@ -47,9 +49,14 @@ export async function* wantedPages(
     for (const file of page) {
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
       if (missed !== undefined && !missed.has(fromBytes(file.path))) continue;
-      if (file.state === 'skipped' && retrieval.kind === 'restore')
-        problems.push({ path: file.path, reason: `It is not whole in the backup: ${file.reason ?? ''}` });
-      wanted.push(await wantedMember(deps, file));
+      if (file.state === 'skipped' && retrieval.kind === 'restore') {
+        const reason = `It is not whole in the backup: ${file.reason ?? ''}`;
+        problems.push({ path: file.path, reason, salvaged: retrieval.salvage === 1 });
+      }
+      const refused = refusal(fromBytes(file.path));
+      const more = refused === undefined ? {} : { refused };
+      const next = retrieval.salvage === 1 ? await offsetAfter(catalog, within, file.path) : undefined;
+      wanted.push({ ...(await wantedMember(deps, file)), next, ...more });
     }
     yield wanted;
   }
@@ -79,4 +86,8 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     apart,
     damaged: !isWholeRow(file),
   };
+}
+
+function refusedOf({ refused }: RetrievalRow): Refused[] {
+  return refused === null ? [] : (JSON.parse(refused) as Refused[]);
 }

@@ -66,6 +66,27 @@ def fail(code):
     raise OSError(code, os.strerror(code))
 
 
+class Children(dict):
+    """The entries of a directory by name; with --fold, names that differ in case or normal form only are one."""
+
+    fold = False
+
+    def key(self, name):
+        return unicodedata.normalize('NFC', name).casefold() if self.fold else name
+
+    def get(self, name):
+        return super().get(self.key(name))
+
+    def __contains__(self, name):
+        return super().__contains__(self.key(name))
+
+    def __setitem__(self, name, node):
+        super().__setitem__(self.key(name), node)
+
+    def __delitem__(self, name):
+        super().__delitem__(self.key(name))
+
+
 class Node:
     """A file, directory or symbolic link of the index."""
 
@@ -73,7 +94,7 @@ class Node:
         self.kind, self.uid, self.name, self.parent = kind, uid, name, parent
         self.mtime = self.ctime = time.time_ns()
         self.readonly = False
-        self.children = {}  # directory: name -> Node
+        self.children = Children()  # directory: name -> Node
         self.target = ''  # symbolic link
         self.size, self.data = 0, None  # file: its bytes are in data/<data>
         self.indexed = 0  # so many first bytes of `data` belong to the index on tape and must stay as they are
@@ -108,7 +129,8 @@ class Node:
         children = entry.pop('children', [])
         node = cls(parent=parent, **entry)
         node.indexed = node.size
-        node.children = {child['name']: cls.from_json(child, node) for child in children}
+        for child in children:
+            node.children[child['name']] = cls.from_json(child, node)
         return node
 
     def walk(self):
@@ -477,7 +499,7 @@ class Cartridge(Operations):
         with self.mutex:
             node = self.handles[fh].node
             # With inode numbers: libfuse takes them from here (use_ino), and the kernel drops an entry whose number is 0.
-            entries = {'.': node, '..': node.parent or node, **node.children}
+            entries = {'.': node, '..': node.parent or node, **{child.name: child for child in node.children.values()}}
             return [(name, {'st_ino': entry.uid}, 0) for name, entry in entries.items()]
 
     def releasedir(self, path, fh):
@@ -641,7 +663,9 @@ def main():
     parser.add_argument('--speed', type=int, help='bytes that the drive takes in a second; default: as many as come')
     parser.add_argument('--buffer', type=int, default=0, help='bytes that the drive takes ahead of that; default: none')
     parser.add_argument('--read-only', action='store_true', help='the cartridge is write protected')
+    parser.add_argument('--fold', action='store_true', help='names that differ in case or normal form only are one')
     options = parser.parse_args()
+    Children.fold = options.fold
     mount = os.path.abspath(options.mount)
     if not os.path.isdir(mount):
         sys.exit(f'fake-ltfs: {mount} is no usable mount point')

@@ -57,11 +57,13 @@ export class FakeLtfs {
     return ltfs;
   }
 
-  async load({ readOnly = false } = {}): Promise<void> {
+  /** @param fold names that differ in case or normal form only are one. */
+  async load({ readOnly = false, fold = false } = {}): Promise<void> {
     mkdirSync(this.store, { recursive: true });
     const script = path.join(projectDir, 'test', 'support', 'fake-ltfs.py');
     const args = [script, '--store', this.store, '--mount', this.mount, '--capacity', String(this.capacity)];
     if (readOnly) args.push('--read-only');
+    if (fold) args.push('--fold');
     const child = spawn(this.program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     let said = '';

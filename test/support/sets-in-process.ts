@@ -106,6 +106,8 @@ function stepsOn(deps: DriveDeps, around: Around) {
       target: string | null;
       selection: Selection;
       overwrite: string;
+      salvage?: number;
+      refused?: string | null;
     },
     plan: { archives: PlannedArchive[]; problems: Parameters<typeof insertRetrieval>[3] },
   ) {
@@ -170,8 +172,9 @@ function stepsOn(deps: DriveDeps, around: Around) {
       target: string,
       selection: Selection = { names: [], globs: [] },
       overwrite = 'never',
+      more: { salvage?: number; refused?: string | null } = {},
     ) {
-      const wanted = { kind: 'restore', subject: setId, target, selection, overwrite } as const;
+      const wanted = { kind: 'restore', subject: setId, target, selection, overwrite, ...more } as const;
       return retrieve(wanted, await planRestore(catalog, setId, selection));
     },
     async verify(setId: string) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
@@ -121,6 +121,86 @@ for (const compression of ['gzip', 'none']) {
     assert.equal(await damage(), null, 'what can be read again is good');
   });
 }
+
+for (const compression of ['gzip', 'none'])
+  test(`${compression}: with salvage a damaged file comes back with zeros for what cannot be read, and never over a good one unasked`, async (t) => {
+    const set = await setOnTape(t, { COMPRESSION: compression });
+    if (set === undefined) return;
+    const { setId, source, archive } = set;
+    const from = Math.floor(archive.size / 2 / page) * page;
+    set.bad([from, from + page]);
+    const lost = await set.filesOn(from, from + page);
+    const target = tempFolder(t);
+    const salvage = (overwrite = 'never') => set.restore(setId, target, undefined, overwrite, { salvage: 1 });
+    const { status, problems } = await salvage();
+    assert.equal(status, 'incomplete');
+    assert.deepEqual(set.named(problems), lost);
+    // A file that lies in a bad block as a whole is lost.
+    const [some, none] = [true, false].map((is) =>
+      set.named(problems.filter(({ reason }) => reason.startsWith('it was salvaged') === is)),
+    ) as [string[], string[]];
+    assert.ok(some.length > 0);
+    if (compression === 'none') assert.deepEqual(none, []);
+    for (const name of none) assert.equal(existsSync(path.join(target + source, name)), false);
+    for (const { reason } of problems)
+      assert.match(
+        reason,
+        /^it was salvaged: [\d,]+ bytes of 600,000 bytes cannot be read and are zeros \(|cannot be read: input/,
+      );
+    let zeros = 0;
+    for (const name of some) {
+      const [was, is] = [source, target + source].map((folder) => readFileSync(path.join(folder, name)));
+      assert.equal(is?.length, was?.length);
+      for (let at = 0; at < 600_000; at += 1) {
+        if (is?.[at] === was?.[at]) continue;
+        assert.equal(is?.[at], 0, 'a byte is what it was, or a zero');
+        zeros += 1;
+      }
+    }
+    // A 256th of noise is zero anyway, and between two files are headers.
+    const most = compression === 'none' ? page : 1024 * 1024;
+    assert.ok(zeros > 0.5 * page && zeros <= most, `${zeros} zeros`);
+
+    const again = await salvage();
+    assert.deepEqual(again.problems, problems, 'done again, nothing is worse and all are named');
+    const [name = ''] = some;
+    const there = path.join(target + source, name);
+    const good = readFileSync(path.join(source, name));
+    writeFileSync(there, good);
+    const reasonOf = (all: { path: Uint8Array | null; reason: string }[]) =>
+      all.find((problem) => set.named([problem])[0] === name)?.reason ?? '';
+    assert.match(reasonOf((await salvage()).problems), /something else is in its place/);
+    assert.ok(readFileSync(there).equals(good));
+    await set.restore(setId, target, undefined, 'always');
+    assert.ok(readFileSync(there).equals(good), 'and without salvage not even if anything may be replaced');
+    assert.match(reasonOf((await salvage('always')).problems), /^it was salvaged/);
+    assert.ok(!readFileSync(there).equals(good));
+  });
+
+test('a file that is not whole in the backup replaces a good one only with salvage', async (t) => {
+  const { backUp, catalog, restore } = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { torn: 'old!' });
+  const { setId } = await backUp(source, 'full');
+  await catalog
+    .updateTable('files')
+    .set({ state: 'skipped', reason: 'it shrank', sha256: null })
+    .where('type', '=', 'file')
+    .execute();
+  const target = tempFolder(t);
+  const there = path.join(target, source, 'torn');
+  const reasons = async (overwrite: string, more = {}) =>
+    (await restore(setId, target, undefined, overwrite, more)).problems.map(({ reason }) => reason);
+  const named = 'It is not whole in the backup: it shrank';
+  assert.deepEqual(await reasons('never'), [named]);
+  assert.equal(readFileSync(there, 'utf8'), 'old!', 'where nothing is, it is better than nothing');
+  writeFileSync(there, 'good');
+  const refused = 'what is in its place stays: this version is not whole (see --salvage)';
+  assert.deepEqual(await reasons('always'), [named, refused]);
+  assert.equal(readFileSync(there, 'utf8'), 'good');
+  assert.deepEqual(await reasons('always', { salvage: 1 }), [named]);
+  assert.equal(readFileSync(there, 'utf8'), 'old!');
+});
 
 test('a page at the end of an archive, where no file lies, costs no file; a verify tells it all the same', async (t) => {
   const set = await setOnTape(t, { COMPRESSION: 'none' });

@@ -1,8 +1,6 @@
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
-import { planRestore } from '../../../catalog/retrievals/plan/plan-restore.js';
+import { planRestore, type RetrievalPlan } from '../../../catalog/retrievals/plan/plan-restore.js';
 import { possibleLossNote } from '../../../catalog/rebuilt/rebuilt-sets.js';
 import {
   insertRetrieval,
@@ -10,25 +8,30 @@ import {
   type NewRetrieval,
 } from '../../../catalog/retrievals/retrievals.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
-import { setNamed, setWithFiles } from '../../../catalog/sets/sets.js';
-import { newestVersion, type NewestVersion } from '../../../catalog/files/newest-version.js';
 import { pathsAround } from '../../../catalog/sets/taken-options.js';
-import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
-import { ownFolderAround } from '../../../disk/own-folders.js';
-import type { Settings } from '../../../config/settings/settings.js';
+import { setNamed } from '../../../catalog/sets/sets.js';
+import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { drivesToRead } from '../../../config/settings/drives.js';
+import { displayName, fromBytes } from '../../../entry/byte-string.js';
 import type { Selection } from '../../../entry/selection.js';
+import { collidingNames, type Refused } from '../../../operations/retrievals/colliding-names.js';
+import { isOneFileSystem, lackOfRoom, roomNeeded } from '../../../operations/retrievals/restore-room.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
-import { memberNamesOf, requireGlob, displayPath } from '../../print/names.js';
-import { inSession, userPath, type Session } from '../../session.js';
+import { displayPath } from '../../print/names.js';
+import { printPreview } from '../../print/restore-preview.js';
+import { inSession, type Session } from '../../session.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
+import { confirmed } from './confirm-original.js';
+import { askedSelection, type Asked, type SelectionFlags } from './restore-selection.js';
+import { setToRestore } from './restore-set.js';
+import { openTarget, requireTargetFlags, type TargetFlags } from './restore-target.js';
 
-interface RestoreFlags {
-  target: string;
-  include: string[];
-  path?: string;
+interface RestoreFlags extends SelectionFlags, TargetFlags {
   overwrite: string;
   drive?: string;
+  before?: string;
+  roomCheck: boolean;
+  salvage?: true;
 }
 
 const overwriteModes = ['never', 'if-newer', 'always'];
@@ -39,15 +42,24 @@ export function addRestore(program: Command): void {
   program
     .command('restore')
     .argument('<set>', 'the set, or `latest` with --path')
-    .requiredOption('--target <folder>', 'folder to restore into; made when it does not exist')
+    .option('--target <folder>', 'folder to restore into; made when it does not exist')
+    .option('--to-original', 'restore to where the files came from; asks first')
+    .option('--yes', 'with --to-original: do not ask')
     .option('--include <glob>', 'only this file or folder, or what matches; may be given again', repeat, [])
+    .option('--files-from <file>', 'only the paths in a file, one on each line; -: standard input')
+    .option('--files-from0 <file>', 'the same, each path ended by a NUL')
     .option('--path <path>', 'with `latest`: the newest set that holds this file or folder')
+    .option('--before <date>', 'with `latest`: of the sets that ended before this time')
+    .option('--strip-components <number>', 'leave off so many leading parts of each path')
     .option(
       '--overwrite <when>',
       'replace files and links that are in the target already: never, if-newer or ' +
         'always; a folder that is there keeps its mode, owner and time unless always',
       'never',
     )
+    .option('--salvage', 'restore what can be read of damaged files too, with zeros for the rest')
+    .option('--no-room-check', 'begin however little room the target says it has')
+    .option('--dry-run', 'say what would come back, how much, and from which tapes; restore nothing')
     .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
@@ -62,140 +74,119 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
       'It is never, if-newer or always.',
     );
   }
+  requireTargetFlags(flags, mayAsk(session));
   const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
   const catalog = await session.catalog();
-  const selection = selectionFrom(flags);
   const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
-  const target = openTarget(session.settings, flags.target);
+  const target = openTarget(session.settings, flags);
+  const asked = await askedSelection(catalog, setId, flags);
+  const sources = pathsAround(set);
   const wanted: NewRetrieval = {
     kind: 'restore',
     subject: setId,
     ...{ drive, any_drive },
     target,
     overwrite: flags.overwrite,
-    selection: JSON.stringify(selection),
-    fresh: Number(isFreshTarget(target, pathsAround(set))),
+    salvage: Number(flags.salvage === true),
+    selection: JSON.stringify(asked.selection),
+    fresh: Number(isFreshTarget(target, sources, asked.selection.strip)),
   };
   const doubt = possibleLossNote(set);
   if (doubt !== undefined) session.say(doubt);
-  const unfinished = await unfinishedRetrievalLike(catalog, wanted);
-  const loaded = unfinished === undefined ? await tapesInDrives(session, names) : [];
-  const retrieval = unfinished ?? (await planNew(catalog, setId, selection, wanted, loaded));
-  await runRetrieval(session, retrieval, { attached: unfinished !== undefined });
+  const isDry = flags.dryRun === true;
+  const unfinished = isDry ? undefined : await unfinishedRetrievalLike(catalog, wanted);
+  if (unfinished !== undefined) {
+    await runRetrieval(session, unfinished, { attached: true });
+    return;
+  }
+  const plan = await planNew(catalog, wanted, asked, await tapesInDrives(session, names));
+  const isFresh = wanted.fresh === 1 && isOneFileSystem(target, sources);
+  const lack = flags.roomCheck
+    ? await lackAt(catalog, wanted, asked.selection, isFresh ? plan : undefined)
+    : undefined;
+  if (isDry) {
+    await printPreview(session, { setId, target, selection: asked.selection, plan, lack });
+    return;
+  }
+  if (lack !== undefined) throw noRoom(lack);
+  const members = plan.archives.reduce((sum, archive) => sum + archive.members, 0);
+  const refused = await refusedNames(catalog, wanted, asked.selection, members);
+  if (
+    flags.toOriginal === true &&
+    flags.yes !== true &&
+    !(await confirmed(setId, members, flags.overwrite))
+  ) {
+    session.say('Nothing was restored.');
+    return;
+  }
+  const row = await insertRetrieval(
+    catalog,
+    { ...wanted, refused: refused.length === 0 ? null : JSON.stringify(refused) },
+    plan.archives,
+    plan.problems,
+  );
+  await runRetrieval(session, row, { attached: false });
+}
+
+/** True where a question can be answered. */
+function mayAsk(session: Session): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true && !session.json;
 }
 
 async function planNew(
   catalog: Catalog,
-  setId: string,
-  selection: Selection,
-  wanted: NewRetrieval,
+  { subject: setId }: NewRetrieval,
+  { selection, missing }: Asked,
   loaded: readonly string[],
-) {
+): Promise<RetrievalPlan> {
   const plan = await planRestore(catalog, setId, selection, loaded);
-  if (plan.archives.length > 0) return insertRetrieval(catalog, wanted, plan.archives, plan.problems);
+  if (plan.archives.length > 0) return { ...plan, problems: [...plan.problems, ...missing] };
   const [problem] = plan.problems;
   const where = problem === undefined || problem.path === null ? '' : `${displayPath(problem.path)}: `;
+  const names = missing.flatMap(({ path }) => (path === null ? [] : [`/${displayName(fromBytes(path))}`]));
   throw new TapeflowFailure(
     'NothingToRestore',
     problem !== undefined
       ? `${where}${problem.reason}`
-      : `The set ${setId} holds nothing on tape that matches.`,
+      : `The set ${setId} holds nothing on tape that matches${firstOf(names)}.`,
     { advice: `\`tapeflow ls ${setId}\` lists what it holds.` },
   );
 }
 
-/** A path without wildcards names a file or folder; everything else is a glob. */
-function selectionFrom({ include, path }: RestoreFlags): Selection {
-  const selection: Selection = { names: [], globs: [] };
-  for (const given of [...include, ...(path === undefined ? [] : [path])]) {
-    const isPath = given === path || /^[./~]|^[A-Za-z]:/.test(given);
-    if (isPath && (given === path || !/[*?[]/.test(given))) selection.names.push(...memberNamesOf(given));
-    else {
-      requireGlob(given, '--include');
-      selection.globs.push(given);
-    }
-  }
-  selection.names = [...new Set(selection.names)].sort();
-  return selection;
+function firstOf(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return ` ${names.slice(0, 3).join(', ')}${more}`;
 }
 
-async function setToRestore(
-  session: Session,
+function lackAt(
   catalog: Catalog,
-  name: string,
-  { path, include }: RestoreFlags,
-): Promise<string> {
-  if (name !== 'latest') {
-    if (path !== undefined)
-      throw usageFailure('WrongPath', '--path goes with `latest`.', 'Use --include with a set.');
-    return (await setWithFiles(catalog, name)).id;
-  }
-  if (path === undefined || include.length > 0)
-    throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include.');
-  const found = await newestVersion(catalog, memberNamesOf(path));
-  if (found !== undefined) {
-    for (const note of versionNotes(found, path)) session.say(note);
-    return found.setId;
-  }
-  throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}.`, {
-    advice: '`tapeflow find GLOB` looks in all of them.',
+  { subject: setId, target, overwrite }: NewRetrieval,
+  selection: Selection,
+  whole: RetrievalPlan | undefined,
+): Promise<string | undefined> {
+  const sum = (what: 'bytes' | 'members') =>
+    (whole?.archives ?? []).reduce((all, archive) => all + archive[what], 0);
+  const fresh = whole === undefined ? undefined : { bytes: sum('bytes'), members: sum('members') };
+  return roomNeeded(catalog, { setId, target: target ?? '', selection, overwrite, fresh }).then(lackOfRoom);
+}
+
+function noRoom(lack: string): TapeflowFailure {
+  return new TapeflowFailure('NoRoom', lack, {
+    advice:
+      'Nothing was restored; make room, give another target, or, where the file system compresses, ' +
+      'add --no-room-check.',
   });
 }
 
-/** What there is to say of versions that are not whole. */
-function versionNotes({ setId, isWhole, damaged }: NewestVersion, path: string): string[] {
-  const where = userPath(path);
-  if (!isWhole)
-    return [`No set on tape holds ${where} whole; what the newest one, ${setId}, has of it is restored.`];
-  return damaged.map(
-    ({ setId: newer, reason }) =>
-      `Set ${newer} is newer than ${setId}, but ${where} is not whole in it: ${reason.replace(/\.$/, '')}. ` +
-      `\`tapeflow restore ${newer} --include ${where}\` restores what it has of it.`,
-  );
-}
-
-/**
- * Creates a folder and its missing parents. One by one: Node's `recursive` never ends where the system accepts no
- * folders but reports them as missing, as in `/proc`.
- */
-function makeFolders(folder: string): void {
-  const missing: string[] = [];
-  for (let at = folder; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at))
-    missing.unshift(at);
-  for (const made of missing) {
-    try {
-      mkdirSync(made, 0o700);
-    } catch (error) {
-      if (systemErrorCode(error) !== 'EEXIST') throw error;
-    }
-  }
-}
-
-/** The resolved path of the target, created if missing; throws a usage failure when it cannot be used. */
-function openTarget(settings: Settings, given: string): string {
-  const asked = userPath(given);
-  const own = ownFolderAround(settings, asked);
-  if (own !== undefined)
-    throw usageFailure(
-      'TargetIsOurs',
-      `The target ${asked} lies in ${own.path}, which is ${own.what} of tapeflow.`,
-      'Nothing was restored; give another folder.',
-    );
-  try {
-    makeFolders(asked);
-    const target = realpathSync(asked);
-    if (!statSync(target).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
-    accessSync(target, constants.W_OK | constants.X_OK);
-    return target;
-  } catch (error) {
-    const code = systemErrorCode(error);
-    const why =
-      code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'it is not a folder'
-        : code === 'ENOENT'
-          ? 'it does not exist, and cannot be made there'
-          : describeError(error);
-    throw usageFailure('WrongTarget', `The target ${asked} cannot be used: ${why}.`, 'Nothing was restored.');
-  }
+/** Names that the target has no place for besides others. Where everything came from, each had its own. */
+function refusedNames(
+  catalog: Catalog,
+  { subject: setId, target }: NewRetrieval,
+  selection: Selection,
+  members: number,
+): Promise<Refused[]> {
+  if (target === null || target === '/') return Promise.resolve([]);
+  return collidingNames(catalog, { setId, target, selection, members });
 }

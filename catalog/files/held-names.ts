@@ -1,0 +1,51 @@
+import { fromBytes, toBytes } from '../../entry/byte-string.js';
+import type { Catalog } from '../open-catalog.js';
+
+/** Why a name of a set cannot be restored though it is known; null: it can be, or something below it. */
+type Held = string | null;
+
+/**
+ * Those of some member names (without a trailing `/`) that a set has, as a file, a folder or a folder above others; and
+ * for those that the backup left out, why.
+ */
+export async function heldNames(
+  db: Catalog,
+  setId: string,
+  names: readonly string[],
+): Promise<Map<string, Held>> {
+  const held = new Map<string, Held>();
+  for (let at = 0; at < names.length; at += 1000) {
+    const asked = names.slice(at, at + 1000);
+    const rows = await db
+      .selectFrom('files')
+      .select(['path', 'state', 'reason', 'tar_offset'])
+      .where('set_id', '=', setId)
+      .where(
+        'path',
+        'in',
+        asked.flatMap((name) => [toBytes(name), toBytes(`${name}/`)]),
+      )
+      .execute();
+    for (const { path, state, reason, tar_offset: offset } of rows) {
+      const name = fromBytes(path).replace(/\/$/, '');
+      const isLeftOut = state === 'skipped' && offset === null;
+      if (!isLeftOut || !held.has(name)) held.set(name, isLeftOut ? (reason ?? '') : null);
+    }
+    for (const name of asked) if (!held.has(name) && (await hasBelow(db, setId, name))) held.set(name, null);
+  }
+  return held;
+}
+
+/** True when a set has something below a folder that has no row of its own, as one above a source. */
+async function hasBelow(db: Catalog, setId: string, name: string): Promise<boolean> {
+  const [from, to] = name === '' ? ['', undefined] : [`${name}/`, `${name}0`];
+  const row = await db
+    .selectFrom('files')
+    .select('path')
+    .where('set_id', '=', setId)
+    .where('path', '>=', toBytes(from))
+    .$if(to !== undefined, (query) => query.where('path', '<', toBytes(to ?? '')))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}

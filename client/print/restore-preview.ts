@@ -1,0 +1,63 @@
+import { selectedFiles } from '../../catalog/files/selected-files.js';
+import type { RetrievalPlan } from '../../catalog/retrievals/plan/plan-restore.js';
+import { tapeByUuid } from '../../catalog/tapes/tapes.js';
+import type { FileRow } from '../../catalog/rows.js';
+import { formatCount } from '../../config/counts.js';
+import { formatBytes } from '../../config/sizes.js';
+import { fromBytes } from '../../entry/byte-string.js';
+import { strippedName, type Selection } from '../../entry/selection.js';
+import { exitCodes } from '../exit-codes.js';
+import type { Session } from '../session.js';
+import { displayPath, jsonName, jsonPath } from './names.js';
+
+/** A restore that was planned and is not done. */
+export interface Preview {
+  setId: string;
+  target: string;
+  selection: Selection;
+  plan: RetrievalPlan;
+  /** Why the target has no room for it. */
+  lack: string | undefined;
+}
+
+/** Prints what a restore would bring back, how much, and from which tapes. Sets the exit code that it would have. */
+export async function printPreview(session: Session, preview: Preview): Promise<void> {
+  const { setId, target, selection, plan, lack } = preview;
+  const catalog = await session.catalog();
+  for await (const page of selectedFiles(catalog, setId, selection, undefined))
+    for (const row of page) if (row.tar_offset !== null) printEntry(session, row, selection.strip ?? 0);
+  const tapes = new Map<string, { archives: number; bytes: number }>();
+  for (const { tape: uuid, bytes } of plan.archives) {
+    const name = (await tapeByUuid(catalog, uuid))?.name ?? uuid;
+    const sum = tapes.get(name) ?? { archives: 0, bytes: 0 };
+    tapes.set(name, { archives: sum.archives + 1, bytes: sum.bytes + bytes });
+  }
+  const total = (what: 'members' | 'bytes') => plan.archives.reduce((sum, archive) => sum + archive[what], 0);
+  if (plan.problems.length > 0 || lack !== undefined) process.exitCode = exitCodes.failure;
+  if (session.json) {
+    for (const { path, reason } of plan.problems)
+      session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
+    session.emit({
+      ...{ dryRun: true, subject: setId, target, members: total('members'), bytes: total('bytes') },
+      ...{ archives: plan.archives.length, problems: plan.problems.length, lack: lack ?? null },
+      tapes: [...tapes].map(([name, sum]) => ({ name, ...sum })),
+    });
+    return;
+  }
+  for (const { path, reason } of plan.problems)
+    session.print(`${path === null ? '' : `${displayPath(path)}: `}${reason}`);
+  session.print(
+    `A restore of ${setId} to ${target} would bring back ` +
+      `${formatCount(total('members'), 'entry', 'entries')}, ${formatBytes(total('bytes'))}, from these tapes:`,
+  );
+  for (const [name, { archives, bytes }] of tapes)
+    session.print(`  ${name}: ${formatCount(archives, 'archive')}, ${formatBytes(bytes)}`);
+  if (lack !== undefined) session.print(lack);
+}
+
+function printEntry(session: Session, row: FileRow, strip: number): void {
+  const place = strippedName(fromBytes(row.path), strip) ?? '';
+  if (session.json)
+    session.emit({ ...jsonPath(row.path), ...jsonName('place', place), type: row.type, size: row.size });
+  else session.print(displayPath(row.path));
+}
