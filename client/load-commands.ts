@@ -13,7 +13,7 @@ interface CommandFile {
 /** The command files, in the order of the help. */
 const files: CommandFile[] = [
   {
-    commands: { 'backup <path...>': 'back up files and folders to tape' },
+    commands: { 'backup [path...]': 'back up files and folders to tape' },
     load: async () => (await import('./commands/set/backup.js')).addBackup,
   },
   {

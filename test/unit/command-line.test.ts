@@ -73,9 +73,9 @@ test('with --json each error is one object, the last line of stderr, and nothing
       args: ['--json', 'restore', '2026-01_000009'],
       status: 2,
       error: {
-        code: 'WrongUsage',
-        message: "required option '--target <folder>' not specified",
-        advice: null,
+        code: 'WrongTarget',
+        message: 'A restore needs --target or --to-original, and takes only one of them.',
+        advice: 'Nothing was restored.',
         exitCode: 2,
       },
     },

@@ -19,7 +19,15 @@ function textFiles(): { name: string; text: string }[] | undefined {
 
 /** Where an address may lead: to this machine, to a specification or a licence, to Temporal's own pages. */
 const hosts = new Set([
-  ...['127.0.0.1', 'localhost', 'json-schema.org', 'semver.org', 'www.w3.org', 'www.apache.org'],
+  ...[
+    '127.0.0.1',
+    'localhost',
+    'json-schema.org',
+    'semver.org',
+    'www.w3.org',
+    'www.apache.org',
+    'bford.info',
+  ],
   ...['temporal.download', 'temporal.io'],
 ]);
 

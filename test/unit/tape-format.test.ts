@@ -224,7 +224,7 @@ test(
             .join('\n')}\n`,
         ),
       );
-    rewrite(first, ([header, ...rest]) => [{ ...header, version: 2 }, ...rest]);
+    rewrite(first, ([header, ...rest]) => [{ ...header, version: 3 }, ...rest]);
     rewrite(second, (lines) => {
       const [header, ...rest] = lines.map((line) => ({ ...line, later: { of: 'a version' } }));
       return [header ?? {}, { later: 'a line of another kind' }, ...rest];
@@ -238,7 +238,7 @@ test(
 
     const { reading, restore } = await sets.rebuilt();
     assert.deepEqual(reading.troubles.length, 1);
-    assert.match(JSON.stringify(reading.troubles), /it has version 2, and this program reads 1/);
+    assert.match(JSON.stringify(reading.troubles), /it has version 3, and this program reads 1 and 2/);
     const target = tempFolder(t);
     assert.equal((await restore(setId, target)).status, 'completed');
     for (const [name, bytes] of Object.entries(content))
