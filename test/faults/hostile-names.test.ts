@@ -251,7 +251,7 @@ async function shownNamesCanBeToldBack(
   assert.match(lost.stderr, /not valid UTF-8.*Give the folder above it/);
   const exclude = await installation.run(['backup', '/tmp', '--exclude', 'a\ufffd']);
   assert.equal(exclude.code, 2);
-  assert.match(exclude.stderr, /The exclude a\ufffd is not valid UTF-8/);
+  assert.match(exclude.stderr, /--exclude: the exclude a\ufffd is not valid UTF-8/);
 }
 
 test(

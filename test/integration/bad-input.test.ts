@@ -124,10 +124,7 @@ test('a set id that exists is refused; --new starts another; sources inside each
   assert.notEqual(second.setId, first.setId);
   const refused: [string[], RegExp][] = [
     [['backup', source, '--set', '2026-11_000009', '--new'], /--set 2026-11_000009 names the set, and --new/],
-    [
-      ['backup', source, '--exclude', ''],
-      /value of --exclude of `tapeflow backup` is empty. Nothing was done/,
-    ],
+    [['backup', source, '--exclude', ''], /--exclude cannot be "": it is empty. Give a name or a pattern/],
     [['find', '['], /The pattern cannot be "\[": a \[ in it is not closed/],
     [['restore', first.setId, '--target', source, '--include', '[a'], /--include cannot be "\[a"/],
   ];
