@@ -12,6 +12,7 @@ import { firstPathOf, holderOf, scanCursor, type FirstPathRow } from '../catalog
 import { maxArchiveBytes } from '../catalog/groups/groups.js';
 import { FileBatch } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
+import type { Holding } from '../catalog/sets/holdings.js';
 import { BaseSet, type Held } from './base-set.js';
 import type { WalkedEntry } from './walked-entry.js';
 import { sameThreadWriter, type BatchWriter, type NewGroup } from '../catalog/files/write-batch.js';
@@ -271,10 +272,10 @@ export class GroupPlanner {
     return isSame ? undefined : texts;
   }
 
-  /** Closes the last group and marks the set as scanned. */
-  async finish(leftOut: string[]): Promise<void> {
+  /** Closes the last group and marks the set as scanned; `holdings` is what each source holds, if that is known. */
+  async finish(leftOut: string[], holdings?: readonly Holding[]): Promise<void> {
     this.close();
     await this.flush();
-    await recordScanned(this.catalog, this.setId, leftOut, this.tally);
+    await recordScanned(this.catalog, this.setId, leftOut, this.tally, holdings);
   }
 }

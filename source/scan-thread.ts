@@ -3,6 +3,7 @@ import { formatNumber } from '../config/counts.js';
 import { displayName } from '../entry/byte-string.js';
 import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
+import type { Holding } from '../catalog/sets/holdings.js';
 import { tallyOf } from '../catalog/sets/scan-state.js';
 import { listOf } from '../catalog/sets/set-lists.js';
 import { setNamed } from '../catalog/sets/sets.js';
@@ -10,6 +11,8 @@ import { ThreadWatch } from '../disk/thread-watch.js';
 import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
+import { addTo } from './shrunk.js';
+import { soundSources } from './sound-sources.js';
 import { unpackNames } from './taken/listed-paths.js';
 import { walk } from './walk.js';
 import { sameThreadWriter } from '../catalog/files/write-batch.js';
@@ -29,7 +32,15 @@ async function run(job: ScanJob): Promise<void> {
   const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
   const sockets: { count: number; first?: string } = { count: 0 };
   try {
-    const tally = tallyOf(await setNamed(catalog, job.setId));
+    const set = await setNamed(catalog, job.setId);
+    const sounded = set.allow_shrunk === 1 ? 'enough' : await soundSources(catalog, set, job, watch);
+    if (sounded !== 'enough') {
+      report(sounded === 'stopped' ? { stopped: true } : { shrunk: sounded });
+      return;
+    }
+    const holdings: Holding[] = job.sources.map(() => ({ files: 0, bytes: 0 }));
+    let holding: Holding | undefined;
+    const tally = tallyOf(set);
     const paths = await listOf(catalog, job.setId);
     const listed = paths === undefined ? undefined : unpackNames(paths);
     // The list itself is no entry of the set.
@@ -47,13 +58,19 @@ async function run(job: ScanJob): Promise<void> {
         sockets.first ??= name;
         sockets.count += 1;
       },
-      onSource: (source) => watch.reads(job.sources.indexOf(sources[source] ?? listFile ?? '')),
+      onSource: (source) => {
+        const place = job.sources.indexOf(sources[source] ?? listFile ?? '');
+        watch.reads(place);
+        // What is listed is no source that could be compared.
+        holding = sources[source] === undefined ? undefined : holdings[place];
+      },
     });
     let entriesSeen = 0;
     let flushed = performance.now();
     for (const entry of entries) {
       watch.moved();
       if (watch.order === 'given up') return;
+      if (holding !== undefined) addTo(holding, entry);
       const written = planner.add(entry);
       if (written !== undefined) await watch.resting(written);
       if (++entriesSeen % entriesPerLook !== 0) continue;
@@ -70,7 +87,7 @@ async function run(job: ScanJob): Promise<void> {
     }
     watch.rests();
     if (sockets.first !== undefined) tally.leftOut.push(socketsSentence(sockets.count, sockets.first));
-    await planner.finish(tally.leftOut);
+    await planner.finish(tally.leftOut, after === undefined ? holdings : undefined);
     report({ progress: { ...planner.counted }, done: true });
   } finally {
     await writer.close();

@@ -3,6 +3,7 @@ import { ThreadWatch } from '../disk/thread-watch.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
 import type { PlanLimits } from './plan.js';
+import { shrunkFailure, type Shrunk } from './shrunk.js';
 
 export interface ScanProgress {
   entries: number;
@@ -29,6 +30,8 @@ export interface ScanMessage {
   progress?: ScanProgress;
   done?: true;
   stopped?: true;
+  /** Sources that hold so little that the scan was not begun. */
+  shrunk?: Shrunk[];
   /** The thread's error, reduced to what can be sent between threads. */
   failed?: { message: string; code: string | undefined; stack: string | undefined };
 }
@@ -39,7 +42,8 @@ export interface ScanMessage {
  *
  * @param signal stops the scan after its current batch; what it has found is kept.
  * @param watch tells what the thread is about; one that is `given up` writes nothing into the catalog any more.
- * @returns true when every source was walked to its end.
+ * @returns true when every source was walked to its end. Rejects with `SourceShrunk` before anything is written when
+ *   one holds much less than in earlier sets, unless the set allows that.
  */
 export function scanInThread(
   job: Omit<ScanJob, 'watch'>,
@@ -61,6 +65,7 @@ export function scanInThread(
     worker.on('message', (message: ScanMessage) => {
       if (message.progress !== undefined) onProgress(message.progress);
       if (message.done === true) done = true;
+      if (message.shrunk !== undefined) reject(shrunkFailure(message.shrunk));
       if (message.failed !== undefined)
         reject(Object.assign(new Error(message.failed.message), message.failed));
     });

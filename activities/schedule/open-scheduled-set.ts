@@ -57,7 +57,7 @@ const lookEveryMs = 1000;
 
 /** The set that a schedule asks for now: what of its sources is taken is read anew. */
 function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
-  const { drive, pool, places, mode, direct } = backup;
+  const { drive, pool, places, mode, direct, allowShrunk } = backup;
   return {
     ...takenBy(backup),
     drive,
@@ -65,6 +65,7 @@ function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
     places,
     mode,
     direct,
+    allowShrunk,
     options: snapshotOptions(settings, backup),
   };
 }

@@ -13,6 +13,7 @@ import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
   groupsByReserved,
+  holdings,
   incremental,
   noEventIsAState,
   setEnds,
@@ -48,5 +49,6 @@ export const migrations: Record<string, Migration> = {
   '0029_any_drive': { up: anyDrive },
   '0030_told_schedules': { up: toldSchedules },
   '0033_taken': { up: taken },
+  '0034_holdings': { up: holdings },
   '0035_chosen_restores': { up: chosenRestores },
 };

@@ -96,3 +96,12 @@ export async function taken(db: Kysely<unknown>): Promise<void> {
     .addColumn('paths', 'blob', (c) => c.notNull())
     .execute();
 }
+
+/** What a set found in each of its sources, so that the next one notices a source that is suddenly empty. */
+export async function holdings(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .alterTable('sets')
+    .addColumn('allow_shrunk', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await db.schema.alterTable('sets').addColumn('holdings', 'text').execute();
+}

@@ -55,6 +55,10 @@ export interface SetsTable {
   taken: Generated<string | null>;
   /** JSON of what the scan has counted so far, a `Tally` without `leftOut`; null: nothing. */
   tally: Generated<string | null>;
+  /** 1: a source may hold much less than it did in earlier sets. */
+  allow_shrunk: Generated<number>;
+  /** JSON of the `Holding` of each source, in their order; null: not known, since the scan was interrupted. */
+  holdings: Generated<string | null>;
   reason: string | null;
   created_at: number;
   finished_at: number | null;

@@ -46,10 +46,10 @@ export async function openSet(
     const others = unfinished.filter(({ differs }) => differs.length > 0);
     if (wanted.id !== undefined) {
       const existing = await findSet(tx, wanted.id);
-      if (existing !== undefined) return found(attachable(existing, wanted));
+      if (existing !== undefined) return found(await allowing(tx, attachable(existing, wanted), wanted));
     } else if (!options.fresh) {
       const same = unfinished.find(({ differs }) => differs.length === 0);
-      if (same !== undefined) return found(same.set);
+      if (same !== undefined) return found(await allowing(tx, same.set, wanted));
     }
     const now = options.now ?? new Date();
     const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
@@ -75,6 +75,7 @@ export async function openSet(
         scanned: 0,
         left_out: '[]',
         taken: takenText(wanted.taken),
+        allow_shrunk: wanted.allowShrunk === true ? 1 : 0,
         created_at: now.getTime(),
       })
       .returningAll()
@@ -83,6 +84,13 @@ export async function openSet(
     const ids = others.map(({ set: { id }, differs }) => ({ id, differs }));
     return { set, attached: false, note: base.note, others: ids };
   });
+}
+
+/** A set that is attached to, which from now on allows what the command does. */
+async function allowing(tx: Catalog, set: SetRow, { allowShrunk }: NewSet): Promise<SetRow> {
+  if (allowShrunk !== true || set.allow_shrunk === 1) return set;
+  await tx.updateTable('sets').set({ allow_shrunk: 1 }).where('id', '=', set.id).execute();
+  return { ...set, allow_shrunk: 1 };
 }
 
 /** The unfinished sets of the same sources, newest first, and how each differs from what is wanted. */

@@ -2,6 +2,7 @@ import type { ExcludeRule } from '../../entry/excludes.js';
 import { newTally, type Tally } from '../../entry/tally.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupRow, SetRow } from '../rows.js';
+import type { Holding } from './holdings.js';
 import { takenOf } from './taken-options.js';
 
 /** The last group made by the scan; undefined when there is none. */
@@ -44,17 +45,22 @@ export async function plannedTotals(db: Catalog, setId: string): Promise<{ entri
   return { entries: Number(entries ?? 0), bytes: Number(bytes ?? 0) };
 }
 
-/** Records that every source of a set was walked, and what was left out. Its list of paths is not needed any more. */
+/**
+ * Records that every source of a set was walked, what was left out, and what each source holds, if one walk saw all of
+ * it. The set's list of paths is not needed any more.
+ */
 export async function recordScanned(
   db: Catalog,
   setId: string,
   leftOut: readonly string[],
   tally?: Tally,
+  holdings?: readonly Holding[],
 ): Promise<void> {
+  const held = holdings === undefined ? null : JSON.stringify(holdings);
   await db.transaction().execute(async (tx) => {
     if (tally !== undefined) await recordTally(tx, setId, tallyTexts(tally));
     else await recordTally(tx, setId, { left_out: JSON.stringify(leftOut) });
-    await tx.updateTable('sets').set({ scanned: 1 }).where('id', '=', setId).execute();
+    await tx.updateTable('sets').set({ scanned: 1, holdings: held }).where('id', '=', setId).execute();
     await tx.deleteFrom('set_lists').where('set_id', '=', setId).execute();
   });
 }

@@ -20,6 +20,8 @@ export interface NewSet {
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** A source may hold much less than it did in earlier sets. */
+  allowShrunk?: boolean | undefined;
   /** The settings that it runs with; of these, only its `IgnoredSigns` make it another set. */
   options: unknown;
   /** The schedule run that asks for it; it gets one set, however often it asks. */

@@ -21,6 +21,8 @@ export interface ScheduledBackup extends IgnoredSigns {
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** A source may hold much less than it did in earlier sets. */
+  allowShrunk?: boolean | undefined;
 }
 
 /** What a schedule verifies, or copies to other tapes, each time. */

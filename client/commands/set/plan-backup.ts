@@ -31,6 +31,7 @@ export interface BackupFlags extends IgnoredSigns {
   direct?: boolean;
   detach?: boolean;
   new?: boolean;
+  allowShrunk?: boolean;
 }
 
 /** Adds the arguments and options of `backup` to a command; schedules take the same. */
@@ -92,6 +93,7 @@ export function backupArguments(command: Command): Command {
         'even if its time of change (ctime) is not: it is not read',
     )
     .option('--ignore-inode', 'the same for a file with another inode number')
+    .option('--allow-shrunk', 'go on although a source is empty, or has less than a tenth of what it had')
     .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');
@@ -108,6 +110,7 @@ export interface PlannedBackup extends IgnoredSigns {
   places: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  allowShrunk?: boolean;
 }
 
 /** Checks the arguments of a `backup`; throws a usage failure that says what is wrong. */
@@ -148,6 +151,7 @@ export function plannedBackup(
     direct,
     ...(flags.ignoreCtime === true ? { ignoreCtime: true } : {}),
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
+    ...(flags.allowShrunk === true ? { allowShrunk: true } : {}),
   };
 }
 
