@@ -45,29 +45,23 @@ export function requireCron(text: string): string {
   return words.join(' ');
 }
 
-/**
- * True when the minute of a time (milliseconds since 1970) is one of a cron expression that was checked, in its time
- * zone.
- */
-export function cronMatches(cron: string, zone: string, at: number): boolean {
-  const parts = new Intl.DateTimeFormat('en-US', {
-    ...{ timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23' },
-    ...{ minute: 'numeric', hour: 'numeric', day: 'numeric', month: 'numeric', weekday: 'short' },
-  }).formatToParts(at);
-  const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? '';
-  const weekday = weekdays.indexOf(part('weekday').toLowerCase());
-  const now = [
-    Number(part('minute')),
-    Number(part('hour')),
-    Number(part('day')),
-    Number(part('month')),
-    weekday,
-  ];
+/** What each field of a checked cron expression allows; Sunday is 0. */
+export interface CronFields {
+  minutes: ReadonlySet<number>;
+  hours: ReadonlySet<number>;
+  days: ReadonlySet<number>;
+  months: ReadonlySet<number>;
+  weekdays: ReadonlySet<number>;
+}
+
+/** The fields of a checked cron expression. */
+export function cronFields(cron: string): CronFields {
   const words = cron.split(' ');
-  return fields.every((field, index) => {
-    const allowed = valuesOf(cron, field, words[index] ?? '');
-    return allowed.includes(now[index] ?? -1) || (field.most === 7 && weekday === 0 && allowed.includes(7));
-  });
+  const [minutes, hours, days, months, weekdays] = fields.map(
+    (field, index) => new Set(valuesOf(cron, field, words[index] ?? '')),
+  ) as [Set<number>, Set<number>, Set<number>, Set<number>, Set<number>];
+  if (weekdays.has(7)) weekdays.add(0);
+  return { minutes, hours, days, months, weekdays };
 }
 
 /** The numbers that a field allows. */

@@ -1,9 +1,16 @@
+import { localClock } from './time-zone.js';
+
 const two = (value: number) => String(value).padStart(2, '0');
 
 /** Local date and time for people, of milliseconds since 1970: `2026-11-24 14:03:07`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms);
   return `${dayOf(date)} ${clockOf(date)}`;
+}
+
+/** Date and time in a time zone, by the minute, of milliseconds since 1970: `2027-03-28 03:30`. */
+export function formatTimeIn(zone: string, ms: number): string {
+  return new Date(localClock(zone, ms)).toISOString().slice(0, 16).replace('T', ' ');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { cronMatches } from '../../config/cron.js';
+import { cronMatches } from '../../config/cron-times.js';
 import type { Catalog } from '../open-catalog.js';
 import { findSchedule } from './schedules.js';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -35,7 +35,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const cron = ['--cron', '30 2 * * *'];
   assert.match(
     await run(['schedule', 'add', 'nightly', ...cron, '--', 'backup', source]),
-    /next run is at .* 02:30:00. Its time zone is \S+, that of this machine/,
+    /next run is at .* 02:30. Its time zone is \S+, that of this machine/,
   );
   assert.match(
     await run(['schedule', 'add', 'nightly', ...cron, '--', 'backup', source], 2),
@@ -83,6 +83,39 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   assert.match(await run(['verify', ...latest]), new RegExp(`Verify of ${states()[1]?.id ?? ''}`));
   await run(['schedule', 'remove', 'check']);
 
+  // The night of a clock change, by the server's own reckoning.
+  const zoned = async (name: string, cron: string, zone: string) => {
+    await run(['schedule', 'add', name, '--cron', cron, '--time-zone', zone, '--', 'backup', source]);
+    return run(['schedule', 'list']);
+  };
+  assert.match(
+    await zoned('spring', '30 2 28 3 *', 'Europe/Berlin'),
+    /spring runs next at 2027-03-28 03:30, 2028-03-28 02:30 and 2029-03-28 02:30 \(Europe\/Berlin\)/,
+  );
+  assert.match(
+    await zoned('autumn', '30 1 6-8 11 *', 'America/New_York'),
+    /autumn runs next at 2027-11-06 01:30, 2027-11-07 01:30 and 2027-11-08 01:30 \(America\/New_York\)/,
+  );
+  await run(['schedule', 'remove', 'spring']);
+  await run(['schedule', 'remove', 'autumn']);
+
+  // A share that is no longer mounted: nothing is stored, and told.
+  const [file = ''] = readdirSync(source);
+  renameSync(path.join(source, file), `${source}.file`);
+  await run(['schedule', 'run', 'nightly']);
+  await waitFor(() => states()[2]?.state === 'failed', 'the run to fail');
+  assert.match(
+    await run(['schedule', 'list']),
+    /nightly has no success: its last run, set \S+, failed: The source \S+ is empty, without the 1 file/,
+  );
+  assert.match(
+    await run(['backup', source], 1),
+    /The source \S+ is empty, without the 1 file .* run it with --allow-shrunk\./,
+  );
+  for (const { id } of states().slice(2))
+    assert.equal(existsSync(path.join(installation.tapeDir, id)), false, `nothing of ${id} is on tape`);
+  renameSync(`${source}.file`, path.join(source, file));
+
   // A source that is gone: refused as by hand, and told.
   renameSync(source, `${source}.away`);
   await run(['schedule', 'run', 'nightly']);
@@ -94,7 +127,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
     /nightly has no success: its last run failed: The source .* does not exist/,
   );
   assert.match(await run(['doctor'], 1), /TROUBLE +schedule nightly: has no success/);
-  assert.equal(states().length, 2, 'no empty set was made');
+  assert.equal(states().length, 4, 'no empty set was made');
   renameSync(`${source}.away`, source);
 
   // The server loses its schedules, with its database and then by somebody's hand: it is told of them again.
@@ -103,7 +136,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   rmSync(path.join(installation.dataDir, 'temporal'), { recursive: true });
   assert.match(await run(['schedule', 'list']), /nightly .*paused.*No server runs/s);
   await run(['schedule', 'run', 'nightly']);
-  await waitFor(() => states().length === 3 && states()[2]?.state === 'completed', 'the third set');
+  await waitFor(() => states()[4]?.state === 'completed', 'the fifth set');
   const address = readHostFile(installation.dataDir)?.address ?? '';
   const connection = await Connection.connect({ address });
   const schedules = new ScheduleClient({ connection });
@@ -151,7 +184,7 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
 
   await run(['schedule', 'remove', 'nightly']);
   assert.match(await run(['schedule', 'list']), /no schedules/);
-  assert.equal(states().length, 3, 'its sets stay');
+  assert.equal(states().length, 5, 'its sets stay');
   await run(['down']);
 });
 

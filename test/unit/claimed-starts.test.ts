@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { requestRun, insertSchedule } from '../../catalog/server/schedules.js';
-import { cronMatches } from '../../config/cron.js';
+import { cronMatches } from '../../config/cron-times.js';
 import { tempFolder } from '../support/trees.js';
 
 const dayMs = 86_400_000;

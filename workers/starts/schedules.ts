@@ -7,22 +7,26 @@ import { queuesOf } from '../../workflows/queues.js';
 import { cutToBytes } from '../../workflows/server-limits.js';
 import { importSchedules } from './import-schedules.js';
 import { scheduleId } from './schedule-id.js';
+import { isToldRight, scheduleSpec, type ToldClocks } from './schedule-spec.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 
 /** Runs missed while no server ran are caught up within this time: only the last of a day. */
 const catchupWindow = '1 day';
 /** Milliseconds within which a newly registered schedule must be recorded. */
 const noteWithinMs = 30_000;
+/** Milliseconds before its next run in which a schedule is not replaced. */
+const quietMs = 60_000;
 /** Maximum bytes of the memo; the server's limit is 2 KiB. */
 const memoBytes = 500;
 
 /** The server's description of a schedule; the catalog has the rest, such as thousands of sources. */
 function description(row: ScheduleRow, installation: string) {
   const { name, cron, zone } = row;
+  const { spec, clocks } = scheduleSpec(cron, zone, Date.now());
   return {
     scheduleId: scheduleId(name, installation),
-    memo: { cron, zone, made: row.created_at, command: cutToBytes(row.command, memoBytes) },
-    spec: { cronExpressions: [cron], timezone: zone },
+    memo: { cron, zone, made: row.created_at, clocks, command: cutToBytes(row.command, memoBytes) },
+    spec,
     // A run that falls due while another is running starts after it: no night is lost, and runs do not pile up.
     policies: { overlap: 'BUFFER_ONE', catchupWindow } as const,
     state: { paused: row.paused === 1 },
@@ -50,6 +54,16 @@ export async function describeSchedule(
   }
 }
 
+/** Number of times that a schedule is shown with. */
+const shownTimes = 3;
+
+/** When a schedule runs next, as the server has it, by whole minutes; in milliseconds since 1970. */
+export function nextTimes({ info }: ScheduleDescription): number[] {
+  return info.nextActionTimes
+    .slice(0, shownTimes)
+    .map((time) => Math.floor(time.getTime() / 60_000) * 60_000);
+}
+
 /**
  * Makes a schedule on the server match the catalog: a missing one is created, and one that differs, or that somebody
  * has changed or created there, is replaced.
@@ -65,11 +79,34 @@ export async function registerSchedule(
   const handle = server.client.schedule.getHandle(scheduleId(row.name, server.installation));
   if (known !== undefined && (await isOurs(catalog, row, known))) {
     const paused = row.paused === 1;
+    if (!isLeftAsItIs(row, known)) return replaceSchedule(server, catalog, row);
     if (known.state.paused === paused) return false;
     await (paused ? handle.pause() : handle.unpause());
     return true;
   }
-  if (known !== undefined) await deleteScheduleAtServer(server, row.name);
+  return replaceSchedule(server, catalog, row, known === undefined);
+}
+
+/**
+ * True when the server was told of the changes of the clocks as they are, or when this is not the moment to replace the
+ * schedule: its run in progress, or one that is due, must not be forgotten.
+ */
+function isLeftAsItIs({ cron, zone }: ScheduleRow, { memo, info }: ScheduleDescription): boolean {
+  const now = Date.now();
+  const told = memo?.['clocks'] as ToldClocks | undefined;
+  if (isToldRight(cron, zone, told, now)) return true;
+  const next = info.nextActionTimes[0]?.getTime() ?? Infinity;
+  return info.runningActions.length > 0 || next - now < quietMs;
+}
+
+/** Creates a schedule at the server, after deleting the one that is there. */
+async function replaceSchedule(
+  server: TemporalServer,
+  catalog: Catalog,
+  row: ScheduleRow,
+  isNew = false,
+): Promise<true> {
+  if (!isNew) await deleteScheduleAtServer(server, row.name);
   try {
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {

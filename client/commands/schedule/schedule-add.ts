@@ -11,9 +11,9 @@ import type { ScheduleRow } from '../../../catalog/rows.js';
 import { isContainerUtc } from '../../../config/container.js';
 import { requireCron } from '../../../config/cron.js';
 import { usageFailure } from '../../../config/failures.js';
-import { formatTime } from '../../../config/local-time.js';
+import { formatTimeIn } from '../../../config/local-time.js';
 import { prepareServer } from '../../../workers/server/prepare-server.js';
-import { describeSchedule, registerSchedule } from '../../../workers/starts/schedules.js';
+import { describeSchedule, nextTimes, registerSchedule } from '../../../workers/starts/schedules.js';
 import { requireName } from '../../print/names.js';
 import { parseScheduled } from './scheduled-command.js';
 import { inSession, type Session } from '../../session.js';
@@ -50,11 +50,13 @@ async function add(session: Session, name: string, words: string[], flags: AddFl
   await tellServer(session, async (server) => {
     await prepareServer(server);
     const row = await makeSchedule(await session.catalog(), server, wanted, flags.replace === true);
-    const next = (await describeSchedule(server, name))?.info.nextActionTimes[0];
+    const known = await describeSchedule(server, name);
+    const next = known === undefined ? undefined : nextTimes(known)[0];
     await server.lease?.stay();
-    if (session.json) session.emit({ name, cron, zone, next: next?.toISOString() ?? null });
+    if (session.json)
+      session.emit({ name, cron, zone, next: next === undefined ? null : new Date(next).toISOString() });
     else {
-      const at = next === undefined ? 'never' : `at ${formatTime(next.getTime())}`;
+      const at = next === undefined ? 'never' : `at ${formatTimeIn(zone, next)}`;
       const whose = flags.timeZone === undefined ? ', that of this machine' : '';
       session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
       if (flags.timeZone === undefined && isContainerUtc(process.env, zone))

@@ -3,8 +3,8 @@ import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
 import { mayWrite } from '../../../catalog/open-for-reading.js';
 import { lastRunOf, listSchedules, runTrouble, type LastRun } from '../../../catalog/server/schedules.js';
 import { isSetId } from '../../../catalog/sets/set-id.js';
-import { formatTime } from '../../../config/local-time.js';
-import { describeSchedule, registerSchedules } from '../../../workers/starts/schedules.js';
+import { formatTime, formatTimeIn } from '../../../config/local-time.js';
+import { describeSchedule, nextTimes, registerSchedules } from '../../../workers/starts/schedules.js';
 import { inReadWriteSession, type Session } from '../../session.js';
 import { atServer, findServer } from '../../server.js';
 import { printTable } from '../../print/table.js';
@@ -29,12 +29,13 @@ async function list(session: Session): Promise<void> {
     const rows: string[][] = [
       ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'COMMAND'],
     ];
+    const nights: string[] = [];
     const troubles: string[] = [];
     for (const row of await listSchedules(catalog)) {
       const { name, cron, zone, command } = row;
       const known =
         server === undefined ? undefined : await atServer(server, () => describeSchedule(server, name));
-      const next = row.paused === 1 ? undefined : known?.info.nextActionTimes[0];
+      const next = row.paused === 1 || known === undefined ? [] : nextTimes(known);
       const last = await lastRunOf(catalog, row);
       const trouble = runTrouble(last);
       if (trouble !== undefined) troubles.push(`Schedule ${name} has no success: ${trouble}`);
@@ -42,12 +43,15 @@ async function list(session: Session): Promise<void> {
         session.emit({
           ...{ name, cron, zone, command, paused: row.paused === 1 },
           ...('kind' in scheduledWork(row.arguments) ? {} : { backup: command }),
-          next: next?.toISOString() ?? null,
+          next: isoTimes(next)[0] ?? null,
+          nextRuns: isoTimes(next),
           last: last === undefined ? null : lastRunJson(last),
         });
       const time = (ms: number | undefined) => (ms === undefined ? '–' : formatTime(ms));
+      const times = next.map((ms) => formatTimeIn(zone, ms));
+      if (times.length > 0) nights.push(`Schedule ${name} runs next at ${listText(times)} (${zone}).`);
       rows.push([
-        ...[name, cron, row.paused === 1 ? 'paused' : 'on', zone, time(next?.getTime())],
+        ...[name, cron, row.paused === 1 ? 'paused' : 'on', zone, times[0] ?? '–'],
         ...[time(last?.startedAt), last === undefined ? '–' : endOf(last)],
         command.length > commandShown ? `${command.slice(0, commandShown)}…` : command,
       ]);
@@ -55,6 +59,7 @@ async function list(session: Session): Promise<void> {
     if (session.json) return;
     if (rows.length === 1) session.print('There are no schedules.');
     else printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
+    for (const night of nights) session.print(night);
     for (const trouble of troubles) session.print(trouble);
     if (rows.length > 1 && server === undefined)
       session.print('No server runs, so nothing runs automatically until `tapeflow up`.');
@@ -62,6 +67,13 @@ async function list(session: Session): Promise<void> {
     await server?.close();
   }
 }
+
+/** `a, b and c` */
+function listText(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+}
+
+const isoTimes = (times: readonly number[]) => times.map((ms) => new Date(ms).toISOString());
 
 /** How a run ended, in a few words. */
 function endOf({ state, id }: LastRun): string {
