@@ -209,6 +209,7 @@ test('a backup attaches to a set only when the set takes the same', async (t) =>
 
 test('an exclude or a mark that takes a whole source is refused before anything is written', async (t) => {
   const root = treeOf(t, ['build/app/x', 'tagged/.nobackup', 'alone']);
+  symlinkSync('build/app', path.join(root, 'link'));
   const settings = loadSettings({}, root);
   const check = async (words: string[]) => {
     const { sources, excludes, taken } = wantedFrom(root, words);
@@ -219,6 +220,7 @@ test('an exclude or a mark that takes a whole source is refused before anything 
     [['build/app', '--exclude', '**'], /exclude \*\* takes/],
     [['build/app', '--exclude', 'app'], /exclude app takes/],
     [['build/app', '--exclude', './build/app/'], /takes the whole source/],
+    [['link', '--exclude', './link'], /exclude \.\/link takes the whole source .*\/build\/app/],
     [['build/app', '--exclude', 'build/*'], /takes the whole source/],
     [['build/app', '--exclude', 'build/app/**'], /takes the whole source/],
     [['build/app', '--exclude', `${root}/build/app/*`], /takes the whole source/],
