@@ -49,7 +49,8 @@ function fill(folder: string, count: number, text = 'x'): void {
 
 /** Leaves the first few files, as an unmounted share leaves what lies under it. */
 function leave(folder: string, count: number): void {
-  for (const name of readdirSync(folder).sort().slice(count)) rmSync(path.join(folder, name), { recursive: true });
+  for (const name of readdirSync(folder).sort().slice(count))
+    rmSync(path.join(folder, name), { recursive: true });
 }
 
 test('a source that is suddenly empty is refused before anything of the set is written, however few files it had', async (t) => {

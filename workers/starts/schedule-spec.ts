@@ -10,8 +10,9 @@ const toldForMs = 3 * 365 * dayMs;
 const neededForMs = 365 * dayMs;
 
 /**
- * One time is told as an interval that is longer than anybody waits. The server counts intervals from 1970 on, and their
- * offset must be shorter; the first that it finds begins one interval after that. So this serves from 2020 to 2069.
+ * One time is told as an interval that is longer than anybody waits. The server counts intervals from 1970 on, and
+ * their offset must be shorter; the first that it finds begins one interval after that. So this serves from 2020 to
+ * 2069.
  */
 const onceEvery = 50 * 365 * dayMs;
 
