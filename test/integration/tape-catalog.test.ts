@@ -42,6 +42,7 @@ const unknowable = {
     'excludes',
     'taken',
     'tally',
+    'holdings',
     'options',
     'left_out',
     'reason',
