@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync, readSync, type BigIntStats, type PathLike } from 'node:fs';
+import { closeSync, openSync, readSync, type BigIntStats, type PathLike } from 'node:fs';
 import type { CodecChoice } from '../entry/archive-format.js';
 import { loadAddon } from '../native/addon.js';
+import { readUnfollowed } from './open-flags.js';
 
 /** A part of a file, in bytes: from the first to before the last. */
 export type Extent = readonly [from: number, to: number];
@@ -39,7 +40,7 @@ export function bytesWithoutHoles(path: PathLike, room: FileRoom): number | unde
   if (ask === undefined) return undefined;
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    fd = openSync(path, readUnfollowed);
   } catch {
     // Packing meets the same error, and says it.
     return undefined;

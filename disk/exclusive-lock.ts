@@ -18,6 +18,7 @@ import Database from 'better-sqlite3';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
 import { nodeMismatch } from '../config/node-mismatch.js';
+import { readUnfollowed } from './open-flags.js';
 
 /** Who holds a lock: written beside it for people, never used for the locking itself. */
 export interface LockHolder {
@@ -190,8 +191,7 @@ function writeHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>)
 export function readHolder(file: string): LockHolder | undefined {
   let fd: number | undefined;
   try {
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    fd = openSync(holderFile(file), flags);
+    fd = openSync(holderFile(file), readUnfollowed);
     return fstatSync(fd).isFile() ? (JSON.parse(readFileSync(fd, 'utf8')) as LockHolder) : undefined;
   } catch {
     return undefined;

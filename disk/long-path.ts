@@ -1,11 +1,10 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { pathOnly } from './open-flags.js';
 
 /** Bytes of a path that Linux takes in one call, with the NUL at its end (`PATH_MAX` in linux/limits.h). */
 const maxPathBytes = 4096;
 /** Bytes of a longer path that are gone at once; beside them must be room for `/proc/self/fd/N/`. */
 const stepBytes = 4000;
-/** Linux's `O_PATH` (asm-generic/fcntl.h): a place in the tree, which needs no right to list it. */
-const pathOnly = 0o10000000;
 const slash = 0x2f;
 
 /**

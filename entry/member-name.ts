@@ -16,7 +16,7 @@ export function memberNameOf(absolutePath: string, platform: NodeJS.Platform): s
 
 /** The path on this machine that a member came from, for the file system's calls; the inverse of `memberNameOf`. */
 export function sourcePathOf(memberName: string, platform: NodeJS.Platform): Buffer {
-  const name = memberName.replace(/\/$/, '');
+  const name = plainName(memberName);
   if (platform !== 'win32') return toBytes(`/${name}`);
   const path = name.startsWith('UNC/')
     ? `\\\\${name.slice(4)}`
@@ -27,6 +27,18 @@ export function sourcePathOf(memberName: string, platform: NodeJS.Platform): Buf
 /** The member name of a path that a person gave as text. */
 export function memberNameOfText(absolutePath: string, platform: NodeJS.Platform): string {
   return memberNameOf(fromText(absolutePath), platform);
+}
+
+/** A member name without the `/` at the end of a folder's. */
+export function plainName(name: string): string {
+  return name.endsWith('/') ? name.slice(0, -1) : name;
+}
+
+/** True for a name that is one of some, or below one; those are without a trailing `/`. */
+export function isInOrBelow(names: ReadonlySet<string>, name: string): boolean {
+  if (names.has(plainName(name))) return true;
+  for (const above of parentNames(name)) if (names.has(above)) return true;
+  return false;
 }
 
 /** The names of the folders above a member, nearest first, without a trailing `/`. */
@@ -40,7 +52,7 @@ export function* parentNames(name: string): Generator<string> {
  * archives can be forged: no absolute names, no `.` or `..`, no empty parts, no NUL.
  */
 export function unsafeNameReason(name: string): string | undefined {
-  const plain = name.endsWith('/') ? name.slice(0, -1) : name;
+  const plain = plainName(name);
   if (plain === '') return 'is empty';
   if (plain.includes('\0')) return 'holds a NUL';
   for (const part of plain.split('/')) {

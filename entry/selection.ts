@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parentNames } from './member-name.js';
+import { parentNames, isInOrBelow } from './member-name.js';
 import { globFilter } from './globs.js';
 
 /**
@@ -32,8 +32,7 @@ export function selectionFilter(selection: Selection): (name: string) => boolean
   const names = new Set(selection.names);
   return (name) => {
     if (!isLeft(name)) return false;
-    if (names.has(name.endsWith('/') ? name.slice(0, -1) : name)) return true;
-    for (const above of parentNames(name)) if (names.has(above)) return true;
+    if (isInOrBelow(names, name)) return true;
     return globs.length > 0 && byGlob(name);
   };
 }

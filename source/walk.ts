@@ -1,14 +1,11 @@
-import { lstatSync, readdirSync, statfsSync } from 'node:fs';
-import { describeError } from '../config/failures.js';
 import { describeOwnEntry } from '../disk/own-folders.js';
-import { atPath } from '../disk/long-path.js';
 import { displayName, fromText } from '../entry/byte-string.js';
 import { Excludes, type ExcludeRule } from '../entry/excludes.js';
-import { unlistedReason } from '../entry/member.js';
 import { memberNameOf, parentNames } from '../entry/member-name.js';
 import { newTally, type Tally, type TakenOptions } from '../entry/tally.js';
 import { markFinder } from './taken/folder-marks.js';
 import { absolute, isSocket, look, type WalkedEntry } from './walked-entry.js';
+import { isPseudo, namesIn } from './folder-on-disk.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
@@ -33,15 +30,6 @@ export interface WalkOptions {
   /** Called before the walk looks at a source, with its place in `sources`, or at what is listed, with their number. */
   onSource?(source: number): void;
 }
-
-/**
- * File systems without user files: magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup, cgroup2, devpts,
- * debugfs, tracefs, securityfs, bpf, pstore, configfs, mqueue, efivarfs, binfmt_misc).
- */
-const pseudoFileSystems = new Set([
-  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11,
-  0x6165676c, 0x62656570, 0x19800202, 0xde5e81e4, 0x42494e4d,
-]);
 
 /**
  * Walks the sources depth first, in bytewise order of the member names (a folder counts as `name/`). So a resumed scan
@@ -197,9 +185,11 @@ function* inFolder(folder: WalkedEntry, walker: Walker): Generator<WalkedEntry> 
 function unmarked(where: Buffer, names: string[], isNew: boolean, { markOf, tally }: Walker): string[] {
   const mark = markOf?.(where, names);
   if (mark === undefined) return names;
-  if (isNew && mark.by === 'cache') tally.caches += 1;
-  else if (isNew && mark.by !== 'cache') tally.present[mark.by] = (tally.present[mark.by] ?? 0) + 1;
-  return [mark.name];
+  const { name, by } = mark;
+  if (!isNew) return [name];
+  if (by === 'cache') tally.caches += 1;
+  else tally.present[by] = (tally.present[by] ?? 0) + 1;
+  return [name];
 }
 
 /** True for a folder on which another file system is mounted, when a set stays on one; said once. */
@@ -208,7 +198,7 @@ function isOther(folder: WalkedEntry, walker: Walker): boolean {
   walker.device ??= device;
   if (!walker.isOneFileSystem || device === walker.device) return false;
   if (isAfter(folder.name, walker.after))
-    walker.onLeftOut(displayName(`${absolute(folder.name).toString('latin1')}`), 'is another file system');
+    walker.onLeftOut(displayName(absolute(folder.name).toString('latin1')), 'is another file system');
   return true;
 }
 
@@ -241,34 +231,4 @@ function whyLeftOut(
   let is = pseudo.get(dev);
   if (is === undefined) pseudo.set(dev, (is = isPseudo(where)));
   return is ? 'is a pseudo file system' : undefined;
-}
-
-/**
- * The names in a folder, or why it is skipped. Listing would follow a symbolic link that replaced the folder meanwhile,
- * so the entry is checked again afterwards.
- *
- * The folder is listed at once, so that the listing is consistent. `opendirSync` does not help: where a file system
- * does not report types (NFS, some FUSE ones) it calls `stat` on every entry, and fails for the whole folder when one
- * is gone.
- */
-function namesIn(where: Buffer): string[] | string {
-  const itself = where.length > 1 ? where.subarray(0, -1) : where;
-  try {
-    // As byte strings they sort by their bytes.
-    const names = atPath(where, (path) => readdirSync(path, 'latin1')).sort();
-    if (process.platform !== 'win32' && !atPath(itself, (path) => lstatSync(path)).isDirectory())
-      return 'became a symbolic link while it was listed; its contents are not in the backup';
-    return names;
-  } catch (error) {
-    return `${unlistedReason}: ${describeError(error)}`;
-  }
-}
-
-function isPseudo(where: Buffer): boolean {
-  if (process.platform !== 'linux') return false;
-  try {
-    return pseudoFileSystems.has(atPath(where, (path) => statfsSync(path)).type);
-  } catch {
-    return false;
-  }
 }

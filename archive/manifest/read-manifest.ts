@@ -1,5 +1,4 @@
 import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entry/manifest-content.js';
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { z } from 'zod';
@@ -9,6 +8,7 @@ import { readableVersions } from './manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 import { lineSchemas } from './line-schemas.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 export type ManifestLine =
   | { kind: 'header'; header: ManifestHeader }
@@ -47,8 +47,7 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
 
 /** Lines of a gzip file; only of a regular file, since a pipe or device on a tape could block the reader for ever. */
 async function* gunzippedLines(path: string): AsyncGenerator<string> {
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-  const handle = await open(path, flags);
+  const handle = await open(path, readUnfollowed);
   const text = createGunzip();
   try {
     if (!(await handle.stat()).isFile()) throw new ManifestError('it is not a regular file');

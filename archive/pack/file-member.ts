@@ -14,6 +14,7 @@ import {
   attributesOf,
   changedTypeReason,
   inodeKey,
+  isSystemError,
   isTouched,
   onFile,
   openFile,
@@ -162,7 +163,7 @@ export class FileMembers {
     try {
       return (await this.packing.content.read(fd, size, holes)) === sha256;
     } catch (error) {
-      if (error instanceof Error && 'syscall' in error) return false;
+      if (isSystemError(error)) return false;
       throw error;
     }
   }

@@ -9,6 +9,7 @@ import {
   inodeKey,
   isNewer,
   isSameInode,
+  isSystemError,
   isTouched,
   openFile,
   requireInPlace,
@@ -71,8 +72,4 @@ export class HeldFiles {
       if (fd !== undefined) closeSync(fd);
     }
   }
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }

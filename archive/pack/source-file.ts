@@ -2,6 +2,7 @@ import { constants, lstatSync, openSync, readlinkSync, type BigIntStats } from '
 import { atPath } from '../../disk/long-path.js';
 import { splitTime } from '../../entry/file-time.js';
 import type { PlannedMember } from '../../entry/member.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 /** Thrown with the reason for skipping an entry. */
 export class SkipEntry extends Error {}
@@ -23,8 +24,7 @@ export function onFile<Result>(call: () => Result): Result {
  * access time stays as it is where this user may have it so: of files of their own, and as root.
  */
 export function openFile(path: Buffer, owner: number): number {
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-  return onFile(() => atPath(path, (short) => openQuietly(short, flags, owner)));
+  return onFile(() => atPath(path, (short) => openQuietly(short, owner)));
 }
 
 /** Linux only. */
@@ -33,16 +33,16 @@ const user = process.geteuid?.();
 /** Owners whose files keep no access time for this user: root in a user namespace is not everybody's. */
 const refused = new Set<number>();
 
-function openQuietly(path: Buffer, flags: number, owner: number): number {
+function openQuietly(path: Buffer, owner: number): number {
   if (noAtime !== 0 && (user === 0 || user === owner) && !refused.has(owner)) {
     try {
-      return openSync(path, flags | noAtime);
+      return openSync(path, readUnfollowed | noAtime);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
       refused.add(owner);
     }
   }
-  return openSync(path, flags);
+  return openSync(path, readUnfollowed);
 }
 
 const plainReasons: Record<string, string> = {
@@ -56,6 +56,11 @@ const plainReasons: Record<string, string> = {
   EIO: 'cannot be read: input/output error',
   ENAMETOOLONG: 'cannot be read: its path is longer than the system takes',
 };
+
+/** True for an error of a call of the system. */
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
 
 /** Why a file is skipped after an error; rethrows errors that do not concern the file. */
 export function unreadableReason(error: unknown): string {

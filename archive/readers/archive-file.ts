@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { describeError } from '../../config/failures.js';
 import {
   isMediumReadError,
@@ -7,6 +7,7 @@ import {
   type RetriedRead,
 } from '../../disk/read-with-retries.js';
 import { onSideSync, withSide } from '../../config/sides.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 /** The requested bytes cannot be read from this archive; the message is part of a sentence. */
 export class ArchiveDamaged extends Error {}
@@ -14,7 +15,7 @@ export class ArchiveDamaged extends Error {}
 /** Opens a file on a tape; only a regular file, since a pipe or device could block the reader for ever. */
 export function openArchive(path: string): { fd: number; size: number } {
   return onSideSync('tape', () => {
-    const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const fd = openSync(path, readUnfollowed);
     try {
       const stats = fstatSync(fd);
       if (!stats.isFile()) throw new ArchiveDamaged('it is not a regular file');

@@ -21,6 +21,7 @@ import { timeSetter, type TimeSetter } from './set-times.js';
 import type { TargetTree } from './target-tree.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+import { plainName } from '../../entry/member-name.js';
 
 /** Nanoseconds by which a time restored without the native part may be off; see `fileTime`. */
 const timeError = (member: WantedMember) => (member.mtimeS < 0 ? 1_000_000n : 2000n);
@@ -76,7 +77,7 @@ export class MemberPlacer {
 
   /** Its mode, owner and times are set at the end of the restore, when nothing more is put into it. */
   putFolder({ name }: WantedMember): Unpacked['outcome'] {
-    return this.tree.folder(name.replace(/\/$/, '')).made === false ? 'same' : 'restored';
+    return this.tree.folder(plainName(name)).made === false ? 'same' : 'restored';
   }
 
   async putSymlink(member: WantedMember): Promise<Unpacked['outcome']> {

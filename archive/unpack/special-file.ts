@@ -7,6 +7,7 @@ import { loadAddon } from '../../native/addon.js';
 import { RestoreProblem } from './open-folder.js';
 import type { TimeSetter } from './set-times.js';
 import type { UnpackOptions, WantedMember } from './unpack-options.js';
+import { pathOnly } from '../../disk/open-flags.js';
 
 /** A named pipe or a device as its archive has it. */
 export interface SpecialFile {
@@ -74,9 +75,6 @@ function makeByProgram(path: Buffer, type: SpecialType, device: DeviceNumbers): 
     throw new RestoreProblem(`\`${program}\` could not make it: ${stderr.trim().split('\n').at(-1) ?? ''}`);
   }
 }
-
-/** Linux's `O_PATH` (asm-generic/fcntl.h): a name for the file itself, which opens neither the pipe nor the device. */
-const pathOnly = 0o10000000;
 
 /** Never of what a symbolic link leads to that somebody has put in its place meanwhile. */
 function setMode(path: Buffer, mode: number): void {

@@ -22,6 +22,7 @@ import {
   requireTruePath,
   RestoreProblem,
 } from './open-folder.js';
+import { plainName } from '../../entry/member-name.js';
 
 /** Maximum number of folders kept open. */
 const maxOpen = 64;
@@ -202,7 +203,7 @@ export class TargetTree {
 
 /** A member name without a `/` at its end: its folder, empty at the top level, and its last part. */
 function splitName(name: string): { whole: string; above: string; last: string } {
-  const whole = name.endsWith('/') ? name.slice(0, -1) : name;
+  const whole = plainName(name);
   const slash = whole.lastIndexOf('/');
   return { whole, above: whole.slice(0, Math.max(slash, 0)), last: whole.slice(slash + 1) };
 }

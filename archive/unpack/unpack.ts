@@ -13,7 +13,7 @@ import { onSide, onSideSync, sideOf } from '../../config/sides.js';
 import { displayName } from '../../entry/byte-string.js';
 import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
 import { MemberPlacer } from './member-placer.js';
-import { unsafeNameReason } from '../../entry/member-name.js';
+import { unsafeNameReason, plainName } from '../../entry/member-name.js';
 import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { salvageable, salvageStep, salvageText, writeSalvaged } from './salvage.js';
@@ -200,10 +200,9 @@ export class Unpacker {
       throw new ArchiveDamaged(`at byte ${member.offset} is a link to another file than the catalog says`);
     if (entry === undefined) throw new ArchiveDamaged(`it ends before byte ${member.offset}`);
     const sameType = entry.type === member.type || (entry.type === 'link' && member.type === 'file');
-    const plain = (name: string) => name.replace(/\/$/, '');
     if (
       !sameType ||
-      plain(entry.name) !== plain(member.name) ||
+      plainName(entry.name) !== plainName(member.name) ||
       (entry.type === 'file' && !isSameSize(entry, member))
     )
       throw new ArchiveDamaged(

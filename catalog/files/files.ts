@@ -91,17 +91,22 @@ export type FirstPathRow = HeldRow & Pick<FileRow, 'path' | 'link_target' | 'sta
 
 /** The first path in a set of an inode with several names, and the archive that holds it or is planned to. */
 export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
+  return rowsOfInode(db, setId, dev, ino)
+    .select(['path', 'link_target', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
+    .limit(1);
+}
+
+/** The rows in a set of an inode with several names, by name. */
+function rowsOfInode(db: Catalog, setId: string, dev: string, ino: string) {
   return (
     db
       .selectFrom('files')
-      .select(['path', 'link_target', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
       .where('set_id', '=', setId)
       .where('dev', '=', dev)
       .where('ino', '=', ino)
       // A literal, because SQLite would not use the partial index otherwise.
       .where((eb) => eb('nlink', '>', eb.lit(1)))
       .orderBy('path')
-      .limit(1)
   );
 }
 
@@ -114,17 +119,7 @@ export async function namesOfInode(
   setId: string,
   { dev, ino }: { dev: string; ino: string },
 ): Promise<Uint8Array[]> {
-  const rows = await db
-    .selectFrom('files')
-    .select('path')
-    .where('set_id', '=', setId)
-    .where('dev', '=', dev)
-    .where('ino', '=', ino)
-    // A literal, as in `firstPathOf`.
-    .where((eb) => eb('nlink', '>', eb.lit(1)))
-    .orderBy('path')
-    .limit(namesAtMost)
-    .execute();
+  const rows = await rowsOfInode(db, setId, dev, ino).select('path').limit(namesAtMost).execute();
   return rows.map(({ path }) => path);
 }
 

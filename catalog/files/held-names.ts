@@ -1,5 +1,7 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
+import { folderRange } from './folder-range.js';
+import { plainName } from '../../entry/member-name.js';
 
 /** Why a name of a set cannot be restored though it is known; null: it can be, or something below it. */
 type Held = string | null;
@@ -27,7 +29,7 @@ export async function heldNames(
       )
       .execute();
     for (const { path, state, reason, tar_offset: offset } of rows) {
-      const name = fromBytes(path).replace(/\/$/, '');
+      const name = plainName(fromBytes(path));
       const isLeftOut = state === 'skipped' && offset === null;
       if (!isLeftOut || !held.has(name)) held.set(name, isLeftOut ? (reason ?? '') : null);
     }
@@ -38,14 +40,11 @@ export async function heldNames(
 
 /** True when a set has something below a folder that has no row of its own, as one above a source. */
 async function hasBelow(db: Catalog, setId: string, name: string): Promise<boolean> {
-  const [from, to] = name === '' ? ['', undefined] : [`${name}/`, `${name}0`];
-  const row = await db
-    .selectFrom('files')
-    .select('path')
-    .where('set_id', '=', setId)
-    .where('path', '>=', toBytes(from))
-    .$if(to !== undefined, (query) => query.where('path', '<', toBytes(to ?? '')))
-    .limit(1)
-    .executeTakeFirst();
+  let query = db.selectFrom('files').select('path').where('set_id', '=', setId);
+  if (name !== '') {
+    const [from, before] = folderRange(name);
+    query = query.where('path', '>=', from).where('path', '<', before);
+  }
+  const row = await query.limit(1).executeTakeFirst();
   return row !== undefined;
 }

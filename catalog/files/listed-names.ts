@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import { parentNames } from '../../entry/member-name.js';
+import { parentNames, isInOrBelow, plainName } from '../../entry/member-name.js';
 import { finalRetrievalStates } from '../schema/retrieval-tables.js';
 import { executeMany } from '../sqlite/connection.js';
 import type { Catalog } from '../open-catalog.js';
@@ -77,10 +77,9 @@ export async function onList(
   list: string,
   names: readonly string[],
 ): Promise<(name: string) => boolean> {
-  const plain = (name: string) => (name.endsWith('/') ? name.slice(0, -1) : name);
   const asked = new Set<string>();
   for (const name of names) {
-    asked.add(plain(name));
+    asked.add(plainName(name));
     for (const above of parentNames(name)) asked.add(above);
   }
   const found = new Set<string>();
@@ -95,9 +94,5 @@ export async function onList(
     for (const { path } of rows) found.add(fromBytes(path));
   }
   if (found.size === 0) return () => false;
-  return (name) => {
-    if (found.has(plain(name))) return true;
-    for (const above of parentNames(name)) if (found.has(above)) return true;
-    return false;
-  };
+  return (name) => isInOrBelow(found, name);
 }

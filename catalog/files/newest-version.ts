@@ -4,6 +4,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import { listSets } from '../sets/sets.js';
 import { isWholeRow } from './whole-rows.js';
+import { folderRange } from './folder-range.js';
 
 /** The newest version of a path that is on tape. */
 export interface NewestVersion {
@@ -60,6 +61,7 @@ async function isOnTape(
   isScanned: boolean,
 ): Promise<boolean> {
   for (const name of names) {
+    const [from, before] = folderRange(name);
     const row = await db
       .selectFrom('files')
       .innerJoin('copies', (join) =>
@@ -76,8 +78,7 @@ async function isOnTape(
       .where((eb) =>
         eb.or([
           eb('files.path', '=', toBytes(name)),
-          // A folder's contents sort between `name/` and `name0`.
-          eb.and([eb('files.path', '>=', toBytes(`${name}/`)), eb('files.path', '<', toBytes(`${name}0`))]),
+          eb.and([eb('files.path', '>=', from), eb('files.path', '<', before)]),
         ]),
       )
       .limit(1)

@@ -5,6 +5,7 @@ import { filePageSize } from './files.js';
 import { onList } from './listed-names.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
+import { afterFolder } from './folder-range.js';
 
 /** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */
 interface NameRange {
@@ -19,9 +20,6 @@ export interface WithinArchive {
   first: Uint8Array;
   last: Uint8Array;
 }
-
-/** Sorts directly after all names that begin with `name/`. */
-const afterFolder = (name: string) => `${name}0`;
 
 /**
  * Rows of a set that match a selection, in archive order and in pages. With names only, it reads just their primary key

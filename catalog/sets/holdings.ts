@@ -1,9 +1,10 @@
 import { fromText, toBytes } from '../../entry/byte-string.js';
-import { memberNameOf } from '../../entry/member-name.js';
+import { memberNameOf, plainName } from '../../entry/member-name.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
 import type { SetState } from '../schema/set-tables.js';
 import { takenOf } from './taken-options.js';
+import { folderRange } from '../files/folder-range.js';
 
 /** What a set found in one of its sources. */
 export interface Holding {
@@ -69,7 +70,8 @@ export async function holdingsOf(
 
 /** Counts the rows of a source: of a set before `holdings` were noted, or whose scan was interrupted. */
 async function countBelow(db: Catalog, setId: string, source: string): Promise<Holding> {
-  const name = memberNameOf(fromText(source), process.platform).replace(/\/$/, '');
+  const name = plainName(memberNameOf(fromText(source), process.platform));
+  const [from, before] = folderRange(name);
   const all = db
     .selectFrom('files')
     .select((eb) => [eb.fn.countAll<number>().as('files'), eb.fn.sum<number | null>('size').as('bytes')])
@@ -78,11 +80,7 @@ async function countBelow(db: Catalog, setId: string, source: string): Promise<H
   const queries =
     name === ''
       ? [all]
-      : [
-          all.where('path', '=', toBytes(name)),
-          // `0` comes after `/`.
-          all.where('path', '>=', toBytes(`${name}/`)).where('path', '<', toBytes(`${name}0`)),
-        ];
+      : [all.where('path', '=', toBytes(name)), all.where('path', '>=', from).where('path', '<', before)];
   const sum: Holding = { files: 0, bytes: 0 };
   for (const query of queries) {
     const { files, bytes } = await query.executeTakeFirstOrThrow();

@@ -6,7 +6,7 @@ import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatNumber } from '../../config/counts.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
-import { parentNames } from '../../entry/member-name.js';
+import { parentNames, plainName } from '../../entry/member-name.js';
 import { strippedName, type Selection } from '../../entry/selection.js';
 
 /** A member that is not restored, since another one takes its place in the target. Both are member names. */
@@ -84,7 +84,7 @@ async function* placesOf(catalog: Catalog, setId: string, selection: Selection):
       }
       before = path;
       const isFolder = path.endsWith('/');
-      if (row.tar_offset !== null) add(isFolder ? path.slice(0, -1) : path, isFolder);
+      if (row.tar_offset !== null) add(plainName(path), isFolder);
     }
     yield places;
     await yieldNow();
@@ -160,8 +160,7 @@ export function refusalOf(refused: readonly Refused[]): (name: string) => string
   if (refused.length === 0) return () => undefined;
   const others = new Map(refused);
   return (name) => {
-    const plain = name.endsWith('/') ? name.slice(0, -1) : name;
-    const other = others.get(plain);
+    const other = others.get(plainName(name));
     if (other !== undefined) return `in the target it has the same place as /${displayName(other)}`;
     for (const above of parentNames(name)) {
       const taken = others.get(above);

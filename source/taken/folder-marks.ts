@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fromText, toBytes } from '../../entry/byte-string.js';
 import type { TakenOptions } from '../../entry/tally.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 /** The name and the first bytes of a tag, as https://bford.info/cachedir/ has them. */
 const tagName = 'CACHEDIR.TAG';
@@ -34,7 +35,7 @@ function isCacheTag(file: Buffer): boolean {
   let fd: number | undefined;
   try {
     // A pipe of that name must not be waited for.
-    fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    fd = openSync(file, readUnfollowed);
     if (!fstatSync(fd).isFile()) return false;
     const begin = Buffer.alloc(signature.length);
     return readSync(fd, begin, 0, begin.length, 0) === begin.length && begin.toString('latin1') === signature;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { onSide } from '../../config/sides.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 /** Size and SHA-256 of a file on a tape; links are not followed and pipes not waited for. */
 export async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
@@ -22,8 +22,7 @@ async function readHashed(
   file: string,
   take: (chunk: Buffer) => Promise<void>,
 ): Promise<{ size: number; sha256: string }> {
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-  const handle = await onSide('tape', () => open(file, flags));
+  const handle = await onSide('tape', () => open(file, readUnfollowed));
   try {
     const hash = createHash('sha256');
     let size = 0;

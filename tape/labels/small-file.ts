@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { systemErrorCode } from '../../config/failures.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 
 /** What should be a small file on a tape is not one; the message is part of a sentence. */
 export class NotSmallFile extends Error {}
@@ -12,8 +12,7 @@ export class NotSmallFile extends Error {}
 export async function readSmallFile(file: string, maxBytes: number): Promise<string | undefined> {
   try {
     // A pipe in its place must not block the reader for ever.
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    const handle = await open(file, flags);
+    const handle = await open(file, readUnfollowed);
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw new NotSmallFile('it is not a regular file');
