@@ -219,3 +219,15 @@ test('a new hard link of a file that the base has stores nothing but the link, w
     assert.equal(lstatSync(path.join(byTar, at(name))).ino, lstatSync(path.join(byTar, at(of))).ino, name);
   assert.equal((await sets.verify(third)).status, 'completed');
 });
+
+test('a new hard link whose name comes before the file is one with it in every later set too', async (t) => {
+  const { source, sets } = await backedUp(t, ['b']);
+  linkSync(path.join(source, 'b'), path.join(source, 'a'));
+  const { setId: next } = await sets.backUp(source, 'incremental');
+  // As if it had begun when the link was some seconds old, so that it leaves no doubt.
+  const created_at = Date.now() + 10_000;
+  await sets.catalog.updateTable('sets').set({ created_at }).where('id', '=', next).execute();
+  const { setId: later } = await sets.backUp(source, 'incremental');
+  assert.equal(await storedBytes(sets, later), 0);
+  await comesBack(t, sets, later, source);
+});
