@@ -1,3 +1,4 @@
+import type { Attributes } from './attributes.js';
 import type { DeviceNumbers } from './device.js';
 
 /**
@@ -51,9 +52,10 @@ export type HeldContent = Pick<
  * What packing noticed. `newer`: not as the scan saw it; stored as it was when it was packed. `grew`: stored at the
  * size it had when it was opened. `changed`: its time differs before and after the read, and its content does not.
  * `padded`: it shrank or could not be read to its end, and zeros stand for the rest. `inconsistent`: it changed while
- * it was read, again and again. `unlisted`: a folder without its contents, which could not be listed.
+ * it was read, again and again. `unlisted`: a folder without its contents, which could not be listed. `lacking`: some
+ * of its attributes could not be read.
  */
-export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded' | 'inconsistent' | 'unlisted';
+export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded' | 'inconsistent' | 'unlisted' | 'lacking';
 
 /** How the reason of a folder begins that could not be listed; the folder itself is stored. */
 export const unlistedReason = 'cannot be listed, so its contents are not in the backup';
@@ -66,9 +68,12 @@ const lackWords: Partial<Record<MemberFlag, string>> = {
     'writes to it, or from a snapshot',
 };
 
+/** Flags with the same effect, whose words say more and are not known here. */
+const otherLacks: readonly MemberFlag[] = ['unlisted', 'lacking'];
+
 /** False for a member that is in the archive, but not as its source had it at any one time. */
 export function isWhole(flags: readonly MemberFlag[]): boolean {
-  return !flags.some((flag) => flag === 'unlisted' || lackWords[flag] !== undefined);
+  return !flags.some((flag) => otherLacks.includes(flag) || lackWords[flag] !== undefined);
 }
 
 /** Why a member that is in the archive is listed as skipped, too; undefined for one that is not. */
@@ -102,6 +107,10 @@ export interface PackedMember {
   hardLinkOf: string | null;
   /** Only in a manifest and in what becomes one; see `InodeTime`. */
   ctime?: InodeTime | undefined;
+  /** Undefined when there are none. A further hard link has those of its target, which the archive has once. */
+  attributes?: Attributes | undefined;
+  /** With the flag `lacking`: which attributes are missing, as the rest of a sentence; not in a manifest. */
+  lacks?: string | undefined;
   /**
    * SHA-256 of the content in hex; null for what has none. Of a file that is stored with holes it is that of what is
    * stored, the map too: nobody can hash terabytes of zeros.
@@ -115,7 +124,10 @@ export interface PackedMember {
 }
 
 /** An unchanged file, held by an earlier archive: listed so that the whole tree is known, but not stored again. */
-export interface UnchangedMember extends Omit<PackedMember, 'type' | 'device' | 'contentOffset' | 'flags'> {
+export interface UnchangedMember extends Omit<
+  PackedMember,
+  'type' | 'device' | 'contentOffset' | 'flags' | 'lacks'
+> {
   /** Set and group whose archive holds it; offset and hard link are those of that archive. */
   set: string;
   group: number;

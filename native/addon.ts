@@ -100,6 +100,15 @@ function load(): Addon | null {
   }
 }
 
+/**
+ * Why extended attributes, ACLs and capabilities can be neither read nor set here, as the end of a sentence; undefined
+ * where they can, and on other systems than Linux, which have others.
+ */
+export function missingAttributesReason(): string | undefined {
+  if (process.platform !== 'linux' || loadAddon()?.readXattrs !== undefined) return undefined;
+  return `the native part is missing: ${addonMissingReason()}`;
+}
+
 /** Why the native part is missing, as the end of a sentence. */
 export function addonMissingReason(): string {
   try {

@@ -17,10 +17,10 @@ const pageSize = 2000;
  */
 const doubtfulSeconds = 2;
 
-/** The columns of an unchanged entry that say where its content is. */
+/** The columns of an unchanged entry that the scan cannot see: where its content is, and what it has of attributes. */
 export type Held = Pick<
   FileRow,
-  'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target' | 'stored_size'
+  'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target' | 'stored_size' | 'attributes'
 >;
 
 /**
@@ -80,8 +80,8 @@ export class BaseSet {
     if (!isSame || changed + doubtfulSeconds > this.began) return undefined;
     const { setId, group } = holderOf(row);
     if (!(await this.isOnTape(setId, group))) return undefined;
-    const { sha256, tar_offset, link_target, stored_size } = row;
-    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size };
+    const { sha256, tar_offset, link_target, stored_size, attributes } = row;
+    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size, attributes };
   }
 
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {

@@ -8,6 +8,7 @@ import { tallyOf } from '../catalog/sets/scan-state.js';
 import { listOf } from '../catalog/sets/set-lists.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
+import { missingAttributesReason } from '../native/addon.js';
 import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './plan.js';
 import type { ScanJob, ScanMessage } from './scan.js';
@@ -22,6 +23,8 @@ import { ThreadWriter } from './write-in-thread.js';
 const entriesPerLook = 500;
 /** Milliseconds after which an incomplete batch is committed, so that slow disks show progress and lose little. */
 const flushEveryMs = 1000;
+
+const allAttributes = 'extended attributes, ACLs and capabilities of all entries';
 
 const report = (message: ScanMessage) => parentPort?.postMessage(message);
 
@@ -87,6 +90,8 @@ async function run(job: ScanJob): Promise<void> {
     }
     watch.rests();
     if (sockets.first !== undefined) tally.leftOut.push(socketsSentence(sockets.count, sockets.first));
+    const noAttributes = missingAttributesReason();
+    if (noAttributes !== undefined) tally.leftOut.push(`${allAttributes} (${noAttributes})`);
     await planner.finish(tally.leftOut, after === undefined ? holdings : undefined);
     report({ progress: { ...planner.counted }, done: true });
   } finally {

@@ -39,10 +39,17 @@ const header = z
   .meta({ description: 'The first line: what the archive belongs to.' });
 
 const knownFlags: readonly string[] = [
-  ...(['newer', 'grew', 'changed', 'padded', 'inconsistent', 'unlisted'] satisfies MemberFlag[]),
+  ...(['newer', 'grew', 'changed', 'padded', 'inconsistent', 'unlisted', 'lacking'] satisfies MemberFlag[]),
 ];
 
 const timeFields = z.tuple([z.number().int(), z.number().int().min(0).max(999_999_999)]);
+
+/** Extended attributes and ACLs; see entry/attributes.ts. */
+const attributes = z.object({
+  xattrs: z.record(z.string(), z.string().meta({ contentEncoding: 'base64' })).optional(),
+  accessAcl: z.string().optional(),
+  defaultAcl: z.string().optional(),
+});
 
 /** What both a stored entry and one that an earlier archive holds have. */
 const entryFields = {
@@ -60,6 +67,7 @@ const entryFields = {
   sha256: sha256.optional(),
   stored: z.number().int().nonnegative().optional(),
   storedSha256: sha256.optional(),
+  attributes: attributes.optional(),
   offset: z.number().int().nonnegative(),
 };
 

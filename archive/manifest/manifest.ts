@@ -29,6 +29,7 @@ export function memberLine(member: PackedMember): string {
   if (member.device !== undefined) line += `,"device":[${member.device[0]},${member.device[1]}]`;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   line += hashFields(sha256, member.storedSize);
+  if (member.attributes !== undefined) line += `,"attributes":${JSON.stringify(member.attributes)}`;
   if (contentOffset !== null) line += `,"content":${contentOffset}`;
   if (flags.length > 0) line += `,"flags":${JSON.stringify(flags)}`;
   return `${line}}\n`;
@@ -46,6 +47,7 @@ export function unchangedLine(kept: UnchangedMember): string {
   if (!isNewName) line += target;
   if (hardLinkOf !== null) line += `,${field('hardLinkOf', hardLinkOf)}`;
   line += hashFields(sha256, kept.storedSize);
+  if (kept.attributes !== undefined) line += `,"attributes":${JSON.stringify(kept.attributes)}`;
   return `${line}}\n`;
 }
 

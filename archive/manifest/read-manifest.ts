@@ -115,6 +115,7 @@ function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): 
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
     ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
+    ...(fields.attributes === undefined ? {} : { attributes: fields.attributes }),
     linkTarget,
     ...(fields.device === undefined ? {} : { device: fields.device }),
     hardLinkOf,
@@ -135,6 +136,7 @@ function keptOf(fields: z.output<typeof lineSchemas.kept>, number: number): Unch
     mtimeNs: fields.mtime[1],
     ...(fields.ctime === undefined ? {} : { ctime: fields.ctime }),
     ...(fields.stored === undefined ? {} : { storedSize: fields.stored }),
+    ...(fields.attributes === undefined ? {} : { attributes: fields.attributes }),
     sha256: fields.sha256 ?? fields.storedSha256 ?? null,
   };
 }

@@ -10,6 +10,7 @@ import { paddedBytes } from '../tar/tar-records.js';
 import { sha256Of, type ContentHash } from './content-hash.js';
 import { holesOf } from './holes.js';
 import type { PackProgress } from './pack-options.js';
+import { attributesOfOpen } from './read-attributes.js';
 import {
   attributesOf,
   changedTypeReason,
@@ -72,10 +73,10 @@ export class FileMembers {
       const facts = attributesOf(stats);
       requireInPlace(fd, entry, path, facts);
       const linked = stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
-      if (linked !== undefined) return await this.addLink(entry, facts, linked);
+      if (linked !== undefined) return await this.addLink(entry, fd, facts, linked);
       const unsized = facts.size === 0 ? readUnsized(fd, this.packing.checkStop) : noBytes;
       if (unsized === undefined) return unsizedReason;
-      if (unsized.length > 0) return await this.addUnsized(entry, facts, unsized);
+      if (unsized.length > 0) return await this.addUnsized(entry, fd, facts, unsized);
       return await this.addSteady(entry, fd, stats, facts);
     } finally {
       closeSync(fd);
@@ -202,7 +203,8 @@ export class FileMembers {
     length: number | undefined,
   ): Promise<Reading> {
     const { tar, progress, checkStop } = this.packing;
-    const member = storedMember(entry, facts, { type: 'file', linkTarget: null }, tar.position);
+    const found = attributesOfOpen(fd);
+    const member = storedMember(entry, facts, found, { type: 'file', linkTarget: null }, tar.position);
     member.size = length ?? member.size;
     if (holes !== undefined) member.storedSize = holes.storedSize;
     await tar.write(encodeHeaders(member));
@@ -248,13 +250,15 @@ export class FileMembers {
   /** Stores content whose length was known only when it had been read. */
   private async addUnsized(
     entry: PlannedMember,
+    fd: number,
     facts: FileAttributes,
     content: Buffer,
   ): Promise<PackedMember | string> {
     const { tar, progress } = this.packing;
     const tooLarge = this.whyTooLarge(entry, content.length, undefined);
     if (tooLarge !== undefined) return tooLarge;
-    const member = storedMember(entry, facts, { type: 'file', linkTarget: null }, tar.position);
+    const found = attributesOfOpen(fd);
+    const member = storedMember(entry, facts, found, { type: 'file', linkTarget: null }, tar.position);
     member.size = content.length;
     await tar.write(encodeHeaders(member));
     member.contentOffset = tar.position;
@@ -267,11 +271,13 @@ export class FileMembers {
 
   private async addLink(
     entry: PlannedMember,
+    fd: number,
     facts: FileAttributes,
     first: PackedMember,
   ): Promise<PackedMember> {
     const { tar } = this.packing;
-    const member = storedMember(entry, facts, { type: 'link', linkTarget: first.name }, tar.position);
+    const found = attributesOfOpen(fd);
+    const member = storedMember(entry, facts, found, { type: 'link', linkTarget: first.name }, tar.position);
     await tar.write(encodeHeaders({ ...member, size: 0 }));
     const { size, storedSize, sha256 } = first;
     return { ...member, size, sha256, ...(storedSize === undefined ? {} : { storedSize }) };

@@ -3,6 +3,7 @@ import { sourcePathOf } from '../../entry/member-name.js';
 import type { CodecChoice } from '../../entry/archive-format.js';
 import type { HeldContent, PlannedMember, UnchangedMember } from '../../entry/member.js';
 import type { ContentHash } from './content-hash.js';
+import { attributesOfOpen, type ReadAttributes } from './read-attributes.js';
 import { holesOf } from './holes.js';
 import {
   attributesOf,
@@ -29,21 +30,25 @@ export class HeldFiles {
 
   /**
    * The line for a file whose content is what the earlier archive holds; undefined when it is another one, or in any
-   * doubt: then it is stored, and whatever is wrong with it shows there. Its attributes are those that the scan saw: if
-   * they have changed since, the next set sees that by its ctime.
+   * doubt: then it is stored, and whatever is wrong with it shows there. Its owner, mode and times are those that the
+   * scan saw: if they have changed since, the next set sees that by its ctime.
    */
   async same(entry: PlannedMember & { held: HeldContent }): Promise<UnchangedMember | undefined> {
-    const sha256 = await this.hashOf(entry);
-    if (sha256 === undefined || sha256 !== entry.held.sha256) return undefined;
+    const now = await this.contentOf(entry);
+    if (now === undefined || now.sha256 !== entry.held.sha256 || now.lacks !== undefined) return undefined;
     const { name, size, mtimeS, mtimeNs, mode, uid, gid, dev, ino, nlink, hardLinkOf, ctime, held } = entry;
-    return { name, size, mtimeS, mtimeNs, mode, uid, gid, dev, ino, nlink, hardLinkOf, ctime, ...held };
+    const { attributes } = now;
+    const facts = { name, size, mtimeS, mtimeNs, mode, uid, gid, dev, ino, nlink, hardLinkOf, ctime };
+    return { ...facts, ...(attributes === undefined ? {} : { attributes }), ...held };
   }
 
   /**
-   * The SHA-256 of a file's content in hex, with holes where the earlier archive has them; undefined when it is not
-   * what the scan saw, or cannot be read.
+   * The SHA-256 of a file's content in hex, with holes where the earlier archive has them, and its attributes;
+   * undefined when it is not what the scan saw, or cannot be read.
    */
-  private async hashOf(entry: PlannedMember & { held: HeldContent }): Promise<string | undefined> {
+  private async contentOf(
+    entry: PlannedMember & { held: HeldContent },
+  ): Promise<(ReadAttributes & { sha256: string }) | undefined> {
     let fd: number | undefined;
     try {
       const path = sourcePathOf(entry.name, process.platform);
@@ -52,18 +57,20 @@ export class HeldFiles {
       const facts = attributesOf(before);
       if (!before.isFile() || !isSameInode(facts, entry) || isNewer(facts, entry)) return undefined;
       requireInPlace(fd, entry, path, facts);
+      const found = attributesOfOpen(fd);
       const { storedSize } = entry.held;
       const holes =
         storedSize === undefined ? undefined : holesOf(fd, before, this.choice, this.content.moved);
       if (holes?.storedSize !== storedSize) return undefined;
       const key = before.nlink > 1n ? `${inodeKey(before)}:${storedSize}` : undefined;
       const known = key === undefined ? undefined : this.hashes.get(key);
-      if (known !== undefined) return known;
+      if (known !== undefined) return { ...found, sha256: known };
       const sha256 = await this.content.read(fd, entry.size, holes);
       const after = fstatSync(fd, { bigint: true });
       if (isTouched(after, before)) return undefined;
-      if (key !== undefined && sha256 !== undefined) this.hashes.set(key, sha256);
-      return sha256;
+      if (sha256 === undefined) return undefined;
+      if (key !== undefined) this.hashes.set(key, sha256);
+      return { ...found, sha256 };
     } catch (error) {
       // Storing it meets the same error, and says it.
       if (error instanceof SkipEntry || isSystemError(error)) return undefined;

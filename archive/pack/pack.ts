@@ -114,7 +114,7 @@ export class Packer {
       }
       packed.push(stored);
       if (entry.unlisted !== undefined) stored.flags.push('unlisted');
-      const lacks = entry.unlisted ?? lackReason(stored.flags);
+      const lacks = entry.unlisted ?? lackReason(stored.flags) ?? stored.lacks;
       if (lacks !== undefined) skipped.push({ name: entry.name, reason: lacks });
     }
     await this.manifest.add([...kept, ...unchanged], packed);

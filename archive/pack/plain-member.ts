@@ -4,6 +4,7 @@ import { atPath } from '../../disk/long-path.js';
 import { deviceNumbers, deviceText } from '../../entry/device.js';
 import type { PackedMember, PlannedMember } from '../../entry/member.js';
 import { encodeHeaders } from '../tar/tar-header.js';
+import { attributesAt } from './read-attributes.js';
 import { attributesOf, changedTypeReason, onFile, requireNoLinkAbove } from './source-file.js';
 import { storedMember } from './stored-member.js';
 
@@ -35,9 +36,10 @@ export async function addPlainMember(
   const linkTarget =
     type === 'symlink' ? onFile(() => atPath(path, (short) => readlinkSync(short, 'latin1'))) : null;
   const device = type === 'character' || type === 'block' ? deviceNumbers(stats.rdev) : undefined;
-  const member = storedMember(entry, facts, { type, linkTarget, device }, tar.position);
+  const found = atPath(path, attributesAt);
+  const member = storedMember(entry, facts, found, { type, linkTarget, device }, tar.position);
   const isSame = linkTarget === entry.linkTarget && deviceKey(device) === deviceKey(entry.device);
-  if (!isSame) member.flags = ['newer'];
+  if (!isSame) member.flags.push('newer');
   await tar.write(encodeHeaders({ ...member, size: 0 }));
   return member;
 }

@@ -1,4 +1,5 @@
 import type { PackedMember, PlannedMember } from '../../entry/member.js';
+import type { ReadAttributes } from './read-attributes.js';
 import { isNewer, isSameInode, type FileAttributes } from './source-file.js';
 
 /**
@@ -10,10 +11,11 @@ import { isNewer, isSameInode, type FileAttributes } from './source-file.js';
 export function storedMember(
   entry: PlannedMember,
   facts: FileAttributes,
+  { attributes, lacks }: ReadAttributes,
   kind: Pick<PackedMember, 'type' | 'linkTarget' | 'device'>,
   offset: number,
 ): PackedMember {
-  return {
+  const member: PackedMember = {
     name: entry.name,
     type: kind.type,
     size: kind.type === 'file' ? facts.size : 0,
@@ -35,4 +37,10 @@ export function storedMember(
     contentOffset: null,
     flags: kind.type === 'file' && isNewer(facts, entry) ? ['newer'] : [],
   };
+  if (attributes !== undefined) member.attributes = attributes;
+  if (lacks !== undefined) {
+    member.lacks = lacks;
+    member.flags.push('lacking');
+  }
+  return member;
 }

@@ -200,6 +200,7 @@ function memberOf(entry: TarEntry, sha256: string | null): PackedMember {
     ...{ name, type, size, linkTarget, sha256, offset },
     ...(storedSize === undefined ? {} : { storedSize }),
     ...(device === undefined ? {} : { device: device.map(whole) as [number, number] }),
+    ...(entry.attributes === undefined ? {} : { attributes: entry.attributes }),
     mtimeS: clampSeconds(whole(entry.mtimeS)),
     mtimeNs: whole(entry.mtimeNs),
     mode: Math.max(0, whole(entry.mode)),

@@ -63,13 +63,16 @@ function paxBlock(bodyBytes: number): Buffer {
   return block;
 }
 
-/** `LENGTH KEY=VALUE\n`, where the length includes itself (POSIX pax, "pax Extended Header"). */
-function paxRecord(key: string, value: Buffer | string): Buffer {
+/**
+ * `LENGTH KEY=VALUE\n`, where the length includes itself (POSIX pax, "pax Extended Header"). Text and key are byte
+ * strings.
+ */
+export function paxRecord(key: string, value: Buffer | string): Buffer {
   if (typeof value === 'string') {
     const bytes = key.length + value.length + 3;
     return Buffer.from(`${recordLength(bytes)} ${key}=${value}\n`, 'latin1');
   }
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+  const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), value, Buffer.from('\n')]);
   return Buffer.concat([Buffer.from(String(recordLength(rest.length))), rest]);
 }
 

@@ -11,12 +11,13 @@ const maxTemplates = 1000;
 const beyondOctal = 8 ** 11;
 
 /**
- * The same bytes as `encodeAny` for a member with a short ASCII name and no link, at a fraction of the time; nearly all
- * members are like this. Undefined for any other.
+ * The same bytes as `encodeAny` for a member with a short ASCII name and neither link nor attributes, at a fraction of
+ * the time; nearly all members are like this. Undefined for any other.
  */
 export function encodePlain(fields: HeaderFields): Buffer | undefined {
   const { name, size, mtimeS, mtimeNs } = fields;
-  if (fields.linkTarget !== null || fields.device !== undefined) return undefined;
+  const { linkTarget, device, attributes } = fields;
+  if (linkTarget !== null || device !== undefined || attributes !== undefined) return undefined;
   // eslint-disable-next-line no-control-regex -- this is what ASCII is
   if (name.length >= nameBytes || !/^[\x01-\x7f]+$/.test(name)) return undefined;
   if (fields.storedSize !== undefined || size >= beyondOctal || mtimeS < 0 || mtimeS >= beyondOctal)

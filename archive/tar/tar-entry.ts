@@ -1,5 +1,7 @@
+import type { Attributes } from '../../entry/attributes.js';
 import type { Chunk, TarSource } from '../readers/tar-source.js';
 import { paddedBytes, recordBytes } from './tar-records.js';
+import { PaxAttributes } from './pax-attributes.js';
 import type { DeviceNumbers } from '../../entry/device.js';
 import type { PackedMember } from '../../entry/member.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
@@ -20,6 +22,8 @@ export interface TarEntry {
   linkTarget: string | null;
   /** Of a device. */
   device: DeviceNumbers | undefined;
+  /** Undefined when there are none, as for further hard links. */
+  attributes: Attributes | undefined;
   /** Byte of the uncompressed archive where the first of its headers begins. */
   offset: number;
   /** Byte where its content begins. */
@@ -66,6 +70,7 @@ interface LongFields {
   uid?: number;
   gid?: number;
   mtime?: { seconds: number; ns: number };
+  attributes?: PaxAttributes;
   sparse?: { major?: number; minor?: number; name?: string; realSize?: number };
 }
 
@@ -104,6 +109,7 @@ function entryOf(
       type === 'character' || type === 'block'
         ? [numberField(block, 329, 8), numberField(block, 337, 8)]
         : undefined,
+    attributes: more.attributes?.taken(),
     offset,
     contentOffset,
   };
@@ -194,6 +200,7 @@ function takePax(key: string, value: string, more: LongFields): void {
   if (key === 'path' || key === 'linkpath') more[key] = value;
   else if (key === 'size' || key === 'uid' || key === 'gid') more[key] = Number(value);
   else if (key === 'mtime') more.mtime = timeOf(value);
+  else if (key.startsWith('SCHILY.')) (more.attributes ??= new PaxAttributes()).take(key, value);
   else if (key.startsWith('GNU.sparse.')) takeSparse(key.slice('GNU.sparse.'.length), value, more);
 }
 

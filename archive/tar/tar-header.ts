@@ -1,15 +1,17 @@
 import { Header, type HeaderData } from 'tar/header';
 import { exactText, isAscii } from '../../entry/byte-string.js';
 import { fieldRecords, paxHeader, sparseRecords, timeRecords } from './pax-header.js';
+import { attributeRecords } from './pax-attributes.js';
 import { encodePlain } from './plain-header.js';
 import { rawNames } from './raw-names.js';
 import { type HeaderFields, recordBytes, typeNames } from './tar-records.js';
 
 /**
  * The headers of a member, in whole records: a ustar header, preceded by a pax extended header for what it cannot
- * represent (long or non-ASCII names, sizes from 8 GiB, fractions of a second). Names that are not valid UTF-8, which
- * pax cannot represent, and those not in NFC, which libarchive would normalise, are written as raw bytes, long ones
- * with GNU's `L` and `K` headers. A file that has a `storedSize` is one with holes, in GNU's sparse format 1.0.
+ * represent (long or non-ASCII names, sizes from 8 GiB, fractions of a second, attributes). Names that are not valid
+ * UTF-8, which pax cannot represent, and those not in NFC, which libarchive would normalise, are written as raw bytes,
+ * long ones with GNU's `L` and `K` headers. A file that has a `storedSize` is one with holes, in GNU's sparse
+ * format 1.0.
  */
 export function encodeHeaders(fields: HeaderFields): Buffer {
   const { storedSize, type } = fields;
@@ -50,10 +52,13 @@ function encodeAny(fields: HeaderFields, more: readonly Buffer[]): Buffer {
   } as HeaderData);
   const block = Buffer.alloc(recordBytes);
   const needPax = header.encode(block);
+  // A hard link is one file with its target, which has them already.
+  const attributes = fields.type === 'link' ? undefined : fields.attributes;
+  const rest = [...timeRecords(fields), ...attributeRecords(attributes)];
   if (name === undefined || (fields.linkTarget !== null && link === undefined)) {
-    return Buffer.concat([paxHeader([...more, ...timeRecords(fields)]), rawNames(fields, block)]);
+    return Buffer.concat([paxHeader([...more, ...rest]), rawNames(fields, block)]);
   }
-  const records = [...more, ...(needPax ? fieldRecords(fields) : []), ...timeRecords(fields)];
+  const records = [...more, ...(needPax ? fieldRecords(fields) : []), ...rest];
   return Buffer.concat([paxHeader(records), block]);
 }
 

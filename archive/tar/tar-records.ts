@@ -20,6 +20,7 @@ export type HeaderFields = Pick<
   | 'gid'
   | 'linkTarget'
   | 'device'
+  | 'attributes'
 >;
 
 /** node-tar's names of the member types. */

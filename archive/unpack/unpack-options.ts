@@ -18,6 +18,7 @@ export interface WantedMember extends Pick<
   | 'gid'
   | 'nlink'
   | 'linkTarget'
+  | 'attributes'
   // Null also for padded content.
   | 'sha256'
   | 'offset'

@@ -22,7 +22,7 @@ const plannedColumns = [
     'ino',
     'nlink',
   ] as const),
-  ...(['link_target', 'hard_link_of', 'state', 'reason'] as const),
+  ...(['link_target', 'hard_link_of', 'state', 'reason', 'attributes'] as const),
   // For unchanged entries, which the manifest lists.
   ...(['held_set', 'held_group', 'sha256', 'tar_offset'] as const),
   'stored_size',

@@ -1,3 +1,4 @@
+import { parseAttributes, type Attributes } from '../../entry/attributes.js';
 import {
   lackReason,
   unlistedReason,
@@ -41,12 +42,17 @@ function storedSize({ stored_size: bytes }: PlannedRow): { storedSize?: number }
   return bytes === null ? nothing : { storedSize: bytes };
 }
 
-const nothing = {};
-
 /** The inode's time of change; undefined for a row from a tape that did not record it. */
 export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
   return s === 0 && ns === 0 ? undefined : [s, ns];
 }
+
+/** The member's `attributes`, for the few rows that have some. */
+function attributesIn({ attributes }: PlannedRow): { attributes?: Attributes | undefined } {
+  return attributes === null ? nothing : { attributes: parseAttributes(attributes) };
+}
+
+const nothing = {};
 
 function unlistedWhy({ type, state, reason }: PlannedRow): string | undefined {
   if (type !== 'directory' || state !== 'skipped' || reason === null) return undefined;
@@ -76,12 +82,14 @@ export function unchangedMember(row: PlannedRow, own: { setId: string; group: nu
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
     ...storedSize(row),
+    ...attributesIn(row),
   };
 }
 
 /** What makes a member that is listed as skipped, too, less than whole. */
-function lackOf({ type, reason }: PlannedRow): MemberFlag {
-  if (type === 'directory') return 'unlisted';
+function lackOf({ type, reason, sha256 }: PlannedRow): MemberFlag {
+  if (type === 'directory' && reason?.startsWith(unlistedReason) === true) return 'unlisted';
+  if (type !== 'file' || sha256 !== null) return 'lacking';
   return reason === lackReason(['inconsistent']) ? 'inconsistent' : 'padded';
 }
 
@@ -106,6 +114,7 @@ export function memberOf(row: PlannedRow): PackedMember | undefined {
       sha256,
     },
     ...storedSize(row),
+    ...attributesIn(row),
     type: row.type === 'file' && linkTarget !== null ? 'link' : row.type,
     mtimeS: row.mtime_s,
     mtimeNs: row.mtime_ns,

@@ -1,4 +1,5 @@
 import { type Insertable, sql } from 'kysely';
+import { attributesJson, type Attributes } from '../../entry/attributes.js';
 import { toBytes } from '../../entry/byte-string.js';
 import { transitionGroup } from '../groups/group-states.js';
 import { requireCompressing } from '../groups/group-owner.js';
@@ -14,6 +15,8 @@ export interface PackedFile {
   storedSize?: number | undefined;
   sha256: string | null;
   tarOffset: number | null;
+  /** What it has now, also when its content is an earlier one's. */
+  attributes?: Attributes | undefined;
   /** Set when the content is not exactly what the source had. */
   reason: string | null;
   /** `unchanged`: it is what an earlier archive holds, and was not stored again. */
@@ -43,7 +46,15 @@ export async function commitCompressed(
     await tx.insertInto('archives').values(archive).execute();
     const update = tx
       .updateTable('files')
-      .set({ size: 0, stored_size: 0, sha256: '', tar_offset: 0, state: 'packed', reason: '' })
+      .set({
+        size: 0,
+        stored_size: 0,
+        sha256: '',
+        tar_offset: 0,
+        state: 'packed',
+        reason: '',
+        attributes: '',
+      })
       .set((eb) => ({
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
@@ -74,6 +85,7 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
       file.tarOffset,
       file.state,
       file.reason,
+      attributesJson(file.attributes),
       now?.mtimeS ?? null,
       now?.mtimeNs ?? null,
       now === null ? 0 : 1,
@@ -84,7 +96,7 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
   }
 }
 
-/** Files that packing found to be what an earlier archive holds; their rows keep the attributes that the scan saw. */
+/** Files that packing found to be what an earlier archive holds; their rows keep what the scan saw of them. */
 async function recordUnchanged(
   tx: Catalog,
   setId: string,
@@ -96,14 +108,15 @@ async function recordUnchanged(
   const update = tx
     .updateTable('files')
     .set({ state: 'unchanged', reason: null, sha256: '', tar_offset: 0, held_set: '', held_group: 0 })
-    .set({ link_target: new Uint8Array(), stored_size: 0 })
+    .set({ link_target: new Uint8Array(), stored_size: 0, attributes: '' })
     .where('set_id', '=', setId)
     .where('path', '=', new Uint8Array())
     .compile();
-  const parameters = unchanged.map(({ path, storedSize, sha256, tarOffset, held }) => [
+  const parameters = unchanged.map(({ path, storedSize, sha256, tarOffset, held, attributes }) => [
     ...['unchanged', null, sha256, tarOffset, held?.set, held?.group],
     held?.linkTarget == null ? null : toBytes(held.linkTarget),
     storedSize ?? null,
+    attributesJson(attributes),
     ...[setId, toBytes(path)],
   ]);
   await executeMany(tx, update, parameters);

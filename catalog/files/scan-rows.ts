@@ -17,6 +17,7 @@ export type RareColumns = Partial<
     | 'sha256'
     | 'tar_offset'
     | 'stored_size'
+    | 'attributes'
   >
 >;
 
@@ -38,6 +39,7 @@ const commonColumns = [
 const rareColumns = [
   ...(['held_set', 'held_group', 'link_target', 'hard_link_of', 'reason', 'sha256', 'tar_offset'] as const),
   'stored_size',
+  'attributes',
 ] as const;
 
 function insertOf(columns: readonly string[]): CompiledQuery {

@@ -80,6 +80,11 @@ export async function storedSizes(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('files').addColumn('stored_size', integer).execute();
 }
 
+/** Extended attributes and ACLs: the same. */
+export async function fileAttributes(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('files').addColumn('attributes', 'text').execute();
+}
+
 /**
  * Finds the names of one inode. An index that begins with the set is never used: SQLite prefers the table's own key and
  * reads the whole set for each hard link.

@@ -1,5 +1,5 @@
 import type { Migration } from 'kysely';
-import { fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
+import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { first } from './first-tables.js';
 import {
   anyDrive,
@@ -44,6 +44,7 @@ export const migrations: Record<string, Migration> = {
   '0019_set_ends': { up: setEnds },
   '0023_read_only_tapes': { up: readOnlyTapes },
   '0025_proven_messages': { up: provenMessages },
+  '0026_file_attributes': { up: fileAttributes },
   '0027_no_event_is_a_state': { up: noEventIsAState },
   '0028_stored_sizes': { up: storedSizes },
   '0029_any_drive': { up: anyDrive },

@@ -1,3 +1,4 @@
+import { attributesJson } from '../../entry/attributes.js';
 import { displayName, toBytes } from '../../entry/byte-string.js';
 import { deviceText } from '../../entry/device.js';
 import { clampSeconds } from '../../entry/file-time.js';
@@ -84,6 +85,7 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     state: 'packed',
     reason: flagReason(member.flags),
     sha256: member.sha256,
+    attributes: attributesJson(member.attributes),
     tar_offset: member.offset,
     stored_size: member.storedSize ?? null,
     held_set: null,
@@ -113,7 +115,7 @@ async function linkRow(
   const target = toBytes(member.linkTarget ?? '');
   const first = await tx
     .selectFrom('files')
-    .select(['size', 'stored_size', 'sha256', 'nlink', 'hard_link_of'])
+    .select(['size', 'stored_size', 'sha256', 'nlink', 'hard_link_of', 'attributes'])
     .where('set_id', '=', setId)
     .where('path', '=', target)
     .where('group_no', '=', group)
@@ -137,8 +139,8 @@ async function linkRow(
       .where('path', '=', target)
       .execute();
   }
-  const { size, stored_size, sha256 } = first;
-  return { ...row, size, stored_size, sha256, nlink: 2 };
+  const { size, stored_size, sha256, attributes } = first;
+  return { ...row, size, stored_size, sha256, attributes, nlink: 2 };
 }
 
 /** Of a skipped entry the tape has only the name and the reason; a folder's name shows its type. */
@@ -150,6 +152,7 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
     ...{ nlink: 1, link_target: null, hard_link_of: null, state: 'skipped', reason },
     ...{
       sha256: null,
+      attributes: null,
       tar_offset: null,
       stored_size: null,
       held_set: null,

@@ -33,6 +33,8 @@ export interface FilesTable {
   state: FileState;
   reason: string | null;
   sha256: string | null;
+  /** Extended attributes and ACLs as JSON (`Attributes`); null for none. */
+  attributes: Generated<string | null>;
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
   /**

@@ -4,7 +4,15 @@ import type { FileRow } from '../rows.js';
 
 const columns = [
   ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
-  ...(['sha256', 'tar_offset', 'link_target', 'held_set', 'held_group', 'stored_size'] as const),
+  ...([
+    'sha256',
+    'tar_offset',
+    'link_target',
+    'held_set',
+    'held_group',
+    'stored_size',
+    'attributes',
+  ] as const),
 ];
 
 /** What a scan needs to know about a file of its base set. */

@@ -2,7 +2,7 @@ import { lossWithoutNative, openLibdeflate } from '../../archive/blocks/native-c
 import { requireZstd } from '../../archive/blocks/zstd.js';
 import { describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
-import { addonMissingReason } from '../../native/addon.js';
+import { addonMissingReason, missingAttributesReason } from '../../native/addon.js';
 import type { Check } from './disk-checks.js';
 
 const what = 'compression';
@@ -28,11 +28,14 @@ export async function checkCompression(settings: Settings): Promise<Check> {
       };
     }
   }
-  if (!isMissing) return { what, level: 'ok', finding: serves };
+  const losses = isMissing ? [lossWithoutNative(format)] : [];
+  if (missingAttributesReason() !== undefined)
+    losses.push('extended attributes, ACLs and capabilities are neither backed up nor restored');
+  if (losses.length === 0) return { what, level: 'ok', finding: serves };
   return {
     what,
     level: 'note',
-    finding: `${serves}; the native part is missing (${addonMissingReason()}): ${lossWithoutNative(format)}`,
+    finding: `${serves}; the native part is missing (${addonMissingReason()}): ${losses.join('; ')}`,
     advice: `With Rust’s cargo on the PATH, ${build} builds it.`,
   };
 }

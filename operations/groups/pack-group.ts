@@ -172,6 +172,7 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
     size: member.size,
     storedSize: member.storedSize,
     sha256: member.sha256,
+    attributes: member.attributes,
     tarOffset: member.offset,
     reason: reason ?? flagReason(member.flags),
     // Padded content is in the archive, but differs from the source.
@@ -184,15 +185,16 @@ function packedFile(member: PackedMember, reason: string | null): PackedFile {
   };
 }
 
-/** A file that an earlier archive proved to hold: with the attributes that the scan saw, and that one's place. */
+/** A file that an earlier archive proved to hold: with what it is besides its content now, and that one's place. */
 function unchangedFile(member: UnchangedMember): PackedFile {
-  const { name, size, storedSize, sha256, offset, set, group, linkTarget } = member;
+  const { name, size, storedSize, sha256, attributes, offset, set, group, linkTarget } = member;
   return {
     ...{
       path: name,
       size,
       storedSize,
       sha256,
+      attributes,
       tarOffset: offset,
       reason: null,
       state: 'unchanged',

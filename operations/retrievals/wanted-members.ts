@@ -1,3 +1,4 @@
+import { parseAttributes } from '../../entry/attributes.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import type { WantedMember } from '../../archive/unpack/unpack-options.js';
 import { holderOf, isStillLinked, offsetAfter, tarOffsetOf } from '../../catalog/files/files.js';
@@ -81,6 +82,7 @@ async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<Want
     nlink: file.nlink,
     linkTarget,
     sha256: file.sha256,
+    attributes: parseAttributes(file.attributes),
     offset: file.tar_offset ?? 0,
     linkOffset,
     apart,

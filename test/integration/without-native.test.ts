@@ -38,10 +38,22 @@ test('without the native part a backup and a restore work, and the command says 
   const cost =
     /The native part is missing \(it was not built\): gzip takes about twice the processor time, and restored times are exact to a microsecond only\./;
   assert.match(backup.stdout + backup.stderr, cost);
+  const left =
+    /Left out: extended attributes, ACLs and capabilities of all entries \(the native part is missing: it was not built\)/;
+  assert.equal((backup.stdout + backup.stderr).match(new RegExp(left, 'g'))?.length, 1);
   const doctor = run('doctor');
   assert.match(
     doctor.stdout,
     /note +compression: Node's zlib; the native part is missing \(it was not built\): gzip takes about twice /,
+  );
+
+  assert.match(
+    doctor.stdout,
+    /; extended attributes, ACLs and capabilities are neither backed up nor restored/,
+  );
+  assert.match(
+    runWith({ COMPRESSION_CODEC: 'zlib' }, 'doctor').stdout,
+    /note +compression: Node's zlib, as COMPRESSION_CODEC asks; the native part is missing .*: extended attributes/,
   );
 
   assert.match(
