@@ -8,7 +8,7 @@ import { advanceGroup } from '../catalog/groups/group-states.js';
 import { openSet } from '../catalog/sets/open-set.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { filesBelow, filesNamed } from '../catalog/files/search.js';
-import { GroupPlanner } from '../source/plan.js';
+import { GroupPlanner } from '../source/group-planner.js';
 import { scanInThread } from '../source/scan.js';
 import { walk } from '../source/walk.js';
 import type { ScanBatch } from '../catalog/files/write-batch.js';

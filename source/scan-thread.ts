@@ -10,7 +10,7 @@ import { setNamed } from '../catalog/sets/sets.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { missingAttributesReason } from '../native/addon.js';
 import { requireNotGivenUp } from './given-up.js';
-import { GroupPlanner } from './plan.js';
+import { GroupPlanner } from './group-planner.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { addTo } from './shrunk.js';
 import { soundSources } from './sound-sources.js';

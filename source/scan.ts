@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
-import type { PlanLimits } from './plan.js';
+import type { PlanLimits } from './group-cutter.js';
 import { shrunkFailure, type Shrunk } from './shrunk.js';
 
 export interface ScanProgress {

@@ -5,7 +5,7 @@ import { tapesOfGroup } from '../copies/copies.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { recordEvents } from './events.js';
 import { transitionGroup } from './group-states.js';
-import { loseCopiesOf } from '../copies/copy-states.js';
+import { loseCopiesOf } from '../copies/lost-copies.js';
 import { archiveOf, groupOf } from './groups.js';
 
 /**

@@ -1,4 +1,4 @@
-import { eraseCommitted } from '../copies/copy-states.js';
+import { eraseCommitted } from '../copies/lost-copies.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { Retentions } from '../../config/settings/retention.js';
 import { recordEvents } from '../groups/events.js';

@@ -1,5 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
-import { dropUnsyncedIn, loseCommitted, regainCommitted } from '../copies/copy-states.js';
+import { dropUnsyncedIn, loseCommitted, regainCommitted } from '../copies/lost-copies.js';
 import { transitionTape } from './tape-states.js';
 import type { TapeRow } from '../rows.js';
 

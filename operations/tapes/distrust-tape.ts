@@ -1,5 +1,5 @@
 import { archiveOf, groupOf } from '../../catalog/groups/groups.js';
-import { dropUnsynced, type UnsyncedCopy } from '../../catalog/copies/copy-states.js';
+import { dropUnsynced, type UnsyncedCopy } from '../../catalog/copies/lost-copies.js';
 import { forgetArchive } from '../../catalog/groups/forget-archive.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';

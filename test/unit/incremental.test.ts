@@ -26,7 +26,7 @@ import type { Tables } from '../../catalog/schema/tables.js';
 import { filesNamed } from '../../catalog/files/search.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
 import { statsOf } from '../../entry/entry-stats.js';
-import { GroupPlanner } from '../../source/plan.js';
+import { GroupPlanner } from '../../source/group-planner.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 

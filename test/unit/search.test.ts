@@ -12,7 +12,7 @@ import type { Tables } from '../../catalog/schema/tables.js';
 import { childrenOf, filesBelow, filesNamed, namesQuery } from '../../catalog/files/search.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
-import { GroupPlanner } from '../../source/plan.js';
+import { GroupPlanner } from '../../source/group-planner.js';
 import { walk } from '../../source/walk.js';
 import { tempFolder } from '../support/trees.js';
 

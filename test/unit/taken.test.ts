@@ -18,7 +18,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { givenText } from '../../entry/excludes.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
-import { GroupPlanner } from '../../source/plan.js';
+import { GroupPlanner } from '../../source/group-planner.js';
 import { requireSources } from '../../source/require-sources.js';
 import { resolveTaken } from '../../source/taken/resolve-taken.js';
 import { walk } from '../../source/walk.js';

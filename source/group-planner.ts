@@ -1,0 +1,168 @@
+import {
+  lastGroup,
+  linkedInodes,
+  plannedTotals,
+  recordScanned,
+  tallyTexts,
+  type TallyTexts,
+} from '../catalog/sets/scan-state.js';
+import type { Tally } from '../entry/tally.js';
+import { fromBytes, toBytes } from '../entry/byte-string.js';
+import { scanCursor } from '../catalog/files/files.js';
+import { FileBatch } from '../catalog/files/scan-rows.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import type { Holding } from '../catalog/sets/holdings.js';
+import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch.js';
+import { BaseSet, type Held } from './base-set.js';
+import { EarlierNames } from './earlier-names.js';
+import { GroupCutter, type PlanLimits } from './group-cutter.js';
+import type { WalkedEntry } from './walked-entry.js';
+
+/**
+ * Entries per commit: one fsync for all of them, about ten milliseconds of the catalog's write lock, and about 3 MB.
+ */
+const batchRows = 4000;
+
+/**
+ * Writes walked entries to the catalog, and the file groups that they are cut into. Files and groups of a batch are
+ * committed together: an interrupted scan continues after the last batch.
+ *
+ * Entries that are unchanged since the base set get a row too, but count no bytes.
+ */
+export class GroupPlanner {
+  private readonly files = new FileBatch(batchRows);
+  private readonly cutter: GroupCutter;
+  private readonly earlierNames: EarlierNames;
+  private lastTally: TallyTexts | undefined;
+
+  private constructor(
+    private readonly catalog: Catalog,
+    private readonly setId: string,
+    limits: PlanLimits,
+    private readonly base: BaseSet | undefined,
+    private readonly writer: BatchWriter,
+    /** What the walk has left out before the last added entry. */
+    private readonly tally: Tally | undefined,
+  ) {
+    this.cutter = new GroupCutter(setId, limits);
+    this.earlierNames = new EarlierNames(catalog, setId, base, writer);
+  }
+
+  /** Entries, bytes and groups so far. */
+  get counted(): GroupCutter['counted'] {
+    return this.cutter.counted;
+  }
+
+  /**
+   * Creates a planner that continues where an earlier scan of the set stopped, and returns the member name where it
+   * stopped.
+   */
+  static async resume(
+    catalog: Catalog,
+    setId: string,
+    limits: PlanLimits,
+    writer: BatchWriter = sameThreadWriter(catalog),
+    tally?: Tally,
+  ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
+    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer, tally);
+    const last = await lastGroup(catalog, setId);
+    const counted = { ...(await plannedTotals(catalog, setId)), groups: last?.no ?? 0 };
+    if (last?.state === 'open') {
+      const linked = await linkedInodes(catalog, setId, last.first_path);
+      planner.cutter.goOn(counted, { group: last, inodes: linked.map(({ dev, ino }) => `${dev}:${ino}`) });
+    } else {
+      planner.cutter.goOn(counted);
+    }
+    const cursor = await scanCursor(catalog, setId);
+    return { planner, after: cursor === undefined ? undefined : fromBytes(cursor) };
+  }
+
+  /**
+   * Adds one entry; writes a batch when it is full. Returns a promise only when the caller has to wait: awaiting a
+   * million entries would take a noticeable part of the scan.
+   */
+  add(entry: WalkedEntry): Promise<void> | undefined {
+    const { type, stats, skipped } = entry;
+    const inode =
+      type === 'file' && skipped === null && stats !== undefined && stats.nlink > 1
+        ? `${stats.dev}:${stats.ino}`
+        : undefined;
+    if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
+    this.cutter.enter(entry, undefined, false);
+    this.addRow(entry, null, undefined);
+    return this.files.isFull ? this.writeAdded() : undefined;
+  }
+
+  /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
+  private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
+    const held = await this.base?.held(entry);
+    this.cutter.enter(entry, inode, held !== undefined);
+    const link =
+      inode === undefined ? null : await this.earlierNames.of(inode, entry.name, this.cutter.lastNo, held);
+    this.addRow(entry, link, held);
+    if (this.files.isFull) await this.writeAdded();
+  }
+
+  /** Adds the row of the entry that was assigned last. */
+  private addRow(
+    { name, type, stats, skipped, linkTarget }: WalkedEntry,
+    hardLinkOf: Uint8Array | null,
+    held: Held | undefined,
+  ): void {
+    const stored = type === 'file' && skipped === null ? stats?.stored : undefined;
+    const isPlain =
+      skipped === null &&
+      linkTarget === null &&
+      hardLinkOf === null &&
+      held === undefined &&
+      stored === undefined;
+    this.files.add({
+      name,
+      type,
+      stats,
+      group: this.cutter.lastNo,
+      state: skipped !== null ? 'skipped' : held === undefined ? 'planned' : 'unchanged',
+      size: type === 'file' && skipped === null ? (stats?.size ?? 0) : 0,
+      rare: isPlain
+        ? undefined
+        : {
+            link_target: linkTarget === null ? null : toBytes(linkTarget),
+            hard_link_of: hardLinkOf,
+            reason: skipped,
+            stored_size: stored ?? null,
+            ...held,
+          },
+    });
+  }
+
+  /** Commits everything that was added. */
+  async flush(): Promise<void> {
+    await this.writeAdded();
+    await this.writer.idle();
+  }
+
+  /** Hands the files and groups added since the last batch to the writer. */
+  private async writeAdded(): Promise<void> {
+    if (this.files.rows === 0 && !this.cutter.hasClosed) return;
+    const files = this.files.take();
+    const tally = this.changedTally();
+    const written = await this.writer.write({ setId: this.setId, files, ...this.cutter.take(), tally });
+    if (written !== undefined) this.files.giveBack(written);
+    this.earlierNames.forget();
+  }
+
+  private changedTally(): TallyTexts | undefined {
+    if (this.tally === undefined) return undefined;
+    const texts = tallyTexts(this.tally);
+    const isSame = texts.tally === this.lastTally?.tally && texts.left_out === this.lastTally?.left_out;
+    this.lastTally = texts;
+    return isSame ? undefined : texts;
+  }
+
+  /** Closes the last group and marks the set as scanned; `holdings` is what each source holds, if that is known. */
+  async finish(leftOut: string[], holdings?: readonly Holding[]): Promise<void> {
+    this.cutter.close();
+    await this.flush();
+    await recordScanned(this.catalog, this.setId, leftOut, this.tally, holdings);
+  }
+}
