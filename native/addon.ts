@@ -52,6 +52,11 @@ export interface Addon {
    */
   dataExtents?: (fd: number, from: number, most: number) => number[] | null;
   /**
+   * Opens a file with flags of `open`, unless its path leads through a symbolic link or is one. Returns the open file,
+   * or the negative number of the system's error. On Linux only, where systems before 5.6 and some sandboxes refuse it.
+   */
+  openUnlinked?: (path: Uint8Array, flags: number) => number;
+  /**
    * All extended attributes of an open file, or, where `fd` is -1, of what is at the path, without following a link;
    * null when there are none. Left out is what a file system keeps for itself. On Linux only, as the next two.
    */

@@ -19,7 +19,6 @@ import {
   isTouched,
   onFile,
   openFile,
-  requireInPlace,
   unreadableReason,
   type FileAttributes,
 } from './source-file.js';
@@ -66,12 +65,11 @@ export class FileMembers {
 
   /** The member as stored, or the reason why it was skipped; also throws `SkipEntry`. */
   async add(entry: PlannedMember, path: Buffer): Promise<PackedMember | string> {
-    const fd = openFile(path, entry.uid);
+    const fd = openFile(entry, path);
     try {
       const stats = onFile(() => fstatSync(fd, { bigint: true }));
       if (!stats.isFile()) return changedTypeReason(stats);
       const facts = attributesOf(stats);
-      requireInPlace(fd, entry, path, facts);
       const linked = stats.nlink > 1n ? this.inodes.get(inodeKey(stats)) : undefined;
       if (linked !== undefined) return await this.addLink(entry, fd, facts, linked);
       const unsized = facts.size === 0 ? readUnsized(fd, this.packing.checkStop) : noBytes;

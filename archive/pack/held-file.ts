@@ -13,7 +13,6 @@ import {
   isSystemError,
   isTouched,
   openFile,
-  requireInPlace,
   SkipEntry,
 } from './source-file.js';
 
@@ -52,11 +51,10 @@ export class HeldFiles {
     let fd: number | undefined;
     try {
       const path = sourcePathOf(entry.name, process.platform);
-      fd = openFile(path, entry.uid);
+      fd = openFile(entry, path);
       const before = fstatSync(fd, { bigint: true });
       const facts = attributesOf(before);
       if (!before.isFile() || !isSameInode(facts, entry) || isNewer(facts, entry)) return undefined;
-      requireInPlace(fd, entry, path, facts);
       const found = attributesOfOpen(fd);
       const { storedSize } = entry.held;
       const holes =

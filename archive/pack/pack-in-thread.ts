@@ -63,12 +63,14 @@ export interface ThreadedPack extends PackOptions {
  * generation holds the hard-linked inodes of at most one group.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
+/** Sources are opened by the native part too, which Node would not know of when it closes what a thread left open. */
+const threadOptions = { resourceLimits, trackUnmanagedFds: false };
 
 /** Idle threads. */
 const idle: Worker[] = [];
 
 function takeThread(): Worker {
-  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url), { resourceLimits });
+  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url), threadOptions);
   thread.ref();
   return thread;
 }

@@ -1,8 +1,17 @@
-import { constants, lstatSync, openSync, readlinkSync, type BigIntStats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  type BigIntStats,
+} from 'node:fs';
 import { atPath } from '../../disk/long-path.js';
 import { splitTime } from '../../entry/file-time.js';
 import type { PlannedMember } from '../../entry/member.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
+import { loadAddon } from '../../native/addon.js';
 
 /** Thrown with the reason for skipping an entry. */
 export class SkipEntry extends Error {}
@@ -20,12 +29,25 @@ export function onFile<Result>(call: () => Result): Result {
 }
 
 /**
- * Opens a file for reading; neither a link, which would be followed, nor a pipe, which would never be opened. Its
- * access time stays as it is where this user may have it so: of files of their own, and as root.
+ * Opens the file of an entry for reading; neither a link, which would be followed, nor a pipe, which would never be
+ * opened. Its access time stays as it is where this user may have it so: of files of their own, and as root. Throws
+ * `SkipEntry` when a folder above it was replaced by a symbolic link.
  */
-export function openFile(path: Buffer, owner: number): number {
-  return onFile(() => atPath(path, (short) => openQuietly(short, owner)));
+export function openFile(entry: Pick<PlannedMember, 'uid' | 'dev' | 'ino'>, path: Buffer): number {
+  const unlinked = openUnlinked?.(path, readUnfollowed | noAtimeFor(entry.uid)) ?? -1;
+  if (unlinked >= 0) return unlinked;
+  // What is wrong with it, or with the call, shows here.
+  const fd = onFile(() => atPath(path, (short) => openQuietly(short, entry.uid)));
+  try {
+    requireInPlace(fd, entry, path);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
+
+const openUnlinked = loadAddon()?.openUnlinked;
 
 /** Linux only. */
 const noAtime = process.platform === 'linux' ? constants.O_NOATIME : 0;
@@ -33,10 +55,15 @@ const user = process.geteuid?.();
 /** Owners whose files keep no access time for this user: root in a user namespace is not everybody's. */
 const refused = new Set<number>();
 
+function noAtimeFor(owner: number): number {
+  return (user === 0 || user === owner) && !refused.has(owner) ? noAtime : 0;
+}
+
 function openQuietly(path: Buffer, owner: number): number {
-  if (noAtime !== 0 && (user === 0 || user === owner) && !refused.has(owner)) {
+  const quietly = noAtimeFor(owner);
+  if (quietly !== 0) {
     try {
-      return openSync(path, readUnfollowed | noAtime);
+      return openSync(path, readUnfollowed | quietly);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
       refused.add(owner);
@@ -90,11 +117,12 @@ const behindLink =
  * symbolic link. Linux reports the path of an open file, without races; but case-insensitive file systems may spell it
  * differently, and other systems do not report it: there the folders above are checked.
  */
-export function requireInPlace(fd: number, entry: PlannedMember, path: Buffer, now: FileAttributes): void {
+function requireInPlace(fd: number, entry: Pick<PlannedMember, 'dev' | 'ino'>, path: Buffer): void {
   const lies = pathOfOpen(fd);
   const named = path.toString('latin1');
   if (lies === named || lies === `${named} (deleted)`) return;
-  if ((lies !== undefined && !isSameInode(now, entry)) || isBehindLink(path)) throw new SkipEntry(behindLink);
+  const isOther = () => !isSameInode(attributesOf(onFile(() => fstatSync(fd, { bigint: true }))), entry);
+  if ((lies !== undefined && isOther()) || isBehindLink(path)) throw new SkipEntry(behindLink);
 }
 
 /** The same for a folder or link, which is not opened; an entry that is still what the scan saw needs no check. */

@@ -16,6 +16,8 @@ mod job;
 mod lock_file;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod make_node;
+#[cfg(target_os = "linux")]
+mod open_unlinked;
 #[cfg(unix)]
 mod set_times;
 #[cfg(target_os = "linux")]

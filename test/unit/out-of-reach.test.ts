@@ -110,6 +110,8 @@ test(
     // Another user may not have it so of a file that is not theirs, and reads it all the same.
     chmodSync(root, 0o755);
     chmodSync(path.join(root, 'theirs'), 0o644);
-    closeSync(await asNobody(() => openFile(toBytes(path.join(root, 'theirs')), 0)));
+    closeSync(
+      await asNobody(() => openFile({ uid: 0, dev: '', ino: '' }, toBytes(path.join(root, 'theirs')))),
+    );
   },
 );
