@@ -14,6 +14,7 @@ import type { BlockIndex } from '../entry/block-index.js';
 import type { PackedMember, PlannedMember } from '../entry/member.js';
 import type { Unpacked, WantedMember } from '../archive/unpack/unpack-options.js';
 import { formatOf, type CodecChoice } from '../entry/archive-format.js';
+import { ownersAsBackedUp } from '../entry/owner-choice.js';
 
 const pageSize = 2000;
 
@@ -121,7 +122,7 @@ async function unpack(archive: string, target: string | null, file: string): Pro
     index: JSON.parse(first.value) as BlockIndex,
     target,
     overwrite: 'never',
-    owners: process.getuid?.() === 0,
+    owners: ownersAsBackedUp,
     own: {},
     job: { name: 'bench', token: 'bench' },
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),

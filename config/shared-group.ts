@@ -1,16 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fchownSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-} from 'node:fs';
+import { closeSync, constants, existsSync, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { accountNumber } from './accounts.js';
 
 /** The group whose members may read catalog, logs and tape folders. */
 export interface SharedGroup {
@@ -43,46 +34,8 @@ export function currentSharedGroup(): SharedGroup | undefined {
 /** A group by its name, or by its number in digits; undefined when this machine knows none of that name. */
 export function groupNamed(name: string): SharedGroup | undefined {
   if (/^\d{1,9}$/.test(name)) return { name, gid: Number(name) };
-  const find = (lines: string, entry: RegExp) => {
-    const gid = lines
-      .split('\n')
-      .map((line) => entry.exec(line))
-      .find((match) => match?.[1] === name)?.[2];
-    return gid === undefined ? undefined : { name, gid: Number(gid) };
-  };
-  const ofFile = /^([^:]*):[^:]*:(\d+):/;
-  return (
-    find(
-      output(() => readFileSync('/etc/group', 'utf8')),
-      ofFile,
-    ) ??
-    // Groups of a directory service are not in that file.
-    (process.platform === 'darwin'
-      ? find(
-          output(() => ask('dscl', ['.', '-list', '/Groups', 'PrimaryGroupID'])),
-          /^(\S+)\s+(\d+)$/,
-        )
-      : find(
-          output(() => ask('getent', ['group', name])),
-          ofFile,
-        ))
-  );
-}
-
-function ask(program: string, args: string[]): string {
-  return execFileSync(program, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 10_000,
-  });
-}
-
-function output(of: () => string): string {
-  try {
-    return of();
-  } catch {
-    return '';
-  }
+  const gid = accountNumber('group', name);
+  return gid === undefined ? undefined : { name, gid };
 }
 
 /** True when this process may give files to a group. */

@@ -1,13 +1,13 @@
 import { forgetExisting } from '../../catalog/retrievals/existing-entries.js';
 import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
-import { recordEndProblems } from '../../catalog/retrievals/retrieval-problems.js';
+import { recordEnd } from '../../catalog/retrievals/retrieval-problems.js';
 import { type RetrievalSummary, summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';
 import { recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import { formatNumber } from '../../config/counts.js';
 import { asAttempt } from '../attempt.js';
 import { removeCopyStaging } from '../../staging/copy-staging.js';
 import type { DriveDeps } from '../../operations/deps.js';
-import { treeProblems } from '../../operations/retrievals/finish-tree.js';
+import { finishTarget } from '../../operations/retrievals/finish-tree.js';
 
 /** The last step: sets modes and times of folders, joins hard links between archives, and records the result. */
 export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
@@ -18,8 +18,8 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
     let isWhole = false;
     // If the target was never checked, nothing was restored either.
     if (kind === 'restore' && target !== null && looked !== null && finishedAt === null) {
-      const problems = await treeProblems(deps, retrieval, target, attempt);
-      await recordEndProblems(catalog, id, problems);
+      const { problems, unset } = await finishTarget(deps, retrieval, target, attempt);
+      await recordEnd(catalog, id, problems, unset);
       isWhole = problems.length === 0;
     }
     if (retrieval.kind === 'copy') {

@@ -1,31 +1,28 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  linkSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { PackedMember } from '../../entry/member.js';
-import type { TimeSetter } from './set-times.js';
+import type { MemberMetadata, MetadataSetter } from './put-metadata.js';
 import type { TargetTree } from './target-tree.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
 
-/** Final attributes of a restored folder. */
-export type FolderMember = Pick<PackedMember, 'name' | 'mtimeS' | 'mtimeNs' | 'mode' | 'uid' | 'gid'>;
+/** What a restored folder gets at the end. */
+export type FolderMember = Pick<PackedMember, 'name'> & MemberMetadata;
+
+/** What became of a folder at the end: why it could not be finished, or what it lacks. */
+export interface FinishedFolder {
+  reason?: string;
+  unset?: readonly MetadataKind[];
+}
 
 /**
  * Sets owner, mode and times of a restored folder; at the end, children before parents, since every file created in a
- * folder changes its time. Returns why it failed; undefined when the folder does not exist.
+ * folder changes its time. A folder that does not exist has nothing wrong with it.
  */
 export function finishFolder(
   tree: TargetTree,
   member: FolderMember,
-  owners: boolean,
-  times: TimeSetter,
-): string | undefined {
+  metadata: MetadataSetter,
+): FinishedFolder {
   let fd: number;
   try {
     fd = openSync(
@@ -33,16 +30,13 @@ export function finishFolder(
       constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0),
     );
   } catch (error) {
-    return isAbsent(error) ? undefined : `cannot be finished: ${messageOf(error)}`;
+    return isAbsent(error) ? {} : { reason: `cannot be finished: ${messageOf(error)}` };
   }
   try {
     tree.requireNotOurs(tree.existing(member.name), fd);
-    if (owners) fchownSync(fd, member.uid, member.gid);
-    fchmodSync(fd, member.mode);
-    times.open(fd, member);
-    return undefined;
+    return { unset: metadata.onOpen(fd, member) };
   } catch (error) {
-    return `its mode, owner or times could not be set: ${messageOf(error)}`;
+    return { reason: `its mode, owner or times could not be set: ${messageOf(error)}` };
   } finally {
     closeSync(fd);
   }

@@ -1,11 +1,34 @@
 import { createHash } from 'node:crypto';
-import { readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { dataExtents, type Extent, type FileRoom } from '../../disk/data-extents.js';
+import { readUnfollowed } from '../../disk/open-flags.js';
 import type { CodecChoice } from '../../entry/archive-format.js';
 import type { SparseMap } from '../tar/sparse-map.js';
+import type { EntryStats } from './put-metadata.js';
+import type { WantedMember } from './unpack-options.js';
 
 const buffer = Buffer.allocUnsafe(256 * 1024);
 const zeros = Buffer.alloc(buffer.length);
+
+/**
+ * Opens the file that lies at a member's place if it may have the member's content, by its size alone; undefined where
+ * it cannot. The caller closes it. Throws system errors.
+ *
+ * @param there what lies there, without following a link.
+ */
+export function openIfAlike(path: Buffer, member: WantedMember, there: EntryStats): number | undefined {
+  if (!there.isFile() || Number(there.size) !== member.size || member.sha256 === null) return undefined;
+  return openSync(path, readUnfollowed);
+}
+
+/** Closes a descriptor after its use. */
+export function withOpen<Result>(fd: number, use: (fd: number) => Result): Result {
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /**
  * True when an open file has the content with that SHA-256. With a map of holes it is the hash of the map and of the

@@ -4,13 +4,14 @@ import type { CodecChoice } from '../../entry/archive-format.js';
 import type { PackedMember } from '../../entry/member.js';
 import { loadAddon } from '../../native/addon.js';
 
-type Times = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
+/** A modification time. */
+export type FileTimes = Pick<PackedMember, 'mtimeS' | 'mtimeNs'>;
 
 /** Sets the modification time of restored entries, and the access time to the same. Both throw system errors. */
 export interface TimeSetter {
-  open(fd: number, times: Times): void;
+  open(fd: number, times: FileTimes): void;
   /** For a symbolic link itself. */
-  link(path: Buffer, times: Times): void;
+  link(path: Buffer, times: FileTimes): void;
 }
 
 const nothing = new Uint8Array();

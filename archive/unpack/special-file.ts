@@ -1,13 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { type BigIntStats, chmodSync, closeSync, constants, lchownSync, openSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { deviceNumbers, deviceText, type DeviceNumbers } from '../../entry/device.js';
 import type { SpecialType } from '../../entry/member.js';
 import { loadAddon } from '../../native/addon.js';
 import { RestoreProblem } from './open-folder.js';
-import type { TimeSetter } from './set-times.js';
-import type { UnpackOptions, WantedMember } from './unpack-options.js';
-import { pathOnly } from '../../disk/open-flags.js';
+import type { UnpackOptions } from './unpack-options.js';
 
 /** A named pipe or a device as its archive has it. */
 export interface SpecialFile {
@@ -23,15 +21,13 @@ export function isSameSpecial({ type, device }: SpecialFile, there: BigIntStats)
 }
 
 /**
- * Makes a pipe or device for its owner alone, and then sets its owner, mode and times. A device can only be made by
- * root, but for the character device 0:0, by which an overlay file system marks what was deleted.
+ * Makes a pipe or device for its owner alone. A device can only be made by root, but for the character device 0:0, by
+ * which an overlay file system marks what was deleted.
  */
 export function makeSpecial(
   path: Buffer,
   special: SpecialFile,
-  member: WantedMember,
-  { owners, codec }: Pick<UnpackOptions, 'owners' | 'codec'>,
-  times: TimeSetter,
+  { codec }: Pick<UnpackOptions, 'codec'>,
 ): void {
   if (special.type !== 'fifo' && special.device === undefined)
     throw new RestoreProblem('the archive does not say which device it is');
@@ -42,9 +38,6 @@ export function makeSpecial(
       throw new RestoreProblem('only root can make a device');
     throw error;
   }
-  if (owners) lchownSync(path, member.uid, member.gid);
-  setMode(path, member.mode);
-  times.link(path, member);
 }
 
 /** With the native part, or else with the programs `mkfifo` and `mknod`; throws system errors. */
@@ -73,16 +66,5 @@ function makeByProgram(path: Buffer, type: SpecialType, device: DeviceNumbers): 
     if (stderr.includes('Operation not permitted'))
       throw Object.assign(new Error('EPERM: mknod'), { code: 'EPERM' });
     throw new RestoreProblem(`\`${program}\` could not make it: ${stderr.trim().split('\n').at(-1) ?? ''}`);
-  }
-}
-
-/** Never of what a symbolic link leads to that somebody has put in its place meanwhile. */
-function setMode(path: Buffer, mode: number): void {
-  if (process.platform !== 'linux') return chmodSync(path, mode);
-  const fd = openSync(path, pathOnly | constants.O_NOFOLLOW);
-  try {
-    chmodSync(`/proc/self/fd/${fd}`, mode);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,6 +1,8 @@
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { PackedMember, SpecialType } from '../../entry/member.js';
+import type { MetadataKind } from '../../entry/metadata-kind.js';
+import type { OwnerChoice } from '../../entry/owner-choice.js';
 
 /** What to do when something else is already at a file's place. `if-newer`: replace older files. */
 export type Overwrite = 'never' | 'if-newer' | 'always';
@@ -49,8 +51,7 @@ export interface UnpackOptions {
   overwrite: Overwrite;
   /** Damaged members may replace what is there too, as `overwrite` says. */
   salvage?: boolean | undefined;
-  /** Also sets owners; requires root. */
-  owners: boolean;
+  owners: OwnerChoice;
   /** tapeflow's own folders and files, which must not be restored into or replaced; see `ownEntries`. */
   own: Record<string, string>;
   /** The restore and its attempt, for the names of incomplete files. */
@@ -63,10 +64,16 @@ export interface UnpackOptions {
   inFlight: number;
 }
 
-/** The result for one member. `same`: it already exists, byte for byte. `kept`: what exists is not older. */
-export interface Unpacked {
-  name: string;
+/** What became of a member in the target. `same`: it is there, byte for byte. `kept`: what is there is not older. */
+export interface Placed {
   outcome: 'restored' | 'same' | 'kept' | 'failed';
+  /** What of it is not as it was backed up, though its content is; undefined or empty: nothing. */
+  unset?: readonly MetadataKind[];
+}
+
+/** The result for one member. */
+export interface Unpacked extends Placed {
+  name: string;
   /** Bytes of content. */
   bytes: number;
   reason?: string;

@@ -18,7 +18,7 @@ import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { salvageable, salvageStep, salvageText, writeSalvaged } from './salvage.js';
 import { TargetTree } from './target-tree.js';
-import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
+import type { Placed, UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
 /** Thrown when `shouldStop` returns true. */
 export class UnpackStopped extends Error {}
@@ -106,17 +106,20 @@ export class Unpacker {
       if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
       if (member.refused !== undefined) throw new RestoreProblem(member.refused);
       // A link that the archive has no header of, since it is newer, has the offset of its file.
-      const outcome =
+      const placed =
         member.offset === member.linkOffset
           ? await this.putLink(member)
           : await this.put(member, await this.entryOf(member));
-      if (outcome === 'kept' && this.mayBeSalvaged(member))
-        return await this.salvage(member, { name, outcome, bytes: member.size });
+      if (placed.outcome === 'kept' && this.mayBeSalvaged(member))
+        return await this.salvage(member, { name, ...placed, bytes: member.size });
       const mark = this.salvaged.get(member.linkTarget ?? '');
       const marked = mark === undefined ? {} : { reason: mark, salvaged: true as const };
-      return { name, outcome, bytes: member.type === 'file' ? storedBytes(member) : 0, ...marked };
+      return { name, ...placed, bytes: member.type === 'file' ? storedBytes(member) : 0, ...marked };
     } catch (error) {
       const result = this.failureOf(name, error);
+      // What lies there has the content that cannot be read: nothing is missing.
+      const whole = result.damaged === true ? this.placer?.keepWhole(member) : undefined;
+      if (whole !== undefined) return { name, ...whole, bytes: 0, damaged: true };
       const isOpen =
         result.damaged === true || (error instanceof RestoreProblem && this.mayBeSalvaged(member));
       const isLast = this.options.lastCopy === true && isOpen;
@@ -151,16 +154,16 @@ export class Unpacker {
     try {
       const found = await this.fromStart((source) => salvageable(source, member, first, step, check));
       if (found === undefined) return before;
-      const outcome = await onSide('target', () =>
+      const placed = await onSide('target', () =>
         placer.putFile({ ...member, sha256: found.sha256 }, undefined, (fd) =>
           this.fromStart((source) => writeSalvaged(source, found, size, step, fd, check)),
         ),
       );
       const reason = salvageText(member, found);
-      if (reason === undefined || outcome === 'kept')
-        return { name, outcome, bytes: size, ...(before.damaged === true ? { damaged: true } : {}) };
+      if (reason === undefined || placed.outcome === 'kept')
+        return { name, ...placed, bytes: size, ...(before.damaged === true ? { damaged: true } : {}) };
       this.salvaged.set(name, reason);
-      return { name, outcome, bytes: size, reason, damaged: true, salvaged: true };
+      return { name, ...placed, bytes: size, reason, damaged: true, salvaged: true };
     } catch (error) {
       const later = this.failureOf(name, error);
       if (before.damaged !== true) return before;
@@ -211,29 +214,28 @@ export class Unpacker {
     return entry;
   }
 
-  private async put(member: WantedMember, entry: TarEntry): Promise<Unpacked['outcome']> {
+  private async put(member: WantedMember, entry: TarEntry): Promise<Placed> {
     const { placer } = this;
-    if (member.type === 'directory')
-      return onSideSync('target', () => placer?.putFolder(member) ?? 'restored');
+    if (member.type === 'directory') return onSideSync('target', () => placer?.putFolder(member) ?? compared);
     if (member.type === 'symlink')
-      return onSide('target', async () => placer?.putSymlink(member) ?? 'restored');
+      return onSide('target', async () => placer?.putSymlink(member) ?? compared);
     const { type } = member;
     if (type !== 'file')
       return onSide(
         'target',
-        async () => placer?.putSpecial(member, { type, device: entry.device }) ?? 'restored',
+        async () => placer?.putSpecial(member, { type, device: entry.device }) ?? compared,
       );
     if (entry.type === 'link') return this.putLink(member);
     return this.putFile(member, entry, this.source);
   }
 
   /** Another name of a file in this archive: a link to it if it was restored, or else its content again. */
-  private async putLink(member: WantedMember): Promise<Unpacked['outcome']> {
+  private async putLink(member: WantedMember): Promise<Placed> {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
       throw new ArchiveDamaged('the file that it is a link to is not known');
     const { placer } = this;
-    if (placer === undefined) return 'restored';
+    if (placer === undefined) return compared;
     // What is in the target can be compared only by the map, if there are holes.
     const withHoles = member.storedSize !== undefined && member.apart !== true;
     const map = withHoles
@@ -266,11 +268,7 @@ export class Unpacker {
     return storedSize === undefined ? undefined : readSparseMap(source, contentOffset, { size, storedSize });
   }
 
-  private async putFile(
-    member: WantedMember,
-    entry: TarEntry,
-    source: TarSource,
-  ): Promise<Unpacked['outcome']> {
+  private async putFile(member: WantedMember, entry: TarEntry, source: TarSource): Promise<Placed> {
     const { placer } = this;
     const map = await this.mapOf(entry, source);
     const content = { offset: entry.contentOffset, map };
@@ -280,7 +278,7 @@ export class Unpacker {
         placer.putFile(member, map, (fd) => this.copy(member, content, source, fd)),
       );
     await this.copy(member, content, source, undefined);
-    return 'restored';
+    return compared;
   }
 
   /** Writes a member's content, with its holes, and verifies its hash. */
@@ -317,6 +315,9 @@ export class Unpacker {
 function isSameSize(entry: TarEntry, { size, storedSize }: WantedMember): boolean {
   return entry.size === size && entry.storedSize === storedSize;
 }
+
+/** Of a member that is only read: it is what was backed up. */
+const compared: Placed = { outcome: 'restored' };
 
 function failed(name: string, reason: string): Unpacked {
   return { name, outcome: 'failed', bytes: 0, reason };

@@ -8,6 +8,7 @@ import {
   existingEntries,
   freshRestores,
   retrievals,
+  unsetMetadata,
 } from './retrieval-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
@@ -52,4 +53,5 @@ export const migrations: Record<string, Migration> = {
   '0033_taken': { up: taken },
   '0034_holdings': { up: holdings },
   '0035_chosen_restores': { up: chosenRestores },
+  '0036_unset_metadata': { up: unsetMetadata },
 };

@@ -135,3 +135,13 @@ export async function chosenRestores({ schema }: Kysely<unknown>): Promise<void>
     .addColumn('salvaged', integer, (c) => c.notNull().defaultTo(0))
     .execute();
 }
+
+/** Owner, mode and times are set each on their own, and what could not be is counted; whose entries become. */
+export async function unsetMetadata({ schema }: Kysely<unknown>): Promise<void> {
+  for (const table of ['retrievals', 'retrieval_archives'])
+    await schema
+      .alterTable(table)
+      .addColumn('unset', 'text', (c) => c.notNull().defaultTo('{}'))
+      .execute();
+  await schema.alterTable('retrievals').addColumn('owners', 'text').execute();
+}

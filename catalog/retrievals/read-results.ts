@@ -1,3 +1,4 @@
+import { sumUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import { noteDamage, noteNoManifest, recordVerified } from '../copies/copy-findings.js';
 import { type OtherCopy, otherCopyOf } from '../copies/other-copy.js';
 import type { Catalog } from '../open-catalog.js';
@@ -15,10 +16,13 @@ export interface MemberCounts {
   same: number;
   kept: number;
   failed: number;
+  /** How many lack what besides their content. */
+  unset: UnsetCounts;
 }
 
 /** The result of reading one archive. */
-export interface ArchiveResult extends MemberCounts {
+export interface ArchiveResult extends Omit<MemberCounts, 'unset'> {
+  unset?: UnsetCounts;
   state: 'done' | 'failed';
   ms: number;
 }
@@ -58,7 +62,7 @@ async function putResult(
 ): Promise<void> {
   await tx
     .updateTable('retrieval_archives')
-    .set({ ...result, ms: Math.round(result.ms) })
+    .set({ ...result, unset: JSON.stringify(result.unset ?? {}), ms: Math.round(result.ms) })
     .where('retrieval_id', '=', id)
     .where('no', '=', no)
     .execute();
@@ -157,7 +161,12 @@ async function putOff(
     .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried })
     .$if(had !== undefined, (query) =>
       // Missed members are counted later, once they are read or known to be unavailable.
-      query.set({ ...had?.counts, failed: (had?.counts.failed ?? 0) - missed, only_damaged: 1 }),
+      query.set({
+        ...had?.counts,
+        unset: JSON.stringify(had?.counts.unset ?? {}),
+        failed: (had?.counts.failed ?? 0) - missed,
+        only_damaged: 1,
+      }),
     )
     .where('retrieval_id', '=', row.retrieval_id)
     .where('no', '=', row.no)
@@ -184,7 +193,13 @@ function sumOf(row: RetrievalArchiveRow, counts: MemberCounts): MemberCounts {
     same: row.same + counts.same,
     kept: row.kept + counts.kept,
     failed: row.failed + counts.failed,
+    unset: sumUnset([unsetOf(row), counts.unset]),
   };
+}
+
+/** What was counted of an archive, or of a retrieval's last step. */
+export function unsetOf({ unset }: { unset: string }): UnsetCounts {
+  return JSON.parse(unset) as UnsetCounts;
 }
 
 async function isPending(tx: Catalog, row: RetrievalArchiveRow): Promise<boolean> {
@@ -207,7 +222,8 @@ export async function recordFailed(
   await catalog.transaction().execute(async (tx) => {
     if (!(await isPending(tx, row))) return;
     const { restored, same, kept } = row;
-    const counts = { restored, same, kept, failed: row.members - restored - same - kept };
+    const failed = row.members - restored - same - kept;
+    const counts = { restored, same, kept, failed, unset: unsetOf(row) };
     const problems = row.only_damaged === 0 ? [] : await problemsNoted(tx, row);
     await putResult(tx, row.retrieval_id, row.no, { ...counts, state: 'failed', ms: 0 }, [
       ...problems,

@@ -1,5 +1,6 @@
 import { executeMany } from '../sqlite/connection.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
+import type { UnsetCounts } from '../../entry/metadata-kind.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
 
@@ -86,13 +87,21 @@ export async function insertProblems(
 /** Number under which the last step of a retrieval records its problems; they belong to no archive. */
 export const endProblemsNo = 0;
 
-/** Records the problems that the last step of a retrieval found, replacing those of an earlier attempt. */
-export async function recordEndProblems(
+/** Records what the last step of a retrieval found, replacing what an earlier attempt has recorded. */
+export async function recordEnd(
   catalog: Catalog,
   id: string,
   problems: readonly RetrievalProblem[],
+  unset: UnsetCounts,
 ): Promise<void> {
-  await catalog.transaction().execute((tx) => replaceProblems(tx, id, endProblemsNo, problems));
+  await catalog.transaction().execute(async (tx) => {
+    await replaceProblems(tx, id, endProblemsNo, problems);
+    await tx
+      .updateTable('retrievals')
+      .set({ unset: JSON.stringify(unset) })
+      .where('id', '=', id)
+      .execute();
+  });
 }
 
 /** What was unavailable, in order. */

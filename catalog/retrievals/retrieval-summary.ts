@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import { sumUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalKind, RetrievalState } from '../schema/retrieval-tables.js';
+import { unsetOf } from './read-results.js';
 import { retrievalNamed } from './retrievals.js';
 
 /** What a restore, a verify or a copy has done so far. */
@@ -26,6 +28,8 @@ export interface RetrievalSummary {
   problems: number;
   /** How many of the problems are files that were restored as far as they can be read (`--salvage`). */
   salvaged: number;
+  /** Number of entries that lack something besides their content, by what they lack. */
+  unset: UnsetCounts;
 }
 
 /** Summarizes a retrieval from the catalog alone; a usage failure when there is none of that id. */
@@ -54,27 +58,29 @@ export async function summarizeRetrieval(db: Catalog, id: string): Promise<Retri
     ])
     .where('retrieval_id', '=', id)
     .executeTakeFirstOrThrow();
+  const unset = [unsetOf(row)];
+  for (const counted of await unsetCounts(db, id)) unset.push(counted);
   const { archives, done, bytesDone, bytes, members, kept, failed } = sums;
   // What an earlier archive or attempt of a fresh restore has made already exists for the next one.
   const [restored, same] = row.fresh === 1 ? [sums.restored + sums.same, 0] : [sums.restored, sums.same];
   return {
     ...{ id, kind: row.kind, subject: row.subject, status: row.state, reason: row.reason },
-    ...{
-      archives,
-      archivesDone: done,
-      members,
-      restored,
-      same,
-      kept,
-      failed,
-      bytes,
-      bytesDone,
-      problems,
-      salvaged,
-    },
+    ...{ archives, archivesDone: done, members, restored, same, kept, failed, bytes, bytesDone },
+    ...{ problems, salvaged, unset: sumUnset(unset) },
     seconds: ((row.finished_at ?? Date.now()) - row.created_at) / 1000,
     tapes: (await tapesInOrder(db, id)).map((tape) => tape.name),
   };
+}
+
+/** What was counted of the archives that count anything. */
+async function unsetCounts(db: Catalog, id: string): Promise<UnsetCounts[]> {
+  const rows = await db
+    .selectFrom('retrieval_archives')
+    .select('unset')
+    .where('retrieval_id', '=', id)
+    .where('unset', '!=', '{}')
+    .execute();
+  return rows.map(unsetOf);
 }
 
 /** The tapes of a retrieval in reading order, with what is read from each. */

@@ -1,5 +1,6 @@
 import type { Insertable } from 'kysely';
 import { usageFailure } from '../../config/failures.js';
+import { ownerChoiceSchema, ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
 import { type Selection, selectionSchema } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
@@ -14,6 +15,11 @@ export { finalRetrievalStates };
 
 export function selectionOf(row: RetrievalRow): Selection {
   return selectionSchema.parse(JSON.parse(row.selection));
+}
+
+/** Whose what a restore brings back becomes. */
+export function ownersOf({ owners }: Pick<RetrievalRow, 'owners'>): OwnerChoice {
+  return owners === null ? ownersAsBackedUp : ownerChoiceSchema.parse(JSON.parse(owners));
 }
 
 /** One archive that a retrieval reads. */
@@ -37,6 +43,7 @@ export type NewRetrieval = Pick<
   fresh?: number;
   salvage?: number;
   refused?: string | null;
+  owners?: string | null;
 };
 
 /** The unfinished retrieval with exactly the same arguments. */
@@ -56,6 +63,7 @@ export async function unfinishedRetrievalLike(
     .where('target', 'is', wanted.target)
     .where('overwrite', '=', wanted.overwrite)
     .where('salvage', '=', wanted.salvage ?? 0)
+    .where('owners', 'is', wanted.owners ?? null)
     .where('selection', '=', wanted.selection)
     .executeTakeFirst();
 }
@@ -85,6 +93,8 @@ export async function insertRetrieval(
       looks: null,
       salvage: 0,
       refused: null,
+      owners: null,
+      unset: '{}',
       ...wanted,
       id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
       state: 'running',

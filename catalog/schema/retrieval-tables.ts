@@ -53,6 +53,10 @@ export interface RetrievalsTable {
   salvage: Generated<number>;
   /** JSON pairs of names: the first is not restored, since the second takes its place in the target. */
   refused: Generated<string | null>;
+  /** JSON of whose the restored entries become (see entry/owner-choice.ts); null: whose they were. */
+  owners: Generated<string | null>;
+  /** JSON of how many folders lack what at the end (`UnsetCounts`). */
+  unset: Generated<string>;
 }
 
 /** The archives of a retrieval, in the order of reading. */
@@ -80,6 +84,8 @@ export interface RetrievalArchivesTable {
   tried: Generated<string>;
   /** 1: only the members that those copies could not return are wanted. */
   only_damaged: Generated<number>;
+  /** JSON of how many entries lack what besides their content (`UnsetCounts`). */
+  unset: Generated<string>;
 }
 
 export interface RetrievalProblemsTable {

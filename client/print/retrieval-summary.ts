@@ -9,6 +9,7 @@ import { jsonPath, displayPath } from './names.js';
 import { stepLine } from '../follow/live-view.js';
 import type { PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
+import { unsetSentence } from './unset-sentence.js';
 
 /** Maximum number of problems printed; `--json` prints all. */
 const problemsShown = 20;
@@ -52,11 +53,12 @@ export async function printRetrieval(
     session.print(
       `  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
-  for (const sentence of marks) session.print(sentence);
+  for (const sentence of [unsetSentence(summary.unset), ...marks])
+    if (sentence !== undefined) session.print(sentence);
 }
 
-function exitCodeOf({ status, failed, problems, salvaged }: RetrievalSummary): number {
-  if (status === 'completed') return exitCodes.success;
+function exitCodeOf({ status, failed, problems, salvaged, unset }: RetrievalSummary): number {
+  if (status === 'completed') return Object.keys(unset).length === 0 ? exitCodes.success : exitCodes.skipped;
   const isSalvaged = status === 'incomplete' && failed === 0 && problems === salvaged;
   return isSalvaged ? exitCodes.skipped : exitCodes.failure;
 }

@@ -1,38 +1,45 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { fromBytes } from '../../entry/byte-string.js';
-import { timeSetter } from '../../archive/unpack/set-times.js';
+import { MetadataSetter } from '../../archive/unpack/put-metadata.js';
 import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js';
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { existingAt } from '../../catalog/retrievals/existing-entries.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
-import { selectionOf } from '../../catalog/retrievals/retrievals.js';
+import { ownersOf, selectionOf } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import { selectedFolders, selectedHardLinks } from '../../catalog/files/selected-files.js';
 import { describeError } from '../../config/failures.js';
+import { countUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { syncFileSystem } from '../../disk/page-cache.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
+/** What the last step found: what is wrong, and what of the folders is not as it was backed up. */
+export interface FinishedTree {
+  problems: RetrievalProblem[];
+  unset: UnsetCounts;
+}
+
 /** Finishes the tree; a failing or missing target is recorded as a problem and not waited for. */
-export async function treeProblems(
+export async function finishTarget(
   deps: DriveDeps,
   retrieval: RetrievalRow,
   target: string,
   attempt: Attempt,
-): Promise<RetrievalProblem[]> {
+): Promise<FinishedTree> {
   try {
     return await onSide('target', async () => {
       const check = () => attempt.throwIfCancelled();
-      const problems = await finishTree(deps, retrieval, target, attempt.token, check);
+      const finished = await finishTree(deps, retrieval, target, attempt.token, check);
       await syncFileSystem(target);
-      return problems;
+      return finished;
     });
   } catch (error) {
     if (sideOf(error) !== 'target') throw error;
     const reason = `Not every folder of the target ${target} got its mode and times: ${describeError(error)}.`;
-    return [{ path: null, reason }];
+    return { problems: [{ path: null, reason }], unset: {} };
   }
 }
 
@@ -42,10 +49,10 @@ async function finishTree(
   target: string,
   token: string,
   check: () => void,
-): Promise<RetrievalProblem[]> {
+): Promise<FinishedTree> {
   const problems: RetrievalProblem[] = [];
-  const owners = process.getuid?.() === 0;
-  const times = timeSetter(settings.COMPRESSION_CODEC);
+  const unset: UnsetCounts = {};
+  const metadata = new MetadataSetter({ owners: ownersOf(retrieval), codec: settings.COMPRESSION_CODEC });
   const selection = selectionOf(retrieval);
   const job = { name: retrieval.id, token };
   const tree = new TargetTree(target, job, ownEntries(settings), selection.strip);
@@ -78,13 +85,14 @@ async function finishTree(
           uid: row.uid,
           gid: row.gid,
         };
-        const reason = finishFolder(tree, member, owners, times);
+        const { reason, unset: kinds } = finishFolder(tree, member, metadata);
         if (reason !== undefined) problems.push({ path: row.path, reason });
+        if (kinds !== undefined) countUnset(unset, kinds);
       }
       await yieldNow();
     }
   } finally {
     tree.close();
   }
-  return problems;
+  return { problems, unset };
 }

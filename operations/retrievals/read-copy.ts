@@ -13,6 +13,8 @@ import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
+import { ownersOf } from '../../catalog/retrievals/retrievals.js';
+import { countUnset } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { dropFromCache } from '../../disk/page-cache.js';
@@ -47,7 +49,7 @@ export async function readCopy(
 ): Promise<CopyRead> {
   const { archive, row, retrieval, missed } = reading;
   const began = performance.now();
-  const counts = { restored: 0, same: 0, kept: 0, failed: 0 };
+  const counts: MemberCounts = { restored: 0, same: 0, kept: 0, failed: 0, unset: {} };
   const found: Found = { counts, problems: [], damages: [], lacksManifest: false };
   let isLost = false;
   try {
@@ -121,7 +123,7 @@ async function readMembers(
         : { blockBytes: archive.block_bytes, blocks: decodeBlocks(archive.blocks) },
     target: retrieval.target,
     overwrite: retrieval.overwrite as Overwrite,
-    owners: process.getuid?.() === 0,
+    owners: ownersOf(retrieval),
     own: ownEntries(settings),
     job: { name: retrieval.id, token: attempt.token },
     strip: selectionOf(retrieval).strip ?? 0,
@@ -132,8 +134,9 @@ async function readMembers(
     pages: wantedPages(deps, retrieval, row, missed, problems),
     signal: attempt.signal,
     onBatch(batch) {
-      for (const { name, outcome: became, reason, damaged, salvaged } of batch) {
+      for (const { name, outcome: became, unset, reason, damaged, salvaged } of batch) {
         counts[became] += 1;
+        if (unset !== undefined) countUnset(counts.unset, unset);
         if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? 'its headers are damaged'}`);
         if (reason === undefined) continue;
         const isLost = damaged === true && salvaged !== true;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -46,6 +47,7 @@ interface Summary {
   kept: number;
   failed: number;
   problems: number;
+  unset: Record<string, number>;
   tapes: string[];
 }
 
@@ -107,6 +109,17 @@ test('a set comes back as it was: names, links, holes, modes and times', async (
   assert.equal(again.status, 'completed', 'what is there already, byte for byte, is nothing to overwrite');
   assert.deepEqual([again.restored, again.same > 0], [0, true]);
   assertSameTree(below(target, source), source, exactly);
+
+  const plain = path.join(below(target, source), 'a/big');
+  const { mode } = lstatSync(plain);
+  chmodSync(plain, 0o777);
+  const left = await installation.run(['restore', setId, '--target', target]);
+  assert.equal(left.code, 3, left.stderr);
+  assert.match(left.stdout, /Not as backed up: the mode of 1 entry; a restore with `--overwrite always`/);
+  const mend = ['restore', setId, '--target', target, '--overwrite', 'always', '--owner-map', '4000000=0'];
+  const mended = await installation.json<Summary>(mend);
+  assert.deepEqual([mended.restored, mended.unset], [0, {}]);
+  assert.equal(lstatSync(plain).mode, mode);
 });
 
 test('one file is taken out by reading its archive alone, with the folders above it as they were', async (t) => {

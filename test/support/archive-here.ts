@@ -7,6 +7,7 @@ import { Packer } from '../../archive/pack/pack.js';
 import { Unpacker } from '../../archive/unpack/unpack.js';
 import type { UnpackOptions, Unpacked, WantedMember } from '../../archive/unpack/unpack-options.js';
 import { tempFolder } from './trees.js';
+import { ownersAsBackedUp } from '../../entry/owner-choice.js';
 
 export const header: ManifestHeader = {
   ...{ set: '2026-11_000001', setUuid: 'u', group: 1, archive: 'a.tar.gz', created: '2026-11-24T00:00:00Z' },
@@ -62,7 +63,7 @@ export async function unpackHere(
 ): Promise<Unpacked[]> {
   const unpacker = await Unpacker.open(
     {
-      ...{ archivePath: archive, index, target, overwrite: 'never', owners: process.getuid?.() === 0 },
+      ...{ archivePath: archive, index, target, overwrite: 'never', owners: ownersAsBackedUp },
       ...{ own: {}, job: { name: 'j', token: 't' }, inFlight: 4, ...options },
     },
     () => false,

@@ -115,8 +115,8 @@ function stepsOn(deps: DriveDeps, around: Around) {
     const { id } = await insertRetrieval(catalog, row, plan.archives, plan.problems);
     for (const { no } of await pendingArchives(catalog, id, 10_000))
       await attempt(() => readArchive(deps, { id, no }));
-    const { status } = await attempt(() => finishRetrieval(deps, id));
-    return { status, archives: plan.archives, problems: await problemsOf(catalog, id, 1000) };
+    const { status, unset } = await attempt(() => finishRetrieval(deps, id));
+    return { status, unset, archives: plan.archives, problems: await problemsOf(catalog, id, 1000) };
   }
 
   /** Opens a set and scans its source; returns its id. */

@@ -28,6 +28,7 @@ import type { WantedMember } from '../../archive/unpack/unpack-options.js';
 import { plan } from '../support/plan.js';
 import { addonZstd, onPath, withoutZstd, words } from '../support/zstd-here.js';
 import { assertSameTree, flipBit, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { noOwners } from '../../entry/owner-choice.js';
 
 const formats: ArchiveFormat[] = addonZstd === undefined ? ['none'] : ['zstd', 'none'];
 
@@ -102,7 +103,7 @@ async function take(
         format,
         target,
         overwrite: 'never',
-        owners: false,
+        owners: noOwners,
         inFlight: 4,
         own: {},
       },

@@ -7,6 +7,7 @@ import { unpackInThread } from '../../archive/unpack/unpack-in-thread.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { plan } from '../support/plan.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { noOwners } from '../../entry/owner-choice.js';
 
 /** What this process has open below a folder. */
 function openBelow(folder: string): string[] {
@@ -91,7 +92,7 @@ test('an archive whose device fails while it is opened for reading leaves no fil
     index: undefined,
     target,
     overwrite: 'never',
-    owners: false,
+    owners: noOwners,
     own: {},
     job: { name: 'restore-000001', token: 't' },
     inFlight: 2,

@@ -30,6 +30,7 @@ import { storedBytes, type PackedMember, type PlannedMember } from '../../entry/
 import { loadAddon } from '../../native/addon.js';
 import { plan } from '../support/plan.js';
 import { noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { noOwners } from '../../entry/owner-choice.js';
 
 const [kib, mib, tib] = [2 ** 10, 2 ** 20, 2 ** 40];
 const header = {
@@ -127,7 +128,7 @@ async function restore(
   const { overwrite = 'never', codec = 'auto', only = () => true } = options;
   const unpacker = await Unpacker.open(
     {
-      ...{ archivePath: archive, format, codec, index: end, target, overwrite, owners: false, own: {} },
+      ...{ archivePath: archive, format, codec, index: end, target, overwrite, owners: noOwners, own: {} },
       ...{ job: { name: 'j', token: 't' }, inFlight: 4 },
     },
     () => false,

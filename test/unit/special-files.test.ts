@@ -12,6 +12,7 @@ import { walk } from '../../source/walk.js';
 import { header, packHere, unpackHere } from '../support/archive-here.js';
 import { plan } from '../support/plan.js';
 import { asNobody, tempFolder } from '../support/trees.js';
+import { noOwners } from '../../entry/owner-choice.js';
 
 const isRoot = process.getuid?.() === 0;
 const noPipes = process.platform === 'win32' && 'Windows has no named pipes in folders';
@@ -129,7 +130,7 @@ test(
     chownSync(target, 65_534, 65_534);
     chmodSync(path.dirname(made.archive), 0o755);
     chmodSync(made.archive, 0o644);
-    const results = await asNobody(() => unpackHere(made, target, { owners: false }));
+    const results = await asNobody(() => unpackHere(made, target, { owners: noOwners }));
     assert.deepEqual(
       results
         .filter(({ outcome }) => outcome !== 'restored')

@@ -15,6 +15,7 @@ import { zstdFrame } from '../../archive/blocks/zstd-frame.js';
 import { prose } from '../support/sample-data.js';
 import { flipBit, noise, tempFolder } from '../support/trees.js';
 import { nodeZstd, onPath, withoutZstd, words } from '../support/zstd-here.js';
+import { noOwners } from '../../entry/owner-choice.js';
 
 /** Everything that a source gives, to its end. */
 async function allOf(source: TarSource): Promise<Buffer> {
@@ -184,7 +185,7 @@ test(
     } as const;
     const more = {
       overwrite: 'never',
-      owners: false,
+      owners: noOwners,
       own: {},
       job: { name: 'j', token: 't' },
       inFlight: 1,

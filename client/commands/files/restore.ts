@@ -20,13 +20,14 @@ import { runRetrieval } from '../../follow/follow-retrieval.js';
 import { displayPath } from '../../print/names.js';
 import { printPreview } from '../../print/restore-preview.js';
 import { inSession, type Session } from '../../session.js';
+import { addOwnerOptions, ownerChoice, type OwnerFlags } from './owner-flags.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { confirmed } from './confirm-original.js';
 import { askedSelection, type Asked, type SelectionFlags } from './restore-selection.js';
 import { setToRestore } from './restore-set.js';
 import { openTarget, requireTargetFlags, type TargetFlags } from './restore-target.js';
 
-interface RestoreFlags extends SelectionFlags, TargetFlags {
+interface RestoreFlags extends SelectionFlags, TargetFlags, OwnerFlags {
   overwrite: string;
   drive?: string;
   before?: string;
@@ -39,7 +40,7 @@ const overwriteModes = ['never', 'if-newer', 'always'];
 /** `restore SET --target DIR`: brings files of a set back from its tapes. */
 export function addRestore(program: Command): void {
   const repeat = (value: string, before: string[]) => [...before, value];
-  program
+  const command = program
     .command('restore')
     .argument('<set>', 'the set, or `latest` with --path')
     .option('--target <folder>', 'folder to restore into; made when it does not exist')
@@ -54,12 +55,14 @@ export function addRestore(program: Command): void {
     .option(
       '--overwrite <when>',
       'replace files and links that are in the target already: never, if-newer or ' +
-        'always; a folder that is there keeps its mode, owner and time unless always',
+        'always; a file with the same content is not written again; a folder that is there keeps its mode, owner ' +
+        'and time unless always',
       'never',
     )
     .option('--salvage', 'restore what can be read of damaged files too, with zeros for the rest')
     .option('--no-room-check', 'begin however little room the target says it has')
-    .option('--dry-run', 'say what would come back, how much, and from which tapes; restore nothing')
+    .option('--dry-run', 'say what would come back, how much, and from which tapes; restore nothing');
+  addOwnerOptions(command)
     .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
@@ -75,6 +78,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     );
   }
   requireTargetFlags(flags, mayAsk(session));
+  const owners = ownerChoice(flags);
   const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
   const catalog = await session.catalog();
   const setId = await setToRestore(session, catalog, setName, flags);
@@ -90,6 +94,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     overwrite: flags.overwrite,
     salvage: Number(flags.salvage === true),
     selection: JSON.stringify(asked.selection),
+    owners: owners === null ? null : JSON.stringify(owners),
     fresh: Number(isFreshTarget(target, sources, asked.selection.strip)),
   };
   const doubt = possibleLossNote(set);
