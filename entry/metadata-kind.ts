@@ -2,7 +2,7 @@
  * What a restored entry has besides its content, and what may be refused on its own: a user may not give files away,
  * and some file systems have no modes.
  */
-export const metadataKinds = ['owner', 'mode', 'times'] as const;
+export const metadataKinds = ['owner', 'mode', 'times', 'attributes', 'acl', 'capability'] as const;
 
 export type MetadataKind = (typeof metadataKinds)[number];
 

@@ -71,21 +71,15 @@ export function aclBytes(text: string, ids?: AclIds): Buffer | undefined {
 
 /**
  * The mode of an entry that had an access ACL, where that cannot be set. The group bits of its own mode are the ACL's
- * mask; these are the owning group's. Nobody gets more than the ACL gave: whom it named with fewer rights than the
- * owning group or the others have counts as one of them now, and so neither has more. An ACL that cannot be understood
- * leaves the owner's rights alone.
+ * mask; these are the owning group's, as far as the mask allows them. An ACL that cannot be understood leaves the
+ * owner's rights alone.
  */
 export function modeWithoutAcl(mode: number, text: string): number {
   const entries = entriesOf(text);
   if (entries === undefined) return mode & ~0o77;
-  const of = (tag: number) => entries.filter((entry) => entry.tag === tag);
-  const all = (some: AclEntry[]) => some.reduce((common, { permissions }) => common & permissions, 7);
-  const mask = all(of(tags.mask));
-  const users = all(of(tags.user));
-  const group = all(of(tags.owningGroup)) & mask & users;
-  const hasNamed = entries.some(({ tag }) => tag === tags.user || tag === tags.group);
-  const named = hasNamed ? users & all(of(tags.group)) & mask : 7;
-  return (mode & ~0o77) | (group << 3) | (all(of(tags.other)) & named);
+  const rights = (wanted: number) =>
+    entries.reduce((common, { tag, permissions }) => (tag === wanted ? common & permissions : common), 7);
+  return (mode & ~0o77) | ((rights(tags.owningGroup) & rights(tags.mask)) << 3) | rights(tags.other);
 }
 
 /** The entries of a text, which commas or newlines divide; libarchive may add an id after a name. */

@@ -12,10 +12,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { pathOnly } from '../../disk/open-flags.js';
+import type { AttributedEntry } from './put-attributes.js';
 import type { FileTimes, TimeSetter } from './set-times.js';
 
 /** An entry whose content is in place, and how what else it has is set. Every call throws system errors. */
-export interface FinishedEntry {
+export interface FinishedEntry extends AttributedEntry {
   /** -1: that number stays as it is. */
   setOwner(uid: number, gid: number): void;
   setMode(mode: number): void;
@@ -23,8 +24,12 @@ export interface FinishedEntry {
   stat(): Stats;
 }
 
+const noPath = new Uint8Array();
+
 /** An open file or folder. */
 export class OpenEntry implements FinishedEntry {
+  readonly path = noPath;
+
   constructor(
     readonly fd: number,
     private readonly times: TimeSetter,
@@ -49,8 +54,10 @@ export class OpenEntry implements FinishedEntry {
 
 /** An entry by its own path in an open folder; a link there is never followed. */
 abstract class PathEntry {
+  readonly fd = -1;
+
   constructor(
-    protected readonly path: Buffer,
+    readonly path: Buffer,
     private readonly times: TimeSetter,
   ) {}
 

@@ -60,7 +60,7 @@ export class MemberPlacer {
     try {
       const path = this.tree.existing(name);
       const there = lookAtPath(path);
-      if (there === undefined || !this.isAsItWas(there, link)) return false;
+      if (there === undefined || !this.isAsItWas(there, link, path)) return false;
       const fd = openIfAlike(path, link, there);
       if (fd === undefined || !withOpen(fd, () => this.hasContent(fd, link, there, map))) return false;
     } catch {
@@ -96,7 +96,7 @@ export class MemberPlacer {
     if (!place.folder.made) {
       const there = lookAtPath(path);
       if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) {
-        if (!this.mayMend(member, there)) return this.asItLies(there, member);
+        if (!this.mayMend(member, there, path)) return this.asItLies(there, member, path);
         // Replaced by one that has the right owner: nothing else can have come to that name.
         became = same;
       } else {
@@ -120,7 +120,7 @@ export class MemberPlacer {
     if (!place.folder.made) {
       const there = lookAtPath(path);
       if (there !== undefined && isSameSpecial(special, there)) {
-        if (!this.mayMend(member, there)) return this.asItLies(there, member);
+        if (!this.mayMend(member, there, path)) return this.asItLies(there, member, path);
         became = same;
       } else {
         const stays = this.mayReplace(member, there);
@@ -142,7 +142,7 @@ export class MemberPlacer {
     const existing = this.tree.existing(of);
     const first = lookAtPath(existing);
     const there = place.folder.made ? undefined : lookAtPath(path);
-    const lacks = first === undefined ? [] : this.metadata.lacking(first, member);
+    const lacks = first === undefined ? [] : this.metadata.lacking(first, member, existing);
     if (there !== undefined) {
       if (there.ino === first?.ino) return withUnset(same, lacks);
       const alike = this.keepAlike(path, member, there, map);
@@ -200,7 +200,7 @@ export class MemberPlacer {
       const there = lookAtPath(path);
       if (there === undefined) return undefined;
       const alike = this.keepAlike(path, member, there, undefined);
-      return alike === 'replace' ? this.asItLies(there, member) : alike;
+      return alike === 'replace' ? this.asItLies(there, member, path) : alike;
     } catch {
       // Nothing that could be read lies there: the member stays lost.
       return undefined;
@@ -228,27 +228,27 @@ export class MemberPlacer {
     return withOpen(fd, () => {
       const open = fstatSync(fd, { bigint: true });
       if (!open.isFile() || !this.hasContent(fd, member, open, map)) return undefined;
-      if (!this.mayMend(member, open)) return this.asItLies(open, member);
+      if (!this.mayMend(member, open, fd)) return this.asItLies(open, member, fd);
       this.tree.requireOther(open);
       return open.nlink > 1n ? 'replace' : withUnset(same, this.metadata.onOpen(fd, member));
     });
   }
 
   /** True when an entry with the right content is not as it was otherwise, and may be put right. */
-  private mayMend(member: WantedMember, there: BigIntStats): boolean {
+  private mayMend(member: WantedMember, there: BigIntStats, at: number | Buffer): boolean {
     const { overwrite } = this.options;
-    if (overwrite === 'never' || this.isAsItWas(there, member)) return false;
+    if (overwrite === 'never' || this.isAsItWas(there, member, at)) return false;
     return overwrite === 'always' || !isNewer(there, member);
   }
 
-  private isAsItWas(there: BigIntStats, member: WantedMember): boolean {
+  private isAsItWas(there: BigIntStats, member: WantedMember, at: number | Buffer): boolean {
     const apart = there.mtimeNs - timeNs(member);
     const hasTime = apart <= timeError(member) && apart >= -timeError(member);
-    return hasTime && this.metadata.lacking(there, member).length === 0;
+    return hasTime && this.metadata.lacking(there, member, at).length === 0;
   }
 
-  private asItLies(there: BigIntStats, member: WantedMember): Placed {
-    return withUnset(same, this.metadata.lacking(there, member));
+  private asItLies(there: BigIntStats, member: WantedMember, at: number | Buffer): Placed {
+    return withUnset(same, this.metadata.lacking(there, member, at));
   }
 
   /** Undefined when the member may replace what is there; throws when it must not. */

@@ -3,12 +3,13 @@ import { systemErrorCode } from '../../config/failures.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { PackedMember } from '../../entry/member.js';
 import { mappedId, noOwners, type OwnerChoice } from '../../entry/owner-choice.js';
+import { AttributeSetter, type AttributeKind, type ModeAccess } from './put-attributes.js';
 import { type FinishedEntry, LinkEntry, OpenEntry, SpecialEntry } from './finished-entry.js';
 import { timeSetter, type TimeSetter } from './set-times.js';
 import type { UnpackOptions } from './unpack-options.js';
 
 /** What of a member is set once its content is in place. */
-export type MemberMetadata = Pick<PackedMember, 'mode' | 'uid' | 'gid' | 'mtimeS' | 'mtimeNs'>;
+export type MemberMetadata = Pick<PackedMember, 'mode' | 'uid' | 'gid' | 'mtimeS' | 'mtimeNs' | 'attributes'>;
 
 /** What `stat` says of an entry, in either of its forms. */
 export type EntryStats = Stats | BigIntStats;
@@ -42,10 +43,12 @@ const hasOwners = process.platform !== 'win32';
 export class MetadataSetter {
   private readonly owners: OwnerChoice;
   private readonly times: TimeSetter;
+  private readonly attributes: AttributeSetter;
 
   constructor({ owners, codec }: Pick<UnpackOptions, 'owners' | 'codec'>) {
     this.owners = hasOwners ? owners : noOwners;
     this.times = timeSetter(codec ?? 'auto');
+    this.attributes = new AttributeSetter(this.owners);
   }
 
   /** An open file or folder. */
@@ -63,10 +66,15 @@ export class MetadataSetter {
     return this.put(new SpecialEntry(path, this.times), member);
   }
 
-  /** What an entry that was there before lacks, which is left as it is. */
-  lacking(there: EntryStats, member: MemberMetadata): readonly MetadataKind[] {
+  /**
+   * What an entry that was there before lacks, which is left as it is.
+   *
+   * @param at its descriptor, or its path.
+   */
+  lacking(there: EntryStats, member: MemberMetadata, at: number | Buffer): readonly MetadataKind[] {
     const mode = this.maySetId(there, member) ? member.mode : member.mode & ~setIdBits;
-    return this.unset(there, member, mode);
+    const entry = typeof at === 'number' ? { fd: at, path: noPath } : { fd: -1, path: at };
+    return this.unset(there, member, mode, this.attributes.lacking(entry, member.attributes));
   }
 
   /**
@@ -77,9 +85,10 @@ export class MetadataSetter {
     if (this.owners.set) this.putOwner(entry, this.ownerOf(member));
     let { mode } = member;
     if ((mode & setIdBits) !== 0 && !this.maySetId(entry.stat(), member)) mode &= ~setIdBits;
-    unlessRefused(() => entry.setMode(mode));
+    const { attributes } = member;
+    const put = this.attributes.put(entry, attributes, mode, modeAccess(entry));
     unlessRefused(() => entry.setTimes(member));
-    return this.unset(entry.stat(), member, mode);
+    return this.unset(entry.stat(), member, put.mode, put.lacks);
   }
 
   private ownerOf({ uid, gid }: MemberMetadata): Owner {
@@ -102,19 +111,34 @@ export class MetadataSetter {
     return there.isDirectory() || isOwnedBy(there, this.ownerOf(member));
   }
 
-  private unset(there: EntryStats, member: MemberMetadata, mode: number): readonly MetadataKind[] {
+  private unset(
+    there: EntryStats,
+    member: MemberMetadata,
+    mode: number,
+    lacksAttributes: readonly AttributeKind[],
+  ): readonly MetadataKind[] {
     const hasOwner = !this.owners.set || isOwnedBy(there, this.ownerOf(member));
     const hasMode = !hasOwners || there.isSymbolicLink() || (Number(there.mode) & 0o7777) === mode;
     const apart = Number(there.mtimeMs) - (member.mtimeS * 1000 + member.mtimeNs / 1e6);
     const hasTimes = Math.abs(apart) <= coarsestTimeMs;
-    if (hasOwner && hasMode && hasTimes) return nothingUnset;
+    if (hasOwner && hasMode && hasTimes && lacksAttributes.length === 0) return nothingUnset;
     const lacks: MetadataKind[] = [];
     if (!hasOwner) lacks.push('owner');
     if (!hasMode) lacks.push('mode');
     if (!hasTimes) lacks.push('times');
-    return lacks;
+    return [...lacks, ...lacksAttributes];
   }
 }
+
+/** Setting it may be refused, which shows in what is there then. */
+function modeAccess(entry: FinishedEntry): ModeAccess {
+  return {
+    get: () => entry.stat().mode & 0o7777,
+    set: (mode) => void unlessRefused(() => entry.setMode(mode)),
+  };
+}
+
+const noPath = new Uint8Array();
 
 interface Owner {
   uid: number;

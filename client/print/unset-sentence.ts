@@ -1,7 +1,14 @@
 import { formatCount } from '../../config/counts.js';
 import { metadataKinds, type MetadataKind, type UnsetCounts } from '../../entry/metadata-kind.js';
 
-const words: Record<MetadataKind, string> = { owner: 'owner', mode: 'mode', times: 'times' };
+const words: Record<MetadataKind, string> = {
+  owner: 'owner',
+  mode: 'mode',
+  times: 'times',
+  attributes: 'extended attributes',
+  acl: 'ACL',
+  capability: 'capabilities',
+};
 
 /**
  * What restored entries lack besides their content, in one sentence with what to do; undefined when they lack nothing.

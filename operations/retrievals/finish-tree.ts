@@ -1,4 +1,5 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
+import { parseAttributes } from '../../entry/attributes.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { MetadataSetter } from '../../archive/unpack/put-metadata.js';
 import { finishFolder, joinHardLink } from '../../archive/unpack/finish-tree.js';
@@ -84,6 +85,7 @@ async function finishTree(
           mode: row.mode & 0o7777,
           uid: row.uid,
           gid: row.gid,
+          attributes: parseAttributes(row.attributes),
         };
         const { reason, unset: kinds } = finishFolder(tree, member, metadata);
         if (reason !== undefined) problems.push({ path: row.path, reason });

@@ -18,6 +18,7 @@ import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { encodeHeaders } from '../../archive/tar/tar-header.js';
+import { describeAttributes, folderWithAttributes, writeAttributedTree } from '../support/attributed-tree.js';
 import { Installation } from '../support/installation.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { TapeDrive } from '../support/tape-drive.js';
@@ -108,6 +109,8 @@ test('a catalog that was lost is read from two tapes in reverse order, equal to 
   if (process.getuid?.() !== 0) return t.skip('mounting needs root');
   const source = tempFolder(t);
   oddTree(source);
+  const hasAttributes = !('skip' in folderWithAttributes(t));
+  if (hasAttributes) writeAttributedTree(path.join(source, 'e'));
   const drive = new TapeDrive(t);
   const tapes = [drive.newTape(), drive.newTape()] as const;
   const installation = await Installation.make(t, {
@@ -134,6 +137,8 @@ test('a catalog that was lost is read from two tapes in reverse order, equal to 
   await installation.quiet();
   const before = rowsOf(catalogFile(installation.dataDir));
   const setId = String(before['sets']?.[0]?.['id']);
+  const attributed = before['files']?.filter(({ attributes }) => attributes !== null) ?? [];
+  assert.equal(attributed.length > 8, hasAttributes);
   rmSync(installation.dataDir, { recursive: true });
 
   const second = await installation.json<Reading>(['tape', 'catalog']);
@@ -155,6 +160,7 @@ test('a catalog that was lost is read from two tapes in reverse order, equal to 
   drive.swap(tapes[1]);
   assert.equal((await restore.ended).code, 0, restore.output());
   assertSameTree(path.join(target, source), source, { folderTimes: false, nearTimes: true });
+  if (hasAttributes) assert.equal(describeAttributes(path.join(target, source)), describeAttributes(source));
 });
 
 /** One set on a tape of its own, made once; each test reads a copy of the tape with a new catalog. */
