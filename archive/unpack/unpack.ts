@@ -1,22 +1,20 @@
-import { createHash } from 'node:crypto';
-import { ftruncateSync } from 'node:fs';
 import { IndexedReader } from '../readers/indexed-reader.js';
 import { StreamReader } from '../readers/stream-reader.js';
-import { endsInside, type TarSource } from '../readers/tar-source.js';
+import type { TarSource } from '../readers/tar-source.js';
 import { readSparseMap, type SparseMap } from '../tar/sparse-map.js';
 import { paddedBytes } from '../tar/tar-records.js';
 import { storedBytes } from '../../entry/member.js';
 import { RestoreProblem } from './open-folder.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
-import { systemErrorCode } from '../../config/failures.js';
-import { onSide, onSideSync, sideOf } from '../../config/sides.js';
+import { onSide, onSideSync } from '../../config/sides.js';
 import { displayName } from '../../entry/byte-string.js';
 import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
+import { copyContent, type CopyWork } from './copy-content.js';
+import { failureOf } from './member-failure.js';
 import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason, plainName } from '../../entry/member-name.js';
-import { writeAll } from '../pack/output-file.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
-import { salvageable, salvageStep, salvageText, writeSalvaged } from './salvage.js';
+import { Salvager } from './salvager.js';
 import { TargetTree } from './target-tree.js';
 import type { Placed, UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
@@ -42,8 +40,13 @@ export class Unpacker {
   private readonly source: TarSource;
   private readonly tree: TargetTree | undefined;
   private readonly placer: MemberPlacer | undefined;
-  /** What is said of the files that were salvaged; other names of them are no better. */
-  private readonly salvaged = new Map<string, string>();
+  private readonly salvager: Salvager | undefined;
+  private readonly work: CopyWork = {
+    check: () => {
+      if (this.shouldStop()) throw new UnpackStopped('stopped');
+    },
+    done: (bytes) => void (this.bytes += bytes),
+  };
 
   /** Throws `FormatUnsupported` where there is no zstd. */
   static async open(options: UnpackOptions, shouldStop: () => boolean): Promise<Unpacker> {
@@ -69,7 +72,13 @@ export class Unpacker {
       this.source.close();
       throw error;
     }
-    this.placer = this.tree === undefined ? undefined : new MemberPlacer(this.tree, options);
+    if (this.tree === undefined) return;
+    this.placer = new MemberPlacer(this.tree, options);
+    this.salvager = new Salvager(options, this.placer, {
+      fromStart: (read) => this.fromStart(read),
+      check: () => this.work.check(),
+      failureOf: (name, error) => this.failureOf(name, error),
+    });
   }
 
   /** What was found out about the archive file itself, when it is read completely for comparison. */
@@ -88,7 +97,7 @@ export class Unpacker {
     }
     const taken: Unpacked[] = [];
     for (const member of members) {
-      if (this.shouldStop()) throw new UnpackStopped('stopped');
+      this.work.check();
       taken.push(await this.takeOne(member));
     }
     return taken;
@@ -100,6 +109,7 @@ export class Unpacker {
   }
 
   private async takeOne(member: WantedMember): Promise<Unpacked> {
+    const { salvager } = this;
     const { name } = member;
     try {
       const unsafe = unsafeNameReason(name);
@@ -110,64 +120,20 @@ export class Unpacker {
         member.offset === member.linkOffset
           ? await this.putLink(member)
           : await this.put(member, await this.entryOf(member));
-      if (placed.outcome === 'kept' && this.mayBeSalvaged(member))
-        return await this.salvage(member, { name, ...placed, bytes: member.size });
-      const mark = this.salvaged.get(member.linkTarget ?? '');
+      if (placed.outcome === 'kept' && salvager?.mayLieThere(member) === true)
+        return await salvager.salvage(member, { name, ...placed, bytes: member.size });
+      const mark = salvager?.reasonOf(member);
       const marked = mark === undefined ? {} : { reason: mark, salvaged: true as const };
       return { name, ...placed, bytes: member.type === 'file' ? storedBytes(member) : 0, ...marked };
     } catch (error) {
       const result = this.failureOf(name, error);
       // What lies there has the content that cannot be read: nothing is missing.
       const whole = result.damaged === true ? this.placer?.keepWhole(member) : undefined;
-      if (whole !== undefined) return { name, ...whole, bytes: 0, damaged: true };
+      if (whole !== undefined) return { name, ...whole, bytes: storedBytes(member), damaged: true };
+      if (salvager === undefined || this.options.lastCopy !== true || member.type !== 'file') return result;
       const isOpen =
-        result.damaged === true || (error instanceof RestoreProblem && this.mayBeSalvaged(member));
-      const isLast = this.options.lastCopy === true && isOpen;
-      return isLast && member.type === 'file' ? this.salvage(member, result) : result;
-    }
-  }
-
-  /** True when what is in a file's place can be what an earlier attempt or restore has salvaged of it. */
-  private mayBeSalvaged(member: WantedMember): boolean {
-    return (
-      this.options.lastCopy === true &&
-      member.refused === undefined &&
-      this.placer?.looksLike(member) === true
-    );
-  }
-
-  /**
-   * The last resort for a damaged file: what can be read of it.
-   *
-   * @param before its result so far, which stands when nothing can be salvaged.
-   */
-  private async salvage(member: WantedMember, before: Unpacked): Promise<Unpacked> {
-    const { placer } = this;
-    const { name, size, linkTarget, linkOffset } = member;
-    const first = linkTarget === null ? member.offset : linkOffset;
-    // A file with holes would lose its map of them.
-    if (placer === undefined || first === null || member.storedSize !== undefined) return before;
-    const step = salvageStep(this.options);
-    const check = () => {
-      if (this.shouldStop()) throw new UnpackStopped('stopped');
-    };
-    try {
-      const found = await this.fromStart((source) => salvageable(source, member, first, step, check));
-      if (found === undefined) return before;
-      const placed = await onSide('target', () =>
-        placer.putFile({ ...member, sha256: found.sha256 }, undefined, (fd) =>
-          this.fromStart((source) => writeSalvaged(source, found, size, step, fd, check)),
-        ),
-      );
-      const reason = salvageText(member, found);
-      if (reason === undefined || placed.outcome === 'kept')
-        return { name, ...placed, bytes: size, ...(before.damaged === true ? { damaged: true } : {}) };
-      this.salvaged.set(name, reason);
-      return { name, ...placed, bytes: size, reason, damaged: true, salvaged: true };
-    } catch (error) {
-      const later = this.failureOf(name, error);
-      if (before.damaged !== true) return before;
-      return { ...before, reason: `${before.reason ?? ''}; ${later.reason ?? ''}` };
+        result.damaged === true || (error instanceof RestoreProblem && salvager.mayLieThere(member));
+      return isOpen ? salvager.salvage(member, result) : result;
     }
   }
 
@@ -185,15 +151,10 @@ export class Unpacker {
     }
   }
 
-  /** Rethrows errors that concern more than this member. */
   private failureOf(name: string, error: unknown): Unpacked {
-    if (error instanceof RestoreProblem) return failed(name, error.message);
-    if (error instanceof ArchiveDamaged)
-      return { ...failed(name, `${this.options.archivePath}: ${error.message}`), damaged: true };
-    if (sideOf(error) !== 'target') throw error;
-    // A bad spot on the target's disk costs only this file; a disk that accepts nothing fails the attempt.
-    if (systemErrorCode(error) === 'EIO') onSideSync('target', () => this.tree?.probe());
-    return failed(name, problemOf(error));
+    return failureOf(name, error, this.options.archivePath, () =>
+      onSideSync('target', () => this.tree?.probe()),
+    );
   }
 
   /** The member's headers, which must match the catalog. */
@@ -271,43 +232,12 @@ export class Unpacker {
   private async putFile(member: WantedMember, entry: TarEntry, source: TarSource): Promise<Placed> {
     const { placer } = this;
     const map = await this.mapOf(entry, source);
-    const content = { offset: entry.contentOffset, map };
+    const place = { offset: entry.contentOffset, map };
+    const copy = (fd?: number) => copyContent(member, place, source, fd, this.work);
     // Errors of the copy on the tape already have a side.
-    if (placer !== undefined)
-      return onSide('target', () =>
-        placer.putFile(member, map, (fd) => this.copy(member, content, source, fd)),
-      );
-    await this.copy(member, content, source, undefined);
+    if (placer !== undefined) return onSide('target', () => placer.putFile(member, map, copy));
+    await copy();
     return compared;
-  }
-
-  /** Writes a member's content, with its holes, and verifies its hash. */
-  private async copy(
-    member: WantedMember,
-    { offset, map }: { offset: number; map: SparseMap | undefined },
-    source: TarSource,
-    fd: number | undefined,
-  ): Promise<void> {
-    const hash = createHash('sha256');
-    if (map !== undefined) hash.update(map.bytes);
-    if (map !== undefined && fd !== undefined) ftruncateSync(fd, member.size);
-    let at = offset + (map?.bytes.length ?? 0);
-    for (const [from, to] of map?.extents ?? [[0, member.size]]) {
-      for (let place = from; place < to;) {
-        if (this.shouldStop()) throw new UnpackStopped('stopped');
-        const chunk = await source.chunkAt(at);
-        if (chunk === undefined) throw endsInside(at);
-        const begin = at - chunk.start;
-        const part = chunk.data.subarray(begin, begin + to - place);
-        hash.update(part);
-        if (fd !== undefined) writeAll(fd, part, place);
-        at += part.length;
-        place += part.length;
-        this.bytes += part.length;
-      }
-    }
-    if (member.sha256 !== null && hash.digest('hex') !== member.sha256)
-      throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
   }
 }
 
@@ -318,32 +248,3 @@ function isSameSize(entry: TarEntry, { size, storedSize }: WantedMember): boolea
 
 /** Of a member that is only read: it is what was backed up. */
 const compared: Placed = { outcome: 'restored' };
-
-function failed(name: string, reason: string): Unpacked {
-  return { name, outcome: 'failed', bytes: 0, reason };
-}
-
-/** Errors of the target that concern only this entry; all others (a full disk, a dead mount) fail the attempt. */
-const onlyThis: Record<string, string> = {
-  EIO: 'the disk of the target fails where it was to be written',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  ENAMETOOLONG: 'its name or path is too long here',
-  EILSEQ: 'the file system of the target refuses this name',
-  EINVAL: 'the file system of the target refuses this name or its times',
-  ENOTDIR: 'something that is not a folder is in its way',
-  ELOOP: 'a symbolic link is in its way',
-  ENOENT: 'a folder above it went away',
-  EEXIST: 'something else is in its place',
-  EISDIR: 'a folder of the target is in its place',
-  EFBIG: 'it is larger than the file system of the target allows',
-  EMLINK: 'it has more links than the file system of the target allows',
-  EOVERFLOW: 'its owner or time does not fit the file system of the target',
-};
-
-function problemOf(error: unknown): string {
-  const code = systemErrorCode(error) ?? '';
-  const words = onlyThis[code];
-  if (words === undefined) throw error;
-  return `${words} (${code})`;
-}
