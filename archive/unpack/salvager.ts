@@ -32,7 +32,9 @@ export class Salvager {
 
   /** True when what is in a file's place can be what an earlier attempt or restore has salvaged of it. */
   mayLieThere(member: WantedMember): boolean {
-    return this.options.lastCopy === true && member.refused === undefined && this.placer.looksLike(member);
+    return (
+      this.options.lastCopy === true && member.refused === undefined && this.placer.existing.looksLike(member)
+    );
   }
 
   /**

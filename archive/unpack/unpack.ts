@@ -128,7 +128,7 @@ export class Unpacker {
     } catch (error) {
       const result = this.failureOf(name, error);
       // What lies there has the content that cannot be read: nothing is missing.
-      const whole = result.damaged === true ? this.placer?.keepWhole(member) : undefined;
+      const whole = result.damaged === true ? this.placer?.existing.keepWhole(member) : undefined;
       if (whole !== undefined) return { name, ...whole, bytes: storedBytes(member), damaged: true };
       if (salvager === undefined || this.options.lastCopy !== true || member.type !== 'file') return result;
       const isOpen =
