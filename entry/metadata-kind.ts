@@ -1,8 +1,8 @@
 /**
  * What a restored entry has besides its content, and what may be refused on its own: a user may not give files away,
- * and some file systems have no modes.
+ * and some file systems have no modes. `link`: it is a hard link no longer, but a file of its own.
  */
-export const metadataKinds = ['owner', 'mode', 'times', 'attributes', 'acl', 'capability'] as const;
+export const metadataKinds = ['owner', 'mode', 'times', 'attributes', 'acl', 'capability', 'link'] as const;
 
 export type MetadataKind = (typeof metadataKinds)[number];
 

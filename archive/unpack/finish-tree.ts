@@ -51,16 +51,17 @@ export interface Before {
 /**
  * Turns a file that was restored from its own archive into a hard link to another one again, as it was when backed up.
  * Both must exist as this restore created them, with the same size, time, mode and owner; otherwise nothing is done.
+ * False where the target has no such links, or no more of them: the content is there twice.
  */
-export function joinHardLink(tree: TargetTree, name: string, of: string, before?: Before): void {
+export function joinHardLink(tree: TargetTree, name: string, of: string, before?: Before): boolean {
   try {
     const path = tree.existing(name);
     const other = tree.existing(of);
     const [mine, theirs] = [lookAtPath(path), lookAtPath(other)];
-    if (mine?.isFile() !== true || theirs?.isFile() !== true || mine.ino === theirs.ino) return;
-    if (String(mine.ino) === before?.name || String(theirs.ino) === before?.of) return;
-    if (mine.size !== theirs.size || mine.mtimeNs !== theirs.mtimeNs) return;
-    if (mine.mode !== theirs.mode || mine.uid !== theirs.uid || mine.gid !== theirs.gid) return;
+    if (mine?.isFile() !== true || theirs?.isFile() !== true || mine.ino === theirs.ino) return true;
+    if (String(mine.ino) === before?.name || String(theirs.ino) === before?.of) return true;
+    if (mine.size !== theirs.size || mine.mtimeNs !== theirs.mtimeNs) return true;
+    if (mine.mode !== theirs.mode || mine.uid !== theirs.uid || mine.gid !== theirs.gid) return true;
     const part = tree.partBeside(path);
     linkSync(other, part);
     try {
@@ -69,15 +70,17 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
       unlinkSync(part);
       throw error;
     }
+    return true;
   } catch (error) {
-    // Two separate files with the same content are no loss.
-    if (
-      !isAbsent(error) &&
-      !(error instanceof RestoreProblem) &&
-      !hasCode(error, ['EXDEV', 'EMLINK', 'EPERM', 'ENOSYS'])
-    )
-      throw error;
+    if (lacksLinks(error)) return false;
+    if (!isAbsent(error) && !(error instanceof RestoreProblem)) throw error;
+    return true;
   }
+}
+
+/** True when a hard link was refused by a file system without them, or without more of them. */
+export function lacksLinks(error: unknown): boolean {
+  return hasCode(error, ['EXDEV', 'EMLINK', 'EPERM', 'ENOSYS', 'EOPNOTSUPP']);
 }
 
 function isAbsent(error: unknown): boolean {

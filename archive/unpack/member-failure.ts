@@ -27,6 +27,8 @@ const onlyThis: Record<string, string> = {
   EIO: 'the disk of the target fails where it was to be written',
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
+  ENOSYS: 'the file system of the target has no entries of this kind',
+  EOPNOTSUPP: 'the file system of the target has no entries of this kind',
   ENAMETOOLONG: 'its name or path is too long here',
   EILSEQ: 'the file system of the target refuses this name',
   EINVAL: 'the file system of the target refuses this name or its times',

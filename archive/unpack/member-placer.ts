@@ -12,7 +12,7 @@ import { toBytes } from '../../entry/byte-string.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { SparseMap } from '../tar/sparse-map.js';
 import { ExistingEntries, withUnset } from './existing-entries.js';
-import { joinHardLink } from './finish-tree.js';
+import { joinHardLink, lacksLinks } from './finish-tree.js';
 import { isSameSpecial, makeSpecial, type SpecialFile } from './special-file.js';
 import { MetadataSetter } from './put-metadata.js';
 import type { TargetTree } from './target-tree.js';
@@ -120,8 +120,11 @@ export class MemberPlacer {
     return withUnset(became, unset);
   }
 
-  /** Another name of a member that is in place: becomes a hard link to it. `map` as in `holds`. */
-  async putLink(member: WantedMember, of: string, map: SparseMap | undefined): Promise<Placed> {
+  /**
+   * Another name of a member that is in place: becomes a hard link to it. Undefined where the target has no such links:
+   * then it gets its content once more. `map` as in `holds`.
+   */
+  async putLink(member: WantedMember, of: string, map: SparseMap | undefined): Promise<Placed | undefined> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
     const existing = this.tree.existing(of);
@@ -133,13 +136,18 @@ export class MemberPlacer {
       const alike = this.existing.keepAlike(path, member, there, map);
       if (alike !== undefined && alike !== 'replace') {
         // It was restored separately before: it becomes a link if it may be replaced and nothing else changes.
-        if (this.options.overwrite === 'always') joinHardLink(this.tree, member.name, of);
-        return alike;
+        const isRefused = this.options.overwrite === 'always' && !joinHardLink(this.tree, member.name, of);
+        return isRefused ? withUnset(alike, [...(alike.unset ?? []), 'link']) : alike;
       }
       const stays = alike === 'replace' ? undefined : this.existing.mayReplace(member, there);
       if (stays !== undefined) return stays;
     }
-    await this.putWhole(path, (part) => linkSync(existing, part));
+    try {
+      await this.putWhole(path, (part) => linkSync(existing, part));
+    } catch (error) {
+      if (lacksLinks(error)) return undefined;
+      throw error;
+    }
     return withUnset(restored, lacks);
   }
 

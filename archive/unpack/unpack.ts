@@ -10,6 +10,7 @@ import { onSide, onSideSync } from '../../config/sides.js';
 import { displayName } from '../../entry/byte-string.js';
 import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
 import { copyContent, type CopyWork } from './copy-content.js';
+import { withUnset } from './existing-entries.js';
 import { failureOf } from './member-failure.js';
 import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason, plainName } from '../../entry/member-name.js';
@@ -202,9 +203,13 @@ export class Unpacker {
     const map = withHoles
       ? await this.fromFirst(member, linkOffset, (entry, source) => this.mapOf(entry, source))
       : undefined;
-    if (member.apart !== true && onSideSync('target', () => placer.holds(of, member, map)))
-      return onSide('target', () => placer.putLink(member, of, map));
-    return this.fromFirst(member, linkOffset, (entry, source) => this.putFile(member, entry, source));
+    const copy = () =>
+      this.fromFirst(member, linkOffset, (entry, source) => this.putFile(member, entry, source));
+    if (member.apart === true || !onSideSync('target', () => placer.holds(of, member, map))) return copy();
+    const linked = await onSide('target', () => placer.putLink(member, of, map));
+    if (linked !== undefined) return linked;
+    const placed = await copy();
+    return withUnset(placed, [...(placed.unset ?? []), 'link']);
   }
 
   /**

@@ -8,6 +8,7 @@ const words: Record<MetadataKind, string> = {
   attributes: 'extended attributes',
   acl: 'ACL',
   capability: 'capabilities',
+  link: 'hard link',
 };
 
 /**

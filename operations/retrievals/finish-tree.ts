@@ -69,7 +69,7 @@ async function finishTree(
           name: await existingAt(catalog, retrieval, name),
           of: await existingAt(catalog, retrieval, of),
         };
-        joinHardLink(tree, fromBytes(name), fromBytes(of), before);
+        if (!joinHardLink(tree, fromBytes(name), fromBytes(of), before)) countUnset(unset, ['link']);
       }
       await yieldNow();
     }

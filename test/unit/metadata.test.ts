@@ -13,7 +13,6 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -24,10 +23,11 @@ import { noOwners, ownersAsBackedUp } from '../../entry/owner-choice.js';
 import { ownerChoice } from '../../client/commands/files/owner-flags.js';
 import { unsetSentence } from '../../client/print/unset-sentence.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
+import { fatFolder } from '../support/fat-folder.js';
 import { nobody } from '../support/other-user.js';
 import { type Became, packTree, restoreThrough, restoreTree } from '../support/restore-alone.js';
 import { setsInProcess } from '../support/sets-in-process.js';
-import { assertSameTree, mountPoint, tempFolder, writeTree } from '../support/trees.js';
+import { assertSameTree, tempFolder, writeTree } from '../support/trees.js';
 
 const isRoot = process.getuid?.() === 0;
 const needsRoot = isRoot ? {} : { skip: 'needs root, to own files of several users' };
@@ -183,6 +183,7 @@ test(
     if (ltfs === undefined) return;
     const source = tempFolder(t);
     writeTree(source, { 'a/file': 'content', 'a/other': 'more' });
+    linkSync(path.join(source, 'a', 'other'), path.join(source, 'a', 'other name'));
     chmodSync(path.join(source, 'a', 'file'), 0o600);
     chownSync(path.join(source, 'a', 'file'), other, other);
     for (const name of ['a/file', 'a/other', 'a', '']) utimesSync(path.join(source, name), time, time);
@@ -198,6 +199,9 @@ test(
         [],
       );
       assert.equal(readFileSync(path.join(target, source, 'a', 'file'), 'utf8'), 'content');
+      // It has no hard links: the other name is a file of its own.
+      assert.equal(readFileSync(path.join(target, source, 'a', 'other name'), 'utf8'), 'more');
+      assert.match(lacks(became, source)['a/other name'] ?? '', /link$/);
       return lacks(became, source)['a/file'];
     };
     // Modes and owners are accepted there, and ignored.
@@ -211,28 +215,27 @@ test(
   'a FAT file system, which has no owners and hardly any modes, gets every content and counts the rest',
   needsRoot,
   async (t) => {
-    if (!readFileSync('/proc/filesystems', 'utf8').includes('vfat')) return t.skip('this kernel has no vfat');
-    if (spawnSync('mkfs.vfat', ['--help']).error !== undefined) return t.skip('needs mkfs.vfat');
-    const image = path.join(tempFolder(t), 'disk');
-    writeFileSync(image, '');
-    truncateSync(image, 8_000_000);
-    const folder = mountPoint(t);
-    spawnSync('mkfs.vfat', [image]);
-    if (spawnSync('mount', ['-o', 'loop', image, folder]).status !== 0) return t.skip('needs a loop device');
+    const made = fatFolder(t);
+    if ('skip' in made) return t.skip(made.skip);
+    const { folder } = made;
     const source = oddSource(t);
-    rmSync(path.join(source, 'user', 'link'));
+    linkSync(path.join(source, 'key'), path.join(source, 'the same key'));
     const packed = await packTree(t, source);
     const became = await restoreTree(packed, folder);
+    const link = `${source.slice(1)}/user/link`;
     assert.deepEqual(
-      became.filter(({ outcome }) => outcome !== 'restored'),
-      [],
+      became.filter(({ outcome }) => outcome !== 'restored').map(({ name }) => name),
+      [link],
+      'what it cannot have is named',
     );
-    assert.equal(readFileSync(path.join(folder, source, 'key'), 'utf8'), 'a private key');
+    for (const name of ['key', 'the same key'])
+      assert.equal(readFileSync(path.join(folder, source, name), 'utf8'), 'a private key');
+    assert.match(lacks(became, source)['the same key'] ?? '', /link/);
     assert.match(lacks(became, source)['key'] ?? '', /mode/);
     assert.match(lacks(became, source)['user/report'] ?? '', /owner/);
     const again = await restoreTree(packed, folder);
     assert.deepEqual(
-      again.filter(({ outcome }) => outcome !== 'same'),
+      again.filter(({ outcome, name }) => outcome !== 'same' && name !== link),
       [],
       'times of two seconds are no other file',
     );
