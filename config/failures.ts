@@ -117,6 +117,12 @@ export function describeError(error: unknown): string {
   return phrases.join(': ');
 }
 
+/** The message of an error, and of what only looks like one: the cause of a `SideError`. */
+function messageOf(error: unknown): string {
+  const looks = error !== null && typeof error === 'object' && 'message' in error;
+  return looks ? String(error.message) : String(error);
+}
+
 function phraseOf(error: unknown): string {
   if (error instanceof TapeflowFailure) return error.sentence;
   const code = systemErrorCode(error);
@@ -124,7 +130,6 @@ function phraseOf(error: unknown): string {
   if (words !== undefined) return `${words} (${code})`;
   // What a gRPC server says; `message` puts the status number and name in front.
   const said = error instanceof Error && 'details' in error ? error.details : undefined;
-  const message =
-    typeof said === 'string' && said !== '' ? said : error instanceof Error ? error.message : String(error);
+  const message = typeof said === 'string' && said !== '' ? said : messageOf(error);
   return (message.split('\n', 1)[0] ?? message).replace(/\.$/, '');
 }

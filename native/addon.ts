@@ -47,6 +47,11 @@ export interface Addon {
    */
   lockOpenFile?: (fd: number) => number;
   /**
+   * The names in a folder, with a slash behind each, without a new access time; null where it is no folder but a link
+   * to one, or is of somebody else, or cannot be listed to its end. Linux only.
+   */
+  listFolder?: (path: Uint8Array) => Uint8Array | null;
+  /**
    * Begins and ends of the parts with data of an open file, from a byte on, at most `most` parts; fewer when nothing
    * but a hole follows. Null where the system does not tell. Linux, macOS and FreeBSD.
    */

@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/open-catalog.js';
 import { toBytes } from '../entry/byte-string.js';
 import type { BaseSet, Held } from './base-set.js';
 
-/** Earlier names of the hard-linked files of a set, for links from one group into another. */
+/** Earlier names of what has several in a set, for links from one group into another. */
 export class EarlierNames {
   /** First path of each inode that was asked for since the last batch. */
   private readonly firstPaths = new Map<string, { path: Uint8Array; holder: string | undefined }>();
@@ -19,18 +19,20 @@ export class EarlierNames {
   /**
    * The first path of a file's inode, unless it is certain that the same archive holds both.
    *
-   * @param group that the file was assigned to.
+   * @param group that the file was assigned to; undefined for what is no file: no archive holds that as a link.
    */
-  async of(inode: string, name: string, group: number, held: Held | undefined): Promise<Uint8Array | null> {
-    const own = {
-      set_id: this.setId,
-      group_no: group,
-      held_set: null,
-      held_group: null,
-      link_target: null,
-    };
+  async of(
+    inode: string,
+    name: string,
+    group: number | undefined,
+    held: Held | undefined,
+  ): Promise<Uint8Array | null> {
+    const own = { set_id: this.setId, held_set: null, held_group: null, link_target: null };
     const state = held === undefined ? 'planned' : 'unchanged';
-    const holder = this.certainHolder({ ...own, ...held, state, path: toBytes(name) });
+    const holder =
+      group === undefined
+        ? undefined
+        : this.certainHolder({ ...own, group_no: group, ...held, state, path: toBytes(name) });
     const [dev = '', ino = ''] = inode.split(':');
     let first = this.firstPaths.get(inode);
     if (first === undefined) {

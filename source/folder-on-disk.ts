@@ -1,7 +1,8 @@
-import { lstatSync, readdirSync, statfsSync } from 'node:fs';
+import { lstatSync, readFileSync, readdirSync, statfsSync } from 'node:fs';
 import { describeError } from '../config/failures.js';
 import { atPath } from '../disk/long-path.js';
 import { unlistedReason } from '../entry/member.js';
+import { loadAddon } from '../native/addon.js';
 
 /**
  * File systems without user files: magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup, cgroup2, devpts,
@@ -16,12 +17,16 @@ const pseudoFileSystems = new Set([
  * The names in a folder, or why it is skipped. Listing would follow a symbolic link that replaced the folder meanwhile,
  * so the entry is checked again afterwards.
  *
+ * The native part lists it without a new access time and never follows such a link, where it may.
+ *
  * The folder is listed at once, so that the listing is consistent. `opendirSync` does not help: where a file system
  * does not report types (NFS, some FUSE ones) it calls `stat` on every entry, and fails for the whole folder when one
  * is gone.
  */
 export function namesIn(where: Buffer): string[] | string {
   const itself = where.length > 1 ? where.subarray(0, -1) : where;
+  const quietly = atPath(itself, (path) => loadAddon()?.listFolder?.(path));
+  if (quietly != null) return split(quietly).sort();
   try {
     // As byte strings they sort by their bytes.
     const names = atPath(where, (path) => readdirSync(path, 'latin1')).sort();
@@ -33,6 +38,12 @@ export function namesIn(where: Buffer): string[] | string {
   }
 }
 
+/** Names with a slash behind each, as byte strings. */
+function split(names: Uint8Array): string[] {
+  const { buffer, byteOffset, length } = names;
+  return length === 0 ? [] : Buffer.from(buffer, byteOffset, length - 1).toString('latin1').split('/');
+}
+
 /** True for a folder on a file system without user files; Linux only. */
 export function isPseudo(where: Buffer): boolean {
   if (process.platform !== 'linux') return false;
@@ -41,4 +52,21 @@ export function isPseudo(where: Buffer): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * True for a path on which something is mounted, as `/proc/self/mountinfo` says (proc(5): the fifth field, with blanks,
+ * tabs, line ends and `\\` as octal numbers). Where there is none, as on macOS, also for any other.
+ */
+export function isMountPoint(path: Buffer): boolean {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/self/mountinfo', 'latin1');
+  } catch {
+    return true;
+  }
+  const escaped = path
+    .toString('latin1')
+    .replace(/[ \t\n\\]/g, (byte) => `\\${byte.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  return mounts.split('\n').some((line) => line.split(' ')[4] === escaped);
 }

@@ -83,10 +83,8 @@ export class GroupPlanner {
    */
   add(entry: WalkedEntry): Promise<void> | undefined {
     const { type, stats, skipped } = entry;
-    const inode =
-      type === 'file' && skipped === null && stats !== undefined && stats.nlink > 1
-        ? `${stats.dev}:${stats.ino}`
-        : undefined;
+    const isLinked = stats !== undefined && stats.nlink > 1 && type !== 'directory' && skipped === null;
+    const inode = isLinked ? `${stats.dev}:${stats.ino}` : undefined;
     if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
     this.cutter.enter(entry, undefined, false);
     this.addRow(entry, null, undefined);
@@ -96,9 +94,10 @@ export class GroupPlanner {
   /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
   private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
     const held = await this.base?.held(entry);
-    this.cutter.enter(entry, inode, held !== undefined);
-    const link =
-      inode === undefined ? null : await this.earlierNames.of(inode, entry.name, this.cutter.lastNo, held);
+    const isFile = entry.type === 'file';
+    this.cutter.enter(entry, isFile ? inode : undefined, held !== undefined);
+    const group = isFile ? this.cutter.lastNo : undefined;
+    const link = inode === undefined ? null : await this.earlierNames.of(inode, entry.name, group, held);
     this.addRow(entry, link, held);
     if (this.files.isFull) await this.writeAdded();
   }

@@ -4,11 +4,13 @@ import { ownFolderAround } from '../disk/own-folders.js';
 import type { Settings } from '../config/settings/settings.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
+import { isPseudo } from './folder-on-disk.js';
 import { requireNotWhole } from './taken/whole-source.js';
 
 /**
- * Throws when a source is missing, unreadable or inside one of tapeflow's own folders, and when an exclude takes all of
- * a source: such a set would complete with nothing in it. A list of paths is looked at where it is read.
+ * Throws when a source is missing, unreadable, inside one of tapeflow's own folders or a folder of a pseudo file
+ * system, and when an exclude takes all of a source: such a set would complete with nothing in it. A list of paths is
+ * looked at where it is read.
  *
  * @param onLook called before each source is looked at, which may never answer.
  */
@@ -24,6 +26,7 @@ export async function requireSources(
     onLook(source);
     const isFolder = await isFolderThere(source);
     requireNotOurs(settings, source);
+    if (isFolder) requireNotPseudo(source);
     requireNotWhole(source, isFolder, excludes, taken);
   }
 }
@@ -36,6 +39,16 @@ function requireNotOurs(settings: Settings, source: string): void {
     `The source ${source} lies in ${own.path}, which is ${own.what} of tapeflow.`,
     'Give other sources, or move that folder with the settings. A ' +
       'folder above it can be a source: what is ours is left out.',
+  );
+}
+
+/** Such folders are left out wherever they are: some of their files never end, and some wait for ever. */
+function requireNotPseudo(source: string): void {
+  if (!isPseudo(Buffer.from(source))) return;
+  throw usageFailure(
+    'SourceIsPseudo',
+    `The source ${source} lies in a pseudo file system, whose folders are never taken.`,
+    'Nothing was started; give the files in it that are wanted one by one.',
   );
 }
 

@@ -1,6 +1,4 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { formatNumber } from '../config/counts.js';
-import { displayName } from '../entry/byte-string.js';
 import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
 import type { Holding } from '../catalog/sets/holdings.js';
@@ -8,6 +6,7 @@ import { tallyOf } from '../catalog/sets/scan-state.js';
 import { listOf } from '../catalog/sets/set-lists.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
+import { leftOutTexts } from '../entry/tally.js';
 import { missingAttributesReason } from '../native/addon.js';
 import { requireNotGivenUp } from './given-up.js';
 import { GroupPlanner } from './group-planner.js';
@@ -33,7 +32,6 @@ async function run(job: ScanJob): Promise<void> {
   const fence = fencedBy(() => requireNotGivenUp(watch));
   const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
   const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
-  const sockets: { count: number; first?: string } = { count: 0 };
   try {
     const set = await setNamed(catalog, job.setId);
     const sounded = set.allow_shrunk === 1 ? 'enough' : await soundSources(catalog, set, job, watch);
@@ -57,10 +55,6 @@ async function run(job: ScanJob): Promise<void> {
       tally,
       after,
       onLeftOut: (path, why) => tally.leftOut.push(`${path} (${why})`),
-      onSocket: (name) => {
-        sockets.first ??= name;
-        sockets.count += 1;
-      },
       onSource: (source) => {
         const place = job.sources.indexOf(sources[source] ?? listFile ?? '');
         watch.reads(place);
@@ -89,24 +83,15 @@ async function run(job: ScanJob): Promise<void> {
       }
     }
     watch.rests();
-    if (sockets.first !== undefined) tally.leftOut.push(socketsSentence(sockets.count, sockets.first));
     const noAttributes = missingAttributesReason();
-    if (noAttributes !== undefined) tally.leftOut.push(`${allAttributes} (${noAttributes})`);
-    await planner.finish(tally.leftOut, after === undefined ? holdings : undefined);
+    const leftOut = leftOutTexts(tally);
+    if (noAttributes !== undefined) leftOut.push(`${allAttributes} (${noAttributes})`);
+    await planner.finish(leftOut, after === undefined ? holdings : undefined);
     report({ progress: { ...planner.counted }, done: true });
   } finally {
     await writer.close();
     await catalog.destroy();
   }
-}
-
-/** What a set says of its sockets, once. */
-function socketsSentence(count: number, first: string): string {
-  const which =
-    count === 1
-      ? `/${displayName(first)}`
-      : `${formatNumber(count)} sockets, the first of them /${displayName(first)}`;
-  return `${which} (${count === 1 ? 'a socket: its program makes it' : 'their programs make them'} anew)`;
 }
 
 try {

@@ -1,6 +1,5 @@
 import type { Catalog } from '../catalog/open-catalog.js';
-import type { SetRow } from '../catalog/rows.js';
-import { formerHoldings } from '../catalog/sets/holdings.js';
+import { formerHoldings, type ComparedSet } from '../catalog/sets/holdings.js';
 import type { ThreadWatch } from '../disk/thread-watch.js';
 import type { ScanJob } from './scan.js';
 import { leastOf, Sounding, type Shrunk } from './shrunk.js';
@@ -14,8 +13,8 @@ import { walk } from './walk.js';
  */
 export async function soundSources(
   catalog: Catalog,
-  set: SetRow,
-  job: ScanJob,
+  set: ComparedSet,
+  job: Pick<ScanJob, 'sources' | 'excludes' | 'options' | 'ownFolders' | 'ownEntries'>,
   watch: ThreadWatch,
 ): Promise<'enough' | 'stopped' | Shrunk[]> {
   const formers = await formerHoldings(catalog, set);

@@ -5,7 +5,7 @@ import { memberNameOf, parentNames } from '../entry/member-name.js';
 import { newTally, type Tally, type TakenOptions } from '../entry/tally.js';
 import { markFinder } from './taken/folder-marks.js';
 import { absolute, isSocket, look, type WalkedEntry } from './walked-entry.js';
-import { isPseudo, namesIn } from './folder-on-disk.js';
+import { isMountPoint, isPseudo, namesIn } from './folder-on-disk.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
@@ -15,7 +15,7 @@ export interface WalkOptions {
   options?: TakenOptions;
   /** Member names of further entries that are taken, byte strings; none is or lies in another one, or in a source. */
   listed?: readonly string[];
-  /** Counts what is left out by excludes and marks. */
+  /** Counts what is left out by excludes and marks, and sockets, which are not returned. */
   tally?: Tally;
   /** Absolute paths of tapeflow's own folders (data, staging, locks, tapes), which are never walked. */
   ownFolders: string[];
@@ -25,8 +25,6 @@ export interface WalkOptions {
   after: string | undefined;
   /** Called for each own folder, pseudo file system and other file system inside a source. */
   onLeftOut(path: string, why: string): void;
-  /** Called for each socket, which is not returned. */
-  onSocket?(name: string): void;
   /** Called before the walk looks at a source, with its place in `sources`, or at what is listed, with their number. */
   onSource?(source: number): void;
 }
@@ -102,8 +100,8 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
     if (entry.type === 'directory') {
       folders.push(entry);
     } else if (isAfter(entry.name, after) && !isExcluded(entry.name, walker)) {
-      if (isSocket(entry)) walker.onSocket?.(entry.name);
-      else {
+      if (isSocket(entry)) countSocket(entry.name, walker.tally);
+      else if (!isMountedFile(entry, walker)) {
         if (walker.waiting.length > 0) yield* walker.waiting.splice(0);
         yield entry;
       }
@@ -131,6 +129,11 @@ function isExcluded(name: string, { excluded, depth, tally }: Walker): boolean {
   if (rule === undefined) return false;
   tally.excludes[rule] = (tally.excludes[rule] ?? 0) + 1;
   return !excluded.keeps(rule);
+}
+
+function countSocket(name: string, tally: Tally): void {
+  tally.sockets ??= { count: 0, first: name };
+  tally.sockets.count += 1;
 }
 
 function isAfter(name: string, after: string | undefined): boolean {
@@ -197,9 +200,24 @@ function isOther(folder: WalkedEntry, walker: Walker): boolean {
   const device = folder.stats?.dev;
   walker.device ??= device;
   if (!walker.isOneFileSystem || device === walker.device) return false;
-  if (isAfter(folder.name, walker.after))
-    walker.onLeftOut(displayName(absolute(folder.name).toString('latin1')), 'is another file system');
+  if (isAfter(folder.name, walker.after)) tellOther(folder, walker);
   return true;
+}
+
+/**
+ * True for a file of another file system that is mounted on one, when a set stays on one; said once. The device alone
+ * does not tell: that of a file on an overlay can be the one of its layer.
+ */
+function isMountedFile(entry: WalkedEntry, walker: Walker): boolean {
+  const { isOneFileSystem, device } = walker;
+  if (!isOneFileSystem || device === undefined || entry.stats === undefined) return false;
+  if (entry.stats.dev === device || !isMountPoint(absolute(entry.name))) return false;
+  tellOther(entry, walker);
+  return true;
+}
+
+function tellOther({ name }: WalkedEntry, { onLeftOut }: Walker): void {
+  onLeftOut(displayName(absolute(name).toString('latin1')), 'is another file system');
 }
 
 /** True for a listed entry in one of tapeflow's own folders; said once for each of those. */

@@ -1,4 +1,4 @@
-import { closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, linkSync, openSync, readlinkSync, renameSync, unlinkSync } from 'node:fs';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { PackedMember } from '../../entry/member.js';
 import type { MemberMetadata, MetadataSetter } from './put-metadata.js';
@@ -49,7 +49,8 @@ export interface Before {
 }
 
 /**
- * Turns a file that was restored from its own archive into a hard link to another one again, as it was when backed up.
+ * Turns a file that was restored from its own archive into a hard link to another one again, as it was when backed up;
+ * also a symbolic link, FIFO or device, which archives do not hold as hard links.
  * Both must exist as this restore created them, with the same size, time, mode and owner; otherwise nothing is done.
  * False where the target has no such links, or no more of them: the content is there twice.
  */
@@ -58,10 +59,12 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
     const path = tree.existing(name);
     const other = tree.existing(of);
     const [mine, theirs] = [lookAtPath(path), lookAtPath(other)];
-    if (mine?.isFile() !== true || theirs?.isFile() !== true || mine.ino === theirs.ino) return true;
+    if (mine === undefined || theirs === undefined || mine.ino === theirs.ino) return true;
+    if (mine.isDirectory() || mine.mode !== theirs.mode || mine.rdev !== theirs.rdev) return true;
+    if (mine.isSymbolicLink() && !isSameSymlink(path, other)) return true;
     if (String(mine.ino) === before?.name || String(theirs.ino) === before?.of) return true;
     if (mine.size !== theirs.size || mine.mtimeNs !== theirs.mtimeNs) return true;
-    if (mine.mode !== theirs.mode || mine.uid !== theirs.uid || mine.gid !== theirs.gid) return true;
+    if (mine.uid !== theirs.uid || mine.gid !== theirs.gid) return true;
     const part = tree.partBeside(path);
     linkSync(other, part);
     try {
@@ -81,6 +84,11 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
 /** True when a hard link was refused by a file system without them, or without more of them. */
 export function lacksLinks(error: unknown): boolean {
   return hasCode(error, ['EXDEV', 'EMLINK', 'EPERM', 'ENOSYS', 'EOPNOTSUPP']);
+}
+
+/** Elsewhere than on Linux a link may be made to what a symbolic link leads to. */
+function isSameSymlink(path: Buffer, other: Buffer): boolean {
+  return process.platform === 'linux' && readlinkSync(path, 'buffer').equals(readlinkSync(other, 'buffer'));
 }
 
 function isAbsent(error: unknown): boolean {

@@ -110,17 +110,24 @@ function rowsOfInode(db: Catalog, setId: string, dev: string, ino: string) {
   );
 }
 
-/** Names of an inode that are looked at; of files with more of them, some. */
-const namesAtMost = 20;
+/** Names of an inode in a page; hardly any has more. */
+const namesInPage = 100;
 
-/** Paths in a set of an inode with several names. */
-export async function namesOfInode(
+/** Paths in a set of an inode with several names, in pages. */
+export async function* namesOfInode(
   db: Catalog,
   setId: string,
   { dev, ino }: { dev: string; ino: string },
-): Promise<Uint8Array[]> {
-  const rows = await rowsOfInode(db, setId, dev, ino).select('path').limit(namesAtMost).execute();
-  return rows.map(({ path }) => path);
+): AsyncGenerator<Uint8Array[]> {
+  let after: Uint8Array | undefined;
+  for (;;) {
+    let query = rowsOfInode(db, setId, dev, ino).select('path').limit(namesInPage);
+    if (after !== undefined) query = query.where('path', '>', after);
+    const names = (await query.execute()).map(({ path }) => path);
+    if (names.length > 0) yield names;
+    if (names.length < namesInPage) return;
+    after = names.at(-1);
+  }
 }
 
 /** The last member name that the scan has recorded, its cursor; undefined before the first. */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { toBytes } from '../../entry/byte-string.js';
+import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import { listSets } from '../sets/sets.js';
@@ -41,6 +41,52 @@ export async function newestVersion(
   if (partly === undefined) return undefined;
   const newer = damaged.findIndex(({ setId }) => setId === partly);
   return { setId: partly, isWhole: false, damaged: damaged.slice(0, newer + 1) };
+}
+
+/** An entry of a set that its archives do not hold as the source had it. */
+export interface NotWhole {
+  /** Member name, a byte string; that of a folder ends in `/`. */
+  name: string;
+  reason: string;
+}
+
+/**
+ * What of a set is below one of these folders, and is not whole.
+ *
+ * @param limit of the entries that are returned, in the order of their names; `count` counts all.
+ */
+export async function notWholeBelow(
+  db: Catalog,
+  setId: string,
+  names: readonly string[],
+  limit: number,
+): Promise<{ count: number; first: NotWhole[] }> {
+  const ranges = names.map((name) => (name === '' ? undefined : folderRange(name)));
+  // As `isWholeRow` says.
+  const below = db
+    .selectFrom('files')
+    .where('set_id', '=', setId)
+    .where('state', '=', 'skipped')
+    .where('sha256', 'is', null)
+    .$if(!ranges.includes(undefined), (query) =>
+      query.where((eb) =>
+        eb.or(
+          ranges.flatMap((range) =>
+            range === undefined ? [] : [eb.and([eb('path', '>=', range[0]), eb('path', '<', range[1])])],
+          ),
+        ),
+      ),
+    );
+  const { count } = await below
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  if (Number(count) === 0) return { count: 0, first: [] };
+  const rows = await below.select(['path', 'reason']).orderBy('path').limit(limit).execute();
+  const first = rows.map(({ path, reason }) => ({
+    name: fromBytes(path),
+    reason: reason ?? 'it was skipped',
+  }));
+  return { count: Number(count), first };
 }
 
 /** Rows of a set that have one of these names, which no folder has: a folder's ends in `/`. */

@@ -23,13 +23,16 @@ export interface FormerHoldings {
   holdings: Holding[];
 }
 
+/** What of a set says which earlier ones it is compared with. */
+export type ComparedSet = Pick<SetRow, 'id' | 'sources' | 'excludes' | 'taken'>;
+
 /** What was once complete says what was there, even when nothing of it is on tape any more. */
 const wereComplete: readonly SetState[] = ['completed', 'completed_with_skips', 'expired'];
 
 /**
  * The newest complete set of the same sources, and, if its excludes were others, the newest one with the same excludes.
  */
-export async function formerHoldings(db: Catalog, set: SetRow): Promise<FormerHoldings[]> {
+export async function formerHoldings(db: Catalog, set: ComparedSet): Promise<FormerHoldings[]> {
   const sets = await db
     .selectFrom('sets')
     .select(['id', 'excludes', 'taken', 'sources', 'holdings'])

@@ -58,7 +58,7 @@ export async function recordScanned(
 ): Promise<void> {
   const held = holdings === undefined ? null : JSON.stringify(holdings);
   await db.transaction().execute(async (tx) => {
-    if (tally !== undefined) await recordTally(tx, setId, tallyTexts(tally));
+    if (tally !== undefined) await recordTally(tx, setId, tallyTexts({ ...tally, leftOut: [...leftOut] }));
     else await recordTally(tx, setId, { left_out: JSON.stringify(leftOut) });
     await tx.updateTable('sets').set({ scanned: 1, holdings: held }).where('id', '=', setId).execute();
     await tx.deleteFrom('set_lists').where('set_id', '=', setId).execute();
@@ -72,7 +72,8 @@ export interface TallyTexts {
 }
 
 export function tallyTexts({ leftOut, ...counts }: Tally): TallyTexts {
-  const hasCounts = counts.excludes.length + counts.present.length + counts.caches > 0;
+  const counted = counts.excludes.length + counts.present.length + counts.caches;
+  const hasCounts = counted > 0 || counts.sockets !== undefined;
   return { left_out: JSON.stringify(leftOut), ...(hasCounts ? { tally: JSON.stringify(counts) } : {}) };
 }
 

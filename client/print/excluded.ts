@@ -21,8 +21,10 @@ function firstOf(lines: readonly string[]): string[] {
   return more <= 0 ? [...lines] : [...lines.slice(0, shownFirst), `and ${formatNumber(more)} more`];
 }
 
+/** Blanks at the ends count, so they are made visible. */
 function optionText({ option, value }: ExcludedCount): string {
-  return value === '' ? option : `${option} ${value}`;
+  const shown = /^\s|\s$|\n/.test(value) ? JSON.stringify(value) : value;
+  return value === '' ? option : `${option} ${shown}`;
 }
 
 function tookText(count: ExcludedCount): string {

@@ -27,6 +27,11 @@ export function jsonPath(memberName: Uint8Array): Record<string, string> {
   return jsonName('path', `/${fromBytes(memberName)}`);
 }
 
+/** A word of a command line as a POSIX shell takes it, with quotes where it needs them. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 /** Refuses a glob that can never match; `what`: where it was given, such as `--exclude`. */
 export function requireGlob(glob: string, what: string): void {
   const wrong = globProblem(glob);

@@ -12,6 +12,8 @@ mod gzip;
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod holes;
 mod job;
+#[cfg(target_os = "linux")]
+mod list_folder;
 #[cfg(unix)]
 mod lock_file;
 #[cfg(all(unix, not(target_vendor = "apple")))]

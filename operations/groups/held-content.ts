@@ -13,6 +13,8 @@ import type { HeldContent, PlannedMember } from '../../entry/member.js';
 export class HeldContents {
   /** By holding archive: whether an intact copy of it is on a tape. */
   private readonly holders = new Map<string, Promise<boolean>>();
+  /** By inode that has very many names: what was found under them, so that they are looked at once. */
+  private readonly manyNames = new Map<string, HeldContent | undefined>();
 
   constructor(
     private readonly catalog: Catalog,
@@ -56,7 +58,20 @@ export class HeldContents {
 
   /** What the base has of a file under another of its names: it has one more link since. */
   private async underOtherName(file: PlannedMember): Promise<HeldContent | undefined> {
-    const names = await namesOfInode(this.catalog, this.setId, file);
+    const inode = `${file.dev}:${file.ino}`;
+    if (this.manyNames.has(inode)) return this.manyNames.get(inode);
+    let found: HeldContent | undefined;
+    let pages = 0;
+    for await (const names of namesOfInode(this.catalog, this.setId, file)) {
+      pages += 1;
+      found = await this.underOneOf(names, file);
+      if (found !== undefined) break;
+    }
+    if (pages > 1) this.manyNames.set(inode, found);
+    return found;
+  }
+
+  private async underOneOf(names: Uint8Array[], file: PlannedMember): Promise<HeldContent | undefined> {
     for (const [name, row] of await hashedRowsAt(this.catalog, this.baseId, names)) {
       const held = row.size === file.size ? await this.contentOf(row, file) : undefined;
       if (held === undefined) continue;

@@ -63,7 +63,7 @@ async function finishTree(
       check();
       for (const row of page) {
         const isWhole = row.state === 'packed' || row.state === 'unchanged';
-        if (row.hard_link_of === null || row.type !== 'file' || !isWhole) continue;
+        if (row.hard_link_of === null || !isWhole) continue;
         const [name, of] = [row.path, row.hard_link_of];
         const before = {
           name: await existingAt(catalog, retrieval, name),

@@ -32,7 +32,8 @@ export function resolveExclude(given: string, view: ExcludeView): ExcludeRule {
   const seen = meaning(text, view.from, view);
   const pattern = parsePathPattern(seen);
   const leads = (source: string) => leadsInto(pattern, namesOf(source, platform));
-  if (/^\.{1,2}(\/|$)/.test(text) || view.sources.length === 0 || view.sources.some(leads))
+  // What begins with `..`, or is `.`, can only be meant from where its author stands.
+  if (/^(\.\.(\/|$)|\.\/*$)/.test(text) || view.sources.length === 0 || view.sources.some(leads))
     return { given, means: [seen] };
   return { given, means: view.sources.map((source) => meaning(text, source, view)) };
 }

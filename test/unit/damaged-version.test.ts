@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { newestVersion } from '../../catalog/files/newest-version.js';
+import { latestNotes } from '../../client/commands/files/latest-notes.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder, writeTree } from '../support/trees.js';
 
@@ -45,6 +46,29 @@ test('of a file, the newest whole version is offered, and a newer one that is no
   await damage(first, { sha256: null, state: 'skipped' });
   const partly = await newest(file);
   assert.deepEqual([partly?.setId, partly?.isWhole], [first, false]);
+});
+
+test('of a folder, what is not whole in its newest set is named, with the set that has it and what to type', async (t) => {
+  const { source, file, sets, first, second, damage } = await twoVersions(t);
+  const { catalog } = sets;
+  const notes = async () => {
+    const names = [source.slice(1)];
+    const found = await newestVersion(catalog, names);
+    assert.ok(found);
+    const asked = { where: source, names, before: undefined, target: "--target '/a b'" };
+    return latestNotes(catalog, found, asked);
+  };
+  await damage(second, { sha256: null, state: 'skipped' });
+  assert.deepEqual(await notes(), [
+    `Below ${source}, 1 entry is not whole in the newest set, ${second}:`,
+    `${file}: ${reason}. Set ${first} has it whole: ` +
+      `\`tapeflow restore ${first} --include ${file} --target '/a b' --overwrite always\``,
+  ]);
+  await damage(first, { sha256: null, state: 'skipped', tar_offset: null });
+  assert.equal((await notes())[1], `${file}: ${reason}. No set on tape holds it whole.`);
+  const { setId: third } = await sets.backUp(source, 'full');
+  assert.equal((await newestVersion(catalog, [source.slice(1)]))?.setId, third);
+  assert.deepEqual(await notes(), []);
 });
 
 test('a version that is not whole never replaces what is there, and is restored where nothing is', async (t) => {

@@ -45,6 +45,7 @@ test('an exclude that is a path means the folder that its author sees, however i
     ['src/cache'],
     ['./src/cache'],
     ['./cache', 'src'],
+    ['./cache', 'elsewhere'],
     ['../src/cache', 'elsewhere'],
     ['src//cache'],
     ['src/./cache/'],

@@ -220,6 +220,15 @@ test('a new hard link of a file that the base has stores nothing but the link, w
   assert.equal((await sets.verify(third)).status, 'completed');
 });
 
+test('new hard links store nothing however many names a file has', async (t) => {
+  const { source, sets } = await backedUp(t, ['z']);
+  for (let no = 0; no < 105; no += 1)
+    linkSync(path.join(source, 'z'), path.join(source, `a ${String(no).padStart(3, '0')}`));
+  const { setId: next } = await sets.backUp(source, 'incremental');
+  assert.equal(await storedBytes(sets, next), 0);
+  await comesBack(t, sets, next, source);
+});
+
 test('a new hard link whose name comes before the file is one with it in every later set too', async (t) => {
   const { source, sets } = await backedUp(t, ['b']);
   linkSync(path.join(source, 'b'), path.join(source, 'a'));

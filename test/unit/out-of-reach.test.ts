@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, closeSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
@@ -8,6 +8,7 @@ import { openFile } from '../../archive/pack/source-file.js';
 import { plannedMember } from '../../catalog/files/members.js';
 import type { PlannedRow } from '../../catalog/files/files.js';
 import { toBytes } from '../../entry/byte-string.js';
+import { loadAddon } from '../../native/addon.js';
 import { walk } from '../../source/walk.js';
 import { header, packHere, unpackHere } from '../support/archive-here.js';
 import { deepTempFolder, writeDeepTree } from '../support/hostile-tree.js';
@@ -103,10 +104,13 @@ test(
     const root = tempFolder(t);
     writeTree(root, { mine: 'x', theirs: 'y' });
     const long = new Date('2001-01-01');
-    for (const name of ['mine', 'theirs']) utimesSync(path.join(root, name), long, new Date('2002-01-01'));
-    await packHere(t, plan(root));
-    for (const name of ['mine', 'theirs'])
-      assert.deepEqual(statSync(path.join(root, name)).atime, long, name);
+    const names = ['mine', 'theirs', ...(loadAddon()?.listFolder === undefined ? [] : ['.', 'in'])];
+    mkdirSync(path.join(root, 'in'));
+    for (const name of names) utimesSync(path.join(root, name), long, new Date('2002-01-01'));
+    const planned = plan(root);
+    await packHere(t, planned);
+    for (const name of names) assert.deepEqual(statSync(path.join(root, name)).atime, long, name);
+    assert.equal(planned.length, 4);
     // Another user may not have it so of a file that is not theirs, and reads it all the same.
     chmodSync(root, 0o755);
     chmodSync(path.join(root, 'theirs'), 0o644);

@@ -5,6 +5,8 @@ import { test, type TestContext } from 'node:test';
 import { scanSources } from '../../activities/set/scan-sources.js';
 import { holdingsOf } from '../../catalog/sets/holdings.js';
 import { openSet } from '../../catalog/sets/open-set.js';
+import { dryRun } from '../../client/commands/set/dry-run.js';
+import type { Session } from '../../client/session.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { setsInProcess } from '../support/sets-in-process.js';
@@ -39,7 +41,7 @@ async function scans(t: TestContext) {
     assert.equal((await setNamed(catalog, id)).scanned, 0);
     return id;
   };
-  return { catalog, scan, rescan, refused };
+  return { deps, catalog, scan, rescan, refused };
 }
 
 function fill(folder: string, count: number, text = 'x'): void {
@@ -95,6 +97,34 @@ test('less than a tenth of the files, or of the bytes of a few large ones, is re
   await scan([image]);
   truncateSync(image, 0);
   await scan([image]);
+});
+
+test('a dry run says that a set would be refused, and ends as that would', async (t) => {
+  const { deps, catalog, scan } = await scans(t);
+  const source = tempFolder(t);
+  fill(source, 20);
+  await scan([source]);
+  leave(source, 1);
+  const said: unknown[] = [];
+  const says = { print: (line: string) => said.push(line), say: (line: string) => said.push(line) };
+  const session = { settings: deps.settings, json: false, catalog: () => Promise.resolve(catalog), ...says };
+  const asked = { sources: [source], excludes: [], taken: {} };
+  const planned = { pool: 'default', places: undefined, mode: 'full' };
+  const before = process.exitCode;
+  try {
+    await dryRun(session as unknown as Session, planned, asked);
+    assert.equal(process.exitCode, 1);
+    assert.match(
+      String(said.at(-1)),
+      / It would be refused: The source .+ holds 1 file .+ with --allow-shrunk\.$/,
+    );
+    process.exitCode = before;
+    await dryRun(session as unknown as Session, { ...planned, allowShrunk: true }, asked);
+    assert.equal(process.exitCode, before);
+    assert.doesNotMatch(String(said.at(-1)), /refused/);
+  } finally {
+    process.exitCode = before;
+  }
 });
 
 test('each source counts on its own, and all that have shrunk are named', async (t) => {

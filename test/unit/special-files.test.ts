@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -8,9 +8,11 @@ import { rebuildManifest } from '../../archive/manifest/rebuild-manifest.js';
 import { readManifest } from '../../archive/manifest/read-manifest.js';
 import { deviceNumbers, deviceOfText, deviceText } from '../../entry/device.js';
 import type { PackedMember } from '../../entry/member.js';
+import { leftOutTexts, newTally } from '../../entry/tally.js';
 import { walk } from '../../source/walk.js';
 import { header, packHere, unpackHere } from '../support/archive-here.js';
 import { plan } from '../support/plan.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { asNobody, tempFolder } from '../support/trees.js';
 import { noOwners } from '../../entry/owner-choice.js';
 
@@ -141,24 +143,55 @@ test(
   },
 );
 
+test(
+  'several names of one pipe, device or symbolic link come back as one, also by a catalog that was rebuilt from tape',
+  { skip: noPipes },
+  async (t) => {
+    const root = specialTree(t);
+    symlinkSync('zz', path.join(root, 'sym'));
+    mkdirSync(path.join(root, 'more'));
+    const linked = ['pipe', 'sym', ...(isRoot ? ['disk', 'whiteout'] : [])];
+    for (const name of linked)
+      for (const other of [`${name} too`, `more/${name}`])
+        execFileSync('ln', ['-P', path.join(root, name), path.join(root, other)]);
+    const sets = await setsInProcess(t, { MAX_GROUP_FILES: '5' });
+    const { setId } = await sets.backUp(root, 'full');
+    for (const steps of [sets, await sets.rebuilt()]) {
+      const target = tempFolder(t);
+      const { status, problems } = await steps.restore(setId, target);
+      assert.deepEqual([status, problems], ['completed', []]);
+      const there = path.join(target, root);
+      assert.equal(told(there), told(root));
+      for (const name of linked) {
+        const [first, ...others] = [name, `${name} too`, `more/${name}`].map(
+          (of) => lstatSync(path.join(there, of)).ino,
+        );
+        assert.deepEqual(others, [first, first], name);
+      }
+    }
+  },
+);
+
 test('sockets are told of, and are no entries', { skip: noPipes }, async (t) => {
   const root = tempFolder(t);
   writeFileSync(path.join(root, 'file'), '');
   const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(path.join(root, 'socket'), resolve));
   t.after(() => server.close());
-  const sockets: string[] = [];
+  const tally = newTally(0);
   const entries = [
     ...walk({
-      ...{ sources: [root], excludes: [], ownFolders: [], after: undefined },
-      ...{ onLeftOut: () => undefined, onSocket: (name) => sockets.push(name) },
+      ...{ sources: [root], excludes: [], ownFolders: [], after: undefined, tally },
+      onLeftOut: () => undefined,
     }),
   ];
   assert.deepEqual(
     entries.map(({ name }) => path.basename(name)),
     [path.basename(root), 'file'],
   );
-  assert.deepEqual(sockets, [path.join(root, 'socket').slice(1)]);
+  const first = path.join(root, 'socket');
+  assert.deepEqual(tally.sockets, { count: 1, first: first.slice(1) });
+  assert.deepEqual(leftOutTexts(tally), [`${first} (a socket: its program makes it anew)`]);
 });
 
 test('the numbers of a device are taken apart as the system puts them together', () => {

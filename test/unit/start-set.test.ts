@@ -9,6 +9,7 @@ import { openCatalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { describeError } from '../../config/failures.js';
+import { withSide } from '../../config/sides.js';
 import { prepareServer } from '../../workers/server/prepare-server.js';
 import { searchAttributes } from '../../workflows/messages.js';
 import { tempFolder } from '../support/trees.js';
@@ -26,6 +27,8 @@ test('every cause of an error reaches the sentence once', () => {
   const circle = new Error('round');
   circle.cause = circle;
   assert.equal(describeError(circle), 'round');
+  const unknown = Object.assign(new Error('ENOSYS: function not implemented, symlink'), { code: 'ENOSYS' });
+  assert.equal(describeError(withSide('target', unknown)), unknown.message);
   assert.equal(
     describeError(Object.assign(new Error('x'), { code: 'ENOSPC' })),
     'no space left on the device (ENOSPC)',

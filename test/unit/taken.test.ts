@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, linkSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Command } from 'commander';
@@ -118,6 +120,9 @@ test('a scan that is taken up by another worker takes the same and has counted t
   mkdirSync(path.join(root, 's/cache'));
   writeFileSync(path.join(root, 's/cache/CACHEDIR.TAG'), 'Signature: 8a477f597d28d172789f06886806bc55');
   writeFileSync(path.join(root, 'list'), `${root}/s\nother\nother/\n./gone\n`);
+  const server = net.createServer().listen(path.join(root, 's/e.socket'));
+  t.after(() => server.close());
+  await once(server, 'listening');
   const words = ['--files-from', 'list', '--exclude', '*.log', '--exclude-caches'];
   const { catalog, deps, attempt } = await setsInProcess(t);
   const wanted = wantedFrom(root, words);
@@ -149,8 +154,8 @@ test('a scan that is taken up by another worker takes the same and has counted t
       .where('set_id', '=', set.id)
       .orderBy('path')
       .execute();
-    const { excludes } = await summarizeSet(catalog, set.id);
-    results.add(JSON.stringify([rows.map((row) => fromBytes(row.path)), excludes]));
+    const { excludes, leftOut } = await summarizeSet(catalog, set.id);
+    results.add(JSON.stringify([rows.map((row) => fromBytes(row.path)), excludes, leftOut]));
     assert.equal(await listOf(catalog, set.id), undefined, 'it is needed no more');
   }
   const [only = '', ...others] = results;
@@ -159,6 +164,7 @@ test('a scan that is taken up by another worker takes the same and has counted t
     only,
     /"value":"\*\.log","entries":4\},\{"option":"--exclude-caches","value":"","entries":1\}/,
   );
+  assert.match(only, /\/s\/e\.socket \(a socket: its program makes it anew\)"\]/);
 });
 
 test('what a list names is taken as it is, and what is not there is named', async (t) => {
@@ -249,6 +255,20 @@ test('an exclude or a mark that takes a whole source is refused before anything 
     await check(words);
 });
 
+test(
+  'a folder of a pseudo file system is refused as a source, and a file in it is taken',
+  { skip: process.platform !== 'linux' && 'only Linux has them' },
+  async (t) => {
+    const settings = loadSettings({}, tempFolder(t));
+    await assert.rejects(requireSources(settings, ['/proc/sys'], []), {
+      code: 'SourceIsPseudo',
+      kind: 'usage',
+      message: 'The source /proc/sys lies in a pseudo file system, whose folders are never taken.',
+    });
+    await requireSources(settings, ['/proc/version'], []);
+  },
+);
+
 test('what cannot be meant is refused with a sentence that says where it stands', (t) => {
   const root = treeOf(t, ['s/a']);
   writeFileSync(path.join(root, 'globs'), '*.log\n# no\na[\n');
@@ -280,7 +300,7 @@ test('what cannot be meant is refused with a sentence that says where it stands'
   assert.deepEqual(excludes.map(givenText), ['z', 's/a', 'y']);
 });
 
-test('a set that stays on one file system takes the folder of a mount, and names it', async (t) => {
+test('a set that stays on one file system takes the folder of a mount, no file that is mounted, and names them', async (t) => {
   const root = treeOf(t, ['s/a']);
   const at = mountPoint(t);
   const mount = (where: string) => execFileSync('mount', ['-t', 'tmpfs', 'none', where], { stdio: 'ignore' });
@@ -293,14 +313,20 @@ test('a set that stays on one file system takes the folder of a mount, and names
   writeFileSync(path.join(at, 'z'), 'z');
   mount(path.join(at, 'below/mounted'));
   writeFileSync(path.join(at, 'below/mounted/x'), 'x');
+  const [file, name] = [path.join(root, 's/a'), 'a \\file'];
+  writeFileSync(path.join(at, name), '');
+  execFileSync('mount', ['--bind', file, path.join(at, name)]);
   const all = await scanned(t, at, [at, path.join(root, 's')]);
-  assert.equal(all.names.filter((name) => name.endsWith('mounted/x')).length, 1);
+  assert.equal(all.names.filter((name) => /mounted\/x$|a .file$/.test(name)).length, 2);
   const { names, summary } = await scanned(t, at, [at, path.join(root, 's'), '--one-file-system']);
   assert.deepEqual(
     names.filter((name) => !name.startsWith('..')),
     ['/', 'below/', 'below/mounted/', 'z'],
   );
-  assert.deepEqual(summary.leftOut, [`${at}/below/mounted/ (is another file system)`]);
+  assert.deepEqual(summary.leftOut, [
+    `${at}/a \\\\file (is another file system)`,
+    `${at}/below/mounted/ (is another file system)`,
+  ]);
 });
 
 test('a dry run says what would be stored, how much, and on how many tapes, and writes nothing', async (t) => {

@@ -1,29 +1,41 @@
+import type { Catalog } from '../../../catalog/open-catalog.js';
+import { takenText } from '../../../catalog/sets/taken-options.js';
 import { baseFor } from '../../../catalog/sets/set-base.js';
 import { excludedCounts } from '../../../catalog/sets/set-summary.js';
 import { formatCount } from '../../../config/counts.js';
 import { formatBytes } from '../../../config/sizes.js';
+import type { Settings } from '../../../config/settings/settings.js';
 import { ownEntries, ownFolders } from '../../../disk/own-folders.js';
+import { ThreadWatch } from '../../../disk/thread-watch.js';
 import { displayName } from '../../../entry/byte-string.js';
-import { newTally } from '../../../entry/tally.js';
+import { leftOutTexts, newTally } from '../../../entry/tally.js';
 import { wouldStore, type WouldStore } from '../../../source/taken/dry-run.js';
+import { shrunkFailure } from '../../../source/shrunk.js';
+import { soundSources } from '../../../source/sound-sources.js';
 import { unpackNames } from '../../../source/taken/listed-paths.js';
 import type { Taken } from '../../../source/taken/resolve-taken.js';
 import { tapesNeeded, type TapesNeeded } from '../../../tape/requirements/tapes-needed.js';
 import { leftOutLines, uselessExcludes } from '../../print/excluded.js';
 import { jsonName } from '../../print/names.js';
 import { modeText } from '../../print/set-summary.js';
+import { exitCodes } from '../../exit-codes.js';
 import type { Session } from '../../session.js';
 import type { PlannedBackup } from './plan-backup.js';
 
 /** Maximum number of skipped entries that are printed. */
 const skippedShown = 20;
 
-/** `backup --dry-run`: says what a set would store, how much, and on how many tapes; writes nothing. */
-export async function dryRun(
-  session: Session,
-  planned: Pick<PlannedBackup, 'pool' | 'places' | 'mode' | 'ignoreCtime' | 'ignoreInode'>,
-  { sources, excludes, taken, list }: Taken,
-): Promise<void> {
+type Planned = Pick<
+  PlannedBackup,
+  'pool' | 'places' | 'mode' | 'ignoreCtime' | 'ignoreInode' | 'allowShrunk'
+>;
+
+/**
+ * `backup --dry-run`: says what a set would store, how much, on how many tapes, and whether it would be refused since a
+ * source holds too little, which sets the exit code; writes nothing.
+ */
+export async function dryRun(session: Session, planned: Planned, asked: Taken): Promise<void> {
+  const { sources, excludes, taken, list } = asked;
   const { settings, json } = session;
   const catalog = await session.catalog();
   const pools = (planned.places ?? [planned]).map(({ pool }) => pool);
@@ -36,6 +48,8 @@ export async function dryRun(
     ownFolders: ownFolders(settings).map((folder) => folder.path),
     onLeftOut: (where: string, why: string) => tally.leftOut.push(`${where} (${why})`),
   };
+  const refused = planned.allowShrunk === true ? undefined : await refusalOf(catalog, settings, asked);
+  if (refused !== undefined) process.exitCode = exitCodes.failure;
   const { ignoreCtime, ignoreInode } = planned;
   const { MAX_GROUP_SIZE: groupBytes, MAX_GROUP_FILES: groupFiles } = settings;
   const limits = { groupBytes, groupFiles, ignoreCtime, ignoreInode };
@@ -50,9 +64,21 @@ export async function dryRun(
   const tapes: TapesNeeded[] = [];
   for (const pool of pools) tapes.push(await tapesNeeded(catalog, pool, found.archiveBytes));
   const mode = base.id === undefined ? 'full' : planned.mode;
-  const counts = { excludes: excludedCounts(excludes, taken, tally), leftOut: tally.leftOut, scanned: true };
+  const counts = {
+    excludes: excludedCounts(excludes, taken, tally),
+    leftOut: leftOutTexts(tally),
+    scanned: true,
+  };
   if (json) {
-    session.emit({ dryRun: true, mode, base: base.id ?? null, ...found, tapes, ...counts });
+    session.emit({
+      dryRun: true,
+      mode,
+      base: base.id ?? null,
+      ...found,
+      tapes,
+      ...counts,
+      refused: refused ?? null,
+    });
     return;
   }
   if (base.note !== undefined) session.say(base.note);
@@ -67,6 +93,28 @@ export async function dryRun(
   for (const line of skipped) session.print(`    ${line}`);
   if (found.skipped > skipped.length)
     session.print(`    … and ${formatCount(found.skipped - skipped.length, 'more', 'more')}`);
+  if (refused !== undefined) session.print(`  It would be refused: ${refused}`);
+}
+
+/** Why a set of these sources would not begin: one holds much less than in earlier sets. */
+async function refusalOf(
+  catalog: Catalog,
+  settings: Settings,
+  { sources, excludes, taken }: Taken,
+): Promise<string | undefined> {
+  const compared = {
+    id: '',
+    sources: JSON.stringify(sources),
+    excludes: JSON.stringify(excludes),
+    taken: takenText(taken),
+  };
+  const own = {
+    ownFolders: ownFolders(settings).map((folder) => folder.path),
+    ownEntries: ownEntries(settings),
+  };
+  const job = { sources, excludes, options: taken, ...own };
+  const sounded = await soundSources(catalog, compared, job, new ThreadWatch());
+  return typeof sounded === 'string' ? undefined : shrunkFailure(sounded).sentence;
 }
 
 function foundLines(found: WouldStore, mode: string): string[] {
