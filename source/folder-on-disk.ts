@@ -41,7 +41,11 @@ export function namesIn(where: Buffer): string[] | string {
 /** Names with a slash behind each, as byte strings. */
 function split(names: Uint8Array): string[] {
   const { buffer, byteOffset, length } = names;
-  return length === 0 ? [] : Buffer.from(buffer, byteOffset, length - 1).toString('latin1').split('/');
+  return length === 0
+    ? []
+    : Buffer.from(buffer, byteOffset, length - 1)
+        .toString('latin1')
+        .split('/');
 }
 
 /** True for a folder on a file system without user files; Linux only. */

@@ -10,6 +10,7 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -236,14 +237,16 @@ test('two backups at once share one server; both complete, with numbers of their
   await installation.quiet();
 });
 
-test('direct mode writes straight to the tape with the same result', async (t) => {
+test('direct mode writes straight to the tape with the same result, here of what a list names', async (t) => {
   const source = tempFolder(t);
   const target = tempFolder(t);
   variedTree(source);
   const installation = await Installation.make(t);
   // The other way of packing with the other format, where that is there.
   const env = { COMPRESSION: (await openZstd('auto')) === undefined ? 'gzip' : 'zstd' };
-  const result = await installation.json<Result>(['backup', '--direct', source], env);
+  const list = path.join(target, 'list');
+  writeFileSync(list, `${source}/\n`);
+  const result = await installation.json<Result>(['backup', '--direct', '--files-from', list], env);
   assert.equal(result.status, 'completed');
   await installation.quiet();
   const archives = archivesOn(installation.tapeDir, result.setId);

@@ -329,6 +329,24 @@ test('a set that stays on one file system takes the folder of a mount, no file t
   ]);
 });
 
+test('a set that stays on one file system takes the files of every layer of an overlay', async (t) => {
+  const at = mountPoint(t);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'none', at], { stdio: 'ignore' });
+    writeTree(at, { 'lower/folder/file': 'below' });
+    for (const name of ['other', 'seen']) mkdirSync(path.join(at, name));
+    execFileSync('mount', ['-t', 'tmpfs', 'none', path.join(at, 'other')], { stdio: 'ignore' });
+    for (const name of ['up', 'work']) mkdirSync(path.join(at, 'other', name));
+    const layers = `lowerdir=${at}/lower,upperdir=${at}/other/up,workdir=${at}/other/work`;
+    execFileSync('mount', ['-t', 'overlay', 'none', '-o', layers, `${at}/seen`], { stdio: 'ignore' });
+  } catch {
+    return t.skip('no overlay can be mounted here');
+  }
+  const { names, summary } = await scanned(t, `${at}/seen`, [`${at}/seen`, '--one-file-system']);
+  assert.deepEqual(names, ['/', 'folder/', 'folder/file']);
+  assert.deepEqual(summary.leftOut, []);
+});
+
 test('a dry run says what would be stored, how much, and on how many tapes, and writes nothing', async (t) => {
   const root = treeOf(t, ['s/a.log', 's/b', 's/sub/c']);
   linkSync(path.join(root, 's/b'), path.join(root, 's/b2'));
