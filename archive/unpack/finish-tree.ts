@@ -83,7 +83,8 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
 
 /** True when a hard link was refused by a file system without them, or without more of them. */
 export function lacksLinks(error: unknown): boolean {
-  return hasCode(error, ['EXDEV', 'EMLINK', 'EPERM', 'ENOSYS', 'EOPNOTSUPP']);
+  // Node's name for Linux's EOPNOTSUPP is ENOTSUP.
+  return hasCode(error, ['EXDEV', 'EMLINK', 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 }
 
 /** Elsewhere than on Linux a link may be made to what a symbolic link leads to. */

@@ -28,6 +28,7 @@ const onlyThis: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
   ENOSYS: 'the file system of the target has no entries of this kind',
+  ENOTSUP: 'the file system of the target has no entries of this kind',
   EOPNOTSUPP: 'the file system of the target has no entries of this kind',
   ENAMETOOLONG: 'its name or path is too long here',
   EILSEQ: 'the file system of the target refuses this name',
