@@ -1,6 +1,3 @@
-import { formatNumber } from '../config/counts.js';
-import { displayName } from './byte-string.js';
-
 /** What a scan has left out so far, in the order of the walk. */
 export interface Tally {
   /** By exclude: entries that it decided about. What lies in a folder that is left out is not looked at. */
@@ -46,16 +43,4 @@ export function newTally(excludes: number, options: TakenOptions = {}): Tally {
     present: zeros(options.excludeIfPresent?.length ?? 0),
     leftOut: [],
   };
-}
-
-/** All that is said of what was left out: sockets in one sentence, at the end. */
-export function leftOutTexts({ leftOut, sockets }: Pick<Tally, 'leftOut' | 'sockets'>): string[] {
-  if (sockets === undefined) return [...leftOut];
-  const { count, first } = sockets;
-  const which =
-    count === 1
-      ? `/${displayName(first)}`
-      : `${formatNumber(count)} sockets, the first of them /${displayName(first)}`;
-  const why = count === 1 ? 'a socket: its program makes it' : 'their programs make them';
-  return [...leftOut, `${which} (${why} anew)`];
 }
