@@ -1,4 +1,4 @@
-import { catalogFailure, isCatalogOutOfReach } from '../catalog/sqlite/catalog-failure.js';
+import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 
 /**

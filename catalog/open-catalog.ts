@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { CompiledQuery, Kysely } from 'kysely';
+import { isPostgres } from '../config/catalog-url.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { migrate } from './migrations/migrate.js';
@@ -29,10 +30,16 @@ const blockingMs = 20;
  * Opens the catalog, checks it, and brings its schema up to date.
  *
  * @param file absolute path of the SQLite file; created when missing, but never its folder: that may be an absent
- *   mount, and an empty catalog below it would make running sets look unknown.
+ *   mount, and an empty catalog below it would make running sets look unknown. Or the URL of a PostgreSQL database.
  * @param dataDir the data folder, which is created at first use.
  */
 export async function openCatalog(file: string, dataDir?: string): Promise<Catalog> {
+  if (isPostgres(file)) {
+    if (dataDir !== undefined) makeReadableFolders(dataDir);
+    // Loaded only where it is needed: every command would wait for it.
+    const { openPostgres } = await import('./postgres/open-postgres.js');
+    return openPostgres(file, emptyCatalog);
+  }
   let database: Database.Database | undefined;
   try {
     if (dataDir !== undefined) makeReadableFolders(dataDir);

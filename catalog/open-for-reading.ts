@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { isPostgres } from '../config/catalog-url.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { catalogFailure } from './sqlite/catalog-failure.js';
 import { busyTimeoutMs, installationSql } from './sqlite/connection.js';
@@ -20,6 +21,10 @@ export async function openForReading(
   dataDir: string,
   openForWork = () => openCatalog(file),
 ): Promise<Catalog> {
+  if (isPostgres(file)) {
+    const { openPostgresForReading } = await import('./postgres/open-postgres.js');
+    return openPostgresForReading(file, emptyCatalog, openForWork);
+  }
   let database: Database.Database | undefined;
   try {
     if (!isThere(file)) {
@@ -51,8 +56,9 @@ function isThere(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** True when this user may write to the catalog, and beside it. */
+/** True when this user may write to the catalog, and beside it. In PostgreSQL only a write can tell. */
 export function mayWrite(file: string): boolean {
+  if (isPostgres(file)) return true;
   try {
     for (const name of [file, path.dirname(file)]) accessSync(name, constants.W_OK);
     return true;

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { escapeForTerminal } from '../entry/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
-import { catalogFailure } from '../catalog/sqlite/catalog-failure.js';
+import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand, loadCommands } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';

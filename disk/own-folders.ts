@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { isPostgres } from '../config/catalog-url.js';
 import type { Settings } from '../config/settings/settings.js';
 import { truePath } from './true-path.js';
 
@@ -38,7 +39,8 @@ export function ownEntries(
   settings: Places & Pick<Settings, 'CATALOG_URL' | 'LOG_FILE'>,
 ): Record<string, string> {
   const { CATALOG_URL: catalog, LOG_FILE: log } = settings;
-  const files = ['', '-wal', '-shm'].map((end) => ({ path: `${catalog}${end}`, what: 'the catalog' }));
+  const endings = isPostgres(catalog) ? [] : ['', '-wal', '-shm'];
+  const files = endings.map((end) => ({ path: `${catalog}${end}`, what: 'the catalog' }));
   if (log !== undefined) files.push({ path: log, what: 'the log' });
   const ids: Record<string, string> = {};
   for (const { path: at, what } of [...files, ...ownFolders(settings)]) {

@@ -60,12 +60,14 @@ export function backUpCatalog(file: string, to: string): CatalogInfo {
   }
 }
 
-function requireReplaceable(file: string, to: string): void {
+/** Requires that a copy may get a name; `file`: the catalog, if that is a file. */
+export function requireReplaceable(file: string | undefined, to: string): void {
   const there = lstatSync(to, { throwIfNoEntry: false });
   if (!existsSync(path.dirname(to)))
     throw usageFailure('WrongFile', `The folder ${path.dirname(to)} does not exist.`, nothingDone);
   if (there === undefined) return;
-  if (isSameFile(file, to)) throw usageFailure('WrongFile', `${to} is the catalog itself.`, nothingDone);
+  if (file !== undefined && isSameFile(file, to))
+    throw usageFailure('WrongFile', `${to} is the catalog itself.`, nothingDone);
   if (!there.isFile() || !isCatalog(to))
     throw usageFailure('WrongFile', `${to} already exists, and is not a catalog.`, nothingDone);
 }

@@ -87,7 +87,7 @@ function requireCopy(from: string): void {
 }
 
 /** Requires that nobody has the catalog open. A damaged catalog cannot be checked for that. */
-function requireClosed(file: string): void {
+export function requireClosed(file: string): void {
   if (!existsSync(file)) return;
   try {
     requireOwnLog(file);

@@ -48,7 +48,7 @@ export async function listedCounts(db: Catalog, setId: string): Promise<Record<L
     .selectFrom('files')
     .select((eb) => [
       eb.fn.countAll<number>().as('all'),
-      sql<number>`coalesce(sum(state = 'skipped'), 0)`.as('skipped'),
+      sql<number>`count(case when state = 'skipped' then 1 end)`.as('skipped'),
     ])
     .where('set_id', '=', setId)
     .where('reason', 'is not', null)

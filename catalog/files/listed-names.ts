@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { parentNames, isInOrBelow, plainName } from '../../entry/member-name.js';
 import { finalRetrievalStates } from '../schema/retrieval-tables.js';
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
+import { contains } from '../dialect.js';
 import type { Catalog } from '../open-catalog.js';
 
 /** Milliseconds after which a list that no unfinished restore has is forgotten, whoever reads it still. */
@@ -63,7 +64,7 @@ async function forgetOldLists(db: Catalog): Promise<void> {
           selectFrom('retrievals')
             .select('id')
             .where('state', 'not in', finalRetrievalStates)
-            .where(sql<boolean>`instr(retrievals.selection, name_lists.list) > 0`),
+            .where(contains(db, sql.ref('retrievals.selection'), sql.ref('name_lists.list'))),
         ),
       ),
     )

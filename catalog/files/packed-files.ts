@@ -5,7 +5,7 @@ import { transitionGroup } from '../groups/group-states.js';
 import { requireCompressing } from '../groups/group-owner.js';
 import type { ArchivesTable } from '../schema/group-tables.js';
 import type { Catalog } from '../open-catalog.js';
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
 
 /** The result of packing one file. */
 export interface PackedFile {
@@ -59,7 +59,7 @@ export async function commitCompressed(
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
         // As stored, even if it is no longer a link; if not stored, as the scan saw it.
-        link_target: sql<Uint8Array | null>`iif(${0}, ${new Uint8Array()}, link_target)`,
+        link_target: sql<Uint8Array | null>`case when ${0} = 1 then ${new Uint8Array()} else link_target end`,
       }))
       .where('set_id', '=', setId)
       .where('path', '=', new Uint8Array())

@@ -1,6 +1,6 @@
 import type { EntryStats } from '../../entry/entry-stats.js';
-import { CompiledQuery } from 'kysely';
-import { executeMany } from '../sqlite/connection.js';
+import type { CompiledQuery } from 'kysely';
+import { executeMany } from '../execute-many.js';
 import type { NewFile } from './files.js';
 import type { Catalog } from '../open-catalog.js';
 import type { EntryType, FileState } from '../schema/file-tables.js';
@@ -42,15 +42,16 @@ const rareColumns = [
   'attributes',
 ] as const;
 
-function insertOf(columns: readonly string[]): CompiledQuery {
-  const marks = columns.map(() => '?').join(', ');
-  return CompiledQuery.raw(
-    `insert into files (${columns.join(', ')}) values (${marks}) on conflict do nothing`,
-  );
-}
+const allColumns = [...commonColumns, ...rareColumns] as const;
 
-const insertCommon = insertOf(commonColumns);
-const insertRare = insertOf([...commonColumns, ...rareColumns]);
+function insertOf(tx: Catalog, columns: readonly (typeof allColumns)[number][]): CompiledQuery {
+  const row = Object.fromEntries(columns.map((column) => [column, null])) as unknown as NewFile;
+  return tx
+    .insertInto('files')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .compile();
+}
 
 /** Numbers per row, in this order: `commonColumns` from `group_no` on, then device, inode, and the end of the name. */
 const numbersPerRow = 14;
@@ -181,7 +182,8 @@ export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRow
     const isRare = packed.rare.has(from);
     let to = from + 1;
     while (to < packed.rows && packed.rare.has(to) === isRare) to += 1;
-    await executeMany(tx, isRare ? insertRare : insertCommon, parametersOf(setId, packed, from, to));
+    const insert = insertOf(tx, isRare ? allColumns : commonColumns);
+    await executeMany(tx, insert, parametersOf(setId, packed, from, to));
     from = to;
   }
 }

@@ -3,6 +3,7 @@ import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
+import { contains } from '../dialect.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupsTable } from '../schema/group-tables.js';
 
@@ -11,7 +12,7 @@ const entriesPerLook = 200_000;
 
 type Name = RawBuilder<Uint8Array>;
 const listedName: Name = sql`file_names.name`;
-const unlistedName: Name = sql`substr(files.path, files.name_at)`;
+const unlistedName: Name = sql`substr(files.path, cast(files.name_at as integer))`;
 
 /**
  * Rows by base name, in pages ordered by path; of one set, or of all, newest first. Exact names and prefixes take a few
@@ -109,10 +110,10 @@ async function setsNewestFirst(db: Catalog): Promise<string[]> {
   return sets.map((row) => row.id);
 }
 
-function conditionOf(baseName: Name, wish: NameQuery): RawBuilder<boolean> {
+function conditionOf(db: Catalog, baseName: Name, wish: NameQuery): RawBuilder<boolean> {
   if ('exactly' in wish)
     return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
-  if ('holds' in wish) return sql<boolean>`instr(${baseName}, ${toBytes(wish.holds)}) > 0`;
+  if ('holds' in wish) return contains(db, baseName, toBytes(wish.holds));
   const from = toBytes(wish.begins);
   const to = pastBeginning(from);
   return to === undefined
@@ -161,7 +162,7 @@ export function namesQuery(db: Catalog, setId: string, [first, last]: [number, n
       .where('groups.no', '<=', last)
       .where('file_names.set_id', '=', setId)
       .whereRef('file_names.group_no', '=', 'groups.no')
-      .where(conditionOf(listedName, wish))
+      .where(conditionOf(db, listedName, wish))
       .orderBy('file_names.path')
   );
 }
@@ -173,7 +174,7 @@ function openGroupQuery(db: Catalog, setId: string, group: SearchedGroup, wish: 
     .where('files.set_id', '=', setId)
     .where('files.path', '>=', group.first_path)
     .where('files.path', '<=', group.last_path)
-    .where(conditionOf(unlistedName, wish))
+    .where(conditionOf(db, unlistedName, wish))
     .orderBy('files.path');
 }
 

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { nameStart } from '../files/file-names.js';
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
 import { bytes, integer } from './column-types.js';
 
 /** Rows per step when base names are added to an existing catalog. */

@@ -1,8 +1,9 @@
 import type Database from 'better-sqlite3';
 import { type Kysely, Migrator } from 'kysely';
-import { describeError, TapeflowFailure } from '../../config/failures.js';
+import { describeError } from '../../config/failures.js';
 import type { Tables } from '../schema/tables.js';
 import { countCommit } from '../sqlite/generation.js';
+import { requireKnown } from './applied.js';
 import { migrations } from './migrations.js';
 
 /** Brings the schema up to date in one transaction: a crash leaves it as it was, and a second process waits. */
@@ -34,19 +35,8 @@ export async function migrate(catalog: Kysely<Tables>, database: Database.Databa
  * know.
  */
 export function isUpToDate(database: Database.Database): boolean {
-  const known = Object.keys(migrations);
   const done = database.prepare(`select name from sqlite_master where name = 'kysely_migration'`).get();
   if (done === undefined) return false;
   const applied = database.prepare('select name from kysely_migration').pluck().all() as string[];
-  const newer = applied.filter((name) => !known.includes(name));
-  if (newer.length > 0) {
-    throw new TapeflowFailure(
-      'CatalogNewer',
-      `The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
-      {
-        advice: 'Use that version or a newer one.',
-      },
-    );
-  }
-  return applied.length === known.length;
+  return requireKnown(applied).length === 0;
 }

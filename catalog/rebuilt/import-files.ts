@@ -12,7 +12,7 @@ import {
 import { nameStart } from '../files/file-names.js';
 import type { NewFile } from '../files/files.js';
 import type { Catalog } from '../open-catalog.js';
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
 import type { FoundArchive } from './found-archive.js';
 
 /** Rows per batch of statements. */

@@ -1,4 +1,4 @@
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
 import type { Catalog } from '../open-catalog.js';
 import { endProblemsNo } from './retrieval-problems.js';
 import type { RetrievalRow } from '../rows.js';
@@ -78,7 +78,7 @@ export async function unfinishedBefore(db: Catalog, row: RetrievalRow): Promise<
     .select(['id', 'looked', 'state'])
     .where('kind', '=', 'restore')
     .where('subject', '=', row.subject)
-    .where('target', 'is', row.target)
+    .where('target', 'is not distinct from', row.target)
     .where('selection', '=', row.selection)
     .where('id', '!=', row.id)
     .where('looked', 'is not', null)

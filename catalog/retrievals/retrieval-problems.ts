@@ -1,4 +1,4 @@
-import { executeMany } from '../sqlite/connection.js';
+import { executeMany } from '../execute-many.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
 import type { UnsetCounts } from '../../entry/metadata-kind.js';
 import type { Catalog } from '../open-catalog.js';

@@ -60,7 +60,7 @@ export async function unfinishedRetrievalLike(
     .where('subject', '=', wanted.subject)
     .where('any_drive', '=', any)
     .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
-    .where('target', 'is', wanted.target)
+    .where('target', 'is not distinct from', wanted.target)
     .where('overwrite', '=', wanted.overwrite)
     .where('salvage', '=', wanted.salvage ?? 0)
     .where('owners', 'is', wanted.owners ?? null)

@@ -115,7 +115,11 @@ class WholeChains {
       .where('copies.set_id', '=', setId)
       .where('copies.state', '=', 'committed')
       .groupBy('copies.group_no')
-      .having((eb) => eb.fn.sum(eb.case().when('tapes.pool', '=', this.pool).then(1).else(0).end()), '=', 0)
+      .having(
+        (eb) => eb.fn.sum(eb.case().when('tapes.pool', '=', this.pool).then(eb.lit(1)).else(eb.lit(0)).end()),
+        '=',
+        0,
+      )
       .limit(1)
       .executeTakeFirst();
     return lacking === undefined;

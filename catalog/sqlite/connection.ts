@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
-import type { CompiledQuery, DatabaseConnection, QueryExecutorProvider, QueryResult } from 'kysely';
+import type { CompiledQuery, QueryResult } from 'kysely';
+import type { BulkConnection } from '../execute-many.js';
 import { isCatalogBusy } from './catalog-failure.js';
 import { countCommit } from './generation.js';
 import { noteNewest } from './newest-seen.js';
@@ -29,7 +30,7 @@ export const installationSql = `select value from meta where key = 'installation
  * It waits for another process's transaction without blocking the thread. The time limit counts from the first refusal
  * since the last success, so that queued statements do not each wait for the full limit again.
  */
-export class CatalogConnection implements DatabaseConnection {
+export class CatalogConnection implements BulkConnection {
   private readonly statements = new Map<string, Database.Statement>();
   private refusedSince: number | undefined;
   private readonly changes: Database.Statement;
@@ -100,7 +101,7 @@ export class CatalogConnection implements DatabaseConnection {
   }
 
   /** Runs one statement for each row of parameters; only inside a transaction, which already has the write lock. */
-  executeMany(sql: string, rows: Iterable<readonly unknown[]>): void {
+  async executeMany(sql: string, rows: Iterable<readonly unknown[]>): Promise<void> {
     if (!this.database.inTransaction) throw new Error('executeMany needs a transaction');
     const statement = this.prepared(sql);
     for (const parameters of rows) statement.run(parameters);
@@ -125,18 +126,4 @@ export class CatalogConnection implements DatabaseConnection {
     this.statements.set(sql, statement);
     return statement;
   }
-}
-
-/**
- * Runs one compiled statement for each row of parameters, in the caller's transaction: for a group's files, where the
- * query builder would cost more than the query.
- */
-export async function executeMany(
-  transaction: QueryExecutorProvider,
-  { sql }: CompiledQuery,
-  rows: Iterable<readonly unknown[]>,
-): Promise<void> {
-  await transaction.getExecutor().provideConnection(async (connection) => {
-    (connection as CatalogConnection).executeMany(sql, rows);
-  });
 }

@@ -60,7 +60,7 @@ export async function tapeRetention(
 }
 
 async function committedSets(db: Catalog, tape: string) {
-  const another = sql<number>`exists (select 1 from copies o where o.set_id = copies.set_id
+  const another = sql<boolean>`exists (select 1 from copies o where o.set_id = copies.set_id
     and o.group_no = copies.group_no and o.tape_uuid != copies.tape_uuid
     and o.state = 'committed' and o.damage is null)`;
   const total = sql<number>`(select count(distinct o.group_no) from copies o
@@ -75,7 +75,7 @@ async function committedSets(db: Catalog, tape: string) {
       eb.fn.countAll<number>().as('archives'),
       eb.fn.sum<number>('archives.size').as('bytes'),
       eb.fn.sum<number>('archives.members').as('members'),
-      sql<number>`sum(${another})`.as('elsewhere'),
+      sql<number>`sum(case when ${another} then 1 else 0 end)`.as('elsewhere'),
       total.as('total'),
     ])
     .where('copies.tape_uuid', '=', tape)

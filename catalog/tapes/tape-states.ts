@@ -104,7 +104,7 @@ export async function transitionTape(
       .set({ ...tapeStatusColumns(next), seen_at: Date.now() })
       .where('uuid', '=', uuid)
       .where('state', '=', row.state)
-      .where('before', 'is', row.before)
+      .where('before', 'is not distinct from', row.before)
       .where('read_only', '=', row.read_only)
       .returningAll()
       .executeTakeFirst();

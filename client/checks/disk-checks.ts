@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { catalogFailure } from '../../catalog/sqlite/catalog-failure.js';
+import { catalogFailure } from '../../catalog/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { isPostgres } from '../../config/catalog-url.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { makeFolder } from '../../disk/durable-file.js';
@@ -80,7 +81,8 @@ async function roomFor(settings: Settings, folder: string, across: string): Prom
 /** Findings for nearly full disks of the catalog and of the data folder (server's database, logs). */
 export async function checkDataDisks(settings: Settings): Promise<Check[]> {
   const checks: Check[] = [];
-  const disks = new Map<string, string>([[path.dirname(settings.CATALOG_URL), 'catalog']]);
+  const disks = new Map<string, string>();
+  if (!isPostgres(settings.CATALOG_URL)) disks.set(path.dirname(settings.CATALOG_URL), 'catalog');
   const data = settings.TAPEFLOW_DATA_DIR;
   if (!disks.has(data)) disks.set(data, 'data folder');
   for (const [folder, what] of disks) {

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import path from 'node:path';
+import { isPostgres } from '../../config/catalog-url.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { sharedModes, type SharedGroup } from '../../config/shared-group.js';
 import { hostFile } from '../../embedded/host-file.js';
@@ -43,18 +44,20 @@ function readable(settings: Places): Place[] {
   const { TAPEFLOW_DATA_DIR: data, CATALOG_URL: catalog, LOG_FILE: log, sharedGroup } = settings;
   const tapes = settings.drives.filter((drive) => drive.kind === 'directory').map((drive) => drive.path);
   const logs = path.join(data, 'logs');
+  const isFile = !isPostgres(catalog);
   const places: Place[] = [
     { at: data, kind: 'folder' },
     ...tapes.map((at) => ({ at, kind: 'tree' as const })),
-    ...['', '-wal', '-shm'].map((ending) => ({ at: catalog + ending, kind: 'file' as const })),
+    ...(isFile ? ['', '-wal', '-shm'] : []).map((end) => ({ at: catalog + end, kind: 'file' as const })),
     ...(log === undefined ? [] : [{ at: log, kind: 'file' as const }]),
   ];
   // Below a private data folder nobody else can reach them.
   if (sharedGroup !== undefined) {
-    places.push(
-      { at: `${catalog}-newest.json`, kind: 'file' },
-      { at: path.dirname(catalog), kind: 'folder' },
-    );
+    if (isFile)
+      places.push(
+        { at: `${catalog}-newest.json`, kind: 'file' },
+        { at: path.dirname(catalog), kind: 'folder' },
+      );
     places.push({ at: logs, kind: 'folder' });
     places.push(...namesIn(logs).map((name) => ({ at: path.join(logs, name), kind: 'file' as const })));
   }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { isCatalogOutOfReach } from '../../catalog/sqlite/catalog-failure.js';
+import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { oldestCli } from '../../embedded/cli-release.js';

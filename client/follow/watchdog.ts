@@ -1,4 +1,4 @@
-import { catalogFailure, isCatalogOutOfReach } from '../../catalog/sqlite/catalog-failure.js';
+import { catalogFailure, isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { setNamed } from '../../catalog/sets/sets.js';

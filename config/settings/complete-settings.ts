@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isPostgres } from '../catalog-url.js';
 import { groupNamed, isMember, type SharedGroup } from '../shared-group.js';
 import type { ConfigLists } from './config-file.js';
 import { wrongSetting } from './setting-problems.js';
@@ -37,7 +38,6 @@ export function complete(
   const dataDir = absolute(values.TAPEFLOW_DATA_DIR);
   const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
   const staging = stagingBudget(values, wrong);
-  const catalog = catalogFile(values, wrong);
   return {
     ...values,
     COMPRESSION_LEVEL: compressionLevel(values, wrong),
@@ -50,7 +50,7 @@ export function complete(
     TAPE_PATH: tapePath,
     STAGING_MAX_BYTES: staging,
     TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.max(Math.ceil(staging / 2), values.TAPE_DRAIN_AT),
-    CATALOG_URL: catalog === undefined ? path.join(dataDir, 'catalog.db') : absolute(catalog),
+    CATALOG_URL: catalogOf(values, dataDir, absolute, wrong),
     ...(values.LOG_FILE === undefined ? {} : { LOG_FILE: absolute(values.LOG_FILE) }),
     ...sharedGroup(values, wrong),
     drives: allDrives(
@@ -87,17 +87,23 @@ function stagingBudget(values: SettingValues, wrong: Complaint): number {
   return budget;
 }
 
-/** The path that `CATALOG_URL` gives; undefined when it is not given. */
-function catalogFile({ CATALOG_URL: url }: SettingValues, wrong: Complaint): string | undefined {
-  if (url === undefined) return undefined;
-  if (/^postgres(ql)?:/i.test(url))
-    throw wrong(
-      'CATALOG_URL',
-      'asks for PostgreSQL, which this version does not support yet: give the path of an SQLite file, or leave it out',
-    );
+/** What `CATALOG_URL` gives: an absolute path, or a URL of PostgreSQL as it is. */
+function catalogOf(
+  { CATALOG_URL: url }: SettingValues,
+  dataDir: string,
+  absolute: (value: string) => string,
+  wrong: Complaint,
+): string {
+  if (url === undefined) return path.join(dataDir, 'catalog.db');
+  if (isPostgres(url)) {
+    // `postgres://USER@/DATABASE?host=FOLDER` leads to a socket; other URLs have no user without a host.
+    if (!URL.canParse(url.replace('@/', '@localhost/')))
+      throw wrong('CATALOG_URL', 'is no valid URL: one of PostgreSQL is postgres://USER@HOST/DATABASE');
+    return url;
+  }
   if (/^[a-z][a-z0-9+]+:/i.test(url) && !url.startsWith('file:'))
-    throw wrong('CATALOG_URL', 'must be the path of an SQLite file');
-  return url.replace(/^file:(\/\/)?/, '');
+    throw wrong('CATALOG_URL', 'must be the path of an SQLite file, or a URL postgres://USER@HOST/DATABASE');
+  return absolute(url.replace(/^file:(\/\/)?/, ''));
 }
 
 /** The drives of the configuration file, and before them `lto1` of `TAPE_PATH` where the file has none of that name. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { isCatalogReadOnly } from '../../catalog/sqlite/catalog-failure.js';
+import { isCatalogReadOnly } from '../../catalog/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { lastCommittedOn } from '../../catalog/copies/copies.js';
 import { installationId } from '../../catalog/installation.js';

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test } from 'node:test';
 import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
-import { openCatalog } from '../../catalog/open-catalog.js';
 import { requestRun, insertSchedule } from '../../catalog/server/schedules.js';
 import { cronMatches } from '../../config/cron-times.js';
-import { tempFolder } from '../support/trees.js';
+import { openNewCatalog } from '../support/catalogs.js';
 
 const dayMs = 86_400_000;
 
@@ -22,8 +20,7 @@ test('a time is one of a cron expression in its zone, by all five fields', () =>
 });
 
 test('a start counts for one run, and a scheduled one at its times, in their order', async (t) => {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const now = Date.now();
   const claim = { workflowId: 'w', runId: 'r1', at: now, once: 'a' };
   assert.equal(await claimStart(catalog, claim), null);
@@ -70,8 +67,7 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
 });
 
 test('a step that is done once counts for one attempt of a run that was begun within a day, until its command has ended', async (t) => {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const now = Date.now();
   const run = { workflowId: 'w', runId: 'r' };
   const step = { ...run, activityType: 'labelLoadedTape', by: '1' };

@@ -24,8 +24,9 @@ import { insertTape } from '../../catalog/tapes/tapes.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
-import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';
 import { tempFolder } from '../support/trees.js';
@@ -34,8 +35,7 @@ const wanted = { sources: ['/s'], excludes: [], pool: 'default', drive: 'lto1', 
 
 /** A catalog with one set of one planned group. */
 async function withGroup(t: TestContext): Promise<{ catalog: Catalog; setId: string }> {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const { set } = await openSet(catalog, { ...wanted, direct: false, options: {} }, { fresh: true });
   const empty = new Uint8Array();
   await catalog

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Attempt } from '../../operations/attempt.js';
 import { beginPacking } from '../../activities/set/first-archive.js';
-import { openCatalog } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets/open-set.js';
-import { tempFolder } from '../support/trees.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** Groups of one set that want to be packed, each by an attempt that counts how often it has looked. */
 async function groupsOf(t: TestContext) {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const wanted = { sources: ['/s'], excludes: [], pool: 'default', drive: 'lto1', mode: 'full' };
   const { set } = await openSet(catalog, { ...wanted, direct: false, options: {} }, { fresh: true });
   const setId = set.id;

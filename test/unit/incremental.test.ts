@@ -27,6 +27,7 @@ import { filesNamed } from '../../catalog/files/search.js';
 import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
 import { statsOf } from '../../entry/entry-stats.js';
 import { GroupPlanner } from '../../source/group-planner.js';
+import { onPostgres, openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -56,9 +57,7 @@ function file(name: string, stats: FileStats = {}): WalkedEntry {
 }
 
 async function newCatalog(t: TestContext): Promise<Catalog> {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
-  return catalog;
+  return openNewCatalog(t);
 }
 
 async function begin(
@@ -81,6 +80,9 @@ async function scan(catalog: Catalog, setId: string, entries: WalkedEntry[], sto
   else await planner.flush();
 }
 
+/** The bytes of a path as text. */
+const pathText = onPostgres ? sql`convert_from(path, 'UTF8')` : sql`cast(path as text)`;
+
 /** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
 async function complete(catalog: Catalog, setId: string, state: SetState = 'completed'): Promise<void> {
   await catalog
@@ -90,7 +92,7 @@ async function complete(catalog: Catalog, setId: string, state: SetState = 'comp
     .execute();
   await catalog
     .updateTable('files')
-    .set({ state: 'packed', tar_offset: 512, sha256: sql<string>`set_id || ' ' || cast(path as text)` })
+    .set({ state: 'packed', tar_offset: 512, sha256: sql<string>`set_id || ' ' || ${pathText}` })
     .where('set_id', '=', setId)
     .where('state', '=', 'planned')
     .execute();

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import { recordSetState } from '../../catalog/sets/sets.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
-import { tempFolder } from '../support/trees.js';
 
 const wanted: NewSet = {
   ...{ sources: ['/s'], excludes: [], pool: 'A', drive: 'lto1', mode: 'full', direct: false, options: {} },
@@ -19,9 +18,7 @@ const places = [
 ];
 
 async function newCatalog(t: TestContext): Promise<Catalog> {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
-  return catalog;
+  return openNewCatalog(t);
 }
 
 test('a backup attaches only to the unfinished set that is the same in all that can be asked for', async (t) => {

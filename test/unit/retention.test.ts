@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { toBytes } from '../../entry/byte-string.js';
 import { beginErase, finishErase } from '../../catalog/tapes/erase.js';
@@ -8,7 +7,7 @@ import { openSet } from '../../catalog/sets/open-set.js';
 import { purgeErased } from '../../catalog/tapes/purge-erased.js';
 import type { NewFile } from '../../catalog/files/files.js';
 import { SetRetention } from '../../catalog/sets/set-retention.js';
-import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { rebuiltOptions } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
@@ -16,8 +15,8 @@ import { recordSetState, setNamed, setWithFiles } from '../../catalog/sets/sets.
 import { tapeRetention } from '../../catalog/tapes/tape-retention.js';
 import { insertTape, tapeByName } from '../../catalog/tapes/tapes.js';
 import type { Retentions } from '../../config/settings/retention.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
-import { tempFolder } from '../support/trees.js';
 
 const day = 86_400;
 const dayMs = day * 1000;
@@ -28,9 +27,7 @@ const tenDays: Retentions = { pools: {}, otherwise: 10 * day };
 const everything = { names: [], globs: [] };
 
 async function newCatalog(t: TestContext): Promise<Catalog> {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
-  return catalog;
+  return openNewCatalog(t);
 }
 
 interface SetFacts {

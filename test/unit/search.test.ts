@@ -14,6 +14,7 @@ import { openSet } from '../../catalog/sets/open-set.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { GroupPlanner } from '../../source/group-planner.js';
 import { walk } from '../../source/walk.js';
+import { onPostgres, openNewCatalog } from '../support/catalogs.js';
 import { tempFolder } from '../support/trees.js';
 
 /** In bytewise order, as a walk gives them; `\xff` is not valid UTF-8. */
@@ -34,8 +35,7 @@ const names = [
 ];
 
 async function catalogOf(t: TestContext, groupFiles: number): Promise<{ catalog: Catalog; ids: string[] }> {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const ids: string[] = [];
   for (const source of ['/a', '/b']) {
     const { set } = await openSet(catalog, newSet(source), { fresh: false });
@@ -122,7 +122,9 @@ test('a path is found by its beginning, whatever bytes that ends in', async (t) 
   }
 });
 
-test('a search by name goes through the table of names, and reads nothing else', async (t) => {
+const inSqlite = { skip: onPostgres ? 'it reads how SQLite plans a query' : false };
+
+test('a search by name goes through the table of names, and reads nothing else', inSqlite, async (t) => {
   const { catalog, ids } = await catalogOf(t, 3);
   for (const wish of [{ exactly: 'hosts' }, { begins: 'host' }, { holds: 'ost' }]) {
     const query = namesQuery(catalog, ids[0] ?? '', [1, 100], wish).compile();

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import path from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { startOrFail } from '../../client/follow/start-or-fail.js';
 import type { Session } from '../../client/session.js';
 import type { Server } from '../../client/server.js';
-import { openCatalog } from '../../catalog/open-catalog.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { describeError } from '../../config/failures.js';
 import { withSide } from '../../config/sides.js';
 import { prepareServer } from '../../workers/server/prepare-server.js';
 import { searchAttributes } from '../../workflows/messages.js';
-import { tempFolder } from '../support/trees.js';
+import { openNewCatalog } from '../support/catalogs.js';
 
 /** An error of a gRPC call, in the one that the client makes of it. */
 function refusal(code: number, details: string): Error {
@@ -36,8 +34,7 @@ test('every cause of an error reaches the sentence once', () => {
 });
 
 test('a set that the server refuses is failed and says why; one whose server is away, or still learns, is not', async (t) => {
-  const catalog = await openCatalog(path.join(tempFolder(t), 'catalog.db'), tempFolder(t));
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const session = { catalog: async () => catalog } as Session;
   const wanted = { excludes: [], pool: 'default', drive: 'lto1', mode: 'full', direct: false, options: {} };
   let asked = 0;

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openCatalog } from '../../catalog/open-catalog.js';
 import { insertRetrieval, recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import { endSearch, noteMissing, wantedIn, type DriveLook } from '../../catalog/retrievals/tape-search.js';
-import { tempFolder } from '../support/trees.js';
+import { openNewCatalog } from '../support/catalogs.js';
 
 const holding = (loaded: string): DriveLook => ({ reason: 'wrong_tape', message: '', first: '', loaded });
 const held = {
@@ -44,9 +42,7 @@ test('a tape that a copy may be written to is asked for by its pool, and the dri
 });
 
 async function retrieval(t: TestContext) {
-  const root = tempFolder(t);
-  const catalog = await openCatalog(path.join(root, 'catalog.db'), root);
-  t.after(() => catalog.destroy());
+  const catalog = await openNewCatalog(t);
   const wanted = { kind: 'verify', subject: 'S', drive: 'lto1', target: null, overwrite: 'never' } as const;
   const { id } = await insertRetrieval(catalog, { ...wanted, selection: '{}' }, [], []);
   const missing = (at: number, drive: string, patient = true) =>

@@ -1,20 +1,25 @@
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { backUpCatalog } from '../../../catalog/backup/back-up-catalog.js';
-import { catalogFailure } from '../../../catalog/sqlite/catalog-failure.js';
+import { backUpCatalog, type CatalogInfo } from '../../../catalog/backup/back-up-catalog.js';
+import { backUpServer, copyCatalog } from '../../../catalog/backup/copy-catalog.js';
+import { catalogFailure } from '../../../catalog/catalog-failure.js';
 import { restoreCatalog, type RestoredCatalog } from '../../../catalog/backup/restore-catalog.js';
 import { formatCount } from '../../../config/counts.js';
 import { describeHolder, tryLock } from '../../../disk/exclusive-lock.js';
-import { TapeflowFailure } from '../../../config/failures.js';
+import { isPostgres, shownCatalog } from '../../../config/catalog-url.js';
+import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { hostLockFile } from '../../../embedded/host-file.js';
 import { usesOwnServer } from '../../../workers/server/temporal-target.js';
 import { inSession, userPath, type Session } from '../../session.js';
 
-/** `catalog backup FILE` and `catalog restore FILE`: copies the catalog at any time, and restores a copy. */
+/**
+ * `catalog backup FILE` and `catalog restore FILE`: copies the catalog at any time, and restores a copy. `catalog copy
+ * FROM TO` moves it between SQLite and PostgreSQL.
+ */
 export function addCatalog(program: Command): void {
-  const catalog = program.command('catalog').description('copy the catalog, and restore a copy');
+  const catalog = program.command('catalog').description('copy the catalog, restore a copy, or move it');
   catalog
     .command('backup')
     .description('write a checked copy of the catalog to a file; also while sets run')
@@ -30,14 +35,52 @@ export function addCatalog(program: Command): void {
     .action((file: string, flags: { otherInstallation?: true }, command: Command) =>
       inSession(command, (session) => putBack(session, userPath(file), flags.otherInstallation === true)),
     );
+  catalog
+    .command('copy')
+    .description('copy a catalog that nobody uses from SQLite to PostgreSQL, or back, and compare both')
+    .argument('<from>', 'the path of an SQLite file, or a URL postgres://…')
+    .argument('<to>', 'a new file, or a URL postgres://… of an empty database')
+    .action((from: string, to: string, _options, command: Command) =>
+      inSession(command, (session) => copy(session, from, to)),
+    );
+}
+
+/** The argument of a command as in `CATALOG_URL`, relative to where the user stands. */
+const catalogAt = (given: string) => (isPostgres(given) ? given : userPath(given));
+
+async function copy(session: Session, from: string, to: string): Promise<void> {
+  const [source, target] = [catalogAt(from), catalogAt(to)];
+  const tables = await copyCatalog(source, target);
+  const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
+  const shown = { from: shownCatalog(source), to: shownCatalog(target) };
+  if (session.json) {
+    session.emit({ ...shown, rows, tables });
+    return;
+  }
+  const sets = formatCount(tables['sets']?.rows ?? 0, 'set');
+  session.print(
+    `${shown.to} has all of ${shown.from}: ${sets}, ${formatCount(rows, 'row')} in all, ` +
+      'read again there and the same.',
+  );
+  session.print(
+    'Set CATALOG_URL to it for every worker and command: nothing must use the former one any more.',
+  );
 }
 
 async function backUp(session: Session, to: string): Promise<void> {
   const file = session.settings.CATALOG_URL;
+  if (isPostgres(file)) {
+    const catalog = await session.catalog();
+    told(session, to, await withNames(to, () => backUpServer(catalog, to)));
+    return;
+  }
   if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', `There is no catalog ${file} yet.`);
   // Opens and thereby checks it: a copy of a damaged catalog must not replace an earlier copy.
   await session.catalog();
-  const facts = await withNames(to, async () => backUpCatalog(file, to));
+  told(session, to, await withNames(to, async () => backUpCatalog(file, to)));
+}
+
+function told(session: Session, to: string, facts: CatalogInfo): void {
   if (session.json) session.emit({ file: to, ...facts });
   else
     session.print(
@@ -48,6 +91,13 @@ async function backUp(session: Session, to: string): Promise<void> {
 async function putBack(session: Session, from: string, foreign: boolean): Promise<void> {
   const { settings } = session;
   const dataDir = settings.TAPEFLOW_DATA_DIR;
+  if (isPostgres(settings.CATALOG_URL))
+    throw usageFailure(
+      'InPostgres',
+      'The catalog is in PostgreSQL, where nothing can be put in its place.',
+      `Nothing was changed. \`CATALOG_URL=NEW.db tapeflow catalog restore ${from}\`, and then ` +
+        '`tapeflow catalog copy NEW.db postgres://…` into an empty database, bring the copy there.',
+    );
   const locked = tryLock(hostLockFile(dataDir), { role: 'catalog restore', dataDir });
   if (!('lock' in locked))
     throw new TapeflowFailure(

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import lt from 'semver/functions/lt.js';
 import { openCatalog } from '../../../catalog/open-catalog.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../../catalog/server/schedules.js';
+import { shownCatalog } from '../../../config/catalog-url.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { formatDuration } from '../../../config/durations.js';
 import { nodeMismatch } from '../../../config/node-mismatch.js';
@@ -92,7 +93,13 @@ function settingRows(settings: Settings): [string, string, string][] {
     const isBytes = typeof value === 'number' && /BYTES|SIZE|DRAIN_AT/.test(name);
     rows.push([
       name,
-      value === undefined ? '–' : isBytes ? `${value} (${formatBytes(value)})` : String(value),
+      value === undefined
+        ? '–'
+        : name === 'CATALOG_URL'
+          ? shownCatalog(String(value))
+          : isBytes
+            ? `${value} (${formatBytes(value)})`
+            : String(value),
       settings.origins[name],
     ]);
   }
@@ -185,7 +192,7 @@ async function checkCatalog(settings: Settings): Promise<Check> {
   try {
     const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
     try {
-      const { sets, verdict } = await inspectCatalog(catalog, settings.CATALOG_URL);
+      const { sets, verdict, server } = await inspectCatalog(catalog, settings.CATALOG_URL);
       if (verdict !== 'ok') {
         return {
           what,
@@ -198,7 +205,9 @@ async function checkCatalog(settings: Settings): Promise<Check> {
         (await checkWriteLock(catalog, settings)) ?? {
           what,
           level: 'ok',
-          finding: `${settings.CATALOG_URL}, ${formatCount(sets, 'set')}`,
+          finding: [shownCatalog(settings.CATALOG_URL), server, formatCount(sets, 'set')]
+            .filter((part) => part !== undefined)
+            .join(', '),
         }
       );
     } finally {

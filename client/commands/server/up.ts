@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
-import { isCatalogOutOfReach } from '../../../catalog/sqlite/catalog-failure.js';
+import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
 import { createLogger } from '../../../config/logger.js';
 import { TapeflowFailure } from '../../../config/failures.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { catalogFailure } from '../../../catalog/sqlite/catalog-failure.js';
+import { catalogFailure } from '../../../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError } from '../../../config/failures.js';
 import { createLogger, type Logger } from '../../../config/logger.js';
 import type { Settings } from '../../../config/settings/settings.js';

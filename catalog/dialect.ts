@@ -1,0 +1,20 @@
+import { type Expression, PostgresAdapter, type RawBuilder, sql } from 'kysely';
+import type { Catalog } from './open-catalog.js';
+
+// The few things of which SQLite and PostgreSQL have no common form.
+
+/** True for a catalog in PostgreSQL. */
+export function isInPostgres(db: Catalog): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
+}
+
+/** True where a text, or bytes, contain another text or other bytes. */
+export function contains(
+  db: Catalog,
+  whole: Expression<unknown>,
+  part: Expression<unknown> | Uint8Array,
+): RawBuilder<boolean> {
+  return isInPostgres(db)
+    ? sql<boolean>`position(${part} in ${whole}) > 0`
+    : sql<boolean>`instr(${whole}, ${part}) > 0`;
+}

@@ -1,0 +1,128 @@
+import pg, { type ClientConfig, type PoolClient } from 'pg';
+import { isServerAway, ServerError } from './server-error.js';
+
+/** How long a connection may take, in milliseconds. */
+const connectTimeoutMs = 10_000;
+/** Connections of one process: one that writes, and some that read. */
+const maxConnections = 8;
+/** Milliseconds after which an idle one is closed. */
+const idleTimeoutMs = 10_000;
+/** How long a transaction waits for another process's, in milliseconds, as with SQLite. */
+export const lockTimeoutMs = 10_000;
+
+/** Two numbers make the key of an advisory lock: the first is tapeflow's ("tape"), the second the catalog's. */
+const lockClass = 0x74617065;
+/** The first number of a lock that every connection shares while it lives: it shows who uses the catalog. */
+export const useClass = 0x74617066;
+/** A catalog is a schema: a database may have several. */
+export const catalogKey = `hashtext(coalesce(current_schema(), ''))`;
+
+const beginWriting =
+  'begin isolation level read committed read write; ' +
+  `select pg_advisory_xact_lock(${lockClass}, ${catalogKey})`;
+
+/**
+ * What every connection is told first. Whatever the server's defaults are: a commit survives a power cut; a transaction
+ * waits for the lock a bounded time, and for its own process as long as that lives; and the server notices within a
+ * minute that a client's machine is gone, and frees its lock.
+ */
+const settings = `
+  set lock_timeout = ${lockTimeoutMs};
+  set statement_timeout = 0;
+  set idle_in_transaction_session_timeout = 0;
+  set tcp_keepalives_idle = 30;
+  set tcp_keepalives_interval = 10;
+  set tcp_keepalives_count = 3;
+  set client_min_messages = warning;
+  set jit = off;
+  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
+  select pg_advisory_lock_shared(${useClass}, ${catalogKey})`;
+
+/** Object ids of the types whose values are not text or bytes (`pg_type.dat`): they are safe integers here. */
+const [int8, numeric] = [20, 1700];
+
+/** A client that limits the time of connecting, which the pool would count for waiting in its queue, too. */
+class CatalogClient extends pg.Client {
+  constructor(config?: ClientConfig) {
+    super({ ...config, connectionTimeoutMillis: connectTimeoutMs });
+    for (const type of [int8, numeric]) this.setTypeParser(type, Number);
+  }
+}
+
+/** The connections of this process to the catalog's database. */
+export class CatalogPool {
+  private readonly pool: pg.Pool;
+  private readonly ready = new WeakSet<PoolClient>();
+  private lastWrite: Promise<void> = Promise.resolve();
+  /** The server has answered this process before: it is worth waiting for when it does not. */
+  hasAnswered = false;
+  readonly beginWriting = beginWriting;
+
+  constructor(url: string) {
+    this.pool = new pg.Pool({
+      connectionString: withLibpqModes(url),
+      Client: CatalogClient,
+      max: maxConnections,
+      idleTimeoutMillis: idleTimeoutMs,
+      allowExitOnIdle: true,
+      keepAlive: true,
+      application_name: 'tapeflow',
+    });
+    // An idle connection that ends is replaced when the next one is needed.
+    this.pool.on('error', () => undefined);
+  }
+
+  /** A connection, which its taker releases. */
+  async take(): Promise<PoolClient> {
+    let client: PoolClient | undefined;
+    try {
+      client = await this.pool.connect();
+      if (!this.ready.has(client)) {
+        // Without a listener, a connection that breaks while it is taken would end the process.
+        client.on('error', () => undefined);
+        await client.query(settings);
+        this.ready.add(client);
+        this.hasAnswered = true;
+      }
+      return client;
+    } catch (error) {
+      client?.release(true);
+      throw new ServerError(error);
+    }
+  }
+
+  /** Uses a connection for one query. */
+  async use<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.take();
+    let isBroken = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      isBroken = isServerAway(error);
+      throw error;
+    } finally {
+      client.release(isBroken);
+    }
+  }
+
+  /**
+   * Waits until the transactions of this process that came before have ended.
+   * @returns to be called at the end of the caller's.
+   */
+  async turnToWrite(): Promise<() => void> {
+    const before = this.lastWrite;
+    let done: () => void = () => undefined;
+    this.lastWrite = new Promise((resolve) => (done = resolve));
+    await before;
+    return done;
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+}
+
+/** The URL with `sslmode` as PostgreSQL's own programs take it: `require` encrypts, `verify-full` also verifies. */
+function withLibpqModes(url: string): string {
+  return /[?&]sslmode=/.test(url) && !/[?&]uselibpqcompat=/.test(url) ? `${url}&uselibpqcompat=true` : url;
+}
