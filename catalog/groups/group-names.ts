@@ -20,7 +20,12 @@ export async function nameGroup(tx: Catalog, { setId, no, first, last }: GroupRa
     .expression((eb) =>
       eb
         .selectFrom('files')
-        .select(['set_id', 'group_no', sql<Uint8Array>`substr(path, cast(name_at as integer))`.as('name'), 'path'])
+        .select([
+          'set_id',
+          'group_no',
+          sql<Uint8Array>`substr(path, cast(name_at as integer))`.as('name'),
+          'path',
+        ])
         .where('set_id', '=', setId)
         .where('path', '>=', first)
         .where('path', '<=', last)

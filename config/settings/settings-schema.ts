@@ -67,7 +67,10 @@ export const settingsSchema = z.object({
   TAPEFLOW_LOCK_DIR: text.optional(),
   /** A group of this machine whose members may read catalog, logs and tape folders, and nothing else. */
   TAPEFLOW_SHARED_GROUP: text.optional(),
-  /** The catalog's database: a path of an SQLite file. `<data>/catalog.db` when not given. */
+  /**
+   * The catalog's database: a path of an SQLite file, or `postgres://USER@HOST/DATABASE`. `<data>/catalog.db` when not
+   * given.
+   */
   CATALOG_URL: text.optional(),
   /**
    * Your own Temporal server; the embedded one when not given. TLS, API key and profile as in `@temporalio/envconfig`.

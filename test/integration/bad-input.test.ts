@@ -60,9 +60,15 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     { args: ['sets'], env: { TAPEFLOW_DATADIR: '/x' }, code: 2, says: /unknown setting TAPEFLOW_DATADIR/ },
     {
       args: ['sets'],
-      env: { CATALOG_URL: 'postgres://localhost/x' },
+      env: { CATALOG_URL: 'postgres://me:secret@127.0.0.1:1/x' },
+      code: 1,
+      says: /PostgreSQL does not answer for the catalog postgres:\/\/me@127\.0\.0\.1:1\/x \(ECONNREFUSED\)/,
+    },
+    {
+      args: ['sets'],
+      env: { CATALOG_URL: 'mysql://localhost/x' },
       code: 2,
-      says: /PostgreSQL, which this version does not support yet/,
+      says: /must be the path of an SQLite file, or a URL postgres:\/\/USER@HOST\/DATABASE/,
     },
     {
       args: ['backup', source],

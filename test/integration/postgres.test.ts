@@ -16,7 +16,7 @@ import type { TapeflowFailure } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
 import { Installation } from '../support/installation.js';
 import { noPostgres, PostgresServer } from '../support/postgres.js';
-import { assertSameTree, manyFiles, tempFolder } from '../support/trees.js';
+import { assertSameTree, longTest, manyFiles, tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const skip = noPostgres;
@@ -33,8 +33,8 @@ after(async () => {
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
-  ...['claimed-starts', 'fences', 'first-archive', 'incremental', 'open-set', 'retention', 'search'],
-  ...['set-base', 'start-set', 'reading-wait', 'tape-search'],
+  ...['claimed-starts', 'fences', 'incremental', 'open-set', 'retention', 'search', 'tape-search'],
+  ...(longTest === false ? ['first-archive', 'reading-wait', 'set-base', 'start-set'] : []),
 ];
 
 test('the tests of the catalog pass on PostgreSQL too', { skip }, async () => {

@@ -81,7 +81,8 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     ],
     [{ TAPE_DRAIN_AT: 'full' }, /TAPE_DRAIN_AT .* must be a size/],
     [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
-    [{ CATALOG_URL: 'postgres://x/y' }, /PostgreSQL/],
+    [{ CATALOG_URL: 'mysql://x/y' }, /SQLite file, or a URL postgres:/],
+    [{ CATALOG_URL: 'postgres://[x/y' }, /is no valid URL/],
     [
       { POOL_RETENTION: '3m' },
       /POOL_RETENTION \(from environment\) is "3m": it must be a duration such as 36h/,
