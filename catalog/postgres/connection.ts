@@ -161,6 +161,6 @@ function sendMany(client: PoolClient, sql: string, rows: readonly unknown[][]): 
 function parameterOf(value: unknown): Buffer | string | null {
   if (value === null || value === undefined) return null;
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const text = String(value as string | number | bigint);
+  const text = typeof value === 'string' ? value : (value as number | bigint).toString();
   return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text;
 }

@@ -1,8 +1,10 @@
 import { type Kysely, sql } from 'kysely';
 import { migrations } from '../migrations/migrations.js';
 import { requireKnown } from '../migrations/applied.js';
-import type { Catalog } from '../open-catalog.js';
+import type { Tables } from '../schema/tables.js';
 import { makeTables } from './tables.js';
+
+type Catalog = Kysely<Tables>;
 
 /** True when every migration was applied; throws `CatalogNewer`. Undefined: there is no catalog yet. */
 export async function isUpToDate(catalog: Catalog): Promise<boolean | undefined> {

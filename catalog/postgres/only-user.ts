@@ -1,6 +1,8 @@
-import { sql } from 'kysely';
-import type { Catalog } from '../open-catalog.js';
+import { type Kysely, sql } from 'kysely';
+import type { Tables } from '../schema/tables.js';
 import { catalogKey, useClass } from './pool.js';
+
+type Catalog = Kysely<Tables>;
 
 /**
  * True when no other process is connected to a catalog in PostgreSQL: each connection holds one lock for as long as it

@@ -2,12 +2,13 @@ import { HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, s
 import { shownCatalog } from '../../config/catalog-url.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { catalogFailure } from '../catalog-failure.js';
-import type { Catalog } from '../open-catalog.js';
 import type { Tables } from '../schema/tables.js';
 import { fence } from '../sqlite/fence.js';
 import { CatalogDialect } from './dialect.js';
 import { isUpToDate, migrate } from './migrate.js';
 import { CatalogPool } from './pool.js';
+
+type Catalog = Kysely<Tables>;
 
 /** PostgreSQL 13, the oldest that its makers support. */
 const oldestVersion = 130_000;

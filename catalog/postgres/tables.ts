@@ -1,5 +1,7 @@
 import { type Kysely, sql } from 'kysely';
-import type { Catalog } from '../open-catalog.js';
+import type { Tables } from '../schema/tables.js';
+
+type Catalog = Kysely<Tables>;
 
 interface ColumnInfo {
   name: string;
