@@ -1,6 +1,7 @@
 import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
-import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { recordCancelled, releaseStaging } from '../../operations/sets/cancel-set.js';
 import { removeEmptyFolder } from '../../disk/durable-file.js';

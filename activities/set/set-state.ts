@@ -2,7 +2,8 @@ import { Context } from '@temporalio/activity';
 import { parkGroup, unparkGroups } from '../../catalog/groups/group-states.js';
 import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { requeueSkipped } from '../../catalog/groups/oversized-groups.js';
-import { recordSetState, recordWorkflow, setNamed } from '../../catalog/sets/sets.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
+import { recordWorkflow, setNamed } from '../../catalog/sets/sets.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { asAttempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
@@ -20,8 +21,7 @@ export function recordState(
 ): Promise<void> {
   return asAttempt(async (attempt) => {
     attempt.throwIfCancelled();
-    // A stopped step that continues after the set's end must not make it look unfinished.
-    await recordSetState(deps.catalog, setId, state, reason, finalSetStates);
+    await recordSetState(deps.catalog, setId, state, reason);
     const { workflowExecution } = Context.current().info;
     if (workflowExecution !== undefined)
       await recordWorkflow(deps.catalog, setId, workflowExecution.workflowId);

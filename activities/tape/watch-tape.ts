@@ -1,8 +1,9 @@
-import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import type { SetState } from '../../catalog/schema/set-tables.js';
 import { requireTape } from '../../tape/requirements/require-tape.js';
 import { SetRetention } from '../../catalog/sets/set-retention.js';
 import { placesOf } from '../../catalog/sets/copy-places.js';
-import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import { recyclableTapes } from '../../catalog/tapes/tape-retention.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -16,8 +17,8 @@ import { pauseFor } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
 
-/** States that a wait for a tape must not overwrite. */
-const saysMore: readonly SetState[] = ['paused', ...finalSetStates];
+/** States that a wait for a tape may follow; `paused` says more than it. */
+const mayWait: readonly SetState[] = ['scanning', 'running', 'waiting_for_tape'];
 
 /** Number of checks between searches for recyclable tapes, which read every copy in the catalog. */
 const looksPerAdvice = 60;
@@ -69,8 +70,8 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWatchRequest)
         const quietly = said === news;
         // Another drive of the set may be waiting too: without news, leave the reason to it.
         const alone = wish.copyNo === undefined || !quietly;
-        const unless: readonly SetState[] = alone ? saysMore : [...saysMore, 'waiting_for_tape'];
-        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, unless, quietly);
+        const only = alone ? mayWait : mayWait.filter((state) => state !== 'waiting_for_tape');
+        await recordSetState(catalog, wish.setId, 'waiting_for_tape', sentence, { only, quietly });
         said = news;
         attempt.report({ step: 'waiting for tape', why: sentence });
       }

@@ -19,7 +19,7 @@ import { forgetNewest, newestSeen, noteNewest, restoringFile } from '../sqlite/n
 import { requireOwnLog } from '../sqlite/own-log.js';
 import { openCatalog, type Catalog } from '../open-catalog.js';
 import { finalRetrievalStates, recordRetrieval } from '../retrievals/retrievals.js';
-import { recordSetState } from '../sets/sets.js';
+import { recordSetState } from '../sets/set-states.js';
 
 /** The result of restoring a copy of the catalog. */
 export interface RestoredCatalog extends CatalogInfo {

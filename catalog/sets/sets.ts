@@ -1,8 +1,7 @@
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
-import { recordEvents } from '../groups/events.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
-import { finalSetStates, type SetState } from '../schema/set-tables.js';
+import { finalSetStates } from '../schema/set-tables.js';
 
 /** The set of that id, or undefined. */
 export async function findSet(db: Catalog, id: string): Promise<SetRow | undefined> {
@@ -35,29 +34,6 @@ export async function listSets(db: Catalog): Promise<SetRow[]> {
 /** Sets that are not in a final state, oldest first. */
 export async function unfinishedSets(db: Catalog): Promise<SetRow[]> {
   return db.selectFrom('sets').selectAll().where('state', 'not in', finalSetStates).orderBy('id').execute();
-}
-
-/** Records a set's state, with an event if it changed (unless `quietly`); never over a state in `unless`. */
-export async function recordSetState(
-  catalog: Catalog,
-  setId: string,
-  state: SetState,
-  reason: string | null,
-  unless: readonly SetState[] = [],
-  quietly = false,
-): Promise<void> {
-  await catalog.transaction().execute(async (tx) => {
-    const before = await setNamed(tx, setId);
-    if (unless.includes(before.state) || (before.state === state && before.reason === reason)) return;
-    const finished = finalSetStates.includes(state) ? Date.now() : null;
-    await tx
-      .updateTable('sets')
-      .set({ state, reason, finished_at: finished })
-      .where('id', '=', setId)
-      .execute();
-    if (quietly && before.state === state) return;
-    await recordEvents(tx, [{ setId, group: null, stage: state, detail: reason ?? undefined }]);
-  });
 }
 
 /** Records which workflow works on a set: if ids change, that one is ended before another takes over. */

@@ -1,5 +1,5 @@
 import type { SetRow } from '../../catalog/rows.js';
-import { recordSetState } from '../../catalog/sets/sets.js';
+import { recordSetState, reopenSet } from '../../catalog/sets/set-states.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { isServerUnavailable } from '../../workers/server/prepare-server.js';
 import { startSet } from '../../workers/starts/start-set.js';
@@ -45,6 +45,6 @@ export async function beginAgain(
   run: { retry: boolean },
 ): Promise<void> {
   const state = set.scanned === 1 ? 'running' : 'scanning';
-  await recordSetState(await session.catalog(), set.id, state, null);
+  await reopenSet(await session.catalog(), set.id, state);
   await startOrFail(session, server, { ...set, state }, run);
 }

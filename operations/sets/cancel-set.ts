@@ -4,7 +4,7 @@ import { undoRequeue } from '../../catalog/groups/oversized-groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
 import { summarizeSet } from '../../catalog/sets/set-summary.js';
-import { recordSetState } from '../../catalog/sets/sets.js';
+import { cancellableSetStates, recordSetState } from '../../catalog/sets/set-states.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 
@@ -18,9 +18,11 @@ export const retryCancelled = 'its `retry` was cancelled, and it is what it was 
 
 /**
  * Records that a set was cancelled: it becomes `cancelled`, or complete again if it was before its `retry`. If a plain
- * `cancel` keeps something that `retry` has staged, the set stays unfinished.
+ * `cancel` keeps something that `retry` has staged, the set stays unfinished. A set that has completed meanwhile stays
+ * as it is.
  *
  * @param left what it leaves behind in a silent drive, as part of a sentence.
+ * @returns the set's state now.
  */
 export async function recordCancelled(
   catalog: Catalog,
@@ -28,14 +30,13 @@ export async function recordCancelled(
   discard: boolean,
   left?: string,
 ): Promise<SetState> {
+  const only = cancellableSetStates;
   if (!(await undoRequeue(catalog, setId))) {
     const leaves = left === undefined ? '' : `; ${left}`;
-    await recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`);
-    return 'cancelled';
+    return recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`, { only });
   }
   const state = (await summarizeSet(catalog, setId)).skipped > 0 ? 'completed_with_skips' : 'completed';
-  await recordSetState(catalog, setId, state, retryCancelled);
-  return state;
+  return recordSetState(catalog, setId, state, retryCancelled, { only });
 }
 
 /**

@@ -25,7 +25,7 @@ import type { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { driveSteps } from '../support/drive-steps.js';
@@ -161,7 +161,7 @@ test('a set that has ended is not opened again by a late word of a stale step', 
   await say('running');
   assert.equal((await setNamed(catalog, setId)).state, 'running');
   for (const end of finalSetStates) {
-    await recordSetState(catalog, setId, end, null);
+    await catalog.updateTable('sets').set({ state: end }).execute();
     for (const late of ['scanning', 'running', 'waiting_for_tape', 'paused'] as const) await say(late);
     assert.equal((await setNamed(catalog, setId)).state, end);
   }

@@ -19,7 +19,7 @@ import { insertRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
 import { shrinkGroup } from '../../catalog/groups/oversized-groups.js';
 import { summarizeSet } from '../../catalog/sets/set-summary.js';
-import { recordSetState } from '../../catalog/sets/sets.js';
+import { recordSetState, reopenSet } from '../../catalog/sets/set-states.js';
 import { copyDir } from '../../staging/paths.js';
 import { insertTape, tapeByName } from '../../catalog/tapes/tapes.js';
 import { poolLimit, setLimit } from '../../tape/requirements/tape-limit.js';
@@ -94,7 +94,7 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
   );
   assert.deepEqual(sets.staged(setId), []);
   assert.deepEqual(endMarkOn(disk.folder, setId).groups, (await sets.groupsOf(setId)).length);
-  await recordSetState(catalog, setId, 'running', null);
+  await reopenSet(catalog, setId, 'running');
   assert.deepEqual(await attempt(() => retryParkedGroups(deps, setId)), { groups: 0, first: 0 });
   await recordSetState(catalog, setId, 'completed_with_skips', null);
 
@@ -104,7 +104,7 @@ test('a file larger than any tape of the pool is alone in its group and skipped 
     .set({ capacity: 8 * megabyte })
     .execute();
   /** As `retry` says. */
-  const goesOn = () => recordSetState(catalog, setId, 'running', null);
+  const goesOn = () => reopenSet(catalog, setId, 'running');
   const cancelled = async (discard: boolean) => (await attempt(() => cancelSet(deps, setId, discard))).status;
   await goesOn();
   assert.equal((await attempt(() => retryParkedGroups(deps, setId))).groups, 1);

@@ -10,7 +10,9 @@ import { finishSet } from '../../activities/set/finish-set.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { insertSchedule, recordRun, recordRunEnd } from '../../catalog/server/schedules.js';
-import { recordSetState, setNamed } from '../../catalog/sets/sets.js';
+import { reopenSet } from '../../catalog/sets/set-states.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { recordCancelled } from '../../operations/sets/cancel-set.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 
@@ -25,23 +27,35 @@ test('steps of a set that are done again after its end change nothing', async (t
   const source = tempFolder(t);
   writeTree(source, { a: noise(1000, 'a') });
   const { setId } = await sets.backUp(source, 'full');
-  await recordSetState(catalog, setId, 'expired', 'its archives were erased');
+  await catalog.updateTable('sets').set({ state: 'expired' }).execute();
   assert.equal((await attempt(() => finishSet(deps, setId))).status, 'expired');
   assert.equal((await setNamed(catalog, setId)).state, 'expired');
 
   await catalog.updateTable('groups').set({ state: 'failed', reason: 'writing: x' }).execute();
   for (const state of ['failed', 'cancelled'] as const) {
-    await recordSetState(catalog, setId, state, null);
+    await catalog.updateTable('sets').set({ state }).execute();
     assert.deepEqual(await attempt(() => retryParkedGroups(deps, setId)), { groups: 0, first: 0 }, state);
   }
   const { state } = await catalog.selectFrom('groups').select('state').executeTakeFirstOrThrow();
   assert.equal(state, 'failed');
-  await recordSetState(catalog, setId, 'running', null);
+  await reopenSet(catalog, setId, 'running');
   assert.equal(
     (await attempt(() => retryParkedGroups(deps, setId))).groups,
     1,
     '`retry` has said that it goes on',
   );
+});
+
+test('a `cancel` that the end of the set was faster than leaves it what it is', async (t) => {
+  const sets = await setsInProcess(t);
+  const { catalog } = sets;
+  const source = tempFolder(t);
+  writeTree(source, { a: noise(1000, 'a') });
+  const { setId } = await sets.backUp(source, 'full');
+  for (const discard of [false, true])
+    assert.equal(await recordCancelled(catalog, setId, discard), 'completed');
+  const { state, reason } = await setNamed(catalog, setId);
+  assert.deepEqual([state, reason], ['completed', null]);
 });
 
 test('a restore that was cancelled writes no more into its target', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { recordSetState } from '../../catalog/sets/sets.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';

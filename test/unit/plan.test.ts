@@ -9,7 +9,7 @@ import { fromBytes } from '../../entry/byte-string.js';
 import { firstPathOf } from '../../catalog/files/files.js';
 import { FileBatch } from '../../catalog/files/scan-rows.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
-import { recordSetState } from '../../catalog/sets/sets.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
 import { writtenCopiesOn } from '../../catalog/copies/copies.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { outermost } from '../../source/sources.js';
