@@ -37,7 +37,7 @@ export function resolveSources(given: readonly string[]): string[] {
  * Refuses a path with invalid UTF-8, which arrives as U+FFFD: the original bytes are lost, and the result could name
  * something else.
  */
-export function refuseInvalidText(text: string, what = 'source'): void {
+function refuseInvalidText(text: string, what = 'source'): void {
   if (!text.includes('\ufffd')) return;
   throw usageFailure(
     'NotUtf8',

@@ -13,7 +13,7 @@ export type FileRoom = Pick<BigIntStats, 'size' | 'blocks'>;
 const blockBytes = 512;
 
 /** Parts with data that are kept of one file: a map of 2 MB. Of more, the smallest holes count as data. */
-export const mostExtents = 65_536;
+const mostExtents = 65_536;
 
 /** Parts that are asked for at once. */
 const pageExtents = 4096;

@@ -13,7 +13,7 @@ export function givenText(rule: ExcludeRule): string {
 }
 
 /** True for one that keeps what it matches. */
-export function isKeeping(rule: ExcludeRule): boolean {
+function isKeeping(rule: ExcludeRule): boolean {
   return givenText(rule).startsWith('!');
 }
 

@@ -18,7 +18,7 @@ export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
 }
 
 /** True for seconds that a date can hold. */
-export function isInDateRange(seconds: number): boolean {
+function isInDateRange(seconds: number): boolean {
   return Math.abs(seconds) < maxSeconds;
 }
 

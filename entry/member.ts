@@ -10,34 +10,52 @@ export type InodeTime = readonly [number, number];
 /** A named pipe or a device: all of it is in its header. */
 export type SpecialType = 'fifo' | 'character' | 'block';
 
-/** One entry that the plan wants in an archive. All names are byte strings (see byte-string.ts). */
-export interface PlannedMember {
+/** A kind of entry that an archive can hold. */
+export type MemberType = 'file' | 'directory' | 'symlink' | SpecialType;
+
+/** What is known of an entry wherever it is; its headers say the same. Names are byte strings (see byte-string.ts). */
+export interface EntryFacts<Type> {
   /** Full path without its leading `/`; folders end in `/`. */
   name: string;
-  type: 'file' | 'directory' | 'symlink' | SpecialType;
-  /** Bytes, as the scan saw it; packing asks again. */
+  type: Type;
+  /** Bytes of content; of a hard link to an earlier member, those of its target. */
   size: number;
+  /**
+   * Of a file that is stored with holes: bytes of its content in the archive, which are a map and the data between the
+   * holes (archive/tar/sparse-map.ts). Undefined: `size`.
+   */
+  storedSize?: number | undefined;
   /** Seconds since 1970, rounded down, plus nanoseconds. */
   mtimeS: number;
   mtimeNs: number;
   mode: number;
   uid: number;
   gid: number;
-  dev: string;
-  ino: string;
-  nlink: number;
+  /** Target of a symbolic link, or the member that a hard link (`link`) points to. */
   linkTarget: string | null;
   /** Of a device. */
   device?: DeviceNumbers | undefined;
+}
+
+/** What is known of an entry's inode, which only a manifest and the catalog have. */
+export interface InodeFacts {
+  dev: string;
+  ino: string;
+  nlink: number;
   /** A path in an earlier archive that is a hard link to the same file; the content is stored here again. */
   hardLinkOf: string | null;
-  ctime: InodeTime | undefined;
+  ctime?: InodeTime | undefined;
+}
+
+/**
+ * One entry that the plan wants in an archive. Its `size` and `storedSize` are as the scan saw them; packing asks
+ * again.
+ */
+export interface PlannedMember extends EntryFacts<MemberType>, InodeFacts {
   /** A folder that could not be listed: it is stored without its contents, and this is why. */
   unlisted?: string | undefined;
   /** What an earlier archive holds under this name; if the file still has that content, it is not stored again. */
   held?: HeldContent | undefined;
-  /** Of a file with holes, bytes that it will be stored with, as far as the scan could tell. */
-  storedSize?: number | undefined;
 }
 
 /** A file's content in an earlier archive. */
@@ -82,31 +100,7 @@ export function lackReason(flags: readonly MemberFlag[]): string | undefined {
 }
 
 /** One member of an archive, as it was stored. */
-export interface PackedMember {
-  name: string;
-  type: 'file' | 'directory' | 'symlink' | 'link' | SpecialType;
-  /** Bytes of content; of a hard link to an earlier member, those of its target. */
-  size: number;
-  /**
-   * Of a file that is stored with holes: bytes of its content in the archive, which are a map and the data between the
-   * holes (archive/tar/sparse-map.ts). Undefined: `size`.
-   */
-  storedSize?: number | undefined;
-  mtimeS: number;
-  mtimeNs: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  dev: string;
-  ino: string;
-  nlink: number;
-  /** Target of a symbolic link, or the member that a hard link (`link`) points to. */
-  linkTarget: string | null;
-  /** Of a device. */
-  device?: DeviceNumbers | undefined;
-  hardLinkOf: string | null;
-  /** Only in a manifest and in what becomes one; see `InodeTime`. */
-  ctime?: InodeTime | undefined;
+export interface PackedMember extends EntryFacts<MemberType | 'link'>, InodeFacts {
   /** Undefined when there are none. A further hard link has those of its target, which the archive has once. */
   attributes?: Attributes | undefined;
   /** With the flag `lacking`: which attributes are missing, as the rest of a sentence; not in a manifest. */

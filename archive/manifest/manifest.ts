@@ -9,7 +9,7 @@ import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/m
  * entry that was skipped and for each that an earlier archive holds. A name that is not valid UTF-8 is in `nameBase64`
  * (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are ignored.
  */
-export const manifestVersion = 2;
+const manifestVersion = 2;
 
 /** Versions that can be read: 1 lacks what version 2 has more, see docs/format.md. */
 export const readableVersions: readonly number[] = [1, manifestVersion];

@@ -1,4 +1,4 @@
-import type { PackedMember } from '../../entry/member.js';
+import type { EntryFacts, PackedMember } from '../../entry/member.js';
 
 /** Bytes of a tar record; headers and contents fill whole ones (POSIX.1-2008, pax, "ustar Interchange Format"). */
 export const recordBytes = 512;
@@ -7,21 +7,7 @@ export const recordBytes = 512;
  * What the headers of one member say. `size`: bytes of content, which follow unless it has a `storedSize`; 0 for links
  * and folders.
  */
-export type HeaderFields = Pick<
-  PackedMember,
-  | 'name'
-  | 'type'
-  | 'size'
-  | 'storedSize'
-  | 'mtimeS'
-  | 'mtimeNs'
-  | 'mode'
-  | 'uid'
-  | 'gid'
-  | 'linkTarget'
-  | 'device'
-  | 'attributes'
->;
+export type HeaderFields = EntryFacts<PackedMember['type']> & Pick<PackedMember, 'attributes'>;
 
 /** node-tar's names of the member types. */
 export const typeNames = {

@@ -48,7 +48,7 @@ export async function keepNameList(db: Catalog, pages: AsyncIterable<readonly st
 }
 
 /** Forgets a list. */
-export async function forgetList(db: Catalog, list: string): Promise<void> {
+async function forgetList(db: Catalog, list: string): Promise<void> {
   await db.deleteFrom('listed_names').where('list', '=', list).execute();
   await db.deleteFrom('name_lists').where('list', '=', list).execute();
 }

@@ -43,7 +43,7 @@ function storedSize({ stored_size: bytes }: PlannedRow): { storedSize?: number }
 }
 
 /** The inode's time of change; undefined for a row from a tape that did not record it. */
-export function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
+function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefined {
   return s === 0 && ns === 0 ? undefined : [s, ns];
 }
 
@@ -60,7 +60,7 @@ function unlistedWhy({ type, state, reason }: PlannedRow): string | undefined {
 }
 
 /** The numbers of a device; undefined for anything else. */
-export function deviceOf({
+function deviceOf({
   type,
   link_target: text,
 }: Pick<PlannedRow, 'type' | 'link_target'>): DeviceNumbers | undefined {

@@ -5,7 +5,7 @@ import { finalSetStates } from '../schema/set-tables.js';
 const unfinished: readonly RetrievalState[] = ['running', 'waiting_for_tape'];
 
 /** Bytes of staging held by copies from tape to tape. */
-export async function stagedByCopies(db: Catalog): Promise<number> {
+async function stagedByCopies(db: Catalog): Promise<number> {
   const { held } = await db
     .selectFrom('retrieval_archives')
     .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')
@@ -19,7 +19,7 @@ export async function stagedByCopies(db: Catalog): Promise<number> {
 }
 
 /** Bytes of staging held by groups of unfinished sets, except one. Parked groups do not count. */
-export async function stagedBySets(db: Catalog, except?: { setId: string; group: number }): Promise<number> {
+async function stagedBySets(db: Catalog, except?: { setId: string; group: number }): Promise<number> {
   let query = db
     .selectFrom('groups')
     .innerJoin('sets', 'sets.id', 'groups.set_id')

@@ -45,7 +45,7 @@ export function markedEnd(set: Pick<SetRow, 'end_facts'>): MarkedEnd | undefined
 }
 
 /** A text for comparing two ends. */
-export function setEndKey({ groups, entries, without }: SetEnd): string {
+function setEndKey({ groups, entries, without }: SetEnd): string {
   return JSON.stringify({ groups, entries, without });
 }
 

@@ -9,7 +9,7 @@ import { setNamed } from './sets.js';
  */
 
 /** States of a set that has not ended. */
-export const unfinishedSetStates: readonly SetState[] = ['scanning', 'running', 'waiting_for_tape', 'paused'];
+const unfinishedSetStates: readonly SetState[] = ['scanning', 'running', 'waiting_for_tape', 'paused'];
 
 /** States in which `cancel` ends a set, or discards what is left of it in staging. */
 export const cancellableSetStates: readonly SetState[] = [...unfinishedSetStates, 'failed', 'cancelled'];

@@ -43,7 +43,7 @@ const networkFileSystems = new Map([
 ]);
 
 /** The name of the network file system that a file is on; undefined when it is on a local one. */
-export function networkFileSystemOf(file: string): string | undefined {
+function networkFileSystemOf(file: string): string | undefined {
   try {
     return networkFileSystems.get(statfsSync(path.dirname(file)).type);
   } catch {

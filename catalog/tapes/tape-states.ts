@@ -66,16 +66,12 @@ export function afterTransition(
 }
 
 /** The status stored in a tape's row. */
-export function tapeStatusOf({
-  state,
-  reason,
-  before,
-}: Pick<TapeRow, 'state' | 'reason' | 'before'>): TapeStatus {
+function tapeStatusOf({ state, reason, before }: Pick<TapeRow, 'state' | 'reason' | 'before'>): TapeStatus {
   return { state, reason, before: before === null ? [] : (JSON.parse(before) as StateAndReason[]) };
 }
 
 /** The columns of a tape's status. */
-export function tapeStatusColumns({
+function tapeStatusColumns({
   state,
   reason,
   before,

@@ -5,7 +5,7 @@ import {
   recordRetrieval,
   retrievalNamed,
 } from '../../catalog/retrievals/retrievals.js';
-import { usageFailure } from '../../config/failures.js';
+import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
 import { cancelRetrievalUpdate } from '../../workflows/messages.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
@@ -21,6 +21,9 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
   await whereServerRuns(session, (server) => cancelAtServer(server, id));
   // The workflow records the same when its step has stopped; without a server nobody else does.
   await recordRetrieval(catalog, id, 'cancelled', 'by a command');
+  const { state } = await retrievalNamed(catalog, id);
+  if (state !== 'cancelled')
+    throw new TapeflowFailure('HasEnded', `${id} was not cancelled: it had ended before, and is ${state}.`);
   if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
   const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });

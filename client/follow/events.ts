@@ -47,7 +47,7 @@ export class EventPrinter {
 }
 
 /** Lines for people: only stages that matter to them; a sync of several archives is one line. */
-export function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
+function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
   const lines: string[] = [];
   let synced: RecordedEvent[] = [];
   const flush = () => {

@@ -25,7 +25,7 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
 }
 
 /** Terminates the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */
-export async function terminateStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
+async function terminateStuck(server: Server, setId: string, trouble: SetTrouble): Promise<void> {
   await setHandle(server, setId).terminate(`tapeflow: ${trouble.finding}`);
 }
 

@@ -51,7 +51,7 @@ export function didYouMean(name: string, known: Set<string>): string {
 }
 
 /** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
+function nearestName(name: string, known: Iterable<string>): string | undefined {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[_-]/g, '');
   const given = plain(name);
   const names = new Map([...known].map((other) => [plain(other), other]));

@@ -161,7 +161,7 @@ function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
 }
 
 /** The same key for every spelling of a path; drive letters of Windows in upper case. */
-export function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
+function driveKey(drivePath: string, platform: NodeJS.Platform = process.platform): string {
   if (platform === 'win32') return path.win32.resolve(drivePath).toUpperCase();
   return truePath(drivePath);
 }

@@ -37,6 +37,6 @@ async function mountPoints(): Promise<Set<string>> {
 }
 
 /** Decodes octal escapes such as `\040` in the kernel's mount tables. */
-export function unescapeOctal(text: string): string {
+function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

@@ -14,7 +14,7 @@ import type { Answer, DriveCall, Question } from './drive-process.js';
 const maxSeconds = 15;
 
 /** The failure for a drive that does not answer. */
-export function silentDriveFailure({ name, path }: DriveSettings, ms: number): TapeflowFailure {
+function silentDriveFailure({ name, path }: DriveSettings, ms: number): TapeflowFailure {
   return tapeNotReady(
     'silent',
     `The drive ${name} (${path}) has not answered for ${Math.round(ms / 100) / 10} s.`,

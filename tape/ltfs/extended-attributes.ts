@@ -69,7 +69,7 @@ async function works(tool: AttributeTool): Promise<boolean> {
 let found: Promise<AttributeTool | undefined> | undefined;
 
 /** The first tool available on this machine; undefined when there is none. */
-export function attributeTool(): Promise<AttributeTool | undefined> {
+function attributeTool(): Promise<AttributeTool | undefined> {
   found ??= (async () => {
     const candidates = process.platform === 'darwin' ? [xattr] : [setfattr, python];
     for (const tool of candidates) if (await works(tool)) return tool;

@@ -12,7 +12,9 @@ import { insertRetrieval, recordRetrieval } from '../../catalog/retrievals/retri
 import { insertSchedule, recordRun, recordRunEnd } from '../../catalog/server/schedules.js';
 import { reopenSet } from '../../catalog/sets/set-states.js';
 import { setNamed } from '../../catalog/sets/sets.js';
+import { cancelRetrieval } from '../../client/follow/cancel-retrieval.js';
 import { recordCancelled } from '../../operations/sets/cancel-set.js';
+import type { Session } from '../../client/session.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 
@@ -56,6 +58,23 @@ test('a `cancel` that the end of the set was faster than leaves it what it is', 
     assert.equal(await recordCancelled(catalog, setId, discard), 'completed');
   const { state, reason } = await setNamed(catalog, setId);
   assert.deepEqual([state, reason], ['completed', null]);
+});
+
+test('a `cancel` that the end of a restore was faster than says that it has ended', async (t) => {
+  const sets = await setsInProcess(t);
+  const { catalog, settings } = sets;
+  const row = { subject: '2026-11_000001', drive: 'lto1', target: null, overwrite: 'never', selection: '{}' };
+  const { id } = await insertRetrieval(catalog, { kind: 'verify', ...row }, [], []);
+  const session: Session = {
+    ...{ settings, json: false, catalog: async () => catalog, close: async () => undefined },
+    ...{ print: () => assert.fail(), emit: () => assert.fail(), say: () => assert.fail() },
+    // What it does between its first look and its own word.
+    settleHost: () => recordRetrieval(catalog, id, 'completed', null),
+  };
+  await assert.rejects(
+    cancelRetrieval(session, id),
+    /was not cancelled: it had ended before, and is completed/,
+  );
 });
 
 test('a restore that was cancelled writes no more into its target', async (t) => {

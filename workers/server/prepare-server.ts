@@ -22,7 +22,7 @@ const grpc = {
 } as const;
 
 /** The gRPC status of a client error or its causes; undefined: there is none. */
-export function grpcStatus(error: unknown): number | undefined {
+function grpcStatus(error: unknown): number | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if ('code' in cause && typeof cause.code === 'number') return cause.code;
   return undefined;
@@ -36,7 +36,7 @@ export function isServerUnavailable(error: unknown): boolean {
 }
 
 /** The failure for your own server without the configured namespace. */
-export function noNamespace({ address, namespace }: TemporalTarget): TapeflowFailure {
+function noNamespace({ address, namespace }: TemporalTarget): TapeflowFailure {
   return new TapeflowFailure(
     'NoNamespace',
     `The Temporal server at ${address} has no namespace ${namespace}.`,

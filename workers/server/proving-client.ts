@@ -28,7 +28,7 @@ export function provingClient(
 }
 
 /** The interceptors for that, for a client created elsewhere. `server` is called when the first update is sent. */
-export function provingInterceptors(
+function provingInterceptors(
   key: string,
   server: () => { connection: ConnectionLike; namespace: string },
 ): { workflow: WorkflowClientInterceptor[]; schedule: ScheduleClientInterceptor[] } {

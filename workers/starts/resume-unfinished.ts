@@ -22,7 +22,7 @@ import type { TemporalServer } from '../server/temporal-target.js';
 import { workflowTrouble, type WorkflowTrouble } from '../server/workflow-trouble.js';
 
 /** How often in a row something is resumed without progress before it is left to a person for a day. */
-export const maxResumes = 5;
+const maxResumes = 5;
 /** How many checks each of them waits after the previous one. */
 const looksBetween = [0, 1, 3, 10, 30];
 /** Milliseconds that a command has to start what it created; after that, the command must have died. */

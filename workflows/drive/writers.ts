@@ -71,6 +71,6 @@ export function newWriters(input: BackupSetInput): Writer[] {
 }
 
 /** Where the copies of the set go; inputs of earlier versions have only one. */
-export function placesIn({ places, pool, drive }: BackupSetInput): { pool: string; drive: string }[] {
+function placesIn({ places, pool, drive }: BackupSetInput): { pool: string; drive: string }[] {
   return places ?? [{ pool, drive }];
 }

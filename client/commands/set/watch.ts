@@ -38,7 +38,7 @@ async function watch(session: Session, set: SetRow): Promise<void> {
 }
 
 /** The named set, or the newest unfinished one. */
-export async function chosenSet(session: Session, setId: string | undefined): Promise<SetRow> {
+async function chosenSet(session: Session, setId: string | undefined): Promise<SetRow> {
   const catalog = await session.catalog();
   if (setId !== undefined) return setNamed(catalog, setId);
   const newest = (await unfinishedSets(catalog)).at(-1);
