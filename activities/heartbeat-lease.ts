@@ -4,7 +4,7 @@ import { TapeflowFailure } from '../config/failures.js';
  * How long the server keeps an attempt without a heartbeat. A process that was stopped for longer hears of its abort
  * only some milliseconds after it continues; its own clock tells it at once.
  */
-export class Lease {
+export class HeartbeatLease {
   private renewedAt = performance.now();
   private lapsed = false;
 

@@ -12,7 +12,7 @@ import {
   type DriveWork,
 } from './asked.js';
 import { type Condition, catalogCondition } from './conditions.js';
-import { Lease } from './heartbeat-lease.js';
+import { HeartbeatLease } from './heartbeat-lease.js';
 
 /** Maximum milliseconds before a step that met a condition is retried; shorter for the first tries. */
 const conditionPauseMs = 1000;
@@ -36,7 +36,7 @@ const triesPerWarning = 20;
 export class RunningStep {
   private readonly context = Context.current();
   private readonly signal = this.context.cancellationSignal;
-  private readonly lease = new Lease(this.context.info.heartbeatTimeoutMs ?? Infinity);
+  private readonly lease = new HeartbeatLease(this.context.info.heartbeatTimeoutMs ?? Infinity);
   private readonly work: DriveWork;
   private readonly silence: Silence | undefined;
   private readonly attempt: Attempt;

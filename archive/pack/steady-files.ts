@@ -11,7 +11,7 @@ import {
   unreadableReason,
   type FileAttributes,
 } from './source-file.js';
-import { storeContent, type Reading } from './store-content.js';
+import { storeContent, type FileReading } from './store-content.js';
 
 /** How often a file is read again when it shrinks or changes while it is read. */
 const rereads = 3;
@@ -73,7 +73,7 @@ export class SteadyFiles {
 
   /** After the last reading: what is stored of a file that never was the same for long enough. */
   private async giveUp(
-    reading: Reading,
+    reading: FileReading,
     begins: number,
     bytesBefore: number,
     last: PackedMember | undefined,
@@ -91,7 +91,7 @@ export class SteadyFiles {
   }
 
   /** Its header is already written and promises more bytes: zeros replace the missing ones. */
-  private async pad({ member, missing }: Reading, last: PackedMember | undefined): Promise<PackedMember> {
+  private async pad({ member, missing }: FileReading, last: PackedMember | undefined): Promise<PackedMember> {
     this.supersede(last);
     const stored = storedBytes(member);
     await this.packing.tar.writeZeros(missing + paddedBytes(stored) - stored);
@@ -103,7 +103,7 @@ export class SteadyFiles {
   }
 
   /** True when the file still holds what was stored; false too when it cannot be read any more. */
-  private async isStill(fd: number, { member: { size, sha256 }, holes }: Reading): Promise<boolean> {
+  private async isStill(fd: number, { member: { size, sha256 }, holes }: FileReading): Promise<boolean> {
     try {
       return (await this.packing.content.read(fd, size, holes)) === sha256;
     } catch (error) {

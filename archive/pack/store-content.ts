@@ -11,7 +11,7 @@ import type { FileAttributes } from './source-file.js';
 import { storedMember } from './stored-member.js';
 
 /** A file's content once as it was read into the archive. */
-export interface Reading {
+export interface FileReading {
   member: PackedMember;
   holes: SparseMap | undefined;
   /** Bytes that could not be read, and why, unless the file just ended. */
@@ -29,7 +29,7 @@ export async function storeContent(
   facts: FileAttributes,
   holes: SparseMap | undefined,
   length: number | undefined,
-): Promise<Reading> {
+): Promise<FileReading> {
   const { tar, progress, checkStop } = packing;
   const found = attributesOfOpen(fd);
   const member = storedMember(entry, facts, found, { type: 'file', linkTarget: null }, tar.position);

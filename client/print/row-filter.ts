@@ -17,8 +17,8 @@ export interface RowCriteria {
  * @param now milliseconds since 1970.
  */
 export function rowFilter(wish: RowCriteria, now: number): (row: FileRow) => boolean {
-  const after = wish.newerThan === undefined ? undefined : timeOf(wish.newerThan, '--newer-than', now);
-  const before = wish.olderThan === undefined ? undefined : timeOf(wish.olderThan, '--older-than', now);
+  const after = wish.newerThan === undefined ? undefined : timeGiven(wish.newerThan, '--newer-than', now);
+  const before = wish.olderThan === undefined ? undefined : timeGiven(wish.olderThan, '--older-than', now);
   const above = wish.larger === undefined ? undefined : sizeOf(wish.larger, '--larger');
   const below = wish.smaller === undefined ? undefined : sizeOf(wish.smaller, '--smaller');
   const bySize = above !== undefined || below !== undefined;
@@ -33,7 +33,7 @@ export function rowFilter(wish: RowCriteria, now: number): (row: FileRow) => boo
 }
 
 /** Milliseconds since 1970 of a date (in the machine's time zone unless given) or of a duration before now. */
-export function timeOf(text: string, option: string, now: number): number {
+export function timeGiven(text: string, option: string, now: number): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return now - seconds * 1000;
   const isDate = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { usageFailure } from '../failures.js';
 import { didYouMean } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
-import { driveKind, plainName, retention, text } from './setting-types.js';
+import { driveKind, driveOrPoolName, retention, text } from './setting-types.js';
 import { settingsSchema } from './settings-schema.js';
 
 const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
@@ -12,8 +12,8 @@ const poolSchema = z.strictObject({ retention });
 
 /** What stands in the file besides settings. */
 const namedSchema = z.object({
-  drives: z.record(plainName, driveSchema).optional(),
-  pools: z.record(plainName, poolSchema).optional(),
+  drives: z.record(driveOrPoolName, driveSchema).optional(),
+  pools: z.record(driveOrPoolName, poolSchema).optional(),
 });
 
 /** What the configuration file has besides settings. */

@@ -67,7 +67,7 @@ export const flag = z
 export const text = z.string().min(1, 'must not be empty');
 
 /** The name of a drive or a pool. */
-export const plainName = z
+export const driveOrPoolName = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,

@@ -4,7 +4,7 @@ import { archiveFormats } from '../../entry/archive-format.js';
 import {
   driveKind,
   flag,
-  plainName,
+  driveOrPoolName,
   retention,
   seconds,
   size,
@@ -41,7 +41,7 @@ export const settingsSchema = z.object({
   TAPE_PATH: text.optional(),
   TAPE_KIND: driveKind.default('directory'),
   /** The pool that a backup asks for when `--pool` is not given. */
-  TAPE_POOL: plainName.default('default'),
+  TAPE_POOL: driveOrPoolName.default('default'),
   /**
    * How long sets are kept after their end, in every pool that `pools` in `tapeflow.config.json` does not name. What
    * has expired is never erased automatically.

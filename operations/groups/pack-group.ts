@@ -5,14 +5,7 @@ import {
   type PackOptions,
   type PackProgress,
 } from '../../archive/pack/pack-in-thread.js';
-import {
-  flagReason,
-  type UnchangedMember,
-  type PackedMember,
-  type PlannedMember,
-  type SkippedMember,
-} from '../../entry/member.js';
-import { deviceText } from '../../entry/device.js';
+import type { PlannedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
@@ -28,6 +21,8 @@ import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { setOptions } from '../sets/set-options.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { fatesOf } from './file-fates.js';
 import { HeldContents } from './held-content.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
 
@@ -83,33 +78,12 @@ export async function packGroup(
     codec: settings.COMPRESSION_CODEC,
     inFlight: Math.max(2, settings.COMPRESSION_THREADS) * blocksPerThread[compression],
     maxBytes: paths.maxBytes,
-    manifestHeader: {
-      set: setId,
-      setUuid: set.uuid,
-      group,
-      archive: name,
-      created: new Date().toISOString(),
-      installation: await installationId(catalog),
-      sources: pathsAround(set),
-      hostname: os.hostname(),
-      mode: set.mode,
-      base: set.base_id ?? undefined,
-      platform: process.platform,
-      endMark: true,
-    },
+    manifestHeader: await manifestHeaderOf(deps, set, group, name),
     signal: paths.signal,
     alreadySkipped: found,
     onBatch(packed, skipped, unchanged) {
-      const reasons = new Map(skipped.map((entry) => [entry.name, entry.reason]));
-      for (const member of packed) {
-        files.push(packedFile(member, reasons.get(member.name) ?? null));
-        members += 1;
-        reasons.delete(member.name);
-      }
-      for (const member of unchanged) files.push(unchangedFile(member));
-      for (const [path, reason] of reasons) {
-        files.push({ path, size: 0, sha256: null, tarOffset: null, reason, state: 'skipped', now: null });
-      }
+      for (const file of fatesOf(packed, skipped, unchanged)) files.push(file);
+      members += packed.length;
     },
     onProgress,
     onStart,
@@ -135,6 +109,29 @@ export async function packGroup(
     },
     files,
     detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(skipped)} skipped`,
+  };
+}
+
+/** What the manifest of an archive says of its set. */
+async function manifestHeaderOf(
+  { catalog }: Deps,
+  set: SetRow,
+  group: number,
+  archive: string,
+): Promise<PackOptions['manifestHeader']> {
+  return {
+    set: set.id,
+    setUuid: set.uuid,
+    group,
+    archive,
+    created: new Date().toISOString(),
+    installation: await installationId(catalog),
+    sources: pathsAround(set),
+    hostname: os.hostname(),
+    mode: set.mode,
+    base: set.base_id ?? undefined,
+    platform: process.platform,
+    endMark: true,
   };
 }
 
@@ -164,42 +161,4 @@ async function* plannedPages(
     await held?.addTo(planned);
     yield members;
   }
-}
-
-function packedFile(member: PackedMember, reason: string | null): PackedFile {
-  return {
-    path: member.name,
-    size: member.size,
-    storedSize: member.storedSize,
-    sha256: member.sha256,
-    attributes: member.attributes,
-    tarOffset: member.offset,
-    reason: reason ?? flagReason(member.flags),
-    // Padded content is in the archive, but differs from the source.
-    state: reason === null ? 'packed' : 'skipped',
-    now: {
-      mtimeS: member.mtimeS,
-      mtimeNs: member.mtimeNs,
-      linkTarget: member.device === undefined ? member.linkTarget : deviceText(member.device),
-    },
-  };
-}
-
-/** A file that an earlier archive proved to hold: with what it is besides its content now, and that one's place. */
-function unchangedFile(member: UnchangedMember): PackedFile {
-  const { name, size, storedSize, sha256, attributes, offset, set, group, linkTarget } = member;
-  return {
-    ...{
-      path: name,
-      size,
-      storedSize,
-      sha256,
-      attributes,
-      tarOffset: offset,
-      reason: null,
-      state: 'unchanged',
-      now: null,
-    },
-    held: { set, group, linkTarget },
-  };
 }

@@ -1,4 +1,4 @@
-import { heldNames } from '../../../catalog/files/held-names.js';
+import { namesInSet } from '../../../catalog/files/names-in-set.js';
 import { keepNameList } from '../../../catalog/files/listed-names.js';
 import { filesNamed } from '../../../catalog/files/search.js';
 import { selectedFiles } from '../../../catalog/files/selected-files.js';
@@ -52,8 +52,8 @@ async function addInclude(catalog: Catalog, setId: string, asked: Asked, given: 
   const hasWildcards = /[*?[\\]/.test(given);
   if (isPath && !hasWildcards) return addPath(catalog, setId, asked, memberNamesOf(given));
   const names = isPath ? memberNamesOf(given) : given.includes('/') ? [fromText(given)] : [];
-  const held = await heldNames(catalog, setId, names);
-  if (held.size > 0) return addPath(catalog, setId, asked, names);
+  const known = await namesInSet(catalog, setId, names);
+  if (known.size > 0) return addPath(catalog, setId, asked, names);
   if (!isPath && !given.includes('/') && (await hasEntryNamed(catalog, setId, given))) {
     selection.globs.push(literalGlob(given));
     return;
@@ -69,21 +69,21 @@ async function addPath(
   { selection, missing }: Asked,
   names: readonly string[],
 ): Promise<void> {
-  const held = await heldNames(catalog, setId, names);
-  const found = names.filter((name) => held.has(name));
+  const known = await namesInSet(catalog, setId, names);
+  const found = names.filter((name) => known.has(name));
   // What is not there stays wanted: no name at all would mean everything.
   selection.names.push(...(found.length === 0 ? names : found));
   const [name = ''] = found.length === 0 ? names : found;
-  const problem = missingProblem(name, held);
+  const problem = missingProblem(name, known);
   if (problem !== undefined) missing.push(problem);
 }
 
 /** Why a name that was asked for does not come back; undefined when it does. */
 function missingProblem(
   name: string,
-  held: ReadonlyMap<string, string | null>,
+  known: ReadonlyMap<string, string | null>,
 ): RetrievalProblem | undefined {
-  const why = held.get(name);
+  const why = known.get(name);
   if (why === null) return undefined;
   const reason = why === undefined ? 'The set holds nothing of this name.' : `The backup left it out: ${why}`;
   return { path: toBytes(name), reason };
@@ -130,7 +130,7 @@ async function addFiles(
   files: readonly NameFile[],
 ): Promise<void> {
   if (files.length === 0) return;
-  const pages = heldLines(catalog, setId, files, missing);
+  const pages = namesOfFiles(catalog, setId, files, missing);
   const first: string[] = [];
   for (let next = await pages.next(); next.done !== true; next = await pages.next()) {
     first.push(...next.value);
@@ -153,7 +153,7 @@ async function* withFirst(first: string[], rest: AsyncIterable<string[]>): Async
 }
 
 /** The names in files, in pages; those that the set does not have are reported too. */
-async function* heldLines(
+async function* namesOfFiles(
   catalog: Catalog,
   setId: string,
   files: readonly NameFile[],
@@ -161,10 +161,10 @@ async function* heldLines(
 ): AsyncGenerator<string[], undefined> {
   for (const file of files)
     for await (const lines of namesInFile(file)) {
-      const held = await heldNames(catalog, setId, lines.flat());
-      const names = lines.map((meant) => meant.find((name) => held.has(name)) ?? meant[0] ?? '');
+      const known = await namesInSet(catalog, setId, lines.flat());
+      const names = lines.map((meant) => meant.find((name) => known.has(name)) ?? meant[0] ?? '');
       for (const name of names) {
-        const problem = missingProblem(name, held);
+        const problem = missingProblem(name, known);
         if (problem !== undefined) missing.push(problem);
       }
       yield names;

@@ -3,7 +3,7 @@ import type { Catalog } from '../../../catalog/open-catalog.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { memberNamesOf, shellWord } from '../../print/names.js';
-import { timeOf } from '../../print/row-filter.js';
+import { timeGiven } from '../../print/row-filter.js';
 import { userPath, type Session } from '../../session.js';
 import { latestNotes } from './latest-notes.js';
 import type { SelectionFlags } from './restore-selection.js';
@@ -30,7 +30,7 @@ export async function setToRestore(
   }
   if (path === undefined || include.length > 0 || filesFrom !== undefined || filesFrom0 !== undefined)
     throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include and no list.');
-  const ended = before === undefined ? undefined : timeOf(before, '--before', Date.now());
+  const ended = before === undefined ? undefined : timeGiven(before, '--before', Date.now());
   const names = memberNamesOf(path);
   const found = await newestVersion(catalog, names, ended);
   if (found !== undefined) {

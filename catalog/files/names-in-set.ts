@@ -4,18 +4,18 @@ import { folderRange } from './folder-range.js';
 import { plainName } from '../../entry/member-name.js';
 
 /** Why a name of a set cannot be restored though it is known; null: it can be, or something below it. */
-type Held = string | null;
+type WhyNot = string | null;
 
 /**
  * Those of some member names (without a trailing `/`) that a set has, as a file, a folder or a folder above others; and
  * for those that the backup left out, why.
  */
-export async function heldNames(
+export async function namesInSet(
   db: Catalog,
   setId: string,
   names: readonly string[],
-): Promise<Map<string, Held>> {
-  const held = new Map<string, Held>();
+): Promise<Map<string, WhyNot>> {
+  const found = new Map<string, WhyNot>();
   for (let at = 0; at < names.length; at += 1000) {
     const asked = names.slice(at, at + 1000);
     const rows = await db
@@ -31,11 +31,12 @@ export async function heldNames(
     for (const { path, state, reason, tar_offset: offset } of rows) {
       const name = plainName(fromBytes(path));
       const isLeftOut = state === 'skipped' && offset === null;
-      if (!isLeftOut || !held.has(name)) held.set(name, isLeftOut ? (reason ?? '') : null);
+      if (!isLeftOut || !found.has(name)) found.set(name, isLeftOut ? (reason ?? '') : null);
     }
-    for (const name of asked) if (!held.has(name) && (await hasBelow(db, setId, name))) held.set(name, null);
+    for (const name of asked)
+      if (!found.has(name) && (await hasBelow(db, setId, name))) found.set(name, null);
   }
-  return held;
+  return found;
 }
 
 /** True when a set has something below a folder that has no row of its own, as one above a source. */
