@@ -82,7 +82,10 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
       'm',
     ),
   );
-  assert.match(byZlib.stdout, /compression: Node's zlib, as COMPRESSION_CODEC asks$/m);
+  assert.match(
+    byZlib.stdout,
+    /compression: Node's zlib, as COMPRESSION_CODEC asks($|; the native part is missing)/m,
+  );
   assert.match((await installation.run(['doctor'], { COMPRESSION: 'none' })).stdout, /compression: none/);
   assert.match(doctor.stdout, /MAX_GROUP_SIZE .*12\.88 GB.* default/);
   for (const what of ['Node', 'catalog', 'staging', 'drive lto1'])

@@ -42,8 +42,15 @@ const cancelTimeoutMs = 60_000;
 /** Ends a set, and says what became of it; what was on tape stays. `discard`: what is staged is deleted. */
 export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
-  if (finalSetStates.includes(set.state)) await endedAlready(session, set, discard);
-  else await cancelUnfinished(session, set, discard);
+  if (finalSetStates.includes(set.state)) {
+    if (!discard || !isParked(set)) throw endedFailure(set);
+    await discardParked(session, setId);
+  } else {
+    const isTooLate = await cancelUnfinished(session, set, discard);
+    // A `cancel` before this one may have been heard only now, and may have kept what is staged.
+    if (isTooLate && discard && isParked(await setNamed(await session.catalog(), setId)))
+      await discardParked(session, setId);
+  }
   const summary = await summarizeSet(await session.catalog(), setId);
   const { status, reason, archives } = summary;
   if (reason === retryCancelled) {
@@ -57,8 +64,11 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
   }
   const onTape = `${formatCount(archives, 'archive is', 'archives are')} on tape`;
-  const staged = discard ? 'What was staged is deleted.' : 'What is staged is kept; `retry` goes on with it.';
-  const left = leftSentence(reason, discard);
+  const isDiscarded = reason?.startsWith(cancelledReason(true)) === true;
+  const staged = isDiscarded
+    ? 'What was staged is deleted.'
+    : 'What is staged is kept; `retry` goes on with it.';
+  const left = leftSentence(reason, isDiscarded);
   tellState(session, setId, status, `Set ${setId} is cancelled; ${onTape}. ${staged}${left}`);
 }
 
@@ -70,19 +80,24 @@ function leftSentence(reason: string | null, discard: boolean): string {
   return ` ${left[0]?.toUpperCase() ?? ''}${left.slice(1)}.`;
 }
 
-/** Of a set that has ended only what is staged can still be thrown away. */
-async function endedAlready(session: Session, set: SetRow, discard: boolean): Promise<void> {
-  const parked = set.state === 'failed' || set.state === 'cancelled';
-  if (!discard || !parked) throw endedFailure(set);
+/** True for a set that has ended and may have something staged all the same. */
+function isParked({ state }: SetRow): boolean {
+  return state === 'failed' || state === 'cancelled';
+}
+
+/** Throws away what a set that has ended has staged. */
+async function discardParked(session: Session, setId: string): Promise<void> {
   const catalog = await session.catalog();
-  await releaseStaging(catalog, session.settings, set.id);
-  await recordCancelled(catalog, set.id, true);
+  await releaseStaging(catalog, session.settings, setId);
+  await recordCancelled(catalog, setId, true);
   await purgeErased(catalog);
 }
 
-async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<void> {
+/** Ends a set that has not ended; true when it had ended before the command reached it. */
+async function cancelUnfinished(session: Session, set: SetRow, discard: boolean): Promise<boolean> {
   const { id: setId } = set;
   const catalog = await session.catalog();
+  let isTooLate = false;
   await thenClose(await serverToTell(session), async (server) => {
     await endIfStuck(server, setId);
     if (!(await isRunning(server, setId))) {
@@ -93,11 +108,17 @@ async function cancelUnfinished(session: Session, set: SetRow, discard: boolean)
       // Unless a worker has just resumed it before it could see the cancellation.
       if (!(await isRunning(server, setId))) return;
     }
-    await updateSet(session, server, setId, (handle) =>
-      handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
-    );
+    try {
+      await updateSet(session, server, setId, (handle) =>
+        handle.executeUpdate(cancelUpdate, { args: [{ discard }] }),
+      );
+    } catch (error) {
+      isTooLate = error instanceof TapeflowFailure && error.code === 'SetHasEnded';
+      if (!isTooLate) throw error;
+    }
     await untilCancelled(session, server, setId);
   });
+  return isTooLate;
 }
 
 /** Waits until the catalog and the server have the set's end: a `retry` would meet a workflow that begins nothing. */
