@@ -25,6 +25,9 @@ export const aclNames = {
   defaultAcl: 'system.posix_acl_default',
 } as const;
 
+/** File capabilities, which a change of the owner or of the content takes away. */
+export const capabilityName = 'security.capability';
+
 /** What a system's attributes are in an archive; undefined for none. An ACL that is not understood is left out. */
 export function attributesFrom(raw: Iterable<RawAttribute>): Attributes | undefined {
   const xattrs: Record<string, string> = {};
@@ -58,7 +61,7 @@ export function rawXattrs({ xattrs = {} }: Attributes): RawAttribute[] {
 }
 
 /** The bytes of a name in `Attributes`. */
-function xattrNameBytes(name: string): Buffer {
+export function xattrNameBytes(name: string): Buffer {
   return toBytes(parseDisplayName(name));
 }
 
