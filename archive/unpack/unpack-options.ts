@@ -1,6 +1,6 @@
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
-import type { PackedMember, SpecialType } from '../../entry/member.js';
+import type { EntryFacts, MemberType, PackedMember } from '../../entry/member.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { OwnerChoice } from '../../entry/owner-choice.js';
 
@@ -8,24 +8,11 @@ import type { OwnerChoice } from '../../entry/owner-choice.js';
 export type Overwrite = 'never' | 'if-newer' | 'always';
 
 /** A member wanted from an archive; `linkTarget` of a file is the member that it is another hard link to. */
-export interface WantedMember extends Pick<
-  PackedMember,
-  | 'name'
-  | 'size'
-  | 'storedSize'
-  | 'mtimeS'
-  | 'mtimeNs'
-  | 'mode'
-  | 'uid'
-  | 'gid'
-  | 'nlink'
-  | 'linkTarget'
-  | 'attributes'
-  // Null also for padded content.
-  | 'sha256'
-  | 'offset'
-> {
-  type: 'file' | 'directory' | 'symlink' | SpecialType;
+export interface WantedMember
+  extends
+    Omit<EntryFacts<MemberType>, 'device'>,
+    // No `sha256`: also of content that was padded.
+    Pick<PackedMember, 'nlink' | 'attributes' | 'sha256' | 'offset'> {
   /** For a further hard link: offset of the headers of the member that it links to. */
   linkOffset: number | null;
   /** It was another name of `linkTarget` when its content was stored, but is a file of its own since. */
