@@ -18,7 +18,7 @@ export interface FilePacking {
   checkStop(): void;
 }
 
-/** Why a file is not stored, if it has grown beyond the limit of the archive; `isAgain`: some of it is in it already. */
+/** Why a file that has grown beyond the limit of the archive is not stored; `isAgain`: some of it is in it already. */
 export function whyTooLarge(
   { maxBytes, progress }: FilePacking,
   entry: PlannedMember,
