@@ -112,6 +112,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/worker.js')).addWorker,
   },
   {
+    commands: { 'admin <command>': 'prepare a Temporal server of your own' },
+    load: async () => (await import('./commands/server/admin.js')).addAdmin,
+  },
+  {
     commands: { host: '' },
     load: async () => (await import('./commands/server/host.js')).addHost,
     hidden: true,

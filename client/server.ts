@@ -3,14 +3,9 @@ import { shortInstallationId } from '../catalog/installation.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { messageKey } from '../proof/key-file.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
-import {
-  embeddedServer,
-  identityOf,
-  ownServer,
-  unreachable,
-  usesOwnServer,
-  type TemporalTarget,
-} from '../workers/server/temporal-target.js';
+import { ownServer, usesOwnServer } from '../workers/server/own-server.js';
+import { embeddedServer, identityOf, type TemporalTarget } from '../workers/server/temporal-target.js';
+import { requireNamespace } from '../workers/server/prepare-server.js';
 import { answerWithinMs } from '../workers/server/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/workflow-ids.js';
 import { queuesOf } from '../workflows/queues.js';
@@ -31,8 +26,7 @@ export interface Server {
 /** Connects to your own server, or to the embedded one, which is started if it is not running. */
 export async function connectServer(session: Session): Promise<Server> {
   const { settings } = session;
-  if (usesOwnServer(settings, process.env))
-    return connect(session, ownServer(settings, process.env), undefined);
+  if (usesOwnServer(settings)) return connect(session, ownServer(settings, process.env), undefined);
   await session.settleHost();
   const lease = await takeLease(settings, (sentence) => session.say(sentence));
   return connect(session, embeddedServer(lease.host.address), lease);
@@ -41,8 +35,7 @@ export async function connectServer(session: Session): Promise<Server> {
 /** The same, but never starts a server: undefined when the embedded one is not running. */
 export async function findServer(session: Session): Promise<Server | undefined> {
   const { settings } = session;
-  if (usesOwnServer(settings, process.env))
-    return connect(session, ownServer(settings, process.env), undefined);
+  if (usesOwnServer(settings)) return connect(session, ownServer(settings, process.env), undefined);
   await session.settleHost();
   const lease = await joinHost(settings);
   return lease === undefined ? undefined : connect(session, embeddedServer(lease.host.address), lease);
@@ -92,8 +85,6 @@ export async function atServer<Result>(server: Server, run: () => Promise<Result
 }
 
 async function connect(session: Session, target: TemporalTarget, lease: Lease | undefined): Promise<Server> {
-  // Loaded only here, since loading takes longer than most commands that need no server.
-  const temporal = await import('@temporalio/client');
   const { provingClient } = await import('../workers/server/proving-client.js');
   let installation: string;
   let key: string;
@@ -106,10 +97,16 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
     throw error;
   }
   try {
-    connection = await temporal.Connection.connect(target.connection);
+    connection = await openConnection(target);
   } catch (error) {
     await lease?.release();
-    throw unreachable(target, error);
+    throw error;
+  }
+  try {
+    if (!target.embedded) await requireNamespace(connection, target);
+  } catch (error) {
+    await connection.close();
+    throw error;
   }
   const identity = identityOf(installation, 'command');
   const client = provingClient(key, { connection, namespace: target.namespace, identity });
@@ -124,6 +121,18 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
       if (lease !== undefined) await untilStopped(session, lease.release());
     },
   };
+}
+
+/** Connects to a server; throws a failure that says why that is not possible. */
+export async function openConnection(target: TemporalTarget): Promise<Connection> {
+  // Loaded only here, since loading takes longer than most commands that need no server.
+  const temporal = await import('@temporalio/client');
+  try {
+    return await temporal.Connection.connect(target.connection);
+  } catch (error) {
+    const { unreachable } = await import('../workers/server/connection-trouble.js');
+    throw await unreachable(target, error);
+  }
 }
 
 /** Milliseconds after which the user is told why server and workers take so long to stop. */

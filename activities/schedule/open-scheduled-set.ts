@@ -48,8 +48,11 @@ export interface SettledSet {
   reason: string | null;
 }
 
-/** Maximum number of sources of a set shown in the Temporal UI. */
+/** Of the sources of a set so many are shown in the Temporal UI, and as many as have so many characters in all. */
 const sourcesShown = 20;
+const charactersShown = 5000;
+/** Of other unfinished sets of the same sources so many are named in a run's result: the server accepts 2 MiB. */
+const othersNamed = 20;
 /** Maximum number of identical unfinished sets: one for each night of a week in which nobody loads a tape. */
 const maxUnfinished = 7;
 /** Milliseconds between checks of the sets of a run. */
@@ -99,7 +102,7 @@ function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
 function scheduledSet(set: SetRow): ScheduledSet {
   return {
     setId: set.id,
-    sources: (JSON.parse(set.sources) as string[]).slice(0, sourcesShown),
+    sources: firstSources(JSON.parse(set.sources) as string[]),
     pool: set.pool,
     drive: set.drive,
     ...(set.places === null ? {} : { places: placesOf(set) }),
@@ -107,6 +110,11 @@ function scheduledSet(set: SetRow): ScheduledSet {
     paused: set.state === 'paused',
     options: setOptions(set),
   };
+}
+
+function firstSources(sources: readonly string[]): string[] {
+  let left = charactersShown;
+  return sources.slice(0, sourcesShown).filter((source) => (left -= source.length) >= 0);
 }
 
 /** Unfinished sets of the same backup left by earlier runs or users, oldest first. */
@@ -205,10 +213,12 @@ async function openOnce(
     );
   }
   const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
-  const notes = others.map(
-    ({ id, differs }) =>
-      `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
-  );
+  const notes = others
+    .slice(0, othersNamed)
+    .map(
+      ({ id, differs }) =>
+        `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
+    );
   return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
 }
 

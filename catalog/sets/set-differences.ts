@@ -4,6 +4,7 @@ import type { TakenOptions } from '../../entry/tally.js';
 import { ignoredSigns } from './ignored-signs.js';
 import type { SetRow } from '../rows.js';
 import { takenOf } from './taken-options.js';
+import { formatNumber } from '../../config/counts.js';
 
 /** The arguments of a new set. */
 export interface NewSet {
@@ -62,8 +63,9 @@ function poolsText(places: readonly CopyPlace[]): string {
 }
 
 function excludeDifferences(has: readonly ExcludeRule[], wants: readonly ExcludeRule[]): string[] {
-  const [before, now] = [has, wants].map((rules) => rules.map(givenText).join(' ') || 'nothing');
-  if (before !== now || has.length !== wants.length) return [`it leaves out ${before}, not ${now}`];
+  const [before = [], now = []] = [has, wants].map((rules) => rules.map(givenText));
+  if (before.length !== now.length || before.some((text, at) => text !== now[at]))
+    return ruleDifferences(before, now);
   const other = has.find((rule, at) => {
     const wanted = wants[at];
     // Sets of version 0.1 have the text alone.
@@ -72,6 +74,32 @@ function excludeDifferences(has: readonly ExcludeRule[], wants: readonly Exclude
   });
   if (other === undefined || typeof other === 'string') return [];
   return [`its exclude ${other.given} is another one and means ${other.means.join(' or ')}`];
+}
+
+/** Up to so many excludes are all named; of more, those that differ. */
+const allNamed = 20;
+/** Of what differs so many are named, and so many characters of each. */
+const someNamed = 5;
+const mostCharacters = 200;
+
+function ruleDifferences(before: readonly string[], now: readonly string[]): string[] {
+  const named = (texts: readonly string[]) =>
+    texts
+      .map((text) => (text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text))
+      .join(' ') || 'nothing';
+  if (before.length + now.length <= allNamed) return [`it leaves out ${named(before)}, not ${named(now)}`];
+  const some = (texts: readonly string[]) =>
+    texts.length > someNamed
+      ? `${named(texts.slice(0, someNamed))} and ${formatNumber(texts.length - someNamed)} more`
+      : named(texts);
+  const [known, wanted] = [new Set(before), new Set(now)];
+  const also = before.filter((text) => !wanted.has(text));
+  const not = now.filter((text) => !known.has(text));
+  if (also.length + not.length === 0) return ['its excludes are in another order'];
+  return [
+    ...(also.length === 0 ? [] : [`it leaves out ${some(also)} too`]),
+    ...(not.length === 0 ? [] : [`it does not leave out ${some(not)}`]),
+  ];
 }
 
 function takenDifferences(has: TakenOptions, wants: TakenOptions): string[] {

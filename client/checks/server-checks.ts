@@ -2,10 +2,11 @@ import path from 'node:path';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
-import { oldestCli } from '../../embedded/cli-release.js';
 import { readHostFile } from '../../embedded/host-file.js';
+import { unusedVariables } from '../../workers/server/own-server.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { failedCheck, type Check } from './disk-checks.js';
+import { checkOwnServer, oldestServer, unusedNote } from './own-server-checks.js';
 import type { Session } from '../session.js';
 import { findServer, whereServerRuns, type Server } from '../server.js';
 
@@ -33,7 +34,9 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       {
         what,
         level: 'note',
-        finding: `the embedded server does not run now${left}; \`up\` and \`backup\` start it`,
+        finding:
+          `the embedded server does not run now${left}; \`up\` and \`backup\` start it` +
+          unusedNote(unusedVariables(process.env)),
       },
     ];
   }
@@ -41,7 +44,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
     const { client, target } = server;
     const before = Date.now();
     const info = await client.workflowService.getSystemInfo({});
-    await client.workflowService.describeNamespace({ namespace: target.namespace });
+    const namespace = await client.workflowService.describeNamespace({ namespace: target.namespace });
     const ui = server.lease?.host.ui;
     const version = info.serverVersion;
     const checks: Check[] = [
@@ -50,22 +53,21 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
         level: 'ok',
         finding:
           `${target.embedded ? 'embedded' : 'own'} server ${version} at ${target.address}, ` +
-          `namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}`,
+          `namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}` +
+          (target.access === undefined ? unusedNote(unusedVariables(process.env)) : `, ${target.access}`),
       },
+      ...(target.embedded ? [] : await checkOwnServer(server, version, namespace)),
       await checkClock(server, before),
     ];
     checks.push(...(await queueChecks(server, settings, undefined)));
     return checks;
   } catch (error) {
-    const missing = describeError(error).includes('Namespace');
     return [
       {
         what,
         level: 'trouble',
         finding: `the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
-        advice: missing
-          ? `Make the namespace ${server.target.namespace}, or correct TEMPORAL_NAMESPACE.`
-          : `It must be Temporal ${oldestCli} or newer.`,
+        advice: `It must be Temporal's server ${oldestServer} or newer.`,
       },
     ];
   } finally {

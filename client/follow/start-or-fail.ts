@@ -1,7 +1,7 @@
 import type { SetRow } from '../../catalog/rows.js';
 import { recordSetState, reopenSet } from '../../catalog/sets/set-states.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { isServerUnavailable } from '../../workers/server/prepare-server.js';
+import { isServerUnavailable } from '../../workers/server/grpc-status.js';
 import { startSet } from '../../workers/starts/start-set.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';

@@ -77,6 +77,8 @@ export const settingsSchema = z.object({
    */
   TEMPORAL_ADDRESS: text.optional(),
   TEMPORAL_NAMESPACE: text.default('default'),
+  /** The profile of Temporal's own file (TOML) that names your server. */
+  TEMPORAL_PROFILE: text.optional(),
   /** The Temporal CLI to run as the embedded server; trusted as it is. */
   TEMPORAL_CLI_PATH: text.optional(),
   LOG_LEVEL: z

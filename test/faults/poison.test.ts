@@ -8,7 +8,7 @@ import { startSet } from '../../workers/starts/start-set.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { projectDir } from '../../config/project-dir.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
-import { ownServer } from '../../workers/server/temporal-target.js';
+import { ownServer } from '../../workers/server/own-server.js';
 import type { BackupSetInput } from '../../workflows/messages.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { queuesOf } from '../../workflows/queues.js';

@@ -313,7 +313,9 @@ test(
 
 test('every setting reaches the workers, but for those that mean nothing in a container', () => {
   // The catalog and the logs are in the data folder, the server is a service of its own, and Windows has none of this.
-  const leftOut = ['CATALOG_URL', 'LOG_FILE', 'TEMPORAL_CLI_PATH', 'TAPE_SYNC_INTERVAL'];
+  const leftOut = [
+    ...['CATALOG_URL', 'LOG_FILE', 'TEMPORAL_CLI_PATH', 'TEMPORAL_PROFILE', 'TAPE_SYNC_INTERVAL'],
+  ];
   for (const name of workers) {
     const given = Object.keys(service(name).environment ?? {});
     const missing = Object.keys(settingsSchema.shape).filter((setting) => !given.includes(setting));

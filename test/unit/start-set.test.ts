@@ -48,7 +48,9 @@ test('a set that the server refuses is failed and says why; one whose server is 
     const target = { address: 'x:7233', embedded: true };
     const describe = () => Promise.reject(new WorkflowNotFoundError('none', 'w', undefined));
     const workflow = { start, getHandle: () => ({ describe }) };
-    const customAttributes = Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2]));
+    const customAttributes = Object.fromEntries(
+      Object.values(searchAttributes).map(({ name, type }) => [name, type === 'KEYWORD_LIST' ? 7 : 2]),
+    );
     const operatorService = {
       listSearchAttributes: async () => {
         asked += 1;

@@ -14,7 +14,9 @@ import type { Logger } from '../../config/logger.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { installationKey, ownInstallation } from '../../workflows/proof/own-installation.js';
 import { requireNamespace } from '../server/prepare-server.js';
-import { unreachable, type TemporalTarget } from '../server/temporal-target.js';
+import { grpc } from '../server/grpc-status.js';
+import { unreachable } from '../server/connection-trouble.js';
+import type { TemporalTarget } from '../server/temporal-target.js';
 
 /** The workflows, bundled when the project was built. */
 const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
@@ -95,7 +97,8 @@ export async function connectWorker(target: TemporalTarget): Promise<NativeConne
     } catch (error) {
       if (error instanceof TapeflowFailure) throw error;
       // A host that is gone has taken its server with it.
-      if (performance.now() > deadline || !process.connected) throw unreachable(target, plainWords(error));
+      if (performance.now() > deadline || !process.connected)
+        throw await unreachable(target, inPlainWords(error));
       await sleep(lookAgainMs);
     }
   }
@@ -108,10 +111,19 @@ export async function closeConnection(connection: NativeConnection): Promise<voi
   });
 }
 
+/** An error of the SDK's native part in plain words; a server that refuses us has its status in them only. */
+function inPlainWords(error: unknown): Error {
+  const isRefused = /does not have permission|valid authentication credentials/.test(describeError(error));
+  return Object.assign(
+    new Error(plainWords(error), { cause: error instanceof Error ? error.cause : undefined }),
+    isRefused ? { code: grpc.PERMISSION_DENIED } : {},
+  );
+}
+
 /** The words in an error of the SDK's native part, which is a formatted Rust structure. */
 function plainWords(error: unknown): string {
   const message = describeError(error);
-  if (!/::|\{|\(/.test(message)) return message;
+  if (!/::|\{|\(|code: '/.test(message)) return message;
   const words = /message: "((?:[^"\\]|\\.)*)"/.exec(message)?.[1] ?? /"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
   return words ?? 'the connection failed';
 }

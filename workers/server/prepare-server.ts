@@ -1,52 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { searchAttributes } from '../../workflows/messages.js';
+import { addAttributes, learnWithinMs, lookAgainMs, notAdded } from './attributes-at-server.js';
+import { refused } from './connection-trouble.js';
+import { grpc, grpcStatus, isRefusal } from './grpc-status.js';
 import type { TemporalServer, TemporalTarget } from './temporal-target.js';
-
-/** INDEXED_VALUE_TYPE_… of Temporal's API (`temporal/api/enums/v1/common.proto`). */
-const indexedValueTypes = { KEYWORD: 2, KEYWORD_LIST: 7 } as const;
-/** Milliseconds until all services of a server know newly added search attributes, which they reload periodically. */
-const learnWithinMs = 30_000;
-const lookAgainMs = 500;
-
-/** Status codes of gRPC. */
-const grpc = {
-  CANCELLED: 1,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  ALREADY_EXISTS: 6,
-  RESOURCE_EXHAUSTED: 8,
-  UNAVAILABLE: 14,
-} as const;
-
-/** The gRPC status of a client error or its causes; undefined: there is none. */
-function grpcStatus(error: unknown): number | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if ('code' in cause && typeof cause.code === 'number') return cause.code;
-  return undefined;
-}
-
-/** True when a server did not answer or is overloaded: the same call may succeed later. */
-export function isServerUnavailable(error: unknown): boolean {
-  const { CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc;
-  const away: readonly number[] = [CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE];
-  return away.includes(grpcStatus(error) ?? -1);
-}
 
 /** The failure for your own server without the configured namespace. */
 function noNamespace({ address, namespace }: TemporalTarget): TapeflowFailure {
   return new TapeflowFailure(
     'NoNamespace',
     `The Temporal server at ${address} has no namespace ${namespace}.`,
-    {
-      advice: `Make it (\`temporal operator namespace create -n ${namespace}\`), or correct TEMPORAL_NAMESPACE.`,
-    },
+    { advice: 'Make it with `tapeflow admin setup`, or correct TEMPORAL_NAMESPACE.' },
   );
 }
 
-/** Throws a failure when the server does not have the namespace; other errors are passed on. */
+/** Throws a failure when the server has no such namespace, or does not let us in; other errors are passed on. */
 export async function requireNamespace(
   connection: Pick<Connection, 'workflowService'>,
   target: TemporalTarget,
@@ -54,7 +23,8 @@ export async function requireNamespace(
   try {
     await connection.workflowService.describeNamespace({ namespace: target.namespace });
   } catch (error) {
-    throw grpcStatus(error) === grpc.NOT_FOUND ? noNamespace(target) : error;
+    if (grpcStatus(error) === grpc.NOT_FOUND) throw noNamespace(target);
+    throw isRefusal(error) ? refused(target, error) : error;
   }
 }
 
@@ -65,56 +35,14 @@ const prepared = new WeakSet<TemporalServer['client']>();
  * Adds our search attributes to the server if missing, and waits until it knows them. The embedded server is started
  * with them, but that only affects a namespace that it creates: one of an earlier version has fewer.
  */
-export async function prepareServer(server: TemporalServer): Promise<void> {
-  const { client, target } = server;
-  const { namespace } = target;
-  const wanted = Object.fromEntries(
-    Object.values(searchAttributes).map((attribute) => [
-      attribute.name,
-      attribute.type === 'KEYWORD_LIST' ? indexedValueTypes.KEYWORD_LIST : indexedValueTypes.KEYWORD,
-    ]),
-  );
-  const { operatorService } = client.connection;
-  const missing = async () => {
-    const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
-    return Object.fromEntries(
-      Object.entries(wanted).filter(([name]) => customAttributes[name] === undefined),
-    );
-  };
+export async function prepareServer({ client, target }: TemporalServer): Promise<void> {
   try {
-    const deadline = performance.now() + learnWithinMs;
-    let unknown = await missing();
-    if (Object.keys(unknown).length === 0) {
-      prepared.add(client);
-      return;
-    }
-    await operatorService
-      .addSearchAttributes({ namespace, searchAttributes: unknown })
-      .catch(notThereAlready);
-    while (Object.keys((unknown = await missing())).length > 0) {
-      if (performance.now() > deadline)
-        throw new Error(`it does not know ${Object.keys(unknown).join(', ')} yet`);
-      await sleep(lookAgainMs);
-    }
+    await addAttributes(client.connection, target);
     prepared.add(client);
   } catch (error) {
-    if (grpcStatus(error) === grpc.NOT_FOUND) throw noNamespace(target);
-    throw new TapeflowFailure(
-      'NoSearchAttributes',
-      `The Temporal server at ${target.address} could not add tapeflow's search attributes: ${describeError(error)}.`,
-      {
-        advice:
-          `Add them once as its administrator: ` +
-          `${Object.keys(wanted).join(', ')} (TapeflowSource: KeywordList, the others Keyword).`,
-        cause: error,
-      },
-    );
+    if (error instanceof TapeflowFailure) throw error;
+    throw grpcStatus(error) === grpc.NOT_FOUND ? noNamespace(target) : notAdded(target, error);
   }
-}
-
-/** Another command may have added them at the same moment. */
-function notThereAlready(error: unknown): void {
-  if (grpcStatus(error) !== grpc.ALREADY_EXISTS) throw error;
 }
 
 /**

@@ -11,7 +11,7 @@ import { isPostgres, shownCatalog } from '../../../config/catalog-url.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { hostLockFile } from '../../../embedded/host-file.js';
-import { usesOwnServer } from '../../../workers/server/temporal-target.js';
+import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { inSession, userPath, type Session } from '../../session.js';
 
 /**
@@ -112,7 +112,7 @@ async function putBack(session: Session, from: string, foreign: boolean): Promis
     );
     // Its workflows belong to sets that this catalog has given up or does not know; it contains nothing else of value.
     const server = path.join(dataDir, 'temporal');
-    if (result.isOlder && !usesOwnServer(settings, process.env) && existsSync(server))
+    if (result.isOlder && !usesOwnServer(settings) && existsSync(server))
       renameSync(server, `${server}.replaced-${now.getTime()}`);
     report(session, from, result);
   } finally {

@@ -7,7 +7,7 @@ import { createLogger } from '../../../config/logger.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
-import { usesOwnServer } from '../../../workers/server/temporal-target.js';
+import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { EventPrinter } from '../../follow/events.js';
 import { inSession, type Session } from '../../session.js';
 import { untilStopped } from '../../server.js';
@@ -21,10 +21,10 @@ export function addUp(program: Command): void {
 
 async function up(session: Session): Promise<void> {
   const { settings } = session;
-  if (usesOwnServer(settings, process.env)) {
+  if (usesOwnServer(settings)) {
     throw new TapeflowFailure(
       'OwnServer',
-      `TEMPORAL_ADDRESS names an own server: \`up\` runs the embedded one only.`,
+      'The settings name a Temporal server of your own: `up` runs the embedded one only.',
       {
         kind: 'usage',
         advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',

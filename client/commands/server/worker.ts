@@ -6,7 +6,8 @@ import type { Settings } from '../../../config/settings/settings.js';
 import { driveNamed } from '../../../config/settings/drives.js';
 import { runArchiveWorker } from '../../../workers/processes/archive-worker.js';
 import { runTapeWorker } from '../../../workers/processes/tape-worker.js';
-import { findTarget, type TemporalTarget } from '../../../workers/server/temporal-target.js';
+import { serverForWorker } from '../../../workers/server/own-server.js';
+import type { TemporalTarget } from '../../../workers/server/temporal-target.js';
 import { exitCodes } from '../../exit-codes.js';
 import { openSession } from '../../session.js';
 
@@ -58,13 +59,7 @@ async function runWorker(
   const { settings } = openSession(command);
   const logger = createLogger(settings, role, process.send === undefined);
   try {
-    const target = findTarget(settings, process.env);
-    if (target === undefined) {
-      throw new TapeflowFailure('NoTemporalServer', 'No Temporal server runs for this data folder.', {
-        advice: 'Run `tapeflow up`, which brings server and workers, or set TEMPORAL_ADDRESS.',
-      });
-    }
-    await run({ settings, target, logger });
+    await run({ settings, target: serverForWorker(settings, process.env), logger });
   } catch (error) {
     const sentence = describeError(catalogFailure(error, settings.CATALOG_URL));
     // The sentence of a known failure says everything.

@@ -12,7 +12,7 @@ import { prepareServer } from '../../../workers/server/prepare-server.js';
 import { resolveTaken } from '../../../source/taken/resolve-taken.js';
 import { strayExcludes } from '../../../source/taken/resolve-excludes.js';
 import { snapshotOptions } from '../../../operations/sets/set-options.js';
-import { usesOwnServer } from '../../../workers/server/temporal-target.js';
+import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { followSet } from '../../follow/follow-set.js';
 import { modeText } from '../../print/set-summary.js';
 import { inReadOnlySession, inSession, type Session } from '../../session.js';
@@ -40,7 +40,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
   if (flags.dryRun === true) return dryRun(session, planned, taken);
   // With your own server the workers may be on another machine.
-  if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings, process.env))
+  if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings))
     await requireZstdSupport(settings.COMPRESSION_CODEC);
   const catalog = await session.catalog();
   const seen = setFoldersInDrives(settings);
@@ -57,7 +57,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     sayOpened(session, opened, flags.mode);
     // With your own server the workers may be on another machine; they say it in their logs.
     const cost =
-      attached || usesOwnServer(settings, process.env)
+      attached || usesOwnServer(settings)
         ? undefined
         : await missingNativeNote(settings.COMPRESSION, settings.COMPRESSION_CODEC);
     if (cost !== undefined) session.say(cost);
