@@ -39,12 +39,16 @@ export class ExistingEntries {
     }
   }
 
-  /** What becomes of a file that cannot be read, if one with its content lies in its place; undefined otherwise. */
+  /**
+   * What becomes of a file that cannot be read, if one with its content, or a newer one that may stay, lies in its
+   * place; undefined otherwise.
+   */
   keepWhole(member: WantedMember): Placed | undefined {
     try {
       const path = this.tree.existing(member.name);
       const there = lookAtPath(path);
-      if (there === undefined) return undefined;
+      if (there?.isFile() !== true) return undefined;
+      if (this.options.overwrite === 'if-newer' && isNewer(there, member)) return kept;
       const alike = this.keepAlike(path, member, there, undefined);
       return alike === 'replace' ? this.asItLies(there, member, path) : alike;
     } catch {
