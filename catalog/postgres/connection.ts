@@ -88,8 +88,9 @@ export class PostgresConnection implements BulkConnection {
   async executeMany(sql: string, rows: Iterable<readonly unknown[]>): Promise<void> {
     const client = this.inTransaction();
     let some: unknown[][] = [];
+    const text = numbered(sql);
     const flush = async () => {
-      if (some.length > 0) await sendMany(client, sql, some);
+      if (some.length > 0) await sendMany(client, text, some);
       some = [];
     };
     for (const row of rows) {
@@ -128,6 +129,12 @@ export class PostgresConnection implements BulkConnection {
       }
     }
   }
+}
+
+/** Parameters have numbers here; statements that are written out in the catalog have SQLite's marks. */
+function numbered(sql: string): string {
+  let number = 0;
+  return sql.includes('$1') ? sql : sql.replace(/\?/g, () => `$${(number += 1)}`);
 }
 
 function isRead({ query, sql }: CompiledQuery): boolean {
