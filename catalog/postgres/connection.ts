@@ -3,7 +3,7 @@ import type { CompiledQuery, QueryResult, TransactionSettings } from 'kysely';
 import type { PoolClient, QueryResult as Answer } from 'pg';
 import type { BulkConnection } from '../execute-many.js';
 import { ManyTimes } from './many-times.js';
-import { isServerAway, ServerError } from './server-error.js';
+import { isServerAway, queryError } from './server-error.js';
 import type { CatalogPool } from './pool.js';
 
 /** How long a query waits for a server that is away, for example restarting, in milliseconds. */
@@ -152,14 +152,14 @@ async function send(client: PoolClient, sql: string, parameters: readonly unknow
   try {
     return await client.query(sql, parameters.map(parameterOf));
   } catch (error) {
-    throw new ServerError(error);
+    throw queryError(error);
   }
 }
 
 function sendMany(client: PoolClient, sql: string, rows: readonly unknown[][]): Promise<void> {
   return new Promise((resolve, reject) => {
     const many = new ManyTimes(sql, rows, parameterOf);
-    many.callback = (error) => (error === null ? resolve() : reject(new ServerError(error)));
+    many.callback = (error) => (error === null ? resolve() : reject(queryError(error)));
     client.query(many);
   });
 }

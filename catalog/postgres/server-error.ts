@@ -1,4 +1,4 @@
-import { systemErrorCode } from '../../config/failures.js';
+import { systemErrorCode, TapeflowFailure } from '../../config/failures.js';
 
 const prefix = 'POSTGRES_';
 
@@ -18,6 +18,18 @@ export class ServerError extends Error {
 
 /** What the package `pg` says, without a code, of a connection that has ended or was not made in time. */
 const ended = /terminated|timeout|not queryable|was closed/i;
+
+/** What was thrown while a query ran: a known limit as a failure with its sentence, all else as a `ServerError`. */
+export function queryError(cause: unknown): Error {
+  const error = new ServerError(cause);
+  // 54000: program_limit_exceeded.
+  if (serverCode(error) !== '54000') return error;
+  return new TapeflowFailure(
+    'PathTooLong',
+    'A path of more than about 2,600 bytes does not fit a catalog in PostgreSQL.',
+    { advice: 'Leave it out with --exclude, or keep the catalog in SQLite.', cause: error },
+  );
+}
 
 /** The SQLSTATE or system code of an error of PostgreSQL; undefined for any other error. */
 export function serverCode(error: unknown): string | undefined {
@@ -100,12 +112,6 @@ const sentences: [RegExp, string, (catalog: string, code: string, said: string) 
     'CatalogUnusable',
     (catalog) => `The user of the catalog ${catalog} has too few rights there.`,
     'It must own its schema, or be granted all rights on the tables in it.',
-  ],
-  [
-    /^54000$/,
-    'PathTooLong',
-    (catalog) => `The catalog ${catalog} cannot hold a path of more than about 2,600 bytes.`,
-    "That is the limit of PostgreSQL's indexes: leave such a path out with --exclude.",
   ],
   [
     /^XX00[12]$/,

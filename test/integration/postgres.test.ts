@@ -10,13 +10,14 @@ import { groupOf } from '../../catalog/groups/groups.js';
 import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
+import { noteExisting } from '../../catalog/retrievals/existing-entries.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
 import { Installation } from '../support/installation.js';
 import { noPostgres, PostgresServer } from '../support/postgres.js';
-import { assertSameTree, longTest, manyFiles, tempFolder } from '../support/trees.js';
+import { assertSameTree, longTest, manyFiles, noise, tempFolder } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const skip = noPostgres;
@@ -185,6 +186,14 @@ test('names are in the order of their bytes, whatever the order of the database'
     rows.map((row) => row.set_id),
     ['B', 'Z', 'a', 'a-b', 'a/', 'ab', 'ä'],
   );
+});
+
+test('a path that no index of PostgreSQL holds is told in a sentence', { skip }, async (t) => {
+  const { one, setId } = await twoUsers(t);
+  const path = Buffer.from(noise(4000, 'path'));
+  const existing = noteExisting(one, setId, 'look', [{ path, ino: '1' }]);
+  await assert.rejects(existing, (error: TapeflowFailure) => error.code === 'PathTooLong');
+  await noteExisting(one, setId, 'look', [{ path: Buffer.alloc(4000, 'deep/er/'), ino: '1' }]);
 });
 
 test('a catalog moves to PostgreSQL and back, every row the same', { skip }, async (t) => {
