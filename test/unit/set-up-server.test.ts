@@ -6,7 +6,7 @@ import { setUpServer } from '../../workers/server/set-up-server.js';
 import { searchAttributes } from '../../workflows/messages.js';
 
 const target = { address: 'x:7233', namespace: 'tapes', connection: {}, embedded: false };
-const [notFound, exists, denied, unknownCall] = [5, 6, 7, 12];
+const [notFound, exists, denied, unknownCall, unavailable] = [5, 6, 7, 12, 14];
 
 function refusal(code: number, details: string): Error {
   return Object.assign(new Error(`${code} NAME: ${details}`), { code, details });
@@ -102,11 +102,11 @@ test('whoever lacks the right is told in one sentence what an administrator has 
   for (const code of [denied, unknownCall])
     assert.match(
       await said({ errors: { registerNamespace: [refusal(code, 'Request unauthorized.')] } }),
-      /^The Temporal server at x:7233 does not let you make the namespace tapes: Request unauthorized\. .*administrator.*`temporal operator namespace create --namespace tapes --retention 30d`\.$/,
+      /^The Temporal server at x:7233 does not let you make the namespace tapes: Request unauthorized\. .*administrator.*`temporal operator namespace create --namespace tapes --retention 2592000s`\.$/,
     );
   assert.match(
     await said({ keeps: 9, errors: { updateNamespace: [refusal(denied, 'no')] } }, 86_400),
-    /does not let you change the retention of the namespace tapes: no\./,
+    /does not let you change the retention of the namespace tapes: no\. .* update --namespace tapes --retention 86400s`/,
   );
   assert.match(
     await said({ keeps: 9, errors: { addSearchAttributes: [refusal(denied, 'no')] } }),
@@ -116,6 +116,18 @@ test('whoever lacks the right is told in one sentence what an administrator has 
     await said({ errors: { describeNamespace: [refusal(denied, 'no')] } }),
     /refuses whoever brings neither an API key nor a client certificate: no\./,
   );
+});
+
+test('a server that goes away meanwhile is not taken for one that needs its administrator', async () => {
+  const told = await said({
+    keeps: 9,
+    errors: { listSearchAttributes: [refusal(unavailable, 'no answer')] },
+  });
+  assert.match(
+    told,
+    /^The Temporal server at x:7233 did not say which .*: no answer\. Run the command again/,
+  );
+  assert.doesNotMatch(told, /administrator/);
 });
 
 test('a search attribute of our name with another type is named, and nothing is added beside it', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionLike } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { searchAttributes } from '../../workflows/messages.js';
-import { grpc, grpcStatus, isRefusal } from './grpc-status.js';
+import { grpc, grpcStatus, isRefusal, isServerUnavailable } from './grpc-status.js';
 import type { TemporalTarget } from './temporal-target.js';
 
 /** INDEXED_VALUE_TYPE_… of Temporal's API (`temporal/api/enums/v1/common.proto`), by its names for people. */
@@ -109,6 +109,12 @@ export function notAdded(target: TemporalTarget, error: unknown): TapeflowFailur
   const all = Object.values(searchAttributes).map(({ name, type }) => {
     return { name, type: type === 'KEYWORD_LIST' ? ('KeywordList' as const) : ('Keyword' as const) };
   });
+  if (isServerUnavailable(error))
+    return new TapeflowFailure(
+      'ServerFailed',
+      `The Temporal server at ${target.address} did not say which search attributes it has: ${describeError(error)}.`,
+      { advice: 'Run the command again when it answers.', cause: error },
+    );
   const who = isRefusal(error)
     ? 'does not let you add the search attributes that tapeflow needs'
     : 'could not add the search attributes that tapeflow needs';

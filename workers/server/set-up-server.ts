@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { formatDuration } from '../../config/durations.js';
 import { addAttributes, learnWithinMs, lookAgainMs, notAdded } from './attributes-at-server.js';
 import { refused } from './connection-trouble.js';
 import { grpc, grpcStatus, isRefusal } from './grpc-status.js';
@@ -40,7 +39,7 @@ async function setUpNamespace(
   if (has !== undefined) {
     if (retention === undefined || retention === has)
       return { name, outcome: 'there', retentionSeconds: has };
-    await asked(target, `change the retention of the namespace ${name}`, async () => {
+    await asked(target, ['change the retention of', 'update'], retention, async () => {
       await connection.workflowService.updateNamespace({
         namespace: name,
         config: { workflowExecutionRetentionTtl: protoDuration(retention) },
@@ -49,7 +48,7 @@ async function setUpNamespace(
     return { name, outcome: 'changed', retentionSeconds: retention };
   }
   const keeps = retention ?? defaultRetention;
-  await asked(target, `make the namespace ${name}`, async () => {
+  await asked(target, ['make', 'create'], keeps, async () => {
     await connection.workflowService
       .registerNamespace({
         namespace: name,
@@ -98,22 +97,26 @@ async function setUpAttributes(
 }
 
 /** Asks the server for something that only its administrators may. Temporal's cloud does not know such calls at all. */
-async function asked(target: TemporalTarget, what: string, ask: () => Promise<void>): Promise<void> {
+async function asked(
+  { address, namespace }: TemporalTarget,
+  [what, command]: [what: string, command: string],
+  retention: number,
+  ask: () => Promise<void>,
+): Promise<void> {
   try {
     await ask();
   } catch (error) {
     const lacksRight = isRefusal(error) || grpcStatus(error) === grpc.UNIMPLEMENTED;
     throw new TapeflowFailure(
       lacksRight ? 'NotAdministrator' : 'ServerFailed',
-      `The Temporal server at ${target.address} ${lacksRight ? 'does not let you' : 'could not'} ${what}: ` +
-        `${describeError(error)}.`,
+      `The Temporal server at ${address} ${lacksRight ? 'does not let you' : 'could not'} ${what} ` +
+        `the namespace ${namespace}: ${describeError(error)}.`,
       {
         ...(lacksRight
           ? {
               advice:
                 'Its administrator does it, by `tapeflow admin setup` or by ' +
-                `\`temporal operator namespace create --namespace ${target.namespace} --retention ` +
-                `${formatDuration(defaultRetention).replace(' ', '')}\`.`,
+                `\`temporal operator namespace ${command} --namespace ${namespace} --retention ${retention}s\`.`,
             }
           : {}),
         cause: error,

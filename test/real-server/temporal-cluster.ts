@@ -1,0 +1,170 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { projectDir } from '../../config/project-dir.js';
+import { waitFor } from '../support/wait-for.js';
+import { Keys } from './keys.js';
+import type { Postgres } from './postgres.js';
+
+/** The release in the CLI that is embedded is 1.32.0; this is the last one of that line. */
+const version = '1.32.1';
+const bin = path.join(projectDir, 'node_modules', '.tapeflow', `temporal-server-${version}`);
+
+/** The frontend of the server's own workers, which have no API key, is not one of those that start by default. */
+const services = ['frontend', 'internal-frontend', 'matching', 'history', 'worker'].flatMap((service) => [
+  '--service',
+  service,
+]);
+
+/** Builds Temporal's server and the tool for its tables by Go, once: about four minutes of two cores. */
+export function buildServer(): void {
+  if (existsSync(path.join(bin, 'server')) && existsSync(path.join(bin, 'sql'))) return;
+  mkdirSync(bin, { recursive: true });
+  const { status, error } = spawnSync(
+    'go',
+    ['install', ...['server', 'tools/sql'].map((name) => `go.temporal.io/server/cmd/${name}@v${version}`)],
+    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, GOBIN: bin } },
+  );
+  if (status !== 0) throw error ?? new Error('Temporal’s server could not be built');
+}
+
+/**
+ * A Temporal server as an administrator runs one: its four services on PostgreSQL, every setting as it comes, and an
+ * API key for whoever calls it.
+ */
+export class TemporalCluster {
+  private process: ChildProcess | undefined;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly port: number,
+    readonly keys: Keys,
+  ) {}
+
+  static async start(folder: string, postgres: Postgres): Promise<TemporalCluster> {
+    mkdirSync(folder, { recursive: true });
+    for (const name of ['temporal', 'visibility']) makeTables(postgres, name);
+    const keys = new Keys(path.join(folder, 'jwks.json'));
+    const ports = await freePorts(11);
+    writeFileSync(path.join(folder, 'config.json'), JSON.stringify(configOf(postgres, keys, ports)));
+    const cluster = new TemporalCluster(folder, ports[0] ?? 0, keys);
+    await cluster.goOn();
+    return cluster;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it, again after `kill`. */
+  async goOn(): Promise<void> {
+    const log = openSync(path.join(this.folder, 'log'), 'a');
+    this.process = spawn(
+      path.join(bin, 'server'),
+      ['--config-file', path.join(this.folder, 'config.json'), 'start', ...services],
+      { cwd: this.folder, stdio: ['ignore', log, log] },
+    );
+    const { process } = this;
+    await waitFor(() => {
+      if (process.exitCode !== null) throw new Error(`Temporal’s server has ended: see ${this.folder}/log`);
+      return listens(this.port);
+    }, 'Temporal’s server to listen');
+  }
+
+  async kill(): Promise<void> {
+    const { process } = this;
+    this.process = undefined;
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
+    const ended = once(process, 'exit');
+    process.kill('SIGKILL');
+    await ended;
+  }
+}
+
+function makeTables({ port }: Postgres, name: string): void {
+  const database = name === 'temporal' ? name : `temporal_${name}`;
+  const at = ['--plugin', 'postgres12', '--endpoint', '127.0.0.1', '--port', String(port)];
+  const login = ['--user', 'temporal', '--password', 'temporal', '--database', database];
+  for (const step of [
+    ['create-database'],
+    ['setup-schema', '--version', '0.0'],
+    ['update-schema', '--schema-name', `postgresql/v12/${name}`],
+  ]) {
+    const { status, stdout, stderr } = spawnSync(path.join(bin, 'sql'), [...at, ...login, ...step], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`sql ${step.join(' ')}: ${stdout}${stderr}`);
+  }
+}
+
+/** As in `config/development-postgres12.yaml` and `config/development-jwt.yaml` of the server's own sources. */
+function configOf(postgres: Postgres, keys: Keys, ports: readonly number[]) {
+  const store = (databaseName: string) => ({
+    sql: {
+      ...{ pluginName: 'postgres12', databaseName, connectAddr: `127.0.0.1:${postgres.port}` },
+      ...{ connectProtocol: 'tcp', user: 'temporal', password: 'temporal', maxConns: 20, maxIdleConns: 20 },
+    },
+  });
+  const rpc = (at: number) => {
+    const [grpcPort, membershipPort] = [ports[at], ports[at + 1]];
+    return { rpc: { grpcPort, membershipPort, bindOnLocalHost: true } };
+  };
+  const active = { enabled: true, initialFailoverVersion: 1, rpcName: 'frontend' };
+  return {
+    log: { stdout: true, level: 'warn' },
+    persistence: {
+      ...{ defaultStore: 'main', visibilityStore: 'visibility', numHistoryShards: 4 },
+      datastores: { main: store('temporal'), visibility: store('temporal_visibility') },
+    },
+    global: {
+      membership: { maxJoinDuration: '30s', broadcastAddress: '127.0.0.1' },
+      authorization: {
+        ...{ authorizer: 'default', claimMapper: 'default' },
+        jwtKeyProvider: { keySourceURIs: [`file://${keys.file}`] },
+      },
+    },
+    // Without an own frontend for its own workers, those would need a key too.
+    services: {
+      ...{ frontend: rpc(0), matching: rpc(2), history: rpc(4), worker: rpc(6) },
+      'internal-frontend': rpc(8),
+    },
+    clusterMetadata: {
+      ...{ enableGlobalNamespace: false, failoverVersionIncrement: 10 },
+      ...{ masterClusterName: 'active', currentClusterName: 'active' },
+      clusterInformation: { active: { ...active, rpcAddress: `127.0.0.1:${ports[0] ?? 0}` } },
+    },
+  };
+}
+
+/**
+ * Ports of 127.0.0.1 that nobody listens at. Below 32,768: the server's tables in PostgreSQL hold a port in a signed
+ * number of 16 bits.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = net.createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    await once(server.close(), 'close');
+    found.add(port);
+  }
+  return [...found];
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    const end = (is: boolean) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
+}
