@@ -2,6 +2,7 @@
 //   npm run test:faults -- [--lanes 3] [--process archive,tape,client]
 //                          [--family staged,direct,labelling,embedded,restore,reading,targets,commands,users]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
+//                          [--catalog sqlite|postgres], which has the first three families
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from '../../config/project-dir.js';
@@ -12,6 +13,7 @@ import { KillLane, killWhileLabelling } from '../support/kill-lane.js';
 import type { Outcome } from '../support/kill-set.js';
 import { targets, type Point } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
+import { PostgresServer } from '../support/postgres.js';
 import { RestoreLane } from '../support/restore-kill.js';
 import { SideFaults } from '../support/side-faults.js';
 import { printUserTable } from '../support/user-family.js';
@@ -28,8 +30,19 @@ const { values: options } = parseArgs({
     points: { type: 'string', default: '1-100000' },
     report: { type: 'string', default: path.join(projectDir, '.tapeflow', 'faults', 'every-point.md') },
     resume: { type: 'boolean', default: false },
+    catalog: { type: 'string', default: 'sqlite' },
   },
 });
+
+const ends: (() => unknown)[] = [];
+if (options.catalog === 'postgres') {
+  const server = await PostgresServer.make({ after: (end) => void ends.push(end as () => unknown) });
+  process.env['CATALOG_OF_TESTS'] = server.database;
+  options.family = options.family
+    .split(',')
+    .filter((family) => ['staged', 'direct', 'labelling'].includes(family))
+    .join(',');
+}
 
 const families = options.family.split(',');
 const commandsAreRight = !families.includes('commands') || (await printCommandTable());
@@ -174,4 +187,5 @@ try {
 }
 await (await restores)?.lane.close(false);
 await (await sides)?.close(false);
+for (const end of ends) await end();
 process.exitCode = report.end((Date.now() - began) / 1000) && tablesAreRight ? 0 : 1;

@@ -44,7 +44,7 @@ test('the tests of the catalog pass on PostgreSQL too', { skip }, async () => {
   // In one process: to load the program takes longer than most of these tests.
   const all = files.map((file) => `await import('${pathToFileURL(file).href}');`).join('\n');
   const child = spawn(process.execPath, ['--input-type=module', '-e', all], {
-    env: { ...env, CATALOG_OF_TESTS: server.url('public').replace(/&options=.*/, '') },
+    env: { ...env, CATALOG_OF_TESTS: server.database },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

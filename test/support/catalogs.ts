@@ -5,15 +5,18 @@ import pg from 'pg';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { tempFolder } from './trees.js';
 
-/** Set by `test/integration/postgres.test.ts`: the tests of the catalog run on this PostgreSQL database then. */
-const server = process.env['CATALOG_OF_TESTS'];
-
-/** True where the tests of the catalog run on PostgreSQL. */
-export const onPostgres = server !== undefined;
+/** True where the tests of the catalog run on PostgreSQL: `test/integration/postgres.test.ts` names the database. */
+export const onPostgres = process.env['CATALOG_OF_TESTS'] !== undefined;
 
 /** The path of a new catalog; or its URL, where the tests run on PostgreSQL. */
 export async function newCatalog(t: TestContext): Promise<string> {
-  if (server === undefined) return path.join(tempFolder(t), 'catalog.db');
+  return (await newSchema()) ?? path.join(tempFolder(t), 'catalog.db');
+}
+
+/** The URL of a new catalog, where the tests run on PostgreSQL. */
+export async function newSchema(): Promise<string | undefined> {
+  const server = process.env['CATALOG_OF_TESTS'];
+  if (server === undefined) return undefined;
   const schema = `c${randomBytes(6).toString('hex')}`;
   const client = new pg.Client({ connectionString: server });
   await client.connect();

@@ -4,14 +4,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import Database from 'better-sqlite3';
-import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { projectDir } from '../../config/project-dir.js';
 import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim, type Operation } from './fault-shim.js';
-import { cleanEnv, shortIdIn, temporalCli } from './installation.js';
+import { cleanEnv, temporalCli } from './installation.js';
+import { LaneCatalog } from './lane-catalog.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
 import { waitFor } from './wait-for.js';
 import { type Outcome, killGroups, killSettings, killSource, resultOf } from './kill-set.js';
@@ -32,7 +32,7 @@ interface Worker {
  * started again. Sets run in it one after the other; in each, one point may kill.
  */
 export class KillLane {
-  private readonly places: Places;
+  private readonly places: Omit<Places, 'catalog'>;
   private readonly env: Record<string, string>;
   private readonly shims: Record<Role, FaultShim>;
   private readonly workers = new Map<'archive' | 'tape', Worker>();
@@ -55,10 +55,10 @@ export class KillLane {
     library: string,
     private readonly cli: string,
     private readonly ports: ServerPorts,
+    private readonly catalog: LaneCatalog,
   ) {
     const data = path.join(this.root, 'data');
     this.places = {
-      catalog: path.join(data, 'catalog.db'),
       staging: path.join(this.root, 'staging'),
       tape: path.join(data, 'tape'),
       source: killSource(this.root),
@@ -69,9 +69,10 @@ export class KillLane {
       BACKUP_COMPRESS_DIR: this.places.staging,
       TAPEFLOW_LOCK_DIR: path.join(this.root, 'locks'),
       TEMPORAL_ADDRESS: `127.0.0.1:${ports.server}`,
+      ...this.catalog.env,
       ...killSettings,
     };
-    const watched = { folders: [this.places.staging, this.places.tape], commits: this.places.catalog };
+    const watched = { folders: [this.places.staging, this.places.tape], commits: this.catalog.file };
     const shim = (role: Role) => new FaultShim(library, this.root, role, watched);
     this.shims = { archive: shim('archive'), tape: shim('tape'), client: shim('client') };
   }
@@ -80,7 +81,8 @@ export class KillLane {
   static async open(library: string, point?: Point): Promise<KillLane> {
     const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-kill-'));
     const ports = await choosePorts(path.join(root, 'data'));
-    const lane = new KillLane(root, library, await temporalCli(), ports);
+    const catalog = await LaneCatalog.make(path.join(root, 'data'));
+    const lane = new KillLane(root, library, await temporalCli(), ports, catalog);
     if (point !== undefined) lane.shims.tape.arm({ ...strikeAt(point, root, '*'), pids: [-1] });
     lane.runServer();
     lane.runWorker('tape');
@@ -143,7 +145,8 @@ export class KillLane {
     } catch (error) {
       problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
     }
-    problems.push(...checkSet(this.places, setId, killGroups));
+    const catalog = await this.catalog.fileToCheck(this.env);
+    problems.push(...checkSet({ ...this.places, catalog }, setId, killGroups));
     for (const role of ['archive', 'tape'] as const)
       for (const { name } of this.shims[role].operations()) this.kinds.add(`${role} ${name}`);
     const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
@@ -245,7 +248,7 @@ export class KillLane {
     const deadline = Date.now() + recoverMs;
     for (let client = first; ; client = this.startClient(setId, direct)) {
       await exitOf(client);
-      if (this.hasEnded(setId)) return;
+      if (await this.hasEnded(setId)) return;
       if (Date.now() > deadline) throw new Error('clients ended again and again before the set did');
       await sleep(restartMs);
       await this.serverUp;
@@ -257,7 +260,7 @@ export class KillLane {
     await waitFor(() => this.hasEnded(setId), `the end of set ${setId}`, recoverMs);
     this.connection ??= Connection.lazy({ address: this.env['TEMPORAL_ADDRESS'] ?? '' });
     const handle = new Client({ connection: this.connection }).workflow.getHandle(
-      backupWorkflowId(setId, shortIdIn(this.places.catalog)),
+      backupWorkflowId(setId, await this.catalog.shortId()),
     );
     await waitFor(
       async () => {
@@ -272,14 +275,8 @@ export class KillLane {
     );
   }
 
-  private hasEnded(setId: string): boolean {
-    const database = new Database(this.places.catalog, { readonly: true, fileMustExist: true });
-    try {
-      const row = database.prepare('select state from sets where id = ?').get(setId);
-      return finalSetStates.includes((row as { state: SetState } | undefined)?.state ?? 'scanning');
-    } finally {
-      database.close();
-    }
+  private async hasEnded(setId: string): Promise<boolean> {
+    return finalSetStates.includes((await this.catalog.stateOf(setId)) ?? 'scanning');
   }
 }
 

@@ -122,6 +122,11 @@ export class PostgresServer {
     return `postgres://tapeflow@/postgres?host=${this.folder}&options=-csearch_path%3D${schema}`;
   }
 
+  /** For `CATALOG_OF_TESTS`: of the database, without a schema. */
+  get database(): string {
+    return this.url('public').replace(/&options=.*/, '');
+  }
+
   /** Makes an empty schema for a catalog; returns its URL. */
   async makeCatalog(): Promise<string> {
     const schema = `c${randomBytes(6).toString('hex')}`;

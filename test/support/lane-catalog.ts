@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { installationId } from '../../catalog/installation.js';
+import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
+import { openForReading } from '../../catalog/open-for-reading.js';
+import type { SetState } from '../../catalog/schema/set-tables.js';
+import { findSet } from '../../catalog/sets/sets.js';
+import { projectDir } from '../../config/project-dir.js';
+import { newSchema } from './catalogs.js';
+
+/** The catalog of a lane: an SQLite file, or in PostgreSQL (`CATALOG_OF_TESTS`). */
+export class LaneCatalog {
+  private constructor(
+    private readonly where: string,
+    private readonly dataDir: string,
+    private readonly isFile: boolean,
+  ) {}
+
+  static async make(dataDir: string): Promise<LaneCatalog> {
+    const schema = await newSchema();
+    return new LaneCatalog(schema ?? path.join(dataDir, 'catalog.db'), dataDir, schema === undefined);
+  }
+
+  get env(): Record<string, string> {
+    return this.isFile ? {} : { CATALOG_URL: this.where };
+  }
+
+  /** The file whose commits are points to kill at; in PostgreSQL there are none here. */
+  get file(): string {
+    return path.join(this.dataDir, 'catalog.db');
+  }
+
+  /** An SQLite catalog with all that this one has. */
+  async fileToCheck(env: Record<string, string>): Promise<string> {
+    if (this.isFile) return this.where;
+    const copy = path.join(this.dataDir, 'copy.db');
+    const args = [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'catalog', 'backup', copy];
+    const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return copy;
+  }
+
+  async stateOf(setId: string): Promise<SetState | undefined> {
+    return this.read(async (catalog) => (await findSet(catalog, setId))?.state);
+  }
+
+  async shortId(): Promise<string> {
+    return this.read(async (catalog) => (await installationId(catalog)).slice(0, 8));
+  }
+
+  private async read<Result>(look: (catalog: Catalog) => Promise<Result>): Promise<Result> {
+    const catalog = await openForReading(this.where, this.dataDir, () => openCatalog(this.where));
+    try {
+      return await look(catalog);
+    } finally {
+      await catalog.destroy();
+    }
+  }
+}
