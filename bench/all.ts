@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { projectDir } from '../config/project-dir.js';
 
-for (const name of ['archive', 'restore', 'copy', 'pipeline', 'scale', 'plot']) {
+for (const name of ['archive', 'restore', 'copy', 'pipeline', 'scale', 'catalog', 'plot']) {
   console.log(`\n── ${name}`);
   const { status } = spawnSync(process.execPath, [path.join(projectDir, 'dist', 'bench', `${name}.js`)], {
     stdio: 'inherit',

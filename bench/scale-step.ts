@@ -3,6 +3,7 @@ import path from 'node:path';
 import { toBytes } from '../entry/byte-string.js';
 import { filesOfGroup, type PlannedRow } from '../catalog/files/files.js';
 import { commitCompressed, type PackedFile } from '../catalog/files/packed-files.js';
+import { nameStart } from '../catalog/files/file-names.js';
 import { beginCompressing } from '../catalog/groups/group-owner.js';
 import { advanceGroup } from '../catalog/groups/group-states.js';
 import { openSet } from '../catalog/sets/open-set.js';
@@ -95,13 +96,14 @@ function packedOf(row: PlannedRow, index: number): PackedFile {
 async function queries(catalog: Catalog): Promise<Record<string, number>> {
   const sample = await catalog
     .selectFrom('files')
-    .select(['path', 'name_at'])
+    .select('path')
     .where('type', '=', 'file')
     .offset(777)
     .limit(1)
     .executeTakeFirstOrThrow();
-  const name = Buffer.from(sample.path).toString('latin1', sample.name_at - 1);
-  const folder = Buffer.from(sample.path).toString('latin1', 0, sample.name_at - 1);
+  const start = nameStart(sample.path) - 1;
+  const name = Buffer.from(sample.path).toString('latin1', start);
+  const folder = Buffer.from(sample.path).toString('latin1', 0, start);
   const { id } = await catalog.selectFrom('sets').select('id').executeTakeFirstOrThrow();
   const timed = {
     'find NAME': () => drain(filesNamed(catalog, undefined, { exactly: name })),

@@ -1,5 +1,7 @@
-import { type Expression, PostgresAdapter, type RawBuilder, sql } from 'kysely';
-import type { Catalog } from './open-catalog.js';
+import { type Expression, type Kysely, PostgresAdapter, type RawBuilder, sql } from 'kysely';
+import type { Tables } from './schema/tables.js';
+
+type Catalog = Kysely<Tables>;
 
 // The few things of which SQLite and PostgreSQL have no common form.
 

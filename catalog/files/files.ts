@@ -1,9 +1,8 @@
-import type { Insertable } from 'kysely';
 import { toBytes } from '../../entry/byte-string.js';
 import { groupOf } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
-import type { FilesTable } from '../schema/file-tables.js';
+import { layerOf, storedNumber } from './entry-rows.js';
 
 /** Columns that packing needs of an entry; reading whole rows takes nearly twice as long. */
 const plannedColumns = [
@@ -84,26 +83,27 @@ export async function fileRows(db: Catalog, setId: string, memberName: string): 
     .execute();
 }
 
-export type NewFile = Insertable<FilesTable>;
-
 /** What shows which archive holds a path's content. */
 export type FirstPathRow = HeldRow & Pick<FileRow, 'path' | 'link_target' | 'state'>;
 
 /** The first path in a set of an inode with several names, and the archive that holds it or is planned to. */
 export function firstPathOf(db: Catalog, setId: string, dev: string, ino: string) {
-  return rowsOfInode(db, setId, dev, ino)
+  return db
+    .selectFrom('files')
     .select(['path', 'link_target', 'state', 'set_id', 'group_no', 'held_set', 'held_group'])
-    .limit(1);
+    .where('set_id', '=', setId)
+    .where('path', '=', namesQuery(db, setId, dev, ino).limit(1));
 }
 
-/** The rows in a set of an inode with several names, by name. */
-function rowsOfInode(db: Catalog, setId: string, dev: string, ino: string) {
+/** The names in a set of an inode with several. */
+function namesQuery(db: Catalog, setId: string, dev: string, ino: string) {
   return (
     db
-      .selectFrom('files')
-      .where('set_id', '=', setId)
-      .where('dev', '=', dev)
-      .where('ino', '=', ino)
+      .selectFrom('entries')
+      .select('path')
+      .where('layer', '=', layerOf(setId))
+      .where('dev', '=', storedNumber(dev))
+      .where('ino', '=', storedNumber(ino))
       // A literal, because SQLite would not use the partial index otherwise.
       .where((eb) => eb('nlink', '>', eb.lit(1)))
       .orderBy('path')
@@ -121,7 +121,7 @@ export async function* namesOfInode(
 ): AsyncGenerator<Uint8Array[]> {
   let after: Uint8Array | undefined;
   for (;;) {
-    let query = rowsOfInode(db, setId, dev, ino).select('path').limit(namesInPage);
+    let query = namesQuery(db, setId, dev, ino).limit(namesInPage);
     if (after !== undefined) query = query.where('path', '>', after);
     const names = (await query.execute()).map(({ path }) => path);
     if (names.length > 0) yield names;

@@ -6,6 +6,7 @@ import { requireCompressing } from '../groups/group-owner.js';
 import type { ArchivesTable } from '../schema/group-tables.js';
 import type { Catalog } from '../open-catalog.js';
 import { executeMany } from '../execute-many.js';
+import { hashBytes, layerFor, stateCode } from './entry-rows.js';
 
 /** The result of packing one file. */
 export interface PackedFile {
@@ -45,27 +46,31 @@ export async function commitCompressed(
     await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', no).execute();
     await tx.insertInto('archives').values(archive).execute();
     const update = tx
-      .updateTable('files')
+      .updateTable('entries')
       .set({
         size: 0,
         stored_size: 0,
-        sha256: '',
+        sha256: new Uint8Array(),
         tar_offset: 0,
-        state: 'packed',
+        state: 0,
         reason: '',
         attributes: '',
       })
       .set((eb) => ({
+        // One that is the same as the mtime is not written out.
+        ctime_s: sql<number | null>`case when ${0} = 1 then coalesce(ctime_s, mtime_s) else ctime_s end`,
+        ctime_ns: sql<number | null>`case when ${0} = 1 then coalesce(ctime_ns, mtime_ns) else ctime_ns end`,
         mtime_s: eb.fn.coalesce(eb.val(0), 'mtime_s'),
         mtime_ns: eb.fn.coalesce(eb.val(0), 'mtime_ns'),
         // As stored, even if it is no longer a link; if not stored, as the scan saw it.
         link_target: sql<Uint8Array | null>`case when ${0} = 1 then ${new Uint8Array()} else link_target end`,
       }))
-      .where('set_id', '=', setId)
+      .where('layer', '=', 0)
       .where('path', '=', new Uint8Array())
       .compile();
-    await executeMany(tx, update, packedParameters(setId, files));
-    await recordUnchanged(tx, setId, no, files);
+    const layer = await layerFor(tx, setId);
+    await executeMany(tx, update, packedParameters(layer, files));
+    await recordUnchanged(tx, { setId, no, layer }, files);
     const { reserved, ...event } = options;
     await transitionGroup(tx, setId, no, 'compress', { reserved }, [
       { stage: 'compressed', bytes: archive.size, ...event },
@@ -74,23 +79,25 @@ export async function commitCompressed(
 }
 
 /** The parameters of `commitCompressed`'s update, for each file. */
-function* packedParameters(setId: string, files: Iterable<PackedFile>): Generator<unknown[]> {
+function* packedParameters(layer: number, files: Iterable<PackedFile>): Generator<unknown[]> {
   for (const file of files) {
     const { now } = file;
     if (file.held !== undefined) continue;
     yield [
       file.size,
       file.storedSize ?? null,
-      file.sha256,
+      hashBytes(file.sha256),
       file.tarOffset,
-      file.state,
+      stateCode(file.state),
       file.reason,
       attributesJson(file.attributes),
+      now === null ? 0 : 1,
+      now === null ? 0 : 1,
       now?.mtimeS ?? null,
       now?.mtimeNs ?? null,
       now === null ? 0 : 1,
       typeof now?.linkTarget === 'string' ? toBytes(now.linkTarget) : null,
-      setId,
+      layer,
       toBytes(file.path),
     ];
   }
@@ -99,25 +106,28 @@ function* packedParameters(setId: string, files: Iterable<PackedFile>): Generato
 /** Files that packing found to be what an earlier archive holds; their rows keep what the scan saw of them. */
 async function recordUnchanged(
   tx: Catalog,
-  setId: string,
-  no: number,
+  { setId, no, layer }: { setId: string; no: number; layer: number },
   files: readonly PackedFile[],
 ): Promise<void> {
   const unchanged = files.filter(({ held }) => held !== undefined);
   if (unchanged.length === 0) return;
   const update = tx
-    .updateTable('files')
-    .set({ state: 'unchanged', reason: null, sha256: '', tar_offset: 0, held_set: '', held_group: 0 })
+    .updateTable('entries')
+    .set({ state: 0, reason: null, sha256: new Uint8Array(), tar_offset: 0, held_layer: 0, held_group: 0 })
     .set({ link_target: new Uint8Array(), stored_size: 0, attributes: '' })
-    .where('set_id', '=', setId)
+    .where('layer', '=', 0)
     .where('path', '=', new Uint8Array())
     .compile();
+  const holders = new Map<string, number>();
+  for (const { held } of unchanged)
+    if (held !== undefined && !holders.has(held.set)) holders.set(held.set, await layerFor(tx, held.set));
   const parameters = unchanged.map(({ path, storedSize, sha256, tarOffset, held, attributes }) => [
-    ...['unchanged', null, sha256, tarOffset, held?.set, held?.group],
+    ...[stateCode('unchanged'), null, hashBytes(sha256), tarOffset],
+    ...[holders.get(held?.set ?? ''), held?.group],
     held?.linkTarget == null ? null : toBytes(held.linkTarget),
     storedSize ?? null,
     attributesJson(attributes),
-    ...[setId, toBytes(path)],
+    ...[layer, toBytes(path)],
   ]);
   await executeMany(tx, update, parameters);
   await tx

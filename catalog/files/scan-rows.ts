@@ -1,9 +1,12 @@
 import type { EntryStats } from '../../entry/entry-stats.js';
-import type { CompiledQuery } from 'kysely';
+import type { CompiledQuery, Insertable } from 'kysely';
 import { executeMany } from '../execute-many.js';
-import type { NewFile } from './files.js';
+import { entryColumns, hashBytes, layerFor, storedNumber, type NewFile } from './entry-rows.js';
+import { nameChunks, type NamedEntry } from './file-names.js';
+import { addNames } from './names.js';
+import { entryTypes, fileStates } from '../schema/entry-codes.js';
 import type { Catalog } from '../open-catalog.js';
-import type { EntryType, FileState } from '../schema/file-tables.js';
+import type { EntriesTable, EntryType, FileState } from '../schema/file-tables.js';
 
 /** Columns that are empty in most rows. */
 export type RareColumns = Partial<
@@ -32,31 +35,20 @@ export interface ScannedFile {
   rare: RareColumns | undefined;
 }
 
-const commonColumns = [
-  ...(['set_id', 'path', 'type', 'state', 'dev', 'ino', 'group_no', 'size'] as const),
-  ...(['mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'mode', 'uid', 'gid', 'nlink', 'name_at'] as const),
-] as const;
-const rareColumns = [
-  ...(['held_set', 'held_group', 'link_target', 'hard_link_of', 'reason', 'sha256', 'tar_offset'] as const),
-  'stored_size',
-  'attributes',
-] as const;
+/** Columns of every row; the others are empty in most. */
+const commonColumns = entryColumns.slice(0, 16);
 
-const allColumns = [...commonColumns, ...rareColumns] as const;
-
-function insertOf(tx: Catalog, columns: readonly (typeof allColumns)[number][]): CompiledQuery {
-  const row = Object.fromEntries(columns.map((column) => [column, null])) as unknown as NewFile;
+function insertOf(tx: Catalog, columns: readonly (typeof entryColumns)[number][]): CompiledQuery {
+  const row = Object.fromEntries(columns.map((column) => [column, null]));
   return tx
-    .insertInto('files')
-    .values(row)
+    .insertInto('entries')
+    .values(row as unknown as Insertable<EntriesTable>)
     .onConflict((conflict) => conflict.doNothing())
     .compile();
 }
 
 /** Numbers per row, in this order: `commonColumns` from `group_no` on, then device, inode, and the end of the name. */
-const numbersPerRow = 14;
-const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'other', 'fifo', 'character', 'block'];
-const states: readonly FileState[] = ['planned', 'packed', 'skipped', 'unchanged'];
+const numbersPerRow = 13;
 
 /** Rows of the scan as plain data, which can be transferred to another thread without copying. */
 export interface ScanRows {
@@ -109,18 +101,17 @@ export class FileBatch {
     const { packed } = this;
     const row = packed.rows;
     packed.rows += 1;
-    packed.kinds[row] = types.indexOf(type) * 4 + states.indexOf(state);
+    packed.kinds[row] = entryTypes.indexOf(type) * 4 + fileStates.indexOf(state);
     if (rare !== undefined) packed.rare.set(row, rare);
     const { numbers } = packed;
     const at = row * numbersPerRow;
     numbers[at] = group;
     numbers[at + 1] = size;
     if (stats === undefined) {
-      numbers.fill(0, at + 2, at + 13);
+      numbers.fill(0, at + 2, at + 12);
       numbers[at + 9] = 1;
     }
-    numbers[at + 10] = name.lastIndexOf('/', name.length - 2) + 2;
-    numbers[at + 13] = this.addName(name);
+    numbers[at + 12] = this.addName(name);
     if (stats === undefined) return;
     numbers[at + 2] = stats.mtimeS;
     numbers[at + 3] = stats.mtimeNs;
@@ -130,8 +121,8 @@ export class FileBatch {
     numbers[at + 7] = stats.uid;
     numbers[at + 8] = stats.gid;
     numbers[at + 9] = type === 'file' ? stats.nlink : 1;
-    numbers[at + 11] = Number(stats.dev);
-    numbers[at + 12] = Number(stats.ino);
+    numbers[at + 10] = Number(stats.dev);
+    numbers[at + 11] = Number(stats.ino);
     if (typeof stats.ino === 'bigint' || typeof stats.dev === 'bigint')
       this.addInode(row, String(stats.dev), String(stats.ino));
   }
@@ -139,7 +130,7 @@ export class FileBatch {
   /** Numbers too large for a double go to the rare columns. */
   private addInode(row: number, dev: string, ino: string): void {
     const { numbers, rare } = this.packed;
-    const at = row * numbersPerRow + 11;
+    const at = row * numbersPerRow + 10;
     if (String(numbers[at]) === dev && String(numbers[at + 1]) === ino) return;
     rare.set(row, { ...rare.get(row), dev, ino });
   }
@@ -175,47 +166,79 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Adds rows of the scan in the caller's transaction; existing rows stay as they are. */
+/** Adds rows of the scan and their names, in the caller's transaction; existing rows stay as they are. */
 export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRows): Promise<void> {
+  if (packed.rows === 0) return;
+  const layer = await layerFor(tx, setId);
+  const holders = new Map<string, number>();
+  for (const { held_set: id } of packed.rare.values())
+    if (typeof id === 'string' && !holders.has(id)) holders.set(id, await layerFor(tx, id));
   // In table order, which is cheapest: runs of rows that use the same statement.
   for (let from = 0; from < packed.rows;) {
     const isRare = packed.rare.has(from);
     let to = from + 1;
     while (to < packed.rows && packed.rare.has(to) === isRare) to += 1;
-    const insert = insertOf(tx, isRare ? allColumns : commonColumns);
-    await executeMany(tx, insert, parametersOf(setId, packed, from, to));
+    const rows = parametersOf({ layer, holders }, packed, from, to);
+    await executeMany(tx, insertOf(tx, isRare ? entryColumns : commonColumns), rows);
     from = to;
   }
+  await addNames(tx, layer, nameChunks(namedEntries(packed)));
+}
+
+function namedEntries({ rows, numbers, names }: ScanRows): NamedEntry[] {
+  const bytes = bufferOf(names);
+  const entries: NamedEntry[] = [];
+  for (let row = 0, start = 0; row < rows; row += 1) {
+    const at = row * numbersPerRow;
+    const end = numbers[at + 12] ?? 0;
+    entries.push({ group: numbers[at] ?? 0, path: bytes.subarray(start, end) });
+    start = end;
+  }
+  return entries;
 }
 
 /** The parameters of each row, in one list that is reused. */
-function* parametersOf(setId: string, packed: ScanRows, from: number, to: number): Generator<unknown[]> {
+function* parametersOf(
+  { layer, holders }: { layer: number; holders: ReadonlyMap<string, number> },
+  packed: ScanRows,
+  from: number,
+  to: number,
+): Generator<unknown[]> {
   const { numbers, kinds, rare } = packed;
   const names = bufferOf(packed.names);
-  const parameters: unknown[] = [setId];
-  let dev = NaN;
+  const parameters: unknown[] = [layer];
   let start = from === 0 ? 0 : (numbers[from * numbersPerRow - 1] ?? 0);
   for (let row = from; row < to; row += 1) {
     const first = row * numbersPerRow;
-    const end = numbers[first + 13] ?? 0;
+    const end = numbers[first + 12] ?? 0;
     const kind = kinds[row] ?? 0;
     parameters[1] = names.subarray(start, end);
-    parameters[2] = types[kind >> 2];
-    parameters[3] = states[kind & 3];
-    if (numbers[first + 11] !== dev) {
-      dev = numbers[first + 11] ?? 0;
-      parameters[4] = String(dev);
-    }
-    parameters[5] = String(numbers[first + 12]);
-    for (let i = 0; i < 11; i += 1) parameters[6 + i] = numbers[first + i];
+    parameters[2] = kind >> 2;
+    parameters[3] = kind & 3;
+    parameters[4] = numbers[first + 10];
+    parameters[5] = numbers[first + 11];
+    for (let i = 0; i < 10; i += 1) parameters[6 + i] = numbers[first + i];
+    // One that is the same as the mtime is not written out.
+    const isSameTime = parameters[8] === parameters[10] && parameters[9] === parameters[11];
+    if (isSameTime) parameters[10] = parameters[11] = null;
     const more = rare.get(row);
     if (more !== undefined) {
-      if (more.dev !== undefined) [parameters[4], dev] = [more.dev, NaN];
-      if (more.ino !== undefined) parameters[5] = more.ino;
-      for (const [i, column] of rareColumns.entries())
-        parameters[commonColumns.length + i] = more[column] ?? null;
+      if (more.dev !== undefined) parameters[4] = storedNumber(more.dev);
+      if (more.ino !== undefined) parameters[5] = storedNumber(more.ino);
+      addRare(parameters, more, holders);
     }
     yield parameters;
     start = end;
   }
+}
+
+/** In the order of `entryColumns`, after the common ones. */
+function addRare(parameters: unknown[], more: RareColumns, holders: ReadonlyMap<string, number>): void {
+  parameters.length = commonColumns.length;
+  parameters.push(
+    ...[typeof more.held_set === 'string' ? holders.get(more.held_set) : null, more.held_group ?? null],
+    ...[more.link_target ?? null, more.hard_link_of ?? null, more.reason ?? null],
+    ...[hashBytes(more.sha256 ?? null), more.tar_offset ?? null, more.stored_size ?? null],
+    more.attributes ?? null,
+  );
 }

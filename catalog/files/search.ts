@@ -1,41 +1,67 @@
-import { sql, type RawBuilder, type Selectable } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import { pastBeginning, type NameQuery } from './file-names.js';
+import { nameStart, pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
-import { contains } from '../dialect.js';
 import type { Catalog } from '../open-catalog.js';
-import type { GroupsTable } from '../schema/group-tables.js';
+import { layerOf } from './entry-rows.js';
+import { namesThat, type NameTest } from './names.js';
 
-/** Entries that one query covers: the paths that it finds are held in memory. */
-const entriesPerLook = 200_000;
-
-type Name = RawBuilder<Uint8Array>;
-const listedName: Name = sql`file_names.name`;
-const unlistedName: Name = sql`substr(files.path, cast(files.name_at as integer))`;
+/** Lists of names that are looked through at once. */
+const listsAtOnce = 50;
 
 /**
- * Rows by base name, in pages ordered by path; of one set, or of all, newest first. Exact names and prefixes take a few
- * index steps per group; other patterns read the whole table of names. A group that the scan has not closed yet has no
- * names there, so its rows are read.
+ * Rows by base name, in pages ordered by path; of one set, or of all, newest first. Looks through the lists of names,
+ * which take a few bytes for each entry, and reads the paths only where one fits.
  */
 export async function* filesNamed(
   db: Catalog,
   setId: string | undefined,
   wish: NameQuery,
 ): AsyncGenerator<FileRow[]> {
+  const test = testOf(wish);
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
-    const groups = await groupsOf(db, id);
-    // As it was before the names are read; it may be closed meanwhile.
-    const open = groups.find((group) => group.state === 'open');
-    const closed = groups.filter((group) => group !== open);
-    const named = groupRanges(closed).map((range) => namesQuery(db, id, range, wish));
-    const unnamed = open === undefined ? [] : [openGroupQuery(db, id, open, wish)];
-    for (const query of [...named, ...unnamed]) {
-      const found = (await query.execute()).map((row) => row.path);
-      for (let at = 0; at < found.length; at += filePageSize)
-        yield await rowsOf(db, id, found.slice(at, at + filePageSize));
+    for await (const paths of pathsNamed(db, id, test))
+      for (let at = 0; at < paths.length; at += filePageSize)
+        yield await rowsOf(db, id, paths.slice(at, at + filePageSize));
+  }
+}
+
+/** The paths in a set whose base names pass a test, by list of names. */
+async function* pathsNamed(db: Catalog, setId: string, test: NameTest): AsyncGenerator<Uint8Array[]> {
+  let after: { group_no: number; first: Uint8Array } | undefined;
+  for (;;) {
+    let query = db
+      .selectFrom('names')
+      .selectAll()
+      .where('layer', '=', layerOf(setId))
+      .orderBy('group_no')
+      .orderBy('first')
+      .limit(listsAtOnce);
+    if (after !== undefined) {
+      const { group_no: no, first } = after;
+      query = query
+        .where('group_no', '>=', no)
+        .where((eb) => eb.or([eb('group_no', '>', no), eb('first', '>', first)]));
     }
+    const lists = await query.execute();
+    for (const { layer, group_no: group, first, last, names } of lists) {
+      const wanted = namesThat(Buffer.from(names.buffer, names.byteOffset, names.byteLength), test);
+      if (wanted.size === 0) continue;
+      const rows = await db
+        .selectFrom('entries')
+        .select('path')
+        .where('layer', '=', layer)
+        .where('path', '>=', first)
+        .where('path', '<=', last)
+        .where('group_no', '=', group)
+        .orderBy('path')
+        .execute();
+      yield rows
+        .map(({ path }) => path)
+        .filter((path) => wanted.has(fromBytes(path.subarray(nameStart(path) - 1))));
+    }
+    after = lists.at(-1);
+    if (after === undefined || lists.length < listsAtOnce) return;
   }
 }
 
@@ -110,72 +136,13 @@ async function setsNewestFirst(db: Catalog): Promise<string[]> {
   return sets.map((row) => row.id);
 }
 
-function conditionOf(db: Catalog, baseName: Name, wish: NameQuery): RawBuilder<boolean> {
-  if ('exactly' in wish)
-    return sql<boolean>`${baseName} in (${toBytes(wish.exactly)}, ${toBytes(`${wish.exactly}/`)})`;
-  if ('holds' in wish) return contains(db, baseName, toBytes(wish.holds));
-  const from = toBytes(wish.begins);
-  const to = pastBeginning(from);
-  return to === undefined
-    ? sql<boolean>`${baseName} >= ${from}`
-    : sql<boolean>`${baseName} >= ${from} and ${baseName} < ${to}`;
-}
-
-type SearchedGroup = Pick<Selectable<GroupsTable>, 'no' | 'entries' | 'state' | 'first_path' | 'last_path'>;
-
-function groupsOf(db: Catalog, setId: string): Promise<SearchedGroup[]> {
-  return db
-    .selectFrom('groups')
-    .select(['no', 'entries', 'state', 'first_path', 'last_path'])
-    .where('set_id', '=', setId)
-    .orderBy('no')
-    .execute();
-}
-
-/** First and last numbers of consecutive groups that together hold about `entriesPerLook` entries. */
-function groupRanges(groups: SearchedGroup[]): [number, number][] {
-  const ranges: [number, number][] = [];
-  let entries = Infinity;
-  for (const group of groups) {
-    const range = ranges.at(-1);
-    if (range === undefined || entries + group.entries > entriesPerLook) {
-      ranges.push([group.no, group.no]);
-      entries = group.entries;
-    } else {
-      range[1] = group.no;
-      entries += group.entries;
-    }
+function testOf(wish: NameQuery): NameTest {
+  if ('exactly' in wish) {
+    const { exactly } = wish;
+    return { sought: toBytes(exactly), fits: (name) => name === exactly || name === `${exactly}/` };
   }
-  return ranges;
-}
-
-/** The paths of entries with matching names, in consecutive closed groups of a set. */
-export function namesQuery(db: Catalog, setId: string, [first, last]: [number, number], wish: NameQuery) {
-  return (
-    db
-      .selectFrom('groups')
-      // In this join order: each group is a range of the names.
-      .crossJoin('file_names')
-      .select('file_names.path')
-      .where('groups.set_id', '=', setId)
-      .where('groups.no', '>=', first)
-      .where('groups.no', '<=', last)
-      .where('file_names.set_id', '=', setId)
-      .whereRef('file_names.group_no', '=', 'groups.no')
-      .where(conditionOf(db, listedName, wish))
-      .orderBy('file_names.path')
-  );
-}
-
-function openGroupQuery(db: Catalog, setId: string, group: SearchedGroup, wish: NameQuery) {
-  return db
-    .selectFrom('files')
-    .select('files.path')
-    .where('files.set_id', '=', setId)
-    .where('files.path', '>=', group.first_path)
-    .where('files.path', '<=', group.last_path)
-    .where(conditionOf(db, unlistedName, wish))
-    .orderBy('files.path');
+  if ('holds' in wish) return { sought: toBytes(wish.holds), fits: (name) => name.includes(wish.holds) };
+  return { sought: toBytes(wish.begins), fits: (name) => name.startsWith(wish.begins) };
 }
 
 async function rowsOf(db: Catalog, setId: string, paths: Uint8Array[]): Promise<FileRow[]> {

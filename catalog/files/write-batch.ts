@@ -1,7 +1,6 @@
 import type { Insertable } from 'kysely';
 import { recordEvents, type GroupEvent } from '../groups/events.js';
 import { recordTally, type TallyTexts } from '../sets/scan-state.js';
-import { nameGroup } from '../groups/group-names.js';
 import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
@@ -49,7 +48,7 @@ export function arraysOf({ numbers, kinds, names }: ScanRows): ArrayBuffer[] {
   return [numbers, kinds, names].map((array) => array.buffer as ArrayBuffer);
 }
 
-/** Commits a batch: files, groups, the names of those that are complete, and their `planned` events. */
+/** Commits a batch: files, groups, names, and the `planned` events of groups that are complete. */
 export async function writeBatch(catalog: Catalog, batch: ScanBatch): Promise<void> {
   const { setId, files, closed, open, tally } = batch;
   const events: GroupEvent[] = closed.map((group) => ({
@@ -64,8 +63,6 @@ export async function writeBatch(catalog: Catalog, batch: ScanBatch): Promise<vo
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);
     await insertScanRows(tx, setId, files);
-    for (const { no, first_path: first, last_path: last } of closed)
-      await nameGroup(tx, { setId, no, first, last });
     if (tally !== undefined) await recordTally(tx, setId, tally);
     await recordEvents(tx, events);
   });

@@ -3,6 +3,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { ArchiveRow, GroupRow } from '../rows.js';
 import { tapesOfGroup } from '../copies/copies.js';
 import type { GroupState } from '../schema/group-tables.js';
+import { layerOf, stateCode, typeCode } from '../files/entry-rows.js';
 import { recordEvents } from './events.js';
 import { transitionGroup } from './group-states.js';
 import { loseCopiesOf } from '../copies/lost-copies.js';
@@ -41,14 +42,14 @@ export async function forgetIn(tx: Catalog, group: GroupRow, reason: string): Pr
   await loseCopiesOf(tx, setId, no);
   // Entries that packing skipped are tried again; those that the scan could not read (never plain files) stay skipped.
   await tx
-    .updateTable('files')
-    .set({ state: 'planned', reason: null, sha256: null, tar_offset: null })
-    .where('set_id', '=', setId)
+    .updateTable('entries')
+    .set({ state: stateCode('planned'), reason: null, sha256: null, tar_offset: null })
+    .where('layer', '=', layerOf(setId))
     .where('path', '>=', group.first_path)
     .where('path', '<=', group.last_path)
-    .where('type', '=', 'file')
+    .where('type', '=', typeCode('file'))
     // An earlier archive holds it.
-    .where('state', '!=', 'unchanged')
+    .where('state', '!=', stateCode('unchanged'))
     .execute();
   // A parked group stays parked, with its reason, until someone retries it.
   if (group.state !== 'failed') await transitionGroup(tx, setId, no, 'startOver', { token: null });

@@ -1,5 +1,6 @@
 import type { GroupState } from '../schema/group-tables.js';
 import { notCompressedStates, transitionGroup } from './group-states.js';
+import { layerOf, stateCode } from '../files/entry-rows.js';
 import { skipGroup } from './skip-group.js';
 import { groupOf, maxArchiveBytes } from './groups.js';
 import type { GroupRow } from '../rows.js';
@@ -76,9 +77,9 @@ async function leaveOutLargest(
     left += paths.length;
     for (const path of paths)
       await tx
-        .updateTable('files')
-        .set({ state: 'skipped', reason: reasons.amongOthers })
-        .where('set_id', '=', group.set_id)
+        .updateTable('entries')
+        .set({ state: stateCode('skipped'), reason: reasons.amongOthers })
+        .where('layer', '=', layerOf(group.set_id))
         .where('path', '=', path)
         .execute();
   }
@@ -122,12 +123,12 @@ export async function requeueSkipped(catalog: Catalog, setId: string, limit: num
     const { groups } = await skippedForSize(tx, setId, limit);
     for (const { no, first_path: first, last_path: last, reason } of groups) {
       await tx
-        .updateTable('files')
-        .set({ state: 'planned', reason: null })
-        .where('set_id', '=', setId)
+        .updateTable('entries')
+        .set({ state: stateCode('planned'), reason: null })
+        .where('layer', '=', layerOf(setId))
         .where('path', '>=', first)
         .where('path', '<=', last)
-        .where('state', '=', 'skipped')
+        .where('state', '=', stateCode('skipped'))
         .where('reason', '=', reason)
         .execute();
       await transitionGroup(tx, setId, no, 'startOver');

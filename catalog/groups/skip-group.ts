@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupRow } from '../rows.js';
+import { layerOf, stateCode } from '../files/entry-rows.js';
 import { transitionGroup } from './group-states.js';
 
 /**
@@ -15,12 +16,12 @@ export async function skipGroup(
   needs: number | null,
 ): Promise<void> {
   await tx
-    .updateTable('files')
-    .set({ state: 'skipped', reason: sql<string>`coalesce(reason, ${reason})` })
-    .where('set_id', '=', setId)
+    .updateTable('entries')
+    .set({ state: stateCode('skipped'), reason: sql<string>`coalesce(reason, ${reason})` })
+    .where('layer', '=', layerOf(setId))
     .where('path', '>=', first)
     .where('path', '<=', last)
-    .where('state', '!=', 'unchanged')
+    .where('state', '!=', stateCode('unchanged'))
     .execute();
   await transitionGroup(tx, setId, no, 'skip', { reason, needs }, [{ stage: 'failed', detail: reason }]);
 }

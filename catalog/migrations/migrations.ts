@@ -10,6 +10,7 @@ import {
   retrievals,
   unsetMetadata,
 } from './retrieval-changes.js';
+import { smallRows } from './row-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -54,4 +55,5 @@ export const migrations: Record<string, Migration> = {
   '0034_holdings': { up: holdings },
   '0035_chosen_restores': { up: chosenRestores },
   '0036_unset_metadata': { up: unsetMetadata },
+  '0037_small_rows': { up: smallRows },
 };

@@ -4,7 +4,9 @@ import { manifestName } from '../../entry/archive-name.js';
 import { encodeBlocks } from '../../entry/block-index.js';
 import { toBytes } from '../../entry/byte-string.js';
 import type { ManifestSummary } from '../../entry/manifest-content.js';
-import { forgetNames, nameGroup } from '../groups/group-names.js';
+import { layerOf } from '../files/entry-rows.js';
+import { forgetNames, nameGroup } from '../files/names.js';
+import { groupOf } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
 import type { ArchivesTable } from '../schema/group-tables.js';
 import type { FoundArchive } from './found-archive.js';
@@ -96,12 +98,14 @@ function hasPlausibleIndex({ header, end }: ManifestSummary): boolean {
 
 /** Forgets an archive that was imported from a damaged copy, for a better one; its copies stay recorded. */
 export async function forgetImported(tx: Catalog, setId: string, group: number): Promise<void> {
-  const named = tx
-    .selectFrom('file_names')
-    .select('path')
-    .where('set_id', '=', setId)
-    .where('group_no', '=', group);
-  await tx.deleteFrom('files').where('set_id', '=', setId).where('path', 'in', named).execute();
+  const { first_path: first, last_path: last } = await groupOf(tx, setId, group);
+  await tx
+    .deleteFrom('entries')
+    .where('layer', '=', layerOf(setId))
+    .where('path', '>=', first)
+    .where('path', '<=', last)
+    .where('group_no', '=', group)
+    .execute();
   await forgetNames(tx, setId, group);
   await tx.deleteFrom('archives').where('set_id', '=', setId).where('group_no', '=', group).execute();
 }

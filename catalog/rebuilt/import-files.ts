@@ -1,3 +1,4 @@
+import type { Insertable } from 'kysely';
 import { attributesJson } from '../../entry/attributes.js';
 import { displayName, toBytes } from '../../entry/byte-string.js';
 import { deviceText } from '../../entry/device.js';
@@ -9,8 +10,8 @@ import {
   type SkippedMember,
   type UnchangedMember,
 } from '../../entry/member.js';
-import { nameStart } from '../files/file-names.js';
-import type { NewFile } from '../files/files.js';
+import { entryColumns, entryValues, layerFor, layerOf, type NewFile } from '../files/entry-rows.js';
+import type { EntriesTable } from '../schema/file-tables.js';
 import type { Catalog } from '../open-catalog.js';
 import { executeMany } from '../execute-many.js';
 import type { FoundArchive } from './found-archive.js';
@@ -18,31 +19,39 @@ import type { FoundArchive } from './found-archive.js';
 /** Rows per batch of statements. */
 const batchRows = 1000;
 
+/** A skipped entry that is a member too is a padded file, whose row already exists. */
+function insertOf(tx: Catalog) {
+  const row = Object.fromEntries(entryColumns.map((column) => [column, null]));
+  return tx
+    .insertInto('entries')
+    .values(row as unknown as Insertable<EntriesTable>)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['layer', 'path'])
+        .doUpdateSet((eb) => ({ state: eb.ref('excluded.state'), reason: eb.ref('excluded.reason') })),
+    )
+    .compile();
+}
+
 /** Adds a row for each entry of an archive, in the caller's transaction. Throws `ManifestError`. */
 export async function importFiles(
   tx: Catalog,
   { setId, group, entries, manifest }: FoundArchive,
 ): Promise<void> {
   const isFromArchive = manifest === null;
+  const own = await layerFor(tx, setId);
+  const holders = new Map<string, number>();
+  const layerOfHolder = async (id: string | null) => {
+    if (id === null) return null;
+    const known = holders.get(id) ?? (await layerFor(tx, id));
+    holders.set(id, known);
+    return known;
+  };
   let batch: NewFile[] = [];
   const flush = async () => {
-    const [one] = batch;
-    if (one === undefined) return;
-    // A skipped entry that is a member too is a padded file, whose row already exists.
-    const insert = tx
-      .insertInto('files')
-      .values(one)
-      .onConflict((conflict) =>
-        conflict
-          .columns(['set_id', 'path'])
-          .doUpdateSet((eb) => ({ state: eb.ref('excluded.state'), reason: eb.ref('excluded.reason') })),
-      )
-      .compile();
-    await executeMany(
-      tx,
-      insert,
-      batch.map((row) => Object.values(row)),
-    );
+    const rows: unknown[][] = [];
+    for (const row of batch) rows.push(entryValues(row, { own, held: await layerOfHolder(row.held_set) }));
+    await executeMany(tx, insertOf(tx), rows);
     batch = [];
   };
   for await (const entry of entries()) {
@@ -90,7 +99,6 @@ function memberRow(setId: string, group: number, member: PackedMember): NewFile 
     stored_size: member.storedSize ?? null,
     held_set: null,
     held_group: null,
-    name_at: nameStart(path),
   };
 }
 
@@ -133,9 +141,9 @@ async function linkRow(
   if (member.sha256 !== null) return row;
   if (first.nlink < 2) {
     await tx
-      .updateTable('files')
+      .updateTable('entries')
       .set({ nlink: 2 })
-      .where('set_id', '=', setId)
+      .where('layer', '=', layerOf(setId))
       .where('path', '=', target)
       .execute();
   }
@@ -157,7 +165,6 @@ function skippedRow(setId: string, group: number, { name, reason }: SkippedMembe
       stored_size: null,
       held_set: null,
       held_group: null,
-      name_at: nameStart(path),
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { ColumnType, Selectable } from 'kysely';
 
 /** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
@@ -6,7 +6,8 @@ export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
 /** `fifo`: a named pipe. `other`: it makes no member, such as what could not be looked at. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'other';
 
-export interface FilesTable {
+/** What the catalog knows of an entry of a set. */
+export interface FileColumns {
   set_id: string;
   /** The member's name in the archive: the full path without its leading `/`, as bytes; folders end in `/`. */
   path: Uint8Array;
@@ -33,32 +34,78 @@ export interface FilesTable {
   state: FileState;
   reason: string | null;
   sha256: string | null;
-  /** Extended attributes and ACLs as JSON (`Attributes`); null for none. */
-  attributes: Generated<string | null>;
   /** Byte of the uncompressed archive where the member's header begins. */
   tar_offset: number | null;
   /**
    * Of a file with holes: bytes of its content in the archive, and before it is packed, those that the scan expects.
    * Null: `size`.
    */
-  stored_size: Generated<number | null>;
+  stored_size: number | null;
   /**
    * For an unchanged file: the set and group whose archive holds it, at `tar_offset`, never one where it is itself
    * unchanged. Null: the row's own.
    */
   held_set: string | null;
   held_group: number | null;
-  /** Position in `path` where the base name begins, from 1. */
-  name_at: Generated<number>;
+  /** Extended attributes and ACLs as JSON (`Attributes`); null for none. */
+  attributes: string | null;
 }
 
-/** Entries by base name, for groups that are not `open`; see catalog/groups/group-names.ts. */
-export interface FileNamesTable {
+type ReadOnly<Columns> = { [Name in keyof Columns]: ColumnType<Columns[Name], never, never> };
+
+/** A view of `entries` in words, for reading; what is written goes to `entries`. */
+export type FilesTable = ReadOnly<FileColumns>;
+
+/** Small numbers for the sets whose entries are known, and for those that hold some. */
+export interface LayersTable {
+  no: number;
   set_id: string;
-  group_no: number;
-  /** A folder's ends in `/`. */
-  name: Uint8Array;
+}
+
+/** The entries of each set, in the order of their paths. What a row costs is in docs/architecture.md. */
+export interface EntriesTable {
+  layer: number;
   path: Uint8Array;
+  /** A place in `entryTypes` and in `fileStates`; the most frequent are 0 and 1, which take no byte. */
+  type: number;
+  state: number;
+  group_no: number;
+  size: number;
+  mtime_s: number;
+  mtime_ns: number;
+  /** Both null: the same as mtime, as of a file that was written and not touched again. */
+  ctime_s: number | null;
+  ctime_ns: number | null;
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Unsigned 64-bit numbers as signed ones. */
+  dev: number | bigint;
+  ino: number | bigint;
+  nlink: number;
+  /** 32 bytes. */
+  sha256: Uint8Array | null;
+  tar_offset: number | null;
+  reason: string | null;
+  link_target: Uint8Array | null;
+  hard_link_of: Uint8Array | null;
+  held_layer: number | null;
+  held_group: number | null;
+  stored_size: number | null;
+  attributes: string | null;
+}
+
+export type EntryRow = Selectable<EntriesTable>;
+
+/** Base names of up to some thousands of consecutive entries of a group; see catalog/files/names.ts. */
+export interface NamesTable {
+  layer: number;
+  group_no: number;
+  /** Path of the first of these entries, and of the last. */
+  first: Uint8Array;
+  last: Uint8Array;
+  /** Each followed by a NUL, in the order of the paths; a folder's ends in `/`. */
+  names: Uint8Array;
 }
 
 /** Lists of names that restores were asked for, each complete when it has its final key. */

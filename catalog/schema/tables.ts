@@ -1,4 +1,11 @@
-import type { FileNamesTable, FilesTable, ListedNamesTable, NameListsTable } from './file-tables.js';
+import type {
+  EntriesTable,
+  FilesTable,
+  LayersTable,
+  ListedNamesTable,
+  NameListsTable,
+  NamesTable,
+} from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
 import type {
   RetrievalArchivesTable,
@@ -26,7 +33,9 @@ export interface Tables {
   copies: CopiesTable;
   begun_copies: BegunCopiesTable;
   files: FilesTable;
-  file_names: FileNamesTable;
+  layers: LayersTable;
+  entries: EntriesTable;
+  names: NamesTable;
   name_lists: NameListsTable;
   listed_names: ListedNamesTable;
   events: EventsTable;

@@ -1,4 +1,5 @@
-import { forgetNames } from '../groups/group-names.js';
+import { layerOf } from '../files/entry-rows.js';
+import { forgetNames } from '../files/names.js';
 import type { Catalog } from '../open-catalog.js';
 import { rebuiltOptions } from '../rebuilt/rebuilt-sets.js';
 import { finalSetStates } from '../schema/set-tables.js';
@@ -76,15 +77,19 @@ async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
     if (!(await isExpired(tx, setId))) return false;
     const rows = await tx
-      .selectFrom('files')
+      .selectFrom('entries')
       .select('path')
-      .where('set_id', '=', setId)
+      .where('layer', '=', layerOf(setId))
       .orderBy('path')
       .limit(filesPerStep)
       .execute();
     const last = rows.at(-1);
     if (last === undefined) return false;
-    await tx.deleteFrom('files').where('set_id', '=', setId).where('path', '<=', last.path).execute();
+    await tx
+      .deleteFrom('entries')
+      .where('layer', '=', layerOf(setId))
+      .where('path', '<=', last.path)
+      .execute();
     return true;
   });
 }

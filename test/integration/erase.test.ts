@@ -175,7 +175,8 @@ test('a tape is erased when it is named, confirmed and in the drive, and all on 
   const after = labelOf(tape);
   assert.deepEqual([after.name, after.pool, after.uuid === before.uuid], ['T1', 'default', false]);
   assert.deepEqual(installation.query(`select set_id from files where set_id != ?`, waiting.setId), []);
-  assert.deepEqual(installation.query(`select set_id from file_names where set_id != ?`, waiting.setId), []);
+  const named = 'select set_id from names join layers on layers.no = names.layer where set_id != ?';
+  assert.deepEqual(installation.query(named, waiting.setId), []);
   const states = installation.query<{ state: string }>('select state from sets order by id');
   assert.deepEqual(
     states.map((row) => row.state),

@@ -34,6 +34,7 @@ import { tapeByName } from '../../catalog/tapes/tapes.js';
 import { SideError, type Side } from '../../config/sides.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { identifyTape } from '../../tape/drives/loaded-tape.js';
+import { changeFiles } from '../support/file-rows.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
@@ -190,11 +191,8 @@ test('a file that is not whole in the backup replaces a good one only with salva
   const source = tempFolder(t);
   writeTree(source, { torn: 'old!' });
   const { setId } = await backUp(source, 'full');
-  await catalog
-    .updateTable('files')
-    .set({ state: 'skipped', reason: 'it shrank', sha256: null })
-    .where('type', '=', 'file')
-    .execute();
+  const shrank = { state: 'skipped', reason: 'it shrank', sha256: null } as const;
+  await changeFiles(catalog, (files) => files.where('type', '=', 'file'), shrank);
   const target = tempFolder(t);
   const there = path.join(target, source, 'torn');
   const reasons = async (overwrite: string, more = {}) =>

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { newestVersion } from '../../catalog/files/newest-version.js';
+import { changeFiles } from '../support/file-rows.js';
 import { latestNotes } from '../../client/commands/files/latest-notes.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { tempFolder, writeTree } from '../support/trees.js';
@@ -20,12 +21,11 @@ async function twoVersions(t: TestContext) {
   writeFileSync(file, 'half of it');
   const { setId: second } = await sets.backUp(source, 'full');
   const damage = (setId: string, change: { sha256: null; state: 'skipped'; tar_offset?: null }) =>
-    sets.catalog
-      .updateTable('files')
-      .set({ ...change, reason })
-      .where('set_id', '=', setId)
-      .where('path', '=', toBytes(file.slice(1)))
-      .execute();
+    changeFiles(
+      sets.catalog,
+      (files) => files.where('set_id', '=', setId).where('path', '=', toBytes(file.slice(1))),
+      { ...change, reason },
+    );
   await damage(second, { sha256: null, state: 'skipped' });
   return { source, file, sets, first, second, damage };
 }

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { listedFiles } from '../../catalog/files/listed-files.js';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { projectDir } from '../../config/project-dir.js';
+import { changeFiles } from '../support/file-rows.js';
 import { cleanEnv } from '../support/installation.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { manyFiles, tempFolder } from '../support/trees.js';
@@ -24,19 +25,14 @@ test('what is skipped and what is stored but changed are two lists, each whole, 
   const { catalog, settings } = sets;
   assert.deepEqual([made.status, made.skipped, made.flagged], ['completed', 0, 0]);
   // As packing books what this user, who may be root, must not read.
-  await catalog
-    .updateTable('files')
-    .set({ state: 'skipped', reason: 'cannot be read: permission denied', tar_offset: null, sha256: null })
-    .where('path', '>=', toBytes(`${path.join(source, 'zz').slice(1)}/secret`))
-    .execute();
+  const secret = toBytes(`${path.join(source, 'zz').slice(1)}/secret`);
+  const denied = { reason: 'cannot be read: permission denied', tar_offset: null, sha256: null };
+  await changeFiles(catalog, (files) => files.where('path', '>=', secret), { state: 'skipped', ...denied });
   await catalog.updateTable('sets').set({ state: 'completed_with_skips' }).execute();
   // As packing books a file that has changed since the scan.
-  await catalog
-    .updateTable('files')
-    .set({ reason: 'changed after the scan' })
-    .where('state', '=', 'packed')
-    .where('type', '=', 'file')
-    .execute();
+  await changeFiles(catalog, (files) => files.where('state', '=', 'packed').where('type', '=', 'file'), {
+    reason: 'changed after the scan',
+  });
 
   const run = (...args: string[]) => {
     const { stdout, stderr, status } = spawnSync(

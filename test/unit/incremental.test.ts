@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync, type BigIntStats } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect, sql } from 'kysely';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { UnchangedMember } from '../../entry/member.js';
 import { Packer } from '../../archive/pack/pack.js';
@@ -28,7 +29,8 @@ import { recordSetState } from '../../catalog/sets/set-states.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { statsOf } from '../../entry/entry-stats.js';
 import { GroupPlanner } from '../../source/group-planner.js';
-import { onPostgres, openNewCatalog } from '../support/catalogs.js';
+import { changeFiles } from '../support/file-rows.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -81,8 +83,10 @@ async function scan(catalog: Catalog, setId: string, entries: WalkedEntry[], sto
   else await planner.flush();
 }
 
-/** The bytes of a path as text. */
-const pathText = onPostgres ? sql`convert_from(path, 'UTF8')` : sql`cast(path as text)`;
+/** A SHA-256 that says whose content it is of. */
+function hashFor(setId: string, name: string): string {
+  return createHash('sha256').update(`${setId} ${name}`).digest('hex');
+}
 
 /** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
 async function complete(catalog: Catalog, setId: string, state: SetState = 'completed'): Promise<void> {
@@ -91,12 +95,11 @@ async function complete(catalog: Catalog, setId: string, state: SetState = 'comp
     .values(tapeRow('T', 'T', 'default'))
     .onConflict((on) => on.doNothing())
     .execute();
-  await catalog
-    .updateTable('files')
-    .set({ state: 'packed', tar_offset: 512, sha256: sql<string>`set_id || ' ' || ${pathText}` })
-    .where('set_id', '=', setId)
-    .where('state', '=', 'planned')
-    .execute();
+  await changeFiles(
+    catalog,
+    (files) => files.where('set_id', '=', setId).where('state', '=', 'planned'),
+    ({ path: name }) => ({ state: 'packed', tar_offset: 512, sha256: hashFor(setId, fromBytes(name)) }),
+  );
   for (const { no } of await catalog
     .selectFrom('groups')
     .select('no')
@@ -198,7 +201,7 @@ test('only what is certain to be unchanged is left out; in every doubt a file is
   const same = rows['same'];
   assert.deepEqual(
     [same?.state, same?.held_set, same?.held_group, same?.sha256],
-    ['unchanged', full, 1, `${full} same`],
+    ['unchanged', full, 1, hashFor(full, 'same')],
   );
 });
 
@@ -248,10 +251,14 @@ test('files that the base has not stored whole, or whose archive is lost or dama
   const full = await begin(catalog, 'full');
   await scan(catalog, full, files);
   await complete(catalog, full, 'completed_with_skips');
-  const of = (name: string) =>
-    catalog.updateTable('files').where('set_id', '=', full).where('path', '=', toBytes(name));
-  await of('d').set({ state: 'skipped', reason: 'padded' }).execute();
-  await of('e').set({ reason: 'changed while it was read' }).execute();
+  const change = (name: string, changes: { state?: 'skipped'; reason: string }) =>
+    changeFiles(
+      catalog,
+      (rows) => rows.where('set_id', '=', full).where('path', '=', toBytes(name)),
+      changes,
+    );
+  await change('d', { state: 'skipped', reason: 'padded' });
+  await change('e', { reason: 'changed while it was read' });
   await catalog.updateTable('copies').set({ state: 'lost' }).where('group_no', '=', 1).execute();
   await catalog.updateTable('copies').set({ damage: 'block 1' }).where('group_no', '=', 2).execute();
   const next = await begin(catalog, 'incremental');
@@ -355,7 +362,7 @@ test('when an archive is lost before it is on tape, what an earlier one holds st
   await catalog.updateTable('copies').set({ state: 'lost' }).where('set_id', '=', next).execute();
   await forgetArchive(catalog, { set_id: next, group_no: 1, token: 't' }, 'gone');
   const { a, b } = await rowsOf(catalog, next);
-  assert.deepEqual([a?.state, a?.held_set, a?.sha256], ['unchanged', full, `${full} a`]);
+  assert.deepEqual([a?.state, a?.held_set, a?.sha256], ['unchanged', full, hashFor(full, 'a')]);
   assert.equal(b?.state, 'planned');
 });
 
@@ -380,7 +387,7 @@ test('a catalog from before there were incremental sets can be built upon', asyn
   database.exec(`
     insert into sets values ('2020-01_000001', 'u', 'completed', '["/x"]', '[]', 'p', 'd', 'full', 0, '{}', 1, '[]', null, 1577836800000, 0);
     insert into groups values ('2020-01_000001', 1, 'released', 10, 1, x'61', x'61', 0, null, 0, null);
-    insert into files values ('2020-01_000001', x'61', 1, 'file', 10, 1000000000, 0, 1000000000, 0, 420, 0, 0, '1', '7', 1, null, null, 'packed', null, 'abc', 512, 1);
+    insert into files values ('2020-01_000001', x'61', 1, 'file', 10, 1000000000, 0, 1000000000, 0, 420, 0, 0, '1', '7', 1, null, null, 'packed', null, 'abcd', 512, 1);
     insert into tapes values ('T', 'T', 'default', null, 'usable', null, 0, 0, 0, 0);
     insert into copies values ('2020-01_000001', 1, 1, 'T', 'committed', 't', 1, 1, null, null);
   `);
@@ -393,7 +400,7 @@ test('a catalog from before there were incremental sets can be built upon', asyn
   const { a } = rows;
   assert.deepEqual(
     [a?.state, a?.held_set, a?.sha256, a?.tar_offset],
-    ['unchanged', '2020-01_000001', 'abc', 512],
+    ['unchanged', '2020-01_000001', 'abcd', 512],
   );
   assert.equal((await setNamed(catalog, '2020-01_000001')).base_id, null);
 });
@@ -460,7 +467,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   // As for a better copy of the same archive.
   await catalog.transaction().execute(async (tx) => {
     await forgetImported(tx, setId, 1);
-    for (const table of ['files', 'file_names'] as const)
+    for (const table of ['files', 'names'] as const)
       assert.deepEqual(await tx.selectFrom(table).selectAll().execute(), [], table);
     await importArchive(tx, found);
   });

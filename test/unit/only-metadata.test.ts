@@ -16,6 +16,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { FileRow } from '../../catalog/rows.js';
+import { changeFiles } from '../support/file-rows.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, assertSameTree, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 
@@ -111,12 +112,12 @@ test('content that changed while size and times stayed is stored, and so is what
   writeFileSync(at('changed'), noise(size, 'other'));
   utimesSync(at('changed'), atime, mtime);
   for (const name of ['damaged', 'same']) chmodSync(at(name), 0o600);
-  await sets.catalog
-    .updateTable('files')
-    .set({ sha256: null, state: 'skipped', reason: 'shrank' })
-    .where('set_id', '=', full)
-    .where('path', '=', toBytes(at('damaged').slice(1)))
-    .execute();
+  const damaged = toBytes(at('damaged').slice(1));
+  await changeFiles(sets.catalog, (files) => files.where('set_id', '=', full).where('path', '=', damaged), {
+    sha256: null,
+    state: 'skipped',
+    reason: 'shrank',
+  });
   const { setId: id } = await sets.backUp(source, 'incremental');
   const rows = await rowsOf(sets, id);
   assert.deepEqual(

@@ -264,13 +264,17 @@ test('the first path of an inode, and what no sync has covered, are found by an 
   const database = new Database(file, { readonly: true });
   t.after(() => database.close());
   for (const [query, index] of [
-    [firstPathOf(catalog, '2026-11_000001', '1', '2'), /USING (COVERING )?INDEX files_by_inode/],
+    [firstPathOf(catalog, '2026-11_000001', '1', '2'), /USING (COVERING )?INDEX entries_by_inode/],
     [writtenCopiesOn(catalog, 'tape', '2026-11_000001'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
     [writtenCopiesOn(catalog, 'tape'), /INDEX copies_by_\w+ \(tape_uuid=\? AND state=\?\)/],
   ] as const) {
     const { sql, parameters } = query.compile();
     const steps = database.prepare(`explain query plan ${sql}`).all(parameters) as { detail: string }[];
-    assert.match(steps[0]?.detail ?? '', index);
+    assert.ok(
+      steps.some(({ detail }) => index.test(detail)),
+      JSON.stringify(steps),
+    );
+    assert.ok(!steps.some(({ detail }) => detail.startsWith('SCAN')), JSON.stringify(steps));
   }
 });
 
@@ -298,7 +302,7 @@ test('when a batch of a scan cannot be written, none after it is, and the scan f
   const { catalog, file, setId } = await newCatalog(t);
   const raw = new Database(file);
   raw.exec(
-    `create trigger poison before insert on files when new.path = x'62' begin select raise(abort, 'poisoned'); end`,
+    `create trigger poison before insert on entries when new.path = x'62' begin select raise(abort, 'poisoned'); end`,
   );
   raw.close();
   const writer = new ThreadWriter(file, sameThreadWriter(catalog), 1);
@@ -352,10 +356,7 @@ test('a scan’s rows hold numbers that are not exact as doubles, and entries of
   await planner.finish([]);
   const [b, c] = await catalog.selectFrom('files').selectAll().orderBy('path').execute();
   assert.deepEqual([b?.dev, b?.ino, b?.mode, b?.uid], [String(dev), String(ino), 0o6755, 2 ** 32 - 2]);
-  assert.deepEqual(
-    [b?.mtime_s, b?.mtime_ns, b?.ctime_s, b?.ctime_ns, b?.name_at],
-    [-5, 999_999_999, 2 ** 40, 1, 3],
-  );
+  assert.deepEqual([b?.mtime_s, b?.mtime_ns, b?.ctime_s, b?.ctime_ns], [-5, 999_999_999, 2 ** 40, 1]);
   assert.deepEqual([c?.state, c?.reason, c?.mtime_s, c?.ino, c?.nlink], ['skipped', 'why', 0, '0', 1]);
 });
 
@@ -379,8 +380,16 @@ test('the catalog: durable settings, foreign keys, and refusal of a newer or dam
   assert.ok(semver.gte(version, '3.51.3'), `SQLite ${version}`);
   await assert.rejects(
     catalog
-      .insertInto('files')
-      .values({ set_id: 'none', path: Buffer.from('x') } as never)
+      .insertInto('groups')
+      .values({
+        set_id: 'none',
+        no: 1,
+        state: 'open',
+        bytes: 0,
+        entries: 0,
+        direct: 0,
+        first_path: Buffer.from('x'),
+      } as never)
       .execute(),
   );
   // Asked on a connection of the catalog itself: `synchronous` is no property of the file.

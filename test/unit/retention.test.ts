@@ -5,7 +5,7 @@ import { beginErase, finishErase } from '../../catalog/tapes/erase.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { purgeErased } from '../../catalog/tapes/purge-erased.js';
-import type { NewFile } from '../../catalog/files/files.js';
+import type { NewFile } from '../../catalog/files/entry-rows.js';
 import { SetRetention } from '../../catalog/sets/set-retention.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
@@ -16,6 +16,7 @@ import { setNamed, setWithFiles } from '../../catalog/sets/sets.js';
 import { tapeRetention } from '../../catalog/tapes/tape-retention.js';
 import { insertTape, tapeByName } from '../../catalog/tapes/tapes.js';
 import type { Retentions } from '../../config/settings/retention.js';
+import { addFile } from '../support/file-rows.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 
@@ -79,10 +80,7 @@ async function addGroup(
     .values({ set_id: setId, group_no: no, ...names, ...numbers, ...rest })
     .execute();
   await addCopy(catalog, setId, no, tapeName, pool);
-  await catalog
-    .insertInto('files')
-    .values(fileRow(setId, no, path))
-    .execute();
+  await addFile(catalog, fileRow(setId, no, path));
 }
 
 async function addCopy(
@@ -106,7 +104,14 @@ function fileRow(setId: string, no: number, path: Uint8Array): NewFile {
   return {
     ...{ set_id: setId, path, group_no: no, type: 'file', size: 1, ...times, mode: 0, uid: 0, gid: 0 },
     ...{ dev: '0', ino: '0', nlink: 1, link_target: null, hard_link_of: null, state: 'packed', reason: null },
-    ...{ sha256: null, tar_offset: 512, held_set: null, held_group: null, name_at: 3 },
+    ...{
+      sha256: null,
+      tar_offset: 512,
+      held_set: null,
+      held_group: null,
+      stored_size: null,
+      attributes: null,
+    },
   };
 }
 
@@ -170,10 +175,7 @@ test('where the chain has a gap, the files of a set say what holds them', async 
   const id = await endedSet(catalog, { end: ended + 5 * dayMs, tapes: ['U'] });
   await catalog.updateTable('sets').set({ base_id: '2020-01_000001' }).where('id', '=', id).execute();
   const row = { ...fileRow(id, 1, toBytes('x/1/kept')), held_set: holder, held_group: 1 } as const;
-  await catalog
-    .insertInto('files')
-    .values({ ...row, state: 'unchanged' })
-    .execute();
+  await addFile(catalog, { ...row, state: 'unchanged' });
   assert.equal((await tapeAt(catalog, 'T', tenDays, ended)).until, ended + 15 * dayMs);
   const fromTapes = { base_id: null, options: rebuiltOptions };
   await catalog.updateTable('sets').set(fromTapes).where('id', '=', id).execute();
@@ -255,10 +257,7 @@ test('a living set whose files are erased with another is whole no more either',
     await endedSet(catalog, { mode: 'incremental', tapes: ['U'] }),
   ];
   const row = { ...fileRow(holds, 1, toBytes('x/1/kept')), held_set: full, held_group: 1 } as const;
-  await catalog
-    .insertInto('files')
-    .values({ ...row, state: 'unchanged' })
-    .execute();
+  await addFile(catalog, { ...row, state: 'unchanged' });
   await erase(catalog, 'T', { retentions: forever, evenUnexpired: true });
   const states = await Promise.all([full, holds, hasOwn].map((id) => setNamed(catalog, id)));
   assert.deepEqual(

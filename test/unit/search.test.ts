@@ -5,16 +5,16 @@ import { test, type TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { fromBytes, fromText } from '../../entry/byte-string.js';
-import { nameStart, type NameQuery } from '../../catalog/files/file-names.js';
+import type { NameQuery } from '../../catalog/files/file-names.js';
 import { migrations } from '../../catalog/migrations/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { Tables } from '../../catalog/schema/tables.js';
-import { childrenOf, filesBelow, filesNamed, namesQuery } from '../../catalog/files/search.js';
+import { childrenOf, filesBelow, filesNamed } from '../../catalog/files/search.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { GroupPlanner } from '../../source/group-planner.js';
 import { walk } from '../../source/walk.js';
-import { onPostgres, openNewCatalog } from '../support/catalogs.js';
+import { openNewCatalog } from '../support/catalogs.js';
 import { tempFolder } from '../support/trees.js';
 
 /** In bytewise order, as a walk gives them; `\xff` is not valid UTF-8. */
@@ -122,22 +122,6 @@ test('a path is found by its beginning, whatever bytes that ends in', async (t) 
   }
 });
 
-const inSqlite = { skip: onPostgres ? 'it reads how SQLite plans a query' : false };
-
-test('a search by name goes through the table of names, and reads nothing else', inSqlite, async (t) => {
-  const { catalog, ids } = await catalogOf(t, 3);
-  for (const wish of [{ exactly: 'hosts' }, { begins: 'host' }, { holds: 'ost' }]) {
-    const query = namesQuery(catalog, ids[0] ?? '', [1, 100], wish).compile();
-    const plan = await catalog.executeQuery<{ detail: string }>({
-      ...query,
-      sql: `explain query plan ${query.sql}`,
-    });
-    const steps = plan.rows.map((row) => row.detail).join('\n');
-    assert.match(steps, /SEARCH file_names USING PRIMARY KEY \(set_id=\? AND group_no=\?/, steps);
-    if (!('holds' in wish)) assert.match(steps, /group_no=\? AND name/, steps);
-  }
-});
-
 test('a catalog from before names were indexed gets them when it is opened', async (t) => {
   const file = path.join(tempFolder(t), 'catalog.db');
   const database = new Database(file);
@@ -152,7 +136,7 @@ test('a catalog from before names were indexed gets them when it is opened', asy
     `insert into groups values (?, 1, 'released', 0, 9, x'00', x'ff', 0, null, 0, null)`,
   );
   const row = database.prepare(
-    `insert into files values (?, ?, 1, 'file', 7, 1, 0, 1, 0, 0, 0, 0, '1', '2', 1, null, null, 'packed', null, 'abc', 512)`,
+    `insert into files values (?, ?, 1, 'file', 7, 1, 0, 1, 0, 0, 0, 0, '1', '2', 1, null, null, 'packed', null, 'abcd', 512)`,
   );
   const ids = ['2020-01_000002', '2020-01_000001'];
   // More than one step of the upgrade takes.
@@ -173,9 +157,9 @@ test('a catalog from before names were indexed gets them when it is opened', asy
   );
   assert.deepEqual(await found(catalog, undefined, { exactly: 'hosts' }), expected);
   assert.equal((await found(catalog, undefined, { exactly: 'n5999' })).length, 1);
-  const rows = await catalog.selectFrom('files').select(['path', 'name_at', 'sha256']).execute();
+  const rows = await catalog.selectFrom('files').select(['path', 'sha256']).execute();
   assert.equal(rows.length, 2 * names.length + many.length);
-  assert.ok(rows.every((file) => file.name_at === nameStart(file.path) && file.sha256 === 'abc'));
+  assert.ok(rows.every((file) => file.sha256 === 'abcd'));
 });
 
 test('a long listing comes in bytewise order, every name once', (t) => {
