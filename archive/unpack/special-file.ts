@@ -51,13 +51,15 @@ function makeNode(path: Buffer, { type, device = [0, 0] }: SpecialFile, withoutN
 }
 
 function makeByProgram(path: Buffer, type: SpecialType, device: DeviceNumbers): void {
-  // Of another process, `/proc/self` is another folder; the name itself is one of ours, in ASCII.
-  const there = path.toString('latin1').replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
+  // The program gets an open folder as its own number 3: `/proc/self` is another folder there, and those of a process
+  // that has given up rights are closed to others. The name itself is one of ours, in ASCII.
+  const [, folder, name] = /^\/proc\/self\/fd\/(\d+)\/(.*)$/.exec(path.toString('latin1')) ?? [];
+  const there = name === undefined ? path.toString('latin1') : `/proc/self/fd/3/${name}`;
   const [program, kind] = type === 'fifo' ? ['mkfifo', []] : ['mknod', [type === 'block' ? 'b' : 'c']];
   const numbers = type === 'fifo' ? [] : device.map(String);
   try {
     execFileSync(program, ['-m', '600', '--', there, ...kind, ...numbers], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', ...(folder === undefined ? [] : [Number(folder)])],
       env: { ...process.env, LC_ALL: 'C' },
       encoding: 'utf8',
     });
