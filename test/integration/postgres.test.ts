@@ -32,10 +32,34 @@ after(async () => {
   for (const end of ends) await end();
 });
 
+/** Further ones, of all that is done with it. */
+const longTests = [
+  ...[
+    'first-archive',
+    'reading-wait',
+    'set-base',
+    'start-set',
+    'copies',
+    'damaged-version',
+    'discard',
+    'end-marks',
+  ],
+  ...[
+    'existing-target',
+    'lost-manifests',
+    'metadata',
+    'only-metadata',
+    'rebuilt-base',
+    'taken',
+    'tape-format',
+  ],
+  ...['tape-states', 'twice'],
+];
+
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
   ...['claimed-starts', 'fences', 'incremental', 'open-set', 'retention', 'search', 'tape-search'],
-  ...(longTest === false ? ['first-archive', 'reading-wait', 'set-base', 'start-set'] : []),
+  ...(longTest === false ? longTests : []),
 ];
 
 test('the tests of the catalog pass on PostgreSQL too', { skip }, async () => {

@@ -23,6 +23,7 @@ import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openDrive } from '../../tape/drives/open-drive.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { trustTape } from '../../operations/tapes/trust-tape.js';
+import { newSchema } from './catalogs.js';
 import { noise, tempFolder } from './trees.js';
 
 /** Failures are what these tests provoke. */
@@ -39,8 +40,10 @@ export async function driveSteps(
   pool = 'default',
 ) {
   const root = tempFolder(t);
+  const url = await newSchema();
   const settings = loadSettings(
     {
+      ...(url === undefined ? {} : { CATALOG_URL: url }),
       TAPEFLOW_DATA_DIR: path.join(root, 'data'),
       BACKUP_COMPRESS_DIR: path.join(root, 'staging'),
       TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),

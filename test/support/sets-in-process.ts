@@ -33,6 +33,7 @@ import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { openDrive } from '../../tape/drives/open-drive.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { importTape } from '../../operations/rebuild/import-tape.js';
+import { newCatalog, newSchema } from './catalogs.js';
 import { tempFolder } from './trees.js';
 
 /** Failures of activities are seen in what comes of them. */
@@ -65,7 +66,8 @@ export async function setsInProcess(
     TAPE_PATH: tapeDir,
     TAPE_KIND: 'directory',
   };
-  const settings = loadSettings({ ...own, ...env }, root);
+  const url = await newSchema();
+  const settings = loadSettings({ ...own, ...(url === undefined ? {} : { CATALOG_URL: url }), ...env }, root);
   const [driveSettings] = settings.drives;
   if (driveSettings === undefined) throw new Error('no drive');
   const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
@@ -80,7 +82,7 @@ export async function setsInProcess(
 
   /** A new catalog that is read from the tape alone, what the reading says of the tape, and the same calls on it. */
   async function rebuilt(adopt = false) {
-    const file = path.join(tempFolder(t), 'catalog.db');
+    const file = await newCatalog(t);
     const fresh = await openCatalog(file, settings.TAPEFLOW_DATA_DIR);
     t.after(() => fresh.destroy());
     const scratch = path.join(root, 'scratch.part');
