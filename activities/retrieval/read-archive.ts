@@ -82,7 +82,7 @@ async function record(
   row: RetrievalArchiveRow,
   read: CopyRead,
 ): Promise<string | undefined> {
-  if (retrieval.kind === 'restore') return recordRestored(catalog, row, read);
+  if (retrieval.kind === 'restore') return recordRestored(catalog, row, read, retrieval.salvage === 1);
   await recordVerify(catalog, row, read);
   return undefined;
 }

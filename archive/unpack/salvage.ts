@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
+import { ftruncateSync } from 'node:fs';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { TarSource } from '../readers/tar-source.js';
+import { readSparseMap, type SparseMap } from '../tar/sparse-map.js';
 import { readEntry } from '../tar/tar-entry.js';
 import { paddedBytes } from '../tar/tar-records.js';
 import { writeAll } from '../pack/output-file.js';
 import { formatCount } from '../../config/counts.js';
+import type { Extent } from '../../disk/data-extents.js';
+import { storedBytes } from '../../entry/member.js';
 import type { UnpackOptions, WantedMember } from './unpack-options.js';
 
 /** Bytes of an uncompressed archive that are tried next after one that cannot be read: a page (`readWithRetries`). */
@@ -12,9 +16,11 @@ const pageBytes = 4096;
 
 /** A damaged file as far as it can be read: zeros stand for the rest. */
 export interface Salvaged {
-  /** Byte of the uncompressed archive where its content begins. */
-  contentOffset: number;
-  /** SHA-256 in hex of what can be read and the zeros. */
+  /** Byte of the uncompressed archive where its data begin. */
+  dataOffset: number;
+  /** Of a file with holes; the map itself could be read. */
+  map: SparseMap | undefined;
+  /** SHA-256 in hex of what can be read and the zeros; of a file with holes, of its map before them. */
   sha256: string;
   /** Number of bytes that are zeros since they cannot be read. */
   lost: number;
@@ -46,26 +52,61 @@ export async function salvageable(
   if (contentOffset === undefined) return undefined;
   const hash = createHash('sha256');
   const take = (part: Buffer) => void hash.update(part);
-  const { lost, why } = await readAround(
-    source,
-    { from: contentOffset, size: member.size, step },
-    take,
-    check,
-  );
-  if (lost === member.size && lost > 0) return undefined;
-  return { contentOffset, sha256: hash.digest('hex'), lost, why };
+  const map = await mapAt(source, contentOffset, member);
+  // Without its map nobody knows where the data belong.
+  if (map === undefined && member.storedSize !== undefined) return undefined;
+  if (map !== undefined) take(map.bytes);
+  const mapBytes = map?.bytes.length ?? 0;
+  const [dataOffset, dataSize] = [contentOffset + mapBytes, storedBytes(member) - mapBytes];
+  const { lost, why } = await readAround(source, { from: dataOffset, size: dataSize, step }, take, check);
+  if (lost === dataSize && lost > 0) return undefined;
+  return { dataOffset, map, sha256: hash.digest('hex'), lost, why };
+}
+
+async function mapAt(
+  source: TarSource,
+  contentOffset: number,
+  { size, storedSize }: WantedMember,
+): Promise<SparseMap | undefined> {
+  if (storedSize === undefined) return undefined;
+  try {
+    return await readSparseMap(source, contentOffset, { size, storedSize });
+  } catch (error) {
+    if (!(error instanceof ArchiveDamaged)) throw error;
+    return undefined;
+  }
 }
 
 /** Writes what `salvageable` has found. */
 export async function writeSalvaged(
   source: TarSource,
-  { contentOffset }: Salvaged,
+  { dataOffset, map }: Salvaged,
   size: number,
   step: number | undefined,
   fd: number,
   check: () => void,
 ): Promise<void> {
-  await readAround(source, { from: contentOffset, size, step }, (part) => writeAll(fd, part), check);
+  if (map !== undefined) ftruncateSync(fd, size);
+  const dataSize = map === undefined ? size : map.storedSize - map.bytes.length;
+  const write = extentWriter(fd, map?.extents ?? [[0, size]]);
+  await readAround(source, { from: dataOffset, size: dataSize, step }, write, check);
+}
+
+/** Writes data that come one after the other to the parts of a file that they belong to. */
+function extentWriter(fd: number, extents: readonly Extent[]): (part: Buffer) => void {
+  let at = 0;
+  let place = extents[0]?.[0] ?? 0;
+  return (part) => {
+    for (let rest = part; rest.length > 0;) {
+      const to = extents[at]?.[1];
+      if (to === undefined) throw new Error('there are more data than parts to write them to');
+      const now = rest.subarray(0, to - place);
+      writeAll(fd, now, place);
+      rest = rest.subarray(now.length);
+      place += now.length;
+      if (place === to) place = extents[(at += 1)]?.[0] ?? 0;
+    }
+  };
 }
 
 /** What is said of a salvaged file; undefined when all of its content is what was backed up. */
@@ -81,16 +122,17 @@ export function salvageText(member: WantedMember, { sha256, lost, why }: Salvage
 /** Where the content of a member begins; undefined when that cannot be known. */
 async function contentOf(
   source: TarSource,
-  { size, next, linkTarget }: WantedMember,
+  { size, storedSize, next, linkTarget }: WantedMember,
   first: number,
 ): Promise<number | undefined> {
   try {
     const entry = await readEntry(source, first);
-    return entry?.type === 'file' && entry.size === size ? entry.contentOffset : undefined;
+    const isIt = entry?.type === 'file' && entry.size === size && entry.storedSize === storedSize;
+    return isIt ? entry.contentOffset : undefined;
   } catch (error) {
     if (!(error instanceof ArchiveDamaged)) throw error;
     // The next member of a further name is not that of the file itself.
-    return next === undefined || linkTarget !== null ? undefined : next - paddedBytes(size);
+    return next === undefined || linkTarget !== null ? undefined : next - paddedBytes(storedSize ?? size);
   }
 }
 

@@ -46,15 +46,14 @@ export class Salvager {
     const { placer, reading } = this;
     const { name, size, linkTarget, linkOffset } = member;
     const first = linkTarget === null ? member.offset : linkOffset;
-    // A file with holes would lose its map of them.
-    if (first === null || member.storedSize !== undefined) return before;
+    if (first === null) return before;
     const step = salvageStep(this.options);
     const check = () => reading.check();
     try {
       const found = await reading.fromStart((source) => salvageable(source, member, first, step, check));
       if (found === undefined) return before;
       const placed = await onSide('target', () =>
-        placer.putFile({ ...member, sha256: found.sha256 }, undefined, (fd) =>
+        placer.putFile({ ...member, sha256: found.sha256 }, found.map, (fd) =>
           reading.fromStart((source) => writeSalvaged(source, found, size, step, fd, check)),
         ),
       );

@@ -46,6 +46,31 @@ export async function switchToCopy(db: Catalog, row: RetrievalArchiveRow, copy: 
 export type OtherCopy = GoodCopy;
 
 /**
+ * The copy of an archive that was tried before one of which nothing could be read: the last resort of a salvage, going
+ * back until one can be read; undefined when there is none.
+ */
+export async function earlierCopyOf(
+  tx: Catalog,
+  row: Pick<RetrievalArchiveRow, 'set_id' | 'group_no' | 'copy_no' | 'tried'>,
+): Promise<OtherCopy | undefined> {
+  const tried = JSON.parse(row.tried) as number[];
+  const at = tried.indexOf(row.copy_no);
+  for (const copyNo of (at === -1 ? tried : tried.slice(0, at)).reverse()) {
+    const copy = await tx
+      .selectFrom('copies')
+      .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+      .select(['copies.copy_no as copyNo', 'copies.tape_uuid as tape', 'tapes.name as tapeName'])
+      .where('copies.set_id', '=', row.set_id)
+      .where('copies.group_no', '=', row.group_no)
+      .where('copies.copy_no', '=', copyNo)
+      .where('copies.state', '=', 'committed')
+      .executeTakeFirst();
+    if (copy !== undefined) return copy;
+  }
+  return undefined;
+}
+
+/**
  * The copy of an archive that a retrieval reads next after a bad one: one that it has not tried, preferably undamaged;
  * undefined when there is none.
  */

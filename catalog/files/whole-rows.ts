@@ -12,3 +12,8 @@ export function isWholeRow({
 }: Pick<FileRow, 'state' | 'sha256' | 'tar_offset'>): boolean {
   return offset !== null && state !== 'planned' && (state !== 'skipped' || sha256 !== null);
 }
+
+/** What is said of a row that is skipped and is in an archive all the same. */
+export function notWholeReason({ reason }: Pick<FileRow, 'reason'>): string {
+  return `It is not whole in the backup: ${reason ?? ''}`;
+}

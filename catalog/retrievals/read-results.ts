@@ -1,6 +1,6 @@
 import { sumUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import { noteDamage, noteNoManifest, recordVerified } from '../copies/copy-findings.js';
-import { type OtherCopy, otherCopyOf } from '../copies/other-copy.js';
+import { earlierCopyOf, type OtherCopy, otherCopyOf } from '../copies/other-copy.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow } from '../rows.js';
 import {
@@ -78,7 +78,8 @@ async function putResult(
 
 /**
  * Records what was restored from a copy, and its damage. What is missing is then read from another copy that was not
- * tried, if there is one: the archive is queued again after everything else.
+ * tried, if there is one: the archive is queued again after everything else. With salvage, so it is with a copy that
+ * was tried before one of which nothing can be read.
  *
  * @returns the tape name of the other copy; undefined when the archive is done.
  */
@@ -86,6 +87,7 @@ export async function recordRestored(
   catalog: Catalog,
   row: RetrievalArchiveRow,
   read: CopyRead,
+  salvage = false,
 ): Promise<string | undefined> {
   return catalog.transaction().execute(async (tx) => {
     if (!(await isPending(tx, row))) return undefined;
@@ -93,7 +95,10 @@ export async function recordRestored(
     const problems = [...(await problemsBefore(tx, row, read.isLost)), ...read.problems];
     const counts = sumOf(row, read.counts);
     const isMissed = read.isLost || read.problems.some((problem) => problem.damaged === true);
-    const other = isMissed ? await otherCopyOf(tx, row) : undefined;
+    const untried = isMissed ? await otherCopyOf(tx, row) : undefined;
+    // Part of an earlier one could be read.
+    const mayGoBack = salvage && read.isLost && row.only_damaged === 1;
+    const other = untried ?? (mayGoBack ? await earlierCopyOf(tx, row) : undefined);
     if (other === undefined) {
       const state = problems.length === 0 ? 'done' : 'failed';
       await putResult(tx, row.retrieval_id, row.no, { ...counts, state, ms: read.ms }, problems);
@@ -154,7 +159,7 @@ async function putOff(
     .select((eb) => eb.fn.max<number>('no').as('last'))
     .where('retrieval_id', '=', row.retrieval_id)
     .executeTakeFirstOrThrow();
-  const tried = JSON.stringify([...triedOf(row), row.copy_no]);
+  const tried = JSON.stringify([...new Set([...triedOf(row), row.copy_no])]);
   const missed = had?.problems.filter(({ damaged, path }) => damaged === true && path !== null).length ?? 0;
   await tx
     .updateTable('retrieval_archives')

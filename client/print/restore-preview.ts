@@ -1,5 +1,6 @@
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import type { RetrievalPlan } from '../../catalog/retrievals/plan/plan-restore.js';
+import { notWholeReason } from '../../catalog/files/whole-rows.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { formatCount } from '../../config/counts.js';
@@ -16,16 +17,25 @@ export interface Preview {
   target: string;
   selection: Selection;
   plan: RetrievalPlan;
+  /** True when what is not whole is restored as far as it goes, and that is meant. */
+  salvage: boolean;
   /** Why the target has no room for it. */
   lack: string | undefined;
 }
 
 /** Prints what a restore would bring back, how much, and from which tapes. Sets the exit code that it would have. */
 export async function printPreview(session: Session, preview: Preview): Promise<void> {
-  const { setId, target, selection, plan, lack } = preview;
+  const { setId, target, selection, plan, salvage, lack } = preview;
   const catalog = await session.catalog();
+  let notWhole = 0;
   for await (const page of selectedFiles(catalog, setId, selection, undefined))
-    for (const row of page) if (row.tar_offset !== null) printEntry(session, row, selection.strip ?? 0);
+    for (const row of page) {
+      if (row.tar_offset === null) continue;
+      printEntry(session, row, selection.strip ?? 0);
+      if (row.state !== 'skipped') continue;
+      notWhole += 1;
+      printProblem(session, row.path, notWholeReason(row));
+    }
   const tapes = new Map<string, { archives: number; bytes: number }>();
   for (const { tape: uuid, bytes } of plan.archives) {
     const name = (await tapeByUuid(catalog, uuid))?.name ?? uuid;
@@ -33,19 +43,19 @@ export async function printPreview(session: Session, preview: Preview): Promise<
     tapes.set(name, { archives: sum.archives + 1, bytes: sum.bytes + bytes });
   }
   const total = (what: 'members' | 'bytes') => plan.archives.reduce((sum, archive) => sum + archive[what], 0);
-  if (plan.problems.length > 0 || lack !== undefined) process.exitCode = exitCodes.failure;
+  const problems = plan.problems.length + notWhole;
+  if (plan.problems.length > 0 || lack !== undefined || (notWhole > 0 && !salvage))
+    process.exitCode = exitCodes.failure;
+  else if (notWhole > 0) process.exitCode = exitCodes.skipped;
+  for (const { path, reason } of plan.problems) printProblem(session, path, reason);
   if (session.json) {
-    for (const { path, reason } of plan.problems)
-      session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
     session.emit({
       ...{ dryRun: true, subject: setId, target, members: total('members'), bytes: total('bytes') },
-      ...{ archives: plan.archives.length, problems: plan.problems.length, lack: lack ?? null },
+      ...{ archives: plan.archives.length, problems, lack: lack ?? null },
       tapes: [...tapes].map(([name, sum]) => ({ name, ...sum })),
     });
     return;
   }
-  for (const { path, reason } of plan.problems)
-    session.print(`${path === null ? '' : `${displayPath(path)}: `}${reason}`);
   session.print(
     `A restore of ${setId} to ${target} would bring back ` +
       `${formatCount(total('members'), 'entry', 'entries')}, ${formatBytes(total('bytes'))}, from these tapes:`,
@@ -53,6 +63,11 @@ export async function printPreview(session: Session, preview: Preview): Promise<
   for (const [name, { archives, bytes }] of tapes)
     session.print(`  ${name}: ${formatCount(archives, 'archive')}, ${formatBytes(bytes)}`);
   if (lack !== undefined) session.print(lack);
+}
+
+function printProblem(session: Session, path: Uint8Array | null, reason: string): void {
+  if (session.json) session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
+  else session.print(`${path === null ? '' : `${displayPath(path)}: `}${reason}`);
 }
 
 function printEntry(session: Session, row: FileRow, strip: number): void {

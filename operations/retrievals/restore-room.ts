@@ -7,7 +7,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { formatBytes } from '../../config/sizes.js';
-import { formatCount } from '../../config/counts.js';
+import { formatCount, formatNumber } from '../../config/counts.js';
 
 /** What a restore still has to make on one file system. */
 export interface RoomNeeded {
@@ -60,7 +60,7 @@ export function lackOfRoom(needs: readonly RoomNeeded[]): string | undefined {
     if (room.files > 0 && inodes > room.ffree)
       return (
         `The restore makes ${formatCount(inodes, 'entry', 'entries')}, ` +
-        `but the file system at ${folder} takes only ${formatCount(room.ffree, 'more')}.`
+        `but the file system at ${folder} takes only ${formatNumber(room.ffree)} more.`
       );
   }
   return undefined;

@@ -6,7 +6,7 @@ import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/r
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
-import { isWholeRow } from '../../catalog/files/whole-rows.js';
+import { isWholeRow, notWholeReason } from '../../catalog/files/whole-rows.js';
 import { selectedFiles, selectedOutside } from '../../catalog/files/selected-files.js';
 import { refusalOf, type Refused } from './colliding-names.js';
 import type { DriveDeps } from '../deps.js';
@@ -51,8 +51,7 @@ export async function* wantedPages(
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
       if (missed !== undefined && !missed.has(fromBytes(file.path))) continue;
       if (file.state === 'skipped' && retrieval.kind === 'restore') {
-        const reason = `It is not whole in the backup: ${file.reason ?? ''}`;
-        problems.push({ path: file.path, reason, salvaged: retrieval.salvage === 1 });
+        problems.push({ path: file.path, reason: notWholeReason(file), salvaged: retrieval.salvage === 1 });
       }
       const refused = refusal(fromBytes(file.path));
       const more = refused === undefined ? {} : { refused };

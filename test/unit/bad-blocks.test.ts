@@ -244,8 +244,9 @@ async function setOnTwoTapes(t: TestContext) {
     kind: 'restore' | 'copy' | 'verify',
     archives: PlannedArchive[],
     target: string | null,
+    salvage = 0,
   ) => {
-    const row = { kind, subject: setId, drive: 'lto1', target, overwrite: 'never', selection: '{}' };
+    const row = { kind, subject: setId, drive: 'lto1', target, overwrite: 'never', selection: '{}', salvage };
     return (await insertRetrieval(catalog, row, archives, [])).id;
   };
   const id = await begin('copy', (await planCopies(catalog, { setId }, 'B', undefined)).archives, null);
@@ -268,13 +269,14 @@ async function setOnTwoTapes(t: TestContext) {
     }
     return tapes;
   }
-  const restore = async () => {
+  const restore = async (salvage = 0) => {
     const target = tempFolder(t);
     const everything = { names: [], globs: [] };
     const retrieval = await begin(
       'restore',
       (await planRestore(catalog, setId, everything)).archives,
       target,
+      salvage,
     );
     const tapes = await readAll(retrieval);
     const summary = await attempt(() => finishRetrieval(deps, retrieval));
@@ -318,6 +320,14 @@ test('of two copies with damage in different places every file comes back, also 
   const { summary, problems } = await set.restore();
   assert.equal(summary.status, 'incomplete');
   assert.deepEqual(set.named(problems), both, 'lost is what lies on a bad block of each of them');
+
+  // With salvage, what the first copy lacks is not lost with a second one of which nothing can be read.
+  await set.load(1);
+  set.ltfs.faults({ open: { errno: 'EIO', path: archive.name } });
+  const last = await set.restore(1);
+  assert.deepEqual(last.tapes, [0, 1, 0]);
+  assert.deepEqual([...new Set(set.named(last.problems))].sort(), both);
+  assert.ok(last.problems.some(({ reason }) => reason.startsWith('it was salvaged')));
   assert.equal(summary.failed, both.length);
   assert.equal(summary.restored, summary.members - both.length);
 });

@@ -188,7 +188,10 @@ test('what a restore needs is what does not lie there yet, in bytes and in inode
   const { setId: more } = await backUp(source, 'full');
   const many = { names: [path.join(source, 'many').slice(1)], globs: [] };
   const needs = await roomNeeded(catalog, { ...question, setId: more, selection: many, target: disk.folder });
-  assert.match(lackOfRoom(needs) ?? '', /makes 4\d entries, but the file system at .+ takes only \d+ more/);
+  assert.match(
+    lackOfRoom(needs) ?? '',
+    /makes 4\d entries, but the file system at .+ takes only \d+ more\.$/,
+  );
 });
 
 test('a time before which the newest set ended chooses the set', async (t) => {
@@ -237,6 +240,18 @@ test('a dry run says what would come back, how much and from which tapes, and a 
   );
   assert.equal(existsSync(target), false);
   assert.equal(run('--target', target, '--include', path.join(source, 'none'), '--dry-run').status, 1);
+  // What is not whole is named, and the exit code is that of the restore.
+  const torn = catalog.updateTable('files').set({ state: 'skipped', reason: 'it shrank', sha256: null });
+  await torn.where('path', '=', Buffer.from(path.join(source, 'b').slice(1))).execute();
+  const lacking = run('--target', target, '--include', path.join(source, 'b'), '--dry-run');
+  assert.deepEqual(
+    [lacking.status, /\/b: It is not whole in the backup: it shrank$/m.test(lacking.stdout)],
+    [1, true],
+  );
+  assert.equal(
+    run('--target', target, '--include', path.join(source, 'b'), '--dry-run', '--salvage').status,
+    3,
+  );
   const original = run('--to-original');
   assert.equal(original.status, 2);
   assert.match(original.stderr, /asks first, but this is no terminal\. Nothing was restored; add --yes/);

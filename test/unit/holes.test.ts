@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   linkSync,
@@ -123,13 +124,19 @@ async function pack(t: TestContext, planned: PlannedMember[], options: MakeOptio
 async function restore(
   { archive, members, end, format }: Made,
   target: string | null,
-  options: { overwrite?: Overwrite; codec?: CodecChoice; only?: (name: string) => boolean } = {},
+  options: {
+    overwrite?: Overwrite;
+    codec?: CodecChoice;
+    only?: (name: string) => boolean;
+    salvage?: boolean;
+    lastCopy?: boolean;
+  } = {},
 ): Promise<Record<string, string>> {
-  const { overwrite = 'never', codec = 'auto', only = () => true } = options;
+  const { overwrite = 'never', codec = 'auto', only = () => true, ...last } = options;
   const unpacker = await Unpacker.open(
     {
       ...{ archivePath: archive, format, codec, index: end, target, overwrite, owners: noOwners, own: {} },
-      ...{ job: { name: 'j', token: 't' }, inFlight: 4 },
+      ...{ job: { name: 'j', token: 't' }, inFlight: 4, ...last },
     },
     () => false,
   );
@@ -337,6 +344,47 @@ test('a damaged map, and damaged data between holes, are damage of that file alo
     delete became['between'];
     assert.deepEqual([...new Set(Object.values(became))], ['restored']);
   }
+});
+
+test('with salvage a damaged file with holes comes back with them, and with zeros for the data that cannot be read', async (t) => {
+  if (noHoles !== undefined) return t.skip(noHoles);
+  const source = tempFolder(t);
+  const [image, size] = [path.join(source, 'image'), 16 * mib];
+  writeHoled(image, size, { [mib]: noise(1500 * kib, '1'), [9 * mib]: noise(1500 * kib, '2') });
+  const made = await pack(t, plan(source));
+  const whole = readFileSync(made.archive);
+  const damaged = (block: number) => {
+    const before = made.end.blocks.slice(0, block).reduce((sum, bytes) => sum + bytes, 0);
+    const bad = Buffer.from(whole);
+    bad.fill('x', before + 1000, before + 2000);
+    writeFileSync(made.archive, bad);
+  };
+  const last = { salvage: true, lastCopy: true };
+  damaged(1);
+  const target = tempFolder(t);
+  const became = await restore(made, target, last);
+  assert.match(became['image'] ?? '', /^it was salvaged: 1,048,576 bytes of 16,777,216 bytes cannot be read/);
+  const there = path.join(target, image);
+  assert.deepEqual([statSync(there).size, statSync(there).blocks], [size, statSync(image).blocks]);
+  const [was, is] = [readFileSync(image), readFileSync(there)];
+  let zeros = 0;
+  for (let at = 0; at < size; at += 1) {
+    if (is[at] === was[at]) continue;
+    assert.equal(is[at], 0, 'a byte is what it was, or a zero');
+    zeros += 1;
+  }
+  assert.ok(zeros > 0.99 * mib && zeros <= mib, `${zeros} zeros`);
+  // Done again, and by a restore that may replace nothing, it is what lies there.
+  assert.equal((await restore(made, target, last))['image'], became['image']);
+
+  damaged(0);
+  const without = tempFolder(t);
+  assert.doesNotMatch((await restore(made, without, last))['image'] ?? '', /salvaged/);
+  assert.equal(
+    existsSync(path.join(without, image)),
+    false,
+    'without its map nobody knows where the data belong',
+  );
 });
 
 test('an archive tells of holes by itself, and its manifest too', async (t) => {

@@ -111,7 +111,14 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     ? await lackAt(catalog, wanted, asked.selection, isFresh ? plan : undefined)
     : undefined;
   if (isDry) {
-    await printPreview(session, { setId, target, selection: asked.selection, plan, lack });
+    await printPreview(session, {
+      setId,
+      target,
+      selection: asked.selection,
+      plan,
+      salvage: flags.salvage === true,
+      lack,
+    });
     return;
   }
   if (lack !== undefined) throw noRoom(lack);
