@@ -10,6 +10,7 @@ import { strippedName } from '../../entry/selection.js';
 import { collidingNames } from '../../operations/retrievals/colliding-names.js';
 import { lackOfRoom, roomNeeded } from '../../operations/retrievals/restore-room.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
+import { changeFiles } from '../support/file-rows.js';
 import { cleanEnv } from '../support/installation.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { SmallDisk } from '../support/small-disk.js';
@@ -241,8 +242,10 @@ test('a dry run says what would come back, how much and from which tapes, and a 
   assert.equal(existsSync(target), false);
   assert.equal(run('--target', target, '--include', path.join(source, 'none'), '--dry-run').status, 1);
   // What is not whole is named, and the exit code is that of the restore.
-  const torn = catalog.updateTable('files').set({ state: 'skipped', reason: 'it shrank', sha256: null });
-  await torn.where('path', '=', Buffer.from(path.join(source, 'b').slice(1))).execute();
+  const torn = Buffer.from(path.join(source, 'b').slice(1));
+  await changeFiles(catalog, (files) => files.where('path', '=', torn), {
+    ...{ state: 'skipped', reason: 'it shrank', sha256: null },
+  });
   const lacking = run('--target', target, '--include', path.join(source, 'b'), '--dry-run');
   assert.deepEqual(
     [lacking.status, /\/b: It is not whole in the backup: it shrank$/m.test(lacking.stdout)],
