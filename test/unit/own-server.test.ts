@@ -187,6 +187,7 @@ test('of a server that does not answer it is said why', { skip: needsOpenssl }, 
   );
   assert.match(await why(strict, withCa), /refuses the client certificate, or wants one/);
   for (const [address, env] of [
+    [plain, {}],
     [secret, withCa],
     [strict, withBoth],
     [misnamed, { ...withCa, TEMPORAL_TLS_SERVER_NAME: 'tapes.example' }],
