@@ -33,6 +33,7 @@ test('an LTFS tape: what is committed survives the death of the ltfs process, be
     TAPE_KIND: 'ltfs',
     MAX_GROUP_SIZE: '100KB',
     // More than there is: all archives are staged before the first is written, however slow the machine is.
+    STAGING_MAX_BYTES: '10MB',
     TAPE_DRAIN_AT: '10MB',
   });
   const label = await installation.run(['tape', 'label', 'LTO001']);

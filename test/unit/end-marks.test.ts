@@ -19,6 +19,7 @@ import { setEndOf, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { missingMarks } from '../../client/follow/missing-marks.js';
 import { endMarkName } from '../../entry/archive-name.js';
+import { changeFiles } from '../support/file-rows.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { archivesOn, noise, tempFolder, writeTree } from '../support/trees.js';
 import { endMarkOn } from '../support/two-tapes.js';
@@ -132,13 +133,16 @@ test('a group that was skipped is told by the mark; when it is stored later, the
     (await sets.rebuilt()).reading.sets.map(({ state, missing }) => [state, missing]);
   assert.deepEqual(await states(), [['completed_with_skips', []]]);
 
-  for (const table of ['groups', 'files'] as const)
-    await catalog
-      .updateTable(table)
-      .set({ state: 'planned', reason: null })
-      .where('set_id', '=', setId)
-      .where('state', '=', 'skipped')
-      .execute();
+  await catalog
+    .updateTable('groups')
+    .set({ state: 'planned', reason: null })
+    .where('set_id', '=', setId)
+    .where('state', '=', 'skipped')
+    .execute();
+  await changeFiles(catalog, (files) => files.where('set_id', '=', setId).where('state', '=', 'skipped'), {
+    state: 'planned',
+    reason: null,
+  });
   await sets.store(setId, 4);
   assert.deepEqual(endMarkOn(tapeDir, setId).without, []);
   assert.deepEqual(await states(), [['completed', []]]);
