@@ -48,7 +48,7 @@ function insertOf(tx: Catalog, columns: readonly (typeof entryColumns)[number][]
 }
 
 /** Numbers per row, in this order: `commonColumns` from `group_no` on, then device, inode, and the end of the name. */
-const numbersPerRow = 13;
+export const numbersPerRow = 13;
 
 /** Rows of the scan as plain data, which can be transferred to another thread without copying. */
 export interface ScanRows {

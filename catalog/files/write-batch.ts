@@ -1,6 +1,8 @@
 import type { Insertable } from 'kysely';
 import { recordEvents, type GroupEvent } from '../groups/events.js';
 import { recordTally, type TallyTexts } from '../sets/scan-state.js';
+import { isInPostgres } from '../dialect.js';
+import { shortenNames } from './long-names.js';
 import { insertScanRows, type ScanRows } from './scan-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
@@ -51,6 +53,7 @@ export function arraysOf({ numbers, kinds, names }: ScanRows): ArrayBuffer[] {
 /** Commits a batch: files, groups, names, and the `planned` events of groups that are complete. */
 export async function writeBatch(catalog: Catalog, batch: ScanBatch): Promise<void> {
   const { setId, files, closed, open, tally } = batch;
+  if (isInPostgres(catalog)) shortenNames(files);
   const events: GroupEvent[] = closed.map((group) => ({
     setId,
     group: group.no,

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { filesView } from '../schema/file-views.js';
 import type { Tables } from '../schema/tables.js';
 
 type Catalog = Kysely<Tables>;
@@ -85,23 +86,7 @@ export async function makeTables(to: AnyDatabase, sqlite: Catalog): Promise<void
   const indexes = await sql<{ sql: string }>`select sql from sqlite_master
     where type = 'index' and sql is not null order by name`.execute(sqlite);
   for (const index of indexes.rows) await run(index.sql);
-  await makeViews(to, sqlite);
-}
-
-/**
- * SQLite's functions in its views, as PostgreSQL has them. A negative number of 64 bits stands for an unsigned one.
- */
-const otherForms: [RegExp, string][] = [
-  [/printf\('%u', (\w+)\)/g, '(cast($1 as numeric) + 18446744073709551616)::text'],
-  [/lower\(hex\((\w+)\)\)/g, "encode($1, 'hex')"],
-];
-
-async function makeViews(to: AnyDatabase, sqlite: Catalog): Promise<void> {
-  const views = await sql<{ sql: string }>`select sql from sqlite_master where type = 'view'`.execute(sqlite);
-  for (const view of views.rows) {
-    const text = otherForms.reduce((made, [form, other]) => made.replace(form, other), view.sql);
-    await sql.raw(text).execute(to);
-  }
+  await run(filesView(true));
 }
 
 async function tableOf({ name, columns, key, counted }: TableInfo, sqlite: Catalog): Promise<string> {

@@ -5,6 +5,9 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { copyCatalog } from '../../catalog/backup/copy-catalog.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
+import { FileBatch } from '../../catalog/files/scan-rows.js';
+import { writeBatch } from '../../catalog/files/write-batch.js';
+import { fromBytes } from '../../entry/byte-string.js';
 import { beginCompressing, reserveAndBegin, whileOwned } from '../../catalog/groups/group-owner.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import { installationId } from '../../catalog/installation.js';
@@ -219,6 +222,50 @@ test('a path that no index of PostgreSQL holds is told in a sentence', { skip },
   await assert.rejects(existing, (error: TapeflowFailure) => error.code === 'PathTooLong');
   await noteExisting(one, setId, 'look', [{ path: Buffer.alloc(4000, 'deep/er/'), ino: '1' }]);
 });
+
+test(
+  'an entry whose path no index of PostgreSQL holds is listed as skipped, and the others are stored',
+  { skip },
+  async (t) => {
+    const { one, setId } = await twoUsers(t);
+    const long = 'b/' + noise(3500, 'long').toString('latin1').replaceAll('/', '-').replaceAll('\0', '-');
+    const names = ['a', 'b/', `${long}/`, `${long}/file`, 'b/\xff\xff', 'c'];
+    const batch = new FileBatch(10);
+    for (const name of names)
+      batch.add({
+        name,
+        type: 'file',
+        state: 'planned',
+        group: 1,
+        size: 1,
+        stats: undefined,
+        rare: undefined,
+      });
+    await writeBatch(one, { setId, files: batch.take(), closed: [], open: undefined });
+    const rows = await one
+      .selectFrom('files')
+      .selectAll()
+      .where('set_id', '=', setId)
+      .orderBy('path')
+      .execute();
+    const beginning = long.slice(0, 2500);
+    assert.deepEqual(
+      rows.map(({ path, state }) => [fromBytes(path), state]),
+      [
+        ...[
+          ['a', 'planned'],
+          ['b/', 'planned'],
+          [beginning, 'skipped'],
+        ],
+        ...[
+          ['b/\xff\xff', 'planned'],
+          ['c', 'planned'],
+        ],
+      ],
+    );
+    assert.match(rows[2]?.reason ?? '', /more than 2500 bytes begins like this/);
+  },
+);
 
 test('a catalog moves to PostgreSQL and back, every row the same', { skip }, async (t) => {
   const folder = tempFolder(t);
