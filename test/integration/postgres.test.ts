@@ -56,7 +56,7 @@ const longTests = [
     'taken',
     'tape-format',
   ],
-  ...['tape-states', 'twice'],
+  'tape-states',
 ];
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
