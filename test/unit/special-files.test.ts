@@ -33,9 +33,13 @@ function specialTree(t: TestContext): string {
     chownSync(path.join(root, 'disk'), 1234, 4321);
   }
   writeFileSync(path.join(root, 'zz'), 'a file');
-  // In whole seconds: what is restored without the native part has times to the microsecond.
-  execFileSync('find', [root, '-exec', 'touch', '-h', '-d', '2001-02-03T04:05:06Z', '{}', '+']);
+  toWholeSeconds(root);
   return root;
+}
+
+/** Gives everything in a tree a time in whole seconds: without the native part times come back to the microsecond. */
+function toWholeSeconds(root: string): void {
+  execFileSync('find', [root, '-exec', 'touch', '-h', '-d', '2001-02-03T04:05:06Z', '{}', '+']);
 }
 
 /** Kind, mode, owner, numbers and time of everything in a tree, by another program than ours. */
@@ -159,6 +163,7 @@ test(
     for (const name of linked)
       for (const other of [`${name} too`, `more/${name}`])
         execFileSync('ln', ['-P', path.join(root, name), path.join(root, other)]);
+    toWholeSeconds(root);
     const sets = await setsInProcess(t, { MAX_GROUP_FILES: '5' });
     const { setId } = await sets.backUp(root, 'full');
     for (const steps of [sets, await sets.rebuilt()]) {
