@@ -7,6 +7,7 @@ import {
   renameSync,
   symlinkSync,
   unlinkSync,
+  type BigIntStats,
 } from 'node:fs';
 import { toBytes } from '../../entry/byte-string.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
@@ -75,12 +76,35 @@ export class MemberPlacer {
 
   async putSymlink(member: WantedMember): Promise<Placed> {
     const target = toBytes(member.linkTarget ?? '');
+    const isSame = (there: BigIntStats, path: Buffer) =>
+      there.isSymbolicLink() && readlinkSync(path, 'buffer').equals(target);
+    return this.putWithoutContent(member, isSame, (part) => {
+      symlinkSync(target, part);
+      return this.metadata.onLink(part, member);
+    });
+  }
+
+  /** A named pipe or a device. */
+  async putSpecial(member: WantedMember, special: SpecialFile): Promise<Placed> {
+    const isSame = (there: BigIntStats) => isSameSpecial(special, there);
+    return this.putWithoutContent(member, isSame, (part) => {
+      makeSpecial(part, special, this.options);
+      return this.metadata.onSpecial(part, member);
+    });
+  }
+
+  /** `make` makes the entry at a path, and returns what of its metadata could not be set. */
+  private async putWithoutContent(
+    member: WantedMember,
+    isSame: (there: BigIntStats, path: Buffer) => boolean,
+    make: (part: Buffer) => readonly MetadataKind[],
+  ): Promise<Placed> {
     const place = this.tree.place(member.name);
     const path = this.tree.path(place);
     let became: Placed = restored;
     if (!place.folder.made) {
       const there = lookAtPath(path);
-      if (there?.isSymbolicLink() === true && readlinkSync(path, 'buffer').equals(target)) {
+      if (there !== undefined && isSame(there, path)) {
         if (!this.existing.mayMend(member, there, path)) return this.existing.asItLies(there, member, path);
         // Replaced by one that has the right owner: nothing else can have come to that name.
         became = same;
@@ -91,31 +115,7 @@ export class MemberPlacer {
     }
     let unset: readonly MetadataKind[] = [];
     await this.putWhole(path, (part) => {
-      symlinkSync(target, part);
-      unset = this.metadata.onLink(part, member);
-    });
-    return withUnset(became, unset);
-  }
-
-  /** A named pipe or a device. */
-  async putSpecial(member: WantedMember, special: SpecialFile): Promise<Placed> {
-    const place = this.tree.place(member.name);
-    const path = this.tree.path(place);
-    let became: Placed = restored;
-    if (!place.folder.made) {
-      const there = lookAtPath(path);
-      if (there !== undefined && isSameSpecial(special, there)) {
-        if (!this.existing.mayMend(member, there, path)) return this.existing.asItLies(there, member, path);
-        became = same;
-      } else {
-        const stays = this.existing.mayReplace(member, there);
-        if (stays !== undefined) return stays;
-      }
-    }
-    let unset: readonly MetadataKind[] = [];
-    await this.putWhole(path, (part) => {
-      makeSpecial(part, special, this.options);
-      unset = this.metadata.onSpecial(part, member);
+      unset = make(part);
     });
     return withUnset(became, unset);
   }
