@@ -1,3 +1,4 @@
+import { TapeflowFailure } from '../config/failures.js';
 import { claimActivities } from './claim-start.js';
 import { compressGroup } from './set/compress-group.js';
 import { waitForRoom } from './set/wait-for-room.js';
@@ -37,19 +38,15 @@ import type { RetrievalState } from '../catalog/schema/retrieval-tables.js';
 import type { SetState } from '../catalog/schema/set-tables.js';
 import type { LabelRequest } from '../operations/tapes/label-tape.js';
 
-/** Activities of the queue `tapeflow-archive`: short or waiting ones, on the host of the staging disk. */
+/** Activities that any archive worker can do: short or waiting ones, which need the catalog or staging alone. */
 export function archiveActivities(deps: Deps) {
   return {
     ...claimActivities(deps),
-    scanSources: (setId: string) => scanSources(deps, setId),
-    earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
-    openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
     openScheduledReading: (call: ScheduleCall) => openScheduledReading(deps, call),
     settleReading: (id: string) => settleReading(deps, id),
     waitForRoom: (ref: GroupRef, place?: 'temp' | 'final') => waitForRoom(deps, ref, place),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),
-    promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     releaseArchives: (setId: string, groups: number[]) => releaseArchives(deps, setId, groups),
     recordState: (setId: string, state: SetState, reason: string | null) =>
       recordState(deps, setId, state, reason),
@@ -66,7 +63,32 @@ export function archiveActivities(deps: Deps) {
   };
 }
 
-/** Activities of the queue `tapeflow-compress`: as many at once as `PARALLEL_GROUPS`. */
+/** Activities that need the sources of a host, or what it has staged of them. */
+export function sourceActivities(deps: Deps) {
+  return {
+    scanSources: (setId: string) => scanSources(deps, setId),
+    promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
+    earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
+    openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),
+  };
+}
+
+/**
+ * The same for the queue of all archive workers, where sets asked for them before hosts had queues: what is left of
+ * those waits for the host that has the sources.
+ */
+export function formerSourceActivities(deps: Deps, host: { name: string; home: number }) {
+  if (host.home === 1) return sourceActivities(deps);
+  const elsewhere = async (): Promise<never> => {
+    throw new TapeflowFailure('OtherHost', `Host ${host.name} does not have these sources.`, {
+      kind: 'transient',
+    });
+  };
+  const names = Object.keys(sourceActivities(deps)) as (keyof SourceActivities)[];
+  return Object.fromEntries(names.map((name) => [name, elsewhere]));
+}
+
+/** Activities of a host's queue of compressions: as many at once as `PARALLEL_GROUPS`. */
 export function compressActivities(deps: Deps) {
   return { compressGroup: (ref: GroupRef) => compressGroup(deps, ref) };
 }
@@ -107,6 +129,7 @@ export function driveHostActivities(deps: DriveDeps) {
 }
 
 export type ArchiveActivities = ReturnType<typeof archiveActivities>;
+export type SourceActivities = ReturnType<typeof sourceActivities>;
 export type CompressActivities = ReturnType<typeof compressActivities>;
 export type DriveActivities = ReturnType<typeof driveActivities>;
 export type DriveHostActivities = ReturnType<typeof driveHostActivities>;

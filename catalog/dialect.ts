@@ -20,3 +20,10 @@ export function contains(
     ? sql<boolean>`position(${part} in ${whole}) > 0`
     : sql<boolean>`instr(${whole}, ${part}) > 0`;
 }
+
+/** The time of the catalog's clock in milliseconds since 1970: PostgreSQL's, or else this machine's. */
+export function catalogNow(db: Catalog): RawBuilder<number> {
+  return isInPostgres(db)
+    ? sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`
+    : sql<number>`${Date.now()}`;
+}

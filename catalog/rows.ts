@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { FilesTable } from './schema/file-tables.js';
 import type { ArchivesTable, GroupsTable } from './schema/group-tables.js';
+import type { HostDrivesTable, HostsTable } from './schema/host-tables.js';
 import type { RetrievalArchivesTable, RetrievalsTable } from './schema/retrieval-tables.js';
 import type { RefusalsTable, SchedulesTable } from './schema/server-tables.js';
 import type { SetsTable } from './schema/set-tables.js';
@@ -17,3 +18,5 @@ export type RetrievalRow = Selectable<RetrievalsTable>;
 export type RetrievalArchiveRow = Selectable<RetrievalArchivesTable>;
 export type ScheduleRow = Selectable<SchedulesTable>;
 export type RefusalRow = Selectable<RefusalsTable>;
+export type HostRow = Selectable<HostsTable>;
+export type HostDriveRow = Selectable<HostDrivesTable>;

@@ -11,7 +11,7 @@ import { openDrive } from '../tape/drives/open-drive.js';
 import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import type { Session } from './session.js';
-import { findServer, thenClose, type Server } from './server.js';
+import { findServer, thenClose, withServer, type Server } from './server.js';
 
 /** A step that needs a whole drive, with two ways of doing it. */
 export interface DriveStep<Result> {
@@ -31,14 +31,21 @@ export interface DriveStep<Result> {
 
 /**
  * Runs a step in this process if the drive is free, or else in the slot of the worker of this installation that holds
- * it.
+ * it, or that is on another host.
  */
 export async function runInDrive<Result>(
   session: Session,
   driveName: string,
   step: DriveStep<Result>,
 ): Promise<Result> {
-  const driveSettings = driveNamed(session.settings, driveName);
+  const driveSettings = driveNamed(await session.allDrives(), driveName);
+  const { host } = driveSettings;
+  if (host !== undefined) {
+    session.say(
+      `The worker of drive ${driveName} on host ${host} does it, as soon as it is not writing or reading.`,
+    );
+    return withServer(session, (server) => inItsWorker(session, server, driveName, step));
+  }
   let lock: DriveLock;
   try {
     lock = lockDrive(session.settings, driveSettings, step.role);

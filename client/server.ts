@@ -1,7 +1,7 @@
 import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import { shortInstallationId } from '../catalog/installation.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { messageKey } from '../proof/key-file.js';
+import { installationKey } from '../catalog/hosts/installation-key.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
 import { ownServer, usesOwnServer } from '../workers/server/own-server.js';
 import { embeddedServer, identityOf, type TemporalTarget } from '../workers/server/temporal-target.js';
@@ -90,8 +90,9 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
   let key: string;
   let connection: Connection;
   try {
-    key = messageKey(session.settings.TAPEFLOW_DATA_DIR);
-    installation = await shortInstallationId(await session.catalog(), session.settings);
+    const catalog = await session.catalog();
+    key = await installationKey(catalog, session.settings, false);
+    installation = await shortInstallationId(catalog, session.settings);
   } catch (error) {
     await lease?.release();
     throw error;
@@ -108,7 +109,7 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
     await connection.close();
     throw error;
   }
-  const identity = identityOf(installation, 'command');
+  const identity = identityOf(installation, 'command', session.settings.TAPEFLOW_HOST);
   const client = provingClient(key, { connection, namespace: target.namespace, identity });
   return {
     target,

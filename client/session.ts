@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { escapeForTerminal } from '../entry/byte-string.js';
 import { mayWrite, openForReading } from '../catalog/open-for-reading.js';
+import { withDrivesOfHosts } from '../catalog/hosts/known-drives.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import type { Settings } from '../config/settings/settings.js';
 import { settingsInForce } from '../config/settings/settings-in-force.js';
@@ -19,6 +20,8 @@ export interface Session {
   /** Prints a note on stderr: a line for people, with `--json` an object with `note`. */
   say(sentence: string): void;
   catalog(): Promise<Catalog>;
+  /** The settings, with the drives of other hosts too. */
+  allDrives(): Promise<Settings>;
   /** Replaces an embedded server and workers of an older version, before the catalog is migrated. */
   settleHost(): Promise<void>;
   close(): Promise<void>;
@@ -31,6 +34,7 @@ export function openSession(command: Command, open = openForWork): Session {
   let catalog: Promise<Catalog> | undefined;
   let settled: Promise<void> | undefined;
   const say = (sentence: string) => printNote(sentence, json === true);
+  const opened = () => (catalog ??= open(settings, settleHost));
   const settleHost = () => (settled ??= replaceOutdatedHost(settings, say));
   return {
     settings,
@@ -40,7 +44,8 @@ export function openSession(command: Command, open = openForWork): Session {
     emit: (object) => void process.stdout.write(`${JSON.stringify(object)}\n`),
     say,
     settleHost,
-    catalog: () => (catalog ??= open(settings, settleHost)),
+    catalog: opened,
+    allDrives: () => withDrivesOfHosts(settings, opened),
     async close() {
       await (await catalog)?.destroy();
     },

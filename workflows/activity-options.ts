@@ -25,11 +25,14 @@ export function singleAttempt(drive: string, startToCloseTimeout: Duration): Act
 /**
  * All time-outs and retry policies of a set, each with its reason. Heartbeats come every second; after
  * `HEARTBEAT_SECONDS` without one (30 s: slow disks and a busy machine must not count as dead) the server gives up the
- * attempt.
+ * attempt. A replay does not compare queues, so that sets go on that were begun before hosts had some of their own.
+ *
+ * @param host the host whose sources they are; undefined: the one that made the installation.
  */
 export function activityOptions(
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
   drive: string,
+  host?: string,
 ) {
   const queues = ownQueues;
   const heartbeatTimeout = options.heartbeatSeconds * 1000;
@@ -60,9 +63,17 @@ export function activityOptions(
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
       ...waitsForItsEnd,
     },
-    /** Long-lived: the walk of the sources, and the wait for its next group. Retried for ever; both resume. */
-    scan: {
+    /** Long-lived: the wait for the next group of the scan, or for room. Retried for ever; both resume. */
+    lookout: {
       taskQueue: queues.archive,
+      startToCloseTimeout: '30 days',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
+    },
+    /** The walk of the sources of a host, on that host. No limit of time to begin: the host may be away. */
+    scan: {
+      taskQueue: queues.host(host),
       startToCloseTimeout: '30 days',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
@@ -70,7 +81,7 @@ export function activityOptions(
     },
     /** Stage 1. May wait for room in staging for days: a wait is not a failure, and heartbeats continue. */
     compress: {
-      taskQueue: queues.compress,
+      taskQueue: queues.compress(host),
       startToCloseTimeout: anyArchive,
       heartbeatTimeout,
       retry,
@@ -78,7 +89,7 @@ export function activityOptions(
     },
     /** Stage 2. On one file system a rename; across two a copy, at the speed of the slower one. */
     promote: {
-      taskQueue: queues.archive,
+      taskQueue: queues.host(host),
       startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry,

@@ -1,3 +1,4 @@
+import { withDrivesOfHosts } from '../../catalog/hosts/known-drives.js';
 import { openRead, type ReadRequest } from '../../catalog/retrievals/open-read.js';
 import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
 import { finalRetrievalStates, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
@@ -14,7 +15,7 @@ import {
 } from '../../catalog/server/schedules.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { driveNamed } from '../../config/settings/drives.js';
-import type { DriveSettings } from '../../config/settings/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { asAttempt } from '../attempt.js';
 import { pauseFor } from '../../operations/attempt.js';
@@ -44,7 +45,8 @@ const lookEveryMs = 1000;
  */
 export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<RetrievalStart | null> {
   return asAttempt(async () => {
-    const { catalog, logger, settings } = deps;
+    const { catalog, logger } = deps;
+    const settings = await withDrivesOfHosts(deps.settings, async () => catalog);
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
     const reading = readingOf(schedule);
@@ -56,7 +58,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
     await recordRun(catalog, name, runAt, before?.id ?? null);
     if (before !== undefined) return retrievalStart(settings, before);
     try {
-      const row = await openOne(deps, reading);
+      const row = await openOne(deps, settings, reading);
       if (row === undefined) {
         await recordRunEnd(catalog, name, runAt, null);
         return null;
@@ -91,7 +93,8 @@ async function madeBefore(
 }
 
 async function openOne(
-  { catalog, settings }: Deps,
+  { catalog }: Deps,
+  settings: Settings,
   { subject, ...reading }: ScheduledReading,
 ): Promise<RetrievalRow | undefined> {
   const wanted: ReadRequest = reading;

@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely';
 import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { first } from './first-tables.js';
+import { hosts } from './host-changes.js';
 import {
   anyDrive,
   chosenRestores,
@@ -56,4 +57,5 @@ export const migrations: Record<string, Migration> = {
   '0035_chosen_restores': { up: chosenRestores },
   '0036_unset_metadata': { up: unsetMetadata },
   '0037_small_rows': { up: smallRows },
+  '0039_hosts': { up: hosts },
 };

@@ -27,6 +27,8 @@ export interface SetsTable {
   id: string;
   uuid: string;
   state: SetState;
+  /** The host that has the sources; null: the home of the installation. */
+  host: Generated<string | null>;
   /** JSON array of absolute source paths, in bytewise order. */
   sources: string;
   /** JSON array of `ExcludeRule`s. */

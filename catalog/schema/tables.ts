@@ -7,6 +7,7 @@ import type {
   NamesTable,
 } from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
+import type { HostDrivesTable, HostsTable } from './host-tables.js';
 import type {
   RetrievalArchivesTable,
   RetrievalExistingTable,
@@ -49,4 +50,6 @@ export interface Tables {
   schedules: SchedulesTable;
   claimed_starts: ClaimedStartsTable;
   refusals: RefusalsTable;
+  hosts: HostsTable;
+  host_drives: HostDrivesTable;
 }

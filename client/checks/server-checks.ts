@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { hostInQueues } from '../../catalog/hosts/hosts.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
@@ -59,7 +60,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       ...(target.embedded ? [] : await checkOwnServer(server, version, namespace)),
       await checkClock(server, before),
     ];
-    checks.push(...(await queueChecks(server, settings, undefined)));
+    checks.push(...(await queueChecks(session, server, undefined)));
     return checks;
   } catch (error) {
     return [
@@ -119,11 +120,13 @@ async function pollersOf(server: Server, queue: string): Promise<Poller[]> {
   }));
 }
 
-async function queueChecks(server: Server, settings: Settings, role: string | undefined): Promise<Check[]> {
+async function queueChecks(session: Session, server: Server, role: string | undefined): Promise<Check[]> {
+  const { settings } = session;
   const queues = queuesOf(server.installation);
+  const host = await hostInQueues(await session.catalog(), settings.TAPEFLOW_HOST);
   const served: { queue: string; worker: string; command: string }[] = [];
   if (role === undefined || role === 'archive') {
-    for (const queue of [queues.archive, queues.compress])
+    for (const queue of [queues.archive, queues.host(host), queues.compress(host)])
       served.push({ queue, worker: 'archive worker', command: 'tapeflow worker archive' });
   }
   for (const { name } of settings.drives) {
@@ -183,5 +186,5 @@ export async function checkWorkers(session: Session, role: string | undefined): 
     finding: 'no server runs',
     advice: 'Run `tapeflow up`.',
   };
-  return (await whereServerRuns(session, (server) => queueChecks(server, session.settings, role))) ?? [none];
+  return (await whereServerRuns(session, (server) => queueChecks(session, server, role))) ?? [none];
 }

@@ -25,11 +25,12 @@ export async function inspectDrives(
   archive?: string,
 ): Promise<DriveInspection[]> {
   const catalog = await session.catalog();
+  const all = await session.allDrives();
   const names = [...new Set(placesOf(set).map((place) => place.drive))];
   return Promise.all(
     names.map(async (drive): Promise<DriveInspection> => {
       try {
-        const settings = driveNamed(session.settings, drive);
+        const settings = driveNamed(all, drive);
         return await queryDrive(session.settings, settings, async (asked) => {
           const loaded = await identifyTape(asked, catalog);
           const file = archive === undefined ? undefined : path.join(set.id, archive);
@@ -46,10 +47,13 @@ export async function inspectDrives(
 
 /** UUIDs of the tapes in some drives, from their labels only. Reports and skips drives that do not answer. */
 export async function tapesInDrives(session: Session, drives: readonly string[]): Promise<string[]> {
-  const { settings } = session;
+  const settings = await session.allDrives();
   const found = await Promise.all(
     drives.map(async (name) => {
       try {
+        // What is in those is looked for when it is needed.
+        if (settings.drives.some((drive) => drive.name === name && drive.host !== undefined))
+          return undefined;
         return (await queryDrive(settings, driveNamed(settings, name), (drive) => drive.label()))?.uuid;
       } catch (error) {
         session.say(`Which tape is in drive ${name} is not known: ${describeError(error)}`);

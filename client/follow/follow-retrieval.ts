@@ -32,7 +32,7 @@ export async function runRetrieval(
   how: { attached: boolean },
 ): Promise<void> {
   await withServer(session, async (server) => {
-    await startRetrieval(server, session.settings, row);
+    await startRetrieval(server, session.settings, await session.catalog(), row);
     await followRetrieval(session, server, row, how);
   });
 }

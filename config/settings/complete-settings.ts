@@ -2,6 +2,7 @@ import path from 'node:path';
 import { isPostgres } from '../catalog-url.js';
 import { groupNamed, isMember, type SharedGroup } from '../shared-group.js';
 import type { ConfigLists } from './config-file.js';
+import { defaultHostName } from './host-name.js';
 import { wrongSetting } from './setting-problems.js';
 import type { SettingName, SettingValues } from './settings-schema.js';
 import type { DriveSettings, Settings } from './settings.js';
@@ -43,6 +44,7 @@ export function complete(
     COMPRESSION_LEVEL: compressionLevel(values, wrong),
     BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
     TAPEFLOW_DATA_DIR: dataDir,
+    TAPEFLOW_HOST: values.TAPEFLOW_HOST ?? defaultHostName(dataDir),
     TAPEFLOW_LOCK_DIR:
       values.TAPEFLOW_LOCK_DIR === undefined
         ? defaultLockDir(process.platform, env)

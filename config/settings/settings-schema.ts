@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { archiveFormats } from '../../entry/archive-format.js';
+import { hostName } from './host-name.js';
 import {
   driveKind,
   flag,
@@ -58,6 +59,14 @@ export const settingsSchema = z.object({
     .regex(
       /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?$/,
       'must be letters, digits and dashes, at most 32 of them',
+    )
+    .optional(),
+  /** The name of this host, which has its sources and drives: see `defaultHostName` for when it is not given. */
+  TAPEFLOW_HOST: z
+    .string()
+    .regex(
+      hostName,
+      'must be letters, digits, dots and hyphens, at most 64, with a letter or digit at both ends',
     )
     .optional(),
   /**

@@ -11,11 +11,14 @@ export interface DriveSettings {
   kind: DriveKind;
   /** True for the default folder inside the data folder: it is ours, so it is created and labelled at first use. */
   ours: boolean;
+  /** The host that has it, where that is another one. */
+  host?: string;
 }
 
 /** Every setting in force, with absolute paths and the defaults that depend on other settings filled in. */
 export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   TAPE_PATH: string;
+  TAPEFLOW_HOST: string;
   COMPRESSION_LEVEL: number;
   STAGING_MAX_BYTES: number;
   TAPE_SYNC_BYTES: number;

@@ -30,12 +30,15 @@ export type RetrievalStart = { summary: string } & (
   { workflow: 'retrieveArchives'; input: RetrievalInput } | { workflow: 'copyArchives'; input: CopyInput }
 );
 
-/** How to start the workflow of a retrieval, with the current settings. */
+/** How to start the workflow of a retrieval, with the current settings, which have the drives of all hosts. */
 export function retrievalStart(settings: Settings, row: RetrievalRow): RetrievalStart {
   const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
     snapshotOptions(settings);
   const { id, kind, drive, subject } = row;
-  const all = settings.drives.map(({ name }) => name);
+  // The target of a restore is on the host of its drive.
+  const host = settings.drives.find(({ name }) => name === drive)?.host;
+  const may = settings.drives.filter((one) => kind !== 'restore' || one.host === host);
+  const all = may.map(({ name }) => name);
   const drives = row.any_drive === 1 && all.length > 1 ? { drives: all } : {};
   const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
   const summary = kind === 'restore' ? `${subject} → ${row.target ?? ''}` : `${kind} ${subject}`;

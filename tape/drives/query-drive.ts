@@ -23,6 +23,15 @@ function silentDriveFailure({ name, path }: DriveSettings, ms: number): Tapeflow
   );
 }
 
+/** The failure for a drive of another host, which only that can look into. */
+function onOtherHost({ name, path }: DriveSettings, host: string): TapeflowFailure {
+  return tapeNotReady(
+    'other_host',
+    `The drive ${name} (${path}) is on host ${host}, and only commands there look into it.`,
+    `Run this command on host ${host}.`,
+  );
+}
+
 /** Ignores any failure of a drive query except silence: a later step meets the others and reports them better. */
 export function ignoreUnlessSilent(error: unknown): void {
   if (error instanceof TapeflowFailure && error.details['reason'] === 'silent') throw error;
@@ -38,6 +47,7 @@ export async function queryDrive<Result>(
   drive: DriveSettings,
   ask: (drive: Drive) => Promise<Result>,
 ): Promise<Result> {
+  if (drive.host !== undefined) throw onOtherHost(drive, drive.host);
   // The default folder is on the data folder's disk, without which nothing works anyway.
   if (drive.ours) return ask(openDrive(drive));
   const asked = new AskedDrive(drive, Math.min(usual, maxSeconds) * 1000);

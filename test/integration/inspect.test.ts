@@ -137,7 +137,13 @@ test('doctor with a server that runs checks its version, clock and workers', asy
     /Temporal: embedded server 1\.\d+\.\d+ at 127\.0\.0\.1:\d+, namespace default, UI http/,
   );
   const queues = queuesOf(installation.shortId);
-  for (const queue of [queues.archive, queues.compress, queues.drive('lto1'), queues.driveHost('lto1')])
+  for (const queue of [
+    queues.archive,
+    queues.host(undefined),
+    queues.compress(undefined),
+    queues.drive('lto1'),
+    queues.driveHost('lto1'),
+  ])
     assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: served by \\w+ worker .*at .*, pid \\d+`));
   assert.match(doctor.stdout, /ok +clock/);
   assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 0);

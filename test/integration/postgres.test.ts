@@ -61,7 +61,7 @@ const longTests = [
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
-  ...['claimed-starts', 'fences', 'incremental', 'open-set', 'retention', 'search', 'tape-search'],
+  ...['claimed-starts', 'fences', 'hosts', 'incremental', 'open-set', 'retention', 'search', 'tape-search'],
   ...(longTest === false ? longTests : []),
 ];
 

@@ -80,7 +80,7 @@ test('two installations on one server keep to their own sets, and sets of the ve
     const poll = () =>
       client.workflowService.pollActivityTaskQueue({
         namespace: 'default',
-        taskQueue: { name: queuesOf(b.installation.shortId).compress },
+        taskQueue: { name: queuesOf(b.installation.shortId).compress(undefined) },
         identity: 'somebody',
       });
     // The server takes no long poll without a deadline.

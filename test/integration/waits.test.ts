@@ -231,12 +231,14 @@ test('any number of orderly shutdowns under a step is no failed attempt of it', 
         underWay -= 1;
       }
     });
-  const { archive, compress } = alone.queues;
+  const { archive } = alone.queues;
+  const compress = alone.queues.compress(undefined);
   const steps = archiveSteps(1, {
     parkFailedGroup: async (...args: unknown[]) => void parked.push(args),
     copiesWithoutMark: async () => [],
   });
   await alone.serve(t, archive, steps, { workflows: true });
+  await alone.serve(t, alone.queues.host(undefined), steps);
   await alone.serveDrive(t, 'lto1', {
     waitForFinal: async () => 100,
     writeToTape: async () => ({ tape: 'uuid-a', tapeName: '', bytes: 100 }),

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import {
   archiveActivities,
   compressActivities,
+  sourceActivities,
   driveActivities,
   driveHostActivities,
 } from '../../activities/index.js';
@@ -107,7 +108,10 @@ export class LiveSets {
   private async serve(t: TestContext): Promise<void> {
     const { settings, catalog, alone } = this;
     const deps: Deps = { settings, catalog, logger: pino({ level: 'silent' }) };
-    await alone.serveArchive(t, this.gated({ ...archiveActivities(deps), ...compressActivities(deps) }));
+    await alone.serveArchive(
+      t,
+      this.gated({ ...archiveActivities(deps), ...sourceActivities(deps), ...compressActivities(deps) }),
+    );
     for (const [index, driveSettings] of settings.drives.entries()) {
       const drive = openDrive(driveSettings);
       // As its worker does: a command lets that one do what it would do itself with a free drive.
@@ -291,6 +295,7 @@ function sessionOf(settings: Settings, catalog: Catalog, lines: string[]): Sessi
   return {
     ...{ settings, json: false, print: note, say: note, emit },
     catalog: async () => catalog,
+    allDrives: async () => settings,
     settleHost: async () => undefined,
     close: async () => undefined,
   };

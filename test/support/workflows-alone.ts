@@ -99,7 +99,8 @@ export class WorkflowsAlone {
   async serveArchive(t: TestContext, activities: Activities): Promise<void> {
     const steps = { copiesWithoutMark: () => [], ...activities };
     await this.serve(t, this.queues.archive, steps, { workflows: true });
-    await this.serve(t, this.queues.compress, steps);
+    await this.serve(t, this.queues.host(undefined), steps);
+    await this.serve(t, this.queues.compress(undefined), steps);
   }
 
   /** Serves the queues of a drive. */

@@ -67,6 +67,7 @@ test('a `cancel` that the end of a restore was faster than says that it has ende
   const { id } = await insertRetrieval(catalog, { kind: 'verify', ...row }, [], []);
   const session: Session = {
     ...{ settings, json: false, catalog: async () => catalog, close: async () => undefined },
+    allDrives: async () => settings,
     ...{ print: () => assert.fail(), emit: () => assert.fail(), say: () => assert.fail() },
     // What it does between its first look and its own word.
     settleHost: () => recordRetrieval(catalog, id, 'completed', null),

@@ -1,15 +1,20 @@
 import { missingNativeNote } from '../../archive/blocks/native-codec.js';
 import { Worker } from '@temporalio/worker';
 import { silentSince, workAt } from '../../activities/asked.js';
-import { archiveActivities, compressActivities } from '../../activities/index.js';
+import {
+  archiveActivities,
+  compressActivities,
+  formerSourceActivities,
+  sourceActivities,
+} from '../../activities/index.js';
 import { sourceSteps } from '../../activities/set/asked-sources.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
 import { shortInstallationId } from '../../catalog/installation.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings/settings.js';
-import { messageKey } from '../../proof/key-file.js';
 import { queuesOf } from '../../workflows/queues.js';
+import { HostPresence } from './host-presence.js';
 import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
 import { provingClient } from '../server/proving-client.js';
@@ -41,10 +46,17 @@ export async function runArchiveWorker(
   logger: Logger,
 ): Promise<void> {
   const catalog = await openCatalog(settings.CATALOG_URL);
+  const presence = await HostPresence.begin(catalog, settings, target, logger).catch(
+    async (error: unknown) => {
+      await catalog.destroy();
+      throw error;
+    },
+  );
+  const { key, host } = presence;
+  const ownHost = host.home === 1 ? undefined : host.name;
   const installation = await shortInstallationId(catalog, settings);
   const queues = queuesOf(installation);
-  const identity = identityOf(installation, 'archive worker');
-  const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+  const identity = identityOf(installation, 'archive worker', host.name);
   const refusals = new RefusalLog(catalog, logger);
   const cost = await missingNativeNote(settings.COMPRESSION, settings.COMPRESSION_CODEC);
   if (cost !== undefined) logger.info(cost);
@@ -67,7 +79,17 @@ export async function runArchiveWorker(
       connection,
       namespace,
       taskQueue: queues.archive,
-      activities: archiveActivities(deps),
+      activities: { ...archiveActivities(deps), ...formerSourceActivities(deps, host) },
+      maxConcurrentActivityTaskExecutions: ordinarySlots,
+    });
+    const sources = await Worker.create({
+      ...workerOptions,
+      identity,
+      interceptors,
+      connection,
+      namespace,
+      taskQueue: queues.host(ownHost),
+      activities: sourceActivities(deps),
       maxConcurrentActivityTaskExecutions: ordinarySlots,
     });
     const compress = await Worker.create({
@@ -76,7 +98,7 @@ export async function runArchiveWorker(
       interceptors,
       connection,
       namespace,
-      taskQueue: queues.compress,
+      taskQueue: queues.compress(ownHost),
       activities: compressActivities(deps),
       maxConcurrentActivityTaskExecutions: settings.PARALLEL_GROUPS,
     });
@@ -89,7 +111,7 @@ export async function runArchiveWorker(
       logger,
     });
     try {
-      await runWorkers([ordinary, compress], logger).catch((error: unknown) => {
+      await runWorkers([ordinary, sources, compress], logger).catch((error: unknown) => {
         requireIdle();
         throw error;
       });
@@ -99,7 +121,7 @@ export async function runArchiveWorker(
   } finally {
     await closeConnection(connection);
     await refusals.close();
-    await catalog.destroy();
+    await presence.end().finally(() => catalog.destroy());
   }
   requireIdle();
 }

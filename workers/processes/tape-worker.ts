@@ -7,11 +7,11 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { timeOfDay } from '../../config/local-time.js';
 import type { Logger } from '../../config/logger.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
-import { messageKey } from '../../proof/key-file.js';
-import { awaitDrive } from '../../tape/drives/awaited-drive.js';
+import { awaitDrive, type AwaitedDrive } from '../../tape/drives/awaited-drive.js';
 import { prepareOwnTape } from '../../operations/tapes/label-tape.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { stepChecks } from './check-steps.js';
+import { HostPresence } from './host-presence.js';
 import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
 import {
@@ -38,19 +38,33 @@ export async function runTapeWorker(
   logger: Logger,
 ): Promise<void> {
   const catalog = await openCatalog(settings.CATALOG_URL);
-  const { drive, lock, heldBy } = await awaitDrive(settings, driveSettings, (free, held) =>
-    prepareOwnTape(free, held, catalog, settings.TAPE_POOL),
-  ).catch(async (error: unknown) => {
+  let begun: Promise<HostPresence> | undefined;
+  // Not before the lock: a second worker of this drive must not end what the catalog knows of the first.
+  const begin = () => (begun ??= HostPresence.begin(catalog, settings, target, logger, driveSettings));
+  const given = async (): Promise<AwaitedDrive> => {
+    const awaited = await awaitDrive(settings, driveSettings, async (free, held) => {
+      await begin();
+      await prepareOwnTape(free, held, catalog, settings.TAPE_POOL);
+    });
+    await begin().catch((error: unknown) => {
+      awaited.lock.release();
+      throw error;
+    });
+    return awaited;
+  };
+  const { drive, lock, heldBy } = await given().catch(async (error: unknown) => {
+    await (await begun?.catch(() => undefined))?.end();
     await catalog.destroy();
     throw error;
   });
+  const presence = await begin();
   const holder = heldBy();
   if (holder !== undefined) logger.warn(`${holder} The worker waits for it.`);
   try {
     const installation = await shortInstallationId(catalog, settings);
     const queues = queuesOf(installation);
-    const identity = identityOf(installation, `tape worker ${driveSettings.name}`);
-    const key = messageKey(settings.TAPEFLOW_DATA_DIR);
+    const { key, host } = presence;
+    const identity = identityOf(installation, `tape worker ${driveSettings.name}`, host.name);
     const refusals = new RefusalLog(catalog, logger);
     // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
     // not be restarted.
@@ -87,7 +101,7 @@ export async function runTapeWorker(
     } finally {
       await closeConnection(connection);
       await refusals.close();
-      await catalog.destroy();
+      await presence.end().finally(() => catalog.destroy());
     }
     requireIdle(driveSettings);
   } finally {

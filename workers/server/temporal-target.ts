@@ -1,4 +1,3 @@
-import os from 'node:os';
 import type { Client, ConnectionOptions } from '@temporalio/client';
 
 /** Where the Temporal server is, and how to talk to it. */
@@ -22,9 +21,9 @@ export interface TemporalServer {
 /** Milliseconds until a connection attempt is given up. */
 export const connectTimeoutMs = 10_000;
 
-/** The identity of one of our processes at the server, for people; `role` is what it does there. */
-export function identityOf(installation: string, role: string): string {
-  return `tapeflow-${installation} ${role} at ${os.hostname()}, pid ${process.pid}`;
+/** The identity of one of our processes at the server, for people; `role` is what it does on that host. */
+export function identityOf(installation: string, role: string, host: string): string {
+  return `tapeflow-${installation} ${role} at ${host}, pid ${process.pid}`;
 }
 
 /** The embedded server at an address. */

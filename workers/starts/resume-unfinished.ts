@@ -154,7 +154,7 @@ async function allUnfinished(deps: ResumeDeps): Promise<Unfinished[]> {
         createdAt: row.created_at,
         before: async () => ({ times: recent ? row.taken_up : 0, at: row.taken_up_at, leftAlone: false }),
         hasEnded: async () => finalRetrievalStates.includes((await retrievalNamed(catalog, id)).state),
-        start: () => startRetrieval(server, settings, row, true),
+        start: () => startRetrieval(server, settings, catalog, row, true),
         // The same command continues with what is missing; until then nobody waits for it.
         note: (stage, times, why) =>
           stage === 'taken_up'

@@ -1,5 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { retrievalStart } from '../../operations/retrievals/retrieval-start.js';
+import { withDrivesOfHosts } from '../../catalog/hosts/known-drives.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
@@ -16,11 +18,15 @@ import type { TemporalServer } from '../server/temporal-target.js';
 export async function startRetrieval(
   server: TemporalServer,
   settings: Settings,
+  catalog: Catalog,
   row: RetrievalRow,
   onlyNew = false,
 ): Promise<void> {
   const { id } = row;
-  const { workflow, input, summary } = retrievalStart(settings, row);
+  const { workflow, input, summary } = retrievalStart(
+    await withDrivesOfHosts(settings, async () => catalog),
+    row,
+  );
   await terminateImpostor(server, retrievalWorkflowId(id, server.installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
   await server.client.workflow.start(workflow, {

@@ -4,7 +4,7 @@ import {
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ArchiveActivities } from '../../activities/index.js';
+import type { ArchiveActivities, SourceActivities } from '../../activities/index.js';
 import type { ScheduledSet, SettledSet } from '../../activities/schedule/open-scheduled-set.js';
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { backupSet } from '../set/backup-set.js';
@@ -31,7 +31,7 @@ export interface ScheduledRun extends SettledSet {
 export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
   const steps = scheduledSteps(ownQueues);
-  const { earlierSets, openScheduledSet } = proxyActivities<ArchiveActivities>(steps.short);
+  const { earlierSets, openScheduledSet } = proxyActivities<SourceActivities>(steps.sources);
   const { settleSets } = proxyActivities<ArchiveActivities>({
     ...steps.long,
     cancellationType: ActivityCancellationType.TRY_CANCEL,

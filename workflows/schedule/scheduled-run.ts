@@ -14,8 +14,8 @@ export function scheduledRun(workflowId: string): DueRun | undefined {
   return Number.isNaN(at) ? undefined : { scheduleWorkflowId, at };
 }
 
-/** Options of a schedule run's steps: those that check or record something, and those that wait. */
-export function scheduledSteps({ archive }: Queues) {
+/** Options of a schedule run's steps: those that check or record something, look at sources on their host, and wait. */
+export function scheduledSteps({ archive, host }: Queues) {
   const steps = {
     taskQueue: archive,
     heartbeatTimeout: '1 minute',
@@ -24,6 +24,7 @@ export function scheduledSteps({ archive }: Queues) {
   } as const;
   return {
     short: { ...steps, startToCloseTimeout: '10 minutes' },
+    sources: { ...steps, taskQueue: host(undefined), startToCloseTimeout: '10 minutes' },
     long: { ...steps, startToCloseTimeout: '30 days' },
   } as const;
 }

@@ -6,7 +6,15 @@ import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { maxCompressions, maxInWindow } from '../replay-contract.js';
 import { enqueue } from '../drive/lanes.js';
 import type { Lane } from '../drive/writers.js';
-import { drains, lookAgainFrom, noteAbandoned, stagedBytes, track, type SetRun } from './set-run.js';
+import {
+  drains,
+  hostActivities,
+  lookAgainFrom,
+  noteAbandoned,
+  stagedBytes,
+  track,
+  type SetRun,
+} from './set-run.js';
 import { updateDetails } from './set-phase.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
@@ -87,9 +95,10 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
 /** Stage 1. */
 function compress(run: SetRun, ref: Ref) {
   return withRoom(run, ref, 'temp', () =>
-    run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${ref.group}: compress` }, [
-      ref,
-    ]),
+    hostActivities(run, undefined).compress.compressGroup.executeWithOptions(
+      { summary: `group ${ref.group}: compress` },
+      [ref],
+    ),
   );
 }
 
@@ -109,10 +118,10 @@ async function withRoom<Result>(
   const backOff = new BackOff();
   const wait = async () => {
     await backOff.pause(`group ${group}: staging was full after all`);
-    await run.activities.scan.waitForRoom.executeWithOptions({ summary: `group ${group}: wait for room` }, [
-      ref,
-      place,
-    ]);
+    await run.activities.lookout.waitForRoom.executeWithOptions(
+      { summary: `group ${group}: wait for room` },
+      [ref, place],
+    );
   };
   for (;;) {
     const result = await rerunAfterWorkerDeath(step).catch((error: unknown) => leftTo(run, error));
@@ -140,9 +149,10 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
   return CancellationScope.cancellable(async () => {
     const stages = CancellationScope.current();
     const promote = withRoom(run, ref, 'final', () =>
-      run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [
-        ref,
-      ]),
+      hostActivities(run, undefined).promote.promoteArchive.executeWithOptions(
+        { summary: `group ${ref.group}: promote` },
+        [ref],
+      ),
     );
     const leaving = promote.then((promoted) => {
       if (promoted === 'left') stages.cancel();

@@ -67,7 +67,7 @@ async function feedToTheLast(run: SetRun): Promise<void> {
 async function nextPage(run: SetRun): Promise<GroupPage | undefined> {
   const isAborted = () => isCalledBack(run) || run.draining;
   const page = await waitUnlessAborted(isAborted, () =>
-    run.activities.scan.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
+    run.activities.lookout.nextGroups.executeWithOptions({ summary: `groups after ${run.cursor}` }, [
       run.input.setId,
       run.cursor,
     ]),

@@ -1,5 +1,5 @@
 import { ActivityFailure, CancelledFailure, isCancellation, proxyActivities } from '@temporalio/workflow';
-import type { ArchiveActivities, CompressActivities } from '../../activities/index.js';
+import type { ArchiveActivities, CompressActivities, SourceActivities } from '../../activities/index.js';
 import type { PlannedGroup } from '../../activities/set/next-groups.js';
 import { activityOptions } from '../activity-options.js';
 import { shouldContinueAsNew } from '../back-off.js';
@@ -13,8 +13,16 @@ export function setActivities({ options, drive }: BackupSetInput) {
   return {
     bookkeeping: proxyActivities<ArchiveActivities>(policies.bookkeeping),
     finish: proxyActivities<ArchiveActivities>(policies.finish),
-    scan: proxyActivities<ArchiveActivities>(policies.scan),
-    promote: proxyActivities<ArchiveActivities>(policies.promote),
+    lookout: proxyActivities<ArchiveActivities>(policies.lookout),
+  };
+}
+
+/** The activities of one set that need its sources, on the host that has them; undefined: see `Queues.host`. */
+export function hostActivities({ input }: Pick<SetRun, 'input'>, host: string | undefined) {
+  const policies = activityOptions(input.options, input.drive, host);
+  return {
+    scan: proxyActivities<SourceActivities>(policies.scan),
+    promote: proxyActivities<SourceActivities>(policies.promote),
     compress: proxyActivities<CompressActivities>(policies.compress),
   };
 }

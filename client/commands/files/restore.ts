@@ -12,6 +12,7 @@ import { pathsAround } from '../../../catalog/sets/taken-options.js';
 import { setNamed } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { drivesToRead } from '../../../config/settings/drives.js';
+import type { Settings } from '../../../config/settings/settings.js';
 import { displayName, fromBytes } from '../../../entry/byte-string.js';
 import type { Selection } from '../../../entry/selection.js';
 import { collidingNames, type Refused } from '../../../operations/retrievals/colliding-names.js';
@@ -69,6 +70,23 @@ export function addRestore(program: Command): void {
     );
 }
 
+/** The settings with the drives of this host alone: what another one reads would be written there. */
+async function drivesHere(session: Session, asked: string | undefined): Promise<Settings> {
+  const settings = await session.allDrives();
+  const here = settings.drives.filter(({ host }) => host === undefined);
+  const other = settings.drives.find(({ name, host }) => name === asked && host !== undefined);
+  const [remote] = settings.drives;
+  const elsewhere = other ?? (here.length === 0 ? remote : undefined);
+  if (elsewhere === undefined) return { ...settings, drives: here };
+  throw usageFailure(
+    'DriveElsewhere',
+    other === undefined
+      ? `Host ${settings.TAPEFLOW_HOST} has no drive, and a restore is written where its drive is.`
+      : `The drive ${other.name} is on host ${other.host}, and a restore is written where its drive is.`,
+    `Run this command on host ${elsewhere.host}.`,
+  );
+}
+
 async function restore(session: Session, setName: string, flags: RestoreFlags): Promise<void> {
   if (!overwriteModes.includes(flags.overwrite)) {
     throw usageFailure(
@@ -79,7 +97,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   }
   requireTargetFlags(flags, mayAsk(session));
   const owners = ownerChoice(flags);
-  const { drive, any_drive, names } = drivesToRead(session.settings, flags.drive);
+  const { drive, any_drive, names } = drivesToRead(await drivesHere(session, flags.drive), flags.drive);
   const catalog = await session.catalog();
   const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);

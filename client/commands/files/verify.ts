@@ -74,7 +74,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     await readBack(session, subject, flags);
     return;
   }
-  const { settings } = session;
+  const settings = await session.allDrives();
   const catalog = await session.catalog();
   const { drive, any_drive, toDrive } = copyDrives(settings, flags);
   const what = await subjectOf(catalog, subject);
@@ -114,7 +114,7 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
 
 /** Reads back and compares; returns the id of the verify. */
 async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
-  const wanted = plannedVerify(session.settings, flags);
+  const wanted = plannedVerify(await session.allDrives(), flags);
   const opened = await openVerify(await session.catalog(), subject, wanted);
   await runRetrieval(session, opened.row, opened);
   return opened.row.id;

@@ -30,7 +30,7 @@ export async function parseScheduled(
   session: Session,
   words: readonly string[],
 ): Promise<ScheduledBackup | ScheduledReading> {
-  const { settings } = session;
+  const settings = await session.allDrives();
   const [first, ...rest] = words;
   if (first === 'backup') {
     const { given, flags } = parsed<string[], BackupFlags>('backup', backupArguments, rest);

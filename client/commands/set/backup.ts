@@ -32,7 +32,7 @@ export function addBackup(program: Command): void {
 
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
-  const { paths: sources, request, ...planned } = plannedBackup(settings, paths, flags);
+  const { paths: sources, request, ...planned } = plannedBackup(await session.allDrives(), paths, flags);
   const taken = resolveTaken(request, sources);
   await requireSources(settings, taken.sources, taken.excludes, undefined, taken.taken);
   if (taken.list === undefined)

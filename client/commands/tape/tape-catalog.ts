@@ -37,7 +37,7 @@ interface CatalogFlags {
 
 async function catalogTape(session: Session, flags: CatalogFlags): Promise<void> {
   const { settings } = session;
-  const driveSettings = driveNamed(settings, flags.drive);
+  const driveSettings = driveNamed(await session.allDrives(), flags.drive);
   const catalog = await session.catalog();
   const adopt = flags.adopt === true;
   try {

@@ -45,11 +45,12 @@ export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<ReadR
 
 async function copyTape(session: Session, given: string | undefined, flags: CopyFlags): Promise<void> {
   const wish = subjectRequest(given, flags.latest);
-  const copy = plannedCopy(session.settings, flags);
+  const settings = await session.allDrives();
+  const copy = plannedCopy(settings, flags);
   const catalog = await session.catalog();
   const subject = await subjectName(catalog, wish, 'copy');
   const opened = await openRead(catalog, subject, copy, () =>
-    tapesInDrives(session, drivesToRead(session.settings, flags.drive).names),
+    tapesInDrives(session, drivesToRead(settings, flags.drive).names),
   );
   if ('row' in opened) {
     await runRetrieval(session, opened.row, opened);

@@ -42,7 +42,7 @@ export function addTapeErase(tape: Command): void {
 
 async function erase(session: Session, name: string, flags: EraseFlags): Promise<void> {
   const { settings } = session;
-  const driveName = driveNamed(settings, flags.drive).name;
+  const driveName = driveNamed(await session.allDrives(), flags.drive).name;
   const row = await namedTape(session, name);
   const catalog = await session.catalog();
   const now = Date.now();

@@ -68,7 +68,7 @@ async function label(session: Session, name: string, flags: LabelFlags): Promise
   const pool = flags.pool ?? settings.TAPE_POOL;
   requireName(name, 'tape name');
   requireName(pool, 'pool name');
-  const driveSettings = driveNamed(settings, flags.drive);
+  const driveSettings = driveNamed(await session.allDrives(), flags.drive);
   const request: LabelRequest = { name, pool, force: flags.force === true };
   const catalog = await session.catalog();
   await runInDrive<unknown>(session, driveSettings.name, {
@@ -122,7 +122,7 @@ async function list(session: Session): Promise<void> {
 async function status(session: Session, driveName: string): Promise<void> {
   const catalog = await session.catalog();
   await installationId(catalog);
-  const drive = driveNamed(session.settings, driveName);
+  const drive = driveNamed(await session.allDrives(), driveName);
   try {
     const { loaded, protection } = await queryDrive(session.settings, drive, async (asked) => ({
       loaded: await identifyTape(asked, catalog),

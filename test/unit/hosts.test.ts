@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
+import { goneAfterMs } from '../../catalog/hosts/host-conflict.js';
+import {
+  archiveStops,
+  heardHosts,
+  homeHost,
+  hostInQueues,
+  hostLives,
+  listHosts,
+  registerHost,
+  timeOf,
+  type HostSelf,
+} from '../../catalog/hosts/hosts.js';
+import { installationKey } from '../../catalog/hosts/installation-key.js';
+import { withDrivesOfHosts } from '../../catalog/hosts/known-drives.js';
+import { isInPostgres } from '../../catalog/dialect.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { TapeflowFailure } from '../../config/failures.js';
+import { machineName } from '../../config/settings/host-name.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
+import type { DriveSettings } from '../../config/settings/settings.js';
+import { keepThisHost } from '../../disk/this-host.js';
+import { keyFile } from '../../proof/key-file.js';
+import { openNewCatalog } from '../support/catalogs.js';
+import { tempFolder } from '../support/trees.js';
+
+const self = (name: string, more: Partial<HostSelf> = {}): HostSelf => ({
+  ...{ name, id: `id-${name}`, machine: `${name}.example`, dataDir: `/data/${name}`, version: '0' },
+  ...{ embedded: false, catalogUrl: 'the catalog' },
+  ...more,
+});
+
+const failsAs = (code: string, text: RegExp) => (error: TapeflowFailure) => {
+  assert.equal(error.code, code);
+  assert.match(error.sentence, text);
+  return true;
+};
+
+/** As if nobody had heard of any worker for long. */
+async function letTimePass(catalog: Catalog): Promise<void> {
+  const long = goneAfterMs + 1;
+  await catalog
+    .updateTable('hosts')
+    .set((eb) => ({ archive_at: eb('archive_at', '-', long) }))
+    .execute();
+  await catalog
+    .updateTable('host_drives')
+    .set((eb) => ({ heard_at: eb('heard_at', '-', long) }))
+    .execute();
+}
+
+const drive = (name: string) => ({ name, path: '/mnt/lto1', kind: 'ltfs' as const, ours: false });
+
+test('a host is called as its setting says, as its data folder has kept, or as the machine is', (t) => {
+  const root = tempFolder(t);
+  const env = { TAPEFLOW_DATA_DIR: path.join(root, 'data') };
+  mkdirSync(env.TAPEFLOW_DATA_DIR);
+  const name = () => loadSettings(env, root).TAPEFLOW_HOST;
+  assert.match(name(), /^[A-Za-z0-9.-]+$/);
+  const { id } = keepThisHost(env.TAPEFLOW_DATA_DIR, 'fs1');
+  assert.equal(name(), 'fs1');
+  assert.equal(keepThisHost(env.TAPEFLOW_DATA_DIR, 'fs2').id, id, 'the data folder is the same');
+  assert.equal(name(), 'fs2');
+  assert.equal(loadSettings({ ...env, TAPEFLOW_HOST: 'a.b-c' }, root).TAPEFLOW_HOST, 'a.b-c');
+  for (const wrong of ['-a', 'a/b', 'a:b', 'a_b', ''.padEnd(65, 'a')])
+    assert.throws(
+      () => loadSettings({ ...env, TAPEFLOW_HOST: wrong }, root),
+      /TAPEFLOW_HOST .* must be letters, digits, dots and hyphens/,
+    );
+  assert.equal(machineName('my_laptop.'), 'my-laptop');
+  assert.equal(machineName('_'), 'host');
+});
+
+test('the first host is the home of the installation, also under another name', async (t) => {
+  const catalog = await openNewCatalog(t);
+  await registerHost(catalog, self('a'));
+  assert.equal(await homeHost(catalog), 'a');
+  await registerHost(catalog, self('renamed', { id: 'id-a' }));
+  assert.deepEqual(
+    (await listHosts(catalog)).map(({ name, home }) => [name, home]),
+    [['renamed', 1]],
+  );
+  assert.equal(await hostInQueues(catalog, 'renamed'), undefined);
+  assert.equal(await hostInQueues(catalog, 'b'), isInPostgres(catalog) ? 'b' : undefined);
+});
+
+test('a second host is refused where the catalog is a file, while the first one works', async (t) => {
+  const catalog = await openNewCatalog(t);
+  if (isInPostgres(catalog)) return t.skip('the catalog is in PostgreSQL');
+  await registerHost(catalog, self('a'));
+  await hostLives(catalog, self('a'), true);
+  await assert.rejects(
+    registerHost(catalog, self('b')),
+    failsAs('OneHostOnly', /SQLite file.* host a does.*postgres:\/\//),
+  );
+  await archiveStops(catalog, self('a'));
+  const moved = await registerHost(catalog, self('b'));
+  assert.equal(moved.home, 1, 'the installation was moved');
+  assert.equal((await listHosts(catalog)).length, 1);
+});
+
+test('two data folders do not work under one name, and not with two servers', async (t) => {
+  const catalog = await openNewCatalog(t);
+  if (!isInPostgres(catalog)) return t.skip('a file has one host');
+  await registerHost(catalog, self('a'));
+  await hostLives(catalog, self('a'), true);
+  await registerHost(catalog, self('b'));
+  await hostLives(catalog, self('b'), true);
+  await assert.rejects(
+    registerHost(catalog, self('a', { id: 'other', dataDir: '/elsewhere' })),
+    failsAs('HostTaken', /another data folder work as host a: \/data\/a on the machine a\.example/),
+  );
+  await assert.rejects(
+    registerHost(catalog, self('c', { embedded: true })),
+    failsAs('OneServerForAll', /Host c uses the embedded.*TEMPORAL_ADDRESS/),
+  );
+  await letTimePass(catalog);
+  const taken = await registerHost(catalog, self('a', { id: 'other' }));
+  assert.equal(taken.home, 1, 'its data folder was lost');
+  assert.equal(await hostLives(catalog, self('a'), true), false, 'the former one is told');
+  assert.deepEqual([...(await heardHosts(catalog, await timeOf(catalog)))], []);
+});
+
+test('a drive is on one host, until its worker stops or was not heard of for long', async (t) => {
+  const catalog = await openNewCatalog(t);
+  for (const name of ['a', 'b']) await registerHost(catalog, self(name));
+  assert.equal(await claimDrive(catalog, 'a', drive('lto1')), undefined);
+  assert.equal(await claimDrive(catalog, 'a', drive('lto1')), undefined, 'its worker began again');
+  await assert.rejects(
+    claimDrive(catalog, 'b', drive('lto1')),
+    failsAs('DriveElsewhere', /drive lto1 is on host a \(\/mnt\/lto1\).*a name of its own/),
+  );
+  await driveStops(catalog, 'a', 'lto1');
+  assert.equal(await claimDrive(catalog, 'b', drive('lto1')), 'a');
+  assert.equal(await driveLives(catalog, 'a', 'lto1'), false);
+  await driveStops(catalog, 'a', 'lto1');
+  await assert.rejects(claimDrive(catalog, 'a', drive('lto1')), failsAs('DriveElsewhere', /on host b/));
+  await letTimePass(catalog);
+  assert.equal(await claimDrive(catalog, 'a', drive('lto1')), 'b');
+});
+
+test('commands know the drives of other hosts', async (t) => {
+  const catalog = await openNewCatalog(t);
+  for (const name of ['a', 'b']) await registerHost(catalog, self(name));
+  for (const name of ['lto1', 'lto2']) await claimDrive(catalog, 'a', drive(name));
+  const named = async (...own: { name: string; ours: boolean }[]) => {
+    const drives = own.map((one): DriveSettings => ({ ...drive(one.name), ...one }));
+    const settings = { CATALOG_URL: 'postgres://x', TAPEFLOW_HOST: 'b', drives };
+    const all = await withDrivesOfHosts(settings, async () => catalog);
+    return all.drives.map(({ name, host }) => `${name}@${host ?? 'here'}`);
+  };
+  assert.deepEqual(await named({ name: 'lto1', ours: true }), ['lto1@a', 'lto2@a']);
+  const own = { name: 'lto1', ours: false };
+  assert.deepEqual(await named(own), ['lto1@a', 'lto2@a'], 'its worker would be refused');
+  await driveStops(catalog, 'a', 'lto1');
+  assert.deepEqual(await named(own, { name: 'lto3', ours: false }), ['lto1@here', 'lto3@here', 'lto2@a']);
+});
+
+test('hosts with two keys are refused at their start, with what to copy from where', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const root = tempFolder(t);
+  const settingsOf = (name: string) => {
+    const dataDir = path.join(root, name);
+    mkdirSync(dataDir, { recursive: true });
+    const { id } = keepThisHost(dataDir, name);
+    return { TAPEFLOW_DATA_DIR: dataDir, TAPEFLOW_HOST: name, id };
+  };
+  const begin = async (name: string) => {
+    const settings = settingsOf(name);
+    const { id, TAPEFLOW_DATA_DIR: dataDir } = settings;
+    await registerHost(catalog, self(name, { id, dataDir }));
+    const key = await installationKey(catalog, settings, true);
+    await hostLives(catalog, { name, id }, true);
+    return key;
+  };
+  const key = await begin('a');
+  assert.equal(await begin('a'), key);
+  const texts = JSON.stringify(await catalog.selectFrom('meta').selectAll().execute());
+  assert.ok(!texts.includes(key.slice(0, 16)), 'the key itself is not in the catalog');
+  if (!isInPostgres(catalog)) {
+    // With one host it may be changed: deleted, and made anew by the next worker.
+    writeFileSync(keyFile(path.join(root, 'a')), `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+    assert.equal(await begin('a'), 'ab'.repeat(32));
+    return;
+  }
+  const theirs = keyFile(path.join(root, 'a'));
+  const mine = keyFile(path.join(root, 'b'));
+  await assert.rejects(
+    begin('b'),
+    failsAs('NoKey', new RegExp(`Copy ${theirs} of host a to ${mine} .*0600`)),
+  );
+  assert.equal(statSync(mine, { throwIfNoEntry: false }), undefined, 'none is made');
+  writeFileSync(mine, `${'cd'.repeat(32)}\n`, { mode: 0o600 });
+  await assert.rejects(begin('b'), failsAs('WrongKey', new RegExp(`${mine} is not the key.*Copy ${theirs}`)));
+  await assert.rejects(installationKey(catalog, settingsOf('b'), false), failsAs('WrongKey', /not the key/));
+  writeFileSync(mine, readFileSync(theirs), { mode: 0o600 });
+  assert.equal(await begin('b'), key);
+  // All have stopped, and a new key was copied to each.
+  await letTimePass(catalog);
+  writeFileSync(mine, `${'ef'.repeat(32)}\n`, { mode: 0o600 });
+  assert.equal(await begin('b'), 'ef'.repeat(32));
+  await assert.rejects(begin('a'), failsAs('WrongKey', new RegExp(`Copy ${mine} of host b`)));
+});

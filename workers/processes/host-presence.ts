@@ -1,0 +1,97 @@
+import os from 'node:os';
+import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
+import { archiveStops, hostLives, registerHost } from '../../catalog/hosts/hosts.js';
+import { installationKey } from '../../catalog/hosts/installation-key.js';
+import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { HostRow } from '../../catalog/rows.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import type { Logger } from '../../config/logger.js';
+import { projectVersion } from '../../config/project-dir.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
+import { keepThisHost } from '../../disk/this-host.js';
+import type { TemporalTarget } from '../server/temporal-target.js';
+
+/** A worker's part of what the catalog knows of its host. */
+export class HostPresence {
+  private timer: NodeJS.Timeout | undefined;
+  private telling = Promise.resolve();
+  /** Another host, or data folder, has taken the name of this host, or of its drive. */
+  private lost: TapeflowFailure | undefined;
+
+  private constructor(
+    private readonly catalog: Catalog,
+    private readonly logger: Logger,
+    /** The row of this host. */
+    readonly host: HostRow,
+    /** The key of the installation. */
+    readonly key: string,
+    private readonly drive: string | undefined,
+  ) {}
+
+  /**
+   * Tells the catalog that a worker of this host begins, and from then on that it lives. Throws what `registerHost`,
+   * `installationKey` and `claimDrive` throw: then it must not begin.
+   */
+  static async begin(
+    catalog: Catalog,
+    settings: Settings,
+    target: TemporalTarget,
+    logger: Logger,
+    drive?: DriveSettings,
+  ): Promise<HostPresence> {
+    const { TAPEFLOW_DATA_DIR: dataDir, CATALOG_URL: catalogUrl } = settings;
+    const self = keepThisHost(dataDir, settings.TAPEFLOW_HOST);
+    const host = await registerHost(catalog, {
+      ...{ ...self, dataDir, catalogUrl, machine: os.hostname(), version: projectVersion },
+      embedded: target.embedded,
+    });
+    const key = await installationKey(catalog, settings, true);
+    const before = drive === undefined ? undefined : await claimDrive(catalog, host.name, drive);
+    if (before !== undefined)
+      logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
+    const presence = new HostPresence(catalog, logger, host, key, drive?.name);
+    if (drive === undefined) await hostLives(catalog, host, true);
+    presence.tellLater();
+    return presence;
+  }
+
+  /** Says that the worker stops. Throws when it does because its names are another host's now. */
+  async end(): Promise<void> {
+    clearTimeout(this.timer);
+    await this.telling;
+    const { catalog, host, drive } = this;
+    const stops = drive === undefined ? archiveStops(catalog, host) : driveStops(catalog, host.name, drive);
+    // It is known a little later without this.
+    await stops.catch(() => undefined);
+    if (this.lost !== undefined) throw this.lost;
+  }
+
+  private tellLater(): void {
+    this.timer = setTimeout(() => {
+      this.telling = this.tell().then(() => {
+        if (this.lost === undefined) this.tellLater();
+      });
+    }, signOfLifeMs).unref();
+  }
+
+  private async tell(): Promise<void> {
+    const { catalog, host, drive, logger } = this;
+    try {
+      const isHosts = await hostLives(catalog, host, drive === undefined);
+      const isDrives = drive === undefined || (await driveLives(catalog, host.name, drive));
+      if (isHosts && isDrives) return;
+      const what = isHosts ? `the drive ${drive}` : `the name of host ${host.name}`;
+      this.lost = new TapeflowFailure(
+        isHosts ? 'DriveElsewhere' : 'HostTaken',
+        `Another host has taken ${what}, after this worker was not heard of for long: the worker ends.`,
+        { advice: '`tapeflow status` shows the hosts and their drives.' },
+      );
+      logger.error(this.lost.message);
+      process.emit('SIGTERM', 'SIGTERM');
+    } catch (error) {
+      // The catalog is away: every step of the worker says so.
+      logger.debug({ err: error }, 'the catalog could not be told that this worker lives');
+    }
+  }
+}
