@@ -15,8 +15,8 @@ export interface HostSelf extends ThisHost {
 }
 
 /**
- * Writes down that a worker of this host begins. The first host is the home of the installation. A host that has another
- * name since keeps its row.
+ * Writes down that a worker of this host begins. The first host is the home of the installation. A host that has
+ * another name since keeps its row.
  *
  * Throws `HostTaken` when a worker of another data folder works under this name, `OneHostOnly` when the catalog is a
  * file that another host uses, and `OneServerForAll` when hosts do not have one server.
