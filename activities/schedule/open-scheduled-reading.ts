@@ -18,6 +18,7 @@ import { driveNamed } from '../../config/settings/drives.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { asAttempt } from '../attempt.js';
+import { endingRefusedRun } from './end-refused-run.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { retrievalStart, type RetrievalStart } from '../../operations/retrievals/retrieval-start.js';
@@ -45,7 +46,7 @@ const lookEveryMs = 1000;
  */
 export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<RetrievalStart | null> {
   return asAttempt(async () => {
-    const { catalog, logger } = deps;
+    const { catalog } = deps;
     const settings = await withDrivesOfHosts(deps.settings, async () => catalog);
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
@@ -57,7 +58,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
     const before = await madeBefore(deps, schedule, runAt);
     await recordRun(catalog, name, runAt, before?.id ?? null);
     if (before !== undefined) return retrievalStart(settings, before);
-    try {
+    return endingRefusedRun(deps, call, async () => {
       const row = await openOne(deps, settings, reading);
       if (row === undefined) {
         await recordRunEnd(catalog, name, runAt, null);
@@ -65,13 +66,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
       }
       await recordRunSet(catalog, name, runAt, row.id);
       return retrievalStart(settings, row);
-    } catch (error) {
-      if (error instanceof TapeflowFailure && error.kind !== 'transient') {
-        await recordRunEnd(catalog, name, runAt, error.sentence);
-        logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
-      }
-      throw error;
-    }
+    });
   });
 }
 

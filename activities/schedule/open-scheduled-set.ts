@@ -1,10 +1,4 @@
-import {
-  recordRun,
-  recordRunEnd,
-  recordRunSet,
-  requireOpenRun,
-  scheduleNamed,
-} from '../../catalog/server/schedules.js';
+import { recordRun, recordRunSet, requireOpenRun, scheduleNamed } from '../../catalog/server/schedules.js';
 import type { ScheduleRow, SetRow } from '../../catalog/rows.js';
 import { placesOf, type CopyPlace } from '../../catalog/sets/copy-places.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -17,6 +11,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
 import { resolveTaken, type Taken } from '../../source/taken/resolve-taken.js';
 import { asAttempt } from '../attempt.js';
+import { endingRefusedRun } from './end-refused-run.js';
 import { catalogCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
@@ -147,22 +142,16 @@ export function openScheduledSet(
 ): Promise<ScheduledSet & { notes: string[] }> {
   const asks = askedSources(deps.settings);
   const open = async (attempt: Attempt) => {
-    const { catalog, logger } = deps;
+    const { catalog } = deps;
     const { name, runAt } = call;
     const schedule = await scheduleNamed(catalog, name);
     requireOpenRun(schedule, runAt);
-    try {
+    return endingRefusedRun(deps, call, async () => {
       const look = () => lookAtSources(deps, schedule, attempt, asks);
       const opened = await openOnce(deps, schedule, call, madeBy, look);
       await recordRunSet(catalog, name, runAt, opened.setId);
       return opened;
-    } catch (error) {
-      if (error instanceof TapeflowFailure && error.kind !== 'transient') {
-        await recordRunEnd(catalog, name, runAt, error.sentence);
-        logger.error({ schedule: name, code: error.code }, `schedule ${name}: ${error.sentence}`);
-      }
-      throw error;
-    }
+    });
   };
   return asAttempt(open, catalogCondition, asks);
 }

@@ -51,7 +51,7 @@ interface Summary {
   tapes: string[];
 }
 
-const exactly = { folderTimes: true, nearTimes: true };
+const exactly = { folderTimes: true };
 
 /** Where a source's copy lies below a target. */
 const below = (target: string, source: string) => path.join(target, source);

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { missingAttributesReason } from '../../native/addon.js';
 import { noise, writeTree } from './trees.js';
 
 /** What a machine needs for the odd tree and the comparison of two such trees. */
@@ -22,6 +23,7 @@ const programs = ['setfattr', 'getfattr', 'setfacl', 'getfacl', 'rsync', 'mknod'
 export function noOddTree(): string | false {
   if (process.platform !== 'linux') return 'needs Linux: device files, ACLs, extended attributes';
   if (process.getuid?.() !== 0) return 'needs root: device files, capabilities, owners';
+  if (missingAttributesReason() !== undefined) return 'needs the native part';
   const missing = programs.filter((program) => !isThere(program));
   return missing.length === 0 ? false : `needs ${missing.join(', ')}`;
 }

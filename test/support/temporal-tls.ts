@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import tls from 'node:tls';
+import { listening } from './listening.js';
 
 /** For a test's `skip`. */
 export const needsOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'needs openssl';
@@ -67,7 +67,6 @@ export async function tlsInFrontOf(
 ): Promise<string> {
   const at = address.lastIndexOf(':');
   const target = { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
-  const sockets = new Set<net.Socket>();
   const server = tls.createServer(
     {
       cert: readFileSync(cert),
@@ -81,7 +80,6 @@ export async function tlsInFrontOf(
         [near, far],
         [far, near],
       ] as const) {
-        sockets.add(one);
         one.on('error', () => other.destroy());
         one.on('close', () => other.destroy());
         one.pipe(other);
@@ -89,11 +87,5 @@ export async function tlsInFrontOf(
     },
   );
   server.on('tlsClientError', () => undefined);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+  return listening(t, server);
 }

@@ -210,22 +210,22 @@ const hasExactTimes = loadAddon()?.setTimes !== undefined;
 
 /**
  * Names the first differences of two trees. Folder times are compared only for one archive: unpacking a second one into
- * the same folders changes them. `nearTimes`: what tapeflow restores without the native part,
- * which it may lack here, has its times to the microsecond; with `always` it lacks it anyway.
+ * the same folders changes them. What tapeflow restores without the native part has its times to the microsecond:
+ * `nearTimes` says that it was restored so, also where the native part is built.
  */
 export function assertSameTree(
   actual: string,
   expected: string,
-  options: { folderTimes: boolean; nearTimes?: boolean | 'always' } = { folderTimes: true },
+  options: { folderTimes: boolean; nearTimes?: boolean } = { folderTimes: true },
 ): void {
+  const { nearTimes = !hasExactTimes } = options;
   const [there, wanted] = [describeTree(actual), describeTree(expected)];
   const wrong: string[] = [];
   for (const name of new Set([...Object.keys(there), ...Object.keys(wanted)])) {
     const [is, should] = [there[name], wanted[name]].map((entry) =>
       entry?.type === 'directory' && !options.folderTimes ? { ...entry, mtimeNs: '' } : entry,
     );
-    const isNear = options.nearTimes === 'always' || (options.nearTimes === true && !hasExactTimes);
-    if (isNear && is !== undefined && should !== undefined) {
+    if (nearTimes && is !== undefined && should !== undefined) {
       const apart = BigInt(is.mtimeNs) - BigInt(should.mtimeNs);
       if (apart <= timeError && apart >= -timeError) is.mtimeNs = should.mtimeNs;
     }

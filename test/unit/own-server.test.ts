@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { openConnection } from '../../client/server.js';
 import { describeError } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
@@ -14,6 +13,7 @@ import { connectWorker } from '../../workers/processes/worker-process.js';
 import { refused, unreachable } from '../../workers/server/connection-trouble.js';
 import { ownServer, unusedVariables, usesOwnServer } from '../../workers/server/own-server.js';
 import { requireNamespace } from '../../workers/server/prepare-server.js';
+import { listening } from '../support/listening.js';
 import { Certificates, needsOpenssl, tlsInFrontOf } from '../support/temporal-tls.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -230,18 +230,3 @@ test('a server that refuses the key or the certificate is told from one that doe
   };
   assert.match(refused(certified, new Error('no')).message, /refuses the client certificate: no\.$/);
 });
-
-async function listening(t: TestContext, server: net.Server | http2.Http2Server): Promise<string> {
-  const sockets = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-}

@@ -98,7 +98,7 @@ async function threeSets(t: TestContext) {
     [`d/${'ü'.normalize('NFD').repeat(60)}`]: Buffer.from('not composed, and long'),
   };
   writeTree(source, content);
-  const holes = openSync(path.join(source, 'c/holes'), 'w');
+  const holes = openSync(path.join(source, 'c/with holes'), 'w');
   ftruncateSync(holes, holedFile.length);
   for (const at of [1_048_576, 2_000_000]) writeSync(holes, holedFile, at, 5000, at);
   closeSync(holes);
@@ -176,7 +176,7 @@ test(
     }
     for (const [name, text] of [['c/second', 'the same file twice'] as const, ['c/empty', ''] as const])
       assert.equal(extract(tape, third, inTape(name)).stdout.toString(), text);
-    assert.ok(extract(tape, third, inTape('c/holes')).stdout.equals(holedFile));
+    assert.ok(extract(tape, third, inTape('c/with holes')).stdout.equals(holedFile));
     assert.match(extract(tape, third, inTape('d/gone')).stderr.toString(), /has no b'/);
   },
 );
