@@ -3,11 +3,11 @@
  * Compose Specification's JSON schema, and for what this product needs of it.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type AnySchemaObject, type ValidateFunction } from 'ajv';
 import { Command } from 'commander';
@@ -17,6 +17,7 @@ import { addWorker } from '../../client/commands/server/worker.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import { settingsSchema } from '../../config/settings/settings-schema.js';
 import { workerOptions } from '../../workers/processes/worker-process.js';
+import { tempFolder, writeTree } from '../support/trees.js';
 
 interface Mount {
   type: string;
@@ -35,6 +36,7 @@ interface Service {
   ports?: string[];
   volumes?: Mount[];
   environment?: Record<string, string | null>;
+  configs?: { source: string; target: string }[];
   healthcheck?: { test: string[]; disable?: boolean };
   depends_on?: Record<string, { condition: string }>;
   stop_grace_period?: string;
@@ -42,6 +44,7 @@ interface Service {
 
 interface Compose {
   services: Record<string, Service>;
+  configs: Record<string, { content: string }>;
   volumes: Record<string, unknown>;
 }
 
@@ -56,10 +59,14 @@ const read = (...name: string[]) => readFileSync(path.join(root, ...name), 'utf8
 
 /** A fresh copy for each caller, since some of them break it. `merge`: Compose knows YAML's `<<`. */
 const compose = () => parse(read('docker-compose.yml'), { merge: true }) as Compose;
-const services = Object.entries(compose().services);
-const workers = ['archive-worker', 'tape-worker'];
+const whole = compose();
+const services = Object.entries(whole.services);
+const archiveWorkers = ['archive-a', 'archive-b'];
+const workers = [...archiveWorkers, 'tape-worker'];
+/** The hosts that the workers are. */
+const hosts = ['a', 'b', 'tape'];
 
-function service(name: string, file = compose()): Service {
+function service(name: string, file = whole): Service {
   const found = file.services[name];
   assert.ok(found, `there is no service ${name}`);
   return found;
@@ -108,7 +115,7 @@ test('the check against the specification refuses a compose file that is broken'
         depends_on: { postgresql: { condition: 'service_ready' } },
       }),
     'a mount without a type': (file) =>
-      Object.assign(service('tape-worker', file), { volumes: [{ source: 'data', target: '/data' }] }),
+      Object.assign(service('tape-worker', file), { volumes: [{ source: 'data-tape', target: '/data' }] }),
     'a propagation that is no text': (file) =>
       Object.assign(mountIn(file, 'tape-worker', '/tape'), { bind: { propagation: true } }),
     'a health check that is a number': (file) => Object.assign(service('temporal', file), { healthcheck: 7 }),
@@ -142,12 +149,13 @@ test('every image is pinned to a version, so that nothing changes by itself', ()
     assert.match(base.replace('${NODE_VERSION}', version).replace('${RUST_VERSION}', rust), pinned);
 });
 
-test('the image of the workers is built here and never pulled, and both run the same one', () => {
-  for (const name of workers) {
+test('the image of the workers is built here and never pulled, and all run the same one', () => {
+  const own = [...workers, 'installation-key'];
+  for (const name of own) {
     assert.equal(service(name).pull_policy, 'build');
     assert.deepEqual(service(name).build, { context: '.' });
   }
-  assert.equal(new Set(workers.map((name) => service(name).image)).size, 1);
+  assert.equal(new Set(own.map((name) => service(name).image)).size, 1);
 });
 
 test('every service that stays up has a health check and starts again after a crash', () => {
@@ -164,8 +172,8 @@ test('nothing starts before what it needs is healthy or, for a set-up step, has 
   const reached: string[] = [];
   for (const [name, { environment }] of services) {
     for (const [key, value] of Object.entries(environment ?? {})) {
-      const host = value?.replace(/:\d+$/, '') ?? '';
-      if (!/_(ADDRESS|HOST|SEEDS)$/.test(key) || !(host in compose().services)) continue;
+      const host = inForce(value).replace(/:\d+$/, '');
+      if (!/(_ADDRESS|HOST|_SEEDS)$/.test(key) || !(host in whole.services)) continue;
       reached.push(host);
       assert.ok(waitsFor(name).includes(host), `${name} reaches ${host} by ${key}, and does not wait for it`);
     }
@@ -177,7 +185,11 @@ test('nothing starts before what it needs is healthy or, for a set-up step, has 
       services.some(([other]) => waitsFor(other).includes(name)),
       `nobody waits for ${name}`,
     );
-  for (const name of workers) assert.ok(waitsFor(name).includes('temporal-namespace'), name);
+  for (const name of workers)
+    for (const step of ['temporal-namespace', 'catalog-database'])
+      assert.ok(waitsFor(name).includes(step), `${step} before ${name}`);
+  for (const name of ['archive-b', 'tape-worker'])
+    assert.ok(waitsFor(name).includes('installation-key'), `${name} begins without the key`);
   for (const [name, { depends_on: others }] of services) {
     for (const [other, { condition }] of Object.entries(others ?? {})) {
       const expected = endsByItself(service(other)) ? 'service_completed_successfully' : 'service_healthy';
@@ -185,6 +197,23 @@ test('nothing starts before what it needs is healthy or, for a set-up step, has 
     }
   }
 });
+
+/** The value of a variable where nothing is set in the shell: `${NAME:-default}` is the default. */
+function inForce(value: string | null): string {
+  let [text, before] = [value ?? '', ''];
+  // The innermost first: a default may have one itself.
+  while (text !== before) [text, before] = [text.replace(/\$\{\w+:-([^{}]*)\}/, '$1'), text];
+  return text;
+}
+
+/** The settings of a worker in its container; an empty folder stands for the project's, where it has no file. */
+function settingsOf(t: TestContext, name: string) {
+  const folder = tempFolder(t);
+  for (const { source, target } of service(name).configs ?? [])
+    writeFileSync(path.join(folder, path.posix.basename(target)), whole.configs[source]?.content ?? '');
+  const given = Object.entries(service(name).environment ?? {}).map(([key, value]) => [key, inForce(value)]);
+  return { given, settings: loadSettings(Object.fromEntries(given) as NodeJS.ProcessEnv, folder) };
+}
 
 /** What of a command line stands behind the names of its commands, as the program takes it. */
 function taken(add: (program: Command) => void, line: readonly string[]): Record<string, unknown> {
@@ -201,25 +230,19 @@ function taken(add: (program: Command) => void, line: readonly string[]): Record
   return { what: command.name(), ...command.opts<Record<string, unknown>>() };
 }
 
-test('the workers are an archive worker and one tape worker for each drive, and each is asked for its own queues', () => {
-  const given = Object.entries(service('tape-worker').environment ?? {}).map(([key, value]) => [
-    key,
-    value ?? '',
-  ]);
-  const { drives } = loadSettings(
-    Object.fromEntries(given) as NodeJS.ProcessEnv,
-    path.join(os.tmpdir(), 'none'),
-  );
+test('there is an archive worker for each host with sources and a tape worker for each drive, and each is asked for its own queues', (t) => {
+  const { drives } = settingsOf(t, 'tape-worker').settings;
   const serve = workers.map((name) => taken(addWorker, service(name).command ?? []));
-  assert.deepEqual(serve, [
-    { what: 'archive' },
-    ...drives.map(({ name }) => ({ what: 'tape', drive: name })),
-  ]);
+  const wanted = [...archiveWorkers.map(() => 'archive'), ...drives.map(({ name }) => name)];
+  assert.deepEqual(
+    serve,
+    wanted.map((what) => (what === 'archive' ? { what } : { what: 'tape', drive: what })),
+  );
   for (const [index, name] of workers.entries()) {
     const [, node, bin, ...line] = service(name).healthcheck?.test ?? [];
     assert.deepEqual([node, path.posix.basename(bin ?? '')], ['node', 'tapeflow.cjs']);
     const { workers: asked } = taken(addDoctor, line);
-    assert.equal(asked, ['archive', ...drives.map((drive) => drive.name)][index], name);
+    assert.equal(asked, wanted[index], name);
   }
 });
 
@@ -233,26 +256,38 @@ test('the workers have time to end a write, and by themselves, before they are k
     );
 });
 
-test('a tape that is loaded while the containers run is seen, and a missing mount is never made', () => {
-  for (const name of workers) {
-    const tape = mountAt(name, '/tape');
-    assert.equal(tape.type, 'bind');
-    assert.equal(tape.bind?.propagation, 'rslave');
-    assert.equal(tape.bind.create_host_path, false);
-    assert.match(tape.source, /^\$\{TAPE_MOUNT_PARENT:\?/, 'a forgotten setting must be an error');
-    // Below the bind and not the bind itself: a bind of the mount point keeps the first tape for ever.
-    assert.equal(service(name).environment?.['TAPE_PATH'], '/tape/lto1');
-  }
+test('a tape that is loaded while the containers run is seen, and a missing mount is never made', (t) => {
+  const tape = mountAt('tape-worker', '/tape');
+  assert.equal(tape.type, 'bind');
+  assert.equal(tape.bind?.propagation, 'rslave');
+  assert.equal(tape.bind.create_host_path, false);
+  assert.match(tape.source, /^\$\{TAPE_MOUNT_PARENT:\?/, 'a forgotten setting must be an error');
+  // Below the bind and not the bind itself: a bind of the mount point keeps the first tape for ever.
+  const { drives } = settingsOf(t, 'tape-worker').settings;
+  assert.deepEqual(drives, [{ name: 'lto1', path: '/tape/lto1', kind: 'ltfs', ours: false }]);
+  // A folder of the host and not a volume: what runs on the host itself must see the lock too.
+  assert.equal(mountAt('tape-worker', '/locks').type, 'bind');
 });
 
-test('the sources are read-only, at the path that they have on the host, and never made', () => {
-  for (const name of workers) {
-    const source = mountAt(name, '${BACKUP_SOURCE}');
+test('the sources are read-only, those of one host, at the path that they have on the host, and never made', () => {
+  for (const [name, variable] of [
+    ['archive-a', 'BACKUP_SOURCE_A'],
+    ['archive-b', 'BACKUP_SOURCE_B'],
+  ] as const) {
+    const source = mountAt(name, `\${${variable}}`);
     assert.equal(source.type, 'bind');
     assert.equal(source.read_only, true);
     assert.equal(source.bind?.create_host_path, false);
-    assert.match(source.source, /^\$\{BACKUP_SOURCE:\?/);
+    assert.ok(source.source.startsWith(`\${${variable}:?`));
+    for (const other of workers.filter((one) => one !== name))
+      assert.ok(!service(other).volumes?.some(({ target }) => target === source.target), other);
   }
+});
+
+test('restores have a folder that they may write to, where the drive is', () => {
+  const target = mountAt('tape-worker', '${RESTORE_TARGET}');
+  assert.notEqual(target.read_only, true);
+  assert.equal(target.bind?.create_host_path, false);
 });
 
 test('ports are published on this host only', () => {
@@ -261,26 +296,33 @@ test('ports are published on this host only', () => {
   for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
 });
 
-test('both workers share catalog, staging and the lock of the drive', () => {
-  const sharedAt = (target: string): Mount => {
-    const [first, second] = workers.map((name) => mountAt(name, target));
-    assert.ok(first);
-    assert.deepEqual(first, second);
-    assert.notEqual(first.read_only, true);
-    return first;
-  };
-  assert.deepEqual(sharedAt('/data'), { type: 'volume', source: 'data', target: '/data' });
-  assert.deepEqual(sharedAt('/staging'), { type: 'volume', source: 'staging', target: '/staging' });
-  // A folder of the host and not a volume: what runs on the host itself must see the lock too.
-  assert.equal(sharedAt('/locks').type, 'bind');
+test('the hosts share staging and catalog, each has a data folder of its own, and all get the key of the first', (t) => {
+  const at = (target: string) => workers.map((name) => mountAt(name, target));
+  for (const mount of at('/staging'))
+    assert.deepEqual(mount, { type: 'volume', source: 'staging', target: '/staging' });
+  assert.deepEqual(
+    at('/data').map(({ source }) => source),
+    hosts.map((host) => `data-${host}`),
+  );
+  assert.equal(new Set(workers.map((name) => settingsOf(t, name).settings.CATALOG_URL)).size, 1);
+  const key = service('installation-key');
+  for (const host of hosts) {
+    const mount = mountAt('installation-key', `/hosts/${host}`);
+    assert.deepEqual([mount.source, mount.read_only === true], [`data-${host}`, host === 'a']);
+  }
+  // Run where the volumes are folders: a key that a host has is left alone.
+  const folder = tempFolder(t);
+  writeTree(folder, { 'a/message.key': 'the key', 'b/message.key': 'another', 'tape/other': '' });
+  const script = (key.command?.[0] ?? '').replaceAll('$$', '$').replaceAll('/hosts/', `${folder}/`);
+  execFileSync('/bin/sh', ['-euc', script]);
+  const keys = hosts.map((host) => readFileSync(path.join(folder, host, 'message.key'), 'utf8'));
+  assert.deepEqual(keys, ['the key', 'another', 'the key']);
+  assert.equal(statSync(path.join(folder, 'tape/message.key')).mode & 0o777, 0o600);
 });
 
 test('every named volume is declared, and every declared one is used', () => {
   const used = services.flatMap(([, { volumes }]) => volumes ?? []).filter(({ type }) => type === 'volume');
-  assert.deepEqual(
-    [...new Set(used.map(({ source }) => source))].sort(),
-    Object.keys(compose().volumes).sort(),
-  );
+  assert.deepEqual([...new Set(used.map(({ source }) => source))].sort(), Object.keys(whole.volumes).sort());
 });
 
 // Not on Windows: there the containers' paths would be taken as paths of the drive C:.
@@ -288,20 +330,15 @@ const onWindows = process.platform === 'win32';
 test(
   'the settings given to the workers are ones that tapeflow accepts, and lead to the mounts',
   { skip: onWindows },
-  () => {
-    for (const name of workers) {
-      const given = Object.entries(service(name).environment ?? {}).map(([key, value]) => [key, value ?? '']);
-      // An empty folder as the project's: a `tapeflow.config.json` of this machine must not take part.
-      const settings = loadSettings(
-        Object.fromEntries(given) as NodeJS.ProcessEnv,
-        path.join(os.tmpdir(), 'no-such-folder'),
-      );
+  (t) => {
+    for (const [index, name] of workers.entries()) {
+      const { given, settings } = settingsOf(t, name);
       assert.equal(settings.TEMPORAL_ADDRESS, 'temporal:7233');
+      assert.equal(settings.TAPEFLOW_HOST, hosts[index]);
       assert.equal(settings.TAPEFLOW_DATA_DIR, '/data');
-      assert.equal(settings.CATALOG_URL, '/data/catalog.db');
+      assert.equal(settings.CATALOG_URL, 'postgres://tapeflow:tapeflow@postgresql/tapeflow');
       assert.equal(settings.BACKUP_COMPRESS_DIR, '/staging');
       assert.equal(settings.TAPEFLOW_LOCK_DIR, '/locks');
-      assert.deepEqual(settings.drives, [{ name: 'lto1', path: '/tape/lto1', kind: 'ltfs', ours: false }]);
       for (const [key] of given)
         assert.ok(
           key === 'TZ' || String(key) in settings.origins,
@@ -312,9 +349,11 @@ test(
 );
 
 test('every setting reaches the workers, but for those that mean nothing in a container', () => {
-  // The catalog and the logs are in the data folder, the server is a service of its own, and Windows has none of this.
+  // The logs are in the data folder, the server is a service of its own, drives are in the configuration file and on
+  // another host than the sources, and Windows has none of this.
   const leftOut = [
-    ...['CATALOG_URL', 'LOG_FILE', 'TEMPORAL_CLI_PATH', 'TEMPORAL_PROFILE', 'TAPE_SYNC_INTERVAL'],
+    ...['COMPRESS_DIRECTLY_TO_TAPE', 'TAPE_KIND', 'TAPE_PATH'],
+    ...['LOG_FILE', 'TEMPORAL_CLI_PATH', 'TEMPORAL_PROFILE', 'TAPE_SYNC_INTERVAL'],
   ];
   for (const name of workers) {
     const given = Object.keys(service(name).environment ?? {});
@@ -328,5 +367,5 @@ test('every setting reaches the workers, but for those that mean nothing in a co
 
 test('the image has the version of the program', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string };
-  assert.equal(service('archive-worker').image, `tapeflow:${version}`);
+  assert.equal(service('archive-a').image, `tapeflow:${version}`);
 });
