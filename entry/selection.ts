@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { parentNames, isInOrBelow } from './member-name.js';
 import { globFilter } from './globs.js';
 
@@ -6,18 +5,16 @@ import { globFilter } from './globs.js';
  * Which members of a set are wanted: by name, with everything below them, and by glob; and which of their names are
  * left off. Nothing given: everything, under its whole name.
  */
-export const selectionSchema = z.object({
+export interface Selection {
   /** Member names without a trailing `/`, as byte strings. */
-  names: z.array(z.string()).default([]),
+  names: string[];
   /** gitignore-style globs, anchored at the root of the file system. */
-  globs: z.array(z.string()).default([]),
+  globs: string[];
   /** A list of more names than `names` should hold, by its key in the catalog (`catalog/files/listed-names.ts`). */
-  list: z.string().optional(),
+  list?: string | undefined;
   /** How many leading parts of each name are left off in the target; names that have no more are not wanted. */
-  strip: z.number().int().min(0).optional(),
-});
-
-export type Selection = z.output<typeof selectionSchema>;
+  strip?: number | undefined;
+}
 
 export function isEverything({ names, globs, list, strip = 0 }: Selection): boolean {
   return names.length === 0 && globs.length === 0 && list === undefined && strip === 0;

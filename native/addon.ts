@@ -62,6 +62,11 @@ export interface Addon {
    */
   openUnlinked?: (path: Uint8Array, flags: number) => number;
   /**
+   * Renames a file unless something has the new name. Returns 0, or the number of the system's error: `EEXIST` where
+   * something has it, `EINVAL` where the file system cannot tell. Linux only.
+   */
+  renameNew?: (from: Uint8Array, to: Uint8Array) => number;
+  /**
    * All extended attributes of an open file, or, where `fd` is -1, of what is at the path, without following a link;
    * null when there are none. Left out is what a file system keeps for itself. On Linux only, as the next two.
    */

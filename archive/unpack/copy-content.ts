@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { ftruncateSync } from 'node:fs';
+import { sha256Of } from '../pack/content-hash.js';
 import { writeAll } from '../pack/output-file.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { endsInside, type TarSource } from '../readers/tar-source.js';
@@ -14,6 +15,8 @@ export interface CopyWork {
   done(bytes: number): void;
 }
 
+const emptySha256 = sha256Of(Buffer.alloc(0));
+
 /**
  * Writes a member's content, with its holes, and verifies its hash. Without a descriptor it is only read.
  *
@@ -26,8 +29,10 @@ export async function copyContent(
   fd: number | undefined,
   work: CopyWork,
 ): Promise<void> {
-  const hash = createHash('sha256');
-  if (map !== undefined) hash.update(map.bytes);
+  // Content in one piece, as that of nearly all files is, needs no hash object.
+  let hash: Hash | undefined;
+  let whole = emptySha256;
+  if (map !== undefined) hash = createHash('sha256').update(map.bytes);
   if (map !== undefined && fd !== undefined) ftruncateSync(fd, size);
   let at = offset + (map?.bytes.length ?? 0);
   for (const [from, to] of map?.extents ?? [[0, size]]) {
@@ -37,13 +42,14 @@ export async function copyContent(
       if (chunk === undefined) throw endsInside(at);
       const begin = at - chunk.start;
       const part = chunk.data.subarray(begin, begin + to - place);
-      hash.update(part);
+      if (map === undefined && part.length === size) whole = sha256Of(part);
+      else (hash ??= createHash('sha256')).update(part);
       if (fd !== undefined) writeAll(fd, part, place);
       at += part.length;
       place += part.length;
       work.done(part.length);
     }
   }
-  if (sha256 !== null && hash.digest('hex') !== sha256)
+  if (sha256 !== null && (hash?.digest('hex') ?? whole) !== sha256)
     throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
 }

@@ -12,6 +12,7 @@ import {
 import { toBytes } from '../../entry/byte-string.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { SparseMap } from '../tar/sparse-map.js';
+import { type Addon, loadAddon } from '../../native/addon.js';
 import { ExistingEntries, withUnset } from './existing-entries.js';
 import { joinHardLink, lacksLinks } from './finish-tree.js';
 import { isSameSpecial, makeSpecial, type SpecialFile } from './special-file.js';
@@ -37,12 +38,15 @@ export class MemberPlacer {
   private readonly metadata: MetadataSetter;
   /** What lies in the members' places already. */
   readonly existing: ExistingEntries;
+  /** One call in place of two, where the native part and the system have it. */
+  private readonly renameNew: Addon['renameNew'];
 
   constructor(
     private readonly tree: TargetTree,
     private readonly options: Pick<UnpackOptions, 'owners' | 'overwrite' | 'salvage' | 'codec'>,
   ) {
     this.metadata = new MetadataSetter(options);
+    this.renameNew = options.codec === 'zlib' ? undefined : loadAddon()?.renameNew;
     this.existing = new ExistingEntries(tree, options, this.metadata);
   }
 
@@ -208,6 +212,9 @@ export class MemberPlacer {
    */
   private publish(part: Buffer, path: Buffer): void {
     if (this.options.overwrite === 'never') {
+      const { renameNew } = this;
+      if (renameNew?.(part, path) === 0) return;
+      // What was wrong shows here, or it was only that the file system has no such call.
       try {
         linkSync(part, path);
         unlinkSync(part);

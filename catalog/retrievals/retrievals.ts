@@ -1,7 +1,8 @@
 import type { Insertable } from 'kysely';
 import { usageFailure } from '../../config/failures.js';
-import { ownerChoiceSchema, ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
-import { type Selection, selectionSchema } from '../../entry/selection.js';
+import { ownerChoiceSchema, selectionSchema } from '../../entry/choice-schemas.js';
+import { ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
+import type { Selection } from '../../entry/selection.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalArchiveRow, RetrievalRow } from '../rows.js';
 import {

@@ -20,6 +20,8 @@ mod lock_file;
 mod make_node;
 #[cfg(target_os = "linux")]
 mod open_unlinked;
+#[cfg(target_os = "linux")]
+mod rename_new;
 #[cfg(unix)]
 mod set_times;
 #[cfg(target_os = "linux")]

@@ -6,16 +6,23 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
+  realpathSync,
   statSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { readArchive } from '../../activities/retrieval/read-archive.js';
 import { finishRetrieval } from '../../activities/retrieval/finish-retrieval.js';
+import { MemberPlacer } from '../../archive/unpack/member-placer.js';
+import { TargetTree } from '../../archive/unpack/target-tree.js';
+import type { WantedMember } from '../../archive/unpack/unpack-options.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { insertRetrieval, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
+import { noOwners } from '../../entry/owner-choice.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { assertSameTree, noise, tempFolder, writeTree } from '../support/trees.js';
 
@@ -129,3 +136,24 @@ test('a restore that was cut off leaves what was there, and finishes what it mad
   assert.equal(statSync(at('a')).ino, statSync(at('z')).ino);
   assert.equal(statSync(path.join(source, 'a')).nlink, 2);
 });
+
+for (const codec of ['auto', 'zlib'] as const)
+  test(`a file that comes into a member's place while that is written stays as it is (${codec})`, async (t) => {
+    const target = realpathSync(tempFolder(t));
+    const tree = new TargetTree(target, { name: 'restore', token: 'token' }, {});
+    t.after(() => tree.close());
+    const placer = new MemberPlacer(tree, { owners: noOwners, overwrite: 'never', codec });
+    const facts = { type: 'file', size: 4, mode: 0o644, mtimeS: 0, mtimeNs: 0, uid: 0, gid: 0, nlink: 1 };
+    const member = { ...facts, sha256: null } as unknown as WantedMember;
+    const put = (name: string, meanwhile: () => void) =>
+      placer.putFile({ ...member, name }, undefined, async (fd) => {
+        writeSync(fd, 'ours');
+        meanwhile();
+      });
+    assert.equal((await put('free', () => undefined)).outcome, 'restored');
+    const theirs = () => writeFileSync(path.join(target, 'taken'), 'theirs');
+    await assert.rejects(put('taken', theirs), /^Error: something else came into its place meanwhile$/);
+    assert.deepEqual(readdirSync(target).sort(), ['free', 'taken']);
+    assert.equal(readFileSync(path.join(target, 'free'), 'utf8'), 'ours');
+    assert.equal(readFileSync(path.join(target, 'taken'), 'utf8'), 'theirs');
+  });
