@@ -1,15 +1,14 @@
-import { baseRowsFrom, type BaseRow } from '../catalog/sets/base-rows.js';
+import { baseRows, mayBeBuiltOn, type BaseRow } from '../catalog/sets/base-rows.js';
 import { goodCopies } from '../catalog/copies/other-copy.js';
 import { toBytes } from '../entry/byte-string.js';
+import type { EntryStats } from '../entry/entry-stats.js';
 import { holderOf } from '../catalog/files/files.js';
+import { isInherited } from '../catalog/files/tree-rows.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { ignoredSigns, type IgnoredSigns } from '../catalog/sets/ignored-signs.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import type { WalkedEntry } from './walked-entry.js';
-
-/** Rows of the base held in memory at once. */
-const pageSize = 2000;
 
 /**
  * A file changed within this many seconds before the base began is doubtful: it may have changed again, in the same
@@ -29,19 +28,28 @@ export type Held = Pick<
  * (see operations/groups/held-content.ts).
  */
 export class BaseSet {
+  private rows: AsyncGenerator<BaseRow[]>;
   private page: BaseRow[] = [];
   private at = 0;
   private ended = false;
+  private gone: Uint8Array[] = [];
   /** By holding archive: whether an intact copy is on a tape. */
   private readonly holders = new Map<string, boolean>();
 
   private constructor(
     private readonly catalog: Catalog,
-    private readonly setId: string,
+    readonly setId: string,
     /** Seconds since 1970, rounded down. */
     private readonly began: number,
     private readonly ignored: Required<IgnoredSigns>,
-  ) {}
+  ) {
+    this.rows = baseRows(catalog, setId, undefined);
+  }
+
+  /** Begins behind a path, before anything was asked for. */
+  beginAfter(path: Uint8Array): void {
+    this.rows = baseRows(this.catalog, this.setId, path);
+  }
 
   /** True when what counts as unchanged is the very inode of the base, with what was known of it. */
   get isExact(): boolean {
@@ -64,40 +72,63 @@ export class BaseSet {
    * Where the content of an entry is, if it is a file that is the same as in the base: same path, size, mtime, ctime
    * and inode number. The device is not compared, since its number changes when some file systems are remounted.
    * Entries must come in name order; one that does not counts as changed. What the set is to ignore is not compared.
+   *
+   * @returns also whether the base's row says all that there is to say of the entry.
    */
-  async held({ name, type, stats, skipped }: WalkedEntry): Promise<Held | undefined> {
-    if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
+  async held(entry: WalkedEntry): Promise<{ held: Held; isSame: boolean } | undefined> {
+    const { name, type, stats, skipped } = entry;
     const row = await this.rowAt(toBytes(name));
-    if (row === undefined) return undefined;
+    if (row === undefined || !mayBeBuiltOn(row)) return undefined;
+    if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
     const { ignoreCtime, ignoreInode } = this.ignored;
-    const isSame =
+    const isSameCtime = row.ctime_s === stats.ctimeS && row.ctime_ns === stats.ctimeNs;
+    const isSameInode = row.ino === String(stats.ino);
+    const isUnchanged =
       row.size === stats.size &&
       row.mtime_s === stats.mtimeS &&
       row.mtime_ns === stats.mtimeNs &&
-      (ignoreCtime || (row.ctime_s === stats.ctimeS && row.ctime_ns === stats.ctimeNs)) &&
-      (ignoreInode || row.ino === String(stats.ino));
+      (ignoreCtime || isSameCtime) &&
+      (ignoreInode || isSameInode);
     const changed = ignoreCtime ? row.mtime_s : row.ctime_s;
-    if (!isSame || changed + doubtfulSeconds > this.began) return undefined;
+    if (!isUnchanged || changed + doubtfulSeconds > this.began) return undefined;
     const { setId, group } = holderOf(row);
     if (!(await this.isOnTape(setId, group))) return undefined;
     const { sha256, tar_offset, link_target, stored_size, attributes } = row;
-    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size, attributes };
+    const held = {
+      held_set: setId,
+      held_group: group,
+      sha256,
+      tar_offset,
+      link_target,
+      stored_size,
+      attributes,
+    };
+    const isSame = isSameCtime && isSameInode && isInherited(row) && hasRightsOf(row, stats);
+    return { held, isSame };
+  }
+
+  /** Paths that the base has, that may be taken from it, and that no entry had since they were taken. */
+  takeGone(): Uint8Array[] {
+    return this.gone.splice(0);
   }
 
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {
-    const last = this.page.at(-1);
-    if (!this.ended && (last === undefined || path.compare(last.path) > 0)) {
-      this.page = await baseRowsFrom(this.catalog, this.setId, pageSize, path);
-      this.at = 0;
-      this.ended = this.page.length === 0;
-    }
-    for (let row = this.page[this.at]; row !== undefined; row = this.page[this.at]) {
+    for (;;) {
+      const row = this.page[this.at];
+      if (row === undefined) {
+        if (this.ended) return undefined;
+        const next = await this.rows.next();
+        this.ended = next.done === true;
+        this.page = next.done === true ? [] : next.value;
+        this.at = 0;
+        continue;
+      }
       const order = path.compare(row.path);
       if (order < 0) return undefined;
       this.at += 1;
       if (order === 0) return row;
+      if (isInherited(row)) this.gone.push(row.path);
     }
-    return undefined;
   }
 
   /** False for an archive that is no longer on tape or was found damaged: it cannot be relied on. */
@@ -110,4 +141,9 @@ export class BaseSet {
     }
     return known;
   }
+}
+
+/** Mode, owner and number of links. */
+function hasRightsOf({ mode, uid, gid, nlink }: BaseRow, stats: EntryStats): boolean {
+  return mode === (stats.mode & 0o7777) && uid === stats.uid && gid === stats.gid && nlink === stats.nlink;
 }

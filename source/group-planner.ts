@@ -8,8 +8,8 @@ import {
 } from '../catalog/sets/scan-state.js';
 import type { Tally } from '../entry/tally.js';
 import { fromBytes, toBytes } from '../entry/byte-string.js';
-import { scanCursor } from '../catalog/files/files.js';
-import { FileBatch } from '../catalog/files/scan-rows.js';
+import { layOn } from '../catalog/files/layers.js';
+import { FileBatch, forgetBehind } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Holding } from '../catalog/sets/holdings.js';
 import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch.js';
@@ -22,18 +22,25 @@ import type { WalkedEntry } from './walked-entry.js';
  * Entries per commit: one fsync for all of them, about ten milliseconds of the catalog's write lock, and about 3 MB.
  */
 const batchRows = 4000;
+/** Entries after which a batch is written, however few rows it has. */
+const batchEntries = 20_000;
 
 /**
  * Writes walked entries to the catalog, and the file groups that they are cut into. Files and groups of a batch are
  * committed together: an interrupted scan continues after the last batch.
  *
- * Entries that are unchanged since the base set get a row too, but count no bytes.
+ * Entries that are unchanged since the base set count no bytes, and get a row only where the base's does not say it
+ * all.
  */
 export class GroupPlanner {
   private readonly files = new FileBatch(batchRows);
   private readonly cutter: GroupCutter;
   private readonly earlierNames: EarlierNames;
   private lastTally: TallyTexts | undefined;
+  /** True when the set lies on its base. */
+  private isLayered = false;
+  /** Entries since the last batch, with those that get no row. */
+  private entered = 0;
 
   private constructor(
     private readonly catalog: Catalog,
@@ -64,7 +71,9 @@ export class GroupPlanner {
     writer: BatchWriter = sameThreadWriter(catalog),
     tally?: Tally,
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
-    const planner = new GroupPlanner(catalog, setId, limits, await BaseSet.of(catalog, setId), writer, tally);
+    const base = await BaseSet.of(catalog, setId);
+    const planner = new GroupPlanner(catalog, setId, limits, base, writer, tally);
+    planner.isLayered = base !== undefined && (await layOn(catalog, setId, base.setId));
     const last = await lastGroup(catalog, setId);
     const counted = { ...(await plannedTotals(catalog, setId)), groups: last?.no ?? 0 };
     if (last?.state === 'open') {
@@ -73,8 +82,11 @@ export class GroupPlanner {
     } else {
       planner.cutter.goOn(counted);
     }
-    const cursor = await scanCursor(catalog, setId);
-    return { planner, after: cursor === undefined ? undefined : fromBytes(cursor) };
+    const cursor = last?.last_path;
+    await forgetBehind(catalog, setId, cursor);
+    if (cursor === undefined) return { planner, after: undefined };
+    base?.beginAfter(cursor);
+    return { planner, after: fromBytes(cursor) };
   }
 
   /**
@@ -93,12 +105,25 @@ export class GroupPlanner {
 
   /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
   private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
-    const held = await this.base?.held(entry);
+    const { held, isSame = false } = (await this.base?.held(entry)) ?? {};
+    if (this.isLayered) for (const path of this.base?.takeGone() ?? []) await this.addGone(path);
     const isFile = entry.type === 'file';
     this.cutter.enter(entry, isFile ? inode : undefined, held !== undefined);
+    this.entered += 1;
+    if (this.isLayered && isSame) {
+      if (this.entered >= batchEntries) await this.writeAdded();
+      return;
+    }
     const group = isFile ? this.cutter.lastNo : undefined;
     const link = inode === undefined ? null : await this.earlierNames.of(inode, entry.name, group, held);
     this.addRow(entry, link, held);
+    if (this.files.isFull) await this.writeAdded();
+  }
+
+  /** Adds a row that says that a path of the base is none of this set. */
+  private async addGone(path: Uint8Array): Promise<void> {
+    const row = { name: fromBytes(path), type: 'other', state: 'gone', group: this.cutter.lastNo } as const;
+    this.files.add({ ...row, size: 0, stats: undefined, rare: undefined });
     if (this.files.isFull) await this.writeAdded();
   }
 
@@ -142,7 +167,8 @@ export class GroupPlanner {
 
   /** Hands the files and groups added since the last batch to the writer. */
   private async writeAdded(): Promise<void> {
-    if (this.files.rows === 0 && !this.cutter.hasClosed) return;
+    if (this.files.rows === 0 && this.entered === 0 && !this.cutter.hasClosed) return;
+    this.entered = 0;
     const files = this.files.take();
     const tally = this.changedTally();
     const written = await this.writer.write({ setId: this.setId, files, ...this.cutter.take(), tally });

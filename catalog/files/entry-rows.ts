@@ -1,13 +1,13 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Catalog } from '../open-catalog.js';
 import { entryTypes, fileStates } from '../schema/entry-codes.js';
-import type { EntryType, FileColumns, FileState } from '../schema/file-tables.js';
+import type { EntryType, FileColumns, StoredState } from '../schema/file-tables.js';
 
 export function typeCode(type: EntryType): number {
   return entryTypes.indexOf(type);
 }
 
-export function stateCode(state: FileState): number {
+export function stateCode(state: StoredState): number {
   return fileStates.indexOf(state);
 }
 

@@ -1,4 +1,5 @@
 import { toBytes } from '../../entry/byte-string.js';
+import { treeRows } from './tree-rows.js';
 import { groupOf } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
@@ -40,27 +41,10 @@ export function holderOf(row: HeldRow): { setId: string; group: number } {
   return { setId: row.held_set ?? row.set_id, group: row.held_group ?? row.group_no };
 }
 
-/** Members of a group in archive order, in pages, by primary key range. */
+/** Members of a group in archive order, in pages. */
 export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<PlannedRow[]> {
-  const group = await groupOf(db, setId, no);
-  let after: Uint8Array | undefined;
-  for (;;) {
-    let query = db
-      .selectFrom('files')
-      .select(plannedColumns)
-      .where('set_id', '=', setId)
-      .where('path', '<=', group.last_path)
-      .orderBy('path')
-      .limit(filePageSize);
-    query =
-      after === undefined ? query.where('path', '>=', group.first_path) : query.where('path', '>', after);
-    const page = await query.execute();
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page;
-    if (page.length < filePageSize) return;
-    after = last.path;
-  }
+  const { first_path: from, last_path: upTo } = await groupOf(db, setId, no);
+  yield* treeRows(db, setId, { from, upTo }, plannedColumns);
 }
 
 /** Every set's row of one member name, newest set first. */
@@ -130,18 +114,6 @@ export async function* namesOfInode(
   }
 }
 
-/** The last member name that the scan has recorded, its cursor; undefined before the first. */
-export async function scanCursor(db: Catalog, setId: string): Promise<Uint8Array | undefined> {
-  const row = await db
-    .selectFrom('files')
-    .select('path')
-    .where('set_id', '=', setId)
-    .orderBy('path', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.path;
-}
-
 /** Offset of a member in its archive, in bytes of the tar; null when it is not known. */
 export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array): Promise<number | null> {
   const row = await db
@@ -186,11 +158,11 @@ export async function offsetAfter(
   path: Uint8Array,
 ): Promise<number | undefined> {
   const row = await db
-    .selectFrom('files')
+    .selectFrom('entries')
     .select('tar_offset')
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('group_no', '=', group)
-    .where('held_set', 'is', null)
+    .where('held_layer', 'is', null)
     .where('tar_offset', 'is not', null)
     .where('path', '>', path)
     .where('path', '<=', last)

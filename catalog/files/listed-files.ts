@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { layerOf } from './entry-rows.js';
 import { filePageSize } from './files.js';
 import type { Catalog } from '../open-catalog.js';
 
@@ -27,9 +28,9 @@ export async function* listedFiles(
   for (let after: ListedFile | undefined; left > 0;) {
     const size = Math.min(left, filePageSize);
     let query = db
-      .selectFrom('files')
+      .selectFrom('layer_files')
       .select(['path', 'group_no', 'reason', 'state'])
-      .where('set_id', '=', setId)
+      .where('layer', '=', layerOf(setId))
       .where('reason', 'is not', null)
       .where('state', kind === 'skipped' ? '=' : '!=', 'skipped');
     if (after !== undefined)
@@ -45,12 +46,12 @@ export async function* listedFiles(
 /** How many entries each of the two lists of a set has. */
 export async function listedCounts(db: Catalog, setId: string): Promise<Record<ListKind, number>> {
   const row = await db
-    .selectFrom('files')
+    .selectFrom('layer_files')
     .select((eb) => [
       eb.fn.countAll<number>().as('all'),
       sql<number>`count(case when state = 'skipped' then 1 end)`.as('skipped'),
     ])
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('reason', 'is not', null)
     .executeTakeFirstOrThrow();
   return { skipped: row.skipped, flagged: row.all - row.skipped };

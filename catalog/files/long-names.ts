@@ -1,5 +1,4 @@
-import { entryTypes, fileStates } from '../schema/entry-codes.js';
-import { numbersPerRow, type ScanRows } from './scan-rows.js';
+import { kindOf, numbersPerRow, type ScanRows } from './scan-rows.js';
 
 /**
  * The longest path in a catalog in PostgreSQL, in bytes: an entry of its indexes has 2,704, with the numbers that stand
@@ -24,7 +23,7 @@ export function shortenNames({ rows, numbers, kinds, names, rare }: ScanRows): v
     if (kept !== start) names.copyWithin(kept, start, start + length);
     if (length < end - start) {
       // A type that nothing makes a member of, or tries again.
-      kinds[row] = entryTypes.indexOf('other') * 4 + fileStates.indexOf('skipped');
+      kinds[row] = kindOf('other', 'skipped');
       rare.set(row, { reason });
     }
     start = end;

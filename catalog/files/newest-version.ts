@@ -3,6 +3,7 @@ import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import { listSets } from '../sets/sets.js';
+import { layerOf } from './entry-rows.js';
 import { isWholeRow } from './whole-rows.js';
 import { folderRange } from './folder-range.js';
 
@@ -64,8 +65,8 @@ export async function notWholeBelow(
   const ranges = names.map((name) => (name === '' ? undefined : folderRange(name)));
   // As `isWholeRow` says.
   const below = db
-    .selectFrom('files')
-    .where('set_id', '=', setId)
+    .selectFrom('layer_files')
+    .where('layer', '=', layerOf(setId))
     .where('state', '=', 'skipped')
     .where('sha256', 'is', null)
     .$if(!ranges.includes(undefined), (query) =>

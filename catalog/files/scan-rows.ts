@@ -1,12 +1,13 @@
 import type { EntryStats } from '../../entry/entry-stats.js';
 import type { CompiledQuery, Insertable } from 'kysely';
 import { executeMany } from '../execute-many.js';
-import { entryColumns, hashBytes, layerFor, storedNumber, type NewFile } from './entry-rows.js';
+import { entryColumns, hashBytes, layerFor, layerOf, storedNumber, type NewFile } from './entry-rows.js';
 import { nameChunks, type NamedEntry } from './file-names.js';
+import { ownLayer } from './layers.js';
 import { addNames } from './names.js';
 import { entryTypes, fileStates } from '../schema/entry-codes.js';
 import type { Catalog } from '../open-catalog.js';
-import type { EntriesTable, EntryType, FileState } from '../schema/file-tables.js';
+import type { EntriesTable, EntryType, StoredState } from '../schema/file-tables.js';
 
 /** Columns that are empty in most rows. */
 export type RareColumns = Partial<
@@ -28,7 +29,7 @@ export interface ScannedFile {
   /** Member name, a byte string. */
   name: string;
   type: EntryType;
-  state: FileState;
+  state: StoredState;
   group: number;
   size: number;
   stats: EntryStats | undefined;
@@ -55,7 +56,7 @@ export interface ScanRows {
   rows: number;
   /** `numbersPerRow` for each row. */
   numbers: Float64Array;
-  /** For each row: index of its type, times four, and index of its state. */
+  /** For each row: its type and its state (`kindOf`). */
   kinds: Uint8Array;
   /** Member names, one after the other. */
   names: Uint8Array;
@@ -101,7 +102,7 @@ export class FileBatch {
     const { packed } = this;
     const row = packed.rows;
     packed.rows += 1;
-    packed.kinds[row] = entryTypes.indexOf(type) * 4 + fileStates.indexOf(state);
+    packed.kinds[row] = kindOf(type, state);
     if (rare !== undefined) packed.rare.set(row, rare);
     const { numbers } = packed;
     const at = row * numbersPerRow;
@@ -169,7 +170,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
 /** Adds rows of the scan and their names, in the caller's transaction; existing rows stay as they are. */
 export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRows): Promise<void> {
   if (packed.rows === 0) return;
-  const layer = await layerFor(tx, setId);
+  const layer = await ownLayer(tx, setId);
   const holders = new Map<string, number>();
   for (const { held_set: id } of packed.rare.values())
     if (typeof id === 'string' && !holders.has(id)) holders.set(id, await layerFor(tx, id));
@@ -185,13 +186,21 @@ export async function insertScanRows(tx: Catalog, setId: string, packed: ScanRow
   await addNames(tx, layer, nameChunks(namedEntries(packed)));
 }
 
-function namedEntries({ rows, numbers, names }: ScanRows): NamedEntry[] {
+/** A type and a state as one number of `ScanRows.kinds`. */
+export function kindOf(type: EntryType, state: StoredState): number {
+  return entryTypes.indexOf(type) * 8 + fileStates.indexOf(state);
+}
+
+/** What is no longer there is not found by its name. */
+const goneKind = kindOf('other', 'gone');
+
+function namedEntries({ rows, numbers, kinds, names }: ScanRows): NamedEntry[] {
   const bytes = bufferOf(names);
   const entries: NamedEntry[] = [];
   for (let row = 0, start = 0; row < rows; row += 1) {
     const at = row * numbersPerRow;
     const end = numbers[at + 12] ?? 0;
-    entries.push({ group: numbers[at] ?? 0, path: bytes.subarray(start, end) });
+    if (kinds[row] !== goneKind) entries.push({ group: numbers[at] ?? 0, path: bytes.subarray(start, end) });
     start = end;
   }
   return entries;
@@ -213,8 +222,8 @@ function* parametersOf(
     const end = numbers[first + 12] ?? 0;
     const kind = kinds[row] ?? 0;
     parameters[1] = names.subarray(start, end);
-    parameters[2] = kind >> 2;
-    parameters[3] = kind & 3;
+    parameters[2] = kind >> 3;
+    parameters[3] = kind & 7;
     parameters[4] = numbers[first + 10];
     parameters[5] = numbers[first + 11];
     for (let i = 0; i < 10; i += 1) parameters[6 + i] = numbers[first + i];
@@ -241,4 +250,16 @@ function addRare(parameters: unknown[], more: RareColumns, holders: ReadonlyMap<
     ...[hashBytes(more.sha256 ?? null), more.tar_offset ?? null, more.stored_size ?? null],
     more.attributes ?? null,
   );
+}
+
+/**
+ * Forgets rows behind the last entry of a set's groups, before its scan goes on there: such as of what was gone when an
+ * earlier scan of it was killed.
+ */
+export async function forgetBehind(db: Catalog, setId: string, last: Uint8Array | undefined): Promise<void> {
+  await db
+    .deleteFrom('entries')
+    .where('layer', '=', layerOf(setId))
+    .$if(last !== undefined, (rows) => rows.where('path', '>', last ?? new Uint8Array()))
+    .execute();
 }

@@ -3,7 +3,8 @@ import { nameStart, pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
-import { layerOf } from './entry-rows.js';
+import { partsOf, type TreePart } from './layers.js';
+import { treeRows } from './tree-rows.js';
 import { namesThat, type NameTest } from './names.js';
 
 /** Lists of names that are looked through at once. */
@@ -19,21 +20,54 @@ export async function* filesNamed(
   wish: NameQuery,
 ): AsyncGenerator<FileRow[]> {
   const test = testOf(wish);
+  const known = new Map<number, Uint8Array[] | undefined>();
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
-    for await (const paths of pathsNamed(db, id, test))
-      for (let at = 0; at < paths.length; at += filePageSize)
-        yield await rowsOf(db, id, paths.slice(at, at + filePageSize));
+    const parts = await partsOf(db, id);
+    for await (const paths of parts.length > 1 ? inParts(db, parts, test, known) : inPart(db, parts, test))
+      for (let at = 0; at < paths.length; at += filePageSize) {
+        const rows = await rowsOf(db, id, paths.slice(at, at + filePageSize));
+        if (rows.length > 0) yield rows;
+      }
   }
 }
 
-/** The paths in a set whose base names pass a test, by list of names. */
-async function* pathsNamed(db: Catalog, setId: string, test: NameTest): AsyncGenerator<Uint8Array[]> {
+async function* inPart(db: Catalog, [part]: TreePart[], test: NameTest): AsyncGenerator<Uint8Array[]> {
+  if (part !== undefined) yield* pathsNamed(db, part.no, test);
+}
+
+/** Paths that a layer is remembered to have, when many sets are looked through that share it. */
+const knownAtMost = 1000;
+
+/**
+ * The paths of several layers that fit, in their order, each once; the set's own rows say which it has.
+ *
+ * @param known what was found in a layer before; undefined: more than are remembered.
+ */
+async function* inParts(
+  db: Catalog,
+  parts: readonly TreePart[],
+  test: NameTest,
+  known: Map<number, Uint8Array[] | undefined>,
+): AsyncGenerator<Uint8Array[]> {
+  const found = new Map<string, Uint8Array>();
+  for (const { no } of parts) {
+    const before = known.get(no);
+    const paths: Uint8Array[] = before ?? [];
+    if (before === undefined) for await (const page of pathsNamed(db, no, test)) paths.push(...page);
+    known.set(no, paths.length > knownAtMost ? undefined : paths);
+    for (const path of paths) found.set(fromBytes(path), path);
+  }
+  yield [...found.values()].sort((a, b) => Buffer.compare(a, b));
+}
+
+/** The paths in a layer whose base names pass a test, by list of names. */
+async function* pathsNamed(db: Catalog, layer: number, test: NameTest): AsyncGenerator<Uint8Array[]> {
   let after: { group_no: number; first: Uint8Array } | undefined;
   for (;;) {
     let query = db
       .selectFrom('names')
       .selectAll()
-      .where('layer', '=', layerOf(setId))
+      .where('layer', '=', layer)
       .orderBy('group_no')
       .orderBy('first')
       .limit(listsAtOnce);
@@ -44,7 +78,7 @@ async function* pathsNamed(db: Catalog, setId: string, test: NameTest): AsyncGen
         .where((eb) => eb.or([eb('group_no', '>', no), eb('first', '>', first)]));
     }
     const lists = await query.execute();
-    for (const { layer, group_no: group, first, last, names } of lists) {
+    for (const { group_no: group, first, last, names } of lists) {
       const wanted = namesThat(Buffer.from(names.buffer, names.byteOffset, names.byteLength), test);
       if (wanted.size === 0) continue;
       const rows = await db
@@ -72,18 +106,9 @@ export async function* filesBelow(
   prefix: string,
 ): AsyncGenerator<FileRow[]> {
   const from = toBytes(prefix);
-  const to = pastBeginning(from);
-  for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
-    for (let after: Uint8Array | undefined; ;) {
-      let query = db.selectFrom('files').selectAll().where('set_id', '=', id);
-      query = after === undefined ? query.where('path', '>=', from) : query.where('path', '>', after);
-      if (to !== undefined) query = query.where('path', '<', to);
-      const page = await query.orderBy('path').limit(filePageSize).execute();
-      if (page.length > 0) yield page;
-      after = page.at(-1)?.path;
-      if (page.length < filePageSize) break;
-    }
-  }
+  const before = pastBeginning(from);
+  for (const id of setId === undefined ? await setsNewestFirst(db) : [setId])
+    yield* treeRows(db, id, { from, before });
 }
 
 /**
@@ -120,15 +145,14 @@ export async function* childrenOf(
 }
 
 /** A page of rows starting at one path, up to another if given. */
-function rowsFrom(
+async function rowsFrom(
   db: Catalog,
   setId: string,
   from: Uint8Array,
-  to: Uint8Array | undefined,
+  before: Uint8Array | undefined,
 ): Promise<FileRow[]> {
-  let query = db.selectFrom('files').selectAll().where('set_id', '=', setId).where('path', '>=', from);
-  if (to !== undefined) query = query.where('path', '<', to);
-  return query.orderBy('path').limit(filePageSize).execute();
+  for await (const page of treeRows(db, setId, { from, before })) return page;
+  return [];
 }
 
 async function setsNewestFirst(db: Catalog): Promise<string[]> {

@@ -1,7 +1,12 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { parentNames } from '../../entry/member-name.js';
 import { parentFolders, selectionFilter, strippedName, type Selection } from '../../entry/selection.js';
-import { filePageSize } from './files.js';
+import type { SelectQueryBuilder } from 'kysely';
+import { layerOf } from './entry-rows.js';
+import { filePageSize, holderOf } from './files.js';
+import { partsOf } from './layers.js';
+import { treeRows, type PathRange } from './tree-rows.js';
+import type { Tables } from '../schema/tables.js';
 import { onList } from './listed-names.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -116,43 +121,102 @@ function outermostNames(names: readonly string[]): string[] {
 async function* filesInRange(
   db: Catalog,
   setId: string,
-  { from, before }: NameRange,
+  { from: first, before: past }: NameRange,
   { within, outside, hardLinks = false }: RowFilter,
 ): AsyncGenerator<FileRow[]> {
-  let after: Uint8Array | undefined;
-  for (;;) {
-    let query = db
-      .selectFrom('files')
-      .selectAll()
-      .where('set_id', '=', setId)
-      .orderBy('path')
-      .limit(filePageSize);
-    if (outside !== undefined) {
-      const { setId: holder, group, first, last } = outside;
-      query = query.where('held_set', '=', holder).where('held_group', '=', group);
-      query = query.where((eb) => eb.or([eb('path', '<', first), eb('path', '>', last)]));
+  const [from, before] = [first, past].map((name) => (name === undefined ? undefined : toBytes(name)));
+  if (outside !== undefined) yield* filesOutside(db, setId, { from, before }, outside);
+  else if (hardLinks) yield* hardLinksIn(db, setId, { from, before });
+  else if (within === undefined) yield* treeRows(db, setId, { from, before });
+  else {
+    const later = from !== undefined && Buffer.compare(from, within.first) > 0 ? from : within.first;
+    for await (const page of treeRows(db, setId, { from: later, before, upTo: within.last })) {
+      const held = page.filter((row) => {
+        const holder = holderOf(row);
+        return holder.setId === within.setId && holder.group === within.group;
+      });
+      if (held.length > 0) yield held;
     }
-    if (hardLinks) query = query.where('hard_link_of', 'is not', null);
-    if (within !== undefined) {
-      query = query.where('path', '<=', within.last);
-      query =
-        within.setId === setId
-          ? query.where('group_no', '=', within.group).where('held_set', 'is', null)
-          : query.where('held_set', '=', within.setId).where('held_group', '=', within.group);
-    }
-    if (before !== undefined) query = query.where('path', '<', toBytes(before));
-    if (after !== undefined) query = query.where('path', '>', after);
-    else {
-      if (from !== undefined) query = query.where('path', '>=', toBytes(from));
-      if (within !== undefined) query = query.where('path', '>=', within.first);
-    }
-    const page = await query.execute();
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page;
-    if (page.length < filePageSize) return;
-    after = last.path;
   }
+}
+
+/** The hard links of a set: each has a row of its own. */
+async function* hardLinksIn(db: Catalog, setId: string, range: PathRange): AsyncGenerator<FileRow[]> {
+  for (let after: Uint8Array | undefined; ;) {
+    const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
+      .where('layer', '=', layerOf(setId))
+      .where('hard_link_of', 'is not', null)
+      .orderBy('path')
+      .limit(filePageSize)
+      .execute();
+    after = rows.at(-1)?.path;
+    if (after === undefined) return;
+    yield await rowsOf(db, setId, rows);
+  }
+}
+
+/** What an archive holds of the set under names that are not in its range, by each layer of the set. */
+async function* filesOutside(
+  db: Catalog,
+  setId: string,
+  range: PathRange,
+  { setId: holder, group, first, last }: WithinArchive,
+): AsyncGenerator<FileRow[]> {
+  const parts = (await partsOf(db, setId)).map(({ no }) => no);
+  for (const [at, no] of parts.entries()) {
+    const above = parts.slice(0, at);
+    for (let after: Uint8Array | undefined; ;) {
+      const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
+        .where('layer', '=', no)
+        .where('held_layer', '=', layerOf(holder))
+        .where('held_group', '=', group)
+        .where((eb) => eb.or([eb('path', '<', first), eb('path', '>', last)]))
+        // Only the uppermost row of a path counts.
+        .$if(above.length > 0, (rows) =>
+          rows.where(({ not, exists, selectFrom, lit }) =>
+            not(
+              exists(
+                selectFrom('entries as higher')
+                  .select(lit(1).as('one'))
+                  .where('higher.layer', 'in', above)
+                  .whereRef('higher.path', '=', 'entries.path'),
+              ),
+            ),
+          ),
+        )
+        .orderBy('path')
+        .limit(filePageSize)
+        .execute();
+      after = rows.at(-1)?.path;
+      if (after === undefined) break;
+      yield await rowsOf(db, setId, rows);
+    }
+  }
+}
+
+type EntriesQuery = SelectQueryBuilder<Tables, 'entries', { path: Uint8Array }>;
+
+function inRange(query: EntriesQuery, { from, after, before }: PathRange): EntriesQuery {
+  return query
+    .$if(before !== undefined, (some) => some.where('path', '<', before ?? new Uint8Array()))
+    .$if(after !== undefined, (some) => some.where('path', '>', after ?? new Uint8Array()))
+    .$if(after === undefined && from !== undefined, (some) =>
+      some.where('path', '>=', from ?? new Uint8Array()),
+    );
+}
+
+function rowsOf(db: Catalog, setId: string, paths: readonly { path: Uint8Array }[]): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where(
+      'path',
+      'in',
+      paths.map(({ path }) => path),
+    )
+    .orderBy('path')
+    .execute();
 }
 
 /**
@@ -171,9 +235,10 @@ export async function* selectedFolders(
   let before: Uint8Array | undefined;
   for (;;) {
     let query = db
-      .selectFrom('files')
+      .selectFrom('layer_files')
       .selectAll()
-      .where('set_id', '=', setId)
+      // Each set has its own.
+      .where('layer', '=', layerOf(setId))
       .where('type', '=', 'directory')
       // One that could not be listed is `skipped`, too.
       .where('state', 'in', ['packed', 'skipped'])
@@ -184,9 +249,11 @@ export async function* selectedFolders(
     const page = await query.execute();
     const last = page.at(-1);
     if (last === undefined) return;
-    yield page.filter((row) => {
+    yield page.flatMap(({ layer: _, state, ...row }) => {
       const name = fromBytes(row.path);
-      return strippedName(name, strip) !== undefined && (mayHoldAny || wanted(name) || above.has(name));
+      const isWanted =
+        strippedName(name, strip) !== undefined && (mayHoldAny || wanted(name) || above.has(name));
+      return isWanted && state !== 'gone' ? [{ ...row, state, set_id: setId }] : [];
     });
     if (page.length < filePageSize) return;
     before = last.path;

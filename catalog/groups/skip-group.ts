@@ -21,7 +21,7 @@ export async function skipGroup(
     .where('layer', '=', layerOf(setId))
     .where('path', '>=', first)
     .where('path', '<=', last)
-    .where('state', '!=', stateCode('unchanged'))
+    .where('state', 'not in', [stateCode('unchanged'), stateCode('gone')])
     .execute();
   await transitionGroup(tx, setId, no, 'skip', { reason, needs }, [{ stage: 'failed', detail: reason }]);
 }

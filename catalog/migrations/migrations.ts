@@ -11,7 +11,7 @@ import {
   retrievals,
   unsetMetadata,
 } from './retrieval-changes.js';
-import { smallRows } from './row-changes.js';
+import { layers, smallRows } from './row-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -57,5 +57,6 @@ export const migrations: Record<string, Migration> = {
   '0035_chosen_restores': { up: chosenRestores },
   '0036_unset_metadata': { up: unsetMetadata },
   '0037_small_rows': { up: smallRows },
+  '0038_layers': { up: layers },
   '0039_hosts': { up: hosts },
 };

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { filesView } from '../schema/file-views.js';
+import { fileViews } from '../schema/file-views.js';
 import type { Tables } from '../schema/tables.js';
 
 type Catalog = Kysely<Tables>;
@@ -86,7 +86,7 @@ export async function makeTables(to: AnyDatabase, sqlite: Catalog): Promise<void
   const indexes = await sql<{ sql: string }>`select sql from sqlite_master
     where type = 'index' and sql is not null order by name`.execute(sqlite);
   for (const index of indexes.rows) await run(index.sql);
-  await run(filesView(true));
+  for (const view of fileViews(true)) await run(view);
 }
 
 async function tableOf({ name, columns, key, counted }: TableInfo, sqlite: Catalog): Promise<string> {

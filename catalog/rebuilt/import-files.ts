@@ -12,6 +12,7 @@ import {
 } from '../../entry/member.js';
 import { entryColumns, entryValues, layerFor, layerOf, type NewFile } from '../files/entry-rows.js';
 import type { EntriesTable } from '../schema/file-tables.js';
+import { ownLayer } from '../files/layers.js';
 import type { Catalog } from '../open-catalog.js';
 import { executeMany } from '../execute-many.js';
 import type { FoundArchive } from './found-archive.js';
@@ -39,7 +40,7 @@ export async function importFiles(
   { setId, group, entries, manifest }: FoundArchive,
 ): Promise<void> {
   const isFromArchive = manifest === null;
-  const own = await layerFor(tx, setId);
+  const own = await ownLayer(tx, setId);
   const holders = new Map<string, number>();
   const layerOfHolder = async (id: string | null) => {
     if (id === null) return null;

@@ -3,6 +3,9 @@ import type { ColumnType, Selectable } from 'kysely';
 /** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
 
+/** As in `entries`. `gone`: the set that this one lies on has it, and this one has not. */
+export type StoredState = FileState | 'gone';
+
 /** `fifo`: a named pipe. `other`: it makes no member, such as what could not be looked at. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'other';
 
@@ -53,8 +56,17 @@ export interface FileColumns {
 
 type ReadOnly<Columns> = { [Name in keyof Columns]: ColumnType<Columns[Name], never, never> };
 
-/** A view of `entries` in words, for reading; what is written goes to `entries`. */
+/**
+ * A view of all that a set has, in words, for reading; what is written goes to `entries`. Of an unchanged entry it
+ * shows the row of an earlier set as that of this one. For a few paths: whoever reads many in their order takes
+ * `treeRows`.
+ */
 export type FilesTable = ReadOnly<FileColumns>;
+
+/** A view of `entries` in the same words, of each row as it is. */
+export type LayerFilesTable = ReadOnly<
+  Omit<FileColumns, 'set_id' | 'state'> & { layer: number; state: StoredState }
+>;
 
 /** Small numbers for the sets whose entries are known, and for those that hold some. */
 export interface LayersTable {
@@ -62,7 +74,20 @@ export interface LayersTable {
   set_id: string;
 }
 
-/** The entries of each set, in the order of their paths. What a row costs is in docs/architecture.md. */
+/**
+ * The layers of each set's tree: its own (`depth` 0) and, below it, that of the set that it was compared with, and so
+ * on. Of several rows of a path the uppermost counts.
+ */
+export interface ChainsTable {
+  layer: number;
+  part: number;
+  depth: number;
+}
+
+/**
+ * What each set knows of its entries that no layer below it says, in the order of their paths. What a row costs is in
+ * docs/architecture.md.
+ */
 export interface EntriesTable {
   layer: number;
   path: Uint8Array;

@@ -1,6 +1,8 @@
 import type {
+  ChainsTable,
   EntriesTable,
   FilesTable,
+  LayerFilesTable,
   LayersTable,
   ListedNamesTable,
   NameListsTable,
@@ -35,6 +37,8 @@ export interface Tables {
   begun_copies: BegunCopiesTable;
   files: FilesTable;
   layers: LayersTable;
+  chains: ChainsTable;
+  layer_files: LayerFilesTable;
   entries: EntriesTable;
   names: NamesTable;
   name_lists: NameListsTable;

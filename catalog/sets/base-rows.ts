@@ -1,9 +1,11 @@
 import { fromBytes } from '../../entry/byte-string.js';
+import { treeRows } from '../files/tree-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 
-const columns = [
-  ...(['set_id', 'group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
+const treeColumns = [
+  ...(['group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
+  ...(['type', 'state', 'reason', 'mode', 'uid', 'gid', 'nlink'] as const),
   ...([
     'sha256',
     'tar_offset',
@@ -14,31 +16,26 @@ const columns = [
     'attributes',
   ] as const),
 ];
+const columns = [...treeColumns, 'set_id' as const];
 
 /** What a scan needs to know about a file of its base set. */
 export type BaseRow = Pick<FileRow, (typeof columns)[number]>;
 
-/**
- * The next files of a set from a path on that a later set may build on: stored completely, or unchanged themselves. A
- * row with a reason is not as the scan saw it.
- */
-export async function baseRowsFrom(
+/** What a set knows of its entries, in the order of their paths and in pages, behind a path if one is given. */
+export function baseRows(
   db: Catalog,
   setId: string,
-  limit: number,
-  path: Uint8Array,
-): Promise<BaseRow[]> {
-  return db
-    .selectFrom('files')
-    .select(columns)
-    .where('set_id', '=', setId)
-    .where('path', '>=', path)
-    .where('type', '=', 'file')
-    .where('state', 'in', ['packed', 'unchanged'])
-    .where('reason', 'is', null)
-    .orderBy('path')
-    .limit(limit)
-    .execute();
+  after: Uint8Array | undefined,
+): AsyncGenerator<BaseRow[]> {
+  return treeRows(db, setId, { after }, treeColumns);
+}
+
+/**
+ * True for a file that a later set may build on: stored completely, or unchanged itself. A row with a reason is not as
+ * the scan saw it.
+ */
+export function mayBeBuiltOn({ type, state, reason }: BaseRow): boolean {
+  return type === 'file' && (state === 'packed' || state === 'unchanged') && reason === null;
 }
 
 /** A row whose content is known by its SHA-256. */

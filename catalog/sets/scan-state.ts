@@ -1,3 +1,4 @@
+import { layerOf } from '../files/entry-rows.js';
 import type { ExcludeRule } from '../../entry/excludes.js';
 import { newTally, type Tally } from '../../entry/tally.js';
 import type { Catalog } from '../open-catalog.js';
@@ -23,9 +24,9 @@ export async function linkedInodes(
   from: Uint8Array,
 ): Promise<{ dev: string; ino: string }[]> {
   return db
-    .selectFrom('files')
+    .selectFrom('layer_files')
     .select(['dev', 'ino'])
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('path', '>=', from)
     .where((eb) => eb('nlink', '>', eb.lit(1)))
     .where('state', '!=', 'unchanged')

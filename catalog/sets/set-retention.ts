@@ -1,4 +1,5 @@
 import { retentionOf, type Retentions } from '../../config/settings/retention.js';
+import { layerOf } from '../files/entry-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { isRebuilt } from '../rebuilt/rebuilt-sets.js';
 import { finalSetStates, type SetState } from '../schema/set-tables.js';
@@ -112,10 +113,10 @@ async function readSets(db: Catalog, sets: Map<string, KeptSet>): Promise<Map<st
 
 async function holdersOf(db: Catalog, setId: string): Promise<string[]> {
   const rows = await db
-    .selectFrom('files')
+    .selectFrom('layer_files')
     .select('held_set')
     .distinct()
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('held_set', 'is not', null)
     .execute();
   return rows.flatMap(({ held_set }) => (held_set === null ? [] : [held_set]));

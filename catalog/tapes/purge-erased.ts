@@ -1,5 +1,3 @@
-import { layerOf } from '../files/entry-rows.js';
-import { forgetNames } from '../files/names.js';
 import type { Catalog } from '../open-catalog.js';
 import { rebuiltOptions } from '../rebuilt/rebuilt-sets.js';
 import { finalSetStates } from '../schema/set-tables.js';
@@ -41,21 +39,29 @@ export async function purgeErased(catalog: Catalog): Promise<void> {
         ),
       )
       .execute();
-    return tx
-      .selectFrom('sets')
-      .select('id')
-      .where('state', '=', 'expired')
-      .where((eb) =>
-        eb.exists(eb.selectFrom('groups').select('no').whereRef('groups.set_id', '=', 'sets.id')),
-      )
-      .execute();
+    return (
+      tx
+        .selectFrom('sets')
+        .select('id')
+        .where('state', '=', 'expired')
+        .where((eb) =>
+          eb.or([
+            eb.exists(eb.selectFrom('groups').select('no').whereRef('groups.set_id', '=', 'sets.id')),
+            eb.exists(
+              eb
+                .selectFrom('layers')
+                .innerJoin('chains', 'chains.layer', 'layers.no')
+                .select('no')
+                .whereRef('layers.set_id', '=', 'sets.id'),
+            ),
+          ]),
+        )
+        // The newest first: what a set lies on goes after it.
+        .orderBy('id', 'desc')
+        .execute()
+    );
   });
   for (const { id } of gone) {
-    const groups = await catalog.selectFrom('groups').select('no').where('set_id', '=', id).execute();
-    for (const { no } of groups)
-      await catalog.transaction().execute(async (tx) => {
-        if (await isExpired(tx, id)) await forgetNames(tx, id, no);
-      });
     while (await forgetFiles(catalog, id));
     await catalog.transaction().execute(async (tx) => {
       if (!(await isExpired(tx, id))) return;
@@ -72,24 +78,39 @@ async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
   return (await findSet(tx, setId))?.state === 'expired';
 }
 
-/** Deletes the first rows of a set's files; false when there were none left. */
+/**
+ * Deletes the first rows of a set's files, and at last its names and its place below other sets. Nothing of a set on
+ * which others lie: they show its rows as theirs.
+ *
+ * @returns false when there were none left.
+ */
 async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
-    if (!(await isExpired(tx, setId))) return false;
+    const own = await tx.selectFrom('layers').select('no').where('set_id', '=', setId).executeTakeFirst();
+    if (own === undefined || !(await isExpired(tx, setId))) return false;
+    const { no } = own;
+    const upper = await tx
+      .selectFrom('chains')
+      .select('layer')
+      .where('part', '=', no)
+      .where('layer', '!=', no)
+      .limit(1)
+      .executeTakeFirst();
+    if (upper !== undefined) return false;
     const rows = await tx
       .selectFrom('entries')
       .select('path')
-      .where('layer', '=', layerOf(setId))
+      .where('layer', '=', no)
       .orderBy('path')
       .limit(filesPerStep)
       .execute();
     const last = rows.at(-1);
-    if (last === undefined) return false;
-    await tx
-      .deleteFrom('entries')
-      .where('layer', '=', layerOf(setId))
-      .where('path', '<=', last.path)
-      .execute();
-    return true;
+    if (last !== undefined) {
+      await tx.deleteFrom('entries').where('layer', '=', no).where('path', '<=', last.path).execute();
+      return true;
+    }
+    for (const table of ['names', 'chains'] as const)
+      await tx.deleteFrom(table).where('layer', '=', no).execute();
+    return false;
   });
 }

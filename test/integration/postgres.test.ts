@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { sql } from 'kysely';
 import { copyCatalog } from '../../catalog/backup/copy-catalog.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { FileBatch } from '../../catalog/files/scan-rows.js';
@@ -13,6 +15,7 @@ import { groupOf } from '../../catalog/groups/groups.js';
 import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
+import { filesView } from '../../catalog/schema/file-views.js';
 import { noteExisting } from '../../catalog/retrievals/existing-entries.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -49,6 +52,7 @@ const longTests = [
   ],
   ...[
     'existing-target',
+    'layers',
     'lost-manifests',
     'metadata',
     'only-metadata',
@@ -65,12 +69,15 @@ const catalogTests = [
   ...(longTest === false ? longTests : []),
 ];
 
-test('the tests of the catalog pass on PostgreSQL too', { skip }, async () => {
+test('the tests of the catalog pass on PostgreSQL too', { skip }, async (t) => {
   const files = catalogTests.map((name) => path.join(projectDir, 'dist', 'test', 'unit', `${name}.test.js`));
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   // In one process: to load the program takes longer than most of these tests.
   const all = files.map((file) => `await import('${pathToFileURL(file).href}');`).join('\n');
-  const child = spawn(process.execPath, ['--input-type=module', '-e', all], {
+  // A file, since their threads take over the options of the process.
+  const script = path.join(tempFolder(t), 'all.mjs');
+  writeFileSync(script, all);
+  const child = spawn(process.execPath, [script], {
     env: { ...env, CATALOG_OF_TESTS: server.database },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -266,6 +273,27 @@ test(
     assert.match(rows[2]?.reason ?? '', /more than 2500 bytes begins like this/);
   },
 );
+
+test('a catalog in PostgreSQL from before sets lay on others gets their layers', { skip }, async (t) => {
+  const { one, setId, url } = await twoUsers(t);
+  const batch = new FileBatch(10);
+  for (const name of ['a', 'b'])
+    batch.add({ name, type: 'file', state: 'planned', group: 1, size: 1, stats: undefined, rare: undefined });
+  await writeBatch(one, { setId, files: batch.take(), closed: [], open: undefined });
+  const rows = (catalog: Catalog) => catalog.selectFrom('files').selectAll().orderBy('path').execute();
+  const before = await rows(one);
+  assert.equal(before.length, 2);
+  for (const statement of [
+    ...['drop view files', 'drop view layer_files', 'drop table chains', filesView(true)],
+    `delete from kysely_migration where name = '0038_layers'`,
+  ])
+    await sql.raw(statement).execute(one);
+  const migrated = await openCatalog(url);
+  t.after(() => migrated.destroy());
+  assert.deepEqual(await rows(migrated), before);
+  const chains = await migrated.selectFrom('chains').select('depth').execute();
+  assert.deepEqual(chains, [{ depth: 0 }]);
+});
 
 test('a catalog moves to PostgreSQL and back, every row the same', { skip }, async (t) => {
   const folder = tempFolder(t);

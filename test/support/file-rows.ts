@@ -7,6 +7,7 @@ import {
   stateCode,
   type NewFile,
 } from '../../catalog/files/entry-rows.js';
+import { ownLayer } from '../../catalog/files/layers.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { FileColumns } from '../../catalog/schema/file-tables.js';
 import type { Tables } from '../../catalog/schema/tables.js';
@@ -39,7 +40,7 @@ export async function changeFiles(
 
 /** Adds an entry of a set. */
 export async function addFile(catalog: Catalog, row: NewFile): Promise<void> {
-  const own = await layerFor(catalog, row.set_id);
+  const own = await ownLayer(catalog, row.set_id);
   const held = row.held_set === null ? null : await layerFor(catalog, row.held_set);
   const values = Object.fromEntries(entryColumns.map((column) => [column, null]));
   const insert = catalog

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync, type BigIntStats } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -14,126 +13,34 @@ import { readManifest, type ManifestLine } from '../../archive/manifest/read-man
 import type { FileRow } from '../../catalog/rows.js';
 import { newestVersion } from '../../catalog/files/newest-version.js';
 import { forgetArchive } from '../../catalog/groups/forget-archive.js';
-import type { SetState } from '../../catalog/schema/set-tables.js';
 import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
-import { openSet } from '../../catalog/sets/open-set.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { forgetImported, importArchive } from '../../catalog/rebuilt/import-archive.js';
 import { migrations } from '../../catalog/migrations/migrations.js';
-import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
+import { openCatalog } from '../../catalog/open-catalog.js';
 import { planRestore } from '../../catalog/retrievals/plan/plan-restore.js';
 import { registerSet } from '../../catalog/rebuilt/rebuilt-sets.js';
 import type { Tables } from '../../catalog/schema/tables.js';
 import { filesNamed } from '../../catalog/files/search.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
 import { setNamed } from '../../catalog/sets/sets.js';
-import { statsOf } from '../../entry/entry-stats.js';
-import { GroupPlanner } from '../../source/group-planner.js';
 import { changeFiles } from '../support/file-rows.js';
 import { openNewCatalog } from '../support/catalogs.js';
-import { tapeRow } from '../support/tape-rows.js';
+import {
+  begin,
+  complete,
+  file,
+  hashFor,
+  type FileStats,
+  longAgo,
+  rowsOf,
+  scan,
+} from '../support/scanned-sets.js';
 import { tempFolder } from '../support/trees.js';
 
-const limits = { groupBytes: 1000, groupFiles: 1000, stagingBytes: 3000, direct: false, tapeBytes: 1e12 };
 const everything = { names: [], globs: [] };
-/** Seconds since 1970 of what the files are from. */
-const longAgo = 1e9;
 /** When the full sets of `afterwards` began. */
 const began = 1.1e9;
-
-interface FileStats {
-  size?: number;
-  mtime?: number;
-  ctime?: number;
-  ino?: number;
-  dev?: number;
-  nlink?: number;
-}
-
-function file(name: string, stats: FileStats = {}): WalkedEntry {
-  const { size = 10, mtime = longAgo, ctime = longAgo, ino = 7, dev = 1, nlink = 1 } = stats;
-  const ns = (seconds: number) => BigInt(Math.round(seconds * 1000)) * 1_000_000n;
-  const numbers = { size, ino, dev, nlink, mode: 0o100644, uid: 0, gid: 0 };
-  const big = Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, BigInt(value)]));
-  const all = { ...big, mtimeNs: ns(mtime), ctimeNs: ns(ctime) } as unknown as BigIntStats;
-  return { name, type: 'file', stats: statsOf(all), linkTarget: null, skipped: null };
-}
-
-async function newCatalog(t: TestContext): Promise<Catalog> {
-  return openNewCatalog(t);
-}
-
-async function begin(
-  catalog: Catalog,
-  mode: string,
-  source = '/x',
-  now = new Date(),
-  options: IgnoredSigns = {},
-): Promise<string> {
-  const rest = { excludes: [], pool: 'default', drive: 'lto1', direct: false, options };
-  const { set } = await openSet(catalog, { ...rest, sources: [source], mode }, { fresh: true, now });
-  return set.id;
-}
-
-async function scan(catalog: Catalog, setId: string, entries: WalkedEntry[], stopAt?: number): Promise<void> {
-  const { planner, after } = await GroupPlanner.resume(catalog, setId, limits);
-  for (const entry of entries.slice(0, stopAt))
-    if (after === undefined || entry.name > after) await planner.add(entry);
-  if (stopAt === undefined) await planner.finish([]);
-  else await planner.flush();
-}
-
-/** A SHA-256 that says whose content it is of. */
-function hashFor(setId: string, name: string): string {
-  return createHash('sha256').update(`${setId} ${name}`).digest('hex');
-}
-
-/** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
-async function complete(catalog: Catalog, setId: string, state: SetState = 'completed'): Promise<void> {
-  await catalog
-    .insertInto('tapes')
-    .values(tapeRow('T', 'T', 'default'))
-    .onConflict((on) => on.doNothing())
-    .execute();
-  await changeFiles(
-    catalog,
-    (files) => files.where('set_id', '=', setId).where('state', '=', 'planned'),
-    ({ path: name }) => ({ state: 'packed', tar_offset: 512, sha256: hashFor(setId, fromBytes(name)) }),
-  );
-  for (const { no } of await catalog
-    .selectFrom('groups')
-    .select('no')
-    .where('set_id', '=', setId)
-    .execute()) {
-    const copy = { set_id: setId, group_no: no, copy_no: 1, tape_uuid: 'T', token: 't' };
-    const name = `${setId}/${no}`;
-    const archive = {
-      set_id: setId,
-      group_no: no,
-      name,
-      manifest_name: name,
-      token: 't',
-      sha256: '',
-      size: 1,
-    };
-    const more = { manifest_size: 1, manifest_sha256: '', bytes_in: 0, members: 1, created_at: 0 };
-    await catalog
-      .insertInto('archives')
-      .values({ ...archive, ...more, block_bytes: null, blocks: null })
-      .execute();
-    await catalog
-      .insertInto('copies')
-      .values({ ...copy, state: 'committed', written_at: 1, committed_at: 1 })
-      .execute();
-  }
-  await catalog.updateTable('groups').set({ state: 'released' }).where('set_id', '=', setId).execute();
-  await recordSetState(catalog, setId, state, null);
-}
-
-async function rowsOf(catalog: Catalog, setId: string): Promise<Record<string, FileRow>> {
-  const rows = await catalog.selectFrom('files').selectAll().where('set_id', '=', setId).execute();
-  return Object.fromEntries(rows.map((row) => [fromBytes(row.path), row]));
-}
 
 /** A full set of some files, completed; then an incremental one of others. Returns the rows of the second. */
 async function afterwards(
@@ -142,7 +49,7 @@ async function afterwards(
   now: WalkedEntry[],
   options: IgnoredSigns = {},
 ) {
-  const catalog = await newCatalog(t);
+  const catalog = await openNewCatalog(t);
   const full = await begin(catalog, 'full', '/x', new Date(began * 1000));
   await scan(catalog, full, before);
   await complete(catalog, full);
@@ -152,7 +59,7 @@ async function afterwards(
 }
 
 test('an incremental set builds on the newest completed one of its sources, a differential on the newest full one', async (t) => {
-  const catalog = await newCatalog(t);
+  const catalog = await openNewCatalog(t);
   const at = (hour: number) => new Date(2026, 5, 1, hour);
   const baseOf = async (id: string) => (({ mode, base_id }) => [mode, base_id])(await setNamed(catalog, id));
   const first = await begin(catalog, 'incremental', '/x', at(1));
@@ -247,7 +154,7 @@ test('files that the base has not stored whole, or whose archive is lost or dama
     file('d'),
     file('e'),
   ];
-  const catalog = await newCatalog(t);
+  const catalog = await openNewCatalog(t);
   const full = await begin(catalog, 'full');
   await scan(catalog, full, files);
   await complete(catalog, full, 'completed_with_skips');
@@ -441,7 +348,7 @@ test('the manifest lists what an earlier archive holds, and a catalog is rebuilt
   const facts = await examineManifest(manifestPath, identity);
   assert.ok('end' in facts, JSON.stringify(facts));
   assert.deepEqual([facts.entries, facts.first, facts.last], [2, 'x/a', 'x/\xff']);
-  const catalog = await newCatalog(t);
+  const catalog = await openNewCatalog(t);
   const setId = header.set;
   const entries = () => manifestEntries(manifestPath);
   const found = { setId, group: 1, entries, facts, manifest: null, beside: null, createdAt: 1 };

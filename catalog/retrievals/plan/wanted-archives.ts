@@ -1,5 +1,9 @@
 import type { Selection } from '../../../entry/selection.js';
-import { holderOf } from '../../files/files.js';
+import { layerOf } from '../../files/entry-rows.js';
+import { holderOf, type HeldRow } from '../../files/files.js';
+import { partsOf } from '../../files/layers.js';
+import { treeRows } from '../../files/tree-rows.js';
+import type { FileRow } from '../../rows.js';
 import { selectedFiles } from '../../files/selected-files.js';
 import type { Catalog } from '../../open-catalog.js';
 
@@ -43,22 +47,47 @@ async function ownArchives(db: Catalog, setId: string): Promise<WantedArchive[]>
 
 /** Archives of earlier sets that hold unchanged files of this set. */
 async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[]> {
+  const { length: parts } = await partsOf(db, setId);
+  return parts > 1 ? heldBelow(db, setId) : heldByRows(db, setId);
+}
+
+/** The same of a set that has a row for each of its entries. */
+async function heldByRows(db: Catalog, setId: string): Promise<WantedArchive[]> {
   const rows = await db
-    .selectFrom('files')
+    .selectFrom('entries')
+    .innerJoin('layers', 'layers.no', 'entries.held_layer')
     .select((eb) => [
-      'held_set',
+      'layers.set_id',
       'held_group',
       eb.fn.countAll<number>().as('members'),
       eb.fn.sum<number>(eb.fn.coalesce('stored_size', 'size')).as('bytes'),
     ])
-    .where('set_id', '=', setId)
-    .where('held_set', 'is not', null)
-    .groupBy(['held_set', 'held_group'])
+    .where('layer', '=', layerOf(setId))
+    .groupBy(['layers.set_id', 'held_group'])
     .execute();
-  return rows.map(({ held_set, held_group, members, bytes }) => ({
-    ...{ setId: held_set ?? setId, group: held_group ?? 0, members },
+  return rows.map(({ set_id: holder, held_group, members, bytes }) => ({
+    ...{ setId: holder, group: held_group ?? 0, members },
     bytes: Number(bytes),
   }));
+}
+
+async function heldBelow(db: Catalog, setId: string): Promise<WantedArchive[]> {
+  const archives = new Map<string, WantedArchive>();
+  for await (const page of treeRows(db, setId, {}, ['size', 'stored_size']))
+    for (const row of page) if (row.held_set !== null) addTo(archives, row);
+  return [...archives.values()];
+}
+
+function addTo(
+  archives: Map<string, WantedArchive>,
+  row: HeldRow & Pick<FileRow, 'size' | 'stored_size'>,
+): void {
+  const holder = holderOf(row);
+  const name = archiveKey(holder.setId, holder.group);
+  const archive = archives.get(name) ?? { ...holder, members: 0, bytes: 0 };
+  archive.members += 1;
+  archive.bytes += row.stored_size ?? row.size;
+  archives.set(name, archive);
 }
 
 /** The archives that hold the selected entries of a set. */
@@ -71,12 +100,7 @@ export async function selectedArchives(
   for await (const page of selectedFiles(db, setId, selection, undefined)) {
     for (const row of page) {
       if (row.state === 'skipped' && row.tar_offset === null) continue;
-      const holder = holderOf(row);
-      const name = archiveKey(holder.setId, holder.group);
-      const archive = archives.get(name) ?? { ...holder, members: 0, bytes: 0 };
-      archive.members += 1;
-      archive.bytes += row.stored_size ?? row.size;
-      archives.set(name, archive);
+      addTo(archives, row);
     }
   }
   return [...archives.values()];
