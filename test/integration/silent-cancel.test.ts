@@ -19,10 +19,6 @@ const silent = /the drive lto1.* has not answered since [0-9:]{8}: it is busy wi
 async function hangingSet(t: TestContext, { stays = false } = {}) {
   const ltfs = await FakeLtfs.make(t);
   if (ltfs === undefined) return undefined;
-  t.after(() => {
-    ltfs.faults({});
-    ltfs.goOn();
-  });
   const source = tempFolder(t);
   writeTree(source, { a: noise(3_000_000, 'hanging') });
   const installation = await Installation.make(t, {

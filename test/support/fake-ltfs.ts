@@ -38,6 +38,11 @@ export class FakeLtfs {
     t: TestContext,
     private readonly capacity: number,
   ) {
+    // First of all: what waits for a drive that hangs cannot be ended, nor its folder be taken away.
+    t.after(() => {
+      this.faults({});
+      this.goOn();
+    });
     this.mount = mountPoint(t);
     this.store = tempFolder(t);
     t.after(() => this.process?.kill('SIGKILL'));
