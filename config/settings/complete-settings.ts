@@ -99,7 +99,7 @@ function catalogOf(
   if (url === undefined) return path.join(dataDir, 'catalog.db');
   if (isPostgres(url)) {
     // `postgres://USER@/DATABASE?host=FOLDER` leads to a socket; other URLs have no user without a host.
-    if (!URL.canParse(url.replace('@/', '@localhost/')))
+    if (!/^[a-z]+:\/\//i.test(url) || !URL.canParse(url.replace('@/', '@localhost/')))
       throw wrong('CATALOG_URL', 'is no valid URL: one of PostgreSQL is postgres://USER@HOST/DATABASE');
     return url;
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { settingRows } from '../../client/print/setting-rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setOptions, snapshotOptions } from '../../operations/sets/set-options.js';
 import type { SetRow } from '../../catalog/rows.js';
@@ -83,6 +84,7 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     [{ TAPEFLOW_DATA_DIRR: 'x' }, /unknown setting TAPEFLOW_DATA_DIRR/],
     [{ CATALOG_URL: 'mysql://x/y' }, /SQLite file, or a URL postgres:/],
     [{ CATALOG_URL: 'postgres://[x/y' }, /is no valid URL/],
+    [{ CATALOG_URL: 'postgres:user:secret@host' }, /^[^]*CATALOG_URL \((?![^]*secret)[^]*is no valid URL/],
     [
       { POOL_RETENTION: '3m' },
       /POOL_RETENTION \(from environment\) is "3m": it must be a duration such as 36h/,
@@ -164,6 +166,22 @@ test('a watermark is off by default and as 0, is kept with a set, and is absent 
     assert.equal(setOptions(rowOf(before)).drainBytes, 0);
     assert.equal(setOptions(rowOf(snapshot)).drainBytes, drainBytes);
   }
+});
+
+test('the list of settings shows no password of the catalog', (t) => {
+  const dir = tempFolder(t);
+  const shown = (url: string) =>
+    settingRows(loadSettings({ CATALOG_URL: url }, dir)).find(([name]) => name === 'CATALOG_URL')?.[1];
+  for (const [url, without] of [
+    ['postgres://me:secret@host:5433/tapes', 'postgres://me@host:5433/tapes'],
+    ['postgresql://me:se:c@ret@host/tapes', 'postgresql://me@host/tapes'],
+    [
+      'postgres://me@/tapes?host=/run&password=secret&sslpassword=secret',
+      'postgres://me@/tapes?host=/run&password=…&sslpassword=…',
+    ],
+    ['postgres://me@host/tapes', 'postgres://me@host/tapes'],
+  ] as const)
+    assert.equal(shown(url), without);
 });
 
 test('each pool has its retention, or that of all others, which is for ever by default', (t) => {
