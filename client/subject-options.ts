@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { SubjectRequest } from '../catalog/retrievals/retrieval-subject.js';
 import { usageFailure } from '../config/failures.js';
+import type { Session } from './session.js';
+import { hostInSets } from './source-host.js';
 import { sourcesOf } from './sources.js';
 
 /** Adds the option `--latest` to a command that reads from tape. */
@@ -15,7 +17,11 @@ export function latestOption(command: Command): Command {
 }
 
 /** What a command reads: the named set or tape, or the newest set of the named sources. */
-export function subjectRequest(name: string | undefined, latest: readonly string[]): SubjectRequest {
+export async function subjectRequest(
+  session: Session,
+  name: string | undefined,
+  latest: readonly string[],
+): Promise<SubjectRequest> {
   if (name !== undefined && latest.length > 0)
     throw usageFailure(
       'SubjectAndLatest',
@@ -23,7 +29,11 @@ export function subjectRequest(name: string | undefined, latest: readonly string
       'Give one of them.',
     );
   if (name !== undefined) return { name };
-  if (latest.length > 0) return { latest: sourcesOf(latest) };
+  if (latest.length > 0) {
+    const { elsewhere, paths } = sourcesOf(latest, session.settings.TAPEFLOW_HOST);
+    const host = await hostInSets(session, elsewhere);
+    return { latest: paths, ...(host === null ? {} : { host }) };
+  }
   throw usageFailure(
     'NoSubject',
     'No set and no tape is named.',

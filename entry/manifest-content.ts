@@ -10,6 +10,8 @@ export interface ManifestHeader {
   created: string;
   installation: string;
   sources: string[];
+  /** The host that has them, where that is not the one that made the installation. */
+  host?: string | undefined;
   hostname: string;
   mode: string;
   /** Id of the set that this one builds on. */

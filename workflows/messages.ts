@@ -6,6 +6,8 @@ import { searchList, searchText } from './server-limits.js';
 
 export interface BackupSetInput {
   setId: string;
+  /** The host that has the sources; not given: the home of the installation. */
+  host?: string;
   pool: string;
   drive: string;
   /** Where each copy goes, if there are several; the first one has the pool and drive above. */

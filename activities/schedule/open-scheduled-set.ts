@@ -26,6 +26,8 @@ import { snapshotOptions, setOptions, type SetOptions } from '../../operations/s
 /** A set that a schedule run starts. */
 export interface ScheduledSet {
   setId: string;
+  /** The host that has its sources; not given: the home of the installation. */
+  host?: string;
   /** The first few of its sources. */
   sources: string[];
   pool: string;
@@ -55,8 +57,9 @@ const lookEveryMs = 1000;
 
 /** The set that a schedule asks for now: what of its sources is taken is read anew. */
 function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
-  const { drive, pool, places, mode, direct, allowShrunk } = backup;
+  const { host, drive, pool, places, mode, direct, allowShrunk } = backup;
   return {
+    host,
     ...takenBy(backup),
     drive,
     pool,
@@ -97,6 +100,7 @@ function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
 function scheduledSet(set: SetRow): ScheduledSet {
   return {
     setId: set.id,
+    ...(set.host === null ? {} : { host: set.host }),
     sources: firstSources(JSON.parse(set.sources) as string[]),
     pool: set.pool,
     drive: set.drive,

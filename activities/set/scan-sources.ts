@@ -11,6 +11,7 @@ import { catalogCondition } from '../conditions.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource } from './asked-sources.js';
+import { isDriveElsewhere, requireHere } from './host-of-sources.js';
 import { setOptions } from '../../operations/sets/set-options.js';
 
 /**
@@ -27,6 +28,10 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
     const options = setOptions(set);
     const sources = JSON.parse(set.sources) as string[];
     await afterLeft(attempt, sources);
+    await requireHere(deps, set, asks);
+    // Compressed directly to tape, it would be on that tape only; and the drive's worker must be where the sources are.
+    // Else files of any size are staged.
+    const mayBeDirect = placesOf(set).length === 1 && !(await isDriveElsewhere(deps, set.drive));
     const watch = new ThreadWatch();
     asks.follow({
       moves: () => watch.moves,
@@ -45,9 +50,7 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
         limits: {
           groupBytes: options.groupBytes,
           groupFiles: options.groupFiles,
-          // Compressed directly to tape, it would be on that tape only; with several copies, files of any size are
-          // staged.
-          stagingBytes: placesOf(set).length > 1 ? Number.MAX_SAFE_INTEGER : options.stagingBytes,
+          stagingBytes: mayBeDirect ? options.stagingBytes : Number.MAX_SAFE_INTEGER,
           direct: set.direct === 1,
           tapeBytes: (await setLimit(catalog, set))?.bytes ?? Number.MAX_SAFE_INTEGER,
         },

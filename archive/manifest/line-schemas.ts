@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostName } from '../../entry/host-path.js';
 import type { MemberFlag } from '../../entry/member.js';
 import { readableVersions } from './manifest.js';
 
@@ -29,6 +30,7 @@ const header = z
     created: z.string(),
     installation: z.string(),
     sources: z.array(z.string()),
+    host: z.string().regex(hostName).optional(),
     hostname: z.string(),
     mode: z.string(),
     base: setId.optional(),

@@ -20,16 +20,19 @@ export interface NewestVersion {
  * The newest set with one of these members, or something below it, in a committed archive; for a file, the newest one
  * in which it is whole, if any. Undefined: none has it.
  *
+ * @param host only sets of this host's sources; null: of the home of the installation.
  * @param before only sets that ended before this time, in milliseconds since 1970.
  */
 export async function newestVersion(
   db: Catalog,
   names: readonly string[],
   before?: number,
+  host: string | null = null,
 ): Promise<NewestVersion | undefined> {
   const damaged: NewestVersion['damaged'] = [];
   let partly: string | undefined;
-  for (const { id, scanned, finished_at: ended } of await listSets(db)) {
+  for (const { id, host: of, scanned, finished_at: ended } of await listSets(db)) {
+    if (of !== host) continue;
     if (before !== undefined && (ended === null || ended >= before)) continue;
     const skipped = (await rowsNamed(db, id, names)).find(
       (row) => !isWholeRow(row) && row.state === 'skipped',

@@ -110,3 +110,22 @@ export async function hostLives(db: Catalog, { id }: ThisHost, archive: boolean)
 export async function archiveStops(db: Catalog, { id }: ThisHost): Promise<void> {
   await db.updateTable('hosts').set({ archive_at: null }).where('id', '=', id).execute();
 }
+
+/** A host of which no archive worker is heard, and since when nothing is, in milliseconds since 1970. */
+export interface HostAway {
+  host: string;
+  since: number;
+}
+
+/**
+ * Whether the archive worker of a host is away: what needs its sources waits then.
+ *
+ * @param name null: the home of the installation. Where a host is the only one, nothing is said of it.
+ */
+export async function hostAway(db: Catalog, name: string | null): Promise<HostAway | undefined> {
+  const hosts = await listHosts(db);
+  if (hosts.length < 2) return undefined;
+  const row = hosts.find((host) => (name === null ? host.home === 1 : host.name === name));
+  if (row === undefined || isHeard(row.archive_at, await timeOf(db))) return undefined;
+  return { host: row.name, since: row.archive_at ?? row.heard_at };
+}

@@ -49,7 +49,13 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
     header === undefined
       ? {}
       : {
-          ...{ uuid, sources: sourcesOf(header), mode: header.mode, base_id: header.base ?? null },
+          ...{
+            uuid,
+            sources: sourcesOf(header),
+            host: header.host ?? null,
+            mode: header.mode,
+            base_id: header.base ?? null,
+          },
           ...(header.endMark === true ? { end_marked: 1 } : {}),
         };
   if (known === undefined) {

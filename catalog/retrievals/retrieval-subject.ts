@@ -1,6 +1,8 @@
+import { onHost } from '../../entry/host-path.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { lostGroupsOf } from '../tapes/lost-tapes.js';
 import type { Catalog } from '../open-catalog.js';
+import { isOfHost } from '../sets/set-host.js';
 import { findSet, setWithFiles } from '../sets/sets.js';
 import { tapeByName, tapeByUuid } from '../tapes/tapes.js';
 
@@ -10,8 +12,8 @@ export type Subject = { setId: string } | { tape: string };
 /** What a verify or copy should read: a name, or the newest set of some sources at the time. */
 export type SubjectRequest =
   | { name: string }
-  /** Absolute paths, as stored in sets. */
-  | { latest: string[] };
+  /** Absolute paths, as stored in sets, and the host that has them: see `NewSet.host`. */
+  | { latest: string[]; host?: string | null };
 
 /**
  * The name of the subject now; throws `NoSetOfSources` when the sources have no set yet. A verify reads only a set's
@@ -24,11 +26,11 @@ export async function subjectName(
   kind: 'verify' | 'copy',
 ): Promise<string> {
   if ('name' in wish) return wish.name;
-  const newest = await newestCompletedSet(catalog, wish.latest, kind === 'verify');
+  const newest = await newestCompletedSet(catalog, wish, kind === 'verify');
   if (newest !== undefined) return newest;
   throw usageFailure(
     'NoSetOfSources',
-    `There is no completed set of ${wish.latest.join(' ')} in the catalog.`,
+    `There is no completed set of ${wish.latest.map((path) => onHost(wish.host, path)).join(' ')} in the catalog.`,
     '`tapeflow sets` lists the sets with their sources.',
   );
 }
@@ -36,13 +38,14 @@ export async function subjectName(
 /** The newest set that was made of exactly these sources, has completed, and was not erased; undefined: none. */
 async function newestCompletedSet(
   db: Catalog,
-  sources: readonly string[],
+  { latest: sources, host = null }: { latest: readonly string[]; host?: string | null },
   withArchives: boolean,
 ): Promise<string | undefined> {
   let sets = db
     .selectFrom('sets')
     .select('id')
     .where('sources', '=', JSON.stringify(sources))
+    .where(isOfHost(host))
     .where('state', 'in', ['completed', 'completed_with_skips'])
     .where('erased_at', 'is', null)
     .orderBy('created_at', 'desc')

@@ -3,6 +3,7 @@ import { memberNameOf, plainName } from '../../entry/member-name.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
 import type { SetState } from '../schema/set-tables.js';
+import { isOfHost } from './set-host.js';
 import { takenOf } from './taken-options.js';
 import { folderRange } from '../files/folder-range.js';
 
@@ -24,7 +25,7 @@ export interface FormerHoldings {
 }
 
 /** What of a set says which earlier ones it is compared with. */
-export type ComparedSet = Pick<SetRow, 'id' | 'sources' | 'excludes' | 'taken'>;
+export type ComparedSet = Pick<SetRow, 'id' | 'host' | 'sources' | 'excludes' | 'taken'>;
 
 /** What was once complete says what was there, even when nothing of it is on tape any more. */
 const wereComplete: readonly SetState[] = ['completed', 'completed_with_skips', 'expired'];
@@ -37,6 +38,7 @@ export async function formerHoldings(db: Catalog, set: ComparedSet): Promise<For
     .selectFrom('sets')
     .select(['id', 'excludes', 'taken', 'sources', 'holdings'])
     .where('sources', '=', set.sources)
+    .where(isOfHost(set.host))
     .where('state', 'in', wereComplete)
     .where('id', '!=', set.id)
     .orderBy('created_at', 'desc')

@@ -5,6 +5,7 @@ import type { SetRow } from '../rows.js';
 import { finalSetStates } from '../schema/set-tables.js';
 import { placesText } from './copy-places.js';
 import { baseFor } from './set-base.js';
+import { isOfHost } from './set-host.js';
 import { differencesFrom, type NewSet, placesWanted } from './set-differences.js';
 import { takenText } from './taken-options.js';
 import { monthOf, nextSetId } from './set-id.js';
@@ -54,13 +55,14 @@ export async function openSet(
     const now = options.now ?? new Date();
     const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
     const pools = placesWanted(wanted).map(({ pool }) => pool);
-    const base = await baseFor(tx, wanted.mode, sources, pools);
+    const base = await baseFor(tx, wanted.mode, { sources, host: wanted.host ?? null }, pools);
     const set = await tx
       .insertInto('sets')
       .values({
         id,
         uuid: randomUUID(),
         state: 'scanning',
+        host: wanted.host ?? null,
         sources,
         excludes: JSON.stringify(wanted.excludes),
         pool: wanted.pool,
@@ -103,6 +105,7 @@ export async function unfinishedSetsLike(
     .selectAll()
     .where('state', 'not in', finalSetStates)
     .where('sources', '=', JSON.stringify(wanted.sources))
+    .where(isOfHost(wanted.host ?? null))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
@@ -117,10 +120,11 @@ function attachable(set: SetRow, wanted: NewSet): SetRow {
       'Leave --set out to start the next one.',
     );
   }
-  if (set.sources !== JSON.stringify(wanted.sources)) {
+  if (set.sources !== JSON.stringify(wanted.sources) || set.host !== (wanted.host ?? null)) {
+    const of = set.host === null ? '' : ` of host ${set.host}`;
     throw usageFailure(
       'SetExists',
-      `The set ${set.id} exists with other sources: ${set.sources}.`,
+      `The set ${set.id} exists with other sources${of}: ${set.sources}.`,
       'Leave --set out.',
     );
   }

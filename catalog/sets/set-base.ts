@@ -1,4 +1,6 @@
 import type { Catalog } from '../open-catalog.js';
+import type { SetRow } from '../rows.js';
+import { isOfHost } from './set-host.js';
 
 /** What a new set builds on. */
 export interface SetBase {
@@ -16,7 +18,7 @@ export interface SetBase {
 export async function baseFor(
   db: Catalog,
   mode: string,
-  sources: string,
+  { sources, host }: Pick<SetRow, 'sources' | 'host'>,
   pools: readonly string[],
 ): Promise<SetBase> {
   if (mode === 'full') return { id: undefined, note: undefined };
@@ -24,6 +26,7 @@ export async function baseFor(
     .selectFrom('sets')
     .select(['id', 'base_id', 'mode', 'state', 'erased_at'])
     .where('sources', '=', sources)
+    .where(isOfHost(host))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .execute();

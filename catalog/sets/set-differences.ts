@@ -11,6 +11,8 @@ export interface NewSet {
   /** From `--set`; by default the next free number of the month. */
   id?: string | undefined;
   sources: string[];
+  /** The host that has them; null or not given: the home of the installation. */
+  host?: string | null | undefined;
   excludes: readonly ExcludeRule[];
   taken?: TakenOptions | undefined;
   /** The paths of `taken.list`; see `set_lists`. */

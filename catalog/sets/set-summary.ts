@@ -8,6 +8,7 @@ import { lostGroupsOf } from '../tapes/lost-tapes.js';
 import { type CopyPlace, placesOf } from './copy-places.js';
 import { tallyOf } from './scan-state.js';
 import { takenOf } from './taken-options.js';
+import { shownHost } from './set-host.js';
 import { setNamed } from './sets.js';
 
 /** What a set has done so far; sizes in bytes, times in milliseconds since 1970. */
@@ -15,6 +16,8 @@ export interface SetSummary {
   setId: string;
   status: SetState;
   reason: string | null;
+  /** The host that has the sources; null where the installation has one alone. */
+  host: string | null;
   sources: string[];
   pool: string;
   drive: string;
@@ -69,6 +72,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     setId,
     status: set.state,
     reason: set.reason,
+    host: await shownHost(db, set),
     sources: JSON.parse(set.sources) as string[],
     pool: set.pool,
     drive: set.drive,

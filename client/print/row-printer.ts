@@ -4,6 +4,9 @@ import { holderOf } from '../../catalog/files/files.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
+import { shownHost } from '../../catalog/sets/set-host.js';
+import { setNamed } from '../../catalog/sets/sets.js';
+import { onHost } from '../../entry/host-path.js';
 import { tapesOfGroup } from '../../catalog/copies/copies.js';
 import { jsonHash } from './file-hash.js';
 import { jsonName, jsonPath, displayPath } from './names.js';
@@ -20,6 +23,8 @@ const nowhere: Place = { archive: null, tape: null };
 export class RowPrinter {
   private readonly places = new Map<string, Place>();
 
+  private readonly hosts = new Map<string, string | null>();
+
   private headed = false;
 
   /** @param withSet whether each line names its set, since rows of several sets are printed. */
@@ -32,12 +37,14 @@ export class RowPrinter {
   async row(row: FileRow): Promise<void> {
     const { setId, group } = holderOf(row);
     const isStored = row.state === 'packed' || row.state === 'unchanged';
+    const host = await this.hostOf(row.set_id);
     const { archive, tape } = isStored ? await this.placeOf(setId, group) : nowhere;
     if (this.session.json) {
       const { size, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();
       this.session.emit({
         setId: row.set_id,
+        ...(host === null ? {} : { host }),
         ...jsonPath(row.path),
         type,
         size,
@@ -67,7 +74,14 @@ export class RowPrinter {
       other: '?',
     }[row.type];
     const time = formatTime(row.mtime_s * 1000);
-    this.line(row.set_id, kind, String(row.size), time, where, `${displayPath(row.path)}${target}`);
+    this.line(
+      row.set_id,
+      kind,
+      String(row.size),
+      time,
+      where,
+      `${onHost(host, displayPath(row.path))}${target}`,
+    );
   }
 
   /** Prints a folder above a source, which is in no archive itself. */
@@ -88,6 +102,16 @@ export class RowPrinter {
       ]);
     this.headed = true;
     columns(set, [...cells(kind, size, time), where, path]);
+  }
+
+  /** The host of a set's sources, where there are several. */
+  private async hostOf(setId: string): Promise<string | null> {
+    let host = this.hosts.get(setId);
+    if (host === undefined) {
+      host = await shownHost(this.catalog, await setNamed(this.catalog, setId));
+      this.hosts.set(setId, host);
+    }
+    return host;
   }
 
   private async placeOf(setId: string, group: number): Promise<Place> {

@@ -1,4 +1,5 @@
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
+import { onHost } from '../../entry/host-path.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatRanges } from '../../config/number-ranges.js';
@@ -13,9 +14,18 @@ export function statusObject(summary: SetSummary): object {
   const { mode, base, unchanged, copies, lostGroups } = summary;
   return {
     ...resultObject(summary),
+    ...(summary.host === null ? {} : { host: summary.host }),
     ...{ mode, base, unchanged, copies, lostGroups, reason, stages, failedGroups },
     ...{ stagedBytes, plannedBytes, scanned, leftOut },
   };
+}
+
+/** The sources of a set, with their host where there are several. */
+export function sourcesText(
+  { host, sources }: Pick<SetSummary, 'host' | 'sources'>,
+  between: string,
+): string {
+  return sources.map((source) => onHost(host, source)).join(between);
 }
 
 /** The lines of a set that `status` prints for people. */
@@ -25,7 +35,7 @@ export function statusLines(summary: SetSummary): string[] {
     `${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
   return [
     head,
-    `  sources:   ${summary.sources.join(', ')}`,
+    `  sources:   ${sourcesText(summary, ', ')}`,
     `  mode:      ${modeText(summary.mode, summary.base)}` +
       (summary.unchanged === 0
         ? ''

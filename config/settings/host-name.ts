@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { hostName } from '../../entry/host-path.js';
 
 /** What a data folder knows of the machine that it is on. */
 export interface ThisHost {
@@ -9,9 +10,6 @@ export interface ThisHost {
   /** Random, made with the data folder: two machines of one name have two. */
   id: string;
 }
-
-/** A host's name: of letters, digits, dots and hyphens, as a machine's is. */
-export const hostName = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/;
 
 /** The file of the data folder that keeps them. */
 export function thisHostFile(dataDir: string): string {

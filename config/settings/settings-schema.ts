@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { archiveFormats } from '../../entry/archive-format.js';
-import { hostName } from './host-name.js';
+import { hostName } from '../../entry/host-path.js';
 import {
   driveKind,
   flag,

@@ -127,6 +127,7 @@ async function manifestHeaderOf(
     created: new Date().toISOString(),
     installation: await installationId(catalog),
     sources: pathsAround(set),
+    ...(set.host === null ? {} : { host: set.host }),
     hostname: os.hostname(),
     mode: set.mode,
     base: set.base_id ?? undefined,

@@ -56,6 +56,7 @@ export async function writeCatalogManifest(
           created: new Date(archive.created_at).toISOString(),
           installation: await installationId(catalog),
           sources: pathsAround(set),
+          ...(set.host === null ? {} : { host: set.host }),
           ...{ hostname: '', mode: set.mode, base: set.base_id ?? undefined, platform: process.platform },
           rebuilt: archive.manifest_sha256 === '' ? true : undefined,
           endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,

@@ -10,6 +10,8 @@ import type { TakenRequest } from '../../source/taken/resolve-taken.js';
  * was made.
  */
 export interface ScheduledBackup extends IgnoredSigns {
+  /** The host that has the sources; not given: the home of the installation. */
+  host?: string;
   /** Absolute paths, links resolved, none inside another. */
   sources: string[];
   excludes: ExcludeRule[];

@@ -33,18 +33,26 @@ export interface Taken {
  * never match, and for a list of which the excludes take everything.
  *
  * @param paths absolute paths of the sources, links resolved.
+ * @param elsewhere they are on another host: links in patterns are not looked at, and a list cannot be.
  */
-export function resolveTaken(request: TakenRequest, paths: readonly string[]): Taken {
+export function resolveTaken(request: TakenRequest, paths: readonly string[], elsewhere = false): Taken {
   const { from, options } = request;
   const globs = request.excludes.flatMap((asked) =>
     'glob' in asked ? [checked(asked.glob, '--exclude')] : globsIn(asked.file),
   );
-  const excludes = globs.map((glob) => resolveExclude(glob, { from, sources: paths }));
+  const excludes = globs.map((glob) =>
+    resolveExclude(glob, { from, sources: paths, ...(elsewhere ? { realpath: notHere } : {}) }),
+  );
   if (request.list === undefined) return { sources: [...paths], excludes, taken: options };
   const { list, packed } = readList(request.list, from, paths);
   if (paths.length === 0) requireSomeListed({ list, packed }, excludes);
   const sources = [...paths, listSource(request.list)].sort();
   return { sources, excludes, taken: { ...options, list }, list: packed };
+}
+
+/** What is on another host has no links here. */
+function notHere(path: string): never {
+  throw new Error(`${path} is on another host`);
 }
 
 /** The patterns of a file: one on each line, but for empty ones and those that begin with a `#`. */

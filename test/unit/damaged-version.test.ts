@@ -55,7 +55,7 @@ test('of a folder, what is not whole in its newest set is named, with the set th
     const names = [source.slice(1)];
     const found = await newestVersion(catalog, names);
     assert.ok(found);
-    const asked = { where: source, names, before: undefined, target: "--target '/a b'" };
+    const asked = { where: source, names, host: null, before: undefined, target: "--target '/a b'" };
     return latestNotes(catalog, found, asked);
   };
   await damage(second, { sha256: null, state: 'skipped' });

@@ -118,7 +118,7 @@ test('whatever is on which tapes, a set builds on the newest that its pools rest
     }
     for (const mode of ['incremental', 'differential', 'full'])
       for (const pools of [['A'], ['B'], ['A', 'B'], ['B', 'C'], ['C']]) {
-        const base = await baseFor(catalog, mode, JSON.stringify(['/s']), pools);
+        const base = await baseFor(catalog, mode, { sources: JSON.stringify(['/s']), host: null }, pools);
         const expected =
           mode === 'full' ? { id: undefined, hasNote: false, without: [] } : expectedBase(sets, mode, pools);
         assert.equal(base.id, expected.id, `round ${round}, ${mode}, ${pools.join()}`);
@@ -156,7 +156,7 @@ test('of the years before the chain that a set builds on, no copies are read', a
     },
     transformResult: ({ result }) => Promise.resolve(result),
   });
-  const base = await baseFor(counting, 'incremental', JSON.stringify(['/s']), ['A']);
+  const base = await baseFor(counting, 'incremental', { sources: JSON.stringify(['/s']), host: null }, ['A']);
   assert.equal(base.id, sets.at(-1)?.id);
   assert.deepEqual(
     [...asked].sort(),

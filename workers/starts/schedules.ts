@@ -35,9 +35,15 @@ function description(row: ScheduleRow, installation: string) {
       workflowType: 'kind' in scheduledWork(row.arguments) ? 'scheduledReading' : 'scheduledBackup',
       workflowId: `scheduled-${name}-${installation}`,
       taskQueue: queuesOf(installation).archive,
-      args: [{ name }],
+      args: [{ name, ...sourcesHost(row) }],
     },
   };
+}
+
+/** The host that has the sources of a schedule, where that is not the home of the installation. */
+function sourcesHost(row: ScheduleRow): { host?: string } {
+  const work = scheduledWork(row.arguments);
+  return 'kind' in work || work.host === undefined ? {} : { host: work.host };
 }
 
 /** The server's description of a schedule; undefined: it does not know it. */

@@ -2,6 +2,7 @@ import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/com
 import type { SetOptions } from '../../operations/sets/set-options.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { placesOf } from '../../catalog/sets/copy-places.js';
+import { onHost } from '../../entry/host-path.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { firstAttributes, type BackupSetInput } from '../../workflows/messages.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
@@ -24,10 +25,11 @@ export async function startSet(
   set: SetRow,
   run: { retry: boolean; paused?: boolean; onlyNew?: boolean },
 ): Promise<void> {
-  const sources = JSON.parse(set.sources) as string[];
+  const sources = (JSON.parse(set.sources) as string[]).map((source) => onHost(set.host, source));
   const pools = placesOf(set).map(({ pool }) => pool);
   const input: BackupSetInput = {
     setId: set.id,
+    ...(set.host === null ? {} : { host: set.host }),
     pool: set.pool,
     drive: set.drive,
     ...(set.places === null ? {} : { places: placesOf(set) }),

@@ -28,9 +28,12 @@ export interface ScheduledRun extends SettledSet {
  * set, even while an earlier one waits for a tape. It lasts until its set has ended or waits for a person, so that the
  * next run never meets a running one. Ending the run never ends a set.
  */
-export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Promise<ScheduledRun> {
+export async function scheduledBackup({
+  name,
+  host,
+}: Pick<ScheduleCall, 'name'> & { host?: string }): Promise<ScheduledRun> {
   const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
-  const steps = scheduledSteps(ownQueues);
+  const steps = scheduledSteps(ownQueues, host);
   const { earlierSets, openScheduledSet } = proxyActivities<SourceActivities>(steps.sources);
   const { settleSets } = proxyActivities<ArchiveActivities>({
     ...steps.long,
@@ -54,12 +57,13 @@ export async function scheduledBackup({ name }: Pick<ScheduleCall, 'name'>): Pro
 }
 
 async function start(name: string, set: ScheduledSet): Promise<void> {
-  const { setId, sources, pool, drive, places, scanned, paused, options } = set;
+  const { setId, host, sources, pool, drive, places, scanned, paused, options } = set;
   await startDetached(backupSet, {
     workflowId: backupWorkflowId(setId, ownInstallation),
     args: [
       {
         ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
+        ...(host === undefined ? {} : { host }),
         ...(places === undefined ? {} : { places }),
       },
     ],

@@ -15,7 +15,7 @@ export function scheduledRun(workflowId: string): DueRun | undefined {
 }
 
 /** Options of a schedule run's steps: those that check or record something, look at sources on their host, and wait. */
-export function scheduledSteps({ archive, host }: Queues) {
+export function scheduledSteps({ archive, host: queueOf }: Queues, host?: string) {
   const steps = {
     taskQueue: archive,
     heartbeatTimeout: '1 minute',
@@ -24,7 +24,7 @@ export function scheduledSteps({ archive, host }: Queues) {
   } as const;
   return {
     short: { ...steps, startToCloseTimeout: '10 minutes' },
-    sources: { ...steps, taskQueue: host(undefined), startToCloseTimeout: '10 minutes' },
+    sources: { ...steps, taskQueue: queueOf(host), startToCloseTimeout: '10 minutes' },
     long: { ...steps, startToCloseTimeout: '30 days' },
   } as const;
 }

@@ -11,7 +11,7 @@ import { markEnds } from './end-marks.js';
 import { feedGroups } from './group-feed.js';
 import { cursorAfter } from '../drive/lanes.js';
 import type { BackupSetInput } from '../messages.js';
-import { allStopped, hostActivities, newRun, noteAbandoned, track, type SetRun } from './set-run.js';
+import { allStopped, newRun, noteAbandoned, track, type SetRun } from './set-run.js';
 import { saveState, updateDetails, followStagingShortage, upsertPhase } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 import { writeGroups } from '../drive/tape-writer.js';
@@ -88,9 +88,7 @@ async function backUp(run: SetRun): Promise<void> {
 
 async function scanSources(run: SetRun): Promise<void> {
   const { setId } = run.input;
-  await hostActivities(run, undefined).scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [
-    setId,
-  ]);
+  await run.activities.scan.scanSources.executeWithOptions({ summary: 'scan the sources' }, [setId]);
   run.scanned = true;
   updateDetails(run);
   await saveState(run);

@@ -6,15 +6,7 @@ import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { maxCompressions, maxInWindow } from '../replay-contract.js';
 import { enqueue } from '../drive/lanes.js';
 import type { Lane } from '../drive/writers.js';
-import {
-  drains,
-  hostActivities,
-  lookAgainFrom,
-  noteAbandoned,
-  stagedBytes,
-  track,
-  type SetRun,
-} from './set-run.js';
+import { drains, lookAgainFrom, noteAbandoned, stagedBytes, track, type SetRun } from './set-run.js';
 import { updateDetails } from './set-phase.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
@@ -95,10 +87,9 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
 /** Stage 1. */
 function compress(run: SetRun, ref: Ref) {
   return withRoom(run, ref, 'temp', () =>
-    hostActivities(run, undefined).compress.compressGroup.executeWithOptions(
-      { summary: `group ${ref.group}: compress` },
-      [ref],
-    ),
+    run.activities.compress.compressGroup.executeWithOptions({ summary: `group ${ref.group}: compress` }, [
+      ref,
+    ]),
   );
 }
 
@@ -149,10 +140,9 @@ async function promoteAndWait(run: SetRun, ref: Ref): Promise<number | null | 'l
   return CancellationScope.cancellable(async () => {
     const stages = CancellationScope.current();
     const promote = withRoom(run, ref, 'final', () =>
-      hostActivities(run, undefined).promote.promoteArchive.executeWithOptions(
-        { summary: `group ${ref.group}: promote` },
-        [ref],
-      ),
+      run.activities.promote.promoteArchive.executeWithOptions({ summary: `group ${ref.group}: promote` }, [
+        ref,
+      ]),
     );
     const leaving = promote.then((promoted) => {
       if (promoted === 'left') stages.cancel();

@@ -8,19 +8,12 @@ import { newWriters, type Writer } from '../drive/writers.js';
 import type { BackupSetInput } from '../messages.js';
 
 /** The activities of one set with their options. */
-export function setActivities({ options, drive }: BackupSetInput) {
-  const policies = activityOptions(options, drive);
+export function setActivities({ options, drive, host }: BackupSetInput) {
+  const policies = activityOptions(options, drive, host);
   return {
     bookkeeping: proxyActivities<ArchiveActivities>(policies.bookkeeping),
     finish: proxyActivities<ArchiveActivities>(policies.finish),
     lookout: proxyActivities<ArchiveActivities>(policies.lookout),
-  };
-}
-
-/** The activities of one set that need its sources, on the host that has them; undefined: see `Queues.host`. */
-export function hostActivities({ input }: Pick<SetRun, 'input'>, host: string | undefined) {
-  const policies = activityOptions(input.options, input.drive, host);
-  return {
     scan: proxyActivities<SourceActivities>(policies.scan),
     promote: proxyActivities<SourceActivities>(policies.promote),
     compress: proxyActivities<CompressActivities>(policies.compress),

@@ -18,6 +18,8 @@ export interface AskedLatest {
   where: string;
   /** The member names that it may mean. */
   names: readonly string[];
+  /** The host that has it; null: the home of the installation. */
+  host: string | null;
   /** Only sets that ended before this time, in milliseconds since 1970. */
   before: number | undefined;
   /** Where it goes, as options of a command line. */
@@ -57,12 +59,12 @@ export async function latestNotes(
 async function entryNote(
   db: Catalog,
   { name, reason }: NotWhole,
-  { before, target }: AskedLatest,
+  { before, host, target }: AskedLatest,
 ): Promise<string> {
   const path = `/${displayName(name)}`;
   const what = `${path}: ${plain(reason)}`;
   if (name.endsWith('/')) return `${what}.`;
-  const found = await newestVersion(db, [name], before);
+  const found = await newestVersion(db, [name], before, host);
   if (found?.isWhole !== true) return `${what}. No set on tape holds it whole.`;
   return (
     `${what}. Set ${found.setId} has it whole: ` +

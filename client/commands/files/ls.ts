@@ -9,6 +9,7 @@ import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
 import { RowPrinter } from '../../print/row-printer.js';
+import { pathInSet } from '../../source-host.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 
 interface LsFlags {
@@ -31,9 +32,10 @@ export function addLs(program: Command): void {
     );
 }
 
-async function ls(session: Session, setId: string, path: string | undefined, flags: LsFlags): Promise<void> {
+async function ls(session: Session, setId: string, given: string | undefined, flags: LsFlags): Promise<void> {
   const catalog = await session.catalog();
-  await setWithFiles(catalog, setId);
+  const set = await setWithFiles(catalog, setId);
+  const path = given === undefined ? undefined : await pathInSet(session, set, given);
   if (flags.skipped === true || flags.flagged === true) {
     if (flags.skipped === true) await printListed(session, catalog, setId, 'skipped', path);
     if (flags.flagged === true) await printListed(session, catalog, setId, 'flagged', path);

@@ -2,6 +2,8 @@ import { newestVersion } from '../../../catalog/files/newest-version.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
+import { hostPath, onHost } from '../../../entry/host-path.js';
+import { hostInSets } from '../../source-host.js';
 import { memberNamesOf, shellWord } from '../../print/names.js';
 import { timeGiven } from '../../print/row-filter.js';
 import { userPath, type Session } from '../../session.js';
@@ -31,16 +33,22 @@ export async function setToRestore(
   if (path === undefined || include.length > 0 || filesFrom !== undefined || filesFrom0 !== undefined)
     throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include and no list.');
   const ended = before === undefined ? undefined : timeGiven(before, '--before', Date.now());
-  const names = memberNamesOf(path);
-  const found = await newestVersion(catalog, names, ended);
+  const given = hostPath(path);
+  const host = await hostInSets(session, given.host);
+  const names = memberNamesOf(given.path);
+  const found = await newestVersion(catalog, names, ended, host);
   if (found !== undefined) {
     const where = target === undefined ? '--to-original' : `--target ${shellWord(userPath(target))}`;
-    const asked = { where: userPath(path), names, before: ended, target: where };
+    const asked = { where: userPath(given.path), names, host, before: ended, target: where };
     for (const note of await latestNotes(catalog, found, asked)) session.say(note);
     return found.setId;
   }
   const when = before === undefined ? '' : ` and ended before ${before}`;
-  throw new TapeflowFailure('NoSuchPath', `No set on tape holds ${userPath(path)}${when}.`, {
-    advice: '`tapeflow find GLOB` looks in all of them.',
-  });
+  throw new TapeflowFailure(
+    'NoSuchPath',
+    `No set on tape holds ${onHost(given.host, userPath(given.path))}${when}.`,
+    {
+      advice: '`tapeflow find GLOB` looks in all of them.',
+    },
+  );
 }

@@ -7,8 +7,10 @@ import {
   unfinishedRetrievalLike,
   type NewRetrieval,
 } from '../../../catalog/retrievals/retrievals.js';
+import type { SetRow } from '../../../catalog/rows.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { pathsAround } from '../../../catalog/sets/taken-options.js';
+import { shownHost } from '../../../catalog/sets/set-host.js';
 import { setNamed } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { drivesToRead } from '../../../config/settings/drives.js';
@@ -24,6 +26,7 @@ import { inSession, type Session } from '../../session.js';
 import { addOwnerOptions, ownerChoice, type OwnerFlags } from './owner-flags.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { confirmed } from './confirm-original.js';
+import { hostInSets, pathInSet } from '../../source-host.js';
 import { askedSelection, type Asked, type SelectionFlags } from './restore-selection.js';
 import { setToRestore } from './restore-set.js';
 import { openTarget, requireTargetFlags, type TargetFlags } from './restore-target.js';
@@ -70,6 +73,17 @@ export function addRestore(program: Command): void {
     );
 }
 
+/** The same paths and globs, without the host that may stand before each. */
+async function withoutHosts(session: Session, set: SetRow, flags: RestoreFlags): Promise<RestoreFlags> {
+  const { path, include } = flags;
+  const plain = await Promise.all(include.map((one) => pathInSet(session, set, one)));
+  return {
+    ...flags,
+    include: plain,
+    ...(path === undefined ? {} : { path: await pathInSet(session, set, path) }),
+  };
+}
+
 /** The settings with the drives of this host alone: what another one reads would be written there. */
 async function drivesHere(session: Session, asked: string | undefined): Promise<Settings> {
   const settings = await session.allDrives();
@@ -101,8 +115,14 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const catalog = await session.catalog();
   const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
+  if (flags.toOriginal === true && set.host !== (await hostInSets(session, undefined)))
+    throw usageFailure(
+      'OtherHost',
+      `Set ${setId} is of host ${(await shownHost(catalog, set)) ?? 'another'}, and --to-original restores on this one.`,
+      'Run this command there, or give --target.',
+    );
   const target = openTarget(session.settings, flags);
-  const asked = await askedSelection(catalog, setId, flags);
+  const asked = await askedSelection(catalog, setId, await withoutHosts(session, set, flags));
   const sources = pathsAround(set);
   const wanted: NewRetrieval = {
     kind: 'restore',

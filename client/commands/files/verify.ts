@@ -23,7 +23,7 @@ export function addVerify(program: Command): void {
   verifyArguments(program.command('verify')).action(
     (subject: string | undefined, flags: VerifyFlags, command: Command) =>
       inSession(command, async (session) => {
-        const wish = subjectRequest(subject, flags.latest);
+        const wish = await subjectRequest(session, subject, flags.latest);
         await verify(session, await subjectName(await session.catalog(), wish, 'verify'), flags);
       }),
   );

@@ -16,6 +16,7 @@ import { listSets } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { requireSources } from '../../../source/require-sources.js';
 import { resolveTaken } from '../../../source/taken/resolve-taken.js';
+import { sourceHost } from '../../source-host.js';
 import { backupArguments, plannedBackup, type BackupFlags } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
 import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
@@ -47,10 +48,12 @@ export async function parseScheduled(
         'Leave --set, --new and --detach out.',
       );
     }
-    const { paths, request, ...planned } = plannedBackup(settings, given, flags);
-    const { sources, excludes, taken } = resolveTaken(request, paths);
-    await requireSources(settings, sources, excludes, undefined, taken);
-    return { ...planned, sources, excludes, asked: { paths, ...request } };
+    const { paths, elsewhere, request, ...planned } = plannedBackup(settings, given, flags);
+    const { sources, excludes, taken } = resolveTaken(request, paths, elsewhere !== undefined);
+    const host = await sourceHost(session, elsewhere);
+    if (elsewhere === undefined) await requireSources(settings, sources, excludes, undefined, taken);
+    const hosted = host === null ? planned : { ...planned, host };
+    return { ...hosted, sources, excludes, asked: { paths, ...request } };
   }
   if (first === 'verify') {
     const { given, flags } = parsed<string | undefined, VerifyFlags>('verify', verifyArguments, rest);
@@ -65,13 +68,16 @@ export async function parseScheduled(
     const verify = plannedVerify(settings, flags);
     return {
       ...verify,
-      subject: await checkedSubject(session, subjectRequest(given, flags.latest), 'verify'),
+      subject: await checkedSubject(session, await subjectRequest(session, given, flags.latest), 'verify'),
     };
   }
   if (first === 'tape' && rest[0] === 'copy') {
     const { given, flags } = parsed<string | undefined, CopyFlags>('tape copy', copyArguments, rest.slice(1));
     const copy = plannedCopy(settings, flags);
-    return { ...copy, subject: await checkedSubject(session, subjectRequest(given, flags.latest), 'copy') };
+    return {
+      ...copy,
+      subject: await checkedSubject(session, await subjectRequest(session, given, flags.latest), 'copy'),
+    };
   }
   throw usageFailure(
     'WrongSchedule',
@@ -116,7 +122,7 @@ async function checkedSubject(
       await subjectName(catalog, wish, kind);
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'NoSetOfSources') throw error;
-      if (!(await isBackedUp(session, wish.latest))) throw error;
+      if (!(await isBackedUp(session, wish))) throw error;
       session.say(`${error.message} Runs fail until there is one.`);
     }
     return wish;
@@ -128,11 +134,16 @@ async function checkedSubject(
 }
 
 /** True when a schedule or an unfinished set backs up exactly these sources. */
-async function isBackedUp(session: Session, sources: readonly string[]): Promise<boolean> {
+async function isBackedUp(
+  session: Session,
+  { latest: sources, host = null }: { latest: readonly string[]; host?: string | null },
+): Promise<boolean> {
   const catalog = await session.catalog();
   const text = JSON.stringify(sources);
   const sets = await listSets(catalog);
-  if (sets.some((set) => set.sources === text)) return true;
+  if (sets.some((set) => set.sources === text && set.host === host)) return true;
   const works = (await listSchedules(catalog)).map((row) => scheduledWork(row.arguments));
-  return works.some((work) => !('kind' in work) && JSON.stringify(work.sources) === text);
+  return works.some(
+    (work) => !('kind' in work) && JSON.stringify(work.sources) === text && (work.host ?? null) === host,
+  );
 }

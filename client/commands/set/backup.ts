@@ -19,6 +19,7 @@ import { inReadOnlySession, inSession, type Session } from '../../session.js';
 import { withServer, type Server } from '../../server.js';
 import { startOrFail } from '../../follow/start-or-fail.js';
 import { dryRun } from './dry-run.js';
+import { awayNote, sourceHost } from '../../source-host.js';
 import { type BackupFlags, backupArguments, plannedBackup } from './plan-backup.js';
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
@@ -32,13 +33,19 @@ export function addBackup(program: Command): void {
 
 async function backup(session: Session, paths: string[], flags: BackupFlags): Promise<void> {
   const { settings } = session;
-  const { paths: sources, request, ...planned } = plannedBackup(await session.allDrives(), paths, flags);
-  const taken = resolveTaken(request, sources);
-  await requireSources(settings, taken.sources, taken.excludes, undefined, taken.taken);
+  const all = await session.allDrives();
+  const { paths: sources, elsewhere, request, ...planned } = plannedBackup(all, paths, flags);
+  const taken = resolveTaken(request, sources, elsewhere !== undefined);
+  const host = await sourceHost(session, elsewhere);
+  // Those of another host are looked at by its worker, before the scan.
+  if (elsewhere === undefined)
+    await requireSources(settings, taken.sources, taken.excludes, undefined, taken.taken);
   if (taken.list === undefined)
     for (const rule of strayExcludes(taken.excludes, taken.sources))
       session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
-  if (flags.dryRun === true) return dryRun(session, planned, taken);
+  if (flags.dryRun === true) return dryRun(session, { ...planned, host }, taken);
+  const away = await awayNote(session, elsewhere);
+  if (away !== undefined) session.say(away);
   // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings))
     await requireZstdSupport(settings.COMPRESSION_CODEC);
@@ -50,7 +57,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     await rememberSeenSets(catalog, await seen);
     const opened = await openSet(
       catalog,
-      { ...planned, ...taken, id: flags.set, options: snapshotOptions(settings, planned) },
+      { ...planned, ...taken, host, id: flags.set, options: snapshotOptions(settings, planned) },
       { fresh: flags.new === true },
     );
     const { set, attached } = opened;

@@ -29,7 +29,7 @@ const skippedShown = 20;
 type Planned = Pick<
   PlannedBackup,
   'pool' | 'places' | 'mode' | 'ignoreCtime' | 'ignoreInode' | 'allowShrunk'
->;
+> & { host: string | null };
 
 /**
  * `backup --dry-run`: says what a set would store, how much, on how many tapes, and whether it would be refused since a
@@ -40,7 +40,12 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
   const { settings, json } = session;
   const catalog = await session.catalog();
   const pools = (planned.places ?? [planned]).map(({ pool }) => pool);
-  const base = await baseFor(catalog, planned.mode, JSON.stringify(sources), pools);
+  const base = await baseFor(
+    catalog,
+    planned.mode,
+    { sources: JSON.stringify(sources), host: planned.host },
+    pools,
+  );
   const tally = newTally(excludes.length, taken);
   const walked = {
     sources: sources.filter((source) => source !== taken.list?.file),
@@ -49,7 +54,8 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
     ownFolders: ownFolders(settings).map((folder) => folder.path),
     onLeftOut: (where: string, why: string) => tally.leftOut.push(`${where} (${why})`),
   };
-  const refused = planned.allowShrunk === true ? undefined : await refusalOf(catalog, settings, asked);
+  const refused =
+    planned.allowShrunk === true ? undefined : await refusalOf(catalog, settings, planned.host, asked);
   if (refused !== undefined) process.exitCode = exitCodes.failure;
   const { ignoreCtime, ignoreInode } = planned;
   const { MAX_GROUP_SIZE: groupBytes, MAX_GROUP_FILES: groupFiles } = settings;
@@ -101,10 +107,12 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
 async function refusalOf(
   catalog: Catalog,
   settings: Settings,
+  host: string | null,
   { sources, excludes, taken }: Taken,
 ): Promise<string | undefined> {
   const compared = {
     id: '',
+    host,
     sources: JSON.stringify(sources),
     excludes: JSON.stringify(excludes),
     taken: takenText(taken),

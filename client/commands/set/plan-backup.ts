@@ -103,6 +103,8 @@ export function backupArguments(command: Command): Command {
 export interface PlannedBackup extends IgnoredSigns {
   /** The paths alone. */
   paths: string[];
+  /** The other host that has them; undefined: this one. */
+  elsewhere: string | undefined;
   request: TakenRequest;
   drive: string;
   pool: string;
@@ -142,8 +144,12 @@ export function plannedBackup(
       'Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.',
     );
   }
+  const { elsewhere, paths: resolved } = resolveSources(paths, settings.TAPEFLOW_HOST);
+  if (elsewhere !== undefined) requireNoFilesOf(elsewhere, flags);
+  if (direct) requireDriveBeside(elsewhere, settings, first);
   return {
-    paths: resolveSources(paths),
+    paths: resolved,
+    elsewhere,
     request,
     ...first,
     places: further.length > 0 ? [first, ...further] : undefined,
@@ -153,6 +159,38 @@ export function plannedBackup(
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
     ...(flags.allowShrunk === true ? { allowShrunk: true } : {}),
   };
+}
+
+/** What goes directly to tape is compressed by the drive's own worker, which reads the sources. */
+function requireDriveBeside(
+  host: string | undefined,
+  { drives, TAPEFLOW_HOST: here }: Pick<Settings, 'drives' | 'TAPEFLOW_HOST'>,
+  { drive: name }: CopyPlace,
+): void {
+  const at = drives.find((drive) => drive.name === name)?.host;
+  if (at === host) return;
+  throw usageFailure(
+    'DirectAcrossHosts',
+    `The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what goes directly to ` +
+      "tape is read by the drive's worker.",
+    'Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of that host.',
+  );
+}
+
+/** Files of the command line are read where it runs, and what they name is meant to be there. */
+function requireNoFilesOf(host: string, flags: BackupFlags): void {
+  const named = {
+    '--dry-run': flags.dryRun === true,
+    '--files-from': flags.filesFrom !== undefined,
+    '--files-from0': flags.filesFrom0 !== undefined,
+  };
+  for (const [flag, isGiven] of Object.entries(named))
+    if (isGiven)
+      throw usageFailure(
+        'OtherHost',
+        `${flag} looks at files of this host, and the sources are on host ${host}.`,
+        `Run this command on host ${host}.`,
+      );
 }
 
 /** What of the sources is to be taken. */

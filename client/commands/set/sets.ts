@@ -7,6 +7,7 @@ import { formatBytes } from '../../../config/sizes.js';
 import { formatCount, formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
 import { resultObject } from '../../print/set-summary.js';
+import { sourcesText } from '../../print/set-status.js';
 import { isoTime } from '../../print/retention-text.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 import { printTable } from '../../print/table.js';
@@ -38,6 +39,7 @@ async function printSets(session: Session): Promise<void> {
         base: summary.base,
         unchanged: summary.unchanged,
         lostGroups: summary.lostGroups,
+        ...(summary.host === null ? {} : { host: summary.host }),
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
         reason: summary.reason,
@@ -60,7 +62,7 @@ async function printSets(session: Session): Promise<void> {
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),
       expiryOf(keeping, set, now),
-      summary.sources.join(' '),
+      sourcesText(summary, ' '),
     ]);
   }
   if (session.json) return;

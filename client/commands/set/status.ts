@@ -10,6 +10,8 @@ import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { listSets, setNamed, unfinishedSets } from '../../../catalog/sets/sets.js';
+import { hostAway } from '../../../catalog/hosts/hosts.js';
+import { formatTime } from '../../../config/local-time.js';
 import { describeError } from '../../../config/failures.js';
 import { entryListsObject, printEntryLists } from '../../print/entry-lists.js';
 import { exitCodeOf } from '../../print/set-summary.js';
@@ -89,22 +91,34 @@ async function wantedSets(catalog: Catalog, setId: string | undefined): Promise<
 /** Prints what one set has done and does now; `away`: why no server can say the latter. */
 async function printSet(
   session: Session,
-  { id, state }: SetRow,
+  { id, state, host }: SetRow,
   server: Server | { away: string },
 ): Promise<void> {
   const catalog = await session.catalog();
   const summary = await summarizeSet(catalog, id);
   const isOver = finalSetStates.includes(state);
   const isAway = 'away' in server;
+  const away = isOver ? undefined : await hostAway(catalog, host);
   const steps = isAway ? [] : await pendingSteps(server, id);
   const trouble = isAway || isOver ? undefined : await troubleOf(server, id).catch(() => undefined);
   if (session.json) {
     const lists = await entryListsObject(catalog, id);
-    session.emit({ ...statusObject(summary), ...lists, steps, trouble: trouble ?? null });
+    session.emit({
+      ...statusObject(summary),
+      ...lists,
+      ...(away === undefined ? {} : { away }),
+      steps,
+      trouble: trouble ?? null,
+    });
     return;
   }
   for (const line of statusLines(summary)) session.print(line);
   for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now:       ${line}`);
+  if (away !== undefined)
+    session.print(
+      `  waits:     for host ${away.host}, which has its sources: no archive worker there was heard of since ` +
+        formatTime(away.since),
+    );
   if (trouble !== undefined) {
     session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
     session.print(`             → ${trouble.advice}`);

@@ -44,7 +44,7 @@ export function plannedCopy(settings: Settings, flags: CopyFlags): Extract<ReadR
 }
 
 async function copyTape(session: Session, given: string | undefined, flags: CopyFlags): Promise<void> {
-  const wish = subjectRequest(given, flags.latest);
+  const wish = await subjectRequest(session, given, flags.latest);
   const settings = await session.allDrives();
   const copy = plannedCopy(settings, flags);
   const catalog = await session.catalog();

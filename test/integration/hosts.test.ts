@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { keyFile } from '../../proof/key-file.js';
+import { Installation, type Finished } from '../support/installation.js';
+import { OwnServer, type Worker } from '../support/own-server.js';
+import { noPostgres, PostgresServer } from '../support/postgres.js';
+import { assertSameTree, longTest, writeTree } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+/** Two hosts of one installation: each has a data folder and a name; catalog, server and staging are shared. */
+class TwoHosts {
+  private readonly workers: Worker[] = [];
+
+  private constructor(
+    readonly postgres: PostgresServer,
+    readonly server: OwnServer,
+    private readonly root: string,
+    private readonly env: Record<string, string>,
+  ) {}
+
+  static async make(t: TestContext): Promise<TwoHosts> {
+    const postgres = await PostgresServer.make(t);
+    const installation = await Installation.make(t, { CATALOG_URL: await postgres.makeCatalog() });
+    const server = await OwnServer.start(t, installation);
+    const { root } = installation;
+    const hosts = new TwoHosts(postgres, server, root, { MAX_GROUP_SIZE: '100kB', ...server.env });
+    t.after(() => Promise.all(hosts.workers.map((worker) => worker.kill().catch(() => undefined))));
+    mkdirSync(hosts.data('b'), { recursive: true });
+    writeFileSync(
+      path.join(root, 'b.json'),
+      JSON.stringify({ drives: { vault: { path: path.join(root, 'tape') } } }),
+    );
+    mkdirSync(path.join(root, 'tape'));
+    return hosts;
+  }
+
+  data(host: string): string {
+    return host === 'a' ? this.server.installation.dataDir : path.join(this.root, `data-${host}`);
+  }
+
+  of(host: string): Record<string, string> {
+    return {
+      ...this.env,
+      ...{ TAPEFLOW_HOST: host, TAPEFLOW_DATA_DIR: this.data(host) },
+      ...(host === 'b' ? { TAPEFLOW_CONFIG: path.join(this.root, 'b.json') } : {}),
+    };
+  }
+
+  async worker(host: string, ...args: string[]): Promise<Worker> {
+    const worker = await this.server.worker(args, this.of(host));
+    this.workers.push(worker);
+    return worker;
+  }
+
+  run(host: string, ...args: string[]): Promise<Finished> {
+    return this.server.installation.run(args, this.of(host));
+  }
+
+  /** Runs a command that succeeds, and returns the object that it prints last. */
+  async ask<Result = Record<string, unknown>>(host: string, ...args: string[]): Promise<Result> {
+    const { code, stdout, stderr } = await this.run(host, ...args, '--json');
+    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Result;
+  }
+
+  shareKey(): void {
+    copyFileSync(keyFile(this.data('a')), keyFile(this.data('b')));
+  }
+
+  source(name: string): string {
+    const folder = path.join(this.root, name);
+    writeTree(folder, { one: Buffer.alloc(60_000, name), two: Buffer.alloc(70_000, name), 'a:/x': name });
+    return folder;
+  }
+
+  folder(name: string): string {
+    return path.join(this.root, name);
+  }
+}
+
+test(
+  'two hosts are one installation: sources of each go to the drive of one',
+  { skip: noPostgres },
+  async (t) => {
+    const hosts = await TwoHosts.make(t);
+    await hosts.worker('a', 'archive');
+    const early = await hosts.run('b', 'worker', 'tape', '--drive', 'vault');
+    assert.equal(early.code, 1);
+    assert.match(
+      early.stderr + early.stdout,
+      /Copy .*data\/message\.key of host a to .*data-b\/message\.key/,
+    );
+    hosts.shareKey();
+    const [archiveB] = await Promise.all([
+      hosts.worker('b', 'archive'),
+      hosts.worker('b', 'tape', '--drive', 'vault'),
+    ]);
+    const source = hosts.source('source');
+    await hosts.ask('a', 'tape', 'label', 'T1', '--drive', 'vault', '--pool', 'default');
+    const byHost = { theirs: '' };
+
+    await t.test('each host backs up its own path, and the other’s by its name', async () => {
+      const [mine, theirs] = await Promise.all([
+        hosts.ask<{ setId: string }>('a', 'backup', source, '--drive', 'vault'),
+        hosts.ask<{ setId: string }>('a', 'backup', `b:${source}`, '--drive', 'vault'),
+      ]);
+      assert.notEqual(mine.setId, theirs.setId, 'the same path on two hosts is two things');
+      byHost.theirs = theirs.setId;
+      const rows = await hosts.postgres.query<{ id: string; host: string | null }>(
+        'select id, host from sets order by id',
+        hosts.server.installation.env['CATALOG_URL'],
+      );
+      const hostOf = new Map(rows.map(({ id, host }) => [id, host]));
+      assert.deepEqual([hostOf.get(mine.setId), hostOf.get(theirs.setId)], [null, 'b']);
+      const listed = (await hosts.run('b', 'sets')).stdout;
+      assert.ok(listed.includes(`a:${source}`) && listed.includes(`b:${source}`), listed);
+    });
+    await t.test(
+      'an incremental set builds on the newest one of its own host',
+      { skip: longTest },
+      async () => {
+        const next = await hosts.ask<{ setId: string }>(
+          'b',
+          'backup',
+          source,
+          '--drive',
+          'vault',
+          '--mode',
+          'incremental',
+        );
+        const { base } = await hosts.ask<{ base: string }>('b', 'status', next.setId);
+        assert.equal(base, byHost.theirs, 'it builds on the set of its own host');
+      },
+    );
+
+    await t.test(
+      'what is asked of the wrong host is refused with a sentence',
+      { skip: longTest },
+      async () => {
+        const refused = async (host: string, args: string[], text: RegExp) => {
+          const { code, stderr } = await hosts.run(host, ...args);
+          assert.notEqual(code, 0);
+          assert.match(stderr, text);
+        };
+        await refused('a', ['backup', 'c:/x', '--drive', 'vault'], /no host c; the others are: b/);
+        await refused('a', ['backup', source, `b:${source}`, '--drive', 'vault'], /on several hosts: a, b/);
+        await refused(
+          'a',
+          ['backup', source, '--drive', 'vault', '--direct'],
+          /on host a and the drive vault is on host b/,
+        );
+        await refused('a', ['tape', 'status', '--drive', 'vault'], /vault .* is on host b/);
+        await refused(
+          'a',
+          ['restore', 'latest', '--path', source, '--target', hosts.folder('no'), '--drive', 'vault'],
+          /Run this command on host b/,
+        );
+        await refused('a', ['worker', 'tape', '--drive', 'vault'], /There is no drive vault/);
+        const twice = { ...hosts.of('b'), TAPEFLOW_HOST: 'c', TAPEFLOW_DATA_DIR: hosts.folder('data-c') };
+        mkdirSync(hosts.folder('data-c'));
+        copyFileSync(keyFile(hosts.data('a')), keyFile(hosts.folder('data-c')));
+        const second = await hosts.server.installation.run(['worker', 'tape', '--drive', 'vault'], {
+          ...twice,
+          TAPEFLOW_LOCK_DIR: hosts.folder('locks-c'),
+        });
+        assert.match(second.stdout + second.stderr, /drive vault is on host b/);
+      },
+    );
+
+    await t.test(
+      'a host that is away: its set waits and says so, that of the other goes on',
+      { skip: longTest },
+      async () => {
+        await archiveB.stop();
+        const waiting = await hosts.ask<{ setId: string }>(
+          'a',
+          'backup',
+          `b:${source}`,
+          '--drive',
+          'vault',
+          '--new',
+          '--detach',
+        );
+        assert.equal((await hosts.run('a', 'backup', source, '--drive', 'vault', '--new')).code, 0);
+        const { stdout } = await hosts.run('a', 'status', waiting.setId);
+        assert.match(stdout, /waits: +for host b, which has its sources/);
+        await hosts.worker('b', 'archive');
+        await waitFor(
+          async () =>
+            (await hosts.ask<{ status: string }>('a', 'status', waiting.setId)).status === 'completed',
+          'the set to go on when its host is back',
+        );
+      },
+    );
+
+    await t.test(
+      'a restore on the drive’s host has the tree of the host that is named',
+      { skip: longTest },
+      async () => {
+        writeTree(source, { three: 'a third one' });
+        await hosts.ask('b', 'backup', `a:${source}`, '--drive', 'vault');
+        rmSync(path.join(source, 'three'));
+        const target = hosts.folder('target');
+        await hosts.ask('b', 'restore', 'latest', '--path', source, '--target', target);
+        assertSameTree(source, path.join(target, source));
+        await hosts.ask(
+          'b',
+          'restore',
+          'latest',
+          '--path',
+          `a:${path.join(source, 'three')}`,
+          '--target',
+          target,
+        );
+      },
+    );
+  },
+);
