@@ -25,6 +25,10 @@ import { loadSettings } from '../../config/settings/load-settings.js';
 import type { DriveSettings } from '../../config/settings/settings.js';
 import { keepThisHost } from '../../disk/this-host.js';
 import { keyFile } from '../../proof/key-file.js';
+import { hostPath } from '../../entry/host-path.js';
+import { recordLook } from '../../catalog/hosts/staging-looks.js';
+import { checkHosts } from '../../client/checks/host-checks.js';
+import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -204,4 +208,53 @@ test('hosts with two keys are refused at their start, with what to copy from whe
   writeFileSync(mine, `${'ef'.repeat(32)}\n`, { mode: 0o600 });
   assert.equal(await begin('b'), 'ef'.repeat(32));
   await assert.rejects(begin('a'), failsAs('WrongKey', new RegExp(`Copy ${mine} of host b`)));
+});
+
+test('doctor says which host sees no staging of another, whose clock is wrong, and who is away', async (t) => {
+  const catalog = await openNewCatalog(t);
+  if (!isInPostgres(catalog)) return t.skip('a file has one host');
+  for (const name of ['a', 'b', 'c']) await registerHost(catalog, self(name));
+  for (const name of ['a', 'b']) await hostLives(catalog, self(name), true);
+  await claimDrive(catalog, 'b', drive('vault'));
+  await catalog.updateTable('hosts').set({ clock_ahead: -90_000 }).where('name', '=', 'a').execute();
+  await recordLook(catalog, { host: 'a', root: '/staging', unseen: [] });
+  await recordLook(catalog, { host: 'b', root: '/staging', unseen: ['a', 'c'] });
+  const checks = await checkHosts({ catalog: async () => catalog });
+  const found = (what: string) => checks.find((check) => check.what === what);
+  assert.match(found('host b')?.finding ?? '', /^archive worker, tape worker vault \(b\.example/);
+  assert.match(found('host c')?.finding ?? '', /no worker was heard of since/);
+  assert.match(found('clock of host a')?.finding ?? '', /is 90 s behind/);
+  assert.equal(found('clock of host b')?.level, 'ok');
+  assert.equal(found('staging of host a')?.level, 'ok');
+  assert.equal(found('staging of host b')?.level, 'trouble');
+  assert.match(found('staging of host b')?.finding ?? '', /does not have what host a wrote/);
+});
+
+test('hosts see each other’s marks in a staging folder that they share, and in no other', async (t) => {
+  const root = tempFolder(t);
+  const [shared, other] = [path.join(root, 'shared'), path.join(root, 'other')];
+  const [a, b] = [self('a'), self('b')];
+  await leaveMark(shared, a);
+  assert.equal(statSync(shared, { throwIfNoEntry: false }), undefined, 'an absent mount is not made');
+  for (const folder of [shared, other]) mkdirSync(folder);
+  await leaveMark(shared, a);
+  await leaveMark(shared, b);
+  assert.deepEqual(await unseenMarks(shared, [a, b]), []);
+  assert.deepEqual(await unseenMarks(other, [a, b]), ['a', 'b']);
+  assert.deepEqual(await unseenMarks(shared, [{ ...a, id: 'another data folder' }]), ['a']);
+});
+
+test('HOST:/path is on that host; every other path is here', () => {
+  const read = (given: string, platform: NodeJS.Platform = 'linux') => {
+    const { host, path } = hostPath(given, platform);
+    return host === undefined ? path : [host, path];
+  };
+  assert.deepEqual(read('fs1:/srv/a'), ['fs1', '/srv/a']);
+  assert.deepEqual(read('fs1.lan:/a:b'), ['fs1.lan', '/a:b']);
+  assert.deepEqual(read('win:C:\\data'), ['win', 'C:\\data']);
+  for (const here of ['/srv', '/a:/b', './a:/b', 'a:b', 'a/b:/c', '-a:/b', '../x:/y', 'a_b:/c'])
+    assert.equal(read(here), here);
+  assert.equal(read('C:/data', 'win32'), 'C:/data');
+  assert.equal(read('C:\\data', 'win32'), 'C:\\data');
+  assert.deepEqual(read('fs1:/srv', 'win32'), ['fs1', '/srv']);
 });

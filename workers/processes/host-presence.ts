@@ -1,8 +1,10 @@
 import os from 'node:os';
 import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
-import { archiveStops, hostLives, registerHost } from '../../catalog/hosts/hosts.js';
+import { archiveStops, hostLives, listHosts, registerHost } from '../../catalog/hosts/hosts.js';
 import { installationKey } from '../../catalog/hosts/installation-key.js';
+import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
+import { isInPostgres } from '../../catalog/dialect.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { HostRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -10,12 +12,14 @@ import type { Logger } from '../../config/logger.js';
 import { projectVersion } from '../../config/project-dir.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { keepThisHost } from '../../disk/this-host.js';
+import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
 
 /** A worker's part of what the catalog knows of its host. */
 export class HostPresence {
   private timer: NodeJS.Timeout | undefined;
   private telling = Promise.resolve();
+  private looking = false;
   /** Another host, or data folder, has taken the name of this host, or of its drive. */
   private lost: TapeflowFailure | undefined;
 
@@ -26,6 +30,7 @@ export class HostPresence {
     readonly host: HostRow,
     /** The key of the installation. */
     readonly key: string,
+    private readonly staging: string,
     private readonly drive: string | undefined,
   ) {}
 
@@ -50,8 +55,9 @@ export class HostPresence {
     const before = drive === undefined ? undefined : await claimDrive(catalog, host.name, drive);
     if (before !== undefined)
       logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
-    const presence = new HostPresence(catalog, logger, host, key, drive?.name);
+    const presence = new HostPresence(catalog, logger, host, key, settings.BACKUP_COMPRESS_DIR, drive?.name);
     if (drive === undefined) await hostLives(catalog, host, true);
+    presence.lookAtStaging();
     presence.tellLater();
     return presence;
   }
@@ -75,12 +81,34 @@ export class HostPresence {
     }, signOfLifeMs).unref();
   }
 
+  /**
+   * Shows the other hosts that this one has the same staging, and writes down whether it sees theirs. Nobody waits for
+   * it: a mount that does not answer must neither hold up a start, nor make a host that lives look as if it were gone.
+   */
+  private lookAtStaging(): void {
+    if (this.looking || !isInPostgres(this.catalog)) return;
+    this.looking = true;
+    void this.looksAtStaging()
+      .catch((error: unknown) => this.logger.debug({ err: error }, 'staging could not be looked at'))
+      .finally(() => (this.looking = false));
+  }
+
+  private async looksAtStaging(): Promise<void> {
+    const { catalog, host, staging } = this;
+    await leaveMark(staging, host).catch((error: unknown) => {
+      this.logger.warn({ err: error }, `the mark of this host could not be left in staging, ${staging}`);
+    });
+    const others = (await listHosts(catalog)).filter(({ name }) => name !== host.name);
+    const unseen = await unseenMarks(staging, others);
+    await recordLook(catalog, { host: host.name, root: staging, unseen });
+  }
+
   private async tell(): Promise<void> {
     const { catalog, host, drive, logger } = this;
     try {
       const isHosts = await hostLives(catalog, host, drive === undefined);
       const isDrives = drive === undefined || (await driveLives(catalog, host.name, drive));
-      if (isHosts && isDrives) return;
+      if (isHosts && isDrives) return this.lookAtStaging();
       const what = isHosts ? `the drive ${drive}` : `the name of host ${host.name}`;
       this.lost = new TapeflowFailure(
         isHosts ? 'DriveElsewhere' : 'HostTaken',

@@ -3,6 +3,7 @@ import { checkCatalog } from '../../checks/catalog-check.js';
 import { checkCompression } from '../../checks/compression-check.js';
 import { checkDataDisks, checkStaging, type Check, type Level } from '../../checks/disk-checks.js';
 import { checkDrive } from '../../checks/drive-check.js';
+import { checkHosts } from '../../checks/host-checks.js';
 import { checkNode } from '../../checks/node-check.js';
 import { checkProofs } from '../../checks/proof-checks.js';
 import { checkRights } from '../../checks/rights-check.js';
@@ -70,6 +71,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   checks.push(...(await checkProofs(session, catalogWorks)));
   for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
+    checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
       checks.push({
         what: `set ${setId}`,

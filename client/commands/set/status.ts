@@ -15,6 +15,7 @@ import { formatTime } from '../../../config/local-time.js';
 import { describeError } from '../../../config/failures.js';
 import { entryListsObject, printEntryLists } from '../../print/entry-lists.js';
 import { exitCodeOf } from '../../print/set-summary.js';
+import { hostLine, hostsAtWork } from '../../print/host-lines.js';
 import { printRetrieval } from '../../print/retrieval-summary.js';
 import { stepLine } from '../../follow/live-view.js';
 import { pendingReads, pendingSteps } from '../../follow/pending-steps.js';
@@ -32,8 +33,15 @@ export function addStatus(program: Command): void {
       inReadOnlySession(command, async (session) => {
         if (id === undefined || isRetrievalId(id)) await printRetrievals(session, id);
         if (id === undefined || !isRetrievalId(id)) await printStatus(session, id);
+        if (id === undefined && !session.json) await printHosts(session);
       }),
     );
+}
+
+/** Who works where, if there are several hosts. */
+async function printHosts(session: Session): Promise<void> {
+  for (const one of await hostsAtWork(await session.catalog()))
+    session.print(hostLine(one, formatTime(one.host.heard_at)));
 }
 
 async function printRetrievals(session: Session, id: string | undefined): Promise<void> {

@@ -1,0 +1,39 @@
+import { isHeard } from '../../catalog/hosts/host-conflict.js';
+import { listHostDrives } from '../../catalog/hosts/host-drives.js';
+import { listHosts, timeOf } from '../../catalog/hosts/hosts.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { HostRow } from '../../catalog/rows.js';
+
+/** A host, and who works there now, such as `archive worker` and `tape worker lto1`. */
+export interface HostAtWork {
+  host: HostRow;
+  workers: string[];
+  /** Its drives without a worker. */
+  idle: string[];
+}
+
+/** The hosts of the installation with their workers; none where there is one host alone. */
+export async function hostsAtWork(catalog: Catalog): Promise<HostAtWork[]> {
+  const hosts = await listHosts(catalog);
+  if (hosts.length < 2) return [];
+  const [now, drives] = [await timeOf(catalog), await listHostDrives(catalog)];
+  return hosts.map((host) => {
+    const own = drives.filter((drive) => drive.host === host.name);
+    const served = own.filter((drive) => isHeard(drive.heard_at, now)).map(({ name }) => name);
+    return {
+      host,
+      workers: [
+        ...(isHeard(host.archive_at, now) ? ['archive worker'] : []),
+        ...served.map((name) => `tape worker ${name}`),
+      ],
+      idle: own.map(({ name }) => name).filter((name) => !served.includes(name)),
+    };
+  });
+}
+
+/** A line for each host that `status` prints for people. */
+export function hostLine({ host, workers, idle }: HostAtWork, lastHeard: string): string {
+  const drives = idle.length === 0 ? '' : `; no worker serves drive ${idle.join(', ')}`;
+  const who = workers.length === 0 ? `no worker was heard of since ${lastHeard}` : workers.join(', ');
+  return `Host ${host.name}: ${who}${drives}`;
+}
