@@ -7,6 +7,7 @@ import { openSet, unfinishedSetsLike } from '../../catalog/sets/open-set.js';
 import { rememberSeenSets } from '../../catalog/sets/set-id.js';
 import { setFoldersInDrives } from '../../tape/files/set-folders.js';
 import type { NewSet } from '../../catalog/sets/set-differences.js';
+import { onHost } from '../../entry/host-path.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { requireSources } from '../../source/require-sources.js';
 import { resolveTaken, type Taken } from '../../source/taken/resolve-taken.js';
@@ -101,7 +102,7 @@ function scheduledSet(set: SetRow): ScheduledSet {
   return {
     setId: set.id,
     ...(set.host === null ? {} : { host: set.host }),
-    sources: firstSources(JSON.parse(set.sources) as string[]),
+    sources: firstSources((JSON.parse(set.sources) as string[]).map((source) => onHost(set.host, source))),
     pool: set.pool,
     drive: set.drive,
     ...(set.places === null ? {} : { places: placesOf(set) }),

@@ -11,8 +11,8 @@ import { requireSources } from '../../source/require-sources.js';
 import { whomOfSource, type AskedByThread } from './asked-sources.js';
 
 /**
- * Refuses, before anything is written of a set, what its command could not see, if it ran on another host: a source that
- * is missing, or a link. Throws usage failures, with which the set ends.
+ * Refuses, before anything is written of a set, what its command could not see, if it ran on another host: a source
+ * that is missing, or a link. Throws usage failures, with which the set ends.
  */
 export async function requireHere(
   { catalog, settings }: Deps,

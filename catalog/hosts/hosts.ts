@@ -111,10 +111,13 @@ export async function archiveStops(db: Catalog, { id }: ThisHost): Promise<void>
   await db.updateTable('hosts').set({ archive_at: null }).where('id', '=', id).execute();
 }
 
-/** A host of which no archive worker is heard, and since when nothing is, in milliseconds since 1970. */
+/**
+ * A host of which no archive worker is heard, and since when nothing is, in milliseconds since 1970; null: no host of
+ * that name is known any more.
+ */
 export interface HostAway {
   host: string;
-  since: number;
+  since: number | null;
 }
 
 /**
@@ -124,8 +127,9 @@ export interface HostAway {
  */
 export async function hostAway(db: Catalog, name: string | null): Promise<HostAway | undefined> {
   const hosts = await listHosts(db);
-  if (hosts.length < 2) return undefined;
+  if (hosts.length < 2 && name === null) return undefined;
   const row = hosts.find((host) => (name === null ? host.home === 1 : host.name === name));
+  if (row === undefined && name !== null) return { host: name, since: null };
   if (row === undefined || isHeard(row.archive_at, await timeOf(db))) return undefined;
   return { host: row.name, since: row.archive_at ?? row.heard_at };
 }

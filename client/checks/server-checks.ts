@@ -1,8 +1,9 @@
 import path from 'node:path';
-import { hostInQueues } from '../../catalog/hosts/hosts.js';
+import { listHostDrives } from '../../catalog/hosts/host-drives.js';
+import { hostInQueues, listHosts } from '../../catalog/hosts/hosts.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { describeError } from '../../config/failures.js';
-import type { Settings } from '../../config/settings/settings.js';
+import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { readHostFile } from '../../embedded/host-file.js';
 import { unusedVariables } from '../../workers/server/own-server.js';
 import { queuesOf } from '../../workflows/queues.js';
@@ -120,6 +121,15 @@ async function pollersOf(server: Server, queue: string): Promise<Poller[]> {
   }));
 }
 
+/** The drives that should have a worker: of several hosts, one whose default folder was never served has no drive. */
+async function servedDrives(session: Session): Promise<DriveSettings[]> {
+  const { drives } = await session.allDrives();
+  const catalog = await session.catalog();
+  if ((await listHosts(catalog)).length < 2) return drives;
+  const known = new Set((await listHostDrives(catalog)).map(({ name }) => name));
+  return drives.filter(({ name, ours }) => !ours || known.has(name));
+}
+
 async function queueChecks(session: Session, server: Server, role: string | undefined): Promise<Check[]> {
   const { settings } = session;
   const queues = queuesOf(server.installation);
@@ -129,10 +139,11 @@ async function queueChecks(session: Session, server: Server, role: string | unde
     for (const queue of [queues.archive, queues.host(host), queues.compress(host)])
       served.push({ queue, worker: 'archive worker', command: 'tapeflow worker archive' });
   }
-  for (const { name } of settings.drives) {
+  for (const { name, host: at } of await servedDrives(session)) {
     if (role !== undefined && role !== name) continue;
+    const command = `tapeflow worker tape --drive ${name}${at === undefined ? '' : `\` on host \`${at}`}`;
     for (const queue of [queues.drive(name), queues.driveHost(name)])
-      served.push({ queue, worker: `tape worker ${name}`, command: `tapeflow worker tape --drive ${name}` });
+      served.push({ queue, worker: `tape worker ${name}`, command });
   }
   const checks: Check[] = [];
   for (const one of served) checks.push(await queueCheck(server, settings, one));

@@ -65,6 +65,10 @@ class TwoHosts {
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Result;
   }
 
+  get catalog(): string {
+    return this.server.installation.env['CATALOG_URL'] ?? '';
+  }
+
   shareKey(): void {
     copyFileSync(keyFile(this.data('a')), keyFile(this.data('b')));
   }
@@ -110,7 +114,7 @@ test(
       byHost.theirs = theirs.setId;
       const rows = await hosts.postgres.query<{ id: string; host: string | null }>(
         'select id, host from sets order by id',
-        hosts.server.installation.env['CATALOG_URL'],
+        hosts.catalog,
       );
       const hostOf = new Map(rows.map(({ id, host }) => [id, host]));
       assert.deepEqual([hostOf.get(mine.setId), hostOf.get(theirs.setId)], [null, 'b']);
@@ -168,6 +172,31 @@ test(
         assert.match(second.stdout + second.stderr, /drive vault is on host b/);
       },
     );
+
+    await t.test('a schedule makes its sets where its sources are', { skip: longTest }, async () => {
+      const command = ['--', 'backup', `b:${source}`, '--drive', 'vault'];
+      await hosts.ask('a', 'schedule', 'add', 'nightly', '--cron', '30 2 * * *', ...command);
+      assert.equal((await hosts.run('a', 'schedule', 'run', 'nightly')).code, 0);
+      await waitFor(async () => {
+        const made = `select host from sets where made_by is not null and state = 'completed'`;
+        const [set] = await hosts.postgres.query<{ host: string }>(made, hosts.catalog);
+        return set?.host === 'b';
+      }, 'the set of the schedule');
+    });
+
+    await t.test('doctor finds nothing wrong with the hosts', { skip: longTest }, async () => {
+      const { stdout } = await hosts.run('a', 'doctor', '--json');
+      const { checks } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+        checks: { what: string; level: string; finding: string }[];
+      };
+      const about = checks.filter(({ what }) => /host|queue/.test(what));
+      assert.deepEqual(
+        about.filter(({ level }) => level !== 'ok'),
+        [],
+      );
+      assert.ok(about.some(({ finding }) => finding.includes('archive worker, tape worker vault')));
+      assert.ok(about.some(({ what }) => what === 'staging of host b'));
+    });
 
     await t.test(
       'a host that is away: its set waits and says so, that of the other goes on',

@@ -29,6 +29,10 @@ import { hostPath } from '../../entry/host-path.js';
 import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { checkHosts } from '../../client/checks/host-checks.js';
 import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
+import { openSet } from '../../catalog/sets/open-set.js';
+import { baseFor } from '../../catalog/sets/set-base.js';
+import { formerHoldings } from '../../catalog/sets/holdings.js';
+import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tempFolder } from '../support/trees.js';
 
@@ -257,4 +261,37 @@ test('HOST:/path is on that host; every other path is here', () => {
   assert.equal(read('C:/data', 'win32'), 'C:/data');
   assert.equal(read('C:\\data', 'win32'), 'C:\\data');
   assert.deepEqual(read('fs1:/srv', 'win32'), ['fs1', '/srv']);
+});
+
+test('the same path on two hosts is two things, whoever looks for its sets', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const wanted = {
+    ...{ sources: ['/srv'], excludes: [], pool: 'default', drive: 'lto1', mode: 'full' },
+    ...{ direct: false, options: {} },
+  };
+  const open = async (host: string | null) =>
+    (await openSet(catalog, { ...wanted, host }, { fresh: false })).set;
+  const [home, theirs] = [await open(null), await open('b')];
+  assert.notEqual(home.id, theirs.id);
+  assert.equal((await open('b')).id, theirs.id, 'the unfinished set of that host');
+  assert.equal((await open(null)).id, home.id);
+  await assert.rejects(
+    openSet(catalog, { ...wanted, host: 'c', id: theirs.id }, { fresh: false }),
+    /exists with other sources of host b/,
+  );
+  const holdings = JSON.stringify([{ files: 5, bytes: 5 }]);
+  await catalog.updateTable('sets').set({ state: 'completed', holdings }).execute();
+  const { sources } = home;
+  const baseOf = async (host: string | null) =>
+    (await baseFor(catalog, 'incremental', { sources, host }, ['default'])).id;
+  assert.deepEqual(
+    [await baseOf(null), await baseOf('b'), await baseOf('c')],
+    [home.id, theirs.id, undefined],
+  );
+  const held = async (host: string | null) =>
+    (await formerHoldings(catalog, { ...theirs, id: '', host })).map(({ setId }) => setId);
+  assert.deepEqual([await held(null), await held('b'), await held('c')], [[home.id], [theirs.id], []]);
+  const newest = (host: string | null) => subjectName(catalog, { latest: ['/srv'], host }, 'copy');
+  assert.deepEqual([await newest(null), await newest('b')], [home.id, theirs.id]);
+  await assert.rejects(newest('c'), /no completed set of c:\/srv/);
 });

@@ -21,7 +21,7 @@ test('each run of a schedule takes what its list and its exclude file say then, 
     writeFileSync(globs, excludes.join('\n'));
   };
   lists(['a', 'folder'], ['*.log']);
-  const session = { settings: deps.settings } as Session;
+  const session = { settings: deps.settings, allDrives: async () => deps.settings } as Session;
   const words = ['backup', '--files-from0', list, '--exclude-from', globs];
   const work = await parseScheduled(session, words);
   const row = { name: 'nightly', cron: '0 2 * * *', zone: 'UTC', command: words.join(' ') };

@@ -118,7 +118,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   if (flags.toOriginal === true && set.host !== (await hostInSets(session, undefined)))
     throw usageFailure(
       'OtherHost',
-      `Set ${setId} is of host ${(await shownHost(catalog, set)) ?? 'another'}, and --to-original restores on this one.`,
+      `Set ${setId} is of host ${(await shownHost(catalog, set)) ?? 'another'}, and --to-original restores here.`,
       'Run this command there, or give --target.',
     );
   const target = openTarget(session.settings, flags);

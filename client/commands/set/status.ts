@@ -10,7 +10,7 @@ import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import type { SetRow } from '../../../catalog/rows.js';
 import { listSets, setNamed, unfinishedSets } from '../../../catalog/sets/sets.js';
-import { hostAway } from '../../../catalog/hosts/hosts.js';
+import { hostAway, type HostAway } from '../../../catalog/hosts/hosts.js';
 import { formatTime } from '../../../config/local-time.js';
 import { describeError } from '../../../config/failures.js';
 import { entryListsObject, printEntryLists } from '../../print/entry-lists.js';
@@ -36,6 +36,12 @@ export function addStatus(program: Command): void {
         if (id === undefined && !session.json) await printHosts(session);
       }),
     );
+}
+
+function whyAway({ since }: HostAway): string {
+  return since === null
+    ? 'which is known no more: a host that is called so again has its sources'
+    : `which has its sources: no archive worker there was heard of since ${formatTime(since)}`;
 }
 
 /** Who works where, if there are several hosts. */
@@ -122,11 +128,7 @@ async function printSet(
   }
   for (const line of statusLines(summary)) session.print(line);
   for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now:       ${line}`);
-  if (away !== undefined)
-    session.print(
-      `  waits:     for host ${away.host}, which has its sources: no archive worker there was heard of since ` +
-        formatTime(away.since),
-    );
+  if (away !== undefined) session.print(`  waits:     for host ${away.host}, ${whyAway(away)}`);
   if (trouble !== undefined) {
     session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
     session.print(`             → ${trouble.advice}`);
