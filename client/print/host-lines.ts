@@ -37,3 +37,13 @@ export function hostLine({ host, workers, idle }: HostAtWork, lastHeard: string)
   const who = workers.length === 0 ? `no worker was heard of since ${lastHeard}` : workers.join(', ');
   return `Host ${host.name}: ${who}${drives}`;
 }
+
+/** A line for each drive that `tape list` prints for people; none where there is one host alone. */
+export async function driveLines(catalog: Catalog): Promise<string[]> {
+  if ((await listHosts(catalog)).length < 2) return [];
+  const now = await timeOf(catalog);
+  return (await listHostDrives(catalog)).map(({ name, host, kind, path, heard_at: at }) => {
+    const served = isHeard(at, now) ? 'its worker runs' : 'no worker serves it';
+    return `Drive ${name}: host ${host}, ${kind} ${path}; ${served}`;
+  });
+}

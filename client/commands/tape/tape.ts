@@ -16,6 +16,7 @@ import { exitCodes } from '../../exit-codes.js';
 import { runInDrive } from '../../run-in-drive.js';
 import { inReadOnlySession, inSession, type Session } from '../../session.js';
 import { requireName } from '../../print/names.js';
+import { driveLines } from '../../print/host-lines.js';
 import { printTable } from '../../print/table.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { retentionObject, retentionText } from '../../print/retention-text.js';
@@ -117,6 +118,7 @@ async function list(session: Session): Promise<void> {
   ]);
   const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
   printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
+  for (const line of await driveLines(catalog)) session.print(line);
 }
 
 async function status(session: Session, driveName: string): Promise<void> {
