@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { readManifest } from '../../archive/manifest/read-manifest.js';
 import { rebuildManifest } from '../../archive/manifest/rebuild-manifest.js';
+import { toBytes } from '../../entry/byte-string.js';
 import type { PackedMember } from '../../entry/member.js';
 import { header, packHere, unpackHere, type ArchiveHere } from '../support/archive-here.js';
 import { plan } from '../support/plan.js';
+import { setsInProcess } from '../support/sets-in-process.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 
 const large = 3_000_000;
@@ -206,3 +216,23 @@ test(
     assert.equal(sysfs.packed[0]?.size, readFileSync('/sys/kernel/mm/transparent_hugepage/enabled').length);
   },
 );
+
+test('a file whose mtime changed between scan and packing keeps the ctime of the scan in the catalog', async (t) => {
+  const sets = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { file: 'written once, so that both times are one' });
+  const file = path.join(source, 'file');
+  const setId = await sets.begin(source, 'full');
+  const times = async () =>
+    sets.catalog
+      .selectFrom('files')
+      .select(['mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns'])
+      .where('set_id', '=', setId)
+      .where('path', '=', toBytes(file.slice(1)))
+      .executeTakeFirstOrThrow();
+  const scanned = await times();
+  assert.deepEqual([scanned.ctime_s, scanned.ctime_ns], [scanned.mtime_s, scanned.mtime_ns]);
+  utimesSync(file, 1e9, 1e9);
+  for (const group of await sets.groupsOf(setId)) await sets.store(setId, group);
+  assert.deepEqual(await times(), { ...scanned, mtime_s: 1e9, mtime_ns: 0 });
+});
