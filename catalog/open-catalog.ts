@@ -9,10 +9,9 @@ import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js
 import { migrate } from './migrations/migrate.js';
 import type { Tables } from './schema/tables.js';
 import { catalogFailure, isCatalogBusy } from './sqlite/catalog-failure.js';
-import { betweenTriesMs, busyTimeoutMs, installationSql } from './sqlite/connection.js';
+import { betweenTriesMs, busyTimeoutMs, identityOf } from './sqlite/connection.js';
 import { ImmediateDialect } from './sqlite/driver.js';
 import { fence } from './sqlite/fence.js';
-import { generationOf } from './sqlite/generation.js';
 import { forgetNewest, requireNewest, requireNotRestoring } from './sqlite/newest-seen.js';
 import { requireOwnLog } from './sqlite/own-log.js';
 import { endedUncleanly, requireSound } from './sqlite/unclean-end.js';
@@ -49,7 +48,8 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     requireOwnLog(file);
     const isUnclean = endedUncleanly(file);
     makeReadableFile(file);
-    database = new Database(file, { timeout: busyTimeoutMs });
+    const opened = new Database(file, { timeout: busyTimeoutMs });
+    database = opened;
     await requireLog(database, file);
     // FULL: a commit survives a power cut. Staged archives are deleted because of a commit.
     database.pragma('synchronous = FULL');
@@ -57,7 +57,7 @@ export async function openCatalog(file: string, dataDir?: string): Promise<Catal
     if (isUnclean) requireSound(database, file);
     const catalog = catalogOn(database);
     await migrate(catalog, database);
-    requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
+    requireNewest(file, () => identityOf(opened));
     database.pragma(`busy_timeout = ${blockingMs}`);
     // Kysely closes only a database that it has used.
     await catalog.executeQuery(CompiledQuery.raw('select 1'));

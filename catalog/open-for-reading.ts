@@ -4,8 +4,7 @@ import Database from 'better-sqlite3';
 import { isPostgres } from '../config/catalog-url.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { catalogFailure } from './sqlite/catalog-failure.js';
-import { busyTimeoutMs, installationSql } from './sqlite/connection.js';
-import { generationOf } from './sqlite/generation.js';
+import { busyTimeoutMs, identityOf } from './sqlite/connection.js';
 import { isUpToDate } from './migrations/migrate.js';
 import { requireNewest, requireNotRestoring } from './sqlite/newest-seen.js';
 import { requireOwnLog } from './sqlite/own-log.js';
@@ -34,9 +33,10 @@ export async function openForReading(
     }
     requireNotRestoring(file);
     requireOwnLog(file);
-    database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });
+    const opened = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });
+    database = opened;
     if (isUpToDate(database)) {
-      requireNewest(file, generationOf(database), database.prepare(installationSql).pluck().get() as string);
+      requireNewest(file, () => identityOf(opened));
       return catalogOn(database);
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { BulkConnection } from '../execute-many.js';
 import { isCatalogBusy } from './catalog-failure.js';
-import { countCommit } from './generation.js';
+import { countCommit, generationOf } from './generation.js';
 import { noteNewest } from './newest-seen.js';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
@@ -22,6 +22,15 @@ const maxStatements = 200;
 
 /** Selects the id of this installation, which is stored in the catalog. */
 export const installationSql = `select value from meta where key = 'installation'`;
+
+/** The number of the catalog's newest commit, and the id of its installation. */
+export function identityOf(database: Database.Database): {
+  generation: number;
+  installation: string | undefined;
+} {
+  const installation = database.prepare(installationSql).pluck().get() as string | undefined;
+  return { generation: generationOf(database), installation };
+}
 
 /**
  * The catalog's connection to SQLite. Statements are prepared once, since preparing costs more than running most of

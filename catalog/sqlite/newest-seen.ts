@@ -45,11 +45,19 @@ export function newestSeen(file: string): NewestSeen | undefined {
   }
 }
 
-/** Throws `CatalogOlder` when a newer catalog of the same installation was here before. */
-export function requireNewest(file: string, generation: number, installation: string | undefined): void {
+/**
+ * Throws `CatalogOlder` when a newer catalog of the same installation was here before.
+ *
+ * @param read reads the catalog, after what is recorded beside it: others commit meanwhile, and record that.
+ */
+export function requireNewest(
+  file: string,
+  read: () => { generation: number; installation: string | undefined },
+): void {
   const seen = newestSeen(file);
-  if (seen === undefined || seen.installation !== installation) return;
-  if (!isBefore(generation, seen.generation)) return;
+  if (seen === undefined) return;
+  const { generation, installation } = read();
+  if (seen.installation !== installation || !isBefore(generation, seen.generation)) return;
   throw new TapeflowFailure(
     'CatalogOlder',
     `The catalog ${file} is an older one (change ${generation}) than was in its place ` +

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { backUpCatalog } from '../../catalog/backup/back-up-catalog.js';
 import { installationId } from '../../catalog/installation.js';
 import { openSet } from '../../catalog/sets/open-set.js';
-import { restoringFile } from '../../catalog/sqlite/newest-seen.js';
+import { noteNewest, requireNewest, restoringFile } from '../../catalog/sqlite/newest-seen.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { restoreCatalog } from '../../catalog/backup/restore-catalog.js';
 import { findSet } from '../../catalog/sets/sets.js';
@@ -128,6 +128,19 @@ test('what is no catalog, is damaged, of another installation or newer than the 
     refused('CatalogNewer', /newer tapeflow/),
   );
   await (await openCatalog(file)).destroy();
+});
+
+test('a catalog that others commit to while it is opened is not taken for an older one', async (t) => {
+  const { file } = await withCatalog(t);
+  const installation = 'i';
+  noteNewest(file, 1, installation);
+  const read = () => {
+    const before = { generation: 1, installation };
+    noteNewest(file, 2, installation);
+    return before;
+  };
+  requireNewest(file, read);
+  assert.throws(() => requireNewest(file, read), refused('CatalogOlder'));
 });
 
 test('while a copy is being put back, and after that was killed, nobody opens the catalog; the same call ends it', async (t) => {
