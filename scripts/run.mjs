@@ -20,7 +20,7 @@ import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
 const lockDir = path.join(root, '.tapeflow-setup');
-const benchmarks = ['archive', 'catalog', 'copy', 'pipeline', 'restore', 'scale', 'plot', 'all'];
+const benchmarks = ['archive', 'catalog', 'copy', 'pipeline', 'restore', 'scale', 'year', 'plot', 'all'];
 
 function say(text) {
   console.error(text);

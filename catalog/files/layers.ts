@@ -14,13 +14,21 @@ export async function ownLayer(tx: Catalog, setId: string): Promise<number> {
   return layer;
 }
 
+/** Layers of a tree at most: to read one row looks into each of them. The set after that begins anew. */
+const mostLayers = 100;
+
 /**
  * Lays a set that has no rows yet on those of its base: what is unchanged needs no row of its own. Not on a set that
  * was read from tapes, whose rows may still be replaced.
  *
  * @returns false for a set that has a row for each of its entries.
  */
-export async function layOn(catalog: Catalog, setId: string, baseId: string): Promise<boolean> {
+export async function layOn(
+  catalog: Catalog,
+  setId: string,
+  baseId: string,
+  most = mostLayers,
+): Promise<boolean> {
   return catalog.transaction().execute(async (tx) => {
     const layer = await layerFor(tx, setId);
     const parts = await partsOf(tx, setId);
@@ -29,6 +37,7 @@ export async function layOn(catalog: Catalog, setId: string, baseId: string): Pr
     await ownLayer(tx, setId);
     if (base?.scanned !== 1 || isRebuilt(base)) return false;
     const below = await partsOf(tx, baseId);
+    if (below.length >= most) return false;
     for (const [at, { no: part }] of below.entries())
       await tx
         .insertInto('chains')

@@ -57,7 +57,7 @@ export async function* treeRows<Column extends keyof LayerRow = keyof LayerRow>(
   const [own] = parts;
   if (own === undefined) return;
   if (parts.length === 1) {
-    for await (const page of layerRows(db, own, range, { columns, limit: pageSize })) {
+    for await (const page of layerRows(db, own, range, { columns, first: pageSize, limit: pageSize })) {
       // A set that lies on none has nothing that is gone.
       for (const row of page) Object.assign(row, { set_id: setId });
       yield page as unknown as TreeRow<Column>[];
@@ -66,7 +66,8 @@ export async function* treeRows<Column extends keyof LayerRow = keyof LayerRow>(
   }
   const limit = Math.max(leastPageSize, Math.min(pageSize, Math.floor(rowsAtOnce / parts.length)));
   const groups = await GroupStarts.of(db, setId);
-  const merge = await Merge.of(parts.map((part) => layerRows(db, part, range, { columns, limit })));
+  const pages = { columns, first: leastPageSize, limit };
+  const merge = await Merge.of(parts.map((part) => layerRows(db, part, range, pages)));
   let page: TreeRow<Column>[] = [];
   for (let head = merge.head; head !== undefined; head = merge.head) {
     const { row, at } = head;
@@ -112,20 +113,25 @@ async function* layerRows(
   db: Catalog,
   part: TreePart,
   { from, after, before, upTo }: PathRange,
-  { columns, limit }: { columns: readonly (keyof LayerRow)[] | undefined; limit: number },
+  {
+    columns,
+    first,
+    limit,
+  }: { columns: readonly (keyof LayerRow)[] | undefined; first: number; limit: number },
 ): AsyncGenerator<LayerRow[]> {
   const wanted = columns === undefined ? allColumns : [...new Set([...columns, ...neededColumns])];
   let last = after;
-  for (;;) {
+  // Whoever wants few rows reads few of each layer.
+  for (let size = first; ; size = Math.min(2 * size, limit)) {
     let query = db.selectFrom('layer_files').select(wanted).where('layer', '=', part.no);
     if (last !== undefined) query = query.where('path', '>', last);
     else if (from !== undefined) query = query.where('path', '>=', from);
     if (before !== undefined) query = query.where('path', '<', before);
     if (upTo !== undefined) query = query.where('path', '<=', upTo);
-    const rows = (await query.orderBy('path').limit(limit).execute()) as LayerRow[];
+    const rows = (await query.orderBy('path').limit(size).execute()) as LayerRow[];
     if (rows.length > 0) yield rows;
     last = rows.at(-1)?.path;
-    if (rows.length < limit) return;
+    if (rows.length < size) return;
   }
 }
 

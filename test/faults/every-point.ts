@@ -1,8 +1,9 @@
 // The long form of kills.test.ts: kills at every file operation and every commit of every process, whoever is killed.
 //   npm run test:faults -- [--lanes 3] [--process archive,tape,client]
-//                          [--family staged,direct,labelling,embedded,restore,reading,targets,commands,users]
+//                          [--family staged,direct,incremental,labelling,embedded,restore,reading,targets,
+//                          commands,users]
 //                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
-//                          [--catalog sqlite|postgres], which has the first three families
+//                          [--catalog sqlite|postgres], which has the first four families
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from '../../config/project-dir.js';
@@ -23,7 +24,7 @@ const { values: options } = parseArgs({
     lanes: { type: 'string', default: '3' },
     family: {
       type: 'string',
-      default: 'staged,direct,labelling,embedded,restore,reading,targets,commands,users',
+      default: 'staged,direct,incremental,labelling,embedded,restore,reading,targets,commands,users',
     },
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
@@ -40,7 +41,7 @@ if (options.catalog === 'postgres') {
   process.env['CATALOG_OF_TESTS'] = server.database;
   options.family = options.family
     .split(',')
-    .filter((family) => ['staged', 'direct', 'labelling'].includes(family))
+    .filter((family) => ['staged', 'direct', 'incremental', 'labelling'].includes(family))
     .join(',');
 }
 
@@ -110,7 +111,7 @@ async function plan(lane: KillLane): Promise<Run[]> {
   const asked = (list: string, name: string) => list.split(',').includes(name);
   const [from = 1, to = from] = options.points.split('-').map(Number);
   const points: Point[] = [];
-  for (const family of ['staged', 'direct'] as const) {
+  for (const family of ['staged', 'direct', 'incremental'] as const) {
     if (!asked(options.family, family)) continue;
     const recorded = await lane.record(family);
     points.push(...recorded.archive, ...recorded.tape, ...recorded.client);

@@ -35,16 +35,24 @@ interface ArchiveFacts {
   manifest_sha256: string;
 }
 
+/** What of a set an earlier one holds. */
+export interface Unchanged {
+  base: string;
+  /** Names below the source. */
+  files: readonly string[];
+}
+
 /**
  * Compares a completed set with its source, byte for byte, and the tape, the staging area and the catalog with each
  * other.
  */
-export function checkSet(places: Places, setId: string, groups: number): Problem[] {
+export function checkSet(places: Places, setId: string, groups: number, unchanged?: Unchanged): Problem[] {
   const database = new Database(places.catalog, { readonly: true, fileMustExist: true });
   try {
     return [
       ...checkCatalog(database, setId, groups),
-      ...checkTape(database, places, setId),
+      ...checkUnchanged(database, places, setId, unchanged),
+      ...checkTape(database, places, setId, unchanged),
       ...checkStaging(places),
     ];
   } finally {
@@ -84,14 +92,43 @@ function checkCatalog(database: Database.Database, setId: string, groups: number
     }
   }
   const unpacked = all<{ count: number }>(
-    `select count(*) as count from files where set_id = ? and (state != 'packed' or reason is not null)`,
+    `select count(*) as count from files where set_id = ?
+       and (state not in ('packed', 'unchanged') or reason is not null)`,
   )[0];
   if (unpacked?.count !== 0)
     problems.push({ kind: 'lost', what: `${unpacked?.count} entries are not packed in the catalog` });
   return problems;
 }
 
-function checkTape(database: Database.Database, places: Places, setId: string): Problem[] {
+/** Exactly these files are unchanged, and in the earlier set. */
+function checkUnchanged(
+  database: Database.Database,
+  { source }: Places,
+  setId: string,
+  unchanged: Unchanged | undefined,
+): Problem[] {
+  const rows = database
+    .prepare(`select path, held_set from files where set_id = ? and state = 'unchanged' order by path`)
+    .all(setId) as { path: Buffer; held_set: string }[];
+  const is = rows.map(({ path: name, held_set: holder }) => `${name.toString('latin1')} in ${holder}`);
+  const { base = '', files = [] } = unchanged ?? {};
+  const should = files.map((name) => `${path.join(source, name).slice(1)} in ${base}`);
+  if (is.join() === should.join()) return [];
+  return [{ kind: 'lost', what: `unchanged are ${is.join(', ')} instead of ${should.join(', ')}` }];
+}
+
+/** Names of a set's tree, folders with a slash behind them. */
+function namesOf(database: Database.Database, setId: string): Set<string> {
+  const names = database.prepare('select path from files where set_id = ?').pluck().all(setId) as Buffer[];
+  return new Set(names.map((name) => name.toString('latin1')));
+}
+
+function checkTape(
+  database: Database.Database,
+  places: Places,
+  setId: string,
+  unchanged: Unchanged | undefined,
+): Problem[] {
   const problems: Problem[] = [];
   const archives = database
     .prepare('select * from archives where set_id = ? order by group_no')
@@ -117,18 +154,21 @@ function checkTape(database: Database.Database, places: Places, setId: string): 
     else if (statSync(path.join(folder, name)).size !== size || hashOf(path.join(folder, name)) !== sha256)
       problems.push({ kind: 'wrong bytes', what: `${name} is not what the catalog says` });
   }
-  if (problems.every((problem) => problem.kind === 'unclean'))
-    problems.push(
-      ...checkContents(
-        archives.map((archive) => path.join(folder, archive.name)),
-        places.source,
-      ),
-    );
+  if (problems.every((problem) => problem.kind === 'unclean')) {
+    const own = archives.map((archive) => path.join(folder, archive.name));
+    const earlier = unchanged === undefined ? [] : archivesIn(path.join(places.tape, unchanged.base));
+    problems.push(...checkContents(own, earlier, namesOf(database, setId), places.source));
+  }
   return problems;
 }
 
 /** Unpacks with the system's tar, as a person without tapeflow would, and compares with the source. */
-function checkContents(archives: string[], source: string): Problem[] {
+function checkContents(
+  archives: string[],
+  earlier: string[],
+  names: ReadonlySet<string>,
+  source: string,
+): Problem[] {
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
   for (const name of archives.flatMap((archive) => listTar(archive)))
@@ -138,7 +178,10 @@ function checkContents(archives: string[], source: string): Problem[] {
   }
   const target = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-untar-'));
   try {
-    untar(archives, target);
+    untar([...earlier, ...archives], target);
+    // What an earlier set has, and this one has not.
+    for (const name of earlier.flatMap((archive) => listTar(archive)))
+      if (!name.endsWith('/') && !names.has(name)) rmSync(path.join(target, name));
     const stored = describeTree(path.join(target, source));
     for (const [name, should] of Object.entries(describeTree(source))) {
       const is = stored[name];
@@ -175,6 +218,12 @@ function markedGroups(file: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+function archivesIn(folder: string): string[] {
+  return namesIn(folder)
+    .filter((name) => name.endsWith('.tar.gz'))
+    .map((name) => path.join(folder, name));
 }
 
 function namesIn(folder: string): string[] {

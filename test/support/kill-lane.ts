@@ -14,7 +14,15 @@ import { cleanEnv, temporalCli } from './installation.js';
 import { LaneCatalog } from './lane-catalog.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
 import { waitFor } from './wait-for.js';
-import { type Outcome, killGroups, killSettings, killSource, resultOf } from './kill-set.js';
+import {
+  changeKillSource,
+  groupsOf,
+  killSettings,
+  killSource,
+  type Outcome,
+  resultOf,
+  unchangedInKillSource,
+} from './kill-set.js';
 
 const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
 /** Milliseconds before the supervisor starts again what has died. */
@@ -47,6 +55,8 @@ export class KillLane {
   firstStruck = false;
   /** The newest set whose archives are kept on the tape. */
   private onTape: string | undefined;
+  /** The full set that those of the family `incremental` build on, which is kept, too. */
+  private base: string | undefined;
   /** Every kind of operation that a process has made in this lane, such as `tape rename`. */
   readonly kinds = new Set<string>();
 
@@ -124,14 +134,16 @@ export class KillLane {
     target: Target,
     options: { family?: Family; then?: Point } = {},
   ): Promise<Outcome> {
-    const direct = (options.family ?? point?.family) === 'direct';
+    const family = options.family ?? point?.family ?? 'staged';
+    const base = family === 'incremental' ? await this.fullSet() : undefined;
     await this.ready();
     // Nothing is under way: the next set makes these folders again, as the first one does.
     rmSync(this.places.staging, { recursive: true, force: true });
     this.sets += 1;
     const setId = `2026-11_${String(this.sets).padStart(6, '0')}`;
+    if (base !== undefined) changeKillSource(this.root, setId);
     const began = Date.now();
-    const client = this.startClient(setId, direct);
+    const client = this.startClient(setId, family);
     // In the same turn of the event loop: the client has executed nothing yet.
     this.arm(point, target, setId, client.pid ?? 0);
     const problems: Problem[] = [];
@@ -139,21 +151,23 @@ export class KillLane {
     try {
       if (point !== undefined && options.then !== undefined) await this.armAgain(point, options.then, setId);
       await Promise.all([
-        this.followed(client, setId, direct),
+        this.followed(client, setId, family),
         this.closed(setId).then(() => (ended = Date.now())),
       ]);
     } catch (error) {
       problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
     }
     const catalog = await this.catalog.fileToCheck(this.env);
-    problems.push(...checkSet({ ...this.places, catalog }, setId, killGroups));
+    const unchanged = base === undefined ? undefined : { base, files: unchangedInKillSource };
+    problems.push(...checkSet({ ...this.places, catalog }, setId, groupsOf(family), unchanged));
     for (const role of ['archive', 'tape'] as const)
       for (const { name } of this.shims[role].operations()) this.kinds.add(`${role} ${name}`);
     const { times, when } = point === undefined ? { times: 0, when: began } : this.shims[point.role].struck();
     const seconds = (ended - (times > 0 ? when : began)) / 1000;
     if (problems.length === 0) {
       // Room for the next sets. The newest stays: a tape without its last archive is refused.
-      if (this.onTape !== undefined) rmSync(path.join(this.places.tape, this.onTape), { recursive: true });
+      if (this.onTape !== undefined && this.onTape !== this.base)
+        rmSync(path.join(this.places.tape, this.onTape), { recursive: true });
       this.onTape = setId;
     }
     return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
@@ -166,6 +180,17 @@ export class KillLane {
     const children = [this.client, this.server, ...[...this.workers.values()].map((worker) => worker.child)];
     await Promise.all(children.map(async (child) => child && end(child)));
     if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** The set on which others build; made when there is none. */
+  private async fullSet(): Promise<string> {
+    if (this.base !== undefined) return this.base;
+    // What has changed just before a set began counts as changed in the next one.
+    await sleep(3000);
+    const { setId, problems } = await this.run(undefined, 'itself', { family: 'staged' });
+    if (problems.length > 0)
+      throw new Error(`the full set failed in ${this.root}: ${JSON.stringify(problems)}`);
+    return (this.base = setId);
   }
 
   private arm(point: Point | undefined, target: Target, setId: string, client: number): void {
@@ -230,9 +255,13 @@ export class KillLane {
     }, `server and workers in ${this.root}`);
   }
 
-  private startClient(setId: string, direct: boolean): ChildProcess {
+  private startClient(setId: string, family: Family): ChildProcess {
     const log = openSync(path.join(this.root, 'client.log'), 'a');
-    const args = ['backup', this.places.source, '--set', setId, '--json', ...(direct ? ['--direct'] : [])];
+    const more: Partial<Record<Family, string[]>> = {
+      direct: ['--direct'],
+      incremental: ['--mode', 'differential'],
+    };
+    const args = ['backup', this.places.source, '--set', setId, '--json', ...(more[family] ?? [])];
     const child = spawn(process.execPath, [script, ...args], {
       cwd: this.root,
       env: { ...this.env, ...this.shims.client.env },
@@ -244,9 +273,9 @@ export class KillLane {
   }
 
   /** Waits for the client; one that was killed, or that gave up, is started again until its set has ended. */
-  private async followed(first: ChildProcess, setId: string, direct: boolean): Promise<void> {
+  private async followed(first: ChildProcess, setId: string, family: Family): Promise<void> {
     const deadline = Date.now() + recoverMs;
-    for (let client = first; ; client = this.startClient(setId, direct)) {
+    for (let client = first; ; client = this.startClient(setId, family)) {
       await exitOf(client);
       if (await this.hasEnded(setId)) return;
       if (Date.now() > deadline) throw new Error('clients ended again and again before the set did');

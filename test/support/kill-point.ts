@@ -6,12 +6,14 @@ export type Role = 'archive' | 'tape' | 'client';
 export type Target = 'itself' | 'server' | 'client' | 'all';
 export const targets: readonly Target[] = ['itself', 'server', 'client', 'all'];
 /**
- * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `embedded`: all of
- * it comes and goes with the command `tapeflow backup`. `labelling`: the tape worker's first start, which labels the
- * tape. `restore`: a restore, while a backup runs beside it. `reading`, `targets`: nobody is killed; a tape's reads, or
- * a target's calls, fail there.
+ * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `incremental`: the
+ * same with staging, and most of the tree is unchanged since an earlier set. `embedded`: all of it comes and goes with
+ * the command `tapeflow backup`. `labelling`: the tape worker's first start, which labels the tape. `restore`: a
+ * restore, while a backup runs beside it. `reading`, `targets`: nobody is killed; a tape's reads, or a target's calls,
+ * fail there.
  */
-export type Family = 'staged' | 'direct' | 'embedded' | 'labelling' | 'restore' | 'reading' | 'targets';
+export type Family =
+  'staged' | 'direct' | 'incremental' | 'embedded' | 'labelling' | 'restore' | 'reading' | 'targets';
 
 /** One operation of one process in the life of a set, in words that are the same for every set. */
 export interface Point {

@@ -1,9 +1,16 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Problem } from './check-set.js';
+import type { Family } from './kill-point.js';
 import { noise, writeTree } from './trees.js';
 
 /** Groups of `killSource` with `killSettings`. */
 export const killGroups = 3;
+
+/** What is unchanged counts for nothing, so that all that has changed makes one group. */
+export function groupsOf(family: Family): number {
+  return family === 'incremental' ? 1 : killGroups;
+}
 
 /** Short time-outs; a group of 8.5 MiB, so that its file takes two writes to the tape and makes a group of its own. */
 export const killSettings = {
@@ -26,6 +33,17 @@ export function killSource(root: string): string {
     'c/empty': '',
   });
   return source;
+}
+
+/** Files of `killSource` that `changeKillSource` leaves as they are. */
+export const unchangedInKillSource = ['b/large.bin', 'c/empty', 'c/three.txt'];
+
+/** Changes some of `killSource` for one set: other content, a new file, and one that is gone. */
+export function changeKillSource(root: string, setId: string): void {
+  const at = (name: string) => path.join(root, 'source', name);
+  writeFileSync(at('a/one.txt'), `${setId} `.repeat(1000));
+  writeFileSync(at('c/new.txt'), setId);
+  rmSync(at('a/two.bin'), { force: true });
 }
 
 export interface Outcome {

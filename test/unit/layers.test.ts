@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { layerOf, stateCode } from '../../catalog/files/entry-rows.js';
+import { layOn, partsOf } from '../../catalog/files/layers.js';
 import { filesNamed, filesBelow } from '../../catalog/files/search.js';
 import { treeRows } from '../../catalog/files/tree-rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
@@ -318,6 +319,30 @@ test('a scan that is killed after it was laid on its base, or in its middle, goe
   assert.ok((await said(killed)) === (await said(undisturbed)));
   assert.deepEqual(await ownRows(catalog, killed), await ownRows(catalog, undisturbed));
   assert.equal((await ownRows(catalog, killed)).length, 22 + 44);
+});
+
+test('a set on too many layers has a row for each of its entries, and shows the same', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const all = ['a', 'b', 'c'].map((name) => file(name));
+  const full = await begin(catalog, 'full');
+  await scan(catalog, full, all);
+  await complete(catalog, full);
+  const next = await begin(catalog, 'incremental');
+  await scan(catalog, next, all);
+  await complete(catalog, next);
+  const third = await begin(catalog, 'incremental');
+  assert.equal(await layOn(catalog, third, next, 2), false);
+  await scan(catalog, third, all);
+  assert.deepEqual(await ownRows(catalog, third), ['a unchanged', 'b unchanged', 'c unchanged']);
+  const said = async (id: string) => (await treeOf(catalog, id)).map((row) => ({ ...row, set_id: '' }));
+  assert.deepEqual(await said(third), await said(next));
+  await complete(catalog, third);
+  const fourth = await begin(catalog, 'incremental');
+  await scan(catalog, fourth, all);
+  assert.deepEqual(await partsOf(catalog, fourth).then((parts) => parts.map((part) => part.setId)), [
+    fourth,
+    third,
+  ]);
 });
 
 test('the rows of an erased set stay as long as a set lies on it, and go with the last of them', async (t) => {
