@@ -55,6 +55,11 @@ export function registerHost(catalog: Catalog, self: HostSelf): Promise<HostRow>
   });
 }
 
+/** Forgets a host whose first worker was refused. */
+export async function forgetHost(db: Catalog, { id }: Pick<ThisHost, 'id'>): Promise<void> {
+  await db.deleteFrom('hosts').where('id', '=', id).where('archive_at', 'is', null).execute();
+}
+
 /** The catalog's time, in milliseconds since 1970. */
 export async function timeOf(db: Catalog): Promise<number> {
   const { now } = await db.selectNoFrom(catalogNow(db).as('now')).executeTakeFirstOrThrow();

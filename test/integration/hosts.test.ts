@@ -175,7 +175,8 @@ test(
 
     await t.test('a schedule makes its sets where its sources are', { skip: longTest }, async () => {
       const command = ['--', 'backup', `b:${source}`, '--drive', 'vault'];
-      await hosts.ask('a', 'schedule', 'add', 'nightly', '--cron', '30 2 * * *', ...command);
+      const added = await hosts.run('a', 'schedule', 'add', 'nightly', '--cron', '30 2 * * *', ...command);
+      assert.equal(added.code, 0, added.stderr);
       assert.equal((await hosts.run('a', 'schedule', 'run', 'nightly')).code, 0);
       await waitFor(async () => {
         const made = `select host from sets where made_by is not null and state = 'completed'`;

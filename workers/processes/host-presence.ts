@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
-import { archiveStops, hostLives, listHosts, registerHost } from '../../catalog/hosts/hosts.js';
+import { archiveStops, forgetHost, hostLives, listHosts, registerHost } from '../../catalog/hosts/hosts.js';
 import { installationKey } from '../../catalog/hosts/installation-key.js';
 import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
@@ -47,12 +47,20 @@ export class HostPresence {
   ): Promise<HostPresence> {
     const { TAPEFLOW_DATA_DIR: dataDir, CATALOG_URL: catalogUrl } = settings;
     const self = keepThisHost(dataDir, settings.TAPEFLOW_HOST);
+    const isNew = !(await listHosts(catalog)).some(({ id }) => id === self.id);
     const host = await registerHost(catalog, {
       ...{ ...self, dataDir, catalogUrl, machine: os.hostname(), version: projectVersion },
       embedded: target.embedded,
     });
-    const key = await installationKey(catalog, settings, true);
-    const before = drive === undefined ? undefined : await claimDrive(catalog, host.name, drive);
+    const claim = async () => {
+      const key = await installationKey(catalog, settings, true);
+      return { key, before: drive === undefined ? undefined : await claimDrive(catalog, host.name, drive) };
+    };
+    const { key, before } = await claim().catch(async (error: unknown) => {
+      // A machine that was refused at its first start is no host.
+      if (isNew && host.home === 0) await forgetHost(catalog, self);
+      throw error;
+    });
     if (before !== undefined)
       logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
     const presence = new HostPresence(catalog, logger, host, key, settings.BACKUP_COMPRESS_DIR, drive?.name);
