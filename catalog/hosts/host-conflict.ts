@@ -28,6 +28,23 @@ export function nameTaken(
   );
 }
 
+/** Another machine, or data folder, has worked under the name that this machine has by itself. */
+export function nameKnown(
+  name: string,
+  other: Pick<HostRow, 'machine' | 'data_dir' | 'heard_at'>,
+): TapeflowFailure {
+  return new TapeflowFailure(
+    'HostTaken',
+    `There is a host ${name} already, with the data folder ${other.data_dir} on the machine ${other.machine}, last ` +
+      `heard of at ${formatTime(other.heard_at)}.`,
+    {
+      advice:
+        'Give this host a name of its own by TAPEFLOW_HOST; if it takes the place of the other, with its sources and ' +
+        `drives, set TAPEFLOW_HOST=${name}.`,
+    },
+  );
+}
+
 /** An SQLite file cannot be used by two machines. */
 export function needsPostgres(other: Pick<HostRow, 'name' | 'heard_at'>, url: string): TapeflowFailure {
   return new TapeflowFailure(

@@ -2,7 +2,7 @@ import type { ThisHost } from '../../config/settings/host-name.js';
 import { catalogNow, isInPostgres } from '../dialect.js';
 import type { Catalog } from '../open-catalog.js';
 import type { HostRow } from '../rows.js';
-import { isHeard, nameTaken, needsOwnServer, needsPostgres } from './host-conflict.js';
+import { isHeard, nameKnown, nameTaken, needsOwnServer, needsPostgres } from './host-conflict.js';
 
 /** What a worker says of its host. */
 export interface HostSelf extends ThisHost {
@@ -10,6 +10,8 @@ export interface HostSelf extends ThisHost {
   dataDir: string;
   version: string;
   embedded: boolean;
+  /** Its name was chosen, by `TAPEFLOW_HOST`. */
+  isNamed: boolean;
   /** For sentences: where the catalog is. */
   catalogUrl: string;
 }
@@ -18,8 +20,9 @@ export interface HostSelf extends ThisHost {
  * Writes down that a worker of this host begins. The first host is the home of the installation. A host that has
  * another name since keeps its row.
  *
- * Throws `HostTaken` when a worker of another data folder works under this name, `OneHostOnly` when the catalog is a
- * file that another host uses, and `OneServerForAll` when hosts do not have one server.
+ * Throws `HostTaken` when a worker of another data folder works under this name, or has and it was not chosen;
+ * `OneHostOnly` when the catalog is a file that another host uses; and `OneServerForAll` when hosts do not have one
+ * server.
  */
 export function registerHost(catalog: Catalog, self: HostSelf): Promise<HostRow> {
   return catalog.transaction().execute(async (tx) => {
@@ -27,14 +30,16 @@ export function registerHost(catalog: Catalog, self: HostSelf): Promise<HostRow>
     const rows = await listHosts(tx);
     const others = rows.filter(({ id }) => id !== self.id);
     const heard = await heardHosts(tx, now);
-    const busy = others.find(({ name }) => heard.has(name));
-    if (busy !== undefined) {
-      if (busy.name === self.name) throw nameTaken(self.name, busy);
-      if (!isInPostgres(tx)) throw needsPostgres(busy, self.catalogUrl);
-      if (self.embedded || busy.embedded === 1) throw needsOwnServer(self.name, busy);
-      const same = others.find(({ name }) => name === self.name && heard.has(name));
-      if (same !== undefined) throw nameTaken(self.name, same);
-    }
+    const busy = others.filter(({ name }) => heard.has(name));
+    const same = busy.find(({ name }) => name === self.name);
+    if (same !== undefined) throw nameTaken(self.name, same);
+    const [other] = busy;
+    if (other !== undefined && !isInPostgres(tx)) throw needsPostgres(other, self.catalogUrl);
+    const apart = self.embedded ? other : busy.find(({ embedded }) => embedded === 1);
+    if (apart !== undefined) throw needsOwnServer(self.name, apart);
+    // Machines are often called alike, and this one would be taken for the other: its sources, and sets under way.
+    const alike = others.find(({ name }) => name === self.name);
+    if (alike !== undefined && !self.isNamed && isInPostgres(tx)) throw nameKnown(self.name, alike);
     const known = rows.find(({ id }) => id === self.id) ?? rows.find(({ name }) => name === self.name);
     // A file has one host, whatever it is called.
     const before = known ?? (isInPostgres(tx) ? undefined : rows[0]);

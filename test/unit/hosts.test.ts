@@ -38,7 +38,7 @@ import { tempFolder } from '../support/trees.js';
 
 const self = (name: string, more: Partial<HostSelf> = {}): HostSelf => ({
   ...{ name, id: `id-${name}`, machine: `${name}.example`, dataDir: `/data/${name}`, version: '0' },
-  ...{ embedded: false, catalogUrl: 'the catalog' },
+  ...{ embedded: false, isNamed: true, catalogUrl: 'the catalog' },
   ...more,
 });
 
@@ -127,6 +127,10 @@ test('two data folders do not work under one name, and not with two servers', as
     failsAs('OneServerForAll', /Host c uses the embedded.*TEMPORAL_ADDRESS/),
   );
   await letTimePass(catalog);
+  await assert.rejects(
+    registerHost(catalog, self('a', { id: 'other', isNamed: false })),
+    failsAs('HostTaken', /There is a host a already.*takes the place of the other.*set TAPEFLOW_HOST=a/),
+  );
   const taken = await registerHost(catalog, self('a', { id: 'other' }));
   assert.equal(taken.home, 1, 'its data folder was lost');
   assert.equal(await hostLives(catalog, self('a'), true), false, 'the former one is told');

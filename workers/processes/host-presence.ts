@@ -51,6 +51,7 @@ export class HostPresence {
     const host = await registerHost(catalog, {
       ...{ ...self, dataDir, catalogUrl, machine: os.hostname(), version: projectVersion },
       embedded: target.embedded,
+      isNamed: settings.origins.TAPEFLOW_HOST !== 'default',
     });
     const claim = async () => {
       const key = await installationKey(catalog, settings, true);
