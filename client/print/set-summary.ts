@@ -49,11 +49,13 @@ export async function printSummary(
     );
     session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
   }
+  const { drives } = await session.allDrives();
   for (const name of new Set(summary.copies.map((copy) => copy.drive))) {
-    const drive = session.settings.drives.find((candidate) => candidate.name === name);
+    const drive = drives.find((candidate) => candidate.name === name);
     if (drive === undefined || archives === 0) continue;
+    const where = `${drive.name}${drive.host === undefined ? '' : ` of host ${drive.host}`}`;
     session.print(
-      `  On the tape in drive ${drive.name}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
+      `  On the tape in drive ${where}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
     );
   }
   for (const line of leftOutLines(summary, 'Left out:')) session.print(line);

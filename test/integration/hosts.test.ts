@@ -120,6 +120,11 @@ test(
       assert.deepEqual([hostOf.get(mine.setId), hostOf.get(theirs.setId)], [null, 'b']);
       const listed = (await hosts.run('b', 'sets')).stdout;
       assert.ok(listed.includes(`a:${source}`) && listed.includes(`b:${source}`), listed);
+      const ended = (await hosts.run('a', 'watch', mine.setId)).stdout;
+      assert.match(ended, /On the tape in drive vault of host b: \/\S+; any/);
+      const checked = (await hosts.run('a', 'doctor')).stdout;
+      assert.match(checked, /host b: .*tape worker vault/);
+      assert.doesNotMatch(checked, /drive vault: directory/);
     });
     await t.test(
       'an incremental set builds on the newest one of its own host',

@@ -69,7 +69,10 @@ async function checkAll(session: Session): Promise<Check[]> {
   checks.push(...checkRights(settings));
   const catalogWorks = checks[1]?.level !== 'trouble';
   checks.push(...(await checkProofs(session, catalogWorks)));
-  for (const drive of settings.drives) checks.push(await checkDrive(session, drive, catalogWorks));
+  // Those of other hosts are told with their hosts.
+  const { drives } = catalogWorks ? await session.allDrives() : settings;
+  for (const drive of drives.filter(({ host }) => host === undefined))
+    checks.push(await checkDrive(session, drive, catalogWorks));
   if (catalogWorks) {
     checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
