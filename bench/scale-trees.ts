@@ -17,9 +17,9 @@ const endings = ['txt', 'js', 'json', 'md', 'jpg', 'conf', 'log', 'pdf'];
 
 /**
  * Makes `count` small files from a seed, in folders of `perFolder`; names that repeat, as real ones do, and unique
- * ones.
+ * ones. Each has a number, and so many words.
  */
-export function makeTree(root: string, count: number, perFolder: number, seed = 1): void {
+export function makeTree(root: string, count: number, perFolder: number, seed = 1, wordsEach = 0): void {
   rmSync(root, { recursive: true, force: true });
   const random = randomFrom(seed);
   const oneOf = (list: readonly string[]) => list[Math.floor(random() * list.length)] ?? '';
@@ -31,6 +31,7 @@ export function makeTree(root: string, count: number, perFolder: number, seed = 
       mkdirSync(folder, { recursive: true });
     }
     const name = `${oneOf(words)}-${Math.floor(random() * 1e6).toString(36)}-${i}.${oneOf(endings)}`;
-    writeFileSync(path.join(folder, i % perFolder === 1 ? 'index.html' : name), `${i}\n`);
+    const text = Array.from({ length: wordsEach }, () => ` ${oneOf(words)}`).join('');
+    writeFileSync(path.join(folder, i % perFolder === 1 ? 'index.html' : name), `${i}${text}\n`);
   }
 }

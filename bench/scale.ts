@@ -1,8 +1,9 @@
 // What a file and a group cost: `npm run bench -- scale [--files N,N…] [--groups N,N…] [--backup] [--dir FOLDER]
-// [--json FILE]`.
+// [--whole N] [--json FILE]`.
 //   --files   sizes of the trees for scan, catalog and queries; by default 10000,100000
 //   --groups  numbers of groups for whole sets of one file each; by default none
 //   --backup  also a whole set of each tree, for the memory of every process
+//   --whole   files of the tree for whole commands against tar, pigz, restic and find; 0 for none, by default 300000
 //   --dir     where trees and catalogs are made; by default the system's temporary folder
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { projectDir } from '../config/project-dir.js';
 import { backUp, type BackupUse } from './scale-backup.js';
 import type { StepResult } from './scale-step.js';
 import { makeTree } from './scale-trees.js';
+import { wholeCommands } from './scale-whole.js';
 
 const rounds = 3;
 const perFolder = 250;
@@ -22,16 +24,18 @@ const { values: given } = parseArgs({
     files: { type: 'string', default: '10000,100000' },
     groups: { type: 'string', default: '' },
     backup: { type: 'boolean', default: false },
+    whole: { type: 'string', default: '300000' },
     dir: { type: 'string', default: os.tmpdir() },
     json: { type: 'string', default: path.join(projectDir, 'temp', 'bench-scale.json') },
   },
 });
 const numbers = (text: string) => text.split(',').filter(Boolean).map(Number);
 const root = mkdtempSync(path.join(given.dir, 'tapeflow-scale-'));
-const report: { scans: object[]; backups: object[]; machine: object } = {
+const report: { scans: object[]; backups: object[]; whole: object[]; machine: object } = {
   machine: { cpus: os.cpus().length, model: os.cpus()[0]?.model, node: process.version, load: os.loadavg() },
   scans: [],
   backups: [],
+  whole: [],
 };
 
 /** CPU and wall seconds of GNU find, which looks at every entry as the scan does. */
@@ -123,6 +127,10 @@ try {
     const tree = path.join(root, `groups-${count}`);
     makeTree(tree, count, count);
     showBackup(`${count} groups of one file`, await backUp(tree, { MAX_GROUP_FILES: '1' }));
+  }
+  if (Number(given.whole) > 0) {
+    report.whole = wholeCommands(root, Number(given.whole), rounds);
+    console.table(report.whole);
   }
   mkdirSync(path.dirname(given.json), { recursive: true });
   writeFileSync(given.json, `${JSON.stringify(report, null, 2)}\n`);
