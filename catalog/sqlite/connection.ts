@@ -41,6 +41,8 @@ export function identityOf(database: Database.Database): {
  */
 export class CatalogConnection implements BulkConnection {
   private readonly statements = new Map<string, Database.Statement>();
+  /** Names of the columns of those that were run. */
+  private readonly columns = new WeakMap<Database.Statement, string[]>();
   private refusedSince: number | undefined;
   private readonly changes: Database.Statement;
   private changesBefore = 0;
@@ -121,9 +123,30 @@ export class CatalogConnection implements BulkConnection {
   }
 
   private execute<Row>(statement: Database.Statement, parameters: readonly unknown[]): QueryResult<Row> {
-    if (statement.reader) return { rows: statement.all(parameters) as Row[] };
+    if (statement.reader) return { rows: this.rowsOf<Row>(statement, parameters) };
     const { changes, lastInsertRowid } = statement.run(parameters);
     return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
+  }
+
+  /**
+   * Makes the rows here: an object that better-sqlite3 makes is a dictionary to V8, and takes twice as long to make and
+   * to read.
+   */
+  private rowsOf<Row>(statement: Database.Statement, parameters: readonly unknown[]): Row[] {
+    const rows = statement.raw(true).all(parameters) as unknown[][];
+    const [first] = rows;
+    if (first === undefined) return [];
+    let names = this.columns.get(statement);
+    // Where the tables have changed meanwhile, `*` means other columns.
+    if (names?.length !== first.length) {
+      names = statement.columns().map(({ name }) => name);
+      this.columns.set(statement, names);
+    }
+    return rows.map((values) => {
+      const row: Record<string, unknown> = {};
+      for (let at = 0; at < names.length; at += 1) row[names[at] ?? ''] = values[at];
+      return row as Row;
+    });
   }
 
   private prepared(sql: string): Database.Statement {
