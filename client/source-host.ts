@@ -1,4 +1,4 @@
-import { heardHosts, homeHost, hostInQueues, listHosts, timeOf } from '../catalog/hosts/hosts.js';
+import { homeHost, hostAway, hostInQueues, listHosts } from '../catalog/hosts/hosts.js';
 import { isPostgres } from '../config/catalog-url.js';
 import type { SetRow } from '../catalog/rows.js';
 import { shownHost } from '../catalog/sets/set-host.js';
@@ -61,10 +61,10 @@ export async function pathInSet(
   );
 }
 
-/** A note for whoever waits for a host of which nothing was heard lately; undefined for any other. */
-export async function awayNote(session: Session, host: string | undefined): Promise<string | undefined> {
-  if (host === undefined) return undefined;
-  const catalog = await session.catalog();
-  if ((await heardHosts(catalog, await timeOf(catalog))).has(host)) return undefined;
-  return `No worker of host ${host} was heard of lately: the set waits for it.`;
+/** A note for whoever begins a set of a host, as `sourceHost` has it, whose archive worker is away. */
+export async function awayNote(session: Session, host: string | null): Promise<string | undefined> {
+  // A file has one host.
+  if (!isPostgres(session.settings.CATALOG_URL)) return undefined;
+  const away = await hostAway(await session.catalog(), host);
+  return away && `No archive worker of host ${away.host} was heard of lately: the set waits for it.`;
 }

@@ -209,7 +209,7 @@ test(
       { skip: longTest },
       async () => {
         await archiveB.stop();
-        const waiting = await hosts.ask<{ setId: string }>(
+        const asked = await hosts.run(
           'a',
           'backup',
           `b:${source}`,
@@ -217,7 +217,10 @@ test(
           'vault',
           '--new',
           '--detach',
+          '--json',
         );
+        assert.match(asked.stderr, /No archive worker of host b was heard of lately/);
+        const waiting = JSON.parse(asked.stdout.trim().split('\n').at(-1) ?? '') as { setId: string };
         assert.equal((await hosts.run('a', 'backup', source, '--drive', 'vault', '--new')).code, 0);
         const { stdout } = await hosts.run('a', 'status', waiting.setId);
         assert.match(stdout, /waits: +for host b, which has its sources/);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
@@ -34,7 +34,9 @@ import { baseFor } from '../../catalog/sets/set-base.js';
 import { formerHoldings } from '../../catalog/sets/holdings.js';
 import { subjectName } from '../../catalog/retrievals/retrieval-subject.js';
 import { openNewCatalog } from '../support/catalogs.js';
-import { tempFolder } from '../support/trees.js';
+import { summarizeSet } from '../../catalog/sets/set-summary.js';
+import { setsInProcess } from '../support/sets-in-process.js';
+import { tempFolder, writeTree } from '../support/trees.js';
 
 const self = (name: string, more: Partial<HostSelf> = {}): HostSelf => ({
   ...{ name, id: `id-${name}`, machine: `${name}.example`, dataDir: `/data/${name}`, version: '0' },
@@ -298,4 +300,32 @@ test('the same path on two hosts is two things, whoever looks for its sets', asy
   const newest = (host: string | null) => subjectName(catalog, { latest: ['/srv'], host }, 'copy');
   assert.deepEqual([await newest(null), await newest('b')], [home.id, theirs.id]);
   await assert.rejects(newest('c'), /no completed set of c:\/srv/);
+});
+
+test('a set that is read from a tape is of the host that its manifests name', async (t) => {
+  const sets = await setsInProcess(t);
+  const source = tempFolder(t);
+  writeTree(source, { file: 'text' });
+  const setId = await sets.begin(source, 'full');
+  await sets.catalog.updateTable('sets').set({ host: 'b' }).execute();
+  for (const group of await sets.groupsOf(setId)) await sets.store(setId, group);
+  await sets.end(setId);
+  const { catalog } = await sets.rebuilt();
+  const summary = await summarizeSet(catalog, setId);
+  assert.deepEqual([summary.host, summary.sources], ['b', [source]]);
+});
+
+test('what a command for another host could not see is refused by its scan, before anything is written', async (t) => {
+  const sets = await setsInProcess(t);
+  if (!isInPostgres(sets.catalog)) return t.skip('a file has one host');
+  const root = tempFolder(t);
+  writeTree(root, { 'there/file': 'text' });
+  symlinkSync('there', path.join(root, 'link'));
+  const scanned = async (name: string) => {
+    await sets.begin(path.join(root, name), 'full');
+  };
+  await assert.rejects(scanned('missing'), /source .*missing does not exist/);
+  await assert.rejects(scanned('link'), /source .*link of host .* leads through a link to .*there/);
+  assert.deepEqual(await sets.catalog.selectFrom('groups').selectAll().execute(), []);
+  await scanned('there');
 });

@@ -44,7 +44,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     for (const rule of strayExcludes(taken.excludes, taken.sources))
       session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
   if (flags.dryRun === true) return dryRun(session, { ...planned, host }, taken);
-  const away = await awayNote(session, elsewhere);
+  const away = await awayNote(session, host);
   if (away !== undefined) session.say(away);
   // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings))
