@@ -314,13 +314,12 @@ const answers: UserCase = {
           ...{ namespace, workflowId, ...step, identity: 'somebody' },
           ...(method === 'respondActivityTaskCompletedById' ? { result: payloads(null) } : { failure }),
         });
-        const end = async () => (await port.history(workflowId, step.runId)).at(-1);
-        await waitFor(
-          async () => (await end())?.workflowExecutionFailedEventAttributes,
+        const end = await waitFor(
+          async () =>
+            (await port.history(workflowId, step.runId)).at(-1)?.workflowExecutionFailedEventAttributes,
           'the run that heard it to end',
         );
-        if (!noProof.test(JSON.stringify(await end())))
-          wrong.push(`its run ended by ${JSON.stringify(await end())}`);
+        if (!noProof.test(JSON.stringify(end))) wrong.push(`its run ended by ${JSON.stringify(end)}`);
         await port.takenUp(workflowId, step.runId);
       }
       return wrong;
