@@ -136,7 +136,7 @@ const member: UserCase = {
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => path.relative(folder, line));
-    const allowed = /^(catalog\.db(-wal|-shm|-newest\.json)?|logs(\/.*)?|tape(\/.*)?)$/;
+    const allowed = /^(catalog\.db(-wal|-shm|-newest\.json)?|this-host\.json|logs(\/.*)?|tape(\/.*)?)$/;
     for (const name of found(dataDir, '-readable')) if (!allowed.test(name)) wrong.push(`${name} was read`);
     for (const folder of [dataDir, stagingDir])
       for (const name of [...found(folder, '-writable')]) wrong.push(`${name} can be written`);
