@@ -17,7 +17,10 @@ import { readArchive } from './retrieval/read-archive.js';
 import { readLoadedTape } from './tape/read-tape.js';
 import type { TargetShortage } from '../operations/retrievals/restore-target.js';
 import { giveUpArchive, nextArchives, recordRetrievalState } from './retrieval/retrieval-state.js';
-import { finishRetrieval } from './retrieval/finish-retrieval.js';
+import { finishInDrive, finishRetrieval } from './retrieval/finish-retrieval.js';
+import { fetchForTarget } from './retrieval/fetch-for-target.js';
+import { prepareTarget } from './retrieval/prepare-target.js';
+import { unpackArchive, waitForTargetRoom } from './retrieval/unpack-archive.js';
 import { watchForRetrieval } from './retrieval/watch-for-retrieval.js';
 import { openScheduledReading, settleReading } from './schedule/open-scheduled-reading.js';
 import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
@@ -73,6 +76,16 @@ export function sourceActivities(deps: Deps) {
   };
 }
 
+/** Activities that need the target of a restore, on the host that has it. */
+export function targetActivities(deps: Deps) {
+  return {
+    prepareTarget: (id: string) => prepareTarget(deps, id),
+    unpackArchive: (ref: RetrievalRef) => unpackArchive(deps, ref),
+    waitForTargetRoom: (ref: RetrievalRef, lack: TargetShortage) => waitForTargetRoom(deps, ref, lack),
+    finishRetrieval: (id: string) => finishRetrieval(deps, id),
+  };
+}
+
 /**
  * The same for the queue of all archive workers, where sets asked for them before hosts had queues: what is left of
  * those waits for the host that has the sources.
@@ -102,6 +115,7 @@ export function driveActivities(deps: DriveDeps) {
       syncTape(deps, setId, tape, groups, copyNo),
     markEnd: (setId: string, copyNo: number) => markEnd(deps, setId, copyNo),
     readArchive: (ref: RetrievalRef) => readArchive(deps, ref),
+    fetchForTarget: (ref: RetrievalRef) => fetchForTarget(deps, ref),
     fetchArchive: (ref: RetrievalRef) => fetchArchive(deps, ref),
     storeArchive: (ref: RetrievalRef, wanted?: string) => storeArchive(deps, ref, wanted),
     syncCopies: (id: string, tape: string, nos: number[]) => syncCopies(deps, id, tape, nos),
@@ -124,12 +138,13 @@ export function driveHostActivities(deps: DriveDeps) {
     watchForCopy: (ref: RetrievalRef, wanted?: string, search?: TapeSearch) =>
       watchForCopy(deps, ref, wanted, search),
     waitForCopyRoom: (ref: RetrievalRef) => waitForCopyRoom(deps, ref),
-    finishRetrieval: (id: string) => finishRetrieval(deps, id),
+    finishRetrieval: (id: string) => finishInDrive(deps, id),
   };
 }
 
 export type ArchiveActivities = ReturnType<typeof archiveActivities>;
 export type SourceActivities = ReturnType<typeof sourceActivities>;
+export type TargetActivities = ReturnType<typeof targetActivities>;
 export type CompressActivities = ReturnType<typeof compressActivities>;
 export type DriveActivities = ReturnType<typeof driveActivities>;
 export type DriveHostActivities = ReturnType<typeof driveHostActivities>;

@@ -28,6 +28,8 @@ export interface CopyOptions {
   sides: { from: Side; to: Side };
   /** Called before every chunk with the bytes written so far; may throw to stop the copy. */
   guard(bytesWritten: number): void;
+  /** True: what the medium cannot return becomes zeros, instead of an end. */
+  holes?: boolean;
   /** Called when the target exists and is still empty; when it throws, the target is removed. */
   opened?(): Promise<void>;
 }
@@ -103,7 +105,7 @@ async function readFull(
   source: FileHandle,
   buffer: Buffer,
   position: number,
-  { from, sides }: CopyOptions,
+  { from, sides, holes = false }: CopyOptions,
 ): Promise<Buffer> {
   const read = async (into: Buffer, at: number) => (await source.read(into, 0, into.length, at)).bytesRead;
   try {
@@ -115,8 +117,8 @@ async function readFull(
     return buffer.subarray(0, filled);
   } catch (error) {
     if (!isMediumReadError(error)) throw withSide(sides.from, error);
-    const again = await onSide(sides.from, () => readWithRetries(read, buffer, position, { tear: true }));
-    if (again.holes.length > 0) throw new UnreadableInput(sides.from, from, error);
+    const again = await onSide(sides.from, () => readWithRetries(read, buffer, position, { tear: !holes }));
+    if (again.holes.length > 0 && !holes) throw new UnreadableInput(sides.from, from, error);
     return buffer.subarray(0, again.bytes);
   }
 }

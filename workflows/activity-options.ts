@@ -27,7 +27,8 @@ export function singleAttempt(drive: string, startToCloseTimeout: Duration): Act
  * `HEARTBEAT_SECONDS` without one (30 s: slow disks and a busy machine must not count as dead) the server gives up the
  * attempt. A replay does not compare queues, so that sets go on that were begun before hosts had some of their own.
  *
- * @param host the host whose sources they are; undefined: the one that made the installation.
+ * @param host the host whose sources they are, or that has the target of a restore; undefined: the one that made the
+ *   installation.
  */
 export function activityOptions(
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>,
@@ -125,6 +126,30 @@ export function activityOptions(
       startToCloseTimeout: '1 day',
       heartbeatTimeout,
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+    },
+    /** Looks at a restore's target and finishes what is there, on the target's host. Retried for ever. */
+    target: {
+      taskQueue: queues.host(host),
+      startToCloseTimeout: '1 day',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
+    },
+    /** Restores a staged archive on the target's host. */
+    unpack: {
+      taskQueue: queues.host(host),
+      startToCloseTimeout: anyArchive,
+      heartbeatTimeout,
+      retry,
+      ...waitsForItsEnd,
+    },
+    /** Waits there for room: up to a year. */
+    watchTarget: {
+      taskQueue: queues.host(host),
+      startToCloseTimeout: '365 days',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
     },
     /** Reads one archive from the tape, in the drive's slot. */
     read: {

@@ -2,15 +2,30 @@ import { forgetExisting } from '../../catalog/retrievals/existing-entries.js';
 import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
 import { recordEnd } from '../../catalog/retrievals/retrieval-problems.js';
 import { type RetrievalSummary, summarizeRetrieval } from '../../catalog/retrievals/retrieval-summary.js';
-import { recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
+import { recordRetrieval, retrievalNamed, usesStaging } from '../../catalog/retrievals/retrievals.js';
+import { TapeflowFailure } from '../../config/failures.js';
 import { formatNumber } from '../../config/counts.js';
 import { asAttempt } from '../attempt.js';
 import { removeCopyStaging } from '../../staging/copy-staging.js';
-import type { DriveDeps } from '../../operations/deps.js';
+import type { Deps, DriveDeps } from '../../operations/deps.js';
+import { isTargetElsewhere } from '../../operations/retrievals/restore-target.js';
 import { finishTarget } from '../../operations/retrievals/finish-tree.js';
 
+/** The last step on the host of a drive, unless the target is elsewhere: then it fails with `TargetElsewhere`. */
+export async function finishInDrive(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
+  await asAttempt(async () => {
+    const retrieval = await retrievalNamed(deps.catalog, id);
+    if (isTargetElsewhere(deps.settings, retrieval))
+      throw new TapeflowFailure(
+        'TargetElsewhere',
+        `The target of ${id} is on host ${retrieval.target_host}.`,
+      );
+  });
+  return finishRetrieval(deps, id);
+}
+
 /** The last step: sets modes and times of folders, joins hard links between archives, and records the result. */
-export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
+export function finishRetrieval(deps: Deps, id: string): Promise<RetrievalSummary> {
   return asAttempt(async (attempt) => {
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, id);
@@ -22,7 +37,7 @@ export function finishRetrieval(deps: DriveDeps, id: string): Promise<RetrievalS
       await recordEnd(catalog, id, problems, unset);
       isWhole = problems.length === 0;
     }
-    if (retrieval.kind === 'copy') {
+    if (usesStaging(retrieval)) {
       await unreserveForCopy(catalog, id);
       await removeCopyStaging(deps.settings.BACKUP_COMPRESS_DIR, id);
     }

@@ -21,34 +21,38 @@ import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
-import { lookAtTarget } from '../../operations/retrievals/look-at-target.js';
-import { requireTarget } from '../../operations/retrievals/restore-target.js';
+import { readyTarget } from '../../operations/retrievals/ready-target.js';
+import { isTargetElsewhere } from '../../operations/retrievals/restore-target.js';
 import { readCopy } from '../../operations/retrievals/read-copy.js';
 
 /**
  * Reads the wanted members of one archive from the tape in the drive: a restore writes them below its target, a verify
- * compares them. Fails with `TapeNotReady` or `TargetNotReady` when someone has to act first; problems of single
- * members or of the archive are recorded instead, and the retrieval continues.
+ * compares them. Returns `elsewhere` when the target is on another host. Fails with `TapeNotReady` or `TargetNotReady`
+ * when someone has to act first; problems of single members or of the archive are recorded instead, and the retrieval
+ * continues.
  */
-export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
+export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<'elsewhere' | undefined> {
   return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
-    if (row === undefined) return;
-    const retrieval = await retrievalNamed(catalog, ref.id);
+    if (row === undefined) return undefined;
+    const before = await retrievalNamed(catalog, ref.id);
+    if (isTargetElsewhere(deps.settings, before)) return 'elsewhere';
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
-    if (retrieval.target !== null) {
-      await requireTarget(deps.settings, retrieval.target);
-      await lookAtTarget(deps, attempt, retrieval, retrieval.target);
-    }
+    const retrieval = await readyTarget(deps, attempt, before);
     if (!(await isOnTape(catalog, row))) {
       await attempt.commit(() => recordLost(deps, row));
-      return;
+      return undefined;
     }
     const tape = await requireForReading(drive, catalog, row.tape_uuid);
     const file = path.join(drive.settings.path, row.set_id, archive.name);
     const missed = await missedMembers(catalog, row);
-    const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, tape);
+    const at = {
+      tapeName: tape.row.name,
+      shown: file,
+      confirm: () => confirmMedium(drive.settings, tape.medium),
+    };
+    const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, at);
     if (retrieval.target !== null) await syncFileSystem(retrieval.target);
     if (retrieval.kind === 'verify') await noteGoneMark(deps, row, tape);
     attempt.throwIfCancelled();
@@ -60,6 +64,7 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<void> {
       { stage: 'read', retrieval: ref.id, setId, group, ...counts, ms, damage, tape: tape.row.name, other },
       other === undefined ? 'archive read' : 'archive damaged; what is missing is read from another copy',
     );
+    return undefined;
   });
 }
 
@@ -88,7 +93,7 @@ async function record(
 }
 
 /** The tape of the copy is lost: another copy is read later, or the archive fails. */
-async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
+export async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRow): Promise<void> {
   if ((await switchToOtherCopy(catalog, row, null)) !== undefined) return;
   const { set_id: setId, group_no: group } = row;
   const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;

@@ -27,6 +27,8 @@ export interface WantedMember
 
 export interface UnpackOptions {
   archivePath: string;
+  /** The archive in reasons, where that is not its path. */
+  shown?: string;
   /** Default: `gzip`. */
   format?: ArchiveFormat;
   /** Default: `auto`. */

@@ -153,7 +153,7 @@ export class Unpacker {
   }
 
   private failureOf(name: string, error: unknown): Unpacked {
-    return failureOf(name, error, this.options.archivePath, () =>
+    return failureOf(name, error, this.options.shown ?? this.options.archivePath, () =>
       onSideSync('target', () => this.tree?.probe()),
     );
   }

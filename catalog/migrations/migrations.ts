@@ -8,6 +8,7 @@ import {
   damagedMembers,
   existingEntries,
   freshRestores,
+  restoresToHosts,
   retrievals,
   unsetMetadata,
 } from './retrieval-changes.js';
@@ -59,4 +60,5 @@ export const migrations: Record<string, Migration> = {
   '0037_small_rows': { up: smallRows },
   '0038_layers': { up: layers },
   '0039_hosts': { up: hosts },
+  '0041_restores_to_hosts': { up: restoresToHosts },
 };

@@ -145,3 +145,15 @@ export async function unsetMetadata({ schema }: Kysely<unknown>): Promise<void> 
       .execute();
   await schema.alterTable('retrievals').addColumn('owners', 'text').execute();
 }
+
+/** Restores to another host than the drive's. */
+export async function restoresToHosts({ schema }: Kysely<unknown>): Promise<void> {
+  const add = (column: string) => schema.alterTable('retrievals').addColumn(column, 'text').execute();
+  await add('target_host');
+  await add('target_asked');
+  await schema
+    .alterTable('retrievals')
+    .addColumn('unchecked', integer, (c) => c.notNull().defaultTo(0))
+    .execute();
+  await schema.alterTable('retrieval_archives').addColumn('staged', 'text').execute();
+}

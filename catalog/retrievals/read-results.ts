@@ -62,7 +62,10 @@ async function putResult(
 ): Promise<void> {
   await tx
     .updateTable('retrieval_archives')
-    .set({ ...result, unset: JSON.stringify(result.unset ?? {}), ms: Math.round(result.ms) })
+    .set({
+      ...{ ...result, unset: JSON.stringify(result.unset ?? {}), ms: Math.round(result.ms) },
+      ...{ reserved: 0, staged: null },
+    })
     .where('retrieval_id', '=', id)
     .where('no', '=', no)
     .execute();
@@ -73,6 +76,21 @@ async function putResult(
     .set({ taken_up: 0 })
     .where('id', '=', id)
     .where('taken_up', '>', 0)
+    .execute();
+}
+
+/** Records that an archive was read into staging, with its SHA-256 as it was read; null: it has to be read again. */
+export async function recordStaged(
+  db: Catalog,
+  row: RetrievalArchiveRow,
+  sha256: string | null,
+): Promise<void> {
+  await db
+    .updateTable('retrieval_archives')
+    .set({ staged: sha256 })
+    .where('retrieval_id', '=', row.retrieval_id)
+    .where('no', '=', row.no)
+    .where('state', '=', 'pending')
     .execute();
 }
 
@@ -163,7 +181,7 @@ async function putOff(
   const missed = had?.problems.filter(({ damaged, path }) => damaged === true && path !== null).length ?? 0;
   await tx
     .updateTable('retrieval_archives')
-    .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried })
+    .set({ no: last + 1, copy_no: other.copyNo, tape_uuid: other.tape, tried, reserved: 0, staged: null })
     .$if(had !== undefined, (query) =>
       // Missed members are counted later, once they are read or known to be unavailable.
       query.set({

@@ -23,6 +23,11 @@ export function ownersOf({ owners }: Pick<RetrievalRow, 'owners'>): OwnerChoice 
   return owners === null ? ownersAsBackedUp : ownerChoiceSchema.parse(JSON.parse(owners));
 }
 
+/** True for a retrieval that may have archives in staging: a copy, and a restore to another host than the drive's. */
+export function usesStaging({ kind, target_host }: Pick<RetrievalRow, 'kind' | 'target_host'>): boolean {
+  return kind === 'copy' || target_host !== null;
+}
+
 /** One archive that a retrieval reads. */
 export interface PlannedArchive {
   setId: string;
@@ -41,6 +46,9 @@ export type NewRetrieval = Pick<
 > & {
   any_drive?: number;
   to_drive?: string | null;
+  target_host?: string | null;
+  target_asked?: string | null;
+  unchecked?: number;
   fresh?: number;
   salvage?: number;
   refused?: string | null;
@@ -61,7 +69,8 @@ export async function unfinishedRetrievalLike(
     .where('subject', '=', wanted.subject)
     .where('any_drive', '=', any)
     .$if(any === 0, (query) => query.where('drive', '=', wanted.drive))
-    .where('target', 'is not distinct from', wanted.target)
+    .where('target_host', 'is not distinct from', wanted.target_host ?? null)
+    .where((eb) => eb(eb.fn.coalesce('target_asked', 'target'), 'is not distinct from', wanted.target))
     .where('overwrite', '=', wanted.overwrite)
     .where('salvage', '=', wanted.salvage ?? 0)
     .where('owners', 'is', wanted.owners ?? null)
@@ -86,6 +95,9 @@ export async function insertRetrieval(
       .executeTakeFirstOrThrow();
     const row = {
       to_drive: null,
+      target_host: null,
+      target_asked: null,
+      unchecked: 0,
       fresh: 0,
       taken_up: 0,
       taken_up_at: null,
@@ -151,6 +163,15 @@ export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]>
 export async function recordRetrievalResume(db: Catalog, id: string, times: number): Promise<void> {
   const taken = { taken_up: times, taken_up_at: Date.now() };
   await db.updateTable('retrievals').set(taken).where('id', '=', id).execute();
+}
+
+/** Records what the host of a restore's target has found there, before anything is restored. */
+export async function recordTarget(
+  db: Catalog,
+  id: string,
+  found: Pick<RetrievalRow, 'target' | 'fresh' | 'refused'>,
+): Promise<void> {
+  await db.updateTable('retrievals').set(found).where('id', '=', id).where('looked', 'is', null).execute();
 }
 
 /** Archives still to be read, in reading order. */

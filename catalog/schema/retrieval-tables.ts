@@ -32,6 +32,12 @@ export interface RetrievalsTable {
   to_drive: string | null;
   /** Absolute path of the folder that is restored into; null for a verify. */
   target: string | null;
+  /** The host that has the target; null: that of the drive, in an installation of one host. */
+  target_host: Generated<string | null>;
+  /** The target as another host was asked for it, which may find another name for it; null: as `target`. */
+  target_asked: Generated<string | null>;
+  /** 1: the host of the target is not to look for room before. */
+  unchecked: Generated<number>;
   overwrite: string;
   /** JSON of the selection (see entry/selection.ts). */
   selection: string;
@@ -80,6 +86,8 @@ export interface RetrievalArchivesTable {
   to_copy: number | null;
   to_pool: string | null;
   reserved: Generated<number>;
+  /** For a restore to another host: SHA-256 of what its archive was when it was read into staging; null: it was not. */
+  staged: Generated<string | null>;
   /** JSON array of the damaged copies that were read before this one. */
   tried: Generated<string>;
   /** 1: only the members that those copies could not return are wanted. */

@@ -4,6 +4,7 @@ import {
   finalRetrievalStates,
   recordRetrieval,
   retrievalNamed,
+  usesStaging,
 } from '../../catalog/retrievals/retrievals.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
@@ -24,7 +25,7 @@ export async function cancelRetrieval(session: Session, id: string): Promise<voi
   const { state } = await retrievalNamed(catalog, id);
   if (state !== 'cancelled')
     throw new TapeflowFailure('HasEnded', `${id} was not cancelled: it had ended before, and is ${state}.`);
-  if (row.kind === 'copy') await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
+  if (usesStaging(row)) await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
   const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });
   else session.print(`${id} is cancelled; what it has ${stays} stays.`);

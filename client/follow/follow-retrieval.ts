@@ -8,6 +8,7 @@ import {
 import type { RetrievalRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
+import { shownTarget } from '../../operations/retrievals/retrieval-start.js';
 import { startRetrieval } from '../../workers/starts/start-retrieval.js';
 import { workflowTrouble } from '../../workers/server/workflow-trouble.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
@@ -86,7 +87,7 @@ async function followRetrieval(
 
 async function announce(session: Session, row: RetrievalRow, attached: boolean): Promise<void> {
   const what = {
-    restore: `Restore of ${row.subject} to ${row.target ?? ''}`,
+    restore: `Restore of ${row.subject} to ${shownTarget(row)}`,
     verify: `Verify of ${row.subject}`,
     copy: `Copy of ${row.subject}`,
   }[row.kind];

@@ -15,7 +15,7 @@ import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { syncFileSystem } from '../../disk/page-cache.js';
 import type { Attempt } from '../attempt.js';
-import type { DriveDeps } from '../deps.js';
+import type { Deps } from '../deps.js';
 
 /** What the last step found: what is wrong, and what of the folders is not as it was backed up. */
 export interface FinishedTree {
@@ -25,7 +25,7 @@ export interface FinishedTree {
 
 /** Finishes the tree; a failing or missing target is recorded as a problem and not waited for. */
 export async function finishTarget(
-  deps: DriveDeps,
+  deps: Deps,
   retrieval: RetrievalRow,
   target: string,
   attempt: Attempt,
@@ -45,7 +45,7 @@ export async function finishTarget(
 }
 
 async function finishTree(
-  { catalog, settings }: DriveDeps,
+  { catalog, settings }: Deps,
   retrieval: RetrievalRow,
   target: string,
   token: string,

@@ -18,12 +18,10 @@ import { countUnset } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { dropFromCache } from '../../disk/page-cache.js';
-import { confirmMedium } from '../../tape/drives/drive.js';
 import { hashOf } from '../../tape/files/hash-file.js';
-import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 import type { Attempt } from '../attempt.js';
-import type { DriveDeps } from '../deps.js';
+import type { Deps } from '../deps.js';
 import { targetFailure } from './restore-target.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
 import { wantedPages } from './wanted-members.js';
@@ -37,15 +35,24 @@ interface Reading {
   missed: ReadonlySet<string> | undefined;
 }
 
+/** Where a copy is read: in a drive, or in staging, where the drive of another host has put it. */
+export interface CopyAt {
+  tapeName: string;
+  /** The copy for sentences. */
+  shown: string;
+  /** Throws when what looks damaged is not the copy: the tape was removed, or the staged bytes were lost. */
+  confirm(): Promise<void>;
+}
+
 /**
  * Reads one copy. Throws for problems that do not concern the copy: its tape was removed, or the target accepts
  * nothing.
  */
 export async function readCopy(
-  deps: DriveDeps,
+  deps: Deps,
   attempt: Attempt,
   reading: Reading,
-  tape: LoadedTape,
+  at: CopyAt,
 ): Promise<CopyRead> {
   const { archive, row, retrieval, missed } = reading;
   const began = performance.now();
@@ -53,11 +60,11 @@ export async function readCopy(
   const found: Found = { counts, problems: [], damages: [], lacksManifest: false };
   let isLost = false;
   try {
-    await readMembers(deps, attempt, reading, found);
+    await readMembers(deps, attempt, reading, at, found);
   } catch (error) {
     attempt.throwIfCancelled();
-    await throwIfNotTheArchives(deps, tape, retrieval, error);
-    const reason = `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`;
+    await throwIfNotTheArchives(deps, at, retrieval, error);
+    const reason = `The archive ${archive.name} on tape ${at.tapeName} cannot be read: ${describeError(error)}.`;
     found.problems.push({ path: null, reason, damaged: true });
     found.damages.push(reason);
     counts.failed += Math.max(0, (missed?.size ?? row.members) - sumOf(counts));
@@ -65,7 +72,7 @@ export async function readCopy(
   }
   const [first] = found.damages;
   // A tape that is removed during a read looks damaged.
-  if (first !== undefined) await confirmMedium(deps.drive.settings, tape.medium);
+  if (first !== undefined) await at.confirm();
   const more = found.damages.length > 1 ? ` (and ${found.damages.length - 1} more)` : '';
   const damage = first === undefined ? null : `${first}${more}`;
   return {
@@ -89,9 +96,10 @@ interface Found {
 }
 
 async function readMembers(
-  deps: DriveDeps,
+  deps: Deps,
   attempt: Attempt,
   { retrieval, row, archive, file, missed }: Reading,
+  { shown }: CopyAt,
   found: Found,
 ): Promise<void> {
   const { counts, problems, damages } = found;
@@ -106,7 +114,7 @@ async function readMembers(
   if (verify) await dropFromCache(file);
   const { size } = await onSide('tape', () => lstat(file));
   if (size !== archive.size) {
-    const reason = `The archive ${file} has ${size} bytes instead of ${archive.size}.`;
+    const reason = `The archive ${shown} has ${size} bytes instead of ${archive.size}.`;
     problems.push({ path: null, reason, damaged: true });
     damages.push(reason);
   }
@@ -115,6 +123,7 @@ async function readMembers(
   report(0);
   const facts = await unpackInThread({
     archivePath: file,
+    shown,
     format,
     codec: settings.COMPRESSION_CODEC,
     index:
@@ -184,21 +193,21 @@ const ofOneFile = new Set(['ENOENT', 'ELOOP', 'EIO', 'ENODATA', 'ENXIO', 'EISDIR
 
 /** Throws for failures that do not concern the archive: the tape was removed, or another side failed. */
 async function throwIfNotTheArchives(
-  { drive }: DriveDeps,
-  tape: LoadedTape,
+  { settings }: Deps,
+  { confirm }: CopyAt,
   { target }: RetrievalRow,
   error: unknown,
 ): Promise<void> {
-  if (target !== null && sideOf(error) === 'target') throw await targetFailure(target, error);
+  if (target !== null && sideOf(error) === 'target') throw await targetFailure(settings, target, error);
   if (!(error instanceof ArchiveUnreadable) && sideOf(error) !== 'tape') throw error;
-  await confirmMedium(drive.settings, tape.medium);
+  await confirm();
   if (error instanceof ArchiveUnreadable || ofOneFile.has(systemErrorCode(error) ?? '')) return;
   throw error;
 }
 
 /** What is wrong with the manifest beside a copy, which does not affect the archive; undefined when it is right. */
 async function manifestTrouble(
-  { catalog }: DriveDeps,
+  { catalog }: Deps,
   row: RetrievalArchiveRow,
   archive: ArchiveRow,
   file: string,

@@ -1,5 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import type { RetrievalRow } from '../../catalog/rows.js';
 import { ownFolderAround } from '../../disk/own-folders.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { withSide } from '../../config/sides.js';
@@ -10,18 +11,27 @@ const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 /** The target is missing or not a folder: it was removed, replaced by a link, or is on another machine. */
 const gone = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
+/** True when a restore's target is on another host than this one. */
+export function isTargetElsewhere(
+  { TAPEFLOW_HOST: here }: Pick<Settings, 'TAPEFLOW_HOST'>,
+  { target_host: host }: Pick<RetrievalRow, 'target_host'>,
+): boolean {
+  return host !== null && host !== here;
+}
+
 /** Throws when the target folder does not exist on this machine, or is one of tapeflow's own folders. */
 export async function requireTarget(settings: Settings, target: string): Promise<void> {
   try {
     const isFolder = (await stat(target)).isDirectory();
     const own = isFolder ? ownFolderAround(settings, target) : undefined;
-    if (own !== undefined) throw unusable(target, `it lies in ${own.path}, which is ${own.what} of tapeflow`);
+    if (own !== undefined)
+      throw unusable(target, settings, `it lies in ${own.path}, which is ${own.what} of tapeflow`);
     if (isFolder) return;
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
-    throw await targetFailure(target, withSide('target', error));
+    throw await targetFailure(settings, target, withSide('target', error));
   }
-  throw unusable(target, 'it is not a folder');
+  throw unusable(target, settings, 'it is not a folder');
 }
 
 /** Why a target accepts no more, and the free space of its file system at that time. */
@@ -62,7 +72,11 @@ export async function targetHasRoom(
  * The failure for an error of the target, never blamed on a tape: on `TargetNotReady` the restore waits, on
  * `TargetUnusable` it ends, and `TargetFailed` is retried a few times first.
  */
-export async function targetFailure(target: string, error: unknown): Promise<TapeflowFailure> {
+export async function targetFailure(
+  settings: Pick<Settings, 'TAPEFLOW_HOST'>,
+  target: string,
+  error: unknown,
+): Promise<TapeflowFailure> {
   const code = systemErrorCode(error) ?? '';
   if (waitedFor.has(code)) {
     return new TapeflowFailure(
@@ -75,7 +89,7 @@ export async function targetFailure(target: string, error: unknown): Promise<Tap
       },
     );
   }
-  if (gone.has(code)) return unusable(target, describeError(error));
+  if (gone.has(code)) return unusable(target, settings, describeError(error));
   return new TapeflowFailure('TargetFailed', `The target ${target} fails: ${describeError(error)}.`, {
     kind: 'transient',
     advice: goesOn,
@@ -85,10 +99,14 @@ export async function targetFailure(target: string, error: unknown): Promise<Tap
 
 const goesOn = 'When that is fixed, the same command goes on: what is already there stays.';
 
-function unusable(target: string, why: string): TapeflowFailure {
+function unusable(
+  target: string,
+  { TAPEFLOW_HOST: host }: Pick<Settings, 'TAPEFLOW_HOST'>,
+  why: string,
+): TapeflowFailure {
   return new TapeflowFailure(
     'TargetUnusable',
-    `The target ${target} cannot be used on the machine of the drive: ${why}.`,
+    `The target ${target} cannot be used on host ${host}: ${why}.`,
     { advice: goesOn },
   );
 }

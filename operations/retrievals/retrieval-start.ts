@@ -1,3 +1,4 @@
+import { onHost } from '../../entry/host-path.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { snapshotOptions, type SetOptions } from '../sets/set-options.js';
@@ -11,6 +12,16 @@ export interface RetrievalInput {
   /** All drives that may read, if there are several. */
   drives?: string[];
   options: Pick<SetOptions, 'heartbeatSeconds' | 'retrySeconds' | 'tapeRetrySeconds' | 'retryAttempts'>;
+  /** A restore whose target may be on another host than a drive: that host as queues call it. */
+  target?: { host?: string };
+}
+
+/** A restore's target for people, with its host where that may be another one. */
+export function shownTarget({
+  target,
+  target_host: host,
+}: Pick<RetrievalRow, 'target' | 'target_host'>): string {
+  return onHost(host, target ?? '');
 }
 
 /** Input of a workflow that copies from tape to tape. */
@@ -30,20 +41,29 @@ export type RetrievalStart = { summary: string } & (
   { workflow: 'retrieveArchives'; input: RetrievalInput } | { workflow: 'copyArchives'; input: CopyInput }
 );
 
-/** How to start the workflow of a retrieval, with the current settings, which have the drives of all hosts. */
-export function retrievalStart(settings: Settings, row: RetrievalRow): RetrievalStart {
+/**
+ * How to start the workflow of a retrieval, with the current settings, which have the drives of all hosts.
+ *
+ * @param target the host of a restore's target as queues call it; undefined: surely that of the drive.
+ */
+export function retrievalStart(
+  settings: Settings,
+  row: RetrievalRow,
+  target?: { host?: string },
+): RetrievalStart {
   const { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts, syncBytes, syncSeconds } =
     snapshotOptions(settings);
   const { id, kind, drive, subject } = row;
-  // The target of a restore is on the host of its drive.
-  const host = settings.drives.find(({ name }) => name === drive)?.host;
-  const may = settings.drives.filter((one) => kind !== 'restore' || one.host === host);
-  const all = may.map(({ name }) => name);
+  const all = settings.drives.map(({ name }) => name);
   const drives = row.any_drive === 1 && all.length > 1 ? { drives: all } : {};
   const options = { heartbeatSeconds, retrySeconds, tapeRetrySeconds, retryAttempts };
-  const summary = kind === 'restore' ? `${subject} → ${row.target ?? ''}` : `${kind} ${subject}`;
+  const summary = kind === 'restore' ? `${subject} → ${shownTarget(row)}` : `${kind} ${subject}`;
   if (kind !== 'copy')
-    return { summary, workflow: 'retrieveArchives', input: { id, kind, drive, ...drives, options } };
+    return {
+      summary,
+      workflow: 'retrieveArchives',
+      input: { id, kind, drive, ...drives, options, ...(target === undefined ? {} : { target }) },
+    };
   const to = row.to_drive === null && all.length > 1 ? { toDrives: all } : {};
   const halves = { drive, ...drives, toDrive: row.to_drive ?? drive, ...to };
   const input = { id, ...halves, options, syncBytes, syncSeconds };

@@ -9,7 +9,7 @@ import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { isWholeRow, notWholeReason } from '../../catalog/files/whole-rows.js';
 import { selectedFiles, selectedOutside } from '../../catalog/files/selected-files.js';
 import { refusalOf, type Refused } from './colliding-names.js';
-import type { DriveDeps } from '../deps.js';
+import type { Deps } from '../deps.js';
 
 /** The set whose entries are wanted: the restored one, even when an earlier set's archive holds them. */
 function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
@@ -21,7 +21,7 @@ function subjectOf(retrieval: RetrievalRow, row: RetrievalArchiveRow): string {
  * recorded as problems.
  */
 export async function* wantedPages(
-  deps: DriveDeps,
+  deps: Deps,
   retrieval: RetrievalRow,
   row: RetrievalArchiveRow,
   missed: ReadonlySet<string> | undefined,
@@ -62,7 +62,7 @@ export async function* wantedPages(
   }
 }
 
-async function wantedMember({ catalog }: DriveDeps, file: FileRow): Promise<WantedMember> {
+async function wantedMember({ catalog }: Deps, file: FileRow): Promise<WantedMember> {
   const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
   let linkOffset: number | null = null;
   if (file.type === 'file' && file.link_target !== null)

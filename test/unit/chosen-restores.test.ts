@@ -259,6 +259,6 @@ test('a dry run says what would come back, how much and from which tapes, and a 
   assert.equal(original.status, 2);
   assert.match(original.stderr, /asks first, but this is no terminal\. Nothing was restored; add --yes/);
   assert.match(run('--to-original', '--dry-run').stdout, /to \/ would bring back/);
-  assert.match(run().stderr, /needs --target or --to-original/);
+  assert.match(run().stderr, /needs --target, --to or --to-original/);
   assert.deepEqual(await catalog.selectFrom('retrievals').selectAll().execute(), []);
 });

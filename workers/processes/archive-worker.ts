@@ -4,6 +4,7 @@ import { silentSince, workAt } from '../../activities/asked.js';
 import {
   archiveActivities,
   compressActivities,
+  targetActivities,
   formerSourceActivities,
   sourceActivities,
 } from '../../activities/index.js';
@@ -89,7 +90,7 @@ export async function runArchiveWorker(
       connection,
       namespace,
       taskQueue: queues.host(ownHost),
-      activities: sourceActivities(deps),
+      activities: { ...sourceActivities(deps), ...targetActivities(deps) },
       maxConcurrentActivityTaskExecutions: ordinarySlots,
     });
     const compress = await Worker.create({

@@ -1,6 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/common';
 import { retrievalStart } from '../../operations/retrievals/retrieval-start.js';
 import { withDrivesOfHosts } from '../../catalog/hosts/known-drives.js';
+import { hostInQueues } from '../../catalog/hosts/hosts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import type { Settings } from '../../config/settings/settings.js';
@@ -26,6 +27,7 @@ export async function startRetrieval(
   const { workflow, input, summary } = retrievalStart(
     await withDrivesOfHosts(settings, async () => catalog),
     row,
+    row.target_host === null ? undefined : await targetIn(catalog, row.target_host),
   );
   await terminateImpostor(server, retrievalWorkflowId(id, server.installation));
   const { FAIL, USE_EXISTING } = WorkflowIdConflictPolicy;
@@ -37,4 +39,9 @@ export async function startRetrieval(
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
     staticSummary: summaryText(summary),
   });
+}
+
+async function targetIn(catalog: Catalog, name: string): Promise<{ host?: string }> {
+  const host = await hostInQueues(catalog, name);
+  return host === undefined ? {} : { host };
 }

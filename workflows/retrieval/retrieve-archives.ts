@@ -1,9 +1,15 @@
 import { continueAsNew, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { ArchiveActivities, DriveActivities, DriveHostActivities } from '../../activities/index.js';
+import type {
+  ArchiveActivities,
+  DriveActivities,
+  DriveHostActivities,
+  TargetActivities,
+} from '../../activities/index.js';
 import type { NextArchive } from '../../activities/retrieval/retrieval-state.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
 import { activityOptions } from '../activity-options.js';
 import type { TargetShortage } from '../../operations/retrievals/restore-target.js';
+import { maxFetches } from '../replay-contract.js';
 import { BackOff, shouldContinueAsNew } from '../back-off.js';
 import { findTape } from './find-tape.js';
 import type { RetrievalInput } from '../../operations/retrievals/retrieval-start.js';
@@ -26,6 +32,14 @@ interface ReadRun {
   drives: readonly string[];
   steps: ReturnType<typeof proxyActivities<ArchiveActivities>>;
   readers: Map<string, ReturnType<typeof readerOf>>;
+  /** How the host of the target is asked, where that may be another one than the drive's. */
+  there: ReturnType<typeof targetOf> | undefined;
+  /** The drives of which the target is known to be on another host. */
+  away: Set<string>;
+  /** How often the staged bytes of an archive were lost. */
+  damages: Map<number, number>;
+  /** The host of the target has looked at it. */
+  prepared: boolean;
   /** The reading drive and, with several drives, the tape in it if known. */
   drive: string;
   loaded: string | null;
@@ -43,7 +57,7 @@ export async function retrieveArchives(input: RetrievalInput): Promise<Retrieval
   const { id } = input;
   const run = newReadRun(input);
   const { steps } = run;
-  const finish = () => readerIn(run).host.finishRetrieval(id);
+  const finish = () => finishOf(run);
   return untilCancelled(steps, id, async () => {
     for (let page = await steps.nextArchives(id); page.length > 0; page = await steps.nextArchives(id)) {
       for (const next of page) {
@@ -60,6 +74,8 @@ function newReadRun(input: RetrievalInput): ReadRun {
   const { options, drive, drives = [drive] } = input;
   return {
     ...{ input, drives, drive, loaded: null },
+    there: input.target === undefined ? undefined : targetOf(input, input.target.host),
+    ...{ away: new Set(), damages: new Map(), prepared: false },
     steps: proxyActivities<ArchiveActivities>(activityOptions(options, drive).bookkeeping),
     readers: new Map(drives.map((name) => [name, readerOf(input, name)])),
   };
@@ -76,6 +92,27 @@ function readerOf({ kind, options }: RetrievalInput, drive: string) {
     host: proxyActivities<DriveHostActivities>(policies.host),
     watching: proxyActivities<DriveHostActivities>(policies.watchTape),
   };
+}
+
+/** The activities of the target's host. */
+function targetOf({ options, drive }: RetrievalInput, host: string | undefined) {
+  const policies = activityOptions(options, drive, host);
+  return {
+    steps: proxyActivities<TargetActivities>(policies.target),
+    unpack: proxyActivities<TargetActivities>(policies.unpack),
+    watching: proxyActivities<TargetActivities>(policies.watchTarget),
+  };
+}
+
+/** The last step, on the host of the target. */
+async function finishOf(run: ReadRun): Promise<RetrievalSummary> {
+  const { id } = run.input;
+  try {
+    return await readerIn(run).host.finishRetrieval(id);
+  } catch (error) {
+    if (run.there === undefined || failureType(error) !== 'TargetElsewhere') throw error;
+    return run.there.steps.finishRetrieval(id);
+  }
 }
 
 /** How the drive is asked that reads now. */
@@ -96,13 +133,8 @@ async function readOne(run: ReadRun, next: NextArchive): Promise<Read> {
     setCurrentDetails(
       `**${input.id}** · reading group ${group} of set ${setId} (archive ${no}) in drive ${run.drive}`,
     );
-    const { slot } = readerIn(run);
     try {
-      const summary = `${setId} group ${group}: ${input.kind}`;
-      await rerunAfterWorkerDeath(() =>
-        slot.readArchive.executeWithOptions({ summary }, [{ id: input.id, no }]),
-      );
-      return 'done';
+      if (await readIn(run, next)) return 'done';
     } catch (error) {
       if (isCancellation(error)) throw error;
       const became = await afterFailure(run, no, error, backOff);
@@ -110,6 +142,32 @@ async function readOne(run: ReadRun, next: NextArchive): Promise<Read> {
     }
   }
   return 'long';
+}
+
+/** Reads an archive where the drive is, or hands it to the host of the target; false: it has to be tried again. */
+async function readIn(run: ReadRun, next: NextArchive): Promise<boolean> {
+  const { input, there, away, drive } = run;
+  const { no, setId, group } = next;
+  const ref = { id: input.id, no };
+  const { slot, watching } = readerIn(run);
+  const summary = `${setId} group ${group}: ${input.kind}`;
+  if (!away.has(drive)) {
+    const read = await rerunAfterWorkerDeath(() => slot.readArchive.executeWithOptions({ summary }, [ref]));
+    if (read !== 'elsewhere') return true;
+    away.add(drive);
+  }
+  if (there === undefined) throw new Error(`the host of the target of ${input.id} is not known`);
+  if (!run.prepared) {
+    const look = { summary: 'look at the target' };
+    await rerunAfterWorkerDeath(() => there.steps.prepareTarget.executeWithOptions(look, [input.id]));
+    run.prepared = true;
+  }
+  const fetch = { summary: `${setId} group ${group}: read into staging` };
+  const fetched = await rerunAfterWorkerDeath(() => slot.fetchForTarget.executeWithOptions(fetch, [ref]));
+  if (fetched === 'full') await rerunAfterWorkerDeath(() => watching.waitForCopyRoom(ref));
+  if (fetched !== 'staged') return fetched === 'gone';
+  await rerunAfterWorkerDeath(() => there.unpack.unpackArchive.executeWithOptions({ summary }, [ref]));
+  return true;
 }
 
 /** What becomes of an archive whose read has failed: its tape, or its target, is waited for, or it is given up. */
@@ -128,6 +186,12 @@ async function afterFailure(
     await steps.recordRetrievalState(id, 'failed', reason);
     return 'unusable';
   }
+  const lost = run.damages.get(no) ?? 0;
+  if (type === 'StagedArchiveDamaged' && lost < maxFetches) {
+    run.damages.set(no, lost + 1);
+    await backOff.pause(`again in a while: ${reason}`);
+    return 'again';
+  }
   if (!['TapeNotReady', 'TargetNotReady'].includes(type)) {
     await steps.giveUpArchive({ id, no }, reason);
     return 'done';
@@ -141,6 +205,10 @@ async function afterFailure(
   const among = drives.length > 1 ? { at: 0, drives } : undefined;
   const { watching } = readerIn(run);
   await waitForPerson(steps, id, reason, backOff, async (summary) => {
+    if (lack !== undefined && run.there !== undefined && run.away.has(run.drive)) {
+      await run.there.watching.waitForTargetRoom.executeWithOptions({ summary }, [{ id, no }, lack]);
+      return;
+    }
     await watching.watchForRetrieval.executeWithOptions({ summary }, [{ id, no }, lack, among]);
   });
   return 'again';

@@ -16,9 +16,9 @@ export async function setToRestore(
   session: Session,
   catalog: Catalog,
   name: string,
-  flags: SelectionFlags & Pick<TargetFlags, 'target'> & { before?: string },
+  flags: SelectionFlags & Pick<TargetFlags, 'target' | 'to'> & { before?: string },
 ): Promise<string> {
-  const { path, include, before, filesFrom, filesFrom0, target } = flags;
+  const { path, include, before, filesFrom, filesFrom0, target, to } = flags;
   if (name !== 'latest') {
     if (path !== undefined)
       throw usageFailure('WrongPath', '--path goes with `latest`.', 'Use --include with a set.');
@@ -38,7 +38,8 @@ export async function setToRestore(
   const names = memberNamesOf(given.path);
   const found = await newestVersion(catalog, names, ended, host);
   if (found !== undefined) {
-    const where = target === undefined ? '--to-original' : `--target ${shellWord(userPath(target))}`;
+    const there = to === undefined ? '--to-original' : `--to ${shellWord(to)}`;
+    const where = target === undefined ? there : `--target ${shellWord(userPath(target))}`;
     const asked = { where: userPath(given.path), names, host, before: ended, target: where };
     for (const note of await latestNotes(catalog, found, asked)) session.say(note);
     return found.setId;

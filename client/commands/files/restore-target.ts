@@ -1,13 +1,16 @@
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { describeError, systemErrorCode, usageFailure } from '../../../config/failures.js';
-import type { Settings } from '../../../config/settings/settings.js';
-import { ownFolderAround } from '../../../disk/own-folders.js';
-import { userPath } from '../../session.js';
+import { isAbsolute, posix, resolve } from 'node:path';
+import { isInPostgres } from '../../../catalog/dialect.js';
+import { listHosts } from '../../../catalog/hosts/hosts.js';
+import { usageFailure } from '../../../config/failures.js';
+import { hostPath, type HostPath } from '../../../entry/host-path.js';
+import { openTargetFolder } from '../../../operations/retrievals/open-target.js';
+import { userPath, type Session } from '../../session.js';
 
 /** Where a restore goes, as asked. */
 export interface TargetFlags {
   target?: string;
+  /** `HOST:/path`. */
+  to?: string;
   toOriginal?: true;
   stripComponents?: string;
   yes?: true;
@@ -16,10 +19,11 @@ export interface TargetFlags {
 
 /** Refuses a wrong combination of the options that say where to. */
 export function requireTargetFlags(flags: TargetFlags, mayAsk: boolean): void {
-  if ((flags.target === undefined) === (flags.toOriginal === undefined))
+  const given = [flags.target, flags.to, flags.toOriginal].filter((where) => where !== undefined);
+  if (given.length !== 1)
     throw usageFailure(
       'WrongTarget',
-      'A restore needs --target or --to-original, and takes only one of them.',
+      'A restore needs --target, --to or --to-original, and takes only one of them.',
       'Nothing was restored.',
     );
   if (flags.toOriginal === undefined) return;
@@ -39,53 +43,52 @@ export function requireTargetFlags(flags: TargetFlags, mayAsk: boolean): void {
     );
 }
 
-/**
- * The resolved path of the target; throws a usage failure when it cannot be used. It is made if it is missing, except
- * for a dry run, which may name one that does not exist.
- */
-export function openTarget(settings: Settings, flags: TargetFlags): string {
-  // Members are named by their whole path: below the root is where they came from.
-  if (flags.toOriginal === true) return '/';
-  const asked = userPath(flags.target ?? '');
-  const own = ownFolderAround(settings, asked);
-  if (own !== undefined)
-    throw usageFailure(
-      'TargetIsOurs',
-      `The target ${asked} lies in ${own.path}, which is ${own.what} of tapeflow.`,
-      'Nothing was restored; give another folder.',
-    );
-  try {
-    if (flags.dryRun === true && statSync(asked, { throwIfNoEntry: false }) === undefined) return asked;
-    makeFolders(asked);
-    const target = realpathSync(asked);
-    if (!statSync(target).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
-    accessSync(target, constants.W_OK | constants.X_OK);
-    return target;
-  } catch (error) {
-    const code = systemErrorCode(error);
-    const why =
-      code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'it is not a folder'
-        : code === 'ENOENT'
-          ? 'it does not exist, and cannot be made there'
-          : describeError(error);
-    throw usageFailure('WrongTarget', `The target ${asked} cannot be used: ${why}.`, 'Nothing was restored.');
-  }
+/** Where a restore goes. */
+export interface TargetPlace {
+  /** The resolved path on this host; on another host the path as it was asked for. */
+  target: string;
+  /** The host that has it; null in an installation of one host. */
+  host: string | null;
+  isHere: boolean;
 }
 
 /**
- * Creates a folder and its missing parents. One by one: Node's `recursive` never ends where the system accepts no
- * folders but reports them as missing, as in `/proc`.
+ * Where a restore is to go. A folder of this host is made if it is missing, except for a dry run, and the path is
+ * resolved; another host does the same later. Throws a usage failure when the target cannot be used, or when there is
+ * no such host.
  */
-function makeFolders(folder: string): void {
-  const missing: string[] = [];
-  for (let at = folder; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at))
-    missing.unshift(at);
-  for (const made of missing) {
-    try {
-      mkdirSync(made, 0o700);
-    } catch (error) {
-      if (systemErrorCode(error) !== 'EEXIST') throw error;
-    }
+export async function openTarget(session: Session, flags: TargetFlags): Promise<TargetPlace> {
+  const { settings } = session;
+  const here = settings.TAPEFLOW_HOST;
+  const catalog = await session.catalog();
+  // A file has one host.
+  const hosts = isInPostgres(catalog) ? (await listHosts(catalog)).map(({ name }) => name) : [];
+  const isAlone = hosts.every((name) => name === here);
+  const { host, path } = placeOf(flags.to ?? '/');
+  if (host !== undefined && host !== here) {
+    if (hosts.includes(host)) return { target: path, host, isHere: false };
+    const known = [...new Set([...hosts, here])].sort().join(', ');
+    throw usageFailure(
+      'NoSuchHost',
+      `There is no host ${host} in this installation; the hosts are: ${known}.`,
+      'A host is known once a worker has run there.',
+    );
   }
+  const at = { host: isAlone ? null : here, isHere: true };
+  // Members are named by their whole path: below the root is where they came from.
+  if (flags.toOriginal === true) return { ...at, target: '/' };
+  const asked = flags.to === undefined ? userPath(flags.target ?? '') : path;
+  return { ...at, target: openTargetFolder(settings, asked, flags.dryRun === true) };
+}
+
+/** The parts of `HOST:/path`; an absolute path alone is on this host. */
+function placeOf(to: string): HostPath {
+  const { host, path } = hostPath(to);
+  if (host !== undefined) return { host, path: path.startsWith('/') ? posix.resolve(path) : path };
+  if (isAbsolute(path)) return { host, path: resolve(path) };
+  throw usageFailure(
+    'WrongTarget',
+    `--to ${JSON.stringify(to)} names no folder of a host.`,
+    'It is HOST:/FOLDER with the whole path, such as fs1:/srv/restored.',
+  );
 }

@@ -14,7 +14,7 @@ import { shownHost } from '../../../catalog/sets/set-host.js';
 import { setNamed } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { drivesToRead } from '../../../config/settings/drives.js';
-import type { Settings } from '../../../config/settings/settings.js';
+import { onHost } from '../../../entry/host-path.js';
 import { displayName, fromBytes } from '../../../entry/byte-string.js';
 import type { Selection } from '../../../entry/selection.js';
 import { collidingNames, type Refused } from '../../../operations/retrievals/colliding-names.js';
@@ -48,6 +48,7 @@ export function addRestore(program: Command): void {
     .command('restore')
     .argument('<set>', 'the set, or `latest` with --path')
     .option('--target <folder>', 'folder to restore into; made when it does not exist')
+    .option('--to <host:folder>', 'folder of a host to restore into, such as fs1:/srv/restored')
     .option('--to-original', 'restore to where the files came from; asks first')
     .option('--yes', 'with --to-original: do not ask')
     .option('--include <glob>', 'only this file or folder, or what matches; may be given again', repeat, [])
@@ -84,23 +85,6 @@ async function withoutHosts(session: Session, set: SetRow, flags: RestoreFlags):
   };
 }
 
-/** The settings with the drives of this host alone: what another one reads would be written there. */
-async function drivesHere(session: Session, asked: string | undefined): Promise<Settings> {
-  const settings = await session.allDrives();
-  const here = settings.drives.filter(({ host }) => host === undefined);
-  const other = settings.drives.find(({ name, host }) => name === asked && host !== undefined);
-  const [remote] = settings.drives;
-  const elsewhere = other ?? (here.length === 0 ? remote : undefined);
-  if (elsewhere === undefined) return { ...settings, drives: here };
-  throw usageFailure(
-    'DriveElsewhere',
-    other === undefined
-      ? `Host ${settings.TAPEFLOW_HOST} has no drive, and a restore is written where its drive is.`
-      : `The drive ${other.name} is on host ${other.host}, and a restore is written where its drive is.`,
-    `Run this command on host ${elsewhere.host}.`,
-  );
-}
-
 async function restore(session: Session, setName: string, flags: RestoreFlags): Promise<void> {
   if (!overwriteModes.includes(flags.overwrite)) {
     throw usageFailure(
@@ -111,7 +95,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   }
   requireTargetFlags(flags, mayAsk(session));
   const owners = ownerChoice(flags);
-  const { drive, any_drive, names } = drivesToRead(await drivesHere(session, flags.drive), flags.drive);
+  const { drive, any_drive, names } = drivesToRead(await session.allDrives(), flags.drive);
   const catalog = await session.catalog();
   const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
@@ -119,9 +103,9 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     throw usageFailure(
       'OtherHost',
       `Set ${setId} is of host ${(await shownHost(catalog, set)) ?? 'another'}, and --to-original restores here.`,
-      'Run this command there, or give --target.',
+      'Run this command there, or give --to or --target.',
     );
-  const target = openTarget(session.settings, flags);
+  const { target, host, isHere } = await openTarget(session, flags);
   const asked = await askedSelection(catalog, setId, await withoutHosts(session, set, flags));
   const sources = pathsAround(set);
   const wanted: NewRetrieval = {
@@ -129,11 +113,14 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     subject: setId,
     ...{ drive, any_drive },
     target,
+    target_host: host,
+    // The other host resolves it, looks at what is there, and says what is wrong with it.
+    ...(isHere ? {} : { target_asked: target, unchecked: Number(!flags.roomCheck) }),
     overwrite: flags.overwrite,
     salvage: Number(flags.salvage === true),
     selection: JSON.stringify(asked.selection),
     owners: owners === null ? null : JSON.stringify(owners),
-    fresh: Number(isFreshTarget(target, sources, asked.selection.strip)),
+    fresh: Number(isHere && isFreshTarget(target, sources, asked.selection.strip)),
   };
   const doubt = possibleLossNote(set);
   if (doubt !== undefined) session.say(doubt);
@@ -145,13 +132,14 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   }
   const plan = await planNew(catalog, wanted, asked, await tapesInDrives(session, names));
   const isFresh = wanted.fresh === 1 && isOneFileSystem(target, sources);
-  const lack = flags.roomCheck
-    ? await lackAt(catalog, wanted, asked.selection, isFresh ? plan : undefined)
-    : undefined;
+  const lack =
+    flags.roomCheck && isHere
+      ? await lackAt(catalog, wanted, asked.selection, isFresh ? plan : undefined)
+      : undefined;
   if (isDry) {
     await printPreview(session, {
       setId,
-      target,
+      target: onHost(isHere ? null : host, target),
       selection: asked.selection,
       plan,
       salvage: flags.salvage === true,
@@ -161,7 +149,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   }
   if (lack !== undefined) throw noRoom(lack);
   const members = plan.archives.reduce((sum, archive) => sum + archive.members, 0);
-  const refused = await refusedNames(catalog, wanted, asked.selection, members);
+  const refused = isHere ? await refusedNames(catalog, wanted, asked.selection, members) : [];
   if (
     flags.toOriginal === true &&
     flags.yes !== true &&
