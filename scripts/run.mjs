@@ -4,6 +4,7 @@
 //   node scripts/run.mjs --test-faults OPTION…  kills at every point; test/faults/every-point.ts has the options
 //   node scripts/run.mjs --test-soak OPTION…    a long set under random kills; test/faults/soak.ts has the options
 //   node scripts/run.mjs --test-server          a backup and restore with a real Temporal server; test/real-server/
+//   node scripts/run.mjs --test-hosts OPTION…   three hosts in namespaces; test/hosts/run.ts has the options
 //   node scripts/run.mjs --bench NAME OPTION…   a benchmark, or `all`; bench/NAME.ts has the options
 //   node scripts/run.mjs --schemas              writes docs/schemas/ anew
 //   node scripts/run.mjs --set-up               nothing else
@@ -196,6 +197,8 @@ if (first === '--test') {
   args = [path.join(root, 'dist', 'test', 'faults', 'soak.js'), ...rest];
 } else if (first === '--test-server') {
   args = [path.join(root, 'dist', 'test', 'real-server', 'whole-way.js'), ...rest];
+} else if (first === '--test-hosts') {
+  args = [path.join(root, 'dist', 'test', 'hosts', 'run.js'), ...rest];
 } else if (first === '--schemas') {
   args = [path.join(root, 'scripts', 'schemas.mjs')];
 } else if (first === '--bench') {

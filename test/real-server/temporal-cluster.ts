@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { projectDir } from '../../config/project-dir.js';
+import type { Listening } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { Keys } from './keys.js';
-import type { Postgres } from './postgres.js';
 
 /** The release in the CLI that is embedded is 1.32.0; this is the last one of that line. */
 const version = '1.32.1';
@@ -39,37 +39,46 @@ export class TemporalCluster {
 
   private constructor(
     private readonly folder: string,
-    private readonly port: number,
+    private readonly listening: Listening,
     readonly keys: Keys,
   ) {}
 
-  static async start(folder: string, postgres: Postgres): Promise<TemporalCluster> {
+  /** @param postgres where PostgreSQL listens; the server listens at another port of the same address. */
+  static async start(folder: string, postgres: Listening): Promise<TemporalCluster> {
     mkdirSync(folder, { recursive: true });
     for (const name of ['temporal', 'visibility']) makeTables(postgres, name);
     const keys = new Keys(path.join(folder, 'jwks.json'));
     const ports = await freePorts(11);
     writeFileSync(path.join(folder, 'config.json'), JSON.stringify(configOf(postgres, keys, ports)));
-    const cluster = new TemporalCluster(folder, ports[0] ?? 0, keys);
+    const cluster = new TemporalCluster(folder, { ...postgres, port: ports[0] ?? 0 }, keys);
     await cluster.goOn();
     return cluster;
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.listening.address}:${this.listening.port}`;
+  }
+
+  /** Settings of whoever has these rights, such as `tapes:write` in a namespace. */
+  access(...rights: string[]): Record<string, string> {
+    return { TEMPORAL_TLS: 'false', TEMPORAL_API_KEY: this.keys.issue(rights) };
   }
 
   /** Starts it, again after `kill`. */
   async goOn(): Promise<void> {
     const log = openSync(path.join(this.folder, 'log'), 'a');
-    this.process = spawn(
-      path.join(bin, 'server'),
-      ['--config-file', path.join(this.folder, 'config.json'), 'start', ...services],
-      { cwd: this.folder, stdio: ['ignore', log, log] },
-    );
+    const { within = [], address, port } = this.listening;
+    const config = path.join(this.folder, 'config.json');
+    const command = [...within, path.join(bin, 'server'), '--config-file', config, 'start', ...services];
+    this.process = spawn(command[0] ?? '', command.slice(1), {
+      cwd: this.folder,
+      stdio: ['ignore', log, log],
+    });
     const { process } = this;
     await waitFor(() => {
       if (process.exitCode !== null) throw new Error(`Temporal’s server has ended: see ${this.folder}/log`);
-      return listens(this.port);
+      // Another network is not reached from here.
+      return within.length > 0 || listens(address, port);
     }, 'Temporal’s server to listen');
   }
 
@@ -83,33 +92,35 @@ export class TemporalCluster {
   }
 }
 
-function makeTables({ port }: Postgres, name: string): void {
+/** Who uses the database, and may make others. */
+const user = 'tapeflow';
+
+function makeTables({ address, port, within = [] }: Listening, name: string): void {
   const database = name === 'temporal' ? name : `temporal_${name}`;
-  const at = ['--plugin', 'postgres12', '--endpoint', '127.0.0.1', '--port', String(port)];
-  const login = ['--user', 'temporal', '--password', 'temporal', '--database', database];
+  const at = ['--plugin', 'postgres12', '--endpoint', address, '--port', String(port)];
+  const login = ['--user', user, '--password', user, '--database', database];
   for (const step of [
     ['create-database'],
     ['setup-schema', '--version', '0.0'],
     ['update-schema', '--schema-name', `postgresql/v12/${name}`],
   ]) {
-    const { status, stdout, stderr } = spawnSync(path.join(bin, 'sql'), [...at, ...login, ...step], {
-      encoding: 'utf8',
-    });
+    const command = [...within, path.join(bin, 'sql'), ...at, ...login, ...step];
+    const { status, stdout, stderr } = spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' });
     if (status !== 0) throw new Error(`sql ${step.join(' ')}: ${stdout}${stderr}`);
   }
 }
 
 /** As in `config/development-postgres12.yaml` and `config/development-jwt.yaml` of the server's own sources. */
-function configOf(postgres: Postgres, keys: Keys, ports: readonly number[]) {
+function configOf({ address, port }: Listening, keys: Keys, ports: readonly number[]) {
   const store = (databaseName: string) => ({
     sql: {
-      ...{ pluginName: 'postgres12', databaseName, connectAddr: `127.0.0.1:${postgres.port}` },
-      ...{ connectProtocol: 'tcp', user: 'temporal', password: 'temporal', maxConns: 20, maxIdleConns: 20 },
+      ...{ pluginName: 'postgres12', databaseName, connectAddr: `${address}:${port}` },
+      ...{ connectProtocol: 'tcp', user, password: user, maxConns: 20, maxIdleConns: 20 },
     },
   });
   const rpc = (at: number) => {
     const [grpcPort, membershipPort] = [ports[at], ports[at + 1]];
-    return { rpc: { grpcPort, membershipPort, bindOnLocalHost: true } };
+    return { rpc: { grpcPort, membershipPort, bindOnIP: address } };
   };
   const active = { enabled: true, initialFailoverVersion: 1, rpcName: 'frontend' };
   return {
@@ -119,7 +130,7 @@ function configOf(postgres: Postgres, keys: Keys, ports: readonly number[]) {
       datastores: { main: store('temporal'), visibility: store('temporal_visibility') },
     },
     global: {
-      membership: { maxJoinDuration: '30s', broadcastAddress: '127.0.0.1' },
+      membership: { maxJoinDuration: '30s', broadcastAddress: address },
       authorization: {
         ...{ authorizer: 'default', claimMapper: 'default' },
         jwtKeyProvider: { keySourceURIs: [`file://${keys.file}`] },
@@ -133,7 +144,7 @@ function configOf(postgres: Postgres, keys: Keys, ports: readonly number[]) {
     clusterMetadata: {
       ...{ enableGlobalNamespace: false, failoverVersionIncrement: 10 },
       ...{ masterClusterName: 'active', currentClusterName: 'active' },
-      clusterInformation: { active: { ...active, rpcAddress: `127.0.0.1:${ports[0] ?? 0}` } },
+      clusterInformation: { active: { ...active, rpcAddress: `${address}:${ports[0] ?? 0}` } },
     },
   };
 }
@@ -158,9 +169,9 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...found];
 }
 
-function listens(port: number): Promise<boolean> {
+function listens(address: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
+    const socket = net.connect(port, address);
     const end = (is: boolean) => {
       socket.destroy();
       resolve(is);

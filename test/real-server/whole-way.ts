@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Installation } from '../support/installation.js';
+import { PostgresServer } from '../support/postgres.js';
 import { assertSameTree, manyFiles } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
-import { Postgres } from './postgres.js';
 import { TemporalCluster, buildServer, freePorts } from './temporal-cluster.js';
 
 /**
@@ -19,27 +19,23 @@ import { TemporalCluster, buildServer, freePorts } from './temporal-cluster.js';
 const began = performance.now();
 const say = (what: string) => console.log(`${((performance.now() - began) / 1000).toFixed(1)} s: ${what}`);
 const atEnd: (() => unknown)[] = [];
-const installation = await Installation.make({
-  after: (step?: unknown) => void atEnd.unshift(step as () => unknown),
-});
+const after = (step?: unknown) => void atEnd.unshift(step as () => unknown);
+const installation = await Installation.make({ after });
 
 try {
   say('building the server');
   buildServer();
-  const [postgresPort = 0] = await freePorts(1);
-  const folder = `${installation.root}-postgres`;
-  atEnd.unshift(() => rmSync(folder, { recursive: true, force: true }));
-  const postgres = await Postgres.start(folder, postgresPort);
-  atEnd.unshift(() => postgres.kill('SIGINT'));
-  const cluster = await TemporalCluster.start(path.join(installation.root, 'temporal'), postgres);
+  const [port = 0] = await freePorts(1);
+  const listening = { address: '127.0.0.1', port };
+  const postgres = await PostgresServer.make({ after }, listening);
+  const cluster = await TemporalCluster.start(path.join(installation.root, 'temporal'), listening);
   atEnd.unshift(() => cluster.kill());
   say(`the server listens at ${cluster.address}`);
 
   const as = (...rights: string[]) => ({
     TEMPORAL_ADDRESS: cluster.address,
     TEMPORAL_NAMESPACE: 'tapes',
-    TEMPORAL_TLS: 'false',
-    TEMPORAL_API_KEY: cluster.keys.issue(rights),
+    ...cluster.access(...rights),
   });
   const admin = as('temporal-system:admin');
   const member = as('tapes:write');
@@ -93,7 +89,7 @@ try {
   await waitFor(() => committed() > before + 5, 'more archives');
   await postgres.kill();
   say(`PostgreSQL was killed with ${committed()} archives on tape`);
-  await postgres.goOn();
+  await postgres.start();
   await waitFor(() => state() === 'completed', 'the set to complete');
   say(`set ${setId} is completed with ${committed()} archives`);
 

@@ -162,12 +162,17 @@ function checkTape(
   return problems;
 }
 
-/** Unpacks with the system's tar, as a person without tapeflow would, and compares with the source. */
-function checkContents(
+/**
+ * Unpacks with the system's tar, as a person without tapeflow would, and compares with the source.
+ *
+ * @param storedAs the source's path on the machine that it was backed up on.
+ */
+export function checkContents(
   archives: string[],
   earlier: string[],
   names: ReadonlySet<string>,
   source: string,
+  storedAs = source,
 ): Problem[] {
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
@@ -182,7 +187,7 @@ function checkContents(
     // What an earlier set has, and this one has not.
     for (const name of earlier.flatMap((archive) => listTar(archive)))
       if (!name.endsWith('/') && !names.has(name)) rmSync(path.join(target, name));
-    const stored = describeTree(path.join(target, source));
+    const stored = describeTree(path.join(target, storedAs));
     for (const [name, should] of Object.entries(describeTree(source))) {
       const is = stored[name];
       // Unpacking a second archive into a folder changes its time.
@@ -202,10 +207,10 @@ function checkContents(
 }
 
 /** Nothing at all may be staged, not even a folder of the set, when no set is under way. */
-function checkStaging(places: Places): Problem[] {
-  return ['temp', 'final'].flatMap((stage) =>
-    namesIn(path.join(places.staging, stage)).map((name): Problem => {
-      const folder = path.join(places.staging, stage, name);
+export function checkStaging({ staging }: Pick<Places, 'staging'>): Problem[] {
+  return ['temp', 'final', 'copy'].flatMap((stage) =>
+    namesIn(path.join(staging, stage)).map((name): Problem => {
+      const folder = path.join(staging, stage, name);
       return { kind: 'unclean', what: `${folder} was left, with ${namesIn(folder).join(', ') || 'nothing'}` };
     }),
   );
@@ -234,6 +239,6 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function hashOf(file: string): string {
+export function hashOf(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
+  appendFileSync,
   chownSync,
   constants,
   existsSync,
@@ -48,6 +49,14 @@ function folderForData(): string {
   }
 }
 
+/** Where a server listens besides its socket. Whoever reaches the address is let in. */
+export interface Listening {
+  address: string;
+  port: number;
+  /** What to put before its command, so that it runs in the network that has the address. */
+  within?: readonly string[];
+}
+
 /** A PostgreSQL server of its own, on a socket in a temporary folder; it ends with the test. */
 export class PostgresServer {
   private process: ChildProcess | undefined;
@@ -55,15 +64,16 @@ export class PostgresServer {
   private constructor(
     private readonly folder: string,
     private readonly bin: string,
+    private readonly listening: Listening | undefined,
   ) {}
 
-  static async make(t: Pick<TestContext, 'after'>): Promise<PostgresServer> {
+  static async make(t: Pick<TestContext, 'after'>, listening?: Listening): Promise<PostgresServer> {
     const bin = programs();
     if (bin === undefined) throw new Error('PostgreSQL is not installed');
     const folder = mkdtempSync(path.join(folderForData(), 'tapeflow-pg-'));
     const user = runAs();
     if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
-    const server = new PostgresServer(folder, bin);
+    const server = new PostgresServer(folder, bin, listening);
     t.after(async () => {
       await server.kill();
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -86,24 +96,35 @@ export class PostgresServer {
       (how) => spawnSync(path.join(bin, 'initdb'), [...args, ...how], { ...user, cwd: folder }).status === 0,
     );
     if (!made) throw new Error('initdb failed');
+    if (listening !== undefined)
+      appendFileSync(path.join(data, 'pg_hba.conf'), `host all all ${listening.address}/24 trust\n`);
     await server.start();
     return server;
   }
 
   async start(): Promise<void> {
-    const settings = ['listen_addresses=', `unix_socket_directories=${this.folder}`, 'max_connections=200'];
+    const { address = '', port = 5432 } = this.listening ?? {};
+    const listens = [`listen_addresses=${address}`, `port=${port}`];
+    const settings = [...listens, `unix_socket_directories=${this.folder}`, 'max_connections=200'];
     const options = settings.flatMap((setting) => ['-c', setting]);
-    const data = path.join(this.folder, 'data');
+    const command = [path.join(this.bin, 'postgres'), '-D', path.join(this.folder, 'data'), ...options];
     // It refuses while the last processes of one that was killed are still ending.
     await waitFor(async () => {
       if (this.process === undefined || this.process.exitCode !== null || this.process.signalCode !== null)
-        this.process = spawn(path.join(this.bin, 'postgres'), ['-D', data, ...options], {
-          ...runAs(),
-          cwd: this.folder,
-          stdio: 'ignore',
-        });
+        this.process = this.spawn(command);
       return this.answers();
     }, 'PostgreSQL to answer');
+  }
+
+  private spawn(command: readonly string[]): ChildProcess {
+    const { within } = this.listening ?? {};
+    const user = runAs();
+    const options = { cwd: this.folder, stdio: 'ignore' } as const;
+    if (within === undefined) return spawn(command[0] ?? '', command.slice(1), { ...user, ...options });
+    // Only root gets there; its rights are dropped after that. The process is the same all the time.
+    const as = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--'];
+    const [program = '', ...args] = [...within, ...as, ...command];
+    return spawn(program, args, options);
   }
 
   /** SIGKILL, as of a power cut. */
