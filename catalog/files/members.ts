@@ -1,4 +1,4 @@
-import { parseAttributes, type Attributes } from '../../entry/attributes.js';
+import { parseAttributes } from '../../entry/attributes.js';
 import {
   lackReason,
   unlistedReason,
@@ -16,7 +16,7 @@ import type { PlannedRow } from './files.js';
 export function plannedMember(row: PlannedRow): PlannedMember | undefined {
   const unlisted = unlistedWhy(row);
   if (row.type === 'other' || (row.state === 'skipped' && unlisted === undefined)) return undefined;
-  return {
+  const member: PlannedMember = {
     name: fromBytes(row.path),
     type: row.type,
     size: row.size,
@@ -32,14 +32,10 @@ export function plannedMember(row: PlannedRow): PlannedMember | undefined {
     device: deviceOf(row),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
-    ...storedSize(row),
     unlisted,
   };
-}
-
-/** The member's `storedSize`, for a file with holes alone. */
-function storedSize({ stored_size: bytes }: PlannedRow): { storedSize?: number } {
-  return bytes === null ? nothing : { storedSize: bytes };
+  if (row.stored_size !== null) member.storedSize = row.stored_size;
+  return member;
 }
 
 /** The inode's time of change; undefined for a row from a tape that did not record it. */
@@ -47,12 +43,11 @@ function inodeTime({ ctime_s: s, ctime_ns: ns }: PlannedRow): InodeTime | undefi
   return s === 0 && ns === 0 ? undefined : [s, ns];
 }
 
-/** The member's `attributes`, for the few rows that have some. */
-function attributesIn({ attributes }: PlannedRow): { attributes?: Attributes | undefined } {
-  return attributes === null ? nothing : { attributes: parseAttributes(attributes) };
+/** What few rows have. */
+function addRare(member: PackedMember | UnchangedMember, row: PlannedRow): void {
+  if (row.stored_size !== null) member.storedSize = row.stored_size;
+  if (row.attributes !== null) member.attributes = parseAttributes(row.attributes);
 }
-
-const nothing = {};
 
 function unlistedWhy({ type, state, reason }: PlannedRow): string | undefined {
   if (type !== 'directory' || state !== 'skipped' || reason === null) return undefined;
@@ -73,17 +68,27 @@ export function unchangedMember(row: PlannedRow, own: { setId: string; group: nu
   const set = row.held_set ?? own.setId;
   const group = row.held_group ?? own.group;
   const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
-  return {
-    ...{ name: fromBytes(row.path), set, group, size, mode, uid, gid, dev, ino, nlink, sha256 },
-    offset: row.tar_offset ?? 0,
+  const member: UnchangedMember = {
+    name: fromBytes(row.path),
+    set,
+    group,
+    size,
     mtimeS: row.mtime_s,
     mtimeNs: row.mtime_ns,
+    mode,
+    uid,
+    gid,
+    dev,
+    ino,
+    nlink,
     linkTarget: row.link_target === null ? null : fromBytes(row.link_target),
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
-    ...storedSize(row),
-    ...attributesIn(row),
+    sha256,
+    offset: row.tar_offset ?? 0,
   };
+  addRare(member, row);
+  return member;
 }
 
 /** What makes a member that is listed as skipped, too, less than whole. */
@@ -99,29 +104,28 @@ export function memberOf(row: PlannedRow): PackedMember | undefined {
   const device = deviceOf(row);
   const linkTarget = row.link_target === null || device !== undefined ? null : fromBytes(row.link_target);
   const { size, mode, uid, gid, dev, ino, nlink, sha256 } = row;
-  return {
-    ...{
-      name: fromBytes(row.path),
-      size,
-      mode: mode & 0o7777,
-      uid,
-      gid,
-      dev,
-      ino,
-      nlink,
-      linkTarget,
-      device,
-      sha256,
-    },
-    ...storedSize(row),
-    ...attributesIn(row),
+  // Without spreads, which take longer than all else here.
+  const member: PackedMember = {
+    name: fromBytes(row.path),
     type: row.type === 'file' && linkTarget !== null ? 'link' : row.type,
+    size,
     mtimeS: row.mtime_s,
     mtimeNs: row.mtime_ns,
+    mode: mode & 0o7777,
+    uid,
+    gid,
+    dev,
+    ino,
+    nlink,
+    linkTarget,
+    device,
     hardLinkOf: row.hard_link_of === null ? null : fromBytes(row.hard_link_of),
     ctime: inodeTime(row),
+    sha256,
     offset: row.tar_offset,
     contentOffset: null,
     flags: row.state === 'packed' ? [] : [lackOf(row)],
   };
+  addRare(member, row);
+  return member;
 }

@@ -54,25 +54,35 @@ export async function* wantedPages(
         problems.push({ path: file.path, reason: notWholeReason(file), salvaged: retrieval.salvage === 1 });
       }
       const refused = refusal(fromBytes(file.path));
-      const more = refused === undefined ? {} : { refused };
-      const next = retrieval.salvage === 1 ? await offsetAfter(catalog, within, file.path) : undefined;
-      wanted.push({ ...(await wantedMember(deps, file)), next, ...more });
+      // Nothing is awaited, or copied into another object, for an ordinary member.
+      const member = file.link_target === null ? wantedMember(file, noLink) : await wantedLink(deps, file);
+      if (refused !== undefined) member.refused = refused;
+      if (retrieval.salvage === 1) member.next = await offsetAfter(catalog, within, file.path);
+      wanted.push(member);
     }
     yield wanted;
   }
 }
 
-async function wantedMember({ catalog }: Deps, file: FileRow): Promise<WantedMember> {
+/** What a member is a link to, as `WantedMember` has it. */
+type Link = Pick<WantedMember, 'linkTarget' | 'linkOffset' | 'apart'>;
+
+const noLink: Link = { linkTarget: null, linkOffset: null, apart: false };
+
+async function wantedLink({ catalog }: Deps, file: FileRow): Promise<WantedMember> {
   const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
   let linkOffset: number | null = null;
   if (file.type === 'file' && file.link_target !== null)
     linkOffset = await tarOffsetOf(catalog, holderOf(file).setId, file.link_target);
   const apart = linkOffset !== null && file.held_set !== null && !(await isStillLinked(catalog, file));
-  return {
+  return wantedMember(file, { linkTarget, linkOffset, apart });
+}
+
+function wantedMember(file: FileRow, { linkTarget, linkOffset, apart }: Link): WantedMember {
+  const member: WantedMember = {
     name: fromBytes(file.path),
     type: file.type as WantedMember['type'],
     size: file.size,
-    ...(file.stored_size === null ? {} : { storedSize: file.stored_size }),
     mtimeS: file.mtime_s,
     mtimeNs: file.mtime_ns,
     mode: file.mode & 0o7777,
@@ -87,6 +97,8 @@ async function wantedMember({ catalog }: Deps, file: FileRow): Promise<WantedMem
     apart,
     damaged: !isWholeRow(file),
   };
+  if (file.stored_size !== null) member.storedSize = file.stored_size;
+  return member;
 }
 
 function refusedOf({ refused }: RetrievalRow): Refused[] {
