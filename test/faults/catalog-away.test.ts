@@ -26,7 +26,10 @@ test(
     const source = sourceOf(t, 4);
     const installation = await Installation.make(t, options);
     const backup = installation.start(['backup', source]);
-    await waitFor(() => installation.tryQuery('select 1 from sets').length === 1, 'the set');
+    // The command has nothing to write any more: it would end with that sentence, and leave the set to the next `up`.
+    const begun = () =>
+      installation.tryQuery('select 1 from sets where workflow_id is not null').length === 1;
+    await waitFor(begun, 'the workflow of the set');
     const setId = onlySet(installation);
     // Before the scan has written anything: its thread, which has a connection of its own, meets the lock too.
     const other = new Database(path.join(installation.dataDir, 'catalog.db'), { timeout: 60_000 });
