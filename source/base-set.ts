@@ -112,6 +112,16 @@ export class BaseSet {
     return this.gone.splice(0);
   }
 
+  /** Paths that the base has behind the last entry that it was asked for, in pages. */
+  async *takeRest(): AsyncGenerator<Uint8Array[]> {
+    const pathsOf = (rows: readonly BaseRow[]) => rows.filter(isInherited).map(({ path }) => path);
+    yield [...this.takeGone(), ...pathsOf(this.page.slice(this.at))];
+    this.page = [];
+    if (this.ended) return;
+    for await (const page of this.rows) yield pathsOf(page);
+    this.ended = true;
+  }
+
   private async rowAt(path: Buffer): Promise<BaseRow | undefined> {
     for (;;) {
       const row = this.page[this.at];

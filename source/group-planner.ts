@@ -186,6 +186,9 @@ export class GroupPlanner {
 
   /** Closes the last group and marks the set as scanned; `holdings` is what each source holds, if that is known. */
   async finish(leftOut: string[], holdings?: readonly Holding[]): Promise<void> {
+    // A set that lies on this one may have names behind its last one.
+    if (this.isLayered && this.base !== undefined)
+      for await (const paths of this.base.takeRest()) for (const path of paths) await this.addGone(path);
     this.cutter.close();
     await this.flush();
     await recordScanned(this.catalog, this.setId, leftOut, this.tally, holdings);

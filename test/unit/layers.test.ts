@@ -345,6 +345,25 @@ test('a set on too many layers has a row for each of its entries, and shows the 
   ]);
 });
 
+test('what is gone behind the last name of a set does not come back in a later set with names behind it', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const nights = [['a', 'b', 'y', 'z'], ['a', 'b'], ['a', 'b', 'zz'], []];
+  for (const [night, names] of [...nights, ['a', 'zzz']].entries()) {
+    const id = await begin(catalog, night === 0 ? 'full' : 'incremental');
+    await scan(
+      catalog,
+      id,
+      names.map((name) => file(name, { ctime: longAgo + (name.startsWith('zz') ? night : 0) })),
+    );
+    await complete(catalog, id);
+    assert.deepEqual(Object.keys(await rowsOf(catalog, id)), names);
+    assert.deepEqual(
+      (await treeOf(catalog, id)).map(({ path: name }) => fromBytes(name)),
+      names,
+    );
+  }
+});
+
 test('the rows of an erased set stay as long as a set lies on it, and go with the last of them', async (t) => {
   const catalog = await openNewCatalog(t);
   const full = await begin(catalog, 'full');
