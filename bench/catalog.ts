@@ -1,12 +1,13 @@
-// What a file costs the catalog, in bytes: `npm run bench -- catalog [--files N] [--dir FOLDER] [--json FILE]`. In one
-// catalog: a first set, an incremental one of the same tree, one after a change of every hundredth file, and a second
-// full one. What goes to tape is made up; the rest is done as in a backup.
+// What a file costs the catalog, and in manifests the tape, in bytes: `npm run bench -- catalog [--files N]
+// [--dir FOLDER] [--json FILE]`. In one catalog: a first set, an incremental one of the same tree, one after a change
+// of every hundredth file, and a second full one. What goes to tape is made up; the rest is done as in a backup.
 import { lutimesSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openCatalog } from '../catalog/open-catalog.js';
+import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { projectDir } from '../config/project-dir.js';
+import { writeCatalogManifest } from '../operations/rebuild/catalog-manifest.js';
 import { bytesUsed, makeUpSet, type MadeUpSet } from './made-up-set.js';
 import { randomFrom } from './scale-trees.js';
 
@@ -45,21 +46,42 @@ function changeSome(): void {
     writeFileSync(pathOf(Math.floor(random() * count)), 'changed\n');
 }
 
+/** Bytes of the manifests of a set, as they are on tape. */
+async function manifestBytes(catalog: Catalog, setId: string): Promise<number> {
+  let bytes = 0;
+  const manifest = path.join(root, 'manifest');
+  const archives = catalog.selectFrom('archives').selectAll().where('set_id', '=', setId);
+  for (const archive of await archives.execute()) {
+    await writeCatalogManifest(catalog, archive, manifest);
+    bytes += statSync(manifest).size;
+    rmSync(manifest);
+  }
+  return bytes;
+}
+
 try {
   makeTree();
   const catalog = await openCatalog(file);
-  const rows: { what: string; bytes: number; 'bytes/file': number; seconds: number }[] = [];
+  const rows: { what: string; bytes: number; 'bytes/file': number; seconds: number; manifests: number }[] =
+    [];
   let before = 0;
   const measure = async (what: string, mode: MadeUpSet['mode']) => {
     const began = performance.now();
     const random = randomFrom(1);
     // Nothing that another one resembles.
     const hashOf = () => Buffer.from(Array.from({ length: 32 }, () => random() * 256)).toString('hex');
-    await makeUpSet(catalog, { tree, mode, tape: 'T', hashOf });
+    const setId = await makeUpSet(catalog, { tree, mode, tape: 'T', hashOf });
     const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
     const now = bytesUsed(file);
     const bytes = now - before;
-    rows.push({ what, bytes, 'bytes/file': Number((bytes / count).toFixed(1)), seconds });
+    const perFile = Number((bytes / count).toFixed(1));
+    rows.push({
+      what,
+      bytes,
+      'bytes/file': perFile,
+      seconds,
+      manifests: await manifestBytes(catalog, setId),
+    });
     before = now;
   };
   await measure('the first set', 'full');

@@ -46,8 +46,8 @@ export async function makeUpSet(
   for (let no = 1; no <= planner.counted.groups; no += 1) {
     await beginCompressing(catalog, made.id, no, 'bench');
     const packed: PackedFile[] = [];
-    for await (const page of filesOfGroup(catalog, made.id, no))
-      for (const row of page) if (row.state === 'planned') packed.push(packedOf(row, packed.length, hashOf));
+    for await (const { rows } of filesOfGroup(catalog, made.id, no))
+      for (const row of rows) if (row.state === 'planned') packed.push(packedOf(row, packed.length, hashOf));
     const name = `${made.id}/${no}`;
     const archive = {
       ...{ set_id: made.id, group_no: no, name, size: 1, sha256: '', token: 'bench', manifest_name: name },

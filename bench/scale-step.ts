@@ -64,7 +64,7 @@ async function life(catalog: Catalog): Promise<Record<string, number>> {
   for (const { set_id: setId, no } of groups) {
     await beginCompressing(catalog, setId, no, 'bench');
     const packed: PackedFile[] = [];
-    for await (const page of filesOfGroup(catalog, setId, no)) packed.push(...page.map(packedOf));
+    for await (const { rows } of filesOfGroup(catalog, setId, no)) packed.push(...rows.map(packedOf));
     const archive = {
       ...{ set_id: setId, group_no: no, name: `${setId}/${no}`, size: 1, sha256: '', token: 'bench' },
       ...{ manifest_name: '', manifest_size: 1, manifest_sha256: '', bytes_in: 1, members: packed.length },

@@ -143,6 +143,12 @@ export interface SkippedMember {
   reason: string;
 }
 
+/** A file that the base of a set has, and the set has not. */
+export interface GoneMember {
+  name: string;
+  isGone: true;
+}
+
 /** Flags of the packer that mean "not exactly what the source held", in words. */
 const flagWords: Partial<Record<MemberFlag, string>> = {
   grew: 'grew while it was read: stored at the size it had',

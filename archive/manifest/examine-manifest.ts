@@ -33,7 +33,7 @@ export async function examineManifest(
 ): Promise<ManifestSummary | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
-  const counted = { members: 0, skipped: 0, kept: 0, lacking: 0 };
+  const counted = { members: 0, skipped: 0, kept: 0, gone: 0, lacking: 0 };
   let [first, last, member]: (string | undefined)[] = [];
   try {
     for await (const line of readManifest(path)) {
@@ -55,19 +55,29 @@ export async function examineManifest(
       }
     }
     if (header === undefined || end === undefined) throw new ManifestError('it is cut short');
-    const { members, skipped, kept } = counted;
-    if (members !== end.members || skipped !== end.skipped || kept !== end.kept)
+    const { members, skipped, kept, gone } = counted;
+    const { changes } = header;
+    const isCounted = members === end.members && skipped === end.skipped && kept === end.kept;
+    if (!isCounted || (changes !== undefined && gone !== end.gone))
       throw new ManifestError('it does not hold as many entries as it says');
+    if (changes !== undefined) {
+      if ((first ?? changes.first) < changes.first || (last ?? changes.last) > changes.last)
+        throw new ManifestError('it holds names that are not of its group');
+      ({ first, last } = changes);
+    }
   } catch (error) {
     if (error instanceof ManifestError) return { wrong: error.message, header };
     throw error;
   }
-  const entries = counted.members + counted.skipped + counted.kept - counted.lacking;
+  const { members, skipped, kept, lacking } = counted;
+  const entries =
+    members + skipped + kept - lacking + (header.changes === undefined ? 0 : (end.unchanged ?? 0));
   return { header, end, entries, first: first ?? '', last: last ?? '' };
 }
 
 function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name: string } {
   if (line.kind === 'member') return line.member;
+  if (line.kind === 'gone') return line.gone;
   return line.kind === 'kept' ? line.kept : line.skipped;
 }
 
@@ -81,6 +91,7 @@ export async function* manifestEntries(path: string): AsyncGenerator<ManifestEnt
   for await (const line of readManifest(path)) {
     if (line.kind === 'member') yield { member: line.member };
     else if (line.kind === 'kept') yield { kept: line.kept };
+    else if (line.kind === 'gone') yield { gone: line.gone };
     else if (line.kind === 'skipped' && unsafeNameReason(line.skipped.name) === undefined)
       yield { skipped: line.skipped };
   }

@@ -18,26 +18,37 @@ const named = (key: string, description: string) => ({
 const setId = z.string().regex(/^\d{4}-\d{2}_\d{6}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-const header = z
-  .object({
-    tapeflow: z.literal('manifest'),
-    version: z.number().meta({ enum: [...readableVersions] }),
-    set: setId,
-    setUuid: z.string(),
-    group: z.number().int().positive(),
-    // A plain file name: it is put after a folder's.
-    archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
-    created: z.string(),
-    installation: z.string(),
-    sources: z.array(z.string()),
-    host: z.string().regex(hostName).optional(),
-    hostname: z.string(),
-    mode: z.string(),
-    base: setId.optional(),
-    platform: z.string(),
-    rebuilt: z.boolean().optional(),
-    endMark: z.boolean().optional(),
-  })
+/** What the header of any version says. */
+export const headerFields = z.object({
+  tapeflow: z.literal('manifest'),
+  version: z.number().meta({ enum: [...readableVersions] }),
+  set: setId,
+  setUuid: z.string(),
+  group: z.number().int().positive(),
+  // A plain file name: it is put after a folder's.
+  archive: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/),
+  created: z.string(),
+  installation: z.string(),
+  sources: z.array(z.string()),
+  host: z.string().regex(hostName).optional(),
+  hostname: z.string(),
+  mode: z.string(),
+  base: setId.optional(),
+  platform: z.string(),
+  rebuilt: z.boolean().optional(),
+  endMark: z.boolean().optional(),
+});
+
+/** What it says more in version 3, where it is all there, with a base. */
+export const changesFields = z.object({
+  baseUuid: z.string(),
+  baseTapes: z.array(z.string()).default([]),
+  ...nameFields('first'),
+  ...nameFields('last'),
+});
+
+const header = headerFields
+  .extend(changesFields.partial().shape)
   .meta({ description: 'The first line: what the archive belongs to.' });
 
 const knownFlags: readonly string[] = [
@@ -101,12 +112,18 @@ const skipped = z
   .object({ ...nameFields('skipped'), reason: z.string() })
   .meta(named('skipped', 'An entry that is not, or not whole, in the archive.'));
 
+const gone = z
+  .object(nameFields('gone'))
+  .meta(named('gone', 'A file that the base has, and the set has not: in version 3.'));
+
 const end = z
   .object({
     end: z.literal(true),
     members: z.number().int().nonnegative(),
     skipped: z.number().int().nonnegative(),
     kept: z.number().int().nonnegative().default(0),
+    gone: z.number().int().nonnegative().optional(),
+    unchanged: z.number().int().nonnegative().optional(),
     bytesIn: z.number().int().nonnegative(),
     size: z.number().int().nonnegative(),
     sha256,
@@ -117,4 +134,4 @@ const end = z
   .meta({ description: 'The last line: the size and hash of the archive, and where its blocks begin.' });
 
 /** The lines of a manifest, by their kinds. docs/schemas/ has their JSON Schemas. */
-export const lineSchemas = { header, member, kept, skipped, end };
+export const lineSchemas = { header, member, kept, skipped, gone, end };

@@ -1,21 +1,29 @@
 import { isUtf8 } from 'node:buffer';
 import { isAscii, toBytes } from '../../entry/byte-string.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
-import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
+import type { GoneMember, UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 
 /**
  * The manifest of an archive: gzip-compressed JSON Lines in UTF-8, described in docs/format.md. The first line is the
  * header, the last one the end line; between them stands a line for each member in the order of the archive, for each
- * entry that was skipped and for each that an earlier archive holds. A name that is not valid UTF-8 is in `nameBase64`
- * (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are ignored.
+ * entry that was skipped, for each that an earlier archive holds, and for each file of the base that is gone. A name
+ * that is not valid UTF-8 is in `nameBase64` (`targetBase64`, `hardLinkOfBase64`) instead. Unknown keys and lines are
+ * ignored.
  */
 const manifestVersion = 2;
 
-/** Versions that can be read: 1 lacks what version 2 has more, see docs/format.md. */
-export const readableVersions: readonly number[] = [1, manifestVersion];
+/** The version of a manifest that lists only changes: to an older reader the rest would be gone. */
+export const changesVersion = 3;
 
-export function headerLine(header: ManifestHeader): string {
-  return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
+/** Versions that can be read: 1 lacks what version 2 has more, see docs/format.md. */
+export const readableVersions: readonly number[] = [1, manifestVersion, changesVersion];
+
+export function headerLine({ changes, ...header }: ManifestHeader): string {
+  if (changes === undefined)
+    return `${JSON.stringify({ tapeflow: 'manifest', version: manifestVersion, ...header })}\n`;
+  const { baseUuid, baseTapes, first, last } = changes;
+  const told = { tapeflow: 'manifest', version: changesVersion, ...header, baseUuid, baseTapes };
+  return `${JSON.stringify(told).slice(0, -1)},${field('first', first)},${field('last', last)}}\n`;
 }
 
 /** Written field by field without building objects, since there is one line per file. */
@@ -53,6 +61,10 @@ export function unchangedLine(kept: UnchangedMember): string {
 
 export function skippedLine(skipped: SkippedMember): string {
   return `{${field('skipped', skipped.name)},"reason":${JSON.stringify(skipped.reason)}}\n`;
+}
+
+export function goneLine({ name }: GoneMember): string {
+  return `{${field('gone', name)}}\n`;
 }
 
 export function endLine(end: ManifestEnd): string {

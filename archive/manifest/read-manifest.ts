@@ -1,13 +1,18 @@
-import { ManifestError, type ManifestEnd, type ManifestHeader } from '../../entry/manifest-content.js';
+import {
+  type ManifestChanges,
+  type ManifestEnd,
+  ManifestError,
+  type ManifestHeader,
+} from '../../entry/manifest-content.js';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { z } from 'zod';
 import { fromText, displayName, escapeForTerminal } from '../../entry/byte-string.js';
 import { LineTooLong, linesOf } from './lines.js';
-import { readableVersions } from './manifest.js';
+import { changesVersion, readableVersions } from './manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
-import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
-import { lineSchemas } from './line-schemas.js';
+import type { GoneMember, UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
+import { changesFields, headerFields, lineSchemas } from './line-schemas.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
 
 export type ManifestLine =
@@ -15,6 +20,7 @@ export type ManifestLine =
   | { kind: 'member'; member: PackedMember }
   | { kind: 'skipped'; skipped: SkippedMember }
   | { kind: 'kept'; kept: UnchangedMember }
+  | { kind: 'gone'; gone: GoneMember }
   | { kind: 'end'; end: ManifestEnd };
 
 /** Maximum bytes of a line: far more than the longest names need, and a memory bound for forged files. */
@@ -78,12 +84,11 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
     );
   };
   if ('tapeflow' in value) {
-    const { tapeflow: _, version, ...header } = check(lineSchemas.header);
-    if (!readableVersions.includes(version))
-      throw new ManifestError(
-        `it has version ${version}, and this program reads ${readableVersions.join(' and ')}`,
-      );
-    return { kind: 'header', header };
+    const fields = check(headerFields);
+    const header = headerOf(fields);
+    if (fields.version !== changesVersion) return { kind: 'header', header };
+    if (header.base === undefined) throw new ManifestError('it does not say what it builds on');
+    return { kind: 'header', header: { ...header, changes: changesOf(check(changesFields), number) } };
   }
   if ('end' in value) {
     const { end: _, ...end } = check(lineSchemas.end);
@@ -98,8 +103,27 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
   }
   if ('kept' in value || 'keptBase64' in value)
     return { kind: 'kept', kept: keptOf(check(lineSchemas.kept), number) };
+  if ('gone' in value || 'goneBase64' in value) {
+    const name = nameIn(check(lineSchemas.gone), 'gone', number) ?? '';
+    requireSafe([name], number);
+    return { kind: 'gone', gone: { name, isGone: true } };
+  }
   if (!('type' in value)) return undefined;
   return { kind: 'member', member: memberOf(check(lineSchemas.member), number) };
+}
+
+type HeaderFields = z.output<typeof headerFields>;
+
+function headerOf({ tapeflow: _, version, ...header }: HeaderFields): ManifestHeader {
+  if (readableVersions.includes(version)) return header;
+  const known = `${readableVersions.slice(0, -1).join(', ')} and ${changesVersion}`;
+  throw new ManifestError(`it has version ${version}, and this program reads ${known}`);
+}
+
+function changesOf(fields: z.output<typeof changesFields>, number: number): ManifestChanges {
+  const [first = '', last = ''] = ['first', 'last'].map((key) => nameIn(fields, key, number));
+  requireSafe([first, last], number);
+  return { baseUuid: fields.baseUuid, baseTapes: fields.baseTapes, first, last };
 }
 
 function memberOf(fields: z.output<typeof lineSchemas.member>, number: number): PackedMember {
@@ -155,7 +179,6 @@ function nameIn(fields: Record<string, unknown>, key: string, number: number): s
   const base64 = fields[`${key}Base64`];
   if (typeof text === 'string') return fromText(text);
   if (typeof base64 === 'string') return Buffer.from(base64, 'base64').toString('latin1');
-  if (key === 'name' || key === 'skipped' || key === 'kept')
-    throw new ManifestError(`line ${number} has no name`);
+  if (key !== 'target' && key !== 'hardLinkOf') throw new ManifestError(`line ${number} has no name`);
   return undefined;
 }

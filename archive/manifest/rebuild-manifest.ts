@@ -43,7 +43,8 @@ export async function rebuildManifest(
       write: (chunk) => file.write(chunk),
     });
     const write = (line: string) => list.write(Buffer.from(line));
-    await write(headerLine(header));
+    // What is unchanged since the base, the archive does not tell.
+    await write(headerLine({ ...header, changes: undefined }));
     spool = new LineSpool(`${manifestPath}.rest`);
     const listed = await listMembers(source, write, spool);
     const sha256 = await source.sha256();

@@ -1,10 +1,17 @@
 import { openCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
-import { endLine, headerLine, memberLine, skippedLine, unchangedLine } from '../manifest/manifest.js';
+import {
+  endLine,
+  goneLine,
+  headerLine,
+  memberLine,
+  skippedLine,
+  unchangedLine,
+} from '../manifest/manifest.js';
 import type { ThreadWatch } from '../../disk/thread-watch.js';
 import type { CodecChoice } from '../../entry/archive-format.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
-import type { PackedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
+import type { GoneMember, PackedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
 import { OutputFile, type OutputSide } from './output-file.js';
 
 /** Compression level of the manifest. */
@@ -15,6 +22,8 @@ export class ManifestOutput {
   /** Entries listed as skipped, and as held by an earlier archive. */
   skipped = 0;
   kept = 0;
+  /** Files of the base that are gone. */
+  gone = 0;
 
   private constructor(
     private readonly file: OutputFile,
@@ -46,6 +55,11 @@ export class ManifestOutput {
     for (const member of packed) lines += memberLine(member);
     this.kept += kept.length;
     await this.write(lines);
+  }
+
+  async addGone(gone: readonly GoneMember[]): Promise<void> {
+    this.gone += gone.length;
+    if (gone.length > 0) await this.write(gone.map(goneLine).join(''));
   }
 
   async addSkipped(skipped: readonly SkippedMember[]): Promise<void> {

@@ -3,10 +3,10 @@ import { Worker } from 'node:worker_threads';
 import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.js';
 import { SideError, type Side } from '../../config/sides.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
-import type { UnchangedMember, PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
-import type { PackedBatch, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
+import type { PackedBatch, PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
-export type { PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+export type { PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 
 /** The thread's job, as plain data. */
 export interface PackJob extends PackOptions {
@@ -16,8 +16,7 @@ export interface PackJob extends PackOptions {
 }
 
 /** To the thread: a job, a page of its entries, or the end with entries that are only listed as skipped. */
-export type PackCommand =
-  { job: PackJob } | { page: (PlannedMember | UnchangedMember)[] } | { skipped: SkippedMember[] };
+export type PackCommand = { job: PackJob } | { page: PackEntry[] } | { skipped: SkippedMember[] };
 
 /** From the thread. */
 export interface PackReport {
@@ -47,7 +46,7 @@ export interface PackAsks {
 
 export interface ThreadedPack extends PackOptions {
   /** Entries in archive order; read page by page as they are packed. */
-  pages: AsyncIterable<(PlannedMember | UnchangedMember)[]>;
+  pages: AsyncIterable<PackEntry[]>;
   /** Entries that are only listed; read after `pages` has ended, so its generator may fill it. */
   alreadySkipped: readonly SkippedMember[];
   /** Stops packing within one block; the promise is rejected with the signal's reason. */

@@ -1,6 +1,12 @@
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
-import type { PackedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
+import type {
+  GoneMember,
+  PackedMember,
+  PlannedMember,
+  SkippedMember,
+  UnchangedMember,
+} from '../../entry/member.js';
 import type { OutputSide } from './output-file.js';
 
 export interface PackOptions {
@@ -23,6 +29,8 @@ export interface PackOptions {
    */
   maxBytes: number | null;
   manifestHeader: ManifestHeader;
+  /** With `changes` in the header: entries of the group, with those that are unchanged and do not come. */
+  groupEntries?: number | undefined;
 }
 
 export interface PackOutcome {
@@ -37,6 +45,9 @@ export interface PackProgress {
   bytesOut: number;
   files: number;
 }
+
+/** An entry for the packer: one to be stored, one to be listed only, or a file of the base that is gone. */
+export type PackEntry = PlannedMember | UnchangedMember | GoneMember;
 
 /** What became of some entries: stored, found to be held by an earlier archive, or skipped; padded ones are in two. */
 export interface PackedBatch {

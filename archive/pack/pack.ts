@@ -1,6 +1,7 @@
 import { sourcePathOf } from '../../entry/member-name.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import {
+  type GoneMember,
   lackReason,
   type PackedMember,
   type PlannedMember,
@@ -17,7 +18,7 @@ import { FileMembers } from './file-member.js';
 import { HeldFiles } from './held-file.js';
 import { ManifestOutput } from './manifest-output.js';
 import { OutputFile } from './output-file.js';
-import type { PackedBatch, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
+import type { PackedBatch, PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 import { addPlainMember } from './plain-member.js';
 import { SkipEntry } from './source-file.js';
 
@@ -81,20 +82,26 @@ export class Packer {
   }
 
   /**
-   * Adds entries in order; those held by an earlier archive are only listed. Returns what was stored and what was
-   * skipped, those that are not whole in both, and which of the planned files proved to be held by an earlier archive.
+   * Adds entries in order; those held by an earlier archive, and what is gone, are only listed. Returns what was stored
+   * and what was skipped, those that are not whole in both, and which of the planned files proved to be held by an
+   * earlier archive.
    */
-  async add(planned: readonly (PlannedMember | UnchangedMember)[]): Promise<PackedBatch> {
+  async add(planned: readonly PackEntry[]): Promise<PackedBatch> {
     if (!this.begun) await this.manifest.begin(this.options.manifestHeader);
     this.begun = true;
     const packed: PackedMember[] = [];
     const kept: UnchangedMember[] = [];
     const unchanged: UnchangedMember[] = [];
     const skipped: SkippedMember[] = [];
+    const gone: GoneMember[] = [];
     for (const entry of planned) {
       this.checkStop();
       this.entries += 1;
       this.watch.reads(this.entries);
+      if ('isGone' in entry) {
+        gone.push(entry);
+        continue;
+      }
       if ('set' in entry) {
         kept.push(entry);
         await this.linkNewName(entry);
@@ -118,6 +125,7 @@ export class Packer {
       if (lacks !== undefined) skipped.push({ name: entry.name, reason: lacks });
     }
     await this.manifest.add([...kept, ...unchanged], packed);
+    await this.manifest.addGone(gone);
     await this.manifest.addSkipped(skipped);
     this.progress.files += packed.length;
     this.progress.bytesOut = this.tar.bytesOut;
@@ -142,6 +150,7 @@ export class Packer {
       members: this.progress.files,
       skipped: this.manifest.skipped,
       kept: this.manifest.kept,
+      ...this.changesCounted(alsoSkipped.length),
       bytesIn: this.progress.bytesIn - this.files.superseded,
       size: this.tar.bytesOut,
       sha256,
@@ -150,6 +159,14 @@ export class Packer {
       blocks: this.tar.blockSizes,
     };
     return { archive, manifest: await this.manifest.finish(archive) };
+  }
+
+  /** What the end of a manifest says of what is gone, and of unchanged files that have no line. */
+  private changesCounted(alsoSkipped: number): Pick<ManifestEnd, 'gone' | 'unchanged'> {
+    const { manifestHeader, groupEntries = 0 } = this.options;
+    if (manifestHeader.changes === undefined) return {};
+    const { gone } = this.manifest;
+    return { gone, unchanged: groupEntries - (this.entries - gone) - alsoSkipped };
   }
 
   /** Closes both files as they are, ignoring errors; for a failed attempt. */

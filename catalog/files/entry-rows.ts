@@ -45,7 +45,7 @@ export async function layerFor(tx: Catalog, setId: string): Promise<number> {
 }
 
 /** A new row of a set's entries. */
-export type NewFile = FileColumns;
+export type NewFile = Omit<FileColumns, 'state'> & { state: StoredState };
 
 /** The columns of `entries`, in the order of `entryValues`. */
 export const entryColumns = [

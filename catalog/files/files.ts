@@ -1,5 +1,6 @@
 import { toBytes } from '../../entry/byte-string.js';
-import { treeRows } from './tree-rows.js';
+import { partsOf } from './layers.js';
+import { layerRows } from './tree-rows.js';
 import { groupOf } from '../groups/groups.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
@@ -41,10 +42,24 @@ export function holderOf(row: HeldRow): { setId: string; group: number } {
   return { setId: row.held_set ?? row.set_id, group: row.held_group ?? row.group_no };
 }
 
-/** Members of a group in archive order, in pages. */
-export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<PlannedRow[]> {
+/** What a set has of a group that no layer below it says. */
+export interface GroupPage {
+  rows: PlannedRow[];
+  /** Paths that the base has, and this set has not. */
+  gone: Uint8Array[];
+}
+
+/** Members of a group in archive order, in pages, without the unchanged ones that have no row. */
+export async function* filesOfGroup(db: Catalog, setId: string, no: number): AsyncGenerator<GroupPage> {
   const { first_path: from, last_path: upTo } = await groupOf(db, setId, no);
-  yield* treeRows(db, setId, { from, upTo }, plannedColumns);
+  const [own] = await partsOf(db, setId);
+  if (own === undefined) return;
+  const how = { columns: plannedColumns, first: filePageSize, limit: filePageSize };
+  for await (const page of layerRows(db, own, { from, upTo }, how)) {
+    const gone = page.filter(({ state }) => state === 'gone').map(({ path }) => path);
+    const rows = gone.length === 0 ? page : page.filter(({ state }) => state !== 'gone');
+    yield { rows: rows as PlannedRow[], gone };
+  }
 }
 
 /** Every set's row of one member name, newest set first. */

@@ -38,10 +38,10 @@ export async function layOn(
     if (base?.scanned !== 1 || isRebuilt(base)) return false;
     const below = await partsOf(tx, baseId);
     if (below.length >= most) return false;
-    for (const [at, { no: part }] of below.entries())
+    for (const [at, { no: part, gated }] of below.entries())
       await tx
         .insertInto('chains')
-        .values({ layer, part, depth: at + 1 })
+        .values({ layer, part, depth: at + 1, gated: gated ? 1 : 0 })
         .execute();
     return below.length > 0;
   });
@@ -51,6 +51,8 @@ export async function layOn(
 export interface TreePart {
   no: number;
   setId: string;
+  /** What is below counts only under names of groups that say so; see `ChainsTable`. */
+  gated: boolean;
 }
 
 /** The layers that make the tree of a set, its own first: of several rows of a path the first counts. */
@@ -59,9 +61,9 @@ export async function partsOf(db: Catalog, setId: string): Promise<TreePart[]> {
     .selectFrom('layers')
     .innerJoin('chains', 'chains.layer', 'layers.no')
     .innerJoin('layers as parts', 'parts.no', 'chains.part')
-    .select(['parts.no', 'parts.set_id'])
+    .select(['parts.no', 'parts.set_id', 'gated'])
     .where('layers.set_id', '=', setId)
     .orderBy('chains.depth')
     .execute();
-  return rows.map(({ no, set_id: id }) => ({ no, setId: id }));
+  return rows.map(({ no, set_id: id, gated }) => ({ no, setId: id, gated: gated === 1 }));
 }

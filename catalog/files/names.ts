@@ -1,5 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
-import { layerFor, layerOf } from './entry-rows.js';
+import { layerFor, layerOf, stateCode } from './entry-rows.js';
 import { nameChunks, type NameChunk } from './file-names.js';
 
 /** Paths read at once when the names of a group are listed. */
@@ -30,6 +30,7 @@ export async function nameGroup(
       .where('path', after === undefined ? '>=' : '>', after ?? first)
       .where('path', '<=', last)
       .where('group_no', '=', no)
+      .where('state', '!=', stateCode('gone'))
       .orderBy('path')
       .limit(pathsAtOnce);
     const rows = await query.execute();

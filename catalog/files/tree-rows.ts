@@ -1,6 +1,7 @@
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import type { StoredState } from '../schema/file-tables.js';
+import { KnownSpans } from './known-spans.js';
 import { partsOf, type TreePart } from './layers.js';
 
 /** Rows per page of a tree. */
@@ -58,21 +59,25 @@ export async function* treeRows<Column extends keyof LayerRow = keyof LayerRow>(
   if (own === undefined) return;
   if (parts.length === 1) {
     for await (const page of layerRows(db, own, range, { columns, first: pageSize, limit: pageSize })) {
-      // A set that lies on none has nothing that is gone.
       for (const row of page) Object.assign(row, { set_id: setId });
-      yield page as unknown as TreeRow<Column>[];
+      // One that was read from tapes can lie on none, and tell what is gone.
+      const rows = own.gated ? page.filter(({ state }) => state !== 'gone') : page;
+      yield rows as unknown as TreeRow<Column>[];
     }
     return;
   }
   const limit = Math.max(leastPageSize, Math.min(pageSize, Math.floor(rowsAtOnce / parts.length)));
   const groups = await GroupStarts.of(db, setId);
+  const known = await KnownSpans.of(db, parts);
   const pages = { columns, first: leastPageSize, limit };
   const merge = await Merge.of(parts.map((part) => layerRows(db, part, range, pages)));
   let page: TreeRow<Column>[] = [];
   for (let head = merge.head; head !== undefined; head = merge.head) {
     const { row, at } = head;
     const part = parts[at];
-    const seen = at === 0 || part === undefined ? ownRow(row, setId) : inheritedRow(row, setId, part, groups);
+    let seen: TreeRow<Column> | undefined;
+    if (at === 0 || part === undefined) seen = ownRow(row, setId);
+    else if (known.has(at, row.path)) seen = inheritedRow(row, setId, part, groups);
     if (seen !== undefined) page.push(seen);
     const loading = merge.pass();
     if (loading !== undefined) await loading;
@@ -109,7 +114,7 @@ function inheritedRow(
 }
 
 /** Pages of the rows of one layer. */
-async function* layerRows(
+export async function* layerRows(
   db: Catalog,
   part: TreePart,
   { from, after, before, upTo }: PathRange,

@@ -12,7 +12,7 @@ import {
   retrievals,
   unsetMetadata,
 } from './retrieval-changes.js';
-import { layers, smallRows } from './row-changes.js';
+import { layers, rebuiltLayers, smallRows } from './row-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -61,4 +61,5 @@ export const migrations: Record<string, Migration> = {
   '0038_layers': { up: layers },
   '0039_hosts': { up: hosts },
   '0041_restores_to_hosts': { up: restoresToHosts },
+  '0042_rebuilt_layers': { up: rebuiltLayers },
 };

@@ -70,7 +70,22 @@ export async function layers(db: Kysely<unknown>): Promise<void> {
     db,
   );
   await sql`drop view files`.execute(db);
-  for (const view of fileViews(isPostgres)) await sql.raw(view).execute(db);
+  for (const view of fileViews(isPostgres, false)) await sql.raw(view).execute(db);
+}
+
+/** Sets that were read from tapes lie on what they build on, whose tapes may be read later. */
+export async function rebuiltLayers(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  for (const column of ['base_uuid', 'base_tapes'])
+    await schema.alterTable('sets').addColumn(column, 'text').execute();
+  const flags = { groups: 'on_base', chains: 'gated' };
+  for (const [table, column] of Object.entries(flags))
+    await schema
+      .alterTable(table)
+      .addColumn(column, integer, (c) => c.notNull().defaultTo(0))
+      .execute();
+  for (const view of ['files', 'layer_files']) await sql`drop view ${sql.ref(view)}`.execute(db);
+  for (const view of fileViews(isInPostgres(db))) await sql.raw(view).execute(db);
 }
 
 async function createTables({ schema }: Kysely<unknown>, isPostgres: boolean): Promise<void> {

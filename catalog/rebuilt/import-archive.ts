@@ -21,8 +21,11 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
   const { setId, group, facts } = found;
   const [first, last] = [toBytes(facts.first), toBytes(facts.last)];
   await requireOwnNames(tx, found, first, last);
-  const { bytesIn: bytes, kept: unchanged } = facts.end;
-  const content = { state: 'released', bytes, unchanged, entries: facts.entries } as const;
+  const { bytesIn: bytes, kept } = facts.end;
+  const isOnBase = facts.header.changes !== undefined;
+  const unchanged = kept + (isOnBase ? (facts.end.unchanged ?? 0) : 0);
+  const on_base = isOnBase ? 1 : 0;
+  const content = { state: 'released', bytes, unchanged, entries: facts.entries, on_base } as const;
   await tx
     .insertInto('groups')
     .values({

@@ -6,6 +6,7 @@ import { clampSeconds } from '../../entry/file-time.js';
 import { ManifestError } from '../../entry/manifest-content.js';
 import {
   flagReason,
+  type GoneMember,
   type PackedMember,
   type SkippedMember,
   type UnchangedMember,
@@ -58,6 +59,7 @@ export async function importFiles(
   for await (const entry of entries()) {
     if ('skipped' in entry) batch.push(skippedRow(setId, group, entry.skipped));
     else if ('kept' in entry) batch.push(keptRow(setId, group, entry.kept));
+    else if ('gone' in entry) batch.push(goneRow(setId, group, entry.gone));
     else if (entry.member.type !== 'link') batch.push(memberRow(setId, group, entry.member));
     else {
       await flush();
@@ -123,9 +125,9 @@ async function linkRow(
 ): Promise<NewFile> {
   const target = toBytes(member.linkTarget ?? '');
   const first = await tx
-    .selectFrom('files')
+    .selectFrom('layer_files')
     .select(['size', 'stored_size', 'sha256', 'nlink', 'hard_link_of', 'attributes'])
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('path', '=', target)
     .where('group_no', '=', group)
     .where('type', '=', 'file')
@@ -150,6 +152,11 @@ async function linkRow(
   }
   const { size, stored_size, sha256, attributes } = first;
   return { ...row, size, stored_size, sha256, attributes, nlink: 2 };
+}
+
+/** A file of the base that this set has not. */
+function goneRow(setId: string, group: number, { name }: GoneMember): NewFile {
+  return { ...skippedRow(setId, group, { name, reason: '' }), type: 'other', state: 'gone', reason: null };
 }
 
 /** Of a skipped entry the tape has only the name and the reason; a folder's name shows its type. */

@@ -1,5 +1,5 @@
 import { clampSeconds } from '../../entry/file-time.js';
-import type { ManifestHeader } from '../../entry/manifest-content.js';
+import type { ManifestChanges, ManifestHeader } from '../../entry/manifest-content.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import { findSet } from '../sets/sets.js';
@@ -43,7 +43,7 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
   const uuid = header?.setUuid ?? unknownUuid(id);
   const known = await findSet(tx, id);
   await requireSameSet(tx, id, uuid, known);
-  if (known?.state === 'expired' && (await hasGroups(tx, id)))
+  if (known?.state === 'expired' && (await hasArchives(tx, id)))
     throw new CatalogConflict(`The set ${id} has expired, and the catalog is still forgetting it.`);
   const told =
     header === undefined
@@ -57,6 +57,7 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
             base_id: header.base ?? null,
           },
           ...(header.endMark === true ? { end_marked: 1 } : {}),
+          ...(header.changes === undefined ? {} : changesOf(header.changes)),
         };
   if (known === undefined) {
     await tx
@@ -81,10 +82,14 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
   return tx.selectFrom('sets').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 }
 
-async function hasGroups(db: Catalog, setId: string): Promise<boolean> {
+function changesOf({ baseUuid, baseTapes }: ManifestChanges): { base_uuid: string; base_tapes: string } {
+  return { base_uuid: baseUuid, base_tapes: JSON.stringify(baseTapes) };
+}
+
+async function hasArchives(db: Catalog, setId: string): Promise<boolean> {
   const row = await db
-    .selectFrom('groups')
-    .select('no')
+    .selectFrom('archives')
+    .select('group_no')
     .where('set_id', '=', setId)
     .limit(1)
     .executeTakeFirst();

@@ -1,5 +1,7 @@
 import { toRanges, rangeTexts, type NumberRange } from '../../config/number-ranges.js';
+import { layerOf } from '../files/entry-rows.js';
 import type { Catalog } from '../open-catalog.js';
+import { baseOf, layRebuilt, type MissingBase } from './rebuilt-layers.js';
 import { isRebuilt, isUnknownSet, modeUnknown } from './rebuilt-sets.js';
 import { markedEnd } from '../sets/set-end.js';
 import { findSet } from '../sets/sets.js';
@@ -24,6 +26,8 @@ export interface RebuiltSet {
   damaged: number[];
   /** Groups of an incremental or differential set whose unchanged files are not known, as ranges. */
   partial: string[];
+  /** The set that its unchanged files follow from, if that one was not wholly read; null: nothing is missing. */
+  base: MissingBase | null;
 }
 
 function shownRanges(ranges: readonly string[]): string {
@@ -39,29 +43,8 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
   return catalog.transaction().execute(async (tx) => {
     const set = await findSet(tx, setId);
     if (set === undefined || !isRebuilt(set)) return undefined;
-    const groups = await tx
-      .selectFrom('groups')
-      .leftJoin('copies', (join) =>
-        join
-          .onRef('copies.set_id', '=', 'groups.set_id')
-          .onRef('copies.group_no', '=', 'groups.no')
-          .on('copies.state', '=', 'committed'),
-      )
-      .select((eb) => ['groups.no', eb.fn.count('copies.copy_no').as('copies')])
-      .where('groups.set_id', '=', setId)
-      .groupBy('groups.no')
-      .orderBy('groups.no')
-      .execute();
-    const { last, skipped, damaged, alone } = await factsOf(tx, setId);
-    const highest = groups.at(-1)?.no ?? 0;
-    // Groups without a copy were erased.
-    const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
-    const told = markedEnd(set);
-    // An end mark with fewer groups than were found is outdated.
-    const end = told !== undefined && told.groups >= highest ? told : undefined;
-    const ended = end !== undefined ? true : set.end_marked === 1 ? false : null;
-    const missing = gapsOf([...toRanges(present), ...(end?.without ?? [])], end?.groups ?? highest);
-    const partial = set.mode === 'full' ? [] : rangeTexts(alone);
+    const { groups, missing, partial, ended, end, ...facts } = await readGroups(tx, set);
+    const base = (await layRebuilt(tx, set)) ?? (await partlyReadBase(tx, set));
     const faults = [
       ...(missing.length > 0
         ? [
@@ -69,27 +52,86 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
               `read${end === undefined ? ', or with nothing but skipped entries' : ''}`,
           ]
         : []),
-      ...(damaged.length > 0 ? [`${shownRanges(damaged.map(String))} damaged`] : []),
+      ...(facts.damaged.length > 0 ? [`${shownRanges(facts.damaged.map(String))} damaged`] : []),
       ...(partial.length > 0
         ? [`${shownRanges(partial)} without a manifest, which alone tells what of it earlier sets hold`]
         : []),
     ];
-    const whole = skipped || (end?.without.length ?? 0) > 0 ? 'completed_with_skips' : 'completed';
-    const state = faults.length > 0 || ended === false ? 'failed' : whole;
-    const lastNo = end?.groups ?? highest;
-    const all = lastNo === 1 ? 'group 1' : `groups 1 to ${lastNo}`;
+    const whole = facts.isSkipping || (end?.without.length ?? 0) > 0 ? 'completed_with_skips' : 'completed';
+    const isLacking = faults.length > 0 || ended === false || base !== undefined;
+    const state = isLacking ? 'failed' : whole;
+    const all = facts.last === 1 ? 'group 1' : `groups 1 to ${facts.last}`;
     const which = faults.length > 0 ? `, of which ${faults.join(', and ')}` : '';
     const unknown = isUnknownSet(set) && faults.length === 0 ? `; ${modeUnknown}` : '';
     const later = faults.length === 0 || ended === false ? laterText(ended) : '';
-    const reason = `read from tapes: ${all}${which}${later}${unknown}`;
+    const below = base === undefined ? '' : belowText(base);
+    const reason = `read from tapes: ${all}${which}${later}${unknown}${below}`;
     const erasedAt = missing.length === 0 ? null : set.erased_at;
     await tx
       .updateTable('sets')
-      .set({ state, reason, finished_at: last, erased_at: erasedAt })
+      .set({ state, reason, finished_at: facts.finishedAt, erased_at: erasedAt })
       .where('id', '=', setId)
       .execute();
-    return { setId, state, groups: groups.length, missing, ended, damaged, partial };
+    return { setId, state, groups, missing, ended, damaged: facts.damaged, partial, base: base ?? null };
   });
+}
+
+/** What is known of the groups of a set, and what is not; `untold`: of how many ranges nothing is, erased or not. */
+async function readGroups(tx: Catalog, set: SetRow) {
+  const setId = set.id;
+  const groups = await tx
+    .selectFrom('groups')
+    .leftJoin('copies', (join) =>
+      join
+        .onRef('copies.set_id', '=', 'groups.set_id')
+        .onRef('copies.group_no', '=', 'groups.no')
+        .on('copies.state', '=', 'committed'),
+    )
+    .select((eb) => ['groups.no', eb.fn.count('copies.copy_no').as('copies')])
+    .where('groups.set_id', '=', setId)
+    .groupBy('groups.no')
+    .orderBy('groups.no')
+    .execute();
+  const { last: finishedAt, skipped: isSkipping, damaged, alone } = await factsOf(tx, setId);
+  const highest = groups.at(-1)?.no ?? 0;
+  // Groups without a copy were erased.
+  const present = groups.filter((group) => Number(group.copies) > 0).map((group) => group.no);
+  const told = markedEnd(set);
+  // An end mark with fewer groups than were found is outdated.
+  const end = told !== undefined && told.groups >= highest ? told : undefined;
+  const ended = end !== undefined ? true : set.end_marked === 1 ? false : null;
+  const without = end?.without ?? [];
+  const last = end?.groups ?? highest;
+  const missing = gapsOf([...toRanges(present), ...without], last);
+  const untold = gapsOf([...toRanges(groups.map(({ no }) => no)), ...without], last).length;
+  const partial = set.mode === 'full' ? [] : rangeTexts(alone);
+  const found = { groups: groups.length, last, missing, untold, partial, ended, end };
+  return { ...found, damaged, isSkipping, finishedAt };
+}
+
+/** The first set below one whose tree is not wholly known, although something of it is. */
+async function partlyReadBase(tx: Catalog, set: SetRow): Promise<MissingBase | undefined> {
+  const seen = new Set([set.id]);
+  for (let wanted = baseOf(set); wanted !== undefined && !seen.has(wanted.setId);) {
+    seen.add(wanted.setId);
+    const base = await findSet(tx, wanted.setId);
+    if (base === undefined || !isRebuilt(base)) return undefined;
+    const { untold, partial, ended } = await readGroups(tx, base);
+    if (untold > 0 || partial.length > 0 || ended === false) return wanted;
+    const next = baseOf(base);
+    if (next !== undefined && (await layRebuilt(tx, base)) !== undefined) return next;
+    wanted = next;
+  }
+  return undefined;
+}
+
+/** What is not known of a set because another was not read, for the end of a sentence. */
+function belowText({ setId, uuid, tapes }: MissingBase): string {
+  const where = tapes.length === 0 ? '' : `; it was on ${tapes.join(', ')}`;
+  return (
+    `; what it has unchanged from the set ${setId} (${uuid.slice(0, 64)}${where}) is not all known, ` +
+    'as that set was not wholly read'
+  );
 }
 
 async function factsOf(
@@ -103,9 +145,9 @@ async function factsOf(
     .where('state', '=', 'committed')
     .executeTakeFirst();
   const skipped = await tx
-    .selectFrom('files')
+    .selectFrom('layer_files')
     .select('path')
-    .where('set_id', '=', setId)
+    .where('layer', '=', layerOf(setId))
     .where('reason', 'is not', null)
     .where('state', '=', 'skipped')
     .limit(1)

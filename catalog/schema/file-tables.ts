@@ -1,4 +1,4 @@
-import type { ColumnType, Selectable } from 'kysely';
+import type { ColumnType, Generated, Selectable } from 'kysely';
 
 /** `unchanged`: an earlier set's archive holds the content (`held_set`, `held_group`). */
 export type FileState = 'planned' | 'packed' | 'skipped' | 'unchanged';
@@ -82,6 +82,11 @@ export interface ChainsTable {
   layer: number;
   part: number;
   depth: number;
+  /**
+   * 1 for the part of a set that was read from tapes and lists only what is other than in its base: what is below it
+   * counts only under the names of its groups with `on_base`.
+   */
+  gated: Generated<number>;
 }
 
 /**

@@ -33,11 +33,21 @@ export function filesView(isPostgres: boolean): string {
     from layers join entries on entries.layer = layers.no`;
 }
 
+/** Nothing above a layer hides what is in it under a path, since it was not read; as `KnownSpans` says it. */
+const isKnown = `and not exists (
+        select 1 from chains as gate join layers as told on told.no = gate.part
+        where gate.layer = own.no and gate.depth < chains.depth and gate.gated = 1
+        and not exists (
+          select 1 from groups where groups.set_id = told.set_id and on_base = 1
+          and first_path <= entries.path and last_path >= entries.path))`;
+
 /**
  * The views of `entries`. In `files`, a row of a layer below is an unchanged entry of the set when no row above it has
  * its path, and the scan has come to it; `treeRows` in catalog/files/tree-rows.ts says the same.
+ *
+ * @param hasGates false for a catalog in which no set that was read from tapes lies on another.
  */
-export function fileViews(isPostgres: boolean): string[] {
+export function fileViews(isPostgres: boolean, hasGates = true): string[] {
   const codes = (...states: (typeof fileStates)[number][]) =>
     states.map((state) => fileStates.indexOf(state)).join(', ');
   return [
@@ -56,6 +66,7 @@ export function fileViews(isPostgres: boolean): string[] {
       and path <= (select last_path from groups where groups.set_id = own.set_id order by no desc limit 1)
       and not exists (
         select 1 from chains as above join entries as higher on higher.layer = above.part
-        where above.layer = own.no and above.depth < chains.depth and higher.path = entries.path)))`,
+        where above.layer = own.no and above.depth < chains.depth and higher.path = entries.path)
+      ${hasGates ? isKnown : ''}))`,
   ];
 }

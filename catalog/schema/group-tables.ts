@@ -40,6 +40,8 @@ export interface GroupsTable {
    * For a group skipped because of its size: bytes that a tape needs for its archive; kept when the group is retried.
    */
   needs: Generated<number | null>;
+  /** Of a set read from tapes: 1 when a manifest says what is other than in the base, so that the rest is as there. */
+  on_base: Generated<number>;
 }
 
 export interface ArchivesTable {

@@ -43,6 +43,12 @@ export interface SetsTable {
   made_by: Generated<string | null>;
   /** The set that this one was compared with; null for a full one. A restore of this set needs its archives. */
   base_id: string | null;
+  /**
+   * For a set read from tapes whose manifests list only what is other than in its base: the base's UUID, and a JSON
+   * array of the names of the tapes that held it.
+   */
+  base_uuid: Generated<string | null>;
+  base_tapes: Generated<string | null>;
   /** 1: compressed directly to tape. */
   direct: number;
   /** JSON array of the pool and drive of each copy, if the set has several; see `placesOf`. */

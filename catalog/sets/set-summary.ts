@@ -192,7 +192,7 @@ async function archivesByCopy(db: Catalog, setId: string): Promise<Map<number, n
 }
 
 /** Names of the tapes that the set is written to. */
-async function tapesOf(db: Catalog, setId: string): Promise<string[]> {
+export async function tapesOf(db: Catalog, setId: string): Promise<string[]> {
   const rows = await db
     .selectFrom('copies')
     .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')

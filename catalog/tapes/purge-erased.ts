@@ -65,8 +65,9 @@ export async function purgeErased(catalog: Catalog): Promise<void> {
     while (await forgetFiles(catalog, id));
     await catalog.transaction().execute(async (tx) => {
       if (!(await isExpired(tx, id))) return;
-      for (const table of ['copies', 'archives', 'groups', 'end_marks', 'set_lists'] as const)
+      for (const table of ['copies', 'archives', 'end_marks', 'set_lists'] as const)
         await tx.deleteFrom(table).where('set_id', '=', id).execute();
+      if (!(await isGate(tx, id))) await tx.deleteFrom('groups').where('set_id', '=', id).execute();
       const forgotten = { options: rebuiltOptions, end_marked: 0, end_facts: null };
       await tx.updateTable('sets').set(forgotten).where('id', '=', id).execute();
     });
@@ -76,6 +77,20 @@ export async function purgeErased(catalog: Catalog): Promise<void> {
 /** False when `tape catalog` has found a copy of the set meanwhile. */
 async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
   return (await findSet(tx, setId))?.state === 'expired';
+}
+
+/** True when the groups of a set say what of the layers below it counts in others. */
+async function isGate(tx: Catalog, setId: string): Promise<boolean> {
+  const upper = await tx
+    .selectFrom('chains')
+    .innerJoin('layers', 'layers.no', 'chains.part')
+    .select('layer')
+    .where('layers.set_id', '=', setId)
+    .where('gated', '=', 1)
+    .whereRef('layer', '!=', 'part')
+    .limit(1)
+    .executeTakeFirst();
+  return upper !== undefined;
 }
 
 /**

@@ -2,10 +2,11 @@ import os from 'node:os';
 import {
   packInThread,
   type PackAsks,
+  type PackEntry,
   type PackOptions,
   type PackProgress,
 } from '../../archive/pack/pack-in-thread.js';
-import type { PlannedMember, SkippedMember, UnchangedMember } from '../../entry/member.js';
+import type { PlannedMember, SkippedMember } from '../../entry/member.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import type { ArchiveFormat } from '../../entry/archive-format.js';
 import { encodeBlocks } from '../../entry/block-index.js';
@@ -21,9 +22,11 @@ import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { setOptions } from '../sets/set-options.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
-import type { SetRow } from '../../catalog/rows.js';
+import { groupOf } from '../../catalog/groups/groups.js';
+import type { GroupRow, SetRow } from '../../catalog/rows.js';
 import { fatesOf } from './file-fates.js';
 import { HeldContents } from './held-content.js';
+import { manifestChanges } from './manifest-changes.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
 
 /** Blocks in progress per compression thread; zstd's are four times as large. */
@@ -62,6 +65,7 @@ export async function packGroup(
   const { catalog, settings } = deps;
   const { setId, group } = ref;
   const set = await setNamed(catalog, setId);
+  const row = await groupOf(catalog, setId, group);
   const files: PackedFile[] = [];
   const found: SkippedMember[] = [];
   let members = 0;
@@ -78,7 +82,8 @@ export async function packGroup(
     codec: settings.COMPRESSION_CODEC,
     inFlight: Math.max(2, settings.COMPRESSION_THREADS) * blocksPerThread[compression],
     maxBytes: paths.maxBytes,
-    manifestHeader: await manifestHeaderOf(deps, set, group, name),
+    manifestHeader: await manifestHeaderOf(deps, set, row, name),
+    groupEntries: row.entries,
     signal: paths.signal,
     alreadySkipped: found,
     onBatch(packed, skipped, unchanged) {
@@ -116,13 +121,13 @@ export async function packGroup(
 async function manifestHeaderOf(
   { catalog }: Deps,
   set: SetRow,
-  group: number,
+  group: GroupRow,
   archive: string,
 ): Promise<PackOptions['manifestHeader']> {
   return {
     set: set.id,
     setUuid: set.uuid,
-    group,
+    group: group.no,
     archive,
     created: new Date().toISOString(),
     installation: await installationId(catalog),
@@ -131,24 +136,28 @@ async function manifestHeaderOf(
     hostname: os.hostname(),
     mode: set.mode,
     base: set.base_id ?? undefined,
+    changes: await manifestChanges(catalog, set, group),
     platform: process.platform,
     endMark: true,
   };
 }
 
-/** The group's entries for the packer; those that the scan skipped are put into `skipped` instead. */
+/**
+ * The group's entries for the packer, without the unchanged ones that have no row; those that the scan skipped are put
+ * into `skipped` instead.
+ */
 async function* plannedPages(
   deps: Deps,
   ref: GroupRef,
   baseId: string | null,
   skipped: SkippedMember[],
-): AsyncGenerator<(PlannedMember | UnchangedMember)[]> {
+): AsyncGenerator<PackEntry[]> {
   const held = baseId === null ? undefined : new HeldContents(deps.catalog, ref.setId, baseId);
-  for await (const page of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
-    const members: (PlannedMember | UnchangedMember)[] = [];
+  for await (const { rows, gone } of filesOfGroup(deps.catalog, ref.setId, ref.group)) {
+    const members: PackEntry[] = gone.map((name) => ({ name: fromBytes(name), isGone: true }));
     const planned: PlannedMember[] = [];
-    const isNew = await newNames(deps.catalog, page);
-    for (const row of page) {
+    const isNew = await newNames(deps.catalog, rows);
+    for (const row of rows) {
       const member = row.state === 'unchanged' ? undefined : plannedMember(row);
       if (row.state === 'unchanged')
         members.push({ ...unchangedMember(row, ref), ...(isNew.has(row) ? { isNewName: true } : {}) });

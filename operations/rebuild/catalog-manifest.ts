@@ -5,6 +5,7 @@ import { fromBytes } from '../../entry/byte-string.js';
 import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
 import {
   endLine,
+  goneLine,
   headerLine,
   unchangedLine,
   memberLine,
@@ -15,6 +16,8 @@ import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { paddedBytes } from '../../archive/tar/tar-records.js';
 import { installationId } from '../../catalog/installation.js';
 import { filesOfGroup } from '../../catalog/files/files.js';
+import { groupOf } from '../../catalog/groups/groups.js';
+import { manifestChanges } from '../groups/manifest-changes.js';
 import { newNames } from '../../catalog/files/new-names.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -42,6 +45,8 @@ export async function writeCatalogManifest(
   file: string,
 ): Promise<void> {
   const set = await setNamed(catalog, archive.set_id);
+  const group = await groupOf(catalog, archive.set_id, archive.group_no);
+  const changes = await manifestChanges(catalog, set, group);
   const output = new OutputFile(file, 'staging');
   try {
     const list = new BlockWriter({
@@ -57,18 +62,27 @@ export async function writeCatalogManifest(
           installation: await installationId(catalog),
           sources: pathsAround(set),
           ...(set.host === null ? {} : { host: set.host }),
-          ...{ hostname: '', mode: set.mode, base: set.base_id ?? undefined, platform: process.platform },
+          ...{
+            hostname: '',
+            mode: set.mode,
+            base: set.base_id ?? undefined,
+            changes,
+            platform: process.platform,
+          },
           rebuilt: archive.manifest_sha256 === '' ? true : undefined,
           endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,
         }),
       ),
     );
     const counts = { members: 0, skipped: 0, kept: 0 };
+    const counted = { gone: 0, rows: 0 };
     let tarBytes = 0;
-    for await (const page of filesOfGroup(catalog, archive.set_id, archive.group_no)) {
-      let lines = '';
-      const isNew = await newNames(catalog, page);
-      for (const row of page) {
+    for await (const { rows, gone } of filesOfGroup(catalog, archive.set_id, archive.group_no)) {
+      let lines = gone.map((name) => goneLine({ name: fromBytes(name), isGone: true })).join('');
+      counted.gone += gone.length;
+      counted.rows += rows.length;
+      const isNew = await newNames(catalog, rows);
+      for (const row of rows) {
         if (row.state === 'unchanged') {
           const kept = unchangedMember(row, { setId: archive.set_id, group: archive.group_no });
           lines += unchangedLine({ ...kept, isNewName: isNew.has(row) });
@@ -91,6 +105,7 @@ export async function writeCatalogManifest(
     }
     const blocks = archive.blocks === null ? [] : decodeBlocks(archive.blocks);
     const end = {
+      ...(changes === undefined ? {} : { gone: counted.gone, unchanged: group.entries - counted.rows }),
       ...{ ...counts, bytesIn: archive.bytes_in, size: archive.size, sha256: archive.sha256, blocks },
       tarBytes: Math.ceil((tarBytes + endBytes) / blockingBytes) * blockingBytes,
       blockBytes: archive.block_bytes ?? formatBlockBytes[formatOf(archive.name) ?? 'gzip'],

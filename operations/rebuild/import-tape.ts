@@ -5,6 +5,7 @@ import { purgeErased } from '../../catalog/tapes/purge-erased.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { CatalogConflict } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { registerSetEnd } from '../../catalog/sets/set-end.js';
+import { setsOn } from '../../catalog/rebuilt/rebuilt-layers.js';
 import { deriveRebuiltState, type RebuiltSet } from '../../catalog/rebuilt/rebuilt-state.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
@@ -22,7 +23,7 @@ import { importTapeArchive, type ArchiveReport, type ImportContext } from './imp
 
 export interface TapeImport {
   tape: TapeRow;
-  /** Sets known only from tapes, in their current state. */
+  /** Sets known only from tapes that the tape tells of, and those that build on them, in their current state. */
   sets: RebuiltSet[];
   /** Number of archives by outcome. */
   counts: Record<ArchiveReport['outcome'], number>;
@@ -86,6 +87,7 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<TapeImpor
   const entries = await lookAt(drive, () => readdir(drive.settings.path));
   const setIds = entries.filter(isSetId).sort();
   await rememberSeenSets(catalog, setIds);
+  const sets = new Map<string, RebuiltSet>();
   for (const setId of setIds) {
     const found = await groupsIn(path.join(drive.settings.path, setId)).catch((error: unknown) => {
       const trouble = `The folder ${setId} of the tape cannot be read: ${describeError(error)}.`;
@@ -105,9 +107,12 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<TapeImpor
       if (wrong.contradicts) reading.contradictions += 1;
       options.say(wrong.trouble);
     }
-    const settled = await deriveRebuiltState(catalog, setId);
-    if (settled !== undefined) reading.sets.push(settled);
+    for (const id of [setId, ...(await setsOn(catalog, setId))]) {
+      const settled = await deriveRebuiltState(catalog, id);
+      if (settled !== undefined) sets.set(id, settled);
+    }
   }
+  reading.sets = [...sets.values()].sort((a, b) => (a.setId < b.setId ? -1 : 1));
   const mayBeOurs = reading.contradictions === 0 && !nothingRead(reading);
   if (options.adopt === true && tape.state === 'foreign' && mayBeOurs)
     reading.tape = await adoptTape(drive, options.lock, catalog, tape, medium);

@@ -57,6 +57,7 @@ const longTests = [
     'metadata',
     'only-metadata',
     'rebuilt-base',
+    'rebuilt-chains',
     'taken',
     'tape-format',
   ],

@@ -2,6 +2,7 @@
 """Reads a tape's folder without tapeflow: written from docs/format.md alone, with Python's standard library.
 
     read-tape.py list TAPE               label, sets, archives and members, as JSON
+    read-tape.py tree TAPE SET           what the set has: the lines of its names, as JSON
     read-tape.py extract TAPE SET NAME   a file's content on standard output; reads its blocks only
 
 A name that is no UTF-8 is given and shown as Python does it: a byte that fits nowhere is one surrogate.
@@ -68,8 +69,8 @@ def require_safe(name):
 
 
 def kind_of(line):
-    for key in ("tapeflow", "end", "skipped", "kept", "type"):
-        if key in line or (key in ("skipped", "kept") and key + "Base64" in line):
+    for key in ("tapeflow", "end", "skipped", "kept", "gone", "type"):
+        if key in line or (key in ("skipped", "kept", "gone") and key + "Base64" in line):
             return "member" if key == "type" else key
     return None
 
@@ -82,12 +83,12 @@ class Manifest:
         self.file = os.path.join(self.folder, f"backup_{set_id}_{group:06}{MANIFEST_ENDING}")
         lines = self.lines()
         self.header = next(lines, {})
-        if self.header.get("tapeflow") != "manifest" or self.header["version"] not in (1, 2):
+        if self.header.get("tapeflow") != "manifest" or self.header["version"] not in (1, 2, 3):
             raise Unreadable(f"{self.file} is no manifest of a known version")
         if (self.header["set"], self.header["group"]) != (set_id, group):
             raise Unreadable(f"{self.file} belongs to another archive")
         self.end = None
-        counts = {"member": 0, "skipped": 0, "kept": 0}
+        counts = {"member": 0, "skipped": 0, "kept": 0, "gone": 0}
         for line in lines:
             if self.end is not None:
                 raise Unreadable(f"{self.file} goes on behind its end")
@@ -98,7 +99,8 @@ class Manifest:
                 counts[kind] += 1
         if self.end is None:
             raise Unreadable(f"{self.file} is cut short")
-        if list(counts.values()) != [self.end["members"], self.end["skipped"], self.end.get("kept", 0)]:
+        told = [self.end["members"], self.end["skipped"], self.end.get("kept", 0), self.end.get("gone", 0)]
+        if list(counts.values()) != told:
             raise Unreadable(f"{self.file} does not have as many lines as it says")
 
     def lines(self):
@@ -112,7 +114,7 @@ class Manifest:
             kind = kind_of(line)
             if kind == "member":
                 yield kind, require_safe(name_in(line, "name")), line
-            elif kind in ("kept", "skipped"):
+            elif kind in ("kept", "skipped", "gone"):
                 yield kind, name_in(line, kind), line
 
     def member(self, wanted):
@@ -215,7 +217,7 @@ def read_archive(tape, set_id, group, file):
         return {**told, "manifest": str(error), "members": list(members_by_tar(archive))}
     end = manifest.end
     is_whole = (os.path.getsize(archive), sha256_of(archive)) == (end["size"], end["sha256"])
-    found = {"member": [], "kept": [], "skipped": []}
+    found = {"member": [], "kept": [], "skipped": [], "gone": []}
     for kind, name, line in manifest.entries():
         entry = {"name": os.fsdecode(name)}
         for key in ("type", "size", "sha256", "set", "group", "reason"):
@@ -228,6 +230,7 @@ def read_archive(tape, set_id, group, file):
         **told,
         **{"manifest": "", "whole": is_whole, "blocks": len(end["blocks"])},
         **{"members": found["member"], "kept": found["kept"], "skipped": found["skipped"]},
+        **{"gone": found["gone"], "unchanged": end.get("unchanged", 0)},
     }
 
 
@@ -255,37 +258,83 @@ def list_tape(tape):
     return {"label": read_label(tape), "sets": sets}
 
 
-def extract(tape, set_id, wanted):
+def is_file_alone(kind, line):
+    """A file that a later set may have unchanged without a line: whole, and with one name."""
+    is_file = kind == "kept" or line.get("type") == "file"
+    return is_file and line["nlink"] == 1 and not line.get("flags")
+
+
+def tree_of(tape, set_id, uuid=None):
+    """What a set has, by name: the kind and the line of each, and the set and group of the manifest that has it."""
+    tree, bases = {}, {}
     for group, _ in archives_of(tape, set_id):
         manifest = Manifest(tape, set_id, group)
+        header = manifest.header
+        if uuid is not None and header["setUuid"] != uuid:
+            raise Unreadable(f"the set {set_id} on this tape is not that with the UUID {uuid}")
+        own = {}
         for kind, name, line in manifest.entries():
-            if name != wanted or kind == "skipped":
-                continue
-            if kind == "kept":
-                manifest = Manifest(tape, line["set"], line["group"])
-                line = manifest.member(name)
-            if line["type"] == "link":
-                line = manifest.member(name_in(line, "target"))
-            if line["type"] != "file":
-                raise Unreadable(f"{wanted!r} is no file")
-            hashed = hashlib.sha256()
+            # A member that is not whole has a line as skipped, too.
+            if kind == "skipped" and name in own:
+                own[name] = ("lacking", *own[name][1:])
+            else:
+                own[name] = (kind, line, set_id, group)
+        if header["version"] == 3:
+            first, last = name_in(header, "first"), name_in(header, "last")
+            base = (header["base"], header["baseUuid"])
+            if base not in bases:
+                bases[base] = tree_of(tape, *base)
+            unchanged = {
+                name: entry
+                for name, entry in bases[base].items()
+                if first <= name <= last and name not in own and is_file_alone(*entry[:2])
+            }
+            if len(unchanged) != manifest.end["unchanged"]:
+                raise Unreadable(f"{manifest.file} tells of other unchanged files than its base has")
+            tree.update(unchanged)
+        tree.update({name: entry for name, entry in own.items() if entry[0] != "gone"})
+    return tree
 
-            def stored():
-                for part in manifest.content(line):
-                    hashed.update(part)
-                    yield part
 
-            for part in with_holes(stored(), line["size"]) if "stored" in line else stored():
-                sys.stdout.buffer.write(part)
-            if hashed.hexdigest() != line.get("storedSha256", line.get("sha256", hashed.hexdigest())):
-                raise Unreadable(f"{wanted!r} has another SHA-256 than the manifest says")
-            return
-    raise Unreadable(f"the set {set_id} has no {wanted!r} on this tape")
+def print_tree(tape, set_id):
+    shown = []
+    for name, (kind, line, set_of, group) in sorted(tree_of(tape, set_id).items()):
+        hashed = line.get("sha256", line.get("storedSha256"))
+        shown.append({"name": os.fsdecode(name), "kind": kind, "set": set_of, "group": group, "sha256": hashed})
+    json.dump(shown, sys.stdout)
+
+
+def extract(tape, set_id, wanted):
+    kind, line, set_of, group = tree_of(tape, set_id).get(wanted, ("skipped", None, None, None))
+    if kind == "skipped":
+        raise Unreadable(f"the set {set_id} has no {wanted!r} on this tape")
+    if kind == "kept":
+        manifest = Manifest(tape, line["set"], line["group"])
+        line = manifest.member(wanted)
+    else:
+        manifest = Manifest(tape, set_of, group)
+    if line["type"] == "link":
+        line = manifest.member(name_in(line, "target"))
+    if line["type"] != "file":
+        raise Unreadable(f"{wanted!r} is no file")
+    hashed = hashlib.sha256()
+
+    def stored():
+        for part in manifest.content(line):
+            hashed.update(part)
+            yield part
+
+    for part in with_holes(stored(), line["size"]) if "stored" in line else stored():
+        sys.stdout.buffer.write(part)
+    if hashed.hexdigest() != line.get("storedSha256", line.get("sha256", hashed.hexdigest())):
+        raise Unreadable(f"{wanted!r} has another SHA-256 than the manifest says")
 
 
 if __name__ == "__main__":
     command, tape, *rest = sys.argv[1:]
     if command == "list":
         json.dump(list_tape(tape), sys.stdout)
+    elif command == "tree":
+        print_tree(tape, rest[0])
     else:
         extract(tape, rest[0], os.fsencode(rest[1]))

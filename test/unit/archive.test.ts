@@ -390,7 +390,8 @@ test('a manifest reads back, and a damaged or forged one is refused', async (t) 
   const forged: [string, RegExp][] = [
     [text.replace(/"name":"[^"]*"/, '"name":"/etc/passwd"'), /is absolute/],
     [text.replace(/"name":"[^"]*"/, '"name":"a/../../etc/passwd"'), /has the part \.\./],
-    [text.replace('"version":2', '"version":3'), /has version 3, and this program reads 1 and 2/],
+    [text.replace('"version":2', '"version":4'), /has version 4, and this program reads 1, 2 and 3/],
+    [text.replace('"version":2', '"version":3'), /does not say what it builds on/],
     [text.split('\n').slice(0, -2).join('\n'), /cut short/],
     [text.replace(/"sha256":"[^"]*"/, '"sha256":"zz"'), /sha256/],
     [`{"a":1}\n${text}`, /out of place/],

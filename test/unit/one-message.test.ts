@@ -17,7 +17,7 @@ const report = (group: number, trouble: string | null): ArchiveReport => ({
 function reading(troubles: string[], sets: number): TapeImport {
   const set = (no: number) => ({
     ...{ setId: `2026-11_${no}`, state: 'failed' as const, groups: 9, ended: null },
-    ...{ missing: ['1–2', '7'], damaged: [3], partial: [] },
+    ...{ missing: ['1–2', '7'], damaged: [3], partial: [], base: null },
   });
   return {
     tape: { name: 'LTO001' } as TapeImport['tape'],

@@ -1,8 +1,10 @@
 /** What is on a tape is what docs/format.md and docs/schemas/ say, and a reader that knows nothing else can read it. */
 import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   cpSync,
   ftruncateSync,
@@ -19,6 +21,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { openZstd } from '../../archive/blocks/zstd.js';
+import { treeRows } from '../../catalog/files/tree-rows.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
 import { projectDir } from '../../config/project-dir.js';
 import { requireValid, schemaOfObject } from '../support/json-schemas.js';
 import { setsInProcess } from '../support/sets-in-process.js';
@@ -36,13 +40,18 @@ interface Entry {
   reason?: string;
 }
 
+interface TreeEntry extends Entry {
+  kind: string;
+  set: string;
+}
+
 /** What the reader tells of a tape. */
 interface Listing {
   label: { name: string };
   sets: Record<
     string,
     {
-      endMark: { groups: number };
+      endMark: { groups: number; entries: number };
       missing: number[];
       archives: {
         group: number;
@@ -51,6 +60,8 @@ interface Listing {
         members: Entry[];
         kept: Entry[];
         skipped: Entry[];
+        gone: Entry[];
+        unchanged: number;
       }[];
     }
   >;
@@ -58,6 +69,14 @@ interface Listing {
 
 const list = (tape: string) =>
   JSON.parse(execFileSync('python3', [reader, 'list', tape], { encoding: 'utf8' })) as Listing;
+
+/** What a set has, as the reader tells it: the last known line of each name, and the set whose manifest has it. */
+const treeOf = (tape: string, set: string) =>
+  new Map(
+    (
+      JSON.parse(execFileSync('python3', [reader, 'tree', tape, set], { encoding: 'utf8' })) as TreeEntry[]
+    ).map((entry) => [entry.name, entry]),
+  );
 
 const extract = (tape: string, set: string, name: string) =>
   spawnSync('python3', [reader, 'extract', tape, set, name], { maxBuffer: 1 << 28 });
@@ -94,6 +113,7 @@ async function threeSets(t: TestContext) {
     'c/empty': Buffer.alloc(0),
     'c/first': Buffer.from('the same file twice'),
     'd/gone': Buffer.from('gone before it is packed'),
+    'd/later gone': Buffer.from('gone before the last set'),
     'd/Ünïcödé': Buffer.from('composed'),
     [`d/${'ü'.normalize('NFD').repeat(60)}`]: Buffer.from('not composed, and long'),
   };
@@ -124,6 +144,8 @@ async function threeSets(t: TestContext) {
     return store(await sets.begin(source, 'incremental', [], { COMPRESSION: format, COMPRESSION_LEVEL: 3 }));
   };
   const second = await more('e/new', 5_000_000, (await openZstd('auto')) === undefined ? 'gzip' : 'zstd');
+  rmSync(path.join(source, 'd/later gone'));
+  chmodSync(path.join(source, 'b/noise'), 0o600);
   const third = await more('f/new', 1_500_000, 'none');
   return { inTape: (name: string) => `${source.slice(1)}/${name}`, content, sets, full, second, third };
 }
@@ -163,8 +185,24 @@ test(
       gone.map(({ name, reason }) => [name, typeof reason]),
       [[inTape('d/gone'), 'string']],
     );
-    const kept = named(third, 'kept');
-    assert.deepEqual([kept.get(inTape('a/text'))?.set, kept.get(inTape('e/new'))?.set], [full, second]);
+    const [tree, kept] = [treeOf(tape, third), named(third, 'kept')];
+    assert.deepEqual([tree.get(inTape('a/text'))?.set, tree.get(inTape('e/new'))?.set], [full, second]);
+    assert.deepEqual([tree.get(inTape('b/noise'))?.kind, tree.get(inTape('b/noise'))?.set], ['kept', third]);
+    assert.equal(tree.size, of(third).endMark.entries);
+    const listedOf = await rowsOf(sets.catalog, third);
+    assert.deepEqual(
+      [...tree.keys()].filter((name) => name !== inTape('d/caf\udce9')).sort(),
+      listedOf.names,
+    );
+    for (const [name, sha256] of listedOf.hashes) assert.equal(tree.get(name)?.sha256 ?? null, sha256, name);
+    const [text, anotherGone] = [inTape('a/text'), of(third).archives.flatMap((archive) => archive.gone)];
+    assert.ok(!kept.has(text) && !named(third, 'members').has(text), 'an unchanged file has no line');
+    assert.deepEqual(
+      anotherGone.map(({ name }) => name),
+      [inTape('d/later gone')],
+    );
+    assert.equal(extract(tape, second, inTape('d/later gone')).stdout.toString(), 'gone before the last set');
+    assert.match(extract(tape, third, inTape('d/later gone')).stderr.toString(), /has no b'/);
 
     // Of each format, with nothing left of any archive but the blocks that hold the file.
     for (const name of ['b/noise', 'e/new', 'f/new']) {
@@ -180,6 +218,15 @@ test(
     assert.match(extract(tape, third, inTape('d/gone')).stderr.toString(), /has no b'/);
   },
 );
+
+/** What the catalog has of a set, of the names that are UTF-8. */
+async function rowsOf(catalog: Catalog, setId: string) {
+  const hashes = new Map<string, string | null>();
+  for await (const page of treeRows(catalog, setId, {}))
+    for (const { path: name, sha256 } of page)
+      if (isUtf8(name)) hashes.set(Buffer.from(name).toString(), sha256);
+  return { names: [...hashes.keys()].sort(), hashes };
+}
 
 /** Overwrites every block of every archive on a tape that holds nothing of a member. Returns how many. */
 function destroyOthers(tape: string, name: string): number {
@@ -224,7 +271,7 @@ test(
             .join('\n')}\n`,
         ),
       );
-    rewrite(first, ([header, ...rest]) => [{ ...header, version: 3 }, ...rest]);
+    rewrite(first, ([header, ...rest]) => [{ ...header, version: 4 }, ...rest]);
     rewrite(second, (lines) => {
       const [header, ...rest] = lines.map((line) => ({ ...line, later: { of: 'a version' } }));
       return [header ?? {}, { later: 'a line of another kind' }, ...rest];
@@ -238,7 +285,7 @@ test(
 
     const { reading, restore } = await sets.rebuilt();
     assert.deepEqual(reading.troubles.length, 1);
-    assert.match(JSON.stringify(reading.troubles), /it has version 3, and this program reads 1 and 2/);
+    assert.match(JSON.stringify(reading.troubles), /it has version 4, and this program reads 1, 2 and 3/);
     const target = tempFolder(t);
     assert.equal((await restore(setId, target)).status, 'completed');
     for (const [name, bytes] of Object.entries(content))

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { MissingBase } from '../../../catalog/rebuilt/rebuilt-layers.js';
 import type { RebuiltSet } from '../../../catalog/rebuilt/rebuilt-state.js';
 import {
   type WorkerTapeImport,
@@ -135,7 +136,7 @@ function printReading(session: Session, reading: TapeImport, adopt: boolean): vo
     );
 }
 
-function setLine({ setId, state, groups, missing, ended, damaged, partial }: RebuiltSet): string {
+function setLine({ setId, state, groups, missing, ended, damaged, partial, base }: RebuiltSet): string {
   const faults = [
     ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
     ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
@@ -145,12 +146,21 @@ function setLine({ setId, state, groups, missing, ended, damaged, partial }: Reb
     ...(ended === false
       ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
       : []),
+    ...(base === null ? [] : [baseText(base)]),
   ];
   if (faults.length > 0) return `${setId}: ${formatCount(groups, 'group')}; ${faults.join('; ')}`;
   const words = state.replaceAll('_', ' ');
   if (ended === true)
     return `${setId}: ${words}: ${formatCount(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
   return `${setId}: ${words}, as far as tapes tell: ${formatCount(groups, 'group')}, none missing between`;
+}
+
+function baseText({ setId, uuid, tapes }: MissingBase): string {
+  const where = tapes.length === 0 ? 'its tapes' : `its tapes (${shown(tapes)})`;
+  return (
+    `what it has unchanged from the set ${setId} (${uuid.slice(0, 64)}) ` +
+    `is not all known: read ${where} too, and this one is whole`
+  );
 }
 
 function shown(numbers: readonly (number | string)[]): string {
