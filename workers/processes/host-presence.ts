@@ -1,10 +1,18 @@
 import os from 'node:os';
 import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
-import { archiveStops, forgetHost, hostLives, listHosts, registerHost } from '../../catalog/hosts/hosts.js';
+import {
+  archiveStops,
+  forgetHost,
+  hostLives,
+  listHosts,
+  registerHost,
+  type HostSelf,
+} from '../../catalog/hosts/hosts.js';
 import { installationKey } from '../../catalog/hosts/installation-key.js';
 import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
 import { isInPostgres } from '../../catalog/dialect.js';
+import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { HostRow } from '../../catalog/rows.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -13,6 +21,7 @@ import { projectVersion } from '../../config/project-dir.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { keepThisHost } from '../../disk/this-host.js';
 import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
+import { messageKey } from '../../proof/key-file.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
 
 /** A worker's part of what the catalog knows of its host. */
@@ -20,6 +29,8 @@ export class HostPresence {
   private timer: NodeJS.Timeout | undefined;
   private telling = Promise.resolve();
   private looking = false;
+  /** What could not be written down at the start. */
+  private late: (() => Promise<unknown>) | undefined;
   /** Another host, or data folder, has taken the name of this host, or of its drive. */
   private lost: TapeflowFailure | undefined;
 
@@ -46,26 +57,24 @@ export class HostPresence {
     drive?: DriveSettings,
   ): Promise<HostPresence> {
     const { TAPEFLOW_DATA_DIR: dataDir, CATALOG_URL: catalogUrl } = settings;
-    const self = keepThisHost(dataDir, settings.TAPEFLOW_HOST);
-    const isNew = !(await listHosts(catalog)).some(({ id }) => id === self.id);
-    const host = await registerHost(catalog, {
-      ...{ ...self, dataDir, catalogUrl, machine: os.hostname(), version: projectVersion },
+    const kept = keepThisHost(dataDir, settings.TAPEFLOW_HOST);
+    const self: HostSelf = {
+      ...{ ...kept, dataDir, catalogUrl, machine: os.hostname(), version: projectVersion },
       embedded: target.embedded,
       isNamed: settings.origins.TAPEFLOW_HOST !== 'default',
-    });
-    const claim = async () => {
-      const key = await installationKey(catalog, settings, true);
-      return { key, before: drive === undefined ? undefined : await claimDrive(catalog, host.name, drive) };
     };
-    const { key, before } = await claim().catch(async (error: unknown) => {
-      // A machine that was refused at its first start is no host.
-      if (isNew && host.home === 0) await forgetHost(catalog, self);
-      throw error;
+    const register = () => registered(catalog, settings, self, drive);
+    const { host, key, before, late } = await register().catch((error: unknown) => {
+      // A file has one host, which needs nobody's leave: its steps wait for the catalog, and say why.
+      if (isInPostgres(catalog) || !isCatalogOutOfReach(error)) throw error;
+      return { host: onlyHost(self), key: messageKey(dataDir), before: undefined, late: register };
     });
     if (before !== undefined)
       logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
     const presence = new HostPresence(catalog, logger, host, key, settings.BACKUP_COMPRESS_DIR, drive?.name);
-    if (drive === undefined) await hostLives(catalog, host, true);
+    presence.late = late;
+    if (drive === undefined && late === undefined)
+      await hostLives(catalog, host, true).catch(unlessOutOfReach);
     presence.lookAtStaging();
     presence.tellLater();
     return presence;
@@ -115,6 +124,8 @@ export class HostPresence {
   private async tell(): Promise<void> {
     const { catalog, host, drive, logger } = this;
     try {
+      await this.late?.();
+      this.late = undefined;
       const isHosts = await hostLives(catalog, host, drive === undefined);
       const isDrives = drive === undefined || (await driveLives(catalog, host.name, drive));
       if (isHosts && isDrives) return this.lookAtStaging();
@@ -131,4 +142,44 @@ export class HostPresence {
       logger.debug({ err: error }, 'the catalog could not be told that this worker lives');
     }
   }
+}
+
+/** What a worker knows of its host once it is written down. */
+interface Registered {
+  host: HostRow;
+  key: string;
+  /** The host that had the drive before. */
+  before: string | undefined;
+  late: undefined;
+}
+
+async function registered(
+  catalog: Catalog,
+  settings: Settings,
+  self: HostSelf,
+  drive: DriveSettings | undefined,
+): Promise<Registered> {
+  const isNew = !(await listHosts(catalog)).some(({ id }) => id === self.id);
+  const host = await registerHost(catalog, self);
+  try {
+    const key = await installationKey(catalog, settings, true);
+    const before = drive === undefined ? undefined : await claimDrive(catalog, host.name, drive);
+    return { host, key, before, late: undefined };
+  } catch (error) {
+    // A machine that was refused at its first start is no host.
+    if (isNew && host.home === 0) await forgetHost(catalog, self);
+    throw error;
+  }
+}
+
+/** The host of a catalog in a file. */
+function onlyHost({ name, id, machine, dataDir, version, embedded }: HostSelf): HostRow {
+  return {
+    ...{ name, id, home: 1, machine, data_dir: dataDir, version, embedded: embedded ? 1 : 0 },
+    ...{ heard_at: Date.now(), archive_at: null, clock_ahead: 0 },
+  };
+}
+
+function unlessOutOfReach(error: unknown): void {
+  if (!isCatalogOutOfReach(error)) throw error;
 }
