@@ -140,7 +140,9 @@ export class PostgresServer {
 
   /** The URL of a catalog: an empty schema of that name. */
   url(schema: string): string {
-    return `postgres://tapeflow@/postgres?host=${this.folder}&options=-csearch_path%3D${schema}`;
+    // The socket is named after the port.
+    const port = this.listening === undefined ? '' : `&port=${this.listening.port}`;
+    return `postgres://tapeflow@/postgres?host=${this.folder}${port}&options=-csearch_path%3D${schema}`;
   }
 
   /** For `CATALOG_OF_TESTS`: of the database, without a schema. */
