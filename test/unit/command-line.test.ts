@@ -74,7 +74,7 @@ test('with --json each error is one object, the last line of stderr, and nothing
       status: 2,
       error: {
         code: 'WrongTarget',
-        message: 'A restore needs --target or --to-original, and takes only one of them.',
+        message: 'A restore needs --target, --to or --to-original, and takes only one of them.',
         advice: 'Nothing was restored.',
         exitCode: 2,
       },

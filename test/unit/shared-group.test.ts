@@ -73,7 +73,7 @@ test(
     const read = readableIn(member, dataDir);
     for (const name of ['catalog.db', 'catalog.db-wal', 'catalog.db-shm', 'logs/host.log'])
       assert.ok(read.includes(name), `${name} is not among ${read.join(' ')}`);
-    const allowed = /^(catalog\.db(-wal|-shm|-newest\.json)?|logs(\/.*)?|tape(\/.*)?)$/;
+    const allowed = /^(catalog\.db(-wal|-shm|-newest\.json)?|this-host\.json|logs(\/.*)?|tape(\/.*)?)$/;
     assert.deepEqual(
       read.filter((name) => !allowed.test(name)),
       [],
