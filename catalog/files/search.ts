@@ -137,14 +137,14 @@ export async function* childrenOf(
     }
     if (found.length > 0) yield found;
     const last = page.at(-1);
-    if (last === undefined || page.length < filePageSize) return;
+    if (last === undefined) return;
     const name = fromBytes(last.path);
     const isDeeper = known !== '' && name !== folder && name.startsWith(known);
     from = isDeeper ? pastBeginning(toBytes(known)) : Buffer.concat([last.path, Buffer.of(0)]);
   }
 }
 
-/** A page of rows starting at one path, up to another if given. */
+/** A page of rows starting at one path, up to another if given; empty behind the last one. */
 async function rowsFrom(
   db: Catalog,
   setId: string,

@@ -45,8 +45,8 @@ export function isInherited(row: Pick<LayerRow, 'type' | 'state' | 'reason' | 'n
 }
 
 /**
- * The rows of a set's tree in the order of their paths, in pages: one pass over its layers, with a page of each in
- * memory.
+ * The rows of a set's tree in the order of their paths, in pages that are never empty, but not always full: one pass
+ * over its layers, with a page of each in memory.
  */
 export async function* treeRows<Column extends keyof LayerRow = keyof LayerRow>(
   db: Catalog,
@@ -62,7 +62,7 @@ export async function* treeRows<Column extends keyof LayerRow = keyof LayerRow>(
       for (const row of page) Object.assign(row, { set_id: setId });
       // One that was read from tapes can lie on none, and tell what is gone.
       const rows = own.gated ? page.filter(({ state }) => state !== 'gone') : page;
-      yield rows as unknown as TreeRow<Column>[];
+      if (rows.length > 0) yield rows as unknown as TreeRow<Column>[];
     }
     return;
   }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { layerOf, stateCode } from '../../catalog/files/entry-rows.js';
 import { layOn, partsOf } from '../../catalog/files/layers.js';
-import { filesNamed, filesBelow } from '../../catalog/files/search.js';
+import { childrenOf, filesBelow, filesNamed } from '../../catalog/files/search.js';
 import { treeRows } from '../../catalog/files/tree-rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import { skipGroup } from '../../catalog/groups/skip-group.js';
@@ -362,6 +362,48 @@ test('what is gone behind the last name of a set does not come back in a later s
       names,
     );
   }
+});
+
+test('one level of a folder is whole where much of it is gone, on its base and read from tapes without it', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const all = Array.from({ length: 2500 }, (_, i) => `d/${10_000 + i}`);
+  const full = await begin(catalog, 'full');
+  await scan(
+    catalog,
+    full,
+    all.map((name) => file(name)),
+  );
+  await complete(catalog, full);
+  const id = await begin(catalog, 'incremental');
+  // The first thousand, so that a whole page is gone, and some of the next.
+  const left = all.filter((_, i) => i >= 1000 && i % 7 !== 0);
+  await scan(
+    catalog,
+    id,
+    left.map((name) => file(name, { ctime: longAgo + 1 })),
+  );
+  await complete(catalog, id);
+  const level = async () => {
+    const names: string[] = [];
+    for await (const page of childrenOf(catalog, id, 'd/'))
+      for (const row of page) names.push(fromBytes(row instanceof Uint8Array ? row : row.path));
+    return names;
+  };
+  assert.deepEqual(await level(), left);
+  // As it is after `tape catalog` while its base is missing.
+  const [own] = await partsOf(catalog, id);
+  await catalog
+    .deleteFrom('chains')
+    .where('layer', '=', own?.no ?? 0)
+    .where('depth', '>', 0)
+    .execute();
+  await catalog
+    .updateTable('chains')
+    .set({ gated: 1 })
+    .where('layer', '=', own?.no ?? 0)
+    .execute();
+  assert.deepEqual(await level(), left);
+  for await (const page of treeRows(catalog, id, {})) assert.notEqual(page.length, 0, 'a page has rows');
 });
 
 test('the rows of an erased set stay as long as a set lies on it, and go with the last of them', async (t) => {
