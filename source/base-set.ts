@@ -109,7 +109,10 @@ export class BaseSet {
 
   /** Paths that the base has, that may be taken from it, and that no entry had since they were taken. */
   takeGone(): Uint8Array[] {
-    return this.gone.splice(0);
+    const taken = this.gone;
+    // Most entries have none before them.
+    if (taken.length > 0) this.gone = [];
+    return taken;
   }
 
   /** Paths that the base has behind the last entry that it was asked for, in pages. */

@@ -25,6 +25,8 @@ const batchRows = 4000;
 /** Entries after which a batch is written, however few rows it has. */
 const batchEntries = 20_000;
 
+const none: readonly Uint8Array[] = [];
+
 /**
  * Writes walked entries to the catalog, and the file groups that they are cut into. Files and groups of a batch are
  * committed together: an interrupted scan continues after the last batch.
@@ -106,7 +108,9 @@ export class GroupPlanner {
   /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
   private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
     const { held, isSame = false } = (await this.base?.held(entry)) ?? {};
-    if (this.isLayered) for (const path of this.base?.takeGone() ?? []) await this.addGone(path);
+    // Taken in any case, or else they would pile up.
+    const gone = this.base?.takeGone() ?? none;
+    if (this.isLayered) for (const path of gone) await this.addGone(path);
     const isFile = entry.type === 'file';
     this.cutter.enter(entry, isFile ? inode : undefined, held !== undefined);
     this.entered += 1;
