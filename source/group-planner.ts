@@ -9,7 +9,8 @@ import {
 import type { Tally } from '../entry/tally.js';
 import { fromBytes, toBytes } from '../entry/byte-string.js';
 import { layOn } from '../catalog/files/layers.js';
-import { FileBatch, forgetBehind } from '../catalog/files/scan-rows.js';
+import { FileBatch } from '../catalog/files/file-batch.js';
+import { forgetBehind } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Holding } from '../catalog/sets/holdings.js';
 import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch.js';

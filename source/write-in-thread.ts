@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { ScanRows } from '../catalog/files/scan-rows.js';
+import type { ScanRows } from '../catalog/files/file-batch.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
 

@@ -1,13 +1,14 @@
+import path from 'node:path';
 import { isOnTape } from '../../catalog/copies/other-copy.js';
 import { requireArchive } from '../../catalog/groups/groups.js';
-import { reserveForCopy, unreserveForCopy } from '../../catalog/groups/staging-budget.js';
+import { reserveForCopy } from '../../catalog/groups/staging-budget.js';
 import { recordRestored, recordStaged } from '../../catalog/retrievals/read-results.js';
 import { missedMembers } from '../../catalog/retrievals/retrieval-problems.js';
 import { pendingArchive, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import { onSide } from '../../config/sides.js';
-import { makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { makeFolder, sizeOf } from '../../disk/durable-file.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
-import { stagingIsFull } from '../../operations/groups/staging-room.js';
+import { leaveFullStaging } from '../../operations/retrievals/leave-full-staging.js';
 import { lostCopy, stageArchive, stagedFor } from '../../operations/retrievals/stage-archive.js';
 import { requireForReading } from '../../tape/drives/loaded-tape.js';
 import { asked } from '../asked.js';
@@ -15,7 +16,6 @@ import { asDriveAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
 import { recordLost } from './read-archive.js';
 import type { Fetched } from '../tape-copy/fetch-archive.js';
-import path from 'node:path';
 
 /**
  * Reads an archive from the tape in the drive into staging, where the host of a restore's target unpacks it. Never
@@ -24,7 +24,7 @@ import path from 'node:path';
  */
 export function fetchForTarget(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
   return asDriveAttempt(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
-    const { catalog, drive, settings, logger } = deps;
+    const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return 'gone';
     const { salvage } = await retrievalNamed(catalog, ref.id);
@@ -45,13 +45,7 @@ export function fetchForTarget(deps: DriveDeps, ref: RetrievalRef): Promise<Fetc
         return stageArchive(deps, attempt, { row, archive, file }, tape);
       });
     } catch (error) {
-      const why = stagingIsFull(error, settings.BACKUP_COMPRESS_DIR);
-      if (why === undefined) throw error;
-      attempt.throwIfCancelled();
-      logger.warn({ retrieval: ref.id, setId: row.set_id, group: row.group_no }, `waiting for room: ${why}`);
-      // A read-only disk deletes nothing either.
-      await removeFile(file).catch(() => false);
-      await unreserveForCopy(catalog, ref.id, ref.no);
+      await leaveFullStaging(deps, attempt, row, error, [file]);
       return 'full';
     }
     attempt.throwIfCancelled();

@@ -7,14 +7,13 @@ import { recordFailed, switchToOtherCopy } from '../../catalog/retrievals/read-r
 import { pendingArchive } from '../../catalog/retrievals/retrievals.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
 import { onSide } from '../../config/sides.js';
-import { makeFolder, removeFile, sizeOf } from '../../disk/durable-file.js';
+import { makeFolder, sizeOf } from '../../disk/durable-file.js';
 import { partName } from '../../entry/archive-name.js';
-import type { Attempt } from '../../operations/attempt.js';
 import { copyRefOf } from '../../operations/copies/archive-to-copy.js';
 import { readToStaging } from '../../operations/copies/read-to-staging.js';
 import { earlierWrite } from '../../operations/copies/write-copy.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
-import { stagingIsFull } from '../../operations/groups/staging-room.js';
+import { leaveFullStaging } from '../../operations/retrievals/leave-full-staging.js';
 import { copyDir } from '../../staging/paths.js';
 import { requireForReading } from '../../tape/drives/loaded-tape.js';
 import { isTooLarge, requireFits } from '../../tape/requirements/tape-limit.js';
@@ -32,7 +31,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
   return asDriveAttempt(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
-    const { catalog, drive, settings, logger } = deps;
+    const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
     const archive = await requireArchive(catalog, row.set_id, row.group_no);
@@ -67,11 +66,10 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
         return readToStaging(deps, attempt, row, archive, folder, tape);
       });
     } catch (error) {
-      const why = stagingIsFull(error, settings.BACKUP_COMPRESS_DIR);
-      if (why === undefined) throw error;
-      attempt.throwIfCancelled();
-      logger.warn({ retrieval: ref.id, setId: row.set_id, group: row.group_no }, `waiting for room: ${why}`);
-      await leaveRoom(deps, ref, folder, archive, attempt);
+      const { name, manifest_name: manifest } = archive;
+      const files = [name, manifest, partName(name, attempt.token), partName(manifest, attempt.token)];
+      const paths = files.map((file) => path.join(folder, file));
+      await leaveFullStaging(deps, attempt, row, error, paths);
       return 'full';
     }
     attempt.throwIfCancelled();
@@ -81,21 +79,6 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
     await giveUpOrGoOn(deps, row, damage, damage);
     return 'gone';
   });
-}
-
-/** Releases the staging of an archive that did not fit. */
-async function leaveRoom(
-  { catalog }: DriveDeps,
-  { id, no }: RetrievalRef,
-  folder: string,
-  archive: ArchiveRow,
-  attempt: Attempt,
-): Promise<void> {
-  const { name, manifest_name: manifest } = archive;
-  const files = [name, manifest, partName(name, attempt.token), partName(manifest, attempt.token)];
-  // A read-only disk deletes nothing either.
-  for (const file of files) await removeFile(path.join(folder, file)).catch(() => false);
-  await unreserveForCopy(catalog, id, no);
 }
 
 /** Another copy is read later, or the archive fails. */

@@ -129,6 +129,17 @@ export async function* namesOfInode(
   }
 }
 
+/** The rows of a set at some paths, in order; at most a page. */
+export function rowsAt(db: Catalog, setId: string, paths: readonly Uint8Array[]): Promise<FileRow[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('set_id', '=', setId)
+    .where('path', 'in', paths)
+    .orderBy('path')
+    .execute();
+}
+
 /** Offset of a member in its archive, in bytes of the tar; null when it is not known. */
 export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array): Promise<number | null> {
   const row = await db

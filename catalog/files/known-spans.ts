@@ -1,4 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
+import { lastBegun } from './last-begun.js';
 import type { TreePart } from './layers.js';
 
 /** Names from the first to the last, both among them. */
@@ -31,13 +32,7 @@ export class KnownSpans {
   has(layer: number, path: Uint8Array): boolean {
     const spans = this.spans[layer];
     if (spans === undefined) return true;
-    let [from, to] = [0, spans.length];
-    while (to - from > 1) {
-      const middle = (from + to) >> 1;
-      if (Buffer.compare(path, spans[middle]?.first ?? path) < 0) to = middle;
-      else from = middle;
-    }
-    const span = spans[from];
+    const span = lastBegun(spans, ({ first }) => first, path);
     return (
       span !== undefined && Buffer.compare(path, span.first) >= 0 && Buffer.compare(path, span.last) <= 0
     );

@@ -1,4 +1,4 @@
-import { kindOf, numbersPerRow, type ScanRows } from './scan-rows.js';
+import { kindOf, numbersPerRow, type ScanRows } from './file-batch.js';
 
 /**
  * The longest path in a catalog in PostgreSQL, in bytes: an entry of its indexes has 2,704, with the numbers that stand

@@ -1,6 +1,6 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { nameStart, pastBeginning, type NameQuery } from './file-names.js';
-import { filePageSize } from './files.js';
+import { filePageSize, rowsAt } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { partsOf, type TreePart } from './layers.js';
@@ -25,7 +25,7 @@ export async function* filesNamed(
     const parts = await partsOf(db, id);
     for await (const paths of parts.length > 1 ? inParts(db, parts, test, known) : inPart(db, parts, test))
       for (let at = 0; at < paths.length; at += filePageSize) {
-        const rows = await rowsOf(db, id, paths.slice(at, at + filePageSize));
+        const rows = await rowsAt(db, id, paths.slice(at, at + filePageSize));
         if (rows.length > 0) yield rows;
       }
   }
@@ -167,14 +167,4 @@ function testOf(wish: NameQuery): NameTest {
   }
   if ('holds' in wish) return { sought: toBytes(wish.holds), fits: (name) => name.includes(wish.holds) };
   return { sought: toBytes(wish.begins), fits: (name) => name.startsWith(wish.begins) };
-}
-
-async function rowsOf(db: Catalog, setId: string, paths: Uint8Array[]): Promise<FileRow[]> {
-  return db
-    .selectFrom('files')
-    .selectAll()
-    .where('set_id', '=', setId)
-    .where('path', 'in', paths)
-    .orderBy('path')
-    .execute();
 }

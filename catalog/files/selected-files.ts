@@ -1,30 +1,13 @@
-import { fromBytes, toBytes } from '../../entry/byte-string.js';
+import { fromBytes } from '../../entry/byte-string.js';
 import { parentNames } from '../../entry/member-name.js';
 import { parentFolders, selectionFilter, strippedName, type Selection } from '../../entry/selection.js';
-import type { SelectQueryBuilder } from 'kysely';
 import { layerOf } from './entry-rows.js';
-import { filePageSize, holderOf } from './files.js';
-import { partsOf } from './layers.js';
-import { treeRows, type PathRange } from './tree-rows.js';
-import type { Tables } from '../schema/tables.js';
+import { filePageSize } from './files.js';
+import { filesInRange, type NameRange, type RowFilter, type WithinArchive } from './files-in-range.js';
 import { onList } from './listed-names.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
 import { afterFolder } from './folder-range.js';
-
-/** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */
-interface NameRange {
-  from?: string | undefined;
-  before?: string | undefined;
-}
-
-/** An archive with the first and last name in it. */
-export interface WithinArchive {
-  setId: string;
-  group: number;
-  first: Uint8Array;
-  last: Uint8Array;
-}
 
 /**
  * Rows of a set that match a selection, in archive order and in pages. With names only, it reads just their primary key
@@ -61,13 +44,6 @@ export function selectedHardLinks(
   selection: Selection,
 ): AsyncGenerator<FileRow[]> {
   return selectedRows(db, setId, selection, { hardLinks: true });
-}
-
-/** Which rows in a range are wanted. */
-interface RowFilter {
-  within?: WithinArchive | undefined;
-  outside?: WithinArchive;
-  hardLinks?: boolean;
 }
 
 async function* selectedRows(
@@ -116,107 +92,6 @@ function rangesOf({ names, globs, list }: Selection): NameRange[] {
 function outermostNames(names: readonly string[]): string[] {
   const all = new Set(names);
   return [...all].filter((name) => ![...parentNames(name)].some((above) => all.has(above)));
-}
-
-async function* filesInRange(
-  db: Catalog,
-  setId: string,
-  { from: first, before: past }: NameRange,
-  { within, outside, hardLinks = false }: RowFilter,
-): AsyncGenerator<FileRow[]> {
-  const [from, before] = [first, past].map((name) => (name === undefined ? undefined : toBytes(name)));
-  if (outside !== undefined) yield* filesOutside(db, setId, { from, before }, outside);
-  else if (hardLinks) yield* hardLinksIn(db, setId, { from, before });
-  else if (within === undefined) yield* treeRows(db, setId, { from, before });
-  else {
-    const later = from !== undefined && Buffer.compare(from, within.first) > 0 ? from : within.first;
-    for await (const page of treeRows(db, setId, { from: later, before, upTo: within.last })) {
-      const held = page.filter((row) => {
-        const holder = holderOf(row);
-        return holder.setId === within.setId && holder.group === within.group;
-      });
-      if (held.length > 0) yield held;
-    }
-  }
-}
-
-/** The hard links of a set: each has a row of its own. */
-async function* hardLinksIn(db: Catalog, setId: string, range: PathRange): AsyncGenerator<FileRow[]> {
-  for (let after: Uint8Array | undefined; ;) {
-    const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
-      .where('layer', '=', layerOf(setId))
-      .where('hard_link_of', 'is not', null)
-      .orderBy('path')
-      .limit(filePageSize)
-      .execute();
-    after = rows.at(-1)?.path;
-    if (after === undefined) return;
-    yield await rowsOf(db, setId, rows);
-  }
-}
-
-/** What an archive holds of the set under names that are not in its range, by each layer of the set. */
-async function* filesOutside(
-  db: Catalog,
-  setId: string,
-  range: PathRange,
-  { setId: holder, group, first, last }: WithinArchive,
-): AsyncGenerator<FileRow[]> {
-  const parts = (await partsOf(db, setId)).map(({ no }) => no);
-  for (const [at, no] of parts.entries()) {
-    const above = parts.slice(0, at);
-    for (let after: Uint8Array | undefined; ;) {
-      const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
-        .where('layer', '=', no)
-        .where('held_layer', '=', layerOf(holder))
-        .where('held_group', '=', group)
-        .where((eb) => eb.or([eb('path', '<', first), eb('path', '>', last)]))
-        // Only the uppermost row of a path counts.
-        .$if(above.length > 0, (rows) =>
-          rows.where(({ not, exists, selectFrom, lit }) =>
-            not(
-              exists(
-                selectFrom('entries as higher')
-                  .select(lit(1).as('one'))
-                  .where('higher.layer', 'in', above)
-                  .whereRef('higher.path', '=', 'entries.path'),
-              ),
-            ),
-          ),
-        )
-        .orderBy('path')
-        .limit(filePageSize)
-        .execute();
-      after = rows.at(-1)?.path;
-      if (after === undefined) break;
-      yield await rowsOf(db, setId, rows);
-    }
-  }
-}
-
-type EntriesQuery = SelectQueryBuilder<Tables, 'entries', { path: Uint8Array }>;
-
-function inRange(query: EntriesQuery, { from, after, before }: PathRange): EntriesQuery {
-  return query
-    .$if(before !== undefined, (some) => some.where('path', '<', before ?? new Uint8Array()))
-    .$if(after !== undefined, (some) => some.where('path', '>', after ?? new Uint8Array()))
-    .$if(after === undefined && from !== undefined, (some) =>
-      some.where('path', '>=', from ?? new Uint8Array()),
-    );
-}
-
-function rowsOf(db: Catalog, setId: string, paths: readonly { path: Uint8Array }[]): Promise<FileRow[]> {
-  return db
-    .selectFrom('files')
-    .selectAll()
-    .where('set_id', '=', setId)
-    .where(
-      'path',
-      'in',
-      paths.map(({ path }) => path),
-    )
-    .orderBy('path')
-    .execute();
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import type { StoredState } from '../schema/file-tables.js';
+import { GroupStarts } from './group-starts.js';
 import { KnownSpans } from './known-spans.js';
 import { partsOf, type TreePart } from './layers.js';
 
@@ -228,32 +229,5 @@ class Merge {
       if (order < 0 || (order === 0 && at < (other?.at ?? 0))) break;
     }
     this.streams.splice(place, 0, stream);
-  }
-}
-
-/** Where the groups of a set begin; its last one ends where its scan was. */
-class GroupStarts {
-  private constructor(
-    private readonly groups: readonly { no: number; first_path: Uint8Array; last_path: Uint8Array }[],
-  ) {}
-
-  static async of(db: Catalog, setId: string): Promise<GroupStarts> {
-    const columns = ['no', 'first_path', 'last_path'] as const;
-    return new GroupStarts(
-      await db.selectFrom('groups').select(columns).where('set_id', '=', setId).orderBy('no').execute(),
-    );
-  }
-
-  /** The group of an unchanged entry; undefined for one that the scan has not come to. */
-  at(path: Uint8Array): number | undefined {
-    const last = this.groups.at(-1);
-    if (last === undefined || Buffer.compare(path, last.last_path) > 0) return undefined;
-    let [from, to] = [0, this.groups.length];
-    while (to - from > 1) {
-      const middle = (from + to) >> 1;
-      if (Buffer.compare(path, this.groups[middle]?.first_path ?? path) < 0) to = middle;
-      else from = middle;
-    }
-    return this.groups[from]?.no;
   }
 }

@@ -1,19 +1,14 @@
-import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { copyOf } from '../../catalog/copies/copies.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
-import { describeError } from '../../config/failures.js';
-import { onSide, sideOf } from '../../config/sides.js';
-import { copyHashed } from '../../disk/copy-hashed.js';
 import { publish, removeFile } from '../../disk/durable-file.js';
-import { dropFromCache } from '../../disk/page-cache.js';
 import { removeParts } from '../../disk/part-files.js';
 import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
-import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
+import { tapeToStaging } from './tape-to-staging.js';
 import { writeCatalogManifest } from '../rebuild/catalog-manifest.js';
 
 /**
@@ -60,30 +55,15 @@ async function copyFile(
   { deps, attempt, row, folder, tape }: Staging,
   file: { name: string; size: number; sha256: string },
 ): Promise<string | undefined> {
-  const { drive } = deps;
-  const from = path.join(drive.settings.path, row.set_id, file.name);
-  const part = path.join(folder, partName(file.name, attempt.token));
-  attempt.throwIfCancelled();
-  await removeParts(folder, file.name);
-  const guard = (bytesOut: number) => {
-    attempt.throwIfCancelled();
-    attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: file.size });
-  };
-  try {
-    if (!(await onSide('tape', () => lstat(from))).isFile()) return `The file ${from} is not a regular file.`;
-    await dropFromCache(from);
-    const copied = await copyHashed({ from, to: part, sides: { from: 'tape', to: 'staging' }, guard });
-    if (copied.sha256 !== file.sha256 || copied.bytes !== file.size) {
-      await removeFile(part);
-      await confirmMedium(drive.settings, tape.medium);
-      return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
-    }
-  } catch (error) {
-    await removeFile(part).catch(() => false);
-    attempt.throwIfCancelled();
-    if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
-    await confirmMedium(drive.settings, tape.medium);
-    return `The file ${from} cannot be read: ${describeError(error)}.`;
+  const { settings } = deps.drive;
+  const copied = await tapeToStaging(deps, attempt, { row, ...file }, folder, tape);
+  if ('wrong' in copied) return copied.wrong;
+  const { part, bytes, sha256 } = copied;
+  if (sha256 !== file.sha256 || bytes !== file.size) {
+    await removeFile(part);
+    await confirmMedium(settings, tape.medium);
+    const from = path.join(settings.path, row.set_id, file.name);
+    return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
   }
   attempt.throwIfCancelled();
   await publish(part, path.join(folder, file.name));

@@ -1,19 +1,15 @@
-import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { CopyRead } from '../../catalog/retrievals/read-results.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
-import { describeError, TapeflowFailure } from '../../config/failures.js';
-import { onSide, sideOf } from '../../config/sides.js';
-import { copyHashed } from '../../disk/copy-hashed.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { onSide } from '../../config/sides.js';
 import { publish, removeFile, sizeOf } from '../../disk/durable-file.js';
-import { removeParts } from '../../disk/part-files.js';
-import { partName } from '../../entry/archive-name.js';
 import { copyDir } from '../../staging/paths.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { hashOf } from '../../tape/files/hash-file.js';
-import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 import { pauseFor, type Attempt } from '../attempt.js';
+import { tapeToStaging } from '../copies/tape-to-staging.js';
 import type { Deps, DriveDeps } from '../deps.js';
 
 /** Milliseconds between two looks for a staged archive: over NFS and SMB a name may be visible later. */
@@ -31,38 +27,28 @@ export function stagedFor({ settings }: Pick<Deps, 'settings'>, id: string, arch
  * @returns SHA-256 of what is staged now, in hexadecimal; or a sentence that says why nothing of it can be read.
  */
 export async function stageArchive(
-  { drive }: DriveDeps,
+  deps: DriveDeps,
   attempt: Attempt,
   { row, archive, file }: { row: RetrievalArchiveRow; archive: ArchiveRow; file: string },
   tape: LoadedTape,
 ): Promise<{ sha256: string } | { lost: string }> {
-  const from = path.join(drive.settings.path, row.set_id, archive.name);
-  const [folder, name] = [path.dirname(file), path.basename(file)];
-  const part = path.join(folder, partName(name, attempt.token));
-  await removeParts(folder, name);
-  const guard = (bytesOut: number) => {
-    attempt.throwIfCancelled();
-    attempt.report({ step: 'reading', group: row.group_no, bytesOut, bytesTotal: archive.size });
-  };
+  const { name, size } = archive;
+  const what = `The archive ${name} on tape ${tape.row.name}`;
+  const from = { row, name, size, what, holes: true };
+  const copied = await tapeToStaging(deps, attempt, from, path.dirname(file), tape);
+  if ('wrong' in copied) return { lost: copied.wrong };
+  const { part, sha256 } = copied;
   try {
-    if (!(await onSide('tape', () => lstat(from))).isFile())
-      return { lost: `The file ${from} is not a regular file.` };
-    const sides = { from: 'tape', to: 'staging' } as const;
-    const { sha256 } = await copyHashed({ from, to: part, sides, guard, holes: true });
     // A tape that is removed during a read looks damaged.
-    if (sha256 !== archive.sha256) await confirmMedium(drive.settings, tape.medium);
+    if (sha256 !== archive.sha256) await confirmMedium(deps.drive.settings, tape.medium);
     attempt.throwIfCancelled();
     await publish(part, file);
-    return { sha256 };
   } catch (error) {
     await removeFile(part).catch(() => false);
     attempt.throwIfCancelled();
-    if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
-    await confirmMedium(drive.settings, tape.medium);
-    return {
-      lost: `The archive ${archive.name} on tape ${tape.row.name} cannot be read: ${describeError(error)}.`,
-    };
+    throw error;
   }
+  return { sha256 };
 }
 
 /** The result of a copy of which nothing can be read. */

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import path from 'node:path';
+import { killAndWait } from '../support/end-process.js';
 import { temporalCli } from '../support/installation.js';
 
 /** A Temporal server for several machines. */
@@ -52,9 +52,6 @@ export class DevServer implements TeamServer {
   async kill(): Promise<void> {
     const { process } = this;
     this.process = undefined;
-    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
-    const ended = once(process, 'exit');
-    process.kill('SIGKILL');
-    await ended;
+    await killAndWait(process);
   }
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectDir } from '../../config/project-dir.js';
-import { cleanEnv, type Finished, type Running } from '../support/installation.js';
+import { cleanEnv, type Finished, running, type Running } from '../support/installation.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** Why this machine can be no network of several; false: it can. */
@@ -165,14 +165,7 @@ export class Machine {
       env: { ...cleanEnv(), ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const ended = new Promise<Finished>((resolve) => {
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
-    });
-    return { child, output: () => stdout + stderr, ended };
+    return running(child);
   }
 
   run(args: string[], env: Record<string, string> = {}): Promise<Finished> {

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import { copyCatalog } from '../../catalog/backup/copy-catalog.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
-import { FileBatch } from '../../catalog/files/scan-rows.js';
+import { FileBatch } from '../../catalog/files/file-batch.js';
 import { writeBatch } from '../../catalog/files/write-batch.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { beginCompressing, reserveAndBegin, whileOwned } from '../../catalog/groups/group-owner.js';

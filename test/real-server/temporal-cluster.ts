@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { projectDir } from '../../config/project-dir.js';
+import { killAndWait } from '../support/end-process.js';
 import type { Listening } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { Keys } from './keys.js';
@@ -85,10 +86,7 @@ export class TemporalCluster {
   async kill(): Promise<void> {
     const { process } = this;
     this.process = undefined;
-    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
-    const ended = once(process, 'exit');
-    process.kill('SIGKILL');
-    await ended;
+    await killAndWait(process);
   }
 }
 

@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { projectDir } from '../../config/project-dir.js';
@@ -24,6 +25,18 @@ export interface Running {
   /** What it has printed so far, on both. */
   output(): string;
   ended: Promise<Finished>;
+}
+
+/** Collects what a command prints until it ends. */
+export function running(child: ChildProcessByStdio<null, Readable, Readable>): Running {
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const ended = new Promise<Finished>((resolve) => {
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, output: () => stdout + stderr, ended };
 }
 
 /** The short id of the installation that a catalog's file belongs to. */
@@ -127,14 +140,7 @@ export class Installation {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const ended = new Promise<Finished>((resolve) => {
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
-    });
-    return { child, output: () => stdout + stderr, ended };
+    return running(child);
   }
 
   /** Runs a command of the client to its end. */

@@ -21,7 +21,8 @@ import {
 } from '../../catalog/retrievals/retrievals.js';
 import { markReadOnly } from '../../catalog/tapes/tape-states.js';
 import { tapeByName } from '../../catalog/tapes/tapes.js';
-import { plannedBackup, type BackupFlags } from '../../client/commands/set/plan-backup.js';
+import type { BackupFlags } from '../../client/commands/set/backup-arguments.js';
+import { plannedBackup } from '../../client/commands/set/plan-backup.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';

@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import semver from 'semver';
 import { fromBytes } from '../../entry/byte-string.js';
 import { firstPathOf } from '../../catalog/files/files.js';
-import { FileBatch } from '../../catalog/files/scan-rows.js';
+import { FileBatch } from '../../catalog/files/file-batch.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
 import { writtenCopiesOn } from '../../catalog/copies/copies.js';

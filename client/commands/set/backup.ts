@@ -20,7 +20,8 @@ import { withServer, type Server } from '../../server.js';
 import { startOrFail } from '../../follow/start-or-fail.js';
 import { dryRun } from './dry-run.js';
 import { awayNote, sourceHost } from '../../source-host.js';
-import { type BackupFlags, backupArguments, plannedBackup } from './plan-backup.js';
+import { backupArguments, type BackupFlags } from './backup-arguments.js';
+import { plannedBackup } from './plan-backup.js';
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
 export function addBackup(program: Command): void {
