@@ -2,9 +2,9 @@ import path from 'node:path';
 import type { RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { requireArchive } from '../../catalog/groups/groups.js';
 import { isOnTape } from '../../catalog/copies/other-copy.js';
+import { recordFailed } from '../../catalog/retrievals/archive-results.js';
 import {
   type CopyRead,
-  recordFailed,
   recordRestored,
   recordVerify,
   switchToOtherCopy,

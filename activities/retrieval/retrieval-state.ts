@@ -1,4 +1,4 @@
-import { recordFailed } from '../../catalog/retrievals/read-results.js';
+import { recordFailed } from '../../catalog/retrievals/archive-results.js';
 import type { RetrievalState } from '../../catalog/schema/retrieval-tables.js';
 import { pendingArchive, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
 import { asAttempt } from '../attempt.js';

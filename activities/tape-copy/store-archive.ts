@@ -2,7 +2,7 @@ import path from 'node:path';
 import { examineManifest } from '../../archive/manifest/examine-manifest.js';
 import { requireArchive } from '../../catalog/groups/groups.js';
 import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
-import { recordFailed } from '../../catalog/retrievals/read-results.js';
+import { recordFailed } from '../../catalog/retrievals/archive-results.js';
 import { pendingArchive } from '../../catalog/retrievals/retrievals.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import { onSide } from '../../config/sides.js';

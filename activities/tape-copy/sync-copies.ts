@@ -1,7 +1,7 @@
 import { copyOf, writtenCopies } from '../../catalog/copies/copies.js';
 import { requireArchive } from '../../catalog/groups/groups.js';
 import { unreserveForCopy } from '../../catalog/groups/staging-budget.js';
-import { recordArchive } from '../../catalog/retrievals/read-results.js';
+import { recordArchive } from '../../catalog/retrievals/archive-results.js';
 import { pendingArchive } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalArchiveRow } from '../../catalog/rows.js';
 import { fsyncFolder } from '../../disk/durable-file.js';

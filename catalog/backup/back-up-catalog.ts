@@ -39,24 +39,39 @@ const nothingDone = 'Nothing was changed.';
  *
  * @param file the catalog. @param to absolute path of the copy.
  */
-export function backUpCatalog(file: string, to: string): CatalogInfo {
+export async function backUpCatalog(file: string, to: string): Promise<CatalogInfo> {
   requireReplaceable(file, to);
-  const part = partFileFor(to);
-  try {
-    closeSync(openSync(part, 'wx', 0o600));
+  return publishCopy(to, (part) => {
     const database = new Database(file, { readonly: true, fileMustExist: true });
     try {
       database.prepare('vacuum into ?').run(part);
     } finally {
       database.close();
     }
+  });
+}
+
+/**
+ * Makes a copy of a catalog under a name of its own, checks and syncs it, and gives it its name.
+ *
+ * @param write fills an empty private file.
+ */
+export async function publishCopy(
+  to: string,
+  write: (part: string) => Promise<void> | void,
+): Promise<CatalogInfo> {
+  const part = partFileFor(to);
+  try {
+    closeSync(openSync(part, 'wx', 0o600));
+    await write(part);
     const facts = checkedInfo(part);
     syncFile(part);
     renameSync(part, to);
     fsyncFolderSync(path.dirname(to));
     return facts;
   } finally {
-    for (const ending of ['', '-journal', '-wal', '-shm']) rmSync(part + ending, { force: true });
+    for (const ending of ['', '-journal', '-wal', '-shm', '-newest.json'])
+      rmSync(part + ending, { force: true });
   }
 }
 

@@ -1,17 +1,8 @@
-import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
-import path from 'node:path';
+import { existsSync } from 'node:fs';
 import { isPostgres, shownCatalog } from '../../config/catalog-url.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
-import { fsyncFolderSync } from '../../disk/durable-file.js';
 import { openCatalog, type Catalog } from '../open-catalog.js';
-import {
-  checkedInfo,
-  type CatalogInfo,
-  isCatalog,
-  partFileFor,
-  requireReplaceable,
-  syncFile,
-} from './back-up-catalog.js';
+import { type CatalogInfo, isCatalog, publishCopy, requireReplaceable } from './back-up-catalog.js';
 import { copyRows, isEmpty, type CopiedTable } from './copy-rows.js';
 import { requireClosed } from './restore-catalog.js';
 
@@ -53,24 +44,14 @@ export async function copyCatalog(from: string, to: string): Promise<CopiedTable
  */
 export async function backUpServer(catalog: Catalog, to: string): Promise<CatalogInfo> {
   requireReplaceable(undefined, to);
-  const part = partFileFor(to);
-  try {
-    closeSync(openSync(part, 'wx', 0o600));
+  return publishCopy(to, async (part) => {
     await withCatalog(part, (copy) =>
       catalog
         .transaction()
         .setAccessMode('read only')
         .execute((rows) => copy.transaction().execute((into) => copyRows(rows, into))),
     );
-    const facts = checkedInfo(part);
-    syncFile(part);
-    renameSync(part, to);
-    fsyncFolderSync(path.dirname(to));
-    return facts;
-  } finally {
-    for (const ending of ['', '-journal', '-wal', '-shm', '-newest.json'])
-      rmSync(part + ending, { force: true });
-  }
+  });
 }
 
 async function withCatalog<Result>(

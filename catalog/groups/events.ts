@@ -1,4 +1,6 @@
+import type { Selectable } from 'kysely';
 import type { Catalog } from '../open-catalog.js';
+import type { EventsTable } from '../schema/group-tables.js';
 
 /** The key stages of a group, as in the log's `stage` field and in the catalog's events. */
 export type Stage =
@@ -50,15 +52,8 @@ export async function recordEvents(
   await db.insertInto('events').values(rows).execute();
 }
 
-export interface RecordedEvent {
-  id: number;
-  group_no: number | null;
-  stage: string;
-  at: number;
-  ms: number | null;
-  bytes: number | null;
-  detail: string | null;
-}
+/** An event as it was recorded, of a set that is known. */
+export type RecordedEvent = Omit<Selectable<EventsTable>, 'set_id'>;
 
 /** Events of a set in order; of one group when it is given; only those after `afterId`. */
 export async function eventsOf(

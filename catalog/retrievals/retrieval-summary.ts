@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { sumUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalKind, RetrievalState } from '../schema/retrieval-tables.js';
-import { unsetOf } from './read-results.js';
+import { unsetOf } from './archive-results.js';
 import { retrievalNamed } from './retrievals.js';
 
 /** What a restore, a verify or a copy has done so far. */

@@ -40,23 +40,23 @@ async function withCatalog(t: TestContext) {
 test('a copy of a catalog in use is whole, for its user alone, replaces an earlier one, and nothing else', async (t) => {
   const { file, catalog, copy } = await withCatalog(t);
   await makeSet(catalog, '/one');
-  assert.equal(backUpCatalog(file, copy).sets, 1);
+  assert.equal((await backUpCatalog(file, copy)).sets, 1);
   await makeSet(catalog, '/two');
-  assert.equal(backUpCatalog(file, copy).sets, 2);
+  assert.equal((await backUpCatalog(file, copy)).sets, 2);
   assert.equal(statSync(copy).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(path.dirname(copy)), ['copy.db']);
 
   const other = path.join(path.dirname(copy), 'letter.txt');
   writeFileSync(other, 'not a catalog');
-  assert.throws(() => backUpCatalog(file, other), refused('WrongFile', /is not a catalog/));
-  assert.throws(() => backUpCatalog(file, file), refused('WrongFile', /the catalog itself/));
+  await assert.rejects(() => backUpCatalog(file, other), refused('WrongFile', /is not a catalog/));
+  await assert.rejects(() => backUpCatalog(file, file), refused('WrongFile', /the catalog itself/));
   assert.equal(readFileSync(other, 'utf8'), 'not a catalog');
 });
 
 test('an older copy is put back: what it took for unfinished is given up, newer numbers stay taken, the replaced one is kept', async (t) => {
   const { folder, file, catalog, copy } = await withCatalog(t);
   const unfinished = await makeSet(catalog, '/one');
-  backUpCatalog(file, copy);
+  await backUpCatalog(file, copy);
   const newer = await makeSet(catalog, '/two');
   await assert.rejects(
     restoreCatalog(file, copy, { foreign: false }),
@@ -86,7 +86,7 @@ test('a copy that nothing is newer than is put back as it is; so is one after th
   const { file, catalog, copy } = await withCatalog(t);
   const unfinished = await makeSet(catalog, '/one');
   await catalog.destroy();
-  backUpCatalog(file, copy);
+  await backUpCatalog(file, copy);
   assert.deepEqual((await restoreCatalog(file, copy, { foreign: false })).givenUp, []);
   const same = await openCatalog(file);
   assert.equal((await findSet(same, unfinished))?.state, 'scanning');
@@ -107,7 +107,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
   await assert.rejects(attempt(copy), refused('WrongFile', /not a tapeflow catalog/));
 
   const foreign = await withCatalog(t);
-  backUpCatalog(foreign.file, foreign.copy);
+  await backUpCatalog(foreign.file, foreign.copy);
   await assert.rejects(attempt(foreign.copy), refused('OtherInstallation', /--other-installation/));
   const taken = await restoreCatalog(file, foreign.copy, { foreign: true });
   assert.equal(taken.isOlder, true);
@@ -122,7 +122,7 @@ test('what is no catalog, is damaged, of another installation or newer than the 
     .insertInto('kysely_migration')
     .values(row)
     .execute();
-  backUpCatalog(future.file, future.copy);
+  await backUpCatalog(future.file, future.copy);
   await assert.rejects(
     restoreCatalog(file, future.copy, { foreign: true }),
     refused('CatalogNewer', /newer tapeflow/),
@@ -147,7 +147,7 @@ test('while a copy is being put back, and after that was killed, nobody opens th
   const { file, catalog, copy } = await withCatalog(t);
   await makeSet(catalog, '/one');
   await catalog.destroy();
-  backUpCatalog(file, copy);
+  await backUpCatalog(file, copy);
   writeFileSync(restoringFile(file), '{}');
   await assert.rejects(openCatalog(file), refused('CatalogRestoring', /run it again/));
   await restoreCatalog(file, copy, { foreign: false });

@@ -7,7 +7,7 @@ import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { recordEvents } from '../../catalog/groups/events.js';
 import { migrations } from '../../catalog/migrations/migrations.js';
 import { openCatalog } from '../../catalog/open-catalog.js';
-import { recordArchive } from '../../catalog/retrievals/read-results.js';
+import { recordArchive } from '../../catalog/retrievals/archive-results.js';
 import {
   insertRetrieval,
   recordRetrievalResume,

@@ -136,7 +136,7 @@ test(
     t.after(() => setSharedGroup(undefined));
     const catalog = await openCatalog(file, path.dirname(file));
     await installationId(catalog);
-    backUpCatalog(file, copy);
+    await backUpCatalog(file, copy);
     await catalog.destroy();
     await restoreCatalog(file, copy, { foreign: false });
     for (const ending of ['', '-newest.json']) {

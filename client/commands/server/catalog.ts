@@ -77,7 +77,7 @@ async function backUp(session: Session, to: string): Promise<void> {
   if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', `There is no catalog ${file} yet.`);
   // Opens and thereby checks it: a copy of a damaged catalog must not replace an earlier copy.
   await session.catalog();
-  told(session, to, await withNames(to, async () => backUpCatalog(file, to)));
+  told(session, to, await withNames(to, () => backUpCatalog(file, to)));
 }
 
 function told(session: Session, to: string, facts: CatalogInfo): void {
