@@ -1,8 +1,10 @@
 import pg, { type ClientConfig, type PoolClient } from 'pg';
 import { isServerAway, ServerError } from './server-error.js';
 
-/** How long a connection may take, in milliseconds. */
+/** How long a connection may take, in milliseconds in which this process runs. */
 const connectTimeoutMs = 10_000;
+/** Parts in which that time is counted. */
+const connectParts = 10;
 /** Connections of one process: one that writes, and some that read. */
 const maxConnections = 8;
 /** Milliseconds after which an idle one is closed. */
@@ -41,12 +43,23 @@ const settings = `
 /** Object ids of the types whose values are not text or bytes (`pg_type.dat`): they are safe integers here. */
 const [int8, numeric] = [20, 1700];
 
-/** A client that limits the time of connecting, which the pool would count for waiting in its queue, too. */
-class CatalogClient extends pg.Client {
-  constructor(config?: ClientConfig) {
-    super({ ...config, connectionTimeoutMillis: connectTimeoutMs });
-    for (const type of [int8, numeric]) this.setTypeParser(type, Number);
-  }
+/**
+ * Makes clients that limit the time of connecting. The pool's own limit would include the wait in its queue, and a
+ * client's own runs out while the process is stopped or busy, although the answer is there by then: of such a time
+ * only one part counts here.
+ */
+function clientWithin(timeoutMs: number) {
+  return class extends pg.Client {
+    constructor(config?: ClientConfig) {
+      super(config);
+      for (const type of [int8, numeric]) this.setTypeParser(type, Number);
+      let parts = 0;
+      const timer = setInterval(() => {
+        if (++parts === connectParts) this.connection.stream.destroy(new Error('timeout expired'));
+      }, timeoutMs / connectParts).unref();
+      for (const event of ['connect', 'end'] as const) this.once(event, () => clearInterval(timer));
+    }
+  };
 }
 
 /** The connections of this process to the catalog's database. */
@@ -58,10 +71,11 @@ export class CatalogPool {
   hasAnswered = false;
   readonly beginWriting = beginWriting;
 
-  constructor(url: string) {
+  /** @param timeoutMs how long a connection may take. */
+  constructor(url: string, timeoutMs = connectTimeoutMs) {
     this.pool = new pg.Pool({
       connectionString: withLibpqModes(url),
-      Client: CatalogClient,
+      Client: clientWithin(timeoutMs),
       max: maxConnections,
       idleTimeoutMillis: idleTimeoutMs,
       allowExitOnIdle: true,

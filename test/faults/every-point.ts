@@ -59,17 +59,12 @@ if (!('library' in built)) {
 const { library } = built;
 const began = Date.now();
 const report = new KillReport(path.resolve(options.report), options.resume);
-const open = new Set<KillLane>();
+const lanes: Promise<KillLane>[] = [];
 
-async function openLane(): Promise<KillLane> {
-  const lane = await KillLane.open(library);
-  open.add(lane);
+function openLane(): Promise<KillLane> {
+  const lane = KillLane.open(library);
+  lanes.push(lane);
   return lane;
-}
-
-async function closeLane(lane: KillLane, keep: boolean): Promise<void> {
-  open.delete(lane);
-  await lane.close(keep);
 }
 
 let restores: Promise<{ lane: RestoreLane; points: Point[] }> | undefined;
@@ -156,11 +151,20 @@ async function work(first: KillLane, runs: Run[]): Promise<void> {
     if (outcome.result === 'not reached') outcome = await once();
     report.add({ ...run, outcome });
     if (outcome.root === lane.root && outcome.problems.length > 0) {
-      await closeLane(lane, true);
+      await lane.close(true);
       lane = await openLane();
     }
   }
-  await closeLane(lane, false);
+  await lane.close();
+}
+
+/** Ends every process that was started here. */
+async function closeAll(): Promise<void> {
+  for (const lane of await Promise.allSettled(lanes))
+    if (lane.status === 'fulfilled') await lane.value.close();
+  await (await restores)?.lane.close(false);
+  await (await sides)?.close(false);
+  for (const end of ends) await end();
 }
 
 let interrupted = false;
@@ -168,7 +172,7 @@ process.once('SIGINT', () => {
   interrupted = true;
   // Calls under way find their lane gone.
   process.on('uncaughtException', () => undefined);
-  void Promise.all([...open].map((lane) => closeLane(lane, false))).then(() => {
+  void closeAll().then(() => {
     report.end((Date.now() - began) / 1000);
     process.exit(130);
   });
@@ -176,6 +180,7 @@ process.once('SIGINT', () => {
 
 const firstLane = await openLane();
 const runs = await plan(firstLane);
+console.error(`${runs.length} runs are ahead.`);
 const others = Array.from({ length: Math.min(Number(options.lanes), runs.length) - 1 }, async () =>
   openLane(),
 );
@@ -186,7 +191,5 @@ try {
   if (interrupted) await new Promise(() => undefined);
   throw error;
 }
-await (await restores)?.lane.close(false);
-await (await sides)?.close(false);
-for (const end of ends) await end();
+await closeAll();
 process.exitCode = report.end((Date.now() - began) / 1000) && tablesAreRight ? 0 : 1;

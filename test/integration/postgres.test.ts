@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -16,6 +18,8 @@ import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
 import { filesView } from '../../catalog/schema/file-views.js';
+import { CatalogPool } from '../../catalog/postgres/pool.js';
+import { isServerAway } from '../../catalog/postgres/server-error.js';
 import { noteExisting } from '../../catalog/retrievals/existing-entries.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -348,6 +352,26 @@ test(
       assert.ok(!error.sentence.includes('secret'));
       return isCatalogOutOfReach(error.cause);
     });
+  },
+);
+
+test(
+  'a connection has its time while the process is busy, and a silent server is given up',
+  { skip },
+  async (t) => {
+    const pool = new CatalogPool(server.database, 100);
+    t.after(() => pool.close());
+    const taken = pool.take();
+    // As the whole process would be that is stopped, or has a very busy machine.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    (await taken).release();
+    const silent = createServer().listen(0, '127.0.0.1');
+    t.after(() => silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const other = new CatalogPool(`postgres://me@127.0.0.1:${port}/x`, 100);
+    t.after(() => other.close());
+    await assert.rejects(other.take(), isServerAway);
   },
 );
 

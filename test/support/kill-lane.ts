@@ -173,10 +173,14 @@ export class KillLane {
     return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
   }
 
-  /** Kills everything, and deletes the folders unless they are still wanted. */
+  /** Kills everything, and deletes the folders unless they are still wanted. Only the first call counts. */
   async close(keep = false): Promise<void> {
+    if (this.closing) return;
     this.closing = true;
+    // One that is being started ends, too.
+    await this.serverUp;
     await this.connection?.close();
+    await this.catalog.close();
     const children = [this.client, this.server, ...[...this.workers.values()].map((worker) => worker.child)];
     await Promise.all(children.map(async (child) => child && end(child)));
     if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });

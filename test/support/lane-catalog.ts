@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
@@ -11,6 +11,9 @@ import { newSchema } from './catalogs.js';
 
 /** The catalog of a lane: an SQLite file, or in PostgreSQL (`CATALOG_OF_TESTS`). */
 export class LaneCatalog {
+  /** Open as long as the lane is: to connect costs far more than to ask. */
+  private server: Promise<Catalog> | undefined;
+
   private constructor(
     private readonly where: string,
     private readonly dataDir: string,
@@ -36,8 +39,8 @@ export class LaneCatalog {
     if (this.isFile) return this.where;
     const copy = path.join(this.dataDir, 'copy.db');
     const args = [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'catalog', 'backup', copy];
-    const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
+    // Other lanes go on meanwhile.
+    await promisify(execFile)(process.execPath, args, { env });
     return copy;
   }
 
@@ -49,12 +52,22 @@ export class LaneCatalog {
     return this.read(async (catalog) => (await installationId(catalog)).slice(0, 8));
   }
 
+  async close(): Promise<void> {
+    await (await this.server?.catch(() => undefined))?.destroy();
+  }
+
   private async read<Result>(look: (catalog: Catalog) => Promise<Result>): Promise<Result> {
-    const catalog = await openForReading(this.where, this.dataDir, () => openCatalog(this.where));
+    if (!this.isFile) return look(await (this.server ??= this.open()));
+    // The last user of a file deletes its log: that shall be a worker.
+    const catalog = await this.open();
     try {
       return await look(catalog);
     } finally {
       await catalog.destroy();
     }
+  }
+
+  private open(): Promise<Catalog> {
+    return openForReading(this.where, this.dataDir, () => openCatalog(this.where));
   }
 }
