@@ -44,7 +44,7 @@ export function baseOf({
   base_id: setId,
   base_uuid: uuid,
   base_tapes: tapes,
-}: SetRow): MissingBase | undefined {
+}: Pick<SetRow, 'base_id' | 'base_uuid' | 'base_tapes'>): MissingBase | undefined {
   if (setId === null || uuid === null) return undefined;
   return { setId, uuid, tapes: JSON.parse(tapes ?? '[]') as string[] };
 }

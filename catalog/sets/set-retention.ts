@@ -1,7 +1,9 @@
 import { retentionOf, type Retentions } from '../../config/settings/retention.js';
 import { layerOf } from '../files/entry-rows.js';
 import type { Catalog } from '../open-catalog.js';
+import { baseOf } from '../rebuilt/rebuilt-layers.js';
 import { isRebuilt } from '../rebuilt/rebuilt-sets.js';
+import type { SetRow } from '../rows.js';
 import { finalSetStates, type SetState } from '../schema/set-tables.js';
 
 /** A time in milliseconds since 1970; `Infinity`: kept for ever, or the set is unfinished. */
@@ -19,6 +21,8 @@ interface KeptSet {
   needs: Set<string>;
   /** Sets that need it. */
   neededBy: string[];
+  /** What it builds on is on a tape that was not read: that may be any earlier set of its sources. */
+  isBaseUnread: boolean;
 }
 
 /** How long sets and their tapes must be kept, by the retention of their pools and by the sets that build on them. */
@@ -63,6 +67,11 @@ export class SetRetention {
     return this.set(setId).neededBy.filter((id) => this.expires(id) > now);
   }
 
+  /** True for a set read from tapes of which nobody can tell what it builds on before another tape is read. */
+  isBaseUnread(setId: string): boolean {
+    return this.set(setId).isBaseUnread;
+  }
+
   isUnfinished(setId: string): boolean {
     return this.set(setId).isUnfinished;
   }
@@ -84,13 +93,19 @@ export class SetRetention {
 async function readSets(db: Catalog, sets: Map<string, KeptSet>): Promise<Map<string, string[]>> {
   const rows = await db
     .selectFrom('sets')
-    .select(['id', 'state', 'pool', 'base_id', 'options', 'finished_at'])
+    .select(['id', 'uuid', 'state', 'pool', 'base_id', 'base_uuid', 'base_tapes', 'options', 'finished_at'])
+    .select(['sources', 'host', 'created_at'])
     .orderBy('id')
     .execute();
-  for (const { id, state, pool, finished_at: finishedAt } of rows) {
+  const uuids = new Map(rows.map(({ id, uuid }) => [id, uuid]));
+  for (const row of rows) {
+    const { id, state, pool, finished_at: finishedAt } = row;
     const isUnfinished = !finalSetStates.includes(state);
     const lists = { pools: new Set([pool]), needs: new Set<string>(), neededBy: [] };
-    sets.set(id, { id, state, isUnfinished, finishedAt: isUnfinished ? null : finishedAt, ...lists });
+    const base = baseOf(row);
+    const isBaseUnread = base !== undefined && uuids.get(base.setId) !== base.uuid;
+    const times = { isUnfinished, finishedAt: isUnfinished ? null : finishedAt };
+    sets.set(id, { id, state, ...times, ...lists, isBaseUnread });
   }
   const onTapes = await db
     .selectFrom('copies')
@@ -101,14 +116,26 @@ async function readSets(db: Catalog, sets: Map<string, KeptSet>): Promise<Map<st
     .execute();
   for (const { set_id, pool } of onTapes) sets.get(set_id)?.pools.add(pool);
   const bases = new Map<string, string[]>();
-  for (const { id, base_id: base, options, state } of rows) {
+  for (const row of rows) {
+    const { id, base_id: base, options, state } = row;
     const known = base === null ? [] : [base];
     // The chain of a set read from tapes may have gaps; its files bridge them, since they name the sets that hold them.
     const isGap = isRebuilt({ options }) || (base !== null && !sets.has(base));
     if (isGap && state !== 'expired') known.push(...(await holdersOf(db, id)));
+    if (sets.get(id)?.isBaseUnread === true) known.push(...earlierOf(row, rows));
     if (known.length > 0) bases.set(id, known);
   }
   return bases;
+}
+
+type Sources = Pick<SetRow, 'id' | 'sources' | 'host' | 'created_at'>;
+
+/** Ids of the sets of the same sources that began before one. */
+function earlierOf(set: Sources, all: readonly Sources[]): string[] {
+  return all
+    .filter(({ sources, host }) => sources === set.sources && host === set.host)
+    .filter(({ id, created_at: at }) => id !== set.id && at <= set.created_at)
+    .map(({ id }) => id);
 }
 
 async function holdersOf(db: Catalog, setId: string): Promise<string[]> {

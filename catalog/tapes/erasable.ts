@@ -37,7 +37,11 @@ export function foreignTape(name: string): TapeflowFailure {
   );
 }
 
-function whyNeeded({ setId, expires, neededBy }: TapeContent, now: number): string {
+function whyNeeded({ setId, expires, neededBy, perhapsNeededBy }: TapeContent, now: number): string {
   if (expires > now) return `set ${setId}, which has not expired`;
-  return `set ${setId}, on which ${neededBy.slice(0, 3).join(', ')} ${neededBy.length === 1 ? 'builds' : 'build'}`;
+  const certain = neededBy.filter((id) => !perhapsNeededBy.includes(id)).slice(0, 3);
+  if (certain.length > 0)
+    return `set ${setId}, on which ${certain.join(', ')} ${certain.length === 1 ? 'builds' : 'build'}`;
+  const some = perhapsNeededBy.slice(0, 3).join(', ');
+  return `set ${setId}, on which ${some} may build (the tapes of what it builds on are not all read)`;
 }

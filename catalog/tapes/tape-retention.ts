@@ -21,6 +21,8 @@ export interface TapeContent {
   neededUntil: ExpiryTime;
   /** Unexpired sets that build on it. */
   neededBy: string[];
+  /** Those of them of which nobody knows what they build on until the tape with that is read. */
+  perhapsNeededBy: string[];
 }
 
 /** Whether a tape may be erased, and what would be lost. */
@@ -44,12 +46,14 @@ export async function tapeRetention(
 ): Promise<TapeRetention> {
   const sets = (await committedSets(db, tape.uuid)).map((row) => {
     const setId = row.set_id;
+    const neededBy = keeping.unexpiredDependents(setId, now);
     return {
       ...{ setId, archives: row.archives, bytes: row.bytes, members: row.members, elsewhere: row.elsewhere },
       remaining: row.total - (row.archives - row.elsewhere),
       expires: keeping.expires(setId),
       neededUntil: keeping.neededUntil(setId, tape.pool),
-      neededBy: keeping.unexpiredDependents(setId, now),
+      neededBy,
+      perhapsNeededBy: neededBy.filter((id) => keeping.isBaseUnread(id)),
     };
   });
   const until = Math.max(-Infinity, ...sets.map((set) => set.neededUntil));

@@ -111,12 +111,15 @@ function stepsOn(deps: DriveDeps, around: Around) {
       salvage?: number;
       refused?: string | null;
     },
+    load: (tapeUuid: string) => void | Promise<void>,
     plan: { archives: PlannedArchive[]; problems: Parameters<typeof insertRetrieval>[3] },
   ) {
     const row = { ...wanted, drive: 'lto1', selection: JSON.stringify(wanted.selection) };
     const { id } = await insertRetrieval(catalog, row, plan.archives, plan.problems);
-    for (const { no } of await pendingArchives(catalog, id, 10_000))
+    for (const { no, tape_uuid: tape } of await pendingArchives(catalog, id, 10_000)) {
+      await load(tape);
       await attempt(() => readArchive(deps, { id, no }));
+    }
     const { status, unset } = await attempt(() => finishRetrieval(deps, id));
     return { status, unset, archives: plan.archives, problems: await problemsOf(catalog, id, 1000) };
   }
@@ -168,21 +171,25 @@ function stepsOn(deps: DriveDeps, around: Around) {
       await end(setId);
       return summarizeSet(catalog, setId);
     },
-    /** Restores what is wanted of a set into a folder. */
+    /** Restores what is wanted of a set into a folder; `load` puts the tape that is read next into the drive. */
     async restore(
       setId: string,
       target: string,
       selection: Selection = { names: [], globs: [] },
       overwrite = 'never',
       more: { salvage?: number; refused?: string | null } = {},
+      load: (tapeUuid: string) => void | Promise<void> = () => undefined,
     ) {
       const wanted = { kind: 'restore', subject: setId, target, selection, overwrite, ...more } as const;
-      return retrieve(wanted, await planRestore(catalog, setId, selection));
+      return retrieve(wanted, load, await planRestore(catalog, setId, selection));
     },
     async verify(setId: string) {
       const selection: Selection = { names: [], globs: [] };
       const wanted = { kind: 'verify', subject: setId, target: null, selection, overwrite: 'never' } as const;
-      return retrieve(wanted, { archives: await planVerify(catalog, { setId }, 100), problems: [] });
+      return retrieve(wanted, () => undefined, {
+        archives: await planVerify(catalog, { setId }, 100),
+        problems: [],
+      });
     },
   };
 }

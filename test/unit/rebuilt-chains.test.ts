@@ -1,8 +1,8 @@
 /** Sets whose manifests list only what is other than in their base, in a catalog that is read from their tapes. */
 import assert from 'node:assert/strict';
-import { chmodSync, linkSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
 import { filesNamed } from '../../catalog/files/search.js';
 import { treeRows } from '../../catalog/files/tree-rows.js';
@@ -11,10 +11,8 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { writeCatalogManifest } from '../../operations/rebuild/catalog-manifest.js';
-import { labelTape } from '../../operations/tapes/label-tape.js';
-import { setsInProcess } from '../support/sets-in-process.js';
-import { describeTree, tempFolder, writeTree } from '../support/trees.js';
-import { FolderDrive } from '../support/two-tapes.js';
+import { fourTapes } from '../support/four-tapes.js';
+import { describeTree, tempFolder } from '../support/trees.js';
 
 /** What a set has of each entry, but what no tape tells of: links and inodes of folders. */
 async function treeOf(catalog: Catalog, setId: string): Promise<Record<string, unknown>> {
@@ -29,46 +27,6 @@ async function treeOf(catalog: Catalog, setId: string): Promise<Record<string, u
 async function namesIn(catalog: Catalog, setId: string): Promise<string[]> {
   const rows = await catalog.selectFrom('files').select('path').where('set_id', '=', setId).execute();
   return rows.map((row) => fromBytes(row.path)).sort();
-}
-
-/** A full set, two that build on each other, and a differential one, each on a tape of its own, with several groups. */
-async function fourTapes(t: TestContext) {
-  const drive = FolderDrive.in(t);
-  drive.load('one');
-  const sets = await setsInProcess(t, { TAPE_PATH: drive.path, MAX_GROUP_FILES: '4' });
-  const source = tempFolder(t);
-  const at = (name: string) => path.join(source, name);
-  const backUp = async (mode: string) => {
-    const { setId, status } = await sets.backUp(source, mode);
-    assert.equal(status, 'completed');
-    // A file that changed just before a set began is stored again by the next.
-    const later = { created_at: Date.now() + 60_000 };
-    await sets.catalog.updateTable('sets').set(later).where('id', '=', setId).execute();
-    return setId;
-  };
-  const next = async (tape: string, name: string, mode: string) => {
-    drive.load(tape);
-    await labelTape(sets.drive, sets.lock, sets.catalog, { name, pool: 'default', force: false });
-    return backUp(mode);
-  };
-  writeTree(
-    source,
-    Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'x', 'y'].map((name) => [`d/${name}`, name])),
-  );
-  linkSync(at('d/b'), at('d/second b'));
-  const full = await backUp('full');
-  writeTree(source, { 'd/c': 'changed in the second', 'd/new': 'new' });
-  rmSync(at('d/g'));
-  rmSync(at('d/y'));
-  chmodSync(at('d/d'), 0o600);
-  const second = await next('two', 'TAPE02', 'incremental');
-  linkSync(at('d/e'), at('d/second e'));
-  writeTree(source, { 'd/c': 'changed in the third', 'd/z': 'behind what was gone' });
-  rmSync(at('d/a'));
-  const third = await next('three', 'TAPE03', 'incremental');
-  writeTree(source, { 'd/f': 'changed in the fourth' });
-  const fourth = await next('four', 'TAPE04', 'differential');
-  return { drive, sets, source, ids: [full, second, third, fourth] as const };
 }
 
 test('sets of four tapes are as they were in whatever order the tapes are read, and say until then what is missing', async (t) => {

@@ -86,5 +86,6 @@ function expiryOf(keeping: SetRetention, { id, state }: SetRow, now: number): st
   const expires = keeping.expires(id);
   if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
   const [holder] = keeping.unexpiredDependents(id, now);
-  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} builds on it`}`;
+  const verb = holder !== undefined && keeping.isBaseUnread(holder) ? 'may build' : 'builds';
+  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} ${verb} on it`}`;
 }
