@@ -1,9 +1,11 @@
 import { access, constants, stat } from 'node:fs/promises';
+import { formatCount } from '../../config/counts.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import type { RetrievalRow } from '../../catalog/rows.js';
 import { ownFolderAround } from '../../disk/own-folders.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { withSide } from '../../config/sides.js';
+import { formatBytes } from '../../config/sizes.js';
 import { hasGrown, hasRoomFor, freeSpaceAt, type FreeSpace } from '../../disk/free-space.js';
 
 /** Errors for which a restore waits: no space, or a read-only disk. */
@@ -79,13 +81,16 @@ export async function targetFailure(
 ): Promise<TapeflowFailure> {
   const code = systemErrorCode(error) ?? '';
   if (waitedFor.has(code)) {
+    const lack = await shortageAt(target, code);
+    const room = code === 'ENOSPC' && lack !== undefined ? `; ${roomText(lack.room)}` : '';
+    const act = code === 'EROFS' ? 'Mount it for writing' : 'Make room there';
     return new TapeflowFailure(
       'TargetNotReady',
-      `The target ${target} takes no more: ${describeError(error)}.`,
+      `The target ${target} on host ${settings.TAPEFLOW_HOST} takes no more: ${describeError(error)}${room}.`,
       {
         kind: 'person',
-        advice: 'The restore goes on by itself when there is room.',
-        details: { lack: await shortageAt(target, code) },
+        advice: `${act}: the restore goes on by itself; \`tapeflow cancel\` ends it, and what is restored stays.`,
+        details: { lack },
       },
     );
   }
@@ -95,6 +100,11 @@ export async function targetFailure(
     advice: goesOn,
     cause: error,
   });
+}
+
+function roomText({ bytes, inodes }: FreeSpace): string {
+  const entries = inodes === null ? '' : `, for ${formatCount(inodes, 'entry', 'entries')} at most`;
+  return `${formatBytes(bytes)} are free there${entries}`;
 }
 
 const goesOn = 'When that is fixed, the same command goes on: what is already there stays.';

@@ -1,88 +1,12 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { keyFile } from '../../proof/key-file.js';
-import { Installation, type Finished } from '../support/installation.js';
-import { OwnServer, type Worker } from '../support/own-server.js';
-import { noPostgres, PostgresServer } from '../support/postgres.js';
+import { noPostgres } from '../support/postgres.js';
 import { assertSameTree, longTest, writeTree } from '../support/trees.js';
+import { TwoHosts } from '../support/two-hosts.js';
 import { waitFor } from '../support/wait-for.js';
-
-/** Two hosts of one installation: each has a data folder and a name; catalog, server and staging are shared. */
-class TwoHosts {
-  private readonly workers: Worker[] = [];
-
-  private constructor(
-    readonly postgres: PostgresServer,
-    readonly server: OwnServer,
-    private readonly root: string,
-    private readonly env: Record<string, string>,
-  ) {}
-
-  static async make(t: TestContext): Promise<TwoHosts> {
-    const postgres = await PostgresServer.make(t);
-    const installation = await Installation.make(t, { CATALOG_URL: await postgres.makeCatalog() });
-    const server = await OwnServer.start(t, installation);
-    const { root } = installation;
-    const hosts = new TwoHosts(postgres, server, root, { MAX_GROUP_SIZE: '100kB', ...server.env });
-    t.after(() => Promise.all(hosts.workers.map((worker) => worker.kill().catch(() => undefined))));
-    mkdirSync(hosts.data('b'), { recursive: true });
-    writeFileSync(
-      path.join(root, 'b.json'),
-      JSON.stringify({ drives: { vault: { path: path.join(root, 'tape') } } }),
-    );
-    mkdirSync(path.join(root, 'tape'));
-    return hosts;
-  }
-
-  data(host: string): string {
-    return host === 'a' ? this.server.installation.dataDir : path.join(this.root, `data-${host}`);
-  }
-
-  of(host: string): Record<string, string> {
-    return {
-      ...this.env,
-      ...{ TAPEFLOW_HOST: host, TAPEFLOW_DATA_DIR: this.data(host) },
-      ...(host === 'b' ? { TAPEFLOW_CONFIG: path.join(this.root, 'b.json') } : {}),
-    };
-  }
-
-  async worker(host: string, ...args: string[]): Promise<Worker> {
-    const worker = await this.server.worker(args, this.of(host));
-    this.workers.push(worker);
-    return worker;
-  }
-
-  run(host: string, ...args: string[]): Promise<Finished> {
-    return this.server.installation.run(args, this.of(host));
-  }
-
-  /** Runs a command that succeeds, and returns the object that it prints last. */
-  async ask<Result = Record<string, unknown>>(host: string, ...args: string[]): Promise<Result> {
-    const { code, stdout, stderr } = await this.run(host, ...args, '--json');
-    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
-    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Result;
-  }
-
-  get catalog(): string {
-    return this.server.installation.env['CATALOG_URL'] ?? '';
-  }
-
-  shareKey(): void {
-    copyFileSync(keyFile(this.data('a')), keyFile(this.data('b')));
-  }
-
-  source(name: string): string {
-    const folder = path.join(this.root, name);
-    writeTree(folder, { one: Buffer.alloc(60_000, name), two: Buffer.alloc(70_000, name), 'a:/x': name });
-    return folder;
-  }
-
-  folder(name: string): string {
-    return path.join(this.root, name);
-  }
-}
 
 test(
   'two hosts are one installation: sources of each go to the drive of one',
