@@ -2,7 +2,7 @@
 //   npm run test:faults -- [--lanes 3] [--process archive,tape,client]
 //                          [--family staged,direct,incremental,labelling,embedded,restore,reading,targets,
 //                          commands,users]
-//                          [--target itself,server,client,all] [--points 10-20] [--report FILE] [--resume]
+//                          [--target itself,server,client,all] [--points 10-20] [--every 5] [--report FILE] [--resume]
 //                          [--catalog sqlite|postgres], which has the first four families
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { printCommandTable } from '../support/command-family.js';
 import { buildShim } from '../support/fault-shim.js';
 import { KillLane, killWhileLabelling } from '../support/kill-lane.js';
 import type { Outcome } from '../support/kill-set.js';
-import { targets, type Point } from '../support/kill-point.js';
+import { targets, type Point, type Target } from '../support/kill-point.js';
 import { KillReport, keyOf, type Run } from '../support/kill-report.js';
 import { PostgresServer } from '../support/postgres.js';
 import { RestoreLane } from '../support/restore-kill.js';
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     process: { type: 'string', default: 'archive,tape,client' },
     target: { type: 'string', default: targets.join(',') },
     points: { type: 'string', default: '1-100000' },
+    every: { type: 'string', default: '1' },
     report: { type: 'string', default: path.join(projectDir, '.tapeflow', 'faults', 'every-point.md') },
     resume: { type: 'boolean', default: false },
     catalog: { type: 'string', default: 'sqlite' },
@@ -101,7 +102,10 @@ function failAt(point: Point): Promise<Outcome> {
   return outcome;
 }
 
-/** Every run that the options ask for and that was not done before, in the order of the flow. */
+/**
+ * Every run that the options ask for and that was not done before, one target after the other, each in the order of
+ * the flow: a run that is interrupted has been at as many points as possible.
+ */
 async function plan(lane: KillLane): Promise<Run[]> {
   const asked = (list: string, name: string) => list.split(',').includes(name);
   const [from = 1, to = from] = options.points.split('-').map(Number);
@@ -117,10 +121,14 @@ async function plan(lane: KillLane): Promise<Run[]> {
   for (const family of ['reading', 'targets'] as const)
     if (asked(options.family, family)) points.push(...(await (sides ??= SideFaults.open())).points(family));
   const done = report.done();
-  return points
-    .filter(({ role, number }) => asked(options.process, role) && number >= from && number <= to)
-    .flatMap((point) => targetsOf(point).map((target): Run => ({ point, target })))
-    .filter((run) => asked(options.target, run.target) && !done.has(keyOf(run)));
+  const here = points.filter(
+    ({ role, number }) =>
+      asked(options.process, role) && number >= from && number <= to && number % Number(options.every) === 0,
+  );
+  return options.target
+    .split(',')
+    .flatMap((target) => here.map((point): Run => ({ point, target: target as Target })))
+    .filter((run) => targetsOf(run.point).includes(run.target) && !done.has(keyOf(run)));
 }
 
 function targetsOf({ family, role }: Point): Run['target'][] {

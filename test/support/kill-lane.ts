@@ -157,7 +157,7 @@ export class KillLane {
     } catch (error) {
       problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
     }
-    const catalog = await this.catalog.fileToCheck(this.env);
+    const catalog = await this.catalog.fileToCheck();
     const unchanged = base === undefined ? undefined : { base, files: unchangedInKillSource };
     problems.push(...checkSet({ ...this.places, catalog }, setId, groupsOf(family), unchanged));
     for (const role of ['archive', 'tape'] as const)

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { backUpServer } from '../../catalog/backup/copy-catalog.js';
 import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
 import { findSet } from '../../catalog/sets/sets.js';
-import { projectDir } from '../../config/project-dir.js';
 import { newSchema } from './catalogs.js';
 
 /** The catalog of a lane: an SQLite file, or in PostgreSQL (`CATALOG_OF_TESTS`). */
@@ -35,12 +33,10 @@ export class LaneCatalog {
   }
 
   /** An SQLite catalog with all that this one has. */
-  async fileToCheck(env: Record<string, string>): Promise<string> {
+  async fileToCheck(): Promise<string> {
     if (this.isFile) return this.where;
     const copy = path.join(this.dataDir, 'copy.db');
-    const args = [path.join(projectDir, 'bin', 'tapeflow.cjs'), 'catalog', 'backup', copy];
-    // Other lanes go on meanwhile.
-    await promisify(execFile)(process.execPath, args, { env });
+    await this.read((catalog) => backUpServer(catalog, copy));
     return copy;
   }
 
