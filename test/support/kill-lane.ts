@@ -1,18 +1,17 @@
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
-import { projectDir } from '../../config/project-dir.js';
-import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { checkSet, type Places, type Problem } from './check-set.js';
 import { FaultShim, type Operation } from './fault-shim.js';
-import { cleanEnv, temporalCli } from './installation.js';
+import { cleanEnv } from './installation.js';
 import { LaneCatalog } from './lane-catalog.js';
 import { pointsOf, strikeAt, type Family, type Point, type Role, type Target } from './kill-point.js';
+import { end, exitOf, restartMs, script, Supervised } from './supervised.js';
 import { waitFor } from './wait-for.js';
 import {
   changeKillSource,
@@ -20,20 +19,10 @@ import {
   killSettings,
   killSource,
   type Outcome,
+  recoverMs,
   resultOf,
   unchangedInKillSource,
 } from './kill-set.js';
-
-const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
-/** Milliseconds before the supervisor starts again what has died. */
-const restartMs = 200;
-/** Milliseconds for a set to recover; a machine that is busy with other lanes needs longer than a quiet one. */
-const recoverMs = 180_000;
-
-interface Worker {
-  child: ChildProcess;
-  ready: boolean;
-}
 
 /**
  * An installation whose server and workers are processes of their own, supervised as the host does: what dies is
@@ -43,9 +32,6 @@ export class KillLane {
   private readonly places: Omit<Places, 'catalog'>;
   private readonly env: Record<string, string>;
   private readonly shims: Record<Role, FaultShim>;
-  private readonly workers = new Map<'archive' | 'tape', Worker>();
-  private server: ChildProcess | undefined;
-  private serverUp: Promise<void> = Promise.resolve();
   private connection: Connection | undefined;
   private client: ChildProcess | undefined;
   private sets = 0;
@@ -63,8 +49,7 @@ export class KillLane {
   private constructor(
     readonly root: string,
     library: string,
-    private readonly cli: string,
-    private readonly ports: ServerPorts,
+    private readonly processes: Supervised,
     private readonly catalog: LaneCatalog,
   ) {
     const data = path.join(this.root, 'data');
@@ -78,7 +63,7 @@ export class KillLane {
       TAPEFLOW_DATA_DIR: data,
       BACKUP_COMPRESS_DIR: this.places.staging,
       TAPEFLOW_LOCK_DIR: path.join(this.root, 'locks'),
-      TEMPORAL_ADDRESS: `127.0.0.1:${ports.server}`,
+      TEMPORAL_ADDRESS: processes.address,
       ...this.catalog.env,
       ...killSettings,
     };
@@ -90,15 +75,14 @@ export class KillLane {
   /** @param point where the tape worker kills itself in its first start, if at all. */
   static async open(library: string, point?: Point): Promise<KillLane> {
     const root = mkdtempSync(path.join(os.tmpdir(), 'tapeflow-kill-'));
-    const ports = await choosePorts(path.join(root, 'data'));
-    const catalog = await LaneCatalog.make(path.join(root, 'data'));
-    const lane = new KillLane(root, library, await temporalCli(), ports, catalog);
+    const data = path.join(root, 'data');
+    const catalog = await LaneCatalog.make(data);
+    const lane = new KillLane(root, library, await Supervised.start(root, data), catalog);
     if (point !== undefined) lane.shims.tape.arm({ ...strikeAt(point, root, '*'), pids: [-1] });
-    lane.runServer();
-    lane.runWorker('tape');
+    lane.runWorker('tape', '--drive', 'lto1');
     try {
       // The first to open the catalog makes it: always the same worker, so that its operations are always the same.
-      await waitFor(() => lane.workers.get('tape')?.ready, `the tape worker in ${root}`);
+      await lane.processes.ready('tape');
       lane.runWorker('archive');
       await lane.ready();
     } catch (error) {
@@ -177,12 +161,10 @@ export class KillLane {
   async close(keep = false): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    // One that is being started ends, too.
-    await this.serverUp;
     await this.connection?.close();
     await this.catalog.close();
-    const children = [this.client, this.server, ...[...this.workers.values()].map((worker) => worker.child)];
-    await Promise.all(children.map(async (child) => child && end(child)));
+    if (this.client !== undefined) await end(this.client);
+    await this.processes.close();
     if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -198,9 +180,9 @@ export class KillLane {
   }
 
   private arm(point: Point | undefined, target: Target, setId: string, client: number): void {
-    const pid = (child: ChildProcess | undefined) => child?.pid ?? 0;
-    const [archive, tape] = [pid(this.workers.get('archive')?.child), pid(this.workers.get('tape')?.child)];
-    const server = pid(this.server);
+    const [server = 0, archive = 0, tape = 0] = ['server', 'archive', 'tape'].map((name) =>
+      this.processes.pid(name),
+    );
     const pids = { itself: [-1], server: [server], client: [client], all: [server, archive, tape, client] };
     for (const role of ['archive', 'tape', 'client'] as const) {
       const here = point?.role === role ? point : undefined;
@@ -215,48 +197,12 @@ export class KillLane {
     shim.arm({ ...strikeAt(then, this.root, setId), pids: [-1] });
   }
 
-  private runServer(): void {
-    this.serverUp = startServer(this.cli, path.join(this.root, 'data'), this.ports).then(
-      ({ child }) => {
-        this.server = child;
-        if (this.closing) child.kill('SIGKILL');
-        const again = () => {
-          if (!this.closing) this.runServer();
-        };
-        if (child.exitCode !== null || child.signalCode !== null) again();
-        else child.once('exit', again);
-      },
-      () => sleep(restartMs).then(() => this.closing || this.runServer()) as Promise<void>,
-    );
+  private runWorker(role: 'archive' | 'tape', ...args: string[]): void {
+    this.processes.runWorker(role, [role, ...args], { ...this.env, ...this.shims[role].env });
   }
 
-  private runWorker(role: 'archive' | 'tape'): void {
-    const args = role === 'archive' ? ['worker', 'archive'] : ['worker', 'tape', '--drive', 'lto1'];
-    void this.serverUp.then(() => {
-      if (this.closing) return;
-      const log = openSync(path.join(this.root, `${role}.log`), 'a');
-      const child = fork(script, args, {
-        env: { ...this.env, ...this.shims[role].env },
-        stdio: ['ignore', log, log, 'ipc'],
-      });
-      closeSync(log);
-      const worker: Worker = { child, ready: false };
-      this.workers.set(role, worker);
-      child.on('message', (message: { ready?: true }) => (worker.ready ||= message.ready === true));
-      child.once('exit', () => {
-        worker.ready = false;
-        void sleep(restartMs).then(() => this.runWorker(role));
-      });
-    });
-  }
-
-  /** Waits until the server answers and both workers run. */
-  private async ready(): Promise<void> {
-    await waitFor(async () => {
-      await this.serverUp;
-      const serves = this.server?.exitCode === null && this.server.signalCode === null;
-      return serves && this.workers.get('archive')?.ready === true && this.workers.get('tape')?.ready;
-    }, `server and workers in ${this.root}`);
+  private ready(): Promise<void> {
+    return this.processes.ready('archive', 'tape');
   }
 
   private startClient(setId: string, family: Family): ChildProcess {
@@ -284,7 +230,7 @@ export class KillLane {
       if (await this.hasEnded(setId)) return;
       if (Date.now() > deadline) throw new Error('clients ended again and again before the set did');
       await sleep(restartMs);
-      await this.serverUp;
+      await this.processes.serverUp;
     }
   }
 
@@ -319,14 +265,4 @@ export async function killWhileLabelling(library: string, point: Point): Promise
   const outcome = await lane.run(undefined, 'itself');
   await lane.close(outcome.problems.length > 0);
   return { ...outcome, result: resultOf(outcome.problems, lane.firstStruck) };
-}
-
-function exitOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => child.once('exit', () => resolve()));
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL');
-  await exitOf(child);
 }

@@ -9,11 +9,19 @@ export const targets: readonly Target[] = ['itself', 'server', 'client', 'all'];
  * `staged`, `direct`: a server and workers that run already, in the flow with staging and without. `incremental`: the
  * same with staging, and most of the tree is unchanged since an earlier set. `embedded`: all of it comes and goes with
  * the command `tapeflow backup`. `labelling`: the tape worker's first start, which labels the tape. `restore`: a
- * restore, while a backup runs beside it. `reading`, `targets`: nobody is killed; a tape's reads, or a target's calls,
- * fail there.
+ * restore, while a backup runs beside it. `to-host`: a restore to another host than the drive's. `reading`, `targets`:
+ * nobody is killed; a tape's reads, or a target's calls, fail there.
  */
 export type Family =
-  'staged' | 'direct' | 'incremental' | 'embedded' | 'labelling' | 'restore' | 'reading' | 'targets';
+  | 'staged'
+  | 'direct'
+  | 'incremental'
+  | 'embedded'
+  | 'labelling'
+  | 'restore'
+  | 'to-host'
+  | 'reading'
+  | 'targets';
 
 /** One operation of one process in the life of a set, in words that are the same for every set. */
 export interface Point {
@@ -60,6 +68,7 @@ function plainPath(file: string, root: string, setId: string): string {
   return (
     file
       .replace(`${root}/`, '')
+      .replace(/^(staging\/copy\/)[^/]+/, '$1{attempt}')
       // Below a restore's target again.
       .replaceAll(root, '{root}')
       .replaceAll(setId, '{set}')

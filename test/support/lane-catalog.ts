@@ -3,6 +3,7 @@ import { backUpServer } from '../../catalog/backup/copy-catalog.js';
 import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
+import { unfinishedRetrievals } from '../../catalog/retrievals/retrievals.js';
 import type { SetState } from '../../catalog/schema/set-tables.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import { newSchema } from './catalogs.js';
@@ -46,6 +47,10 @@ export class LaneCatalog {
 
   async shortId(): Promise<string> {
     return this.read(async (catalog) => (await installationId(catalog)).slice(0, 8));
+  }
+
+  async unfinishedRetrievals(): Promise<number> {
+    return this.read(async (catalog) => (await unfinishedRetrievals(catalog)).length);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { checkSet, type Problem } from './check-set.js';
 import { FaultShim } from './fault-shim.js';
 import { Installation, type Running } from './installation.js';
 import { killGroups, killSettings, killSource, resultOf, type Outcome } from './kill-set.js';
-import { pointsOf, strikeAt, type Point } from './kill-point.js';
+import { pointsOf, strikeAt, type Point, type Target } from './kill-point.js';
 import { assertSameTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
@@ -56,7 +56,7 @@ export class RestoreLane {
   }
 
   /** Runs a restore without a kill; its points are what it does in the target, and the commits of everybody. */
-  async record(): Promise<Point[]> {
+  async points(): Promise<Point[]> {
     const { problems } = await this.run(undefined, 'itself');
     if (problems.length > 0)
       throw new Error(`a restore without a kill failed in ${this.root}: ${JSON.stringify(problems)}`);
@@ -69,7 +69,7 @@ export class RestoreLane {
   /**
    * Restores, with a backup beside it, kills when the point is reached, and looks at everything when both have ended.
    */
-  async run(point: Point | undefined, target: 'itself' | 'all'): Promise<Outcome> {
+  async run(point: Point | undefined, target: Target): Promise<Outcome> {
     const { installation, shim } = this;
     rmSync(this.target, { recursive: true, force: true });
     mkdirSync(this.target);
