@@ -1,8 +1,7 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keyFile } from '../../proof/key-file.js';
 import { checkStaging, type Problem } from './check-set.js';
@@ -11,7 +10,7 @@ import { cleanEnv, type Finished, type Running, running } from './installation.j
 import { killSettings, killSource, type Outcome, recoverMs, resultOf } from './kill-set.js';
 import { pointsOf, strikeAt, type Point, type Role, type Target } from './kill-point.js';
 import { LaneCatalog } from './lane-catalog.js';
-import { restartMs, script, Supervised } from './supervised.js';
+import { end, restartMs, script, Supervised } from './supervised.js';
 import { assertSameTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
@@ -27,6 +26,7 @@ export class HostRestoreLane {
   private readonly source: string;
   private readonly staging: string;
   private readonly target: string;
+  private client: ChildProcess | undefined;
   private setId = '';
 
   private constructor(
@@ -91,7 +91,8 @@ export class HostRestoreLane {
   /** Restores, kills when the point is reached, and looks at everything when the restore has ended. */
   async run(point: Point | undefined, target: Target): Promise<Outcome> {
     await this.ready();
-    rmSync(this.target, { recursive: true, force: true });
+    // Nothing is under way: the next restore makes these folders again, as the first one does.
+    for (const folder of [this.target, this.staging]) rmSync(folder, { recursive: true, force: true });
     const problems: Problem[] = [];
     const began = Date.now();
     const first = this.restore();
@@ -117,6 +118,7 @@ export class HostRestoreLane {
 
   async close(keep: boolean): Promise<void> {
     await this.catalog.close();
+    if (this.client !== undefined) await end(this.client);
     await this.processes.close();
     if (!keep) rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -144,11 +146,12 @@ export class HostRestoreLane {
 
   /** A command on the host of the drive. */
   private command(...args: string[]): Running {
-    const child: ChildProcessByStdio<null, Readable, Readable> = spawn(
-      process.execPath,
-      [script, ...args, '--json'],
-      { cwd: this.root, env: this.envOf('drive'), stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const child = spawn(process.execPath, [script, ...args, '--json'], {
+      cwd: this.root,
+      env: this.envOf('drive'),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.client = child;
     return running(child);
   }
 
