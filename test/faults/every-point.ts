@@ -159,6 +159,7 @@ try {
 } catch (error) {
   // The lanes are closed under their runs.
   if (interrupted) await new Promise(() => undefined);
+  await closeAll();
   throw error;
 }
 await closeAll();

@@ -139,6 +139,7 @@ export class KillLane {
         this.closed(setId).then(() => (ended = Date.now())),
       ]);
     } catch (error) {
+      ended = Date.now();
       problems.push({ kind: 'lost', what: error instanceof Error ? error.message : String(error) });
     }
     const catalog = await this.catalog.fileToCheck();

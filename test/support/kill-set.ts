@@ -7,8 +7,8 @@ import { noise, writeTree } from './trees.js';
 /** Groups of `killSource` with `killSettings`. */
 export const killGroups = 3;
 
-/** Milliseconds for a set to recover; a machine that is busy with other lanes needs longer than a quiet one. */
-export const recoverMs = 180_000;
+/** Milliseconds for a set to recover, or for workers to start: on a machine that is busy with much else, too. */
+export const recoverMs = 600_000;
 
 /** What is unchanged counts for nothing, so that all that has changed makes one group. */
 export function groupsOf(family: Family): number {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { projectDir } from '../../config/project-dir.js';
 import { choosePorts, startServer, type ServerPorts } from '../../embedded/temporal-server.js';
 import { temporalCli } from './installation.js';
+import { recoverMs } from './kill-set.js';
 import { waitFor } from './wait-for.js';
 
 /** The command of the program that is tested. */
@@ -92,6 +93,7 @@ export class Supervised {
         return serves && names.every((name) => this.workers.get(name)?.ready);
       },
       `server and ${names.join(', ')} in ${this.root}`,
+      recoverMs,
     );
   }
 
