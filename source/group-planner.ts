@@ -17,7 +17,7 @@ import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch
 import { BaseSet, type Held } from './base-set.js';
 import { EarlierNames } from './earlier-names.js';
 import { GroupCutter, type PlanLimits } from './group-cutter.js';
-import type { WalkedEntry } from './walked-entry.js';
+import { linkedInode, type WalkedEntry } from './walked-entry.js';
 
 /**
  * Entries per commit: one fsync for all of them, about ten milliseconds of the catalog's write lock, and about 3 MB.
@@ -97,9 +97,7 @@ export class GroupPlanner {
    * million entries would take a noticeable part of the scan.
    */
   add(entry: WalkedEntry): Promise<void> | undefined {
-    const { type, stats, skipped } = entry;
-    const isLinked = stats !== undefined && stats.nlink > 1 && type !== 'directory' && skipped === null;
-    const inode = isLinked ? `${stats.dev}:${stats.ino}` : undefined;
+    const inode = linkedInode(entry);
     if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
     this.cutter.enter(entry, undefined, false);
     this.addRow(entry, null, undefined);

@@ -19,6 +19,12 @@ export interface WalkedEntry {
   skipped: string | null;
 }
 
+/** The inode of an entry that has several names, as text; undefined for any other. */
+export function linkedInode({ type, stats, skipped }: WalkedEntry): string | undefined {
+  const isLinked = stats !== undefined && stats.nlink > 1 && type !== 'directory' && skipped === null;
+  return isLinked ? `${stats.dev}:${stats.ino}` : undefined;
+}
+
 /** Matches non-ASCII bytes: only such paths must be passed as buffers, since strings are faster. */
 const notAscii = /[\x80-\xff]/;
 

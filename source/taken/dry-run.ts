@@ -1,9 +1,11 @@
 import type { Catalog } from '../../catalog/open-catalog.js';
+import type { NewGroup } from '../../catalog/files/write-batch.js';
 import { maxArchiveBytes } from '../../catalog/groups/groups.js';
 import { ignoredSigns, type IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 import { BaseSet } from '../base-set.js';
+import { GroupCutter, type PlanLimits } from '../group-cutter.js';
 import { walk, type WalkOptions } from '../walk.js';
-import type { WalkedEntry } from '../walked-entry.js';
+import { linkedInode, type WalkedEntry } from '../walked-entry.js';
 
 /** What a set would store; bytes of file content, without holes. */
 export interface WouldStore {
@@ -17,14 +19,8 @@ export interface WouldStore {
   archiveBytes: number;
 }
 
-/** How a set would be cut into groups; see `PlanLimits`. */
-export interface DryLimits extends IgnoredSigns {
-  groupBytes: number;
-  groupFiles: number;
-}
-
 /**
- * Walks the sources as the scan of a set does, and writes nothing.
+ * Walks the sources and cuts them into groups as the scan of a set does, and writes nothing.
  *
  * @param baseId the set that it would build on; undefined for a full one.
  * @param onEntry told of every entry, in the order of the walk, and whether it is unchanged.
@@ -33,43 +29,39 @@ export async function wouldStore(
   catalog: Catalog,
   options: Omit<WalkOptions, 'after'>,
   baseId: string | undefined,
-  limits: DryLimits,
+  limits: PlanLimits & IgnoredSigns,
   onEntry: (entry: WalkedEntry, unchanged: boolean) => void,
 ): Promise<WouldStore> {
   const base = baseId === undefined ? undefined : await BaseSet.on(catalog, baseId, ignoredSigns(limits));
+  const cutter = new GroupCutter('', limits);
   const found: WouldStore = { entries: 0, bytes: 0, unchanged: 0, skipped: 0, archives: 0, archiveBytes: 0 };
-  let group = { bytes: 0, entries: 0, stored: 0 };
-  let inodes = new Set<string>();
-  const close = () => {
-    // A group of which nothing is stored has no archive.
-    if (group.stored > 0) {
-      found.archives += 1;
-      found.archiveBytes += maxArchiveBytes({ bytes: group.bytes, entries: group.stored });
-    }
-    group = { bytes: 0, entries: 0, stored: 0 };
-    inodes = new Set();
-  };
   for (const entry of walk({ ...options, after: undefined })) {
-    const { type, stats, skipped } = entry;
     const isUnchanged = base !== undefined && (await base.held(entry)) !== undefined;
-    const size =
-      type === 'file' && skipped === null && !isUnchanged ? (stats?.stored ?? stats?.size ?? 0) : 0;
-    const inode =
-      size > 0 && stats !== undefined && stats.nlink > 1 ? `${stats.dev}:${stats.ino}` : undefined;
-    const isLink = () => inode !== undefined && inodes.has(inode);
-    if (group.entries >= limits.groupFiles || group.bytes + (isLink() ? 0 : size) > limits.groupBytes)
-      close();
-    const bytes = isLink() ? 0 : size;
-    if (inode !== undefined) inodes.add(inode);
-    group.entries += 1;
-    group.bytes += bytes;
-    if (skipped === null && !isUnchanged) group.stored += 1;
-    found.bytes += bytes;
-    if (skipped !== null) found.skipped += 1;
+    // What is gone would pile up.
+    base?.takeGone();
+    cutter.enter(entry, entry.type === 'file' ? linkedInode(entry) : undefined, isUnchanged);
+    if (entry.skipped !== null) found.skipped += 1;
     else if (isUnchanged) found.unchanged += 1;
     else found.entries += 1;
     onEntry(entry, isUnchanged);
+    if (cutter.hasClosed) countGroups(found, cutter.take().closed, limits);
   }
-  close();
+  cutter.close();
+  countGroups(found, cutter.take().closed, limits);
   return found;
+}
+
+/** Counts groups that were closed. One that neither staging nor a tape takes is a single file, and is skipped. */
+function countGroups(found: WouldStore, groups: readonly NewGroup[], limits: PlanLimits): void {
+  for (const { bytes, entries, unchanged, direct } of groups) {
+    const most = maxArchiveBytes({ bytes, entries: entries - unchanged });
+    if (most > limits.tapeBytes && (direct === 1 || most > limits.stagingBytes)) {
+      found.entries -= 1;
+      found.skipped += 1;
+      continue;
+    }
+    found.archives += 1;
+    found.bytes += bytes;
+    found.archiveBytes += most;
+  }
 }

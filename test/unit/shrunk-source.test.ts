@@ -109,7 +109,14 @@ test('a dry run says that a set would be refused, and ends as that would', async
   const says = { print: (line: string) => said.push(line), say: (line: string) => said.push(line) };
   const session = { settings: deps.settings, json: false, catalog: () => Promise.resolve(catalog), ...says };
   const asked = { sources: [source], excludes: [], taken: {} };
-  const planned = { pool: 'default', places: undefined, mode: 'full', host: null };
+  const planned = {
+    pool: 'default',
+    drive: 'lto1',
+    places: undefined,
+    direct: false,
+    mode: 'full',
+    host: null,
+  };
   const before = process.exitCode;
   try {
     await dryRun(session as unknown as Session, planned, asked);

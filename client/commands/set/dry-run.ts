@@ -1,4 +1,5 @@
 import type { Catalog } from '../../../catalog/open-catalog.js';
+import { placesText } from '../../../catalog/sets/copy-places.js';
 import { takenText } from '../../../catalog/sets/taken-options.js';
 import { baseFor } from '../../../catalog/sets/set-base.js';
 import { excludedCounts } from '../../../catalog/sets/set-summary.js';
@@ -9,12 +10,14 @@ import { ownEntries, ownFolders } from '../../../disk/own-folders.js';
 import { ThreadWatch } from '../../../disk/thread-watch.js';
 import { displayName } from '../../../entry/byte-string.js';
 import { newTally } from '../../../entry/tally.js';
+import { snapshotOptions } from '../../../operations/sets/set-options.js';
 import { leftOutTexts } from '../../../source/taken/left-out-texts.js';
 import { wouldStore, type WouldStore } from '../../../source/taken/dry-run.js';
 import { shrunkFailure } from '../../../source/shrunk.js';
 import { soundSources } from '../../../source/sound-sources.js';
 import { unpackNames } from '../../../source/taken/listed-paths.js';
 import type { Taken } from '../../../source/taken/resolve-taken.js';
+import { setLimit } from '../../../tape/requirements/tape-limit.js';
 import { tapesNeeded, type TapesNeeded } from '../../../tape/requirements/tapes-needed.js';
 import { leftOutLines, uselessExcludes } from '../../print/excluded.js';
 import { jsonName } from '../../print/names.js';
@@ -28,7 +31,7 @@ const skippedShown = 20;
 
 type Planned = Pick<
   PlannedBackup,
-  'pool' | 'places' | 'mode' | 'ignoreCtime' | 'ignoreInode' | 'allowShrunk'
+  'pool' | 'drive' | 'places' | 'direct' | 'mode' | 'ignoreCtime' | 'ignoreInode' | 'allowShrunk'
 > & { host: string | null };
 
 /**
@@ -58,8 +61,11 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
     planned.allowShrunk === true ? undefined : await refusalOf(catalog, settings, planned.host, asked);
   if (refused !== undefined) process.exitCode = exitCodes.failure;
   const { ignoreCtime, ignoreInode } = planned;
-  const { MAX_GROUP_SIZE: groupBytes, MAX_GROUP_FILES: groupFiles } = settings;
-  const limits = { groupBytes, groupFiles, ignoreCtime, ignoreInode };
+  const { groupBytes, groupFiles, stagingBytes } = snapshotOptions(settings);
+  const places = placesText(planned.places ?? []);
+  const tapeBytes = (await setLimit(catalog, { ...planned, places }))?.bytes ?? Number.MAX_SAFE_INTEGER;
+  const { direct } = planned;
+  const limits = { groupBytes, groupFiles, stagingBytes, direct, tapeBytes, ignoreCtime, ignoreInode };
   const skipped: string[] = [];
   const found = await wouldStore(catalog, walked, base.id, limits, (entry, unchanged) => {
     const { name, type, stats, skipped: reason } = entry;
