@@ -65,6 +65,7 @@ export function joinHardLink(tree: TargetTree, name: string, of: string, before?
     if (String(mine.ino) === before?.name || String(theirs.ino) === before?.of) return true;
     if (mine.size !== theirs.size || mine.mtimeNs !== theirs.mtimeNs) return true;
     if (mine.uid !== theirs.uid || mine.gid !== theirs.gid) return true;
+    tree.clearBeside(name);
     const part = tree.partBeside(path);
     linkSync(other, part);
     try {

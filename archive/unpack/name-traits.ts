@@ -1,5 +1,6 @@
-import { closeSync, constants, lstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { exactText, fromText, toBytes } from '../../entry/byte-string.js';
+import { partName, type RestoreJob } from './stale-parts.js';
 
 /** What a file system takes for the same name: both are false on the usual ones of Linux. */
 export interface NameTraits {
@@ -13,9 +14,15 @@ export interface NameTraits {
 export class NameProbe {
   private readonly folder: string;
 
-  /** Throws where the target accepts no folders. */
-  constructor(target: string) {
-    this.folder = mkdtempSync(`${target}/.tapeflow-names-`);
+  /**
+   * Throws where the target accepts no folders.
+   *
+   * @param job the restore whose attempts the folder goes with; without one its name is random.
+   */
+  constructor(target: string, job?: RestoreJob) {
+    this.folder =
+      job === undefined ? mkdtempSync(`${target}/.tapeflow-names-`) : `${target}/${partName(job, 'names')}`;
+    if (job !== undefined) mkdirSync(this.folder, 0o700);
   }
 
   traits(): NameTraits {

@@ -1,13 +1,4 @@
-import {
-  type BigIntStats,
-  constants,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  unlinkSync,
-} from 'node:fs';
+import { type BigIntStats, constants, fstatSync, fsyncSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { describeOwnEntry } from '../../disk/own-folders.js';
 import { formatCount } from '../../config/counts.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
@@ -23,6 +14,7 @@ import {
   RestoreProblem,
 } from './open-folder.js';
 import { plainName } from '../../entry/member-name.js';
+import { partName, removeStaleParts, type RestoreJob } from './stale-parts.js';
 
 /** Maximum number of folders kept open. */
 const maxOpen = 64;
@@ -45,19 +37,21 @@ export interface Place {
 export class TargetTree {
   private readonly root: OpenFolder;
   private readonly open = new Map<string, OpenFolder>();
+  /** Open folders in which no earlier attempt has left anything. */
+  private readonly cleared = new WeakSet<OpenFolder>();
   private readonly rootPath: string;
   private parts = 0;
 
   /**
    * @param target an existing folder, by its resolved path; refused (`ELOOP`) if a symbolic link now leads elsewhere.
-   * @param job the restore that incomplete files belong to, and its current attempt: files left in a folder by an
-   *   earlier attempt are removed when the folder is first opened.
+   * @param job the restore that incomplete files belong to, and its current attempt: what an earlier attempt has left
+   *   in a folder is removed before anything is put there.
    * @param own tapeflow's own folders and files, which nothing is put into; see `ownEntries`.
    * @param strip how many leading parts of each name are left off.
    */
   constructor(
     target: string,
-    private readonly job: { name: string; token: string },
+    private readonly job: RestoreJob,
     private readonly own: Record<string, string>,
     private readonly strip = 0,
   ) {
@@ -115,7 +109,16 @@ export class TargetTree {
   }
 
   private openAt(name: string, make = true): OpenFolder {
-    if (name === '') return this.root;
+    const folder = name === '' ? this.root : this.opened(name, make);
+    if (make) {
+      // What tries names and the target itself is there.
+      this.clear(this.root, '');
+      this.clear(folder, name);
+    }
+    return folder;
+  }
+
+  private opened(name: string, make: boolean): OpenFolder {
     const known = this.open.get(name);
     if (known !== undefined) {
       // Most recently used last; the first is closed when there are too many.
@@ -129,11 +132,11 @@ export class TargetTree {
     const folder = { fd: openFolder(path), made };
     try {
       if (!made) this.requireNotOurs(path, folder.fd);
-      if (!made && make) this.removeStaleParts(path, folder, name);
     } catch (error) {
       closeFd(folder.fd);
       throw error;
     }
+    if (made) this.cleared.add(folder);
     this.open.set(name, folder);
     for (const [oldest, left] of this.open) {
       if (this.open.size <= maxOpen) break;
@@ -163,11 +166,17 @@ export class TargetTree {
     closeFd(this.root.fd);
   }
 
-  /** A temporary name beside the final one; short, since the final name may have the maximum length. */
+  /** A temporary name beside the final one. */
   partBeside(path: Buffer): Buffer {
     const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
     this.parts += 1;
-    return Buffer.concat([folder, Buffer.from(`${this.partPrefix}${this.job.token}-${this.parts}.part`)]);
+    return Buffer.concat([folder, Buffer.from(partName(this.job, this.parts))]);
+  }
+
+  /** Removes what an earlier attempt has left beside an existing entry. */
+  clearBeside(name: string): void {
+    const { above } = splitName(this.stripped(name));
+    this.clear(this.openAt(above, false), above);
   }
 
   /** Creates and removes a file at the top; throws when the target accepts no files at all. */
@@ -183,16 +192,10 @@ export class TargetTree {
     }
   }
 
-  private get partPrefix(): string {
-    return `.tapeflow-${this.job.name}-`;
-  }
-
-  private removeStaleParts(path: Buffer, folder: OpenFolder, name: string): void {
-    const own = `${this.partPrefix}${this.job.token}-`;
-    for (const entry of readdirSync(path, 'latin1')) {
-      if (!entry.startsWith(this.partPrefix) || entry.startsWith(own) || !entry.endsWith('.part')) continue;
-      unlinkSync(this.child(folder, name, entry));
-    }
+  private clear(folder: OpenFolder, name: string): void {
+    if (this.cleared.has(folder)) return;
+    removeStaleParts(this.child(folder, name, ''), this.job, (entry) => this.child(folder, name, entry));
+    this.cleared.add(folder);
   }
 
   private child(folder: OpenFolder, folderName: string, name: string): Buffer {

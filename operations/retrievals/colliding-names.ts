@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { foldedName, NameProbe, type NameTraits } from '../../archive/unpack/name-traits.js';
+import type { RestoreJob } from '../../archive/unpack/stale-parts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -30,14 +31,15 @@ interface Placed {
  * that are left off: the first in the order of names is restored, and the others are not. Reads the set once and a
  * little more where nothing collides; where names cannot collide, not at all.
  *
- * @param members about how many are wanted.
+ * @param wanted.members about how many are wanted.
+ * @param wanted.job the restore that asks, when it has begun.
  */
 export async function collidingNames(
   catalog: Catalog,
-  wanted: { setId: string; target: string; selection: Selection; members: number },
+  wanted: { setId: string; target: string; selection: Selection; members: number; job?: RestoreJob },
 ): Promise<Refused[]> {
-  const { setId, target, selection, members } = wanted;
-  const probe = openProbe(target);
+  const { setId, target, selection, members, job } = wanted;
+  const probe = openProbe(target, job);
   try {
     const traits = probe?.traits() ?? { case: false, form: false };
     const strip = selection.strip ?? 0;
@@ -58,9 +60,9 @@ export async function collidingNames(
 }
 
 /** Undefined where the target takes no folder now: then what it does with names is not known. */
-function openProbe(target: string): NameProbe | undefined {
+function openProbe(target: string, job: RestoreJob | undefined): NameProbe | undefined {
   try {
-    return new NameProbe(target);
+    return new NameProbe(target, job);
   } catch {
     return undefined;
   }

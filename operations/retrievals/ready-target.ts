@@ -24,7 +24,7 @@ export async function readyTarget(deps: Deps, attempt: Attempt, before: Retrieva
   const { catalog, settings } = deps;
   const { id, looked, target_asked: asked } = before;
   if (looked === null && asked !== null)
-    await recordTarget(catalog, id, await lookFirst(deps, before, asked));
+    await recordTarget(catalog, id, await lookFirst(deps, attempt, before, asked));
   const retrieval = looked === null ? await retrievalNamed(catalog, id) : before;
   if (retrieval.target === null) return retrieval;
   await requireTarget(settings, retrieval.target);
@@ -35,6 +35,7 @@ export async function readyTarget(deps: Deps, attempt: Attempt, before: Retrieva
 /** What the command would have found if the target were on its host. Throws `TargetUnusable`. */
 async function lookFirst(
   { catalog, settings }: Deps,
+  attempt: Attempt,
   retrieval: RetrievalRow,
   asked: string,
 ): Promise<Pick<RetrievalRow, 'target' | 'fresh' | 'refused'>> {
@@ -53,8 +54,9 @@ async function lookFirst(
           advice: 'Nothing was restored; make room, give another target, or add --no-room-check.',
         });
     }
+    const job = { name: id, token: attempt.token };
     const collide =
-      target === '/' ? [] : await collidingNames(catalog, { setId, target, selection, members });
+      target === '/' ? [] : await collidingNames(catalog, { setId, target, selection, members, job });
     const refused = collide.length === 0 ? null : JSON.stringify(collide);
     return { target, fresh: Number(isFresh), refused };
   } catch (error) {

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { endMarkName } from '../../entry/archive-name.js';
-import { describeTree, listTar, untar } from './trees.js';
+import { assertSameTree, describeTree, listTar, untar } from './trees.js';
 
 /** Where an installation has its parts. */
 export interface Places {
@@ -214,6 +214,20 @@ export function checkStaging({ staging }: Pick<Places, 'staging'>): Problem[] {
       return { kind: 'unclean', what: `${folder} was left, with ${namesIn(folder).join(', ') || 'nothing'}` };
     }),
   );
+}
+
+/** The target of a restore has the whole tree of its source, and nothing else. */
+export function checkTarget(target: string, source: string): Problem[] {
+  const [top] = source.split('/').slice(1);
+  const problems = namesIn(target)
+    .filter((name) => name !== top)
+    .map((name): Problem => ({ kind: 'unclean', what: `${path.join(target, name)} was left` }));
+  try {
+    assertSameTree(path.join(target, source), source, { folderTimes: true, nearTimes: true });
+  } catch (error) {
+    problems.push({ kind: 'wrong bytes', what: error instanceof Error ? error.message : String(error) });
+  }
+  return problems;
 }
 
 /** Groups that an end mark tells of; undefined when there is none that is whole. */

@@ -4,14 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keyFile } from '../../proof/key-file.js';
-import { checkStaging, type Problem } from './check-set.js';
+import { checkStaging, checkTarget, type Problem } from './check-set.js';
 import { FaultShim } from './fault-shim.js';
 import { cleanEnv, type Finished, type Running, running } from './installation.js';
 import { killSettings, killSource, type Outcome, recoverMs, resultOf } from './kill-set.js';
 import { pointsOf, strikeAt, type Point, type Role, type Target } from './kill-point.js';
 import { LaneCatalog } from './lane-catalog.js';
 import { end, restartMs, script, Supervised } from './supervised.js';
-import { assertSameTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
 /** Roles whose operations are points: the drive's worker, and the one that unpacks on the target's host. */
@@ -112,7 +111,7 @@ export class HostRestoreLane {
     const { times, when } =
       point === undefined ? { times: 0, when: began } : this.shimOf(point.role).struck();
     const seconds = (Date.now() - (times > 0 ? when : began)) / 1000;
-    problems.push(...this.compared(), ...checkStaging({ staging: this.staging }));
+    problems.push(...checkTarget(this.target, this.source), ...checkStaging({ staging: this.staging }));
     return { setId: this.setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
   }
 
@@ -185,15 +184,6 @@ export class HostRestoreLane {
     for (const role of roles) {
       const here = point?.role === role ? point : undefined;
       this.shims[role].arm(here && { ...strikeAt(here, this.root, this.setId), pids: killed[target] });
-    }
-  }
-
-  private compared(): Problem[] {
-    try {
-      assertSameTree(path.join(this.target, this.source), this.source);
-      return [];
-    } catch (error) {
-      return [{ kind: 'wrong bytes', what: error instanceof Error ? error.message : String(error) }];
     }
   }
 }

@@ -74,6 +74,8 @@ function plainPath(file: string, root: string, setId: string): string {
       .replaceAll(setId, '{set}')
       .replace(/\.(gz|json)\.[^/]+\.part$/, '.$1.{attempt}.part')
       .replace(/\/(\.tapeflow-restore-)[^/]+-(\d+)\.part$/, '/$1{attempt}-$2.part')
+      .replace(/\/(\.tapeflow-restore-)[^/]+-names\.part/, '/$1{attempt}-names.part')
+      .replace(/(-names\.part\/)[^/]+/, '$1{attempt}')
       // A file without a name (O_TMPFILE), by its inode.
       .replace(/\/#\d+ \(deleted\)$/, '/#{attempt} (deleted)')
   );

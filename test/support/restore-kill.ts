@@ -1,11 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { checkSet, type Problem } from './check-set.js';
+import { checkSet, checkTarget, type Problem } from './check-set.js';
 import { FaultShim } from './fault-shim.js';
 import { Installation, type Running } from './installation.js';
 import { killGroups, killSettings, killSource, resultOf, type Outcome } from './kill-set.js';
 import { pointsOf, strikeAt, type Point, type Target } from './kill-point.js';
-import { assertSameTree } from './trees.js';
 import { waitFor } from './wait-for.js';
 
 /** What `t.after` of node:test is for a test. */
@@ -100,7 +99,7 @@ export class RestoreLane {
       problems.push({ kind: 'lost', what: `the restore ended with ${code}: ${stdout}${stderr}` });
     const { times, when } = point === undefined ? { times: 0, when: began } : shim.struck();
     const seconds = (Date.now() - (times > 0 ? when : began)) / 1000;
-    problems.push(...this.compared());
+    problems.push(...checkTarget(this.target, this.source));
     const watched = await installation.run(['watch', beside]);
     if (watched.code !== 0)
       problems.push({ kind: 'lost', what: `the backup beside it: ${watched.stdout}${watched.stderr}` });
@@ -119,18 +118,6 @@ export class RestoreLane {
   async close(keep: boolean): Promise<void> {
     if (keep) await this.installation.killAll();
     else for (const step of this.atEnd) await step();
-  }
-
-  private compared(): Problem[] {
-    try {
-      assertSameTree(path.join(this.target, this.source), this.source, {
-        folderTimes: true,
-        nearTimes: true,
-      });
-      return [];
-    } catch (error) {
-      return [{ kind: 'wrong bytes', what: error instanceof Error ? error.message : String(error) }];
-    }
   }
 
   private checkBackup(setId: string): Problem[] {
