@@ -30,8 +30,9 @@ export class PostgresConnection implements BulkConnection {
   constructor(private readonly pool: CatalogPool) {}
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    if (this.client !== undefined) return run<Row>(this.client, query);
-    if (isRead(query)) return this.outlast(() => this.pool.use((client) => run<Row>(client, query)));
+    if (this.client !== undefined) return run<Row>(this.pool, this.client, query);
+    if (isRead(query))
+      return this.outlast(() => this.pool.use((client) => run<Row>(this.pool, client, query)));
     await this.begin({});
     try {
       const result = await this.executeQuery<Row>(query);
@@ -52,7 +53,7 @@ export class PostgresConnection implements BulkConnection {
       await this.outlast(async () => {
         const client = await this.pool.take();
         try {
-          await send(client, isSnapshot ? beginSnapshot : this.pool.beginWriting);
+          await send(this.pool, client, isSnapshot ? beginSnapshot : this.pool.beginWriting);
           this.client = client;
         } catch (error) {
           client.release(true);
@@ -67,7 +68,7 @@ export class PostgresConnection implements BulkConnection {
 
   async commit(): Promise<void> {
     const client = this.inTransaction();
-    const { command } = await send(client, 'commit');
+    const { command } = await send(this.pool, client, 'commit');
     // After an error that somebody has caught inside the transaction, the server rolls back and reports no error.
     if (command !== 'COMMIT') throw new Error('the transaction had failed and is not committed');
     this.end(client);
@@ -78,7 +79,7 @@ export class PostgresConnection implements BulkConnection {
     const { client } = this;
     if (client === undefined) return;
     try {
-      await send(client, 'rollback');
+      await send(this.pool, client, 'rollback');
       this.end(client);
     } catch {
       this.end(client, true);
@@ -90,7 +91,7 @@ export class PostgresConnection implements BulkConnection {
     let some: unknown[][] = [];
     const text = numbered(sql);
     const flush = async () => {
-      if (some.length > 0) await sendMany(client, text, some);
+      if (some.length > 0) await sendMany(this.pool, client, text, some);
       some = [];
     };
     for (const row of rows) {
@@ -141,27 +142,42 @@ function isRead({ query, sql }: CompiledQuery): boolean {
   return query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && /^\s*(select|show)\b/i.test(sql));
 }
 
-async function run<Row>(client: PoolClient, { sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-  const { command, rowCount, rows } = await send(client, sql, parameters);
+async function run<Row>(
+  pool: CatalogPool,
+  client: PoolClient,
+  { sql, parameters }: CompiledQuery,
+): Promise<QueryResult<Row>> {
+  const { command, rowCount, rows } = await send(pool, client, sql, parameters);
   return ['INSERT', 'UPDATE', 'DELETE'].includes(command)
     ? { numAffectedRows: BigInt(rowCount ?? 0), rows: rows as Row[] }
     : { rows: rows as Row[] };
 }
 
-async function send(client: PoolClient, sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
+async function send(
+  pool: CatalogPool,
+  client: PoolClient,
+  sql: string,
+  parameters: readonly unknown[] = [],
+): Promise<Answer> {
   try {
-    return await client.query(sql, parameters.map(parameterOf));
+    return await pool.heardOn(client, client.query(sql, parameters.map(parameterOf)));
   } catch (error) {
     throw queryError(error);
   }
 }
 
-function sendMany(client: PoolClient, sql: string, rows: readonly unknown[][]): Promise<void> {
-  return new Promise((resolve, reject) => {
+function sendMany(
+  pool: CatalogPool,
+  client: PoolClient,
+  sql: string,
+  rows: readonly unknown[][],
+): Promise<void> {
+  const answer = new Promise<void>((resolve, reject) => {
     const many = new ManyTimes(sql, rows, parameterOf);
     many.callback = (error) => (error === null ? resolve() : reject(queryError(error)));
     client.query(many);
   });
+  return pool.heardOn(client, answer);
 }
 
 /** A parameter as it is sent: bytes as they are, all else as text. Texts of PostgreSQL hold no NUL. */

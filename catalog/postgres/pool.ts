@@ -1,10 +1,13 @@
 import pg, { type ClientConfig, type PoolClient } from 'pg';
 import { isServerAway, ServerError } from './server-error.js';
+import { lookEveryMs, whileAtWork } from './silence.js';
 
 /** How long a connection may take, in milliseconds in which this process runs. */
 const connectTimeoutMs = 10_000;
 /** Parts in which that time is counted. */
 const connectParts = 10;
+/** Milliseconds without data after which the system looks whether the server's machine is there, every second then. */
+const keepAliveMs = 30_000;
 /** Connections of one process: one that writes, and some that read. */
 const maxConnections = 8;
 /** Milliseconds after which an idle one is closed. */
@@ -40,6 +43,10 @@ const settings = `
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
   select pg_advisory_lock_shared(${useClass}, ${catalogKey})`;
 
+const ownProcess = 'select pg_backend_pid() as pid';
+/** True while a process of the server works on a query, or waits for a lock. */
+const isActive = `select 1 from pg_stat_activity where pid = $1 and state = 'active'`;
+
 /** Object ids of the types whose values are not text or bytes (`pg_type.dat`): they are safe integers here. */
 const [int8, numeric] = [20, 1700];
 
@@ -59,28 +66,50 @@ function clientWithin(timeoutMs: number) {
       }, timeoutMs / connectParts).unref();
       for (const event of ['connect', 'end'] as const) this.once(event, () => clearInterval(timer));
     }
+
+    /** Ends it at once, with what waits for an answer on it. */
+    cut(): void {
+      this.connection.stream.destroy(new Error('connection terminated: the server is silent'));
+    }
   };
 }
+
+type CatalogClient = InstanceType<ReturnType<typeof clientWithin>>;
 
 /** The connections of this process to the catalog's database. */
 export class CatalogPool {
   private readonly pool: pg.Pool;
-  private readonly ready = new WeakSet<PoolClient>();
+  /** The connections that were told their settings, and the process of the server that each of them has. */
+  private readonly ready = new WeakMap<PoolClient, number>();
+  private readonly newClient: () => CatalogClient;
   private lastWrite: Promise<void> = Promise.resolve();
   /** The server has answered this process before: it is worth waiting for when it does not. */
   hasAnswered = false;
   readonly beginWriting = beginWriting;
 
-  /** @param timeoutMs how long a connection may take. */
-  constructor(url: string, timeoutMs = connectTimeoutMs) {
-    this.pool = new pg.Pool({
+  /**
+   * @param timeoutMs how long a connection may take.
+   * @param silentMs see `whileAtWork`.
+   */
+  constructor(
+    url: string,
+    timeoutMs = connectTimeoutMs,
+    private readonly silentMs = lookEveryMs,
+  ) {
+    const Client = clientWithin(timeoutMs);
+    const config = {
       connectionString: withLibpqModes(url),
-      Client: clientWithin(timeoutMs),
+      keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs,
+      application_name: 'tapeflow',
+    };
+    this.newClient = () => new Client(config);
+    this.pool = new pg.Pool({
+      ...config,
+      Client,
       max: maxConnections,
       idleTimeoutMillis: idleTimeoutMs,
       allowExitOnIdle: true,
-      keepAlive: true,
-      application_name: 'tapeflow',
     });
     // An idle connection that ends is replaced when the next one is needed.
     this.pool.on('error', () => undefined);
@@ -94,14 +123,33 @@ export class CatalogPool {
       if (!this.ready.has(client)) {
         // Without a listener, a connection that breaks while it is taken would end the process.
         client.on('error', () => undefined);
-        await client.query(settings);
-        this.ready.add(client);
+        await this.heardOn(client, client.query(settings));
+        const { rows } = await this.heardOn(client, client.query<{ pid: number }>(ownProcess));
+        this.ready.set(client, rows[0]?.pid ?? 0);
         this.hasAnswered = true;
       }
       return client;
     } catch (error) {
       client?.release(true);
       throw new ServerError(error);
+    }
+  }
+
+  /** Waits for an answer on a connection that was taken, as long as the server works on the query. */
+  heardOn<Answer>(client: PoolClient, answer: Promise<Answer>): Promise<Answer> {
+    const isAtWork = () => this.isAtWork(this.ready.get(client) ?? 0);
+    return whileAtWork(answer, isAtWork, () => (client as unknown as CatalogClient).cut(), this.silentMs);
+  }
+
+  /** Asks by a connection of its own, since those of the pool may all be dead. */
+  private async isAtWork(pid: number): Promise<boolean> {
+    const client = this.newClient();
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query(isActive, [pid])).rowCount === 1;
+    } finally {
+      client.cut();
     }
   }
 
