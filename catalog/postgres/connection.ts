@@ -6,8 +6,6 @@ import { ManyTimes } from './many-times.js';
 import { isServerAway, queryError } from './server-error.js';
 import type { CatalogPool } from './pool.js';
 
-/** How long a query waits for a server that is away, for example restarting, in milliseconds. */
-const awayTimeoutMs = 10_000;
 /** Pause before it is tried again, in milliseconds. */
 const betweenTriesMs = 200;
 /** Rows sent in one round trip: bounds what is in memory at once. */
@@ -120,12 +118,14 @@ export class PostgresConnection implements BulkConnection {
 
   /** Repeats what has changed nothing while the server is away, for a short time; not if it was never there. */
   private async outlast<Result>(step: () => Promise<Result>): Promise<Result> {
-    const until = performance.now() + awayTimeoutMs;
+    const until = performance.now() + this.pool.timeoutMs;
     for (;;) {
+      // One try more, since all the time may have passed while this process was stopped.
+      const isLast = performance.now() > until;
       try {
         return await step();
       } catch (error) {
-        if (!isServerAway(error) || !this.pool.hasAnswered || performance.now() > until) throw error;
+        if (!isServerAway(error) || !this.pool.hasAnswered || isLast) throw error;
         await sleep(betweenTriesMs);
       }
     }

@@ -2,8 +2,11 @@ import pg, { type ClientConfig, type PoolClient } from 'pg';
 import { isServerAway, ServerError } from './server-error.js';
 import { lookEveryMs, whileAtWork } from './silence.js';
 
-/** How long a connection may take, in milliseconds in which this process runs. */
-const connectTimeoutMs = 10_000;
+/**
+ * How long a query waits for a server that is away, for example restarting, in milliseconds; and a connection for its
+ * answer, while this process runs.
+ */
+const serverTimeoutMs = 10_000;
 /** Parts in which that time is counted. */
 const connectParts = 10;
 /** Milliseconds without data after which the system looks whether the server's machine is there, every second then. */
@@ -87,13 +90,10 @@ export class CatalogPool {
   hasAnswered = false;
   readonly beginWriting = beginWriting;
 
-  /**
-   * @param timeoutMs how long a connection may take.
-   * @param silentMs see `whileAtWork`.
-   */
+  /** @param silentMs see `whileAtWork`. */
   constructor(
     url: string,
-    timeoutMs = connectTimeoutMs,
+    readonly timeoutMs = serverTimeoutMs,
     private readonly silentMs = lookEveryMs,
   ) {
     const Client = clientWithin(timeoutMs);

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
+import pg from 'pg';
 import { copyCatalog } from '../../catalog/backup/copy-catalog.js';
 import { isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import { FileBatch } from '../../catalog/files/file-batch.js';
@@ -18,6 +19,7 @@ import { installationId } from '../../catalog/installation.js';
 import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
 import { filesView } from '../../catalog/schema/file-views.js';
+import { catalogOn } from '../../catalog/postgres/open-postgres.js';
 import { CatalogPool } from '../../catalog/postgres/pool.js';
 import { isServerAway } from '../../catalog/postgres/server-error.js';
 import { noteExisting } from '../../catalog/retrievals/existing-entries.js';
@@ -374,6 +376,29 @@ test(
     await assert.rejects(other.take(), isServerAway);
   },
 );
+
+test('a query whose connection ends while the process is stopped is asked again', { skip }, async (t) => {
+  const url = await server.makeCatalog();
+  await (await openCatalog(url)).destroy();
+  const catalog = catalogOn(new CatalogPool(url, 100));
+  t.after(() => catalog.destroy());
+  const holder = new pg.Client({ connectionString: url });
+  await holder.connect();
+  t.after(() => holder.end());
+  await holder.query('begin; lock table sets');
+  const asked = catalog.selectFrom('sets').selectAll().execute();
+  const active = (waits: string) =>
+    waitFor(async () => {
+      const where = `from pg_stat_activity where wait_event_type = '${waits}'`;
+      return (await server.query<{ pid: number }>(`select pid ${where}`))[0]?.pid;
+    }, `a connection to wait: ${waits}`);
+  const waiting = await active('Lock');
+  const ended = holder.query(`select pg_sleep(1); select pg_terminate_backend(${waiting}); commit`);
+  await active('Timeout');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+  assert.deepEqual(await asked, []);
+  await ended;
+});
 
 test(
   'a backup goes on when PostgreSQL is killed in its middle, and a restore is the same',
