@@ -105,7 +105,9 @@ export class PostgresServer {
   async start(): Promise<void> {
     const { address = '', port = 5432 } = this.listening ?? {};
     const listens = [`listen_addresses=${address}`, `port=${port}`];
-    const settings = [...listens, `unix_socket_directories=${this.folder}`, 'max_connections=200'];
+    // Its shared memory goes with the folder, also when it is killed.
+    const memory = 'dynamic_shared_memory_type=mmap';
+    const settings = [...listens, `unix_socket_directories=${this.folder}`, 'max_connections=200', memory];
     const options = settings.flatMap((setting) => ['-c', setting]);
     const command = [path.join(this.bin, 'postgres'), '-D', path.join(this.folder, 'data'), ...options];
     // It refuses while the last processes of one that was killed are still ending.
