@@ -108,6 +108,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/catalog.js')).addCatalog,
   },
   {
+    commands: { 'host <command>': 'list the hosts of this installation, or forget one' },
+    load: async () => (await import('./commands/server/hosts.js')).addHosts,
+  },
+  {
     commands: { 'worker <command>': 'run one worker (`up` runs all that this machine needs)' },
     load: async () => (await import('./commands/server/worker.js')).addWorker,
   },
@@ -116,8 +120,8 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/admin.js')).addAdmin,
   },
   {
-    commands: { host: '' },
-    load: async () => (await import('./commands/server/host.js')).addHost,
+    commands: { 'embedded-host': '' },
+    load: async () => (await import('./commands/server/embedded-host.js')).addEmbeddedHost,
     hidden: true,
   },
 ];

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /** A host, by its name and the id of its data folder. */
@@ -22,6 +22,11 @@ export async function leaveMark(root: string, { name, id }: Marked): Promise<voi
   const part = `${file}.${process.pid}.part`;
   await writeFile(part, id, { mode: 0o600 });
   await rename(part, file);
+}
+
+/** Removes the mark of a host that is no more. */
+export async function forgetMark(root: string, name: string): Promise<void> {
+  await rm(path.join(marksFolder(root), name), { force: true });
 }
 
 /** The names of those hosts whose marks are not in the staging folder of this one. */

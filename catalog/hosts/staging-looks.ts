@@ -14,9 +14,12 @@ export interface StagingLook {
 
 const prefix = 'staging_look:';
 
+/** Under which key `meta` has what a host sees. */
+export const lookKey = (host: string) => `${prefix}${host}`;
+
 /** Writes down what a host sees; only where that has changed since. */
 export async function recordLook(db: Catalog, look: Omit<StagingLook, 'at'>): Promise<void> {
-  const key = `${prefix}${look.host}`;
+  const key = lookKey(look.host);
   const known = await db.selectFrom('meta').select('value').where('key', '=', key).executeTakeFirst();
   if (known !== undefined) {
     const { root, unseen } = JSON.parse(known.value) as StagingLook;

@@ -15,7 +15,11 @@ export interface HostAtWork {
 /** The hosts of the installation with their workers; none where there is one host alone. */
 export async function hostsAtWork(catalog: Catalog): Promise<HostAtWork[]> {
   const hosts = await listHosts(catalog);
-  if (hosts.length < 2) return [];
+  return hosts.length < 2 ? [] : workOf(catalog, hosts);
+}
+
+/** What some hosts do now. */
+export async function workOf(catalog: Catalog, hosts: readonly HostRow[]): Promise<HostAtWork[]> {
   const [now, drives] = [await timeOf(catalog), await listHostDrives(catalog)];
   return hosts.map((host) => {
     const own = drives.filter((drive) => drive.host === host.name);

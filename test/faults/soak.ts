@@ -77,7 +77,7 @@ async function killOne(): Promise<string> {
     'archive worker': ['worker', 'archive'],
     'tape worker': ['worker', 'tape'],
     server: ['server', 'start-dev'],
-    host: ['host'],
+    host: ['embedded-host'],
     command: ['backup'],
   }[victim];
   for (const pid of await installation.processes()) {

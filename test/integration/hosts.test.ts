@@ -49,6 +49,12 @@ test(
       const checked = (await hosts.run('a', 'doctor')).stdout;
       assert.match(checked, /host b: .*tape worker vault/);
       assert.doesNotMatch(checked, /drive vault: directory/);
+      assert.match(
+        (await hosts.run('b', 'host', 'list')).stdout,
+        /^Host b: archive worker, tape worker vault \(/m,
+      );
+      const forgotten = await hosts.run('b', 'host', 'forget', 'b');
+      assert.match(forgotten.stderr, /Host b cannot be forgotten: its workers are at work/);
     });
     await t.test(
       'an incremental set builds on the newest one of its own host',

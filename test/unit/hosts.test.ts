@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
+import { claimDrive, driveLives, driveStops, listHostDrives } from '../../catalog/hosts/host-drives.js';
+import { forgetHostNamed } from '../../catalog/hosts/forget-host.js';
 import { goneAfterMs } from '../../catalog/hosts/host-conflict.js';
 import {
   archiveStops,
@@ -29,6 +30,9 @@ import { hostPath } from '../../entry/host-path.js';
 import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { checkHosts } from '../../client/checks/host-checks.js';
 import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
+import { insertSchedule, removeSchedule } from '../../catalog/server/schedules.js';
+import { recordSetState } from '../../catalog/sets/set-states.js';
+import { setNamed } from '../../catalog/sets/sets.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { baseFor } from '../../catalog/sets/set-base.js';
 import { formerHoldings } from '../../catalog/sets/holdings.js';
@@ -328,4 +332,60 @@ test('what a command for another host could not see is refused by its scan, befo
   await assert.rejects(scanned('link'), /source .*link of host .* leads through a link to .*there/);
   assert.deepEqual(await sets.catalog.selectFrom('groups').selectAll().execute(), []);
   await scanned('there');
+});
+
+test('a host is forgotten when nothing needs it, and is known again when it comes back', async (t) => {
+  const catalog = await openNewCatalog(t);
+  if (!isInPostgres(catalog)) {
+    // A file has one host, which made the installation.
+    await registerHost(catalog, self('home'));
+    await assert.rejects(forgetHostNamed(catalog, 'home'), failsAs('HostNeeded', /it made the installation/));
+    return;
+  }
+  await registerHost(catalog, self('home'));
+  await registerHost(catalog, self('fs1'));
+  await hostLives(catalog, self('fs1'), true);
+  const vault = { name: 'vault', path: '/vault', kind: 'directory' } as DriveSettings;
+  await claimDrive(catalog, 'fs1', vault);
+  await recordLook(catalog, { host: 'fs1', root: '/staging', unseen: [] });
+  const refused = (text: RegExp) =>
+    assert.rejects(forgetHostNamed(catalog, 'fs1'), failsAs('HostNeeded', text));
+  await refused(/^Host fs1 cannot be forgotten: its workers are at work.* Stop them/);
+  await archiveStops(catalog, self('fs1'));
+  await refused(/its workers are at work/);
+  await driveStops(catalog, 'fs1', 'vault');
+
+  const wanted = { sources: ['/x'], excludes: [], pool: 'default', mode: 'full', direct: false, options: {} };
+  const ofHost = await openSet(catalog, { ...wanted, drive: 'lto1', host: 'fs1' }, { fresh: true });
+  const onDrive = await openSet(catalog, { ...wanted, drive: 'vault' }, { fresh: true });
+  await refused(
+    new RegExp(`: set ${ofHost.set.id}, set ${onDrive.set.id} need it\\. Let them end or cancel them`),
+  );
+  for (const { set } of [ofHost, onDrive]) await recordSetState(catalog, set.id, 'completed', null);
+  const nightly = { name: 'nightly', cron: '0 1 * * *', zone: 'UTC', command: 'backup fs1:/x' };
+  const scheduled = {
+    ...nightly,
+    arguments: JSON.stringify({ host: 'fs1', drive: 'lto1', sources: ['/x'] }),
+  };
+  await insertSchedule(catalog, scheduled, { replace: false });
+  await refused(/schedule nightly need it/);
+  const places = JSON.stringify({ places: [{ drive: 'lto1' }, { drive: 'vault' }], drive: 'lto1' });
+  await insertSchedule(catalog, { ...nightly, arguments: places }, { replace: true });
+  await refused(/schedule nightly need it/);
+  await removeSchedule(catalog, 'nightly');
+
+  assert.equal(await forgetHostNamed(catalog, 'fs1'), true);
+  assert.equal(await forgetHostNamed(catalog, 'fs1'), false, 'again it does nothing');
+  assert.deepEqual(
+    (await listHosts(catalog)).map(({ name }) => name),
+    ['home'],
+  );
+  assert.deepEqual(await listHostDrives(catalog), []);
+  assert.equal((await setNamed(catalog, ofHost.set.id)).host, 'fs1', 'its sets are as they were');
+  await registerHost(catalog, self('fs1'));
+  await claimDrive(catalog, 'fs1', vault);
+  assert.deepEqual(
+    (await listHosts(catalog)).map(({ name }) => name),
+    ['fs1', 'home'],
+  );
 });

@@ -29,7 +29,7 @@ export class HostPresence {
   private timer: NodeJS.Timeout | undefined;
   private telling = Promise.resolve();
   private looking = false;
-  /** What could not be written down at the start. */
+  /** What could not be written down at the start, or has been forgotten since by a command. */
   private late: (() => Promise<unknown>) | undefined;
   /** Another host, or data folder, has taken the name of this host, or of its drive. */
   private lost: TapeflowFailure | undefined;
@@ -43,6 +43,7 @@ export class HostPresence {
     readonly key: string,
     private readonly staging: string,
     private readonly drive: string | undefined,
+    private readonly register: () => Promise<Registered>,
   ) {}
 
   /**
@@ -71,7 +72,8 @@ export class HostPresence {
     });
     if (before !== undefined)
       logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
-    const presence = new HostPresence(catalog, logger, host, key, settings.BACKUP_COMPRESS_DIR, drive?.name);
+    const staging = settings.BACKUP_COMPRESS_DIR;
+    const presence = new HostPresence(catalog, logger, host, key, staging, drive?.name, register);
     presence.late = late;
     if (drive === undefined && late === undefined)
       await hostLives(catalog, host, true).catch(unlessOutOfReach);
@@ -126,6 +128,9 @@ export class HostPresence {
     try {
       await this.late?.();
       this.late = undefined;
+      // It was away when a command forgot it.
+      const rows = await listHosts(catalog);
+      if (!rows.some(({ id, name }) => id === host.id || name === host.name)) await this.register();
       const isHosts = await hostLives(catalog, host, drive === undefined);
       const isDrives = drive === undefined || (await driveLives(catalog, host.name, drive));
       if (isHosts && isDrives) return this.lookAtStaging();

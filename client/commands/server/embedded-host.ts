@@ -5,9 +5,9 @@ import { settingsInForce } from '../../../config/settings/settings-in-force.js';
 import { startHost } from '../../../embedded/host.js';
 import type { HostMessage } from '../../../embedded/lease.js';
 
-/** `host`: server and workers for other commands, started by the first of them. People use `up` instead. */
-export function addHost(program: Command): void {
-  program.command('host', { hidden: true }).action(async () => {
+/** `embedded-host`: server and workers for other commands, started by the first of them. People use `up` instead. */
+export function addEmbeddedHost(program: Command): void {
+  program.command('embedded-host', { hidden: true }).action(async () => {
     const tell = (message: HostMessage) => {
       if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
     };
