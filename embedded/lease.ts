@@ -74,7 +74,10 @@ export async function joinHost(settings: Settings): Promise<Lease | undefined> {
 /** Starts a host as a separate process; undefined when there is one already. Resolves when it is ready. */
 function spawnHost(settings: Settings, say: (sentence: string) => void): Promise<ChildProcess | undefined> {
   const script = path.join(settings.projectDir, 'bin', 'tapeflow.cjs');
-  const child = fork(script, ['embedded-host'], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const child = fork(script, ['embedded-host'], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(error));
     child.once('exit', (code) => {
