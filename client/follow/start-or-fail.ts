@@ -1,3 +1,4 @@
+import { catalogFailure, isCatalogOutOfReach } from '../../catalog/catalog-failure.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { recordSetState, reopenSet } from '../../catalog/sets/set-states.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
@@ -8,7 +9,7 @@ import type { Server } from '../server.js';
 
 /**
  * Starts a set's workflow. If the server refuses it, the set is `failed`, with the server's reason; if the server is
- * unreachable, the set stays unfinished and is started when the server answers.
+ * unreachable, the set stays unfinished and is started when the server answers; so it is with the catalog.
  */
 export async function startOrFail(
   session: Session,
@@ -19,6 +20,7 @@ export async function startOrFail(
   try {
     await startSet(server, await session.catalog(), set, run);
   } catch (error) {
+    if (isCatalogOutOfReach(error)) throw notStarted(session, server, set, error);
     if (error instanceof TapeflowFailure) throw error;
     const reason = describeError(error);
     if (isServerUnavailable(error)) {
@@ -35,6 +37,23 @@ export async function startOrFail(
       cause: error,
     });
   }
+}
+
+/** The catalog is out of reach while a set is started that it knows: who starts it later depends on who runs then. */
+function notStarted({ settings }: Session, server: Server, { id }: SetRow, error: unknown): TapeflowFailure {
+  const failure = catalogFailure(error, settings.CATALOG_URL);
+  const isTold = failure instanceof TapeflowFailure;
+  const why = isTold ? failure.message : `${describeError(failure)}.`;
+  const { lease, isLookedAfter } = server;
+  const workersStay = (lease === undefined || lease.host.sticky) && isLookedAfter;
+  const code = isTold ? failure.code : 'CatalogBusy';
+  return new TapeflowFailure(code, `The set ${id} is made, but could not be started: ${why}`, {
+    kind: 'transient',
+    advice: workersStay
+      ? 'The workers start it by themselves when the catalog can be used again.'
+      : 'No workers stay that would start it: the next `tapeflow up` or `tapeflow backup` does.',
+    cause: error,
+  });
 }
 
 /** The same for a set that had begun before, whatever state it was in. */
