@@ -26,7 +26,8 @@ export interface EntryStats {
  */
 export function statsOf(stats: BigIntStats): EntryStats {
   const mtime = splitTime(stats.mtimeNs);
-  const ctime = splitTime(stats.ctimeNs);
+  // Most files were not touched again after they were written.
+  const ctime = stats.ctimeNs === stats.mtimeNs ? mtime : splitTime(stats.ctimeNs);
   return {
     size: Number(stats.size),
     mtimeS: mtime.seconds,
@@ -37,7 +38,11 @@ export function statsOf(stats: BigIntStats): EntryStats {
     uid: Number(stats.uid),
     gid: Number(stats.gid),
     nlink: Number(stats.nlink),
-    dev: stats.dev,
-    ino: stats.ino,
+    dev: numberIfExact(stats.dev),
+    ino: numberIfExact(stats.ino),
   };
+}
+
+function numberIfExact(value: bigint): number | bigint {
+  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }

@@ -6,10 +6,10 @@ const maxSeconds = 8_640_000_000_000;
  * can hold is clamped to that limit, so that no later step has to deal with it.
  */
 export function splitTime(timeNs: bigint): { seconds: number; ns: number } {
-  const whole = timeNs / 1_000_000_000n;
-  let ns = Number(timeNs - whole * 1_000_000_000n);
-  let seconds = Number(whole);
-  // BigInt's division rounds towards zero.
+  // One calculation with a BigInt: each takes as long as ten with numbers.
+  let ns = Number(timeNs % 1_000_000_000n);
+  let seconds = Math.round((Number(timeNs) - ns) / 1e9);
+  // BigInt's remainder has the sign of the time.
   if (ns < 0) {
     ns += 1_000_000_000;
     seconds -= 1;

@@ -1,9 +1,9 @@
-import { baseRows, mayBeBuiltOn, type BaseRow } from '../catalog/sets/base-rows.js';
+import { contentBetween, type ContentRow } from '../catalog/sets/base-rows.js';
+import type { ComparedRow } from '../catalog/sets/compared-layer.js';
+import { ComparedRows } from '../catalog/sets/compared-rows.js';
 import { goodCopies } from '../catalog/copies/other-copy.js';
-import { toBytes } from '../entry/byte-string.js';
+import { displayName, toBytes } from '../entry/byte-string.js';
 import type { EntryStats } from '../entry/entry-stats.js';
-import { holderOf } from '../catalog/files/files.js';
-import { isInherited } from '../catalog/files/tree-rows.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { ignoredSigns, type IgnoredSigns } from '../catalog/sets/ignored-signs.js';
@@ -17,10 +17,14 @@ import type { WalkedEntry } from './walked-entry.js';
 const doubtfulSeconds = 2;
 
 /** The columns of an unchanged entry that the scan cannot see: where its content is, and what it has of attributes. */
-export type Held = Pick<
-  FileRow,
-  'held_set' | 'held_group' | 'sha256' | 'tar_offset' | 'link_target' | 'stored_size' | 'attributes'
->;
+export type Held = Pick<FileRow, 'held_set' | 'held_group'> & ContentRow;
+
+/** A file that is unchanged since the base. */
+export interface Unchanged {
+  row: ComparedRow;
+  /** True when the base's row says all that there is to say of it. */
+  isSame: boolean;
+}
 
 /**
  * The complete files of the base set, read in the order of the walk. Whatever is not certain to be unchanged is planned
@@ -28,27 +32,32 @@ export type Held = Pick<
  * (see operations/groups/held-content.ts).
  */
 export class BaseSet {
-  private rows: AsyncGenerator<BaseRow[]>;
-  private page: BaseRow[] = [];
+  private pages: AsyncGenerator<ComparedRow[]>;
+  private page: ComparedRow[] = [];
   private at = 0;
   private ended = false;
-  private gone: Uint8Array[] = [];
+  private gone: string[] = [];
   /** By holding archive: whether an intact copy is on a tape. */
   private readonly holders = new Map<string, boolean>();
+  /** The row that was last seen to be held there. */
+  private lastHeld: ComparedRow | undefined;
+  /** What is known of the content of a page's files. */
+  private content: { page: readonly ComparedRow[]; rows: Map<string, ContentRow> } | undefined;
 
   private constructor(
     private readonly catalog: Catalog,
     readonly setId: string,
+    private readonly rows: ComparedRows,
     /** Seconds since 1970, rounded down. */
     private readonly began: number,
     private readonly ignored: Required<IgnoredSigns>,
   ) {
-    this.rows = baseRows(catalog, setId, undefined);
+    this.pages = rows.pages(undefined);
   }
 
   /** Begins behind a path, before anything was asked for. */
   beginAfter(path: Uint8Array): void {
-    this.rows = baseRows(this.catalog, this.setId, path);
+    this.pages = this.rows.pages(path);
   }
 
   /** True when what counts as unchanged is the very inode of the base, with what was known of it. */
@@ -65,24 +74,32 @@ export class BaseSet {
   /** Opens a set as the base of another one that leaves these signs of a change out. */
   static async on(catalog: Catalog, id: string, ignored: Required<IgnoredSigns>): Promise<BaseSet> {
     const { created_at: began } = await setNamed(catalog, id);
-    return new BaseSet(catalog, id, Math.floor(began / 1000), ignored);
+    return new BaseSet(catalog, id, await ComparedRows.of(catalog, id), Math.floor(began / 1000), ignored);
   }
 
   /**
-   * Where the content of an entry is, if it is a file that is the same as in the base: same path, size, mtime, ctime
-   * and inode number. The device is not compared, since its number changes when some file systems are remounted.
-   * Entries must come in name order; one that does not counts as changed. What the set is to ignore is not compared.
+   * An entry's row in the base, if it is a file that is the same as there: same path, size, mtime, ctime and inode
+   * number. The device is not compared, since its number changes when some file systems are remounted. Entries must
+   * come in name order; one that does not counts as changed. What the set is to ignore is not compared.
    *
-   * @returns also whether the base's row says all that there is to say of the entry.
+   * Returns a promise only when something has to be read: awaiting each of a million entries would take as long as
+   * looking at them.
    */
-  async held(entry: WalkedEntry): Promise<{ held: Held; isSame: boolean } | undefined> {
-    const { name, type, stats, skipped } = entry;
-    const row = await this.rowAt(toBytes(name));
-    if (row === undefined || !mayBeBuiltOn(row)) return undefined;
+  unchanged(entry: WalkedEntry): Unchanged | undefined | Promise<Unchanged | undefined> {
+    const row = this.rowAt(entry.name);
+    if (row === 'unread') return this.readOn().then(() => this.unchanged(entry));
+    if (row === undefined) return undefined;
+    const found = this.compared(row, entry);
+    const isHeld = found === undefined || this.isOnTape(row);
+    if (typeof isHeld === 'boolean') return isHeld ? found : undefined;
+    return isHeld.then((is) => (is ? found : undefined));
+  }
+
+  private compared(row: ComparedRow, { type, stats, skipped }: WalkedEntry): Unchanged | undefined {
     if (type !== 'file' || stats === undefined || skipped !== null) return undefined;
     const { ignoreCtime, ignoreInode } = this.ignored;
     const isSameCtime = row.ctime_s === stats.ctimeS && row.ctime_ns === stats.ctimeNs;
-    const isSameInode = row.ino === String(stats.ino);
+    const isSameInode = isInodeOf(row, stats.ino);
     const isUnchanged =
       row.size === stats.size &&
       row.mtime_s === stats.mtimeS &&
@@ -91,24 +108,26 @@ export class BaseSet {
       (ignoreInode || isSameInode);
     const changed = ignoreCtime ? row.mtime_s : row.ctime_s;
     if (!isUnchanged || changed + doubtfulSeconds > this.began) return undefined;
-    const { setId, group } = holderOf(row);
-    if (!(await this.isOnTape(setId, group))) return undefined;
-    const { sha256, tar_offset, link_target, stored_size, attributes } = row;
-    const held = {
-      held_set: setId,
-      held_group: group,
-      sha256,
-      tar_offset,
-      link_target,
-      stored_size,
-      attributes,
-    };
-    const isSame = isSameCtime && isSameInode && isInherited(row) && hasRightsOf(row, stats);
-    return { held, isSame };
+    return { row, isSame: isSameCtime && isSameInode && isInherited(row) && hasRightsOf(row, stats) };
+  }
+
+  /** Where the content of an unchanged file is, of the last entry that was asked for. */
+  async heldAt({ row }: Unchanged): Promise<Held> {
+    const { page } = this;
+    if (this.content?.page !== page) {
+      const [from, upTo] = [page[0], page.at(-1)].map((end) => toBytes(end?.name ?? row.name));
+      const range = { from: from ?? toBytes(row.name), upTo: upTo ?? toBytes(row.name) };
+      this.content = { page, rows: await contentBetween(this.catalog, this.setId, range) };
+    }
+    const content = this.content.rows.get(row.name);
+    if (content === undefined) throw new Error(`the base has lost ${displayName(row.name)}`);
+    const { setId, group } = this.rows.holderOf(row);
+    const { sha256, tar_offset, link_target, stored_size, attributes } = content;
+    return { held_set: setId, held_group: group, sha256, tar_offset, link_target, stored_size, attributes };
   }
 
   /** Paths that the base has, that may be taken from it, and that no entry had since they were taken. */
-  takeGone(): Uint8Array[] {
+  takeGone(): string[] {
     const taken = this.gone;
     // Most entries have none before them.
     if (taken.length > 0) this.gone = [];
@@ -116,47 +135,66 @@ export class BaseSet {
   }
 
   /** Paths that the base has behind the last entry that it was asked for, in pages. */
-  async *takeRest(): AsyncGenerator<Uint8Array[]> {
-    const pathsOf = (rows: readonly BaseRow[]) => rows.filter(isInherited).map(({ path }) => path);
-    yield [...this.takeGone(), ...pathsOf(this.page.slice(this.at))];
+  async *takeRest(): AsyncGenerator<string[]> {
+    const namesOf = (rows: readonly ComparedRow[]) => rows.filter(isInherited).map(({ name }) => name);
+    yield [...this.takeGone(), ...namesOf(this.page.slice(this.at))];
     this.page = [];
     if (this.ended) return;
-    for await (const page of this.rows) yield pathsOf(page);
+    for await (const page of this.pages) yield namesOf(page);
     this.ended = true;
   }
 
-  private async rowAt(path: Buffer): Promise<BaseRow | undefined> {
+  /** The base's row of a name; `unread` when its next page has to be read first. */
+  private rowAt(name: string): ComparedRow | undefined | 'unread' {
     for (;;) {
       const row = this.page[this.at];
-      if (row === undefined) {
-        if (this.ended) return undefined;
-        const next = await this.rows.next();
-        this.ended = next.done === true;
-        this.page = next.done === true ? [] : next.value;
-        this.at = 0;
-        continue;
-      }
-      const order = path.compare(row.path);
-      if (order < 0) return undefined;
+      if (row === undefined) return this.ended ? undefined : 'unread';
+      const isThis = name === row.name;
+      if (!isThis && name < row.name) return undefined;
       this.at += 1;
-      if (order === 0) return row;
-      if (isInherited(row)) this.gone.push(row.path);
+      if (isThis) return row;
+      if (isInherited(row)) this.gone.push(row.name);
     }
   }
 
-  /** False for an archive that is no longer on tape or was found damaged: it cannot be relied on. */
-  private async isOnTape(setId: string, group: number): Promise<boolean> {
+  private async readOn(): Promise<void> {
+    const next = await this.pages.next();
+    this.ended = next.done === true;
+    this.page = next.done === true ? [] : next.value;
+    this.at = 0;
+  }
+
+  /** False for what an archive holds that is no longer on tape or was found damaged: it cannot be relied on. */
+  private isOnTape(row: ComparedRow): boolean | Promise<boolean> {
+    const { lastHeld: last } = this;
+    const isAsLast =
+      last?.part === row.part &&
+      last.group_no === row.group_no &&
+      last.held_layer === row.held_layer &&
+      last.held_group === row.held_group;
+    if (isAsLast) return true;
+    const { setId, group } = this.rows.holderOf(row);
     const key = `${setId} ${group}`;
-    let known = this.holders.get(key);
-    if (known === undefined) {
-      known = (await goodCopies(this.catalog, setId, group)).length > 0;
-      this.holders.set(key, known);
-    }
-    return known;
+    const known = this.holders.get(key);
+    if (known === true) this.lastHeld = row;
+    return known ?? this.askOfHolder(key, setId, group);
+  }
+
+  private async askOfHolder(key: string, setId: string, group: number): Promise<boolean> {
+    const isThere = (await goodCopies(this.catalog, setId, group)).length > 0;
+    this.holders.set(key, isThere);
+    return isThere;
   }
 }
 
 /** Mode, owner and number of links. */
-function hasRightsOf({ mode, uid, gid, nlink }: BaseRow, stats: EntryStats): boolean {
+function hasRightsOf({ mode, uid, gid, nlink }: ComparedRow, stats: EntryStats): boolean {
   return mode === (stats.mode & 0o7777) && uid === stats.uid && gid === stats.gid && nlink === stats.nlink;
+}
+
+/** True for a file that may be missing in a later set that lies on this one; see `isInherited` in tree-rows.ts. */
+const isInherited = ({ nlink }: ComparedRow) => nlink === 1;
+
+function isInodeOf({ ino, large_ino: large }: ComparedRow, seen: number | bigint): boolean {
+  return typeof seen === 'number' ? ino === seen : large === BigInt.asIntN(64, seen).toString();
 }

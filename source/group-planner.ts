@@ -14,7 +14,7 @@ import { forgetBehind } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Holding } from '../catalog/sets/holdings.js';
 import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch.js';
-import { BaseSet, type Held } from './base-set.js';
+import { BaseSet, type Held, type Unchanged } from './base-set.js';
 import { EarlierNames } from './earlier-names.js';
 import { GroupCutter, type PlanLimits } from './group-cutter.js';
 import { linkedInode, type WalkedEntry } from './walked-entry.js';
@@ -26,7 +26,7 @@ const batchRows = 4000;
 /** Entries after which a batch is written, however few rows it has. */
 const batchEntries = 20_000;
 
-const none: readonly Uint8Array[] = [];
+const none: readonly string[] = [];
 
 /**
  * Writes walked entries to the catalog, and the file groups that they are cut into. Files and groups of a batch are
@@ -98,34 +98,58 @@ export class GroupPlanner {
    */
   add(entry: WalkedEntry): Promise<void> | undefined {
     const inode = linkedInode(entry);
-    if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode);
+    const found = this.base?.unchanged(entry);
+    if (found instanceof Promise) return found.then((known) => this.addCompared(entry, inode, known));
+    if (this.base !== undefined || inode !== undefined) return this.addCompared(entry, inode, found);
     this.cutter.enter(entry, undefined, false);
     this.addRow(entry, null, undefined);
     return this.files.isFull ? this.writeAdded() : undefined;
   }
 
-  /** Adds an entry that may be unchanged since the base, or a hard link to an earlier one. */
-  private async addCompared(entry: WalkedEntry, inode: string | undefined): Promise<void> {
-    const { held, isSame = false } = (await this.base?.held(entry)) ?? {};
+  /** Adds an entry that was compared with the base; most are as they were there, and nothing is written of them. */
+  private addCompared(
+    entry: WalkedEntry,
+    inode: string | undefined,
+    found: Unchanged | undefined,
+  ): Promise<void> | undefined {
     // Taken in any case, or else they would pile up.
     const gone = this.base?.takeGone() ?? none;
-    if (this.isLayered) for (const path of gone) await this.addGone(path);
-    const isFile = entry.type === 'file';
-    this.cutter.enter(entry, isFile ? inode : undefined, held !== undefined);
-    this.entered += 1;
-    if (this.isLayered && isSame) {
+    if (!this.isLayered || found?.isSame !== true || gone.length > 0)
+      return this.addChanged(entry, inode, found, gone);
+    this.enter(entry, inode, true);
+    return this.entered >= batchEntries ? this.writeAdded() : undefined;
+  }
+
+  /** Adds an entry that the base has not, or not quite so, and before it what is gone. */
+  private async addChanged(
+    entry: WalkedEntry,
+    inode: string | undefined,
+    found: Unchanged | undefined,
+    gone: readonly string[],
+  ): Promise<void> {
+    const isSaid = this.isLayered && found?.isSame === true;
+    const held = found === undefined || isSaid ? undefined : await this.base?.heldAt(found);
+    if (this.isLayered) for (const name of gone) await this.addGone(name);
+    this.enter(entry, inode, found !== undefined);
+    if (isSaid) {
       if (this.entered >= batchEntries) await this.writeAdded();
       return;
     }
-    const group = isFile ? this.cutter.lastNo : undefined;
+    const group = entry.type === 'file' ? this.cutter.lastNo : undefined;
     const link = inode === undefined ? null : await this.earlierNames.of(inode, entry.name, group, held);
     this.addRow(entry, link, held);
     if (this.files.isFull) await this.writeAdded();
   }
 
+  /** Assigns an entry to a group. */
+  private enter(entry: WalkedEntry, inode: string | undefined, isHeld: boolean): void {
+    this.cutter.enter(entry, entry.type === 'file' ? inode : undefined, isHeld);
+    this.entered += 1;
+  }
+
   /** Adds a row that says that a path of the base is none of this set. */
-  private async addGone(path: Uint8Array): Promise<void> {
-    const row = { name: fromBytes(path), type: 'other', state: 'gone', group: this.cutter.lastNo } as const;
+  private async addGone(name: string): Promise<void> {
+    const row = { name, type: 'other', state: 'gone', group: this.cutter.lastNo } as const;
     this.files.add({ ...row, size: 0, stats: undefined, rare: undefined });
     if (this.files.isFull) await this.writeAdded();
   }
@@ -191,7 +215,7 @@ export class GroupPlanner {
   async finish(leftOut: string[], holdings?: readonly Holding[]): Promise<void> {
     // A set that lies on this one may have names behind its last one.
     if (this.isLayered && this.base !== undefined)
-      for await (const paths of this.base.takeRest()) for (const path of paths) await this.addGone(path);
+      for await (const names of this.base.takeRest()) for (const name of names) await this.addGone(name);
     this.cutter.close();
     await this.flush();
     await recordScanned(this.catalog, this.setId, leftOut, this.tally, holdings);

@@ -18,8 +18,10 @@ import { walk } from './walk.js';
 import { sameThreadWriter } from '../catalog/files/write-batch.js';
 import { ThreadWriter } from './write-in-thread.js';
 
-/** Entries between two checks of the stop flag and two reports. */
+/** Entries between two checks of the stop flag. */
 const entriesPerLook = 500;
+/** Milliseconds between two reports. */
+const reportEveryMs = 200;
 /** Milliseconds after which an incomplete batch is committed, so that slow disks show progress and lose little. */
 const flushEveryMs = 1000;
 
@@ -64,6 +66,7 @@ async function run(job: ScanJob): Promise<void> {
     });
     let entriesSeen = 0;
     let flushed = performance.now();
+    let reported = flushed;
     for (const entry of entries) {
       watch.moved();
       if (watch.order === 'given up') return;
@@ -71,8 +74,12 @@ async function run(job: ScanJob): Promise<void> {
       const written = planner.add(entry);
       if (written !== undefined) await watch.resting(written);
       if (++entriesSeen % entriesPerLook !== 0) continue;
-      report({ progress: { ...planner.counted } });
-      if (performance.now() - flushed > flushEveryMs) {
+      const now = performance.now();
+      if (now - reported > reportEveryMs) {
+        report({ progress: { ...planner.counted } });
+        reported = now;
+      }
+      if (now - flushed > flushEveryMs) {
         await watch.resting(planner.flush());
         flushed = performance.now();
       }

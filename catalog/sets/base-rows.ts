@@ -3,43 +3,33 @@ import { treeRows } from '../files/tree-rows.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 
-const treeColumns = [
-  ...(['group_no', 'path', 'size', 'mtime_s', 'mtime_ns', 'ctime_s', 'ctime_ns', 'ino'] as const),
-  ...(['type', 'state', 'reason', 'mode', 'uid', 'gid', 'nlink'] as const),
-  ...([
-    'sha256',
-    'tar_offset',
-    'link_target',
-    'held_set',
-    'held_group',
-    'stored_size',
-    'attributes',
-  ] as const),
-];
-const columns = [...treeColumns, 'set_id' as const];
+const contentColumns = ['sha256', 'tar_offset', 'link_target', 'stored_size', 'attributes'] as const;
 
-/** What a scan needs to know about a file of its base set. */
-export type BaseRow = Pick<FileRow, (typeof columns)[number]>;
+/** What a row says of a file that no scan sees. */
+export type ContentRow = Pick<FileRow, (typeof contentColumns)[number]>;
 
-/** What a set knows of its entries, in the order of their paths and in pages, behind a path if one is given. */
-export function baseRows(
+/** What a set knows of the content of its entries from one path to another, by their paths as byte strings. */
+export async function contentBetween(
   db: Catalog,
   setId: string,
-  after: Uint8Array | undefined,
-): AsyncGenerator<BaseRow[]> {
-  return treeRows(db, setId, { after }, treeColumns);
+  range: { from: Uint8Array; upTo: Uint8Array },
+): Promise<Map<string, ContentRow>> {
+  const found = new Map<string, ContentRow>();
+  for await (const rows of treeRows(db, setId, range, contentColumns))
+    for (const row of rows) found.set(fromBytes(row.path), row);
+  return found;
 }
 
-/**
- * True for a file that a later set may build on: stored completely, or unchanged itself. A row with a reason is not as
- * the scan saw it.
- */
-export function mayBeBuiltOn({ type, state, reason }: BaseRow): boolean {
-  return type === 'file' && (state === 'packed' || state === 'unchanged') && reason === null;
-}
+const hashedColumns = [
+  ...(['set_id', 'group_no', 'path', 'size', 'held_set', 'held_group'] as const),
+  ...(['sha256', 'tar_offset', 'link_target', 'stored_size'] as const),
+];
 
 /** A row whose content is known by its SHA-256. */
-export type HashedRow = BaseRow & { sha256: string; tar_offset: number };
+export type HashedRow = Pick<FileRow, (typeof hashedColumns)[number]> & {
+  sha256: string;
+  tar_offset: number;
+};
 
 /** Names per query. */
 const namesAtOnce = 500;
@@ -57,7 +47,7 @@ export async function hashedRowsAt(
   for (let from = 0; from < paths.length; from += namesAtOnce) {
     const rows = await db
       .selectFrom('files')
-      .select(columns)
+      .select(hashedColumns)
       .where('set_id', '=', setId)
       .where('path', 'in', paths.slice(from, from + namesAtOnce))
       .where('type', '=', 'file')

@@ -36,7 +36,7 @@ export async function wouldStore(
   const cutter = new GroupCutter('', limits);
   const found: WouldStore = { entries: 0, bytes: 0, unchanged: 0, skipped: 0, archives: 0, archiveBytes: 0 };
   for (const entry of walk({ ...options, after: undefined })) {
-    const isUnchanged = base !== undefined && (await base.held(entry)) !== undefined;
+    const isUnchanged = base !== undefined && (await base.unchanged(entry)) !== undefined;
     // What is gone would pile up.
     base?.takeGone();
     cutter.enter(entry, entry.type === 'file' ? linkedInode(entry) : undefined, isUnchanged);

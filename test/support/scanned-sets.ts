@@ -26,7 +26,7 @@ export interface FileStats {
   size?: number;
   mtime?: number;
   ctime?: number;
-  ino?: number;
+  ino?: number | bigint;
   dev?: number;
   nlink?: number;
 }

@@ -132,6 +132,17 @@ test('what a set is to ignore is not compared, and the rest still is', async (t)
   assert.deepEqual(await found({ ignoreInode: true }), [false, true, true, false, false]);
 });
 
+test('inodes too large for a number are told apart to the last bit', async (t) => {
+  const large = 2n ** 63n + 12_345n;
+  const before = ['other', 'same', 'small'].map((name) => file(name, { ino: large }));
+  const now = [file('other', { ino: large + 1n }), file('same', { ino: large }), file('small', { ino: 7 })];
+  const { rows } = await afterwards(t, before, now);
+  assert.deepEqual(
+    Object.values(rows).map(({ state }) => state),
+    ['planned', 'unchanged', 'planned'],
+  );
+});
+
 test('files that became one while inodes are ignored are told to be one', async (t) => {
   const linked = { ino: 9, nlink: 2 };
   const options = { ignoreCtime: true, ignoreInode: true };

@@ -17,6 +17,7 @@ import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { GroupPlanner } from '../../source/group-planner.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { openNewCatalog } from '../support/catalogs.js';
+import { requireCompared } from '../support/compared-rows.js';
 import { addFile } from '../support/file-rows.js';
 import { begin, complete, file, limits, longAgo, rowsOf, scan } from '../support/scanned-sets.js';
 import { tempFolder } from '../support/trees.js';
@@ -55,6 +56,9 @@ test('a set has rows for what changed, and shows its whole tree all the same, al
   /** By name: the second that its content is from, and the set that stored it. */
   const files = new Map<string, { ctime: number; holder?: string }>();
   for (let i = 0; i < 120; i += 1) files.set(`f${i % 4}/n${i}`, { ctime: longAgo });
+  // UTF-8, bytes that are none, and the character that stands for those where they are read as text.
+  for (const odd of ['\xc3\xa9', '\xff\xfe', '\xc3', '\xef\xbf\xbd'])
+    files.set(`f1/${odd}`, { ctime: longAgo });
   const expected = new Map<string, Map<string, string>>();
   for (let night = 0; night < 24; night += 1) {
     const mode = night === 0 || night === 15 ? 'full' : night % 5 === 4 ? 'differential' : 'incremental';
@@ -92,6 +96,7 @@ test('a set has rows for what changed, and shows its whole tree all the same, al
     const rows = all.get(id) ?? {};
     const inOrder = Object.values(rows).sort((a, b) => Buffer.compare(a.path, b.path));
     assert.deepEqual(await treeOf(catalog, id), inOrder, id);
+    await requireCompared(catalog, id);
     for (const row of inOrder) {
       const name = fromBytes(row.path);
       assert.equal(`${row.ctime_s} ${String(row.sha256)}`, expected.get(id)?.get(name), `${id} ${name}`);

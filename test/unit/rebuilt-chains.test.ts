@@ -11,6 +11,7 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import { writeCatalogManifest } from '../../operations/rebuild/catalog-manifest.js';
+import { requireCompared } from '../support/compared-rows.js';
 import { fourTapes } from '../support/four-tapes.js';
 import { describeTree, tempFolder } from '../support/trees.js';
 
@@ -118,6 +119,7 @@ test('where a group of a base is lost, nothing older is taken for what was there
     await readAgain();
   }
   const [second, third] = [await treeOf(catalog, ids[1]), await treeOf(catalog, ids[2])];
+  for (const id of ids) await requireCompared(catalog, id);
   const was = { second: await treeOf(sets.catalog, ids[1]), third: await treeOf(sets.catalog, ids[2]) };
   const nameOf = (name: string) => `${source.slice(1)}/d/${name}`;
   for (const [is, all] of [[second, was.second] as const, [third, was.third] as const]) {
