@@ -17,7 +17,7 @@ import {
   type RunningServer,
   type ServerPorts,
 } from './temporal-server.js';
-import { WorkerProcess, maxRestartMs, restartMs, stopTimeoutMs } from './worker-process.js';
+import { WorkerProcess, maxRestartMs, restartMs } from './worker-process.js';
 
 /** Attempts of the server's first start: it has been seen to exit at once for no clear reason and then to start. */
 const maxFirstStarts = 3;
@@ -220,13 +220,16 @@ class RunningHost {
     this.logger.info('host stopped');
   }
 
+  /**
+   * Nobody uses it any more, and what it has answered is in its database, which survives this (`serverArguments`). By
+   * itself it would first pause for a second, in which other servers of a cluster could turn away from it
+   * (`requestDrainTime` of Temporal's frontend service).
+   */
   private async stopServer(): Promise<void> {
     const child = this.server?.child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    child.kill('SIGKILL');
     await exit;
-    clearTimeout(late);
   }
 }

@@ -3,9 +3,9 @@ import { existsSync, openSync, closeSync, readFileSync, writeFileSync } from 'no
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection } from '@temporalio/client';
 import { makePrivateFolder, makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { namespaceAnswers } from './namespace-answers.js';
 
 export interface ServerPorts {
   server: number;
@@ -20,6 +20,8 @@ export interface RunningServer {
 
 /** Milliseconds that a server has to answer after its start; a loaded machine takes long to map 100 MB. */
 const startTimeoutMs = 60_000;
+/** Milliseconds between two looks whether it does. */
+const lookEveryMs = 30;
 
 /**
  * Flags of the dev server. WAL and NORMAL: 26 → 10 ms of CPU for each group, and it survives kill -9 (measured). One
@@ -123,8 +125,9 @@ export async function startServer(
   const deadline = performance.now() + startTimeoutMs;
   const isWanted = () => signal?.aborted !== true;
   while (failed === undefined && isWanted() && performance.now() < deadline) {
-    if ((await answers(ports)) && isWanted()) return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
-    await sleep(100);
+    if ((await namespaceAnswers(ports.server, 'default')) && isWanted())
+      return { child, address, ui: `http://127.0.0.1:${ports.ui}` };
+    await sleep(lookEveryMs);
   }
   child.kill('SIGKILL');
   throw new TapeflowFailure(
@@ -134,35 +137,6 @@ export async function startServer(
       advice: `See ${logFile}.`,
     },
   );
-}
-
-async function answers({ server: port }: ServerPorts): Promise<boolean> {
-  if (!(await listens(port))) return false;
-  let connection: Connection | undefined;
-  try {
-    // Loaded here: it takes longer than all else that commands load which only ask whether a server runs.
-    const temporal = await import('@temporalio/client');
-    connection = await temporal.Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: 2000 });
-    await connection.workflowService.describeNamespace({ namespace: 'default' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await connection?.close();
-  }
-}
-
-/** Whether anybody takes a connection: told at once, while a client of Temporal pauses between its tries. */
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    const end = (listening: boolean) => {
-      socket.destroy();
-      resolve(listening);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
 }
 
 /** Stops a server that a killed host left behind; only one whose command line names our database. */

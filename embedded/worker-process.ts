@@ -7,7 +7,7 @@ import type { WorkerReport } from './lease.js';
 export const restartMs = 500;
 export const maxRestartMs = 10_000;
 /** Milliseconds that a process has for its shutdown before it is killed. */
-export const stopTimeoutMs = 25_000;
+const stopTimeoutMs = 25_000;
 /** Milliseconds to wait for a killed worker: the system keeps a process that is in a call of a silent drive. */
 const killedMs = 3000;
 

@@ -29,7 +29,8 @@ export interface GroupPage {
 
 /** States of groups that need no more work. */
 const finished: readonly GroupState[] = ['released', 'skipped', 'failed'];
-/** Milliseconds between two checks for the scan's next group. */
+/** Milliseconds between two checks for the scan's next group: at first, for small sets, and at most. */
+const firstLookMs = 20;
 const lookEveryMs = 250;
 const pageSize = 50;
 
@@ -37,13 +38,13 @@ const pageSize = 50;
 export function nextGroups(deps: Deps, setId: string, afterNo: number): Promise<GroupPage> {
   return asAttempt(async (attempt) => {
     let after = afterNo;
-    for (;;) {
+    for (let wait = firstLookMs; ; wait = Math.min(2 * wait, lookEveryMs)) {
       const { groups, scanned } = await closedGroups(deps.catalog, setId, after, pageSize);
       const work = groups.filter((group) => !finished.includes(group.state));
       const last = scanned && groups.length < pageSize;
       if (work.length > 0 || last) return { groups: await plannedGroups(deps, setId, work), last };
       after = groups.at(-1)?.no ?? after;
-      if (groups.length < pageSize) await pauseFor(attempt, lookEveryMs);
+      if (groups.length < pageSize) await pauseFor(attempt, wait);
     }
   });
 }

@@ -13,8 +13,9 @@ import { tellState } from './tell-set.js';
 import { Watchdog, hasEnded } from './watchdog.js';
 import { type Interrupt, onInterrupt } from './interrupt.js';
 import { exitCodeOf, printSummary } from '../print/set-summary.js';
+import { workflowEnd } from './workflow-end.js';
 
-/** Milliseconds between checks of the catalog. */
+/** Milliseconds between checks of the catalog; one is made at once when the workflow ends. */
 const lookEveryMs = 500;
 
 /**
@@ -90,6 +91,7 @@ async function followLines(
   const printer = new EventPrinter(session, catalog, setId);
   if (attached) await printer.skipOld();
   const watchdog = new Watchdog(session, server, setId);
+  const pause = pauses(server, setId, interrupt);
   while (!interrupt.happened) {
     const summary = await watchdog.outlast(async () => {
       await printer.printNew();
@@ -99,9 +101,24 @@ async function followLines(
     });
     if (summary !== undefined) return summary;
     await watchdog.look();
-    await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+    await pause();
   }
   return undefined;
+}
+
+/** Waits between two checks of the catalog, until the workflow has ended or the user is tired of it. */
+function pauses(server: Server, setId: string, interrupt: Interrupt): () => Promise<void> {
+  let hasEnded = false;
+  const end = workflowEnd(server, setId).then(() => {
+    hasEnded = true;
+  });
+  return async () => {
+    const woken = new AbortController();
+    const rest = sleep(lookEveryMs, undefined, { signal: woken.signal }).catch(() => undefined);
+    // Once: a workflow that has ended before its set must not make this a loop without pauses.
+    await Promise.race([interrupt.promise, rest, ...(hasEnded ? [] : [end])]);
+    woken.abort();
+  };
 }
 
 async function followLive(
@@ -124,6 +141,7 @@ async function followLive(
     bytesAtBegin: undefined,
     budget: session.settings.STAGING_MAX_BYTES,
   };
+  const pause = pauses(server, setId, interrupt);
   try {
     while (!interrupt.happened) {
       const summary = await watchdog.outlast(() => summarizeSet(catalog, setId));
@@ -133,7 +151,7 @@ async function followLive(
         if (finalSetStates.includes(summary.status)) return summary;
       }
       await watchdog.look();
-      await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
+      await pause();
     }
     return undefined;
   } finally {
