@@ -67,6 +67,17 @@ export interface Addon {
    */
   renameNew?: (from: Uint8Array, to: Uint8Array) => number;
   /**
+   * Writes small files one after the other on libuv's pool, each under a temporary name first; resolves to how many are
+   * done: at the first that is not, with all that `fields` say, all ends. See `native/src/write_files.rs`. No folder
+   * may be closed, and no array touched, until it settles. Linux only.
+   */
+  writeFiles?: (
+    fields: Float64Array,
+    bytes: Uint8Array,
+    owned: boolean,
+    replacing: boolean,
+  ) => Promise<number>;
+  /**
    * All extended attributes of an open file, or, where `fd` is -1, of what is at the path, without following a link;
    * null when there are none. Left out is what a file system keeps for itself. On Linux only, as the next two.
    */

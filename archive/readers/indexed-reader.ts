@@ -66,9 +66,13 @@ export class IndexedReader implements TarSource {
   }
 
   chunkAt(offset: number): Promise<Chunk | undefined> {
+    return this.lastAt(offset) === undefined ? this.chunkOfBlock(offset) : this.last.promise;
+  }
+
+  /** The chunk that was requested last, if it contains the byte at `offset`. */
+  lastAt(offset: number): Chunk | undefined {
     const { chunk } = this.last;
-    if (offset >= chunk.start && offset < chunk.start + chunk.data.length) return this.last.promise;
-    return this.chunkOfBlock(offset);
+    return offset >= chunk.start && offset < chunk.start + chunk.data.length ? chunk : undefined;
   }
 
   private async chunkOfBlock(offset: number): Promise<Chunk | undefined> {

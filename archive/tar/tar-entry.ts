@@ -39,22 +39,45 @@ const longestHeader = 16 * 1024 * 1024;
  * `ArchiveDamaged` when no header is there.
  */
 export async function readEntry(source: TarSource, offset: number): Promise<TarEntry | undefined> {
-  const more: LongFields = {};
   // Nearly all headers are within one chunk.
   const chunk = await source.chunkAt(offset);
+  const apart = new Map<number, Buffer>();
+  for (;;) {
+    const read = entryFrom((at, length) => apart.get(at) ?? bytesOf(chunk, at, length), offset);
+    if (!('missing' in read)) return read.entry;
+    const { missing, length, isBody } = read;
+    const bytes = await readBytes(source, missing, length);
+    if (bytes === undefined && isBody) throw new ArchiveDamaged('the archive ends inside a header');
+    if (bytes === undefined) return undefined;
+    apart.set(missing, bytes);
+  }
+}
+
+/** The same where all headers lie in a chunk; undefined where they do not. */
+export function entryIn(chunk: Chunk, offset: number): TarEntry | undefined {
+  const read = entryFrom((at, length) => bytesOf(chunk, at, length), offset);
+  return 'missing' in read ? undefined : read.entry;
+}
+
+/** An entry, undefined at the end of the archive; or which bytes have to be read first: a record or its body. */
+type EntryRead = { entry: TarEntry | undefined } | { missing: number; length: number; isBody: boolean };
+
+function entryFrom(bytesAt: (at: number, length: number) => Buffer | undefined, offset: number): EntryRead {
+  const more: LongFields = {};
   for (let at = offset; ;) {
-    const block = bytesOf(chunk, at, recordBytes) ?? (await readBytes(source, at, recordBytes));
-    if (block === undefined || (isZero(block) && at === offset)) return undefined;
+    const block = bytesAt(at, recordBytes);
+    if (block === undefined) return { missing: at, length: recordBytes, isBody: false };
+    if (isZero(block) && at === offset) return { entry: undefined };
     requireChecksum(block, at);
     const type = String.fromCharCode(block[156] ?? 0);
     const size = more.size ?? numberField(block, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0)
       throw new ArchiveDamaged(`the header at byte ${at} has no valid size`);
     const content = at + recordBytes;
-    if (!'xgLK'.includes(type)) return entryOf(block, type, size, more, offset, content);
+    if (!'xgLK'.includes(type)) return { entry: entryOf(block, type, size, more, offset, content) };
     if (size > longestHeader) throw new ArchiveDamaged(`a header at byte ${at} is too long`);
-    const body = bytesOf(chunk, content, size) ?? (await readBytes(source, content, size));
-    if (body === undefined) throw new ArchiveDamaged('the archive ends inside a header');
+    const body = bytesAt(content, size);
+    if (body === undefined) return { missing: content, length: size, isBody: true };
     if (type === 'x') readPax(body, more);
     if (type === 'L') more.path = untilNul(body);
     if (type === 'K') more.linkpath = untilNul(body);

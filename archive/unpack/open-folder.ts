@@ -22,6 +22,8 @@ export interface OpenFolder {
   readonly fd: number;
   /** True when this process created it, so that nothing in it can have existed before. */
   readonly made: boolean;
+  /** How many files of a batch are yet to be written into it: it stays open for them. */
+  awaited: number;
 }
 
 const notAFolder =

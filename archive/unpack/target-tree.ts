@@ -39,6 +39,8 @@ export class TargetTree {
   private readonly open = new Map<string, OpenFolder>();
   /** Open folders in which no earlier attempt has left anything. */
   private readonly cleared = new WeakSet<OpenFolder>();
+  /** Those that would be closed if files were not awaited in them. */
+  private readonly left = new Set<OpenFolder>();
   private readonly rootPath: string;
   private parts = 0;
 
@@ -57,7 +59,7 @@ export class TargetTree {
   ) {
     this.rootPath = fromText(target);
     const fd = process.platform === 'win32' ? -1 : openSync(target, constants.O_RDONLY);
-    this.root = { fd, made: false };
+    this.root = { fd, made: false, awaited: 0 };
     try {
       requireTruePath(fd, target);
       this.requireNotOurs(target, fd);
@@ -129,7 +131,7 @@ export class TargetTree {
     const { above, last } = splitName(name);
     const path = this.child(this.openAt(above, make), above, last);
     const made = make && makeFolder(path);
-    const folder = { fd: openFolder(path), made };
+    const folder = { fd: openFolder(path), made, awaited: 0 };
     try {
       if (!made) this.requireNotOurs(path, folder.fd);
     } catch (error) {
@@ -141,9 +143,16 @@ export class TargetTree {
     for (const [oldest, left] of this.open) {
       if (this.open.size <= maxOpen) break;
       this.open.delete(oldest);
-      closeFd(left.fd);
+      if (left.awaited > 0) this.left.add(left);
+      else closeFd(left.fd);
     }
     return folder;
+  }
+
+  /** A file that was awaited in a folder is there, or is written by itself. */
+  release(folder: OpenFolder): void {
+    folder.awaited -= 1;
+    if (folder.awaited === 0 && this.left.delete(folder)) closeFd(folder.fd);
   }
 
   /** Throws `RestoreProblem` for tapeflow's own folders and files; `fd` of an open folder, or -1. */
@@ -161,16 +170,22 @@ export class TargetTree {
   }
 
   close(): void {
-    for (const folder of this.open.values()) closeFd(folder.fd);
+    for (const folder of [...this.open.values(), ...this.left]) closeFd(folder.fd);
     this.open.clear();
+    this.left.clear();
     closeFd(this.root.fd);
   }
 
   /** A temporary name beside the final one. */
   partBeside(path: Buffer): Buffer {
     const folder = path.subarray(0, path.lastIndexOf(0x2f) + 1);
+    return Buffer.concat([folder, Buffer.from(this.nextPart())]);
+  }
+
+  /** A temporary name in any folder. */
+  nextPart(): string {
     this.parts += 1;
-    return Buffer.concat([folder, Buffer.from(partName(this.job, this.parts))]);
+    return partName(this.job, this.parts);
   }
 
   /** Removes what an earlier attempt has left beside an existing entry. */

@@ -7,15 +7,17 @@ import { storedBytes } from '../../entry/member.js';
 import { RestoreProblem } from './open-folder.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { onSide, onSideSync } from '../../config/sides.js';
-import { displayName } from '../../entry/byte-string.js';
 import { openDecompressor, type Decompressor } from '../blocks/decompressor.js';
 import { copyContent, type CopyWork } from './copy-content.js';
 import { withUnset } from './existing-entries.js';
 import { failureOf } from './member-failure.js';
+import { entryOf, isSameSize } from './member-entry.js';
 import { MemberPlacer } from './member-placer.js';
-import { unsafeNameReason, plainName } from '../../entry/member-name.js';
+import { unsafeNameReason } from '../../entry/member-name.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { Salvager } from './salvager.js';
+import { QuickFiles } from './quick-files.js';
+import { SmallFiles } from './small-files.js';
 import { TargetTree } from './target-tree.js';
 import type { Placed, UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
@@ -39,9 +41,14 @@ export class Unpacker {
   /** Bytes of content done so far. */
   bytes = 0;
   private readonly source: TarSource;
+  /** The source, if it reads by an index. */
+  private readonly reader: IndexedReader | undefined;
   private readonly tree: TargetTree | undefined;
   private readonly placer: MemberPlacer | undefined;
   private readonly salvager: Salvager | undefined;
+  private readonly quick: QuickFiles | undefined;
+  /** Results of the members that are being taken. */
+  private taken: Unpacked[] = [];
   private readonly work: CopyWork = {
     check: () => {
       if (this.shouldStop()) throw new UnpackStopped('stopped');
@@ -61,10 +68,9 @@ export class Unpacker {
     private readonly decompressor: Decompressor,
   ) {
     const { archivePath, index, target, inFlight } = options;
-    this.source =
-      index === undefined
-        ? new StreamReader(archivePath, decompressor)
-        : new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
+    if (index !== undefined)
+      this.reader = new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
+    this.source = this.reader ?? new StreamReader(archivePath, decompressor);
     try {
       this.tree = onSideSync('target', () =>
         target === null ? undefined : new TargetTree(target, options.job, options.own, options.strip),
@@ -73,8 +79,18 @@ export class Unpacker {
       this.source.close();
       throw error;
     }
-    if (this.tree === undefined) return;
+    const done = (member: WantedMember, at: number) => this.done(member, at);
+    if (this.tree === undefined) {
+      if (this.reader !== undefined) this.quick = new QuickFiles(this.reader, undefined, done);
+      return;
+    }
     this.placer = new MemberPlacer(this.tree, options);
+    const small = SmallFiles.of(this.tree, options, {
+      restored: ({ member, at }) => this.done(member, at),
+      left: async ({ member, at }) => void (this.taken[at] = await this.takeOne(member)),
+    });
+    if (this.reader !== undefined && small !== undefined)
+      this.quick = new QuickFiles(this.reader, small, done);
     this.salvager = new Salvager(options, this.placer, {
       fromStart: (read) => this.fromStart(read),
       check: () => this.work.check(),
@@ -84,9 +100,9 @@ export class Unpacker {
 
   /** What was found out about the archive file itself, when it is read completely for comparison. */
   async archiveInfo(): Promise<ArchiveInfo> {
-    if (!(this.source instanceof IndexedReader)) return { sha256: undefined, unreadable: [] };
-    const sha256 = this.options.target === null ? await this.source.sha256() : undefined;
-    return { sha256, unreadable: this.source.unreadable };
+    if (this.reader === undefined) return { sha256: undefined, unreadable: [] };
+    const sha256 = this.options.target === null ? await this.reader.sha256() : undefined;
+    return { sha256, unreadable: this.reader.unreadable };
   }
 
   /** Extracts some members, ascending by offset. Resolves to their results, in the same order. */
@@ -96,10 +112,18 @@ export class Unpacker {
       const content = type === 'file' ? paddedBytes(storedBytes(member)) : 0;
       if (offset !== linkOffset) this.source.prefetch(offset, offset + content + 1024);
     }
-    const taken: Unpacked[] = [];
-    for (const member of members) {
-      this.work.check();
-      taken.push(await this.takeOne(member));
+    const taken: Unpacked[] = (this.taken = []);
+    try {
+      for (const [at, member] of members.entries()) {
+        this.work.check();
+        if ((await this.quick?.take(member, at)) === true) continue;
+        // What a member is a link to is there before it.
+        if (member.linkOffset !== null) await this.quick?.settle();
+        taken[at] = await this.takeOne(member);
+      }
+      await this.quick?.settle();
+    } finally {
+      await this.quick?.stop();
     }
     return taken;
   }
@@ -107,6 +131,12 @@ export class Unpacker {
   close(): void {
     this.tree?.close();
     this.source.close();
+  }
+
+  /** A file is restored, or compared. */
+  private done(member: WantedMember, at: number): void {
+    this.bytes += member.size;
+    this.taken[at] = { name: member.name, outcome: 'restored', bytes: member.size };
   }
 
   private async takeOne(member: WantedMember): Promise<Unpacked> {
@@ -120,7 +150,7 @@ export class Unpacker {
       const placed =
         member.offset === member.linkOffset
           ? await this.putLink(member)
-          : await this.put(member, await this.entryOf(member));
+          : await this.put(member, await entryOf(this.source, member));
       if (placed.outcome === 'kept' && salvager?.mayLieThere(member) === true)
         return await salvager.salvage(member, { name, ...placed, bytes: member.size });
       const mark = salvager?.reasonOf(member);
@@ -156,24 +186,6 @@ export class Unpacker {
     return failureOf(name, error, this.options.shown ?? this.options.archivePath, () =>
       onSideSync('target', () => this.tree?.probe()),
     );
-  }
-
-  /** The member's headers, which must match the catalog. */
-  private async entryOf(member: WantedMember): Promise<TarEntry> {
-    const entry = await readEntry(this.source, member.offset);
-    if (entry?.type === 'link' && entry.linkTarget !== member.linkTarget)
-      throw new ArchiveDamaged(`at byte ${member.offset} is a link to another file than the catalog says`);
-    if (entry === undefined) throw new ArchiveDamaged(`it ends before byte ${member.offset}`);
-    const sameType = entry.type === member.type || (entry.type === 'link' && member.type === 'file');
-    if (
-      !sameType ||
-      plainName(entry.name) !== plainName(member.name) ||
-      (entry.type === 'file' && !isSameSize(entry, member))
-    )
-      throw new ArchiveDamaged(
-        `at byte ${member.offset} is ${entry.type} ${displayName(entry.name)} and not what the catalog says`,
-      );
-    return entry;
   }
 
   private async put(member: WantedMember, entry: TarEntry): Promise<Placed> {
@@ -244,11 +256,6 @@ export class Unpacker {
     await copy();
     return compared;
   }
-}
-
-/** True when a member's headers tell the same bytes as the catalog. */
-function isSameSize(entry: TarEntry, { size, storedSize }: WantedMember): boolean {
-  return entry.size === size && entry.storedSize === storedSize;
 }
 
 /** Of a member that is only read: it is what was backed up. */

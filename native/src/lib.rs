@@ -25,5 +25,7 @@ mod rename_new;
 #[cfg(unix)]
 mod set_times;
 #[cfg(target_os = "linux")]
+mod write_files;
+#[cfg(target_os = "linux")]
 mod xattrs;
 mod zstd;

@@ -10,6 +10,7 @@ import { MetadataSetter } from '../../archive/unpack/put-metadata.js';
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { Unpacker } from '../../archive/unpack/unpack.js';
 import type { Overwrite, Placed, WantedMember } from '../../archive/unpack/unpack-options.js';
+import type { CodecChoice } from '../../entry/archive-format.js';
 import type { BlockIndex } from '../../entry/block-index.js';
 import { ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
 import { plan } from './plan.js';
@@ -27,6 +28,8 @@ export interface PackedTree {
 export interface RestoreChoice {
   overwrite?: Overwrite;
   owners?: OwnerChoice;
+  /** `zlib`: without the native part. */
+  codec?: CodecChoice;
 }
 
 /** What became of a member; of a folder, at the end. */
@@ -65,15 +68,19 @@ export async function packTree(t: TestContext, source: string): Promise<PackedTr
 export async function restoreTree(
   { archivePath, index, members }: PackedTree,
   target: string,
-  { overwrite = 'never', owners = ownersAsBackedUp }: RestoreChoice = {},
+  { overwrite = 'never', owners = ownersAsBackedUp, codec = 'auto' }: RestoreChoice = {},
 ): Promise<Became[]> {
   const job = { name: 'restore-000001', token: 't' };
-  const options = { archivePath, index, target, overwrite, owners, own: {}, job, inFlight: 2 };
+  const options = { archivePath, index, target, overwrite, owners, codec, own: {}, job, inFlight: 2 };
   const unpacker = await Unpacker.open(options, () => false);
-  const became: Became[] = await unpacker.take(members);
-  unpacker.close();
+  let became: Became[];
+  try {
+    became = await unpacker.take(members);
+  } finally {
+    unpacker.close();
+  }
   const tree = new TargetTree(target, job, {});
-  const metadata = new MetadataSetter({ owners });
+  const metadata = new MetadataSetter({ owners, codec });
   for (const member of members.filter(({ type }) => type === 'directory').reverse()) {
     const entry = became.find(({ name }) => name === member.name);
     if (entry !== undefined) Object.assign(entry, finishFolder(tree, member, metadata));

@@ -1,0 +1,50 @@
+import { unsafeNameReason } from '../../entry/member-name.js';
+import type { IndexedReader } from '../readers/indexed-reader.js';
+import { contentIn } from './member-entry.js';
+import type { SmallFiles } from './small-files.js';
+import type { WantedMember } from './unpack-options.js';
+
+/**
+ * Takes files that lie in one block of the archive and with which nothing is wrong, as nearly all do. They are
+ * compared, or restored with others.
+ */
+export class QuickFiles {
+  /**
+   * @param small undefined: files are only compared.
+   * @param compared called with the place of a file among those that are taken together.
+   */
+  constructor(
+    private readonly reader: IndexedReader,
+    private readonly small: SmallFiles | undefined,
+    private readonly compared: (member: WantedMember, at: number) => void,
+  ) {}
+
+  /** False: nothing was done, and the member has to be taken by itself, which tells what is wrong. */
+  async take(member: WantedMember, at: number): Promise<boolean> {
+    const { reader, small } = this;
+    const { type, name, offset, linkOffset, refused } = member;
+    if (type !== 'file' || offset === linkOffset || refused !== undefined) return false;
+    if (unsafeNameReason(name) !== undefined) return false;
+    if (small?.isFull === true) await small.send();
+    try {
+      const chunk = reader.lastAt(offset) ?? (await reader.chunkAt(offset));
+      const content = chunk === undefined ? undefined : contentIn(chunk, member);
+      if (content === undefined) return false;
+      if (small !== undefined) return small.add(member, at, content);
+      this.compared(member, at);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Resolves when all files that were taken are in their places. */
+  async settle(): Promise<void> {
+    await this.small?.settle();
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async stop(): Promise<void> {
+    await this.small?.stop();
+  }
+}
