@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { foldSet } from '../catalog/files/fold-set.js';
 import { filesOfGroup, type PlannedRow } from '../catalog/files/files.js';
 import { commitCompressed, type PackedFile } from '../catalog/files/packed-files.js';
 import { beginCompressing } from '../catalog/groups/group-owner.js';
@@ -61,6 +62,7 @@ export async function makeUpSet(
       .execute();
   }
   await catalog.updateTable('groups').set({ state: 'released' }).where('set_id', '=', made.id).execute();
+  await foldSet(catalog, made.id, () => undefined);
   await recordSetState(catalog, made.id, 'completed', null);
   return made.id;
 }

@@ -1,3 +1,4 @@
+import { foldSet } from '../../catalog/files/fold-set.js';
 import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
@@ -39,6 +40,7 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
     if (!lost) {
       await removeEmptyFolder(tempDir(settings.BACKUP_COMPRESS_DIR, setId));
       await removeEmptyFolder(finalDir(settings.BACKUP_COMPRESS_DIR, setId));
+      await foldSet(catalog, setId, () => attempt.throwIfCancelled());
     }
     await recordSetState(catalog, setId, state, reason);
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);

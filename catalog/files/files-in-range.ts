@@ -6,7 +6,8 @@ import type { Tables } from '../schema/tables.js';
 import { layerOf } from './entry-rows.js';
 import { filePageSize, holderOf, rowsAt } from './files.js';
 import { partsOf } from './layers.js';
-import { treeRows, type PathRange } from './tree-rows.js';
+import type { PathRange } from './layer-rows.js';
+import { treeRows } from './tree-rows.js';
 
 /** Member names from `from` on and before `before`, as byte strings; undefined: no bound. */
 export interface NameRange {

@@ -1,7 +1,9 @@
 import { toBytes } from '../../entry/byte-string.js';
+import { layerRows } from './layer-rows.js';
 import { partsOf } from './layers.js';
-import { layerRows } from './tree-rows.js';
+import { treeRows } from './tree-rows.js';
 import { groupOf } from '../groups/groups.js';
+import { setNamed } from '../sets/sets.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
 import { layerOf, storedNumber } from './entry-rows.js';
@@ -54,6 +56,11 @@ export async function* filesOfGroup(db: Catalog, setId: string, no: number): Asy
   const { first_path: from, last_path: upTo } = await groupOf(db, setId, no);
   const [own] = await partsOf(db, setId);
   if (own === undefined) return;
+  if (!own.gated && (await setNamed(db, setId)).base_id === null) {
+    // A full set, which may be folded.
+    for await (const rows of treeRows(db, setId, { from, upTo }, plannedColumns)) yield { rows, gone: [] };
+    return;
+  }
   const how = { columns: plannedColumns, first: filePageSize, limit: filePageSize };
   for await (const page of layerRows(db, own, { from, upTo }, how)) {
     const gone = page.filter(({ state }) => state === 'gone').map(({ path }) => path);
@@ -140,17 +147,6 @@ export function rowsAt(db: Catalog, setId: string, paths: readonly Uint8Array[])
     .execute();
 }
 
-/** Offset of a member in its archive, in bytes of the tar; null when it is not known. */
-export async function tarOffsetOf(db: Catalog, setId: string, path: Uint8Array): Promise<number | null> {
-  const row = await db
-    .selectFrom('files')
-    .select('tar_offset')
-    .where('set_id', '=', setId)
-    .where('path', '=', path)
-    .executeTakeFirst();
-  return row?.tar_offset ?? null;
-}
-
 /** The inode of a path in a set, and what holds it; undefined when the set does not have the path. */
 export async function holdingOf(
   db: Catalog,
@@ -175,25 +171,4 @@ export async function isStillLinked(
 ): Promise<boolean> {
   const row = of === null ? undefined : await holdingOf(db, setId, of);
   return row?.dev === dev && row.ino === ino;
-}
-
-/** Offset of the member after a path in an archive, in bytes of the tar; undefined when it is the last. */
-export async function offsetAfter(
-  db: Catalog,
-  { setId, group, last }: { setId: string; group: number; last: Uint8Array },
-  path: Uint8Array,
-): Promise<number | undefined> {
-  const row = await db
-    .selectFrom('entries')
-    .select('tar_offset')
-    .where('layer', '=', layerOf(setId))
-    .where('group_no', '=', group)
-    .where('held_layer', 'is', null)
-    .where('tar_offset', 'is not', null)
-    .where('path', '>', path)
-    .where('path', '<=', last)
-    .orderBy('path')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.tar_offset ?? undefined;
 }

@@ -38,13 +38,22 @@ export async function layOn(
     if (base?.scanned !== 1 || isRebuilt(base)) return false;
     const below = await partsOf(tx, baseId);
     if (below.length >= most) return false;
-    for (const [at, { no: part, gated }] of below.entries())
-      await tx
-        .insertInto('chains')
-        .values({ layer, part, depth: at + 1, gated: gated ? 1 : 0 })
-        .execute();
+    await layOnParts(tx, layer, below);
     return below.length > 0;
   });
+}
+
+/** Lays a layer, which is in `chains`, on parts, the uppermost first; in the caller's transaction. */
+export async function layOnParts(
+  tx: Catalog,
+  layer: number,
+  below: readonly Omit<TreePart, 'setId'>[],
+): Promise<void> {
+  for (const [at, { no: part, gated, through = null }] of below.entries())
+    await tx
+      .insertInto('chains')
+      .values({ layer, part, depth: at + 1, gated: gated ? 1 : 0, through })
+      .execute();
 }
 
 /** A layer of a set's tree. */
@@ -53,6 +62,8 @@ export interface TreePart {
   setId: string;
   /** What is below counts only under names of groups that say so; see `ChainsTable`. */
   gated: boolean;
+  /** Of the root of a folded set: the layer of that set; see `ChainsTable`. */
+  through?: number;
 }
 
 /** The layers that make the tree of a set, its own first: of several rows of a path the first counts. */
@@ -61,9 +72,23 @@ export async function partsOf(db: Catalog, setId: string): Promise<TreePart[]> {
     .selectFrom('layers')
     .innerJoin('chains', 'chains.layer', 'layers.no')
     .innerJoin('layers as parts', 'parts.no', 'chains.part')
-    .select(['parts.no', 'parts.set_id', 'gated'])
+    .select(['parts.no', 'parts.set_id', 'gated', 'through'])
     .where('layers.set_id', '=', setId)
     .orderBy('chains.depth')
     .execute();
-  return rows.map(({ no, set_id: id, gated }) => ({ no, setId: id, gated: gated === 1 }));
+  return rows.map(({ no, set_id: id, gated, through }) => ({
+    ...{ no, setId: id, gated: gated === 1 },
+    ...(through === null ? {} : { through }),
+  }));
+}
+
+/** True when a layer is that of a folded set, or of one that is being folded. */
+export async function isFolded(db: Catalog, layer: number): Promise<boolean> {
+  const root = await db
+    .selectFrom('chains')
+    .select('part')
+    .where('layer', '=', layer)
+    .where('through', '=', layer)
+    .executeTakeFirst();
+  return root !== undefined;
 }

@@ -3,7 +3,7 @@ import { nameStart, pastBeginning, type NameQuery } from './file-names.js';
 import { filePageSize, rowsAt } from './files.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
-import { partsOf, type TreePart } from './layers.js';
+import { isFolded, partsOf, type TreePart } from './layers.js';
 import { treeRows } from './tree-rows.js';
 import { namesThat, type NameTest } from './names.js';
 
@@ -22,8 +22,7 @@ export async function* filesNamed(
   const test = testOf(wish);
   const known = new Map<number, Uint8Array[] | undefined>();
   for (const id of setId === undefined ? await setsNewestFirst(db) : [setId]) {
-    const parts = await partsOf(db, id);
-    for await (const paths of parts.length > 1 ? inParts(db, parts, test, known) : inPart(db, parts, test))
+    for await (const paths of pathsInSet(db, id, test, known))
       for (let at = 0; at < paths.length; at += filePageSize) {
         const rows = await rowsAt(db, id, paths.slice(at, at + filePageSize));
         if (rows.length > 0) yield rows;
@@ -31,8 +30,30 @@ export async function* filesNamed(
   }
 }
 
-async function* inPart(db: Catalog, [part]: TreePart[], test: NameTest): AsyncGenerator<Uint8Array[]> {
-  if (part !== undefined) yield* pathsNamed(db, part.no, test);
+/** The paths of a set that fit, and more, in their order. */
+async function* pathsInSet(
+  db: Catalog,
+  setId: string,
+  test: NameTest,
+  known: Map<number, Uint8Array[] | undefined>,
+): AsyncGenerator<Uint8Array[]> {
+  const parts = await partsOf(db, setId);
+  const [own] = parts;
+  if (own === undefined) return;
+  if (parts.length > 1) {
+    yield* inParts(db, parts, test, known);
+    return;
+  }
+  let last: Uint8Array = new Uint8Array();
+  for await (const paths of pathsNamed(db, own.no, test)) {
+    if (await isFolded(db, own.no)) break;
+    last = paths.at(-1) ?? last;
+    yield paths;
+  }
+  // Meanwhile the set ends, and some of its rows have gone.
+  if (!(await isFolded(db, own.no))) return;
+  for await (const paths of inParts(db, await partsOf(db, setId), test, known))
+    yield paths.filter((path) => Buffer.compare(path, last) > 0);
 }
 
 /** Paths that a layer is remembered to have, when many sets are looked through that share it. */

@@ -2,6 +2,7 @@ import type { Migration } from 'kysely';
 import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { first } from './first-tables.js';
 import { hosts } from './host-changes.js';
+import { foldedSets, layers, rebuiltLayers } from './layer-changes.js';
 import {
   anyDrive,
   chosenRestores,
@@ -12,7 +13,7 @@ import {
   retrievals,
   unsetMetadata,
 } from './retrieval-changes.js';
-import { layers, rebuiltLayers, smallRows } from './row-changes.js';
+import { smallRows } from './row-changes.js';
 import { provenMessages, schedules, toldSchedules } from './server-changes.js';
 import {
   askedSets,
@@ -62,4 +63,5 @@ export const migrations: Record<string, Migration> = {
   '0039_hosts': { up: hosts },
   '0041_restores_to_hosts': { up: restoresToHosts },
   '0042_rebuilt_layers': { up: rebuiltLayers },
+  '0043_folded_sets': { up: foldedSets },
 };

@@ -11,6 +11,7 @@ import type { Catalog } from '../open-catalog.js';
 import type { ArchivesTable } from '../schema/group-tables.js';
 import type { FoundArchive } from './found-archive.js';
 import { importFiles } from './import-files.js';
+import { keepRoot } from './keep-root.js';
 import { CatalogConflict } from './rebuilt-sets.js';
 
 /**
@@ -42,6 +43,7 @@ export async function importArchive(tx: Catalog, found: FoundArchive): Promise<v
     )
     .execute();
   await tx.insertInto('archives').values(archiveRow(found)).execute();
+  await keepRoot(tx, setId);
   await importFiles(tx, found);
   await nameGroup(tx, { setId, no: group, first, last });
 }

@@ -1,4 +1,4 @@
-import { type TreePart, ownLayer, partsOf } from '../files/layers.js';
+import { layOnParts, type TreePart, ownLayer, partsOf } from '../files/layers.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
 import { findSet } from '../sets/sets.js';
@@ -30,11 +30,8 @@ export async function layRebuilt(tx: Catalog, set: SetRow): Promise<MissingBase 
     some.map(({ no, gated }) => `${no}${gated ? '!' : ''}`).join();
   if (textOf(before) !== textOf(parts)) {
     await tx.deleteFrom('chains').where('layer', '=', layer).execute();
-    for (const [depth, { no: part, gated }] of parts.entries())
-      await tx
-        .insertInto('chains')
-        .values({ layer, part, depth, gated: gated ? 1 : 0 })
-        .execute();
+    await tx.insertInto('chains').values({ layer, part: layer, depth: 0, gated: 1 }).execute();
+    await layOnParts(tx, layer, parts.slice(1));
   }
   return below.length === 0 ? wanted : undefined;
 }

@@ -87,6 +87,24 @@ export interface ChainsTable {
    * counts only under the names of its groups with `on_base`.
    */
   gated: Generated<number>;
+  /**
+   * Of an earlier full set below a folded one: the layer of that one, whose `offsets` say which of the rows of `part`
+   * count, and where that set's archives have them. It is the last part of a chain. Null: the rows are as they say.
+   */
+  through: Generated<number | null>;
+}
+
+/**
+ * What is left of the rows of a folded set that say the same as those of an earlier full set, its root; see
+ * catalog/schema/places.ts.
+ */
+export interface OffsetsTable {
+  /** The folded set's. */
+  layer: number;
+  /** The first of up to some hundred consecutive paths of the root. */
+  first: Uint8Array;
+  /** A place for each of them. */
+  places: Uint8Array;
 }
 
 /**

@@ -7,6 +7,7 @@ import type {
   ListedNamesTable,
   NameListsTable,
   NamesTable,
+  OffsetsTable,
 } from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
 import type { HostDrivesTable, HostsTable } from './host-tables.js';
@@ -38,6 +39,7 @@ export interface Tables {
   files: FilesTable;
   layers: LayersTable;
   chains: ChainsTable;
+  offsets: OffsetsTable;
   layer_files: LayerFilesTable;
   entries: EntriesTable;
   names: NamesTable;

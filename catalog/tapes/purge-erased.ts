@@ -1,4 +1,5 @@
 import type { Catalog } from '../open-catalog.js';
+import { layerOf } from '../files/entry-rows.js';
 import { rebuiltOptions } from '../rebuilt/rebuilt-sets.js';
 import { finalSetStates } from '../schema/set-tables.js';
 import { findSet } from '../sets/sets.js';
@@ -67,11 +68,12 @@ export async function purgeErased(catalog: Catalog): Promise<void> {
       if (!(await isExpired(tx, id))) return;
       for (const table of ['copies', 'archives', 'end_marks', 'set_lists'] as const)
         await tx.deleteFrom(table).where('set_id', '=', id).execute();
-      if (!(await isGate(tx, id))) await tx.deleteFrom('groups').where('set_id', '=', id).execute();
+      if (!(await saysOfOthers(tx, id))) await tx.deleteFrom('groups').where('set_id', '=', id).execute();
       const forgotten = { options: rebuiltOptions, end_marked: 0, end_facts: null };
       await tx.updateTable('sets').set(forgotten).where('id', '=', id).execute();
     });
   }
+  for (const no of await unusedRoots(catalog)) while (await forgetRoot(catalog, no));
 }
 
 /** False when `tape catalog` has found a copy of the set meanwhile. */
@@ -79,15 +81,17 @@ async function isExpired(tx: Catalog, setId: string): Promise<boolean> {
   return (await findSet(tx, setId))?.state === 'expired';
 }
 
-/** True when the groups of a set say what of the layers below it counts in others. */
-async function isGate(tx: Catalog, setId: string): Promise<boolean> {
+/**
+ * True when the groups of a set say what counts in others: of the layers below it, or of the root that it was folded
+ * onto.
+ */
+async function saysOfOthers(tx: Catalog, setId: string): Promise<boolean> {
+  const own = layerOf(setId);
   const upper = await tx
     .selectFrom('chains')
-    .innerJoin('layers', 'layers.no', 'chains.part')
     .select('layer')
-    .where('layers.set_id', '=', setId)
-    .where('gated', '=', 1)
-    .whereRef('layer', '!=', 'part')
+    .where('layer', '!=', own)
+    .where((eb) => eb.or([eb.and([eb('part', '=', own), eb('gated', '=', 1)]), eb('through', '=', own)]))
     .limit(1)
     .executeTakeFirst();
   return upper !== undefined;
@@ -104,28 +108,64 @@ async function forgetFiles(catalog: Catalog, setId: string): Promise<boolean> {
     const own = await tx.selectFrom('layers').select('no').where('set_id', '=', setId).executeTakeFirst();
     if (own === undefined || !(await isExpired(tx, setId))) return false;
     const { no } = own;
-    const upper = await tx
-      .selectFrom('chains')
-      .select('layer')
-      .where('part', '=', no)
-      .where('layer', '!=', no)
-      .limit(1)
-      .executeTakeFirst();
-    if (upper !== undefined) return false;
-    const rows = await tx
-      .selectFrom('entries')
-      .select('path')
-      .where('layer', '=', no)
-      .orderBy('path')
-      .limit(filesPerStep)
-      .execute();
-    const last = rows.at(-1);
-    if (last !== undefined) {
-      await tx.deleteFrom('entries').where('layer', '=', no).where('path', '<=', last.path).execute();
-      return true;
-    }
-    for (const table of ['names', 'chains'] as const)
+    if (await hasUpper(tx, no)) return false;
+    if (await forgetRows(tx, no)) return true;
+    for (const table of ['names', 'offsets', 'chains'] as const)
       await tx.deleteFrom(table).where('layer', '=', no).execute();
+    return false;
+  });
+}
+
+/** True when other sets lie on a layer. */
+async function hasUpper(tx: Catalog, layer: number): Promise<boolean> {
+  const upper = await tx
+    .selectFrom('chains')
+    .select('layer')
+    .where('part', '=', layer)
+    .where('layer', '!=', layer)
+    .limit(1)
+    .executeTakeFirst();
+  return upper !== undefined;
+}
+
+/** Deletes the first rows of a layer; false when there were none left. */
+async function forgetRows(tx: Catalog, layer: number): Promise<boolean> {
+  const rows = await tx
+    .selectFrom('entries')
+    .select('path')
+    .where('layer', '=', layer)
+    .orderBy('path')
+    .limit(filesPerStep)
+    .execute();
+  const last = rows.at(-1);
+  if (last === undefined) return false;
+  await tx.deleteFrom('entries').where('layer', '=', layer).where('path', '<=', last.path).execute();
+  return true;
+}
+
+/** Layers with rows that `keepRoot` kept for sets of which none is left. */
+async function unusedRoots(db: Catalog): Promise<number[]> {
+  const rows = await db
+    .selectFrom('layers')
+    .select('no')
+    .where(({ not, exists, selectFrom, lit }) =>
+      not(exists(selectFrom('sets').select(lit(1).as('one')).whereRef('sets.id', '=', 'layers.set_id'))),
+    )
+    .where(({ not, exists, selectFrom, lit }) =>
+      not(exists(selectFrom('chains').select(lit(1).as('one')).whereRef('part', '=', 'layers.no'))),
+    )
+    .where(({ exists, selectFrom, lit }) =>
+      exists(selectFrom('entries').select(lit(1).as('one')).whereRef('layer', '=', 'layers.no')),
+    )
+    .execute();
+  return rows.map(({ no }) => no);
+}
+
+async function forgetRoot(catalog: Catalog, no: number): Promise<boolean> {
+  return catalog.transaction().execute(async (tx) => {
+    if (await hasUpper(tx, no)) return false;
+    if (await forgetRows(tx, no)) return true;
+    await tx.deleteFrom('names').where('layer', '=', no).execute();
     return false;
   });
 }

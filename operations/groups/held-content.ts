@@ -1,6 +1,7 @@
 import { hashedRowsAt, type HashedRow } from '../../catalog/sets/base-rows.js';
 import { goodCopies } from '../../catalog/copies/other-copy.js';
-import { holderOf, holdingOf, namesOfInode, tarOffsetOf } from '../../catalog/files/files.js';
+import { holderOf, holdingOf, namesOfInode } from '../../catalog/files/files.js';
+import { tarOffsetOf } from '../../catalog/files/member-offsets.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { HeldContent, PlannedMember } from '../../entry/member.js';

@@ -1,7 +1,8 @@
 import { parseAttributes } from '../../entry/attributes.js';
 import { fromBytes } from '../../entry/byte-string.js';
 import type { WantedMember } from '../../archive/unpack/unpack-options.js';
-import { holderOf, isStillLinked, offsetAfter, tarOffsetOf } from '../../catalog/files/files.js';
+import { holderOf, isStillLinked } from '../../catalog/files/files.js';
+import { offsetAfter, tarOffsetOf } from '../../catalog/files/member-offsets.js';
 import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';

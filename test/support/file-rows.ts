@@ -23,19 +23,21 @@ export async function changeFiles(
   changes: Changes | ((row: Pick<FileColumns, 'set_id' | 'path'>) => Changes),
 ): Promise<void> {
   const rows = await which(catalog.selectFrom('files').select(['set_id', 'path'])).execute();
-  for (const row of rows) {
-    const { state, sha256, ...others } = typeof changes === 'function' ? changes(row) : changes;
-    await catalog
-      .updateTable('entries')
-      .set({
-        ...others,
-        ...(state === undefined ? {} : { state: stateCode(state) }),
-        ...(sha256 === undefined ? {} : { sha256: hashBytes(sha256) }),
-      })
-      .where('layer', '=', await layerFor(catalog, row.set_id))
-      .where('path', '=', row.path)
-      .execute();
-  }
+  await catalog.transaction().execute(async (tx) => {
+    for (const row of rows) {
+      const { state, sha256, ...others } = typeof changes === 'function' ? changes(row) : changes;
+      await tx
+        .updateTable('entries')
+        .set({
+          ...others,
+          ...(state === undefined ? {} : { state: stateCode(state) }),
+          ...(sha256 === undefined ? {} : { sha256: hashBytes(sha256) }),
+        })
+        .where('layer', '=', await layerFor(tx, row.set_id))
+        .where('path', '=', row.path)
+        .execute();
+    }
+  });
 }
 
 /** Adds an entry of a set. */

@@ -70,11 +70,16 @@ export function hashFor(setId: string, name: string): string {
   return createHash('sha256').update(`${setId} ${name}`).digest('hex');
 }
 
-/** What a set's run leaves in the catalog: files packed in order, archives committed on one tape. */
+/**
+ * What a set's run leaves in the catalog: files packed in order, archives committed on one tape.
+ *
+ * @param packed what packing finds of a file. Default: content of this set's own.
+ */
 export async function complete(
   catalog: Catalog,
   setId: string,
   state: SetState = 'completed',
+  packed = (name: string) => ({ tar_offset: 512, sha256: hashFor(setId, name) }),
 ): Promise<void> {
   await catalog
     .insertInto('tapes')
@@ -84,7 +89,7 @@ export async function complete(
   await changeFiles(
     catalog,
     (files) => files.where('set_id', '=', setId).where('state', '=', 'planned'),
-    ({ path: name }) => ({ state: 'packed', tar_offset: 512, sha256: hashFor(setId, fromBytes(name)) }),
+    ({ path: name }) => ({ state: 'packed', ...packed(fromBytes(name)) }),
   );
   for (const { no } of await catalog
     .selectFrom('groups')

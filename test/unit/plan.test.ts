@@ -274,7 +274,9 @@ test('the first path of an inode, and what no sync has covered, are found by an 
       steps.some(({ detail }) => index.test(detail)),
       JSON.stringify(steps),
     );
-    assert.ok(!steps.some(({ detail }) => detail.startsWith('SCAN')), JSON.stringify(steps));
+    // Two subqueries of the view have one row each.
+    const isWhole = ({ detail }: { detail: string }) => /^SCAN (?!(found|counted)$)/.test(detail);
+    assert.ok(!steps.some(isWhole), JSON.stringify(steps));
   }
 });
 

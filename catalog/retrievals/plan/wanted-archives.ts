@@ -47,8 +47,10 @@ async function ownArchives(db: Catalog, setId: string): Promise<WantedArchive[]>
 
 /** Archives of earlier sets that hold unchanged files of this set. */
 async function heldElsewhere(db: Catalog, setId: string): Promise<WantedArchive[]> {
-  const { length: parts } = await partsOf(db, setId);
-  return parts > 1 ? heldBelow(db, setId) : heldByRows(db, setId);
+  const [own, below] = await partsOf(db, setId);
+  // A folded set holds all of it itself.
+  const isOnBase = below !== undefined && below.through !== own?.no;
+  return isOnBase ? heldBelow(db, setId) : heldByRows(db, setId);
 }
 
 /** The same of a set that has a row for each of its entries. */
