@@ -137,7 +137,8 @@ function bytesByUse(): { files: number; rest: number } {
   const database = new Database(catalogFile, { readonly: true });
   const used = (where: string) =>
     Number(database.prepare(`select coalesce(sum(pgsize), 0) from dbstat where ${where}`).pluck().get());
-  const ofFiles = `name in (select name from sqlite_master where tbl_name in ('entries', 'names', 'chains', 'offsets'))`;
+  const tables = `('entries', 'names', 'chains', 'offsets')`;
+  const ofFiles = `name in (select name from sqlite_master where tbl_name in ${tables})`;
   const bytes = { files: used(ofFiles), rest: used(`not (${ofFiles})`) };
   database.close();
   return bytes;

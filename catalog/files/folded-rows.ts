@@ -36,6 +36,9 @@ export class FoldedRows {
   private rowAt(row: LayerRow, place: number): LayerRow | undefined {
     const group = place === 0 ? undefined : this.groups.at(row.path);
     if (group === undefined) return undefined;
-    return { ...row, group_no: group, tar_offset: (place - 1) * tarBlockBytes };
+    // In place: nobody else has it, and a copy of each takes half as long as all else.
+    row.group_no = group;
+    row.tar_offset = (place - 1) * tarBlockBytes;
+    return row;
   }
 }

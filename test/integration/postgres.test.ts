@@ -58,6 +58,7 @@ const longTests = [
   ],
   ...[
     'existing-target',
+    'folded-sets',
     'layers',
     'lost-manifests',
     'metadata',
