@@ -3,6 +3,7 @@ import type { Catalog } from '../open-catalog.js';
 import { placesOf } from '../sets/copy-places.js';
 import { finalRetrievalStates } from '../schema/retrieval-tables.js';
 import { finalSetStates } from '../schema/set-tables.js';
+import { placeKey } from './host-places.js';
 import { heardHosts, listHosts, timeOf } from './hosts.js';
 import { lookKey } from './staging-looks.js';
 
@@ -39,7 +40,10 @@ export function forgetHostNamed(catalog: Catalog, name: string): Promise<boolean
         'Let them end or cancel them, and remove the schedules.',
       );
     await tx.deleteFrom('host_drives').where('host', '=', name).execute();
-    await tx.deleteFrom('meta').where('key', '=', lookKey(name)).execute();
+    await tx
+      .deleteFrom('meta')
+      .where('key', 'in', [lookKey(name), placeKey(name)])
+      .execute();
     await tx.deleteFrom('hosts').where('name', '=', name).execute();
     return true;
   });

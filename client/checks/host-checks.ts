@@ -1,3 +1,4 @@
+import { hostsInTwoPlaces, twoPlacesAdvice, twoPlacesText } from '../../catalog/hosts/host-places.js';
 import { listLooks, type StagingLook } from '../../catalog/hosts/staging-looks.js';
 import type { HostRow } from '../../catalog/rows.js';
 import { formatTime } from '../../config/local-time.js';
@@ -10,20 +11,25 @@ const maxClockSkewMs = 5000;
 
 /**
  * The hosts of the installation, where there are several: who was heard of, whether their clocks agree, and whether all
- * see the same staging.
+ * see the same staging; and of each host, whether its data folder was copied and is in use twice.
  */
 export async function checkHosts(session: Pick<Session, 'catalog'>): Promise<Check[]> {
   const catalog = await session.catalog();
   const hosts = await hostsAtWork(catalog);
-  if (hosts.length === 0) return [];
+  const twice = [...(await hostsInTwoPlaces(catalog))].map(([name, places]): Check => {
+    const finding = twoPlacesText(places);
+    return { what: `host ${name}`, level: 'trouble', finding, advice: twoPlacesAdvice };
+  });
+  if (hosts.length === 0) return twice;
   const looks = await listLooks(catalog);
   const working = new Set(hosts.filter(({ workers }) => workers.length > 0).map(({ host }) => host.name));
-  return hosts.flatMap((one) => {
+  const checks = hosts.flatMap((one) => {
     const { host } = one;
     if (!working.has(host.name)) return [hostCheck(one)];
     const look = looks.get(host.name);
     return [hostCheck(one), clockCheck(host), ...(look === undefined ? [] : [stagingCheck(look, working)])];
   });
+  return [...checks, ...twice];
 }
 
 function hostCheck({ host, workers }: HostAtWork): Check {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { keyFile } from '../../proof/key-file.js';
@@ -184,5 +184,25 @@ test(
         );
       },
     );
+  },
+);
+
+test(
+  'workers of a data folder and of its copy notice each other, and doctor names both',
+  { skip: noPostgres || longTest },
+  async (t) => {
+    const hosts = await TwoHosts.make(t);
+    const first = await hosts.worker('a', 'archive');
+    const copy = hosts.folder('copy');
+    cpSync(hosts.data('a'), copy, { recursive: true });
+    const second = await hosts.workerWith({ TAPEFLOW_DATA_DIR: copy }, 'a', 'archive');
+    for (const worker of [first, second])
+      await waitFor(() => worker.output().includes('in two places at once'), 'the worker to notice');
+    const { stdout } = await hosts.run('a', 'doctor');
+    assert.match(
+      stdout,
+      /TROUBLE +host a: its workers are at work in two places at once, .*one of the data folders is/,
+    );
+    assert.ok(stdout.includes(copy) && stdout.includes(hosts.data('a')), stdout);
   },
 );

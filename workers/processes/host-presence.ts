@@ -1,14 +1,12 @@
 import os from 'node:os';
-import { claimDrive, driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
+import { driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
+import { archiveStops, hostLives, listHosts, type HostSelf } from '../../catalog/hosts/hosts.js';
 import {
-  archiveStops,
-  forgetHost,
-  hostLives,
-  listHosts,
-  registerHost,
-  type HostSelf,
-} from '../../catalog/hosts/hosts.js';
-import { installationKey } from '../../catalog/hosts/installation-key.js';
+  signPlace,
+  twoPlacesAdvice,
+  twoPlacesText,
+  type HostPlace,
+} from '../../catalog/hosts/host-places.js';
 import { recordLook } from '../../catalog/hosts/staging-looks.js';
 import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
 import { isInPostgres } from '../../catalog/dialect.js';
@@ -20,8 +18,10 @@ import type { Logger } from '../../config/logger.js';
 import { projectVersion } from '../../config/project-dir.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import { keepThisHost } from '../../disk/this-host.js';
+import { placeId } from '../../disk/this-place.js';
 import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
 import { messageKey } from '../../proof/key-file.js';
+import { onlyHost, registered, type Registered } from './register-host.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
 
 /** A worker's part of what the catalog knows of its host. */
@@ -29,6 +29,7 @@ export class HostPresence {
   private timer: NodeJS.Timeout | undefined;
   private telling = Promise.resolve();
   private looking = false;
+  private hasSigned = false;
   /** What could not be written down at the start, or has been forgotten since by a command. */
   private late: (() => Promise<unknown>) | undefined;
   /** Another host, or data folder, has taken the name of this host, or of its drive. */
@@ -44,6 +45,7 @@ export class HostPresence {
     private readonly staging: string,
     private readonly drive: string | undefined,
     private readonly register: () => Promise<Registered>,
+    private readonly place: HostPlace,
   ) {}
 
   /**
@@ -73,7 +75,8 @@ export class HostPresence {
     if (before !== undefined)
       logger.info(`the drive ${drive?.name} was moved from host ${before} to host ${host.name}`);
     const staging = settings.BACKUP_COMPRESS_DIR;
-    const presence = new HostPresence(catalog, logger, host, key, staging, drive?.name, register);
+    const place = { id: placeId(dataDir), machine: self.machine, dataDir };
+    const presence = new HostPresence(catalog, logger, host, key, staging, drive?.name, register, place);
     presence.late = late;
     if (drive === undefined && late === undefined)
       await hostLives(catalog, host, true).catch(unlessOutOfReach);
@@ -123,6 +126,17 @@ export class HostPresence {
     await recordLook(catalog, { host: host.name, root: staging, unseen });
   }
 
+  /** Says so when workers of a copy of this data folder are at work too, which nothing else tells apart. */
+  private async signPlace(): Promise<void> {
+    const { catalog, host, place } = this;
+    // A file has one host.
+    if (!isInPostgres(catalog)) return;
+    const other = await signPlace(catalog, host.name, place, this.hasSigned);
+    this.hasSigned = true;
+    if (other === undefined) return;
+    this.logger.error(`Host ${host.name}: ${twoPlacesText([place, other])}. ${twoPlacesAdvice}`);
+  }
+
   private async tell(): Promise<void> {
     const { catalog, host, drive, logger } = this;
     try {
@@ -133,7 +147,10 @@ export class HostPresence {
       if (!rows.some(({ id, name }) => id === host.id || name === host.name)) await this.register();
       const isHosts = await hostLives(catalog, host, drive === undefined);
       const isDrives = drive === undefined || (await driveLives(catalog, host.name, drive));
-      if (isHosts && isDrives) return this.lookAtStaging();
+      if (isHosts && isDrives) {
+        await this.signPlace();
+        return this.lookAtStaging();
+      }
       const what = isHosts ? `the drive ${drive}` : `the name of host ${host.name}`;
       this.lost = new TapeflowFailure(
         isHosts ? 'DriveElsewhere' : 'HostTaken',
@@ -147,42 +164,6 @@ export class HostPresence {
       logger.debug({ err: error }, 'the catalog could not be told that this worker lives');
     }
   }
-}
-
-/** What a worker knows of its host once it is written down. */
-interface Registered {
-  host: HostRow;
-  key: string;
-  /** The host that had the drive before. */
-  before: string | undefined;
-  late: undefined;
-}
-
-async function registered(
-  catalog: Catalog,
-  settings: Settings,
-  self: HostSelf,
-  drive: DriveSettings | undefined,
-): Promise<Registered> {
-  const isNew = !(await listHosts(catalog)).some(({ id }) => id === self.id);
-  const host = await registerHost(catalog, self);
-  try {
-    const key = await installationKey(catalog, settings, true);
-    const before = drive === undefined ? undefined : await claimDrive(catalog, host.name, drive);
-    return { host, key, before, late: undefined };
-  } catch (error) {
-    // A machine that was refused at its first start is no host.
-    if (isNew && host.home === 0) await forgetHost(catalog, self);
-    throw error;
-  }
-}
-
-/** The host of a catalog in a file. */
-function onlyHost({ name, id, machine, dataDir, version, embedded }: HostSelf): HostRow {
-  return {
-    ...{ name, id, home: 1, machine, data_dir: dataDir, version, embedded: embedded ? 1 : 0 },
-    ...{ heard_at: Date.now(), archive_at: null, clock_ahead: 0 },
-  };
 }
 
 function unlessOutOfReach(error: unknown): void {
