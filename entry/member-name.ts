@@ -34,6 +34,16 @@ export function plainName(name: string): string {
   return name.endsWith('/') ? name.slice(0, -1) : name;
 }
 
+/** A name without its first parts, as `tar --strip-components` has it; undefined when nothing is left. */
+export function strippedName(name: string, strip: number): string | undefined {
+  let from = 0;
+  for (let left = strip; left > 0; left -= 1) {
+    from = name.indexOf('/', from) + 1;
+    if (from === 0) return undefined;
+  }
+  return from === name.length ? undefined : name.slice(from);
+}
+
 /** True for a name that is one of some, or below one; those are without a trailing `/`. */
 export function isInOrBelow(names: ReadonlySet<string>, name: string): boolean {
   if (names.has(plainName(name))) return true;

@@ -1,4 +1,4 @@
-import { parentNames, isInOrBelow } from './member-name.js';
+import { isInOrBelow, parentNames, strippedName } from './member-name.js';
 import { globFilter } from './globs.js';
 
 /**
@@ -32,16 +32,6 @@ export function selectionFilter(selection: Selection): (name: string) => boolean
     if (isInOrBelow(names, name)) return true;
     return globs.length > 0 && byGlob(name);
   };
-}
-
-/** A name without its first parts, as `tar --strip-components` has it; undefined when nothing is left. */
-export function strippedName(name: string, strip: number): string | undefined {
-  let from = 0;
-  for (let left = strip; left > 0; left -= 1) {
-    from = name.indexOf('/', from) + 1;
-    if (from === 0) return undefined;
-  }
-  return from === name.length ? undefined : name.slice(from);
 }
 
 /** The folders above the named members: a restore brings back their modes and times too. */

@@ -1,6 +1,6 @@
 import { fromBytes } from '../../entry/byte-string.js';
 import { type Attributes, normalAttributes, rawXattrs, attributesFrom } from '../../entry/attributes.js';
-import { paxRecord } from './pax-header.js';
+import { paxRecord } from './pax-record.js';
 
 /**
  * Records for attributes as star made them first, and as GNU tar (src/xheader.c, src/xattrs.c) and libarchive read

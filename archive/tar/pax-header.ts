@@ -1,5 +1,6 @@
 import { Header, type HeaderData } from 'tar/header';
 import { toBytes } from '../../entry/byte-string.js';
+import { paxRecord } from './pax-record.js';
 import { type HeaderFields, paddedBytes, recordBytes } from './tar-records.js';
 
 /** Names and numbers that a ustar header cannot represent. */
@@ -61,25 +62,6 @@ function paxBlock(bodyBytes: number): Buffer {
   if (paxBlocks.size >= maxPaxBlocks) paxBlocks.clear();
   paxBlocks.set(bodyBytes, block);
   return block;
-}
-
-/**
- * `LENGTH KEY=VALUE\n`, where the length includes itself (POSIX pax, "pax Extended Header"). Text and key are byte
- * strings.
- */
-export function paxRecord(key: string, value: Buffer | string): Buffer {
-  if (typeof value === 'string') {
-    const bytes = key.length + value.length + 3;
-    return Buffer.from(`${recordLength(bytes)} ${key}=${value}\n`, 'latin1');
-  }
-  const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), value, Buffer.from('\n')]);
-  return Buffer.concat([Buffer.from(String(recordLength(rest.length))), rest]);
-}
-
-/** Bytes of a record, with its length field, before `rest` bytes. */
-function recordLength(rest: number): number {
-  const length = rest + String(rest).length;
-  return String(length).length > String(rest).length ? length + 1 : length;
 }
 
 /** Seconds with nine decimals; nanoseconds always count upwards, so -2 s and 0.5 s are -1.5. */

@@ -2,7 +2,6 @@ import { type BigIntStats, constants, fstatSync, fsyncSync, lstatSync, openSync,
 import { describeOwnEntry } from '../../disk/own-folders.js';
 import { formatCount } from '../../config/counts.js';
 import { fromText, toBytes } from '../../entry/byte-string.js';
-import { strippedName } from '../../entry/selection.js';
 import { writeAll } from '../pack/output-file.js';
 import {
   closeFd,
@@ -13,7 +12,7 @@ import {
   requireTruePath,
   RestoreProblem,
 } from './open-folder.js';
-import { plainName } from '../../entry/member-name.js';
+import { plainName, strippedName } from '../../entry/member-name.js';
 import { partName, removeStaleParts, type RestoreJob } from './stale-parts.js';
 
 /** Maximum number of folders kept open. */

@@ -1,6 +1,6 @@
 import { fromBytes } from '../../entry/byte-string.js';
-import { parentNames } from '../../entry/member-name.js';
-import { parentFolders, selectionFilter, strippedName, type Selection } from '../../entry/selection.js';
+import { parentNames, strippedName } from '../../entry/member-name.js';
+import { parentFolders, selectionFilter, type Selection } from '../../entry/selection.js';
 import { layerOf } from './entry-rows.js';
 import { filePageSize } from './files.js';
 import { filesInRange, type NameRange, type RowFilter, type WithinArchive } from './files-in-range.js';

@@ -7,8 +7,8 @@ import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatNumber } from '../../config/counts.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
-import { parentNames, plainName } from '../../entry/member-name.js';
-import { strippedName, type Selection } from '../../entry/selection.js';
+import { parentNames, plainName, strippedName } from '../../entry/member-name.js';
+import type { Selection } from '../../entry/selection.js';
 
 /** A member that is not restored, since another one takes its place in the target. Both are member names. */
 export type Refused = [name: string, other: string];

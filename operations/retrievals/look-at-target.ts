@@ -1,8 +1,7 @@
 import { setImmediate as yieldNow } from 'node:timers/promises';
 import { fromBytes } from '../../entry/byte-string.js';
 import { isFreshTarget } from '../../archive/unpack/fresh-target.js';
-import { strippedName } from '../../entry/selection.js';
-import { parentNames } from '../../entry/member-name.js';
+import { parentNames, strippedName } from '../../entry/member-name.js';
 import { TargetTree } from '../../archive/unpack/target-tree.js';
 import { privateMode } from '../../archive/unpack/open-folder.js';
 import {

@@ -1,8 +1,8 @@
 import { lstatSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { timeNs } from '../../entry/file-time.js';
 import { fromBytes, fromText, toBytes } from '../../entry/byte-string.js';
-import { memberNameOfText, parentNames } from '../../entry/member-name.js';
-import { strippedName, type Selection } from '../../entry/selection.js';
+import { memberNameOfText, parentNames, strippedName } from '../../entry/member-name.js';
+import type { Selection } from '../../entry/selection.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';

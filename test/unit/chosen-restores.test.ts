@@ -1,3 +1,4 @@
+import { strippedName } from '../../entry/member-name.js';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -6,7 +7,6 @@ import { test } from 'node:test';
 import { newestVersion } from '../../catalog/files/newest-version.js';
 import { askedSelection } from '../../client/commands/files/restore-selection.js';
 import { projectDir } from '../../config/project-dir.js';
-import { strippedName } from '../../entry/selection.js';
 import { collidingNames } from '../../operations/retrievals/colliding-names.js';
 import { lackOfRoom, roomNeeded } from '../../operations/retrievals/restore-room.js';
 import { FakeLtfs } from '../support/fake-ltfs.js';
