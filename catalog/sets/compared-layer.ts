@@ -37,6 +37,8 @@ const firstPageSize = 20;
 export class LayerStream {
   private page: ComparedRow[] = [];
   private place = 0;
+  /** Rows of the pages before. */
+  private before = 0;
   private isLast = false;
 
   /**
@@ -56,6 +58,11 @@ export class LayerStream {
     return this.page[this.place];
   }
 
+  /** The number of that row, from 0. */
+  get no(): number {
+    return this.before + this.place;
+  }
+
   /** Goes to the next row. Returns a promise only when a page has to be read. */
   pass(): Promise<void> | undefined {
     this.place += 1;
@@ -65,6 +72,7 @@ export class LayerStream {
   async load(): Promise<void> {
     const { db, size } = this;
     const page = await this.rows(!isInPostgres(db));
+    this.before += this.page.length;
     this.page = page;
     this.place = 0;
     this.isLast = page.length < size;

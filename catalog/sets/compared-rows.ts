@@ -1,5 +1,7 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
+import { GroupStarts } from '../files/group-starts.js';
 import { partsOf, type TreePart } from '../files/layers.js';
+import { Places } from '../files/places.js';
 import { storedNumber } from '../files/entry-rows.js';
 import { treeRows } from '../files/tree-rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -16,7 +18,7 @@ const treeColumns = [
 
 /**
  * The files of a complete set that a later one may build on, in the order of their names: what `treeRows` has, with no
- * more of each than a scan compares. Of layers that just lie on each other, which takes a quarter of its time.
+ * more of each than a scan compares, which takes a quarter of its time but where a layer was read from tapes.
  */
 export class ComparedRows {
   private constructor(
@@ -59,11 +61,12 @@ export class ComparedRows {
 
   /** Pages of the rows, behind a path if one is given. */
   pages(after: Uint8Array | undefined): AsyncGenerator<ComparedRow[]> {
-    return this.parts.every(isPlain) ? this.plainPages(after) : this.treePages(after);
+    return this.parts.some(({ gated }) => gated) ? this.treePages(after) : this.plainPages(after);
   }
 
   private async *plainPages(after: Uint8Array | undefined): AsyncGenerator<ComparedRow[]> {
     const streams = await this.streams(after);
+    const folded = await FoldedHolders.of(this.db, this.parts);
     let page: ComparedRow[] = [];
     for (let first = lowest(streams); first?.head !== undefined; first = lowest(streams)) {
       const { name } = first.head;
@@ -73,7 +76,10 @@ export class ComparedRows {
       const end = lowest(others)?.head?.name;
       // Most rows are of one layer, one after the other.
       for (let head = first.head; ;) {
-        if (this.counts(head)) page.push(head);
+        if (this.counts(head)) {
+          const isHeld = folded?.hold(head, first.no) ?? true;
+          if (typeof isHeld === 'boolean' ? isHeld : await isHeld) page.push(head);
+        }
         const loading = first.pass();
         if (loading !== undefined) await loading;
         if (first.head === undefined || (end !== undefined && first.head.name >= end)) break;
@@ -123,12 +129,47 @@ export class ComparedRows {
   }
 }
 
-/** What is known of a layer that just lies on others. */
-const plainly: readonly string[] = ['no', 'setId', 'gated'] satisfies (keyof TreePart)[];
+/** What holds the rows that a folded set does not repeat: archives of its own. See `ChainsTable`. */
+class FoldedHolders {
+  private constructor(
+    /** Places of the root and of the folded set in the chain. */
+    private readonly root: number,
+    private readonly part: number,
+    private readonly groups: GroupStarts,
+    private readonly places: Places,
+  ) {}
 
-/** True for a layer of which each row counts that no layer above it has; what else there is, `treeRows` knows. */
-function isPlain(part: TreePart): boolean {
-  return !part.gated && Object.keys(part).every((key) => plainly.includes(key));
+  /** Undefined where no set of a chain is a folded one. */
+  static async of(db: Catalog, parts: readonly TreePart[]): Promise<FoldedHolders | undefined> {
+    const root = parts.findIndex(({ through }) => through !== undefined);
+    const part = parts.findIndex(({ no }) => no === parts[root]?.through);
+    const [below, set] = [parts[root], parts[part]];
+    if (below === undefined || set === undefined) return undefined;
+    const places = new Places(db, set.no, below.no);
+    return new FoldedHolders(root, part, await GroupStarts.of(db, set.setId), places);
+  }
+
+  /**
+   * Notes of a row of the root which group of the folded set holds it; false when that set does not have it.
+   *
+   * @param no as `Places.at` takes it.
+   */
+  hold(row: ComparedRow, no: number): boolean | Promise<boolean> {
+    if (row.part !== this.root) return true;
+    const path = toBytes(row.name);
+    const place = this.places.at(no, path);
+    return typeof place === 'number'
+      ? this.holdAt(row, path, place)
+      : place.then((found) => this.holdAt(row, path, found));
+  }
+
+  private holdAt(row: ComparedRow, path: Buffer, place: number): boolean {
+    const group = place === 0 ? undefined : this.groups.at(path);
+    if (group === undefined) return false;
+    row.group_no = group;
+    row.part = this.part;
+    return true;
+  }
 }
 
 /** The stream whose row comes first; of several with the same name the uppermost. */

@@ -20,6 +20,7 @@ import { GroupPlanner } from '../../source/group-planner.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { addFile } from '../support/file-rows.js';
+import { requireCompared } from '../support/compared-rows.js';
 import { begin, complete, file, limits, longAgo, rowsOf, scan } from '../support/scanned-sets.js';
 
 /** A file of a tree: its names, what is in it, and its mode. */
@@ -169,6 +170,7 @@ for (const seed of [1, 2])
       const expected = await treeOf(plain, id);
       const shown = await treeOf(folding, id);
       assert.deepEqual(shown, expected, id);
+      await requireCompared(folding, id);
       const inView = Object.values(await rowsOf(folding, id)).sort((a, b) => Buffer.compare(a.path, b.path));
       assert.deepEqual(inView, expected, id);
       assert.deepEqual(await readings(folding, id, expected), await readings(plain, id, expected), id);
