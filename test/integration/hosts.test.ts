@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { keyFile } from '../../proof/key-file.js';
@@ -55,6 +55,17 @@ test(
       );
       const forgotten = await hosts.run('b', 'host', 'forget', 'b');
       assert.match(forgotten.stderr, /Host b cannot be forgotten: its workers are at work/);
+    });
+    await t.test('what is restored to where it came from goes to the host that it is of', async () => {
+      const lost = path.join(source, 'one');
+      const before = readFileSync(lost);
+      rmSync(lost);
+      const asked = ['restore', byHost.theirs, '--include', lost, '--to-original'];
+      assert.match((await hosts.run('a', ...asked, '--dry-run')).stdout, /to b:\/ /);
+      await hosts.ask('a', ...asked, '--yes');
+      assert.deepEqual(readFileSync(lost), before);
+      const sql = `select target_host from retrievals order by id desc limit 1`;
+      assert.deepEqual(await hosts.postgres.query(sql, hosts.catalog), [{ target_host: 'b' }]);
     });
     await t.test(
       'an incremental set builds on the newest one of its own host',

@@ -56,15 +56,21 @@ export interface TargetPlace {
  * Where a restore is to go. A folder of this host is made if it is missing, except for a dry run, and the path is
  * resolved; another host does the same later. Throws a usage failure when the target cannot be used, or when there is
  * no such host.
+ *
+ * @param origin the host that the set is of, where it may go back there.
  */
-export async function openTarget(session: Session, flags: TargetFlags): Promise<TargetPlace> {
+export async function openTarget(
+  session: Session,
+  flags: TargetFlags,
+  origin: string | undefined,
+): Promise<TargetPlace> {
   const { settings } = session;
   const here = settings.TAPEFLOW_HOST;
   const catalog = await session.catalog();
   // A file has one host.
   const hosts = isInPostgres(catalog) ? (await listHosts(catalog)).map(({ name }) => name) : [];
   const isAlone = hosts.every((name) => name === here);
-  const { host, path } = placeOf(flags.to ?? '/');
+  const { host, path } = flags.toOriginal === true ? { host: origin, path: '/' } : placeOf(flags.to ?? '/');
   if (host !== undefined && host !== here) {
     if (hosts.includes(host)) return { target: path, host, isHere: false };
     const known = [...new Set([...hosts, here])].sort().join(', ');

@@ -99,13 +99,15 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   const catalog = await session.catalog();
   const setId = await setToRestore(session, catalog, setName, flags);
   const set = await setNamed(catalog, setId);
-  if (flags.toOriginal === true && set.host !== (await hostInSets(session, undefined)))
+  const isOfHere = set.host === (await hostInSets(session, undefined));
+  const origin = isOfHere ? undefined : ((await shownHost(catalog, set)) ?? undefined);
+  if (flags.toOriginal === true && !isOfHere && origin === undefined)
     throw usageFailure(
       'OtherHost',
-      `Set ${setId} is of host ${(await shownHost(catalog, set)) ?? 'another'}, and --to-original restores here.`,
-      'Run this command there, or give --to or --target.',
+      `Set ${setId} is of another host, of which nothing is known here.`,
+      'Give --to or --target.',
     );
-  const { target, host, isHere } = await openTarget(session, flags);
+  const { target, host, isHere } = await openTarget(session, flags, origin);
   const asked = await askedSelection(catalog, setId, await withoutHosts(session, set, flags));
   const sources = pathsAround(set);
   const wanted: NewRetrieval = {
