@@ -41,7 +41,7 @@ export class KillLane {
   firstStruck = false;
   /** The newest set whose archives are kept on the tape. */
   private onTape: string | undefined;
-  /** The full set that those of the family `incremental` build on, which is kept, too. */
+  /** The newest full set, if those of the family `incremental` build on it: it is kept, too. */
   private base: string | undefined;
   /** Every kind of operation that a process has made in this lane, such as `tape rename`. */
   readonly kinds = new Set<string>();
@@ -120,6 +120,9 @@ export class KillLane {
   ): Promise<Outcome> {
     const family = options.family ?? point?.family ?? 'staged';
     const base = family === 'incremental' ? await this.fullSet() : undefined;
+    // A full set takes the place of the one before it.
+    const former = family === 'incremental' ? undefined : this.base;
+    if (family !== 'incremental') this.base = undefined;
     await this.ready();
     // Nothing is under way: the next set makes these folders again, as the first one does.
     rmSync(this.places.staging, { recursive: true, force: true });
@@ -151,8 +154,9 @@ export class KillLane {
     const seconds = (ended - (times > 0 ? when : began)) / 1000;
     if (problems.length === 0) {
       // Room for the next sets. The newest stays: a tape without its last archive is refused.
-      if (this.onTape !== undefined && this.onTape !== this.base)
-        rmSync(path.join(this.places.tape, this.onTape), { recursive: true });
+      for (const earlier of new Set([this.onTape, former]))
+        if (earlier !== undefined && earlier !== this.base)
+          rmSync(path.join(this.places.tape, earlier), { recursive: true });
       this.onTape = setId;
     }
     return { setId, result: resultOf(problems, times > 0), problems, seconds, root: this.root };
