@@ -31,6 +31,13 @@ export default tseslint.config(
       // Options are plain objects of functions here; none of them uses `this`.
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ImportExpression[source.value=/^@temporalio/]',
+          message: 'In the bundled program it has no names: import workers/server/temporal-client.js late.',
+        },
+      ],
       // Prettier keeps code at 110 columns, but breaks neither comments nor strings.
       'max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true }],
     },

@@ -7,7 +7,7 @@ const path = require('node:path');
 const threads = Number(process.env.COMPRESSION_THREADS) || os.availableParallelism();
 process.env.UV_THREADPOOL_SIZE ??= String(threads + 4);
 
-import(require('node:url').pathToFileURL(path.join(__dirname, '..', 'dist', 'client', 'main.js')).href).catch(
+import(require('node:url').pathToFileURL(path.join(__dirname, '..', 'dist', 'program', 'main.js')).href).catch(
   (error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     console.error(

@@ -127,7 +127,7 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
 /** Connects to a server; throws a failure that says why that is not possible. */
 export async function openConnection(target: TemporalTarget): Promise<Connection> {
   // Loaded only here, since loading takes longer than most commands that need no server.
-  const temporal = await import('@temporalio/client');
+  const temporal = await import('../workers/server/temporal-client.js');
   try {
     return await temporal.Connection.connect(target.connection);
   } catch (error) {
@@ -174,7 +174,7 @@ export async function isRunning(server: Server, setId: string): Promise<boolean>
         described.status.name === 'RUNNING' && described.taskQueue === queuesOf(server.installation).archive
       );
     } catch (error) {
-      const { WorkflowNotFoundError } = await import('@temporalio/common');
+      const { WorkflowNotFoundError } = await import('../workers/server/temporal-client.js');
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;
     }

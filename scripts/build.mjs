@@ -1,24 +1,89 @@
-// Compiles the project to dist/ and bundles the workflows once. Plain Node: runs before anything is built.
+// Compiles the project to dist/, bundles the program to dist/program/, and the workflows to dist/workflow-bundle.js.
+// Plain Node: runs before anything is built.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(path.join(root, 'package.json'));
+const dist = path.join(root, 'dist');
 
 const compiled = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root], {
   stdio: 'inherit',
 });
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+await bundleProgram();
+await bundleWorkflows();
+copyFileSync(path.join(root, 'package-lock.json'), path.join(dist, 'built-from-lock.json'));
 
-const { bundleWorkflowCode } = await import(pathToFileURL(require.resolve('@temporalio/worker')).href);
-const silent = { trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error, log() {} };
-const { code } = await bundleWorkflowCode({
-  workflowsPath: path.join(root, 'dist', 'workflows', 'index.js'),
-  workflowInterceptorModules: [path.join(root, 'dist', 'workflows', 'proof', 'interceptors.js')],
-  logger: silent,
-});
-writeFileSync(path.join(root, 'dist', 'workflow-bundle.js'), code);
-copyFileSync(path.join(root, 'package-lock.json'), path.join(root, 'dist', 'built-from-lock.json'));
+/**
+ * Writes dist/program/: the same modules, and those of the packages, in few files. Every process and thread loads them
+ * in about half the time that a thousand files take. All files lie side by side, so that what a module finds beside
+ * itself (`new URL('./scan-thread.js', import.meta.url)`) is there.
+ */
+async function bundleProgram() {
+  const { build } = await import(pathToFileURL(require.resolve('esbuild')).href);
+  const folder = path.join(dist, 'program');
+  rmSync(folder, { recursive: true, force: true });
+  const entries = [
+    'client/main.js',
+    // What runs in threads and processes of its own.
+    'archive/pack/pack-thread.js',
+    'archive/unpack/unpack-thread.js',
+    'source/scan-thread.js',
+    'source/write-thread.js',
+    'tape/drives/drive-process.js',
+  ].map((name) => path.join(dist, name));
+  // The SDK runs workflows in this one, which it looks for beside its own file.
+  entries.push(sdkFile('workflow/workflow-worker-thread.js'));
+  await build({
+    entryPoints: Object.fromEntries(entries.map((file) => [path.basename(file, '.js'), file])),
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: true,
+    logLevel: 'warning',
+    // Packages with a native part, and those that look for files in their own folders.
+    external: ['@temporalio/core-bridge', 'better-sqlite3', 'pino', 'pino-pretty', 'pg-native', 'source-map'],
+    plugins: [{ name: 'sdk-bundler', setup: leaveSdkBundlerOut }],
+    // What the packages that are CommonJS expect.
+    banner: {
+      js: [
+        "import { createRequire as requireForPackages } from 'node:module';",
+        "import { fileURLToPath as pathForPackages } from 'node:url';",
+        'const require = requireForPackages(import.meta.url);',
+        "const __dirname = pathForPackages(new URL('.', import.meta.url));",
+      ].join('\n'),
+    },
+  });
+}
+
+/** A file of the package `@temporalio/worker`. */
+function sdkFile(name) {
+  return path.join(path.dirname(require.resolve('@temporalio/worker')), name);
+}
+
+/** The SDK's bundler of workflows needs webpack and more, and only `bundleWorkflows` calls it. */
+function leaveSdkBundlerOut(build) {
+  build.onResolve({ filter: /\/bundler$/ }, ({ path: name, importer }) =>
+    importer.startsWith(path.dirname(sdkFile('index.js')))
+      ? { path: '@temporalio/worker/lib/workflow/bundler.js', external: true }
+      : undefined,
+  );
+}
+
+async function bundleWorkflows() {
+  const { bundleWorkflowCode } = await import(pathToFileURL(require.resolve('@temporalio/worker')).href);
+  const silent = { trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error, log() {} };
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: path.join(dist, 'workflows', 'index.js'),
+    workflowInterceptorModules: [path.join(dist, 'workflows', 'proof', 'interceptors.js')],
+    logger: silent,
+  });
+  writeFileSync(path.join(dist, 'workflow-bundle.js'), code);
+}

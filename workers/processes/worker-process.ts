@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import {
   DefaultLogger,
   NativeConnection,
@@ -11,6 +11,7 @@ import {
 } from '@temporalio/worker';
 import { IllegalStateError } from '@temporalio/common';
 import type { Logger } from '../../config/logger.js';
+import { projectDir } from '../../config/project-dir.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { installationKey, ownInstallation } from '../../workflows/proof/own-installation.js';
 import { requireNamespace } from '../server/prepare-server.js';
@@ -19,7 +20,7 @@ import { unreachable } from '../server/connection-trouble.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
 
 /** The workflows, bundled when the project was built. */
-const bundlePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
+const bundlePath = path.join(projectDir, 'dist', 'workflow-bundle.js');
 
 /** The workflows with the installation's key and short id inserted, so that they can prove and check messages. */
 export function bundledWorkflows(installation: string, key: string): { code: string } {

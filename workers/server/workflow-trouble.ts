@@ -31,7 +31,7 @@ export async function workflowTrouble(
       server.client.workflow.getHandle(workflowId).describe(),
     );
   } catch (error) {
-    const { WorkflowNotFoundError } = await import('@temporalio/common');
+    const { WorkflowNotFoundError } = await import('./temporal-client.js');
     if (!(error instanceof WorkflowNotFoundError)) throw error;
     return { kind: 'unknown', finding: 'the server does not know it' };
   }

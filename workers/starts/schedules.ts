@@ -54,7 +54,7 @@ export async function describeSchedule(
   try {
     return await server.client.schedule.getHandle(scheduleId(name, server.installation)).describe();
   } catch (error) {
-    const { ScheduleNotFoundError } = await import('@temporalio/client');
+    const { ScheduleNotFoundError } = await import('../server/temporal-client.js');
     if (error instanceof ScheduleNotFoundError) return undefined;
     throw error;
   }
@@ -117,7 +117,7 @@ async function replaceSchedule(
     await server.client.schedule.create(description(row, server.installation));
   } catch (error) {
     // A command, or a worker on another machine, was faster and records it.
-    const { ScheduleAlreadyRunning } = await import('@temporalio/client');
+    const { ScheduleAlreadyRunning } = await import('../server/temporal-client.js');
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     return true;
   }
@@ -147,7 +147,7 @@ export async function deleteScheduleAtServer(server: TemporalServer, name: strin
   try {
     await server.client.schedule.getHandle(scheduleId(name, server.installation)).delete();
   } catch (error) {
-    const { ScheduleNotFoundError } = await import('@temporalio/client');
+    const { ScheduleNotFoundError } = await import('../server/temporal-client.js');
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }
