@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { projectDir } from '../../config/project-dir.js';
@@ -82,4 +82,18 @@ test('the threads that pack and unpack load little: zod alone would take 55 ms o
   const ofPack = packagesOfThread('pack/pack-thread.js');
   assert.ok(ofPack.has('tar/header'));
   for (const name of ofPack) assert.ok(['ignore', 'tar/header'].includes(name), name);
+});
+
+test('the bundled program has every module that another finds beside itself', (t) => {
+  const files = textFiles();
+  if (files === undefined) return t.skip('needs git, and a clone');
+  const beside = files
+    .filter(({ name }) => name.endsWith('.ts') && !/^(?:test|bench)\//.test(name))
+    .flatMap(({ text }) => [...text.matchAll(/new URL\('\.\/([^']+)', import\.meta\.url\)/g)])
+    .map(([, module = '']) => module);
+  assert.ok(beside.includes('scan-thread.js'));
+  const bundled = new Set(readdirSync(path.join(projectDir, 'dist', 'program')));
+  // The SDK looks for the last one, which no test of ours names.
+  for (const module of [...beside, 'main.js', 'workflow-worker-thread.js'])
+    assert.ok(bundled.has(module), `scripts/build.mjs has no entry for ${module}`);
 });
