@@ -70,7 +70,7 @@ function sdkFile(name) {
 
 /** The SDK's bundler of workflows needs webpack and more, and only `bundleWorkflows` calls it. */
 function leaveSdkBundlerOut(build) {
-  build.onResolve({ filter: /\/bundler$/ }, ({ path: name, importer }) =>
+  build.onResolve({ filter: /\/bundler$/ }, ({ importer }) =>
     importer.startsWith(path.dirname(sdkFile('index.js')))
       ? { path: '@temporalio/worker/lib/workflow/bundler.js', external: true }
       : undefined,
