@@ -78,10 +78,14 @@ async function* mergedRows<Column extends keyof LayerRow>(
     else if (known.has(at, row.path)) {
       if (part.through === undefined) seen = inheritedRow(row, setId, part.setId, groups);
       else if (folded !== undefined) {
-        const found = folded.rowOf(row, no);
-        const its = found instanceof Promise ? await found : found;
-        if (its === undefined || folded.setId === setId) seen = its && ownRow(its, setId);
-        else seen = inheritedRow(its, setId, folded.setId, groups);
+        const found = folded.find(row.path, no);
+        const place = found instanceof Promise ? await found : found;
+        if (place !== undefined) {
+          // In place: nobody else has the row, and a copy of each takes half as long as all else.
+          row.group_no = place.group;
+          row.tar_offset = place.offset;
+          seen = folded.setId === setId ? ownRow(row, setId) : inheritedRow(row, setId, folded.setId, groups);
+        }
       }
     }
     if (seen !== undefined) page.push(seen);

@@ -1,7 +1,6 @@
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
-import { GroupStarts } from '../files/group-starts.js';
+import { FoldedRows, type FoldedPlace } from '../files/folded-rows.js';
 import { partsOf, type TreePart } from '../files/layers.js';
-import { Places } from '../files/places.js';
 import { storedNumber } from '../files/entry-rows.js';
 import { treeRows } from '../files/tree-rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -66,7 +65,7 @@ export class ComparedRows {
 
   private async *plainPages(after: Uint8Array | undefined): AsyncGenerator<ComparedRow[]> {
     const streams = await this.streams(after);
-    const folded = await FoldedHolders.of(this.db, this.parts);
+    const folded = await FoldedRows.of(this.db, this.parts);
     let page: ComparedRow[] = [];
     for (let first = lowest(streams); first?.head !== undefined; first = lowest(streams)) {
       const { name } = first.head;
@@ -77,8 +76,12 @@ export class ComparedRows {
       // Most rows are of one layer, one after the other.
       for (let head = first.head; ;) {
         if (this.counts(head)) {
-          const isHeld = folded?.hold(head, first.no) ?? true;
-          if (typeof isHeld === 'boolean' ? isHeld : await isHeld) page.push(head);
+          if (folded === undefined || head.part !== folded.root) page.push(head);
+          else {
+            const found = folded.find(toBytes(head.name), first.no);
+            const place = found instanceof Promise ? await found : found;
+            if (place !== undefined) page.push(heldBy(head, folded.part, place));
+          }
         }
         const loading = first.pass();
         if (loading !== undefined) await loading;
@@ -129,47 +132,11 @@ export class ComparedRows {
   }
 }
 
-/** What holds the rows that a folded set does not repeat: archives of its own. See `ChainsTable`. */
-class FoldedHolders {
-  private constructor(
-    /** Places of the root and of the folded set in the chain. */
-    private readonly root: number,
-    private readonly part: number,
-    private readonly groups: GroupStarts,
-    private readonly places: Places,
-  ) {}
-
-  /** Undefined where no set of a chain is a folded one. */
-  static async of(db: Catalog, parts: readonly TreePart[]): Promise<FoldedHolders | undefined> {
-    const root = parts.findIndex(({ through }) => through !== undefined);
-    const part = parts.findIndex(({ no }) => no === parts[root]?.through);
-    const [below, set] = [parts[root], parts[part]];
-    if (below === undefined || set === undefined) return undefined;
-    const places = new Places(db, set.no, below.no);
-    return new FoldedHolders(root, part, await GroupStarts.of(db, set.setId), places);
-  }
-
-  /**
-   * Notes of a row of the root which group of the folded set holds it; false when that set does not have it.
-   *
-   * @param no as `Places.at` takes it.
-   */
-  hold(row: ComparedRow, no: number): boolean | Promise<boolean> {
-    if (row.part !== this.root) return true;
-    const path = toBytes(row.name);
-    const place = this.places.at(no, path);
-    return typeof place === 'number'
-      ? this.holdAt(row, path, place)
-      : place.then((found) => this.holdAt(row, path, found));
-  }
-
-  private holdAt(row: ComparedRow, path: Buffer, place: number): boolean {
-    const group = place === 0 ? undefined : this.groups.at(path);
-    if (group === undefined) return false;
-    row.group_no = group;
-    row.part = this.part;
-    return true;
-  }
+/** Notes of a row of the root that a folded set holds it, in place: nobody else has the row. */
+function heldBy(row: ComparedRow, part: number, { group }: FoldedPlace): ComparedRow {
+  row.group_no = group;
+  row.part = part;
+  return row;
 }
 
 /** The stream whose row comes first; of several with the same name the uppermost. */
