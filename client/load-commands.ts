@@ -120,6 +120,21 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/admin.js')).addAdmin,
   },
   {
+    commands: {
+      'completion <shell>': 'print what completes commands, options and names in bash, zsh or fish',
+    },
+    load: async () => (await import('./commands/shell/completion.js')).addCompletion,
+  },
+  {
+    commands: { man: 'print the manual page (`tapeflow man | man -l -` shows it)' },
+    load: async () => (await import('./commands/shell/man.js')).addMan,
+  },
+  {
+    commands: { 'complete-words': '' },
+    load: async () => (await import('./commands/shell/complete-words.js')).addCompleteWords,
+    hidden: true,
+  },
+  {
     commands: { 'embedded-host': '' },
     load: async () => (await import('./commands/server/embedded-host.js')).addEmbeddedHost,
     hidden: true,
@@ -140,7 +155,18 @@ export async function loadCommands(program: Command, args: readonly string[]): P
     Object.keys(commands).some((shown) => nameIn(shown) === asked),
   );
   for (const { load } of found) (await load())(program);
-  const shown = (found.length > 0 ? found : files).flatMap(({ commands, hidden }) =>
+  describe(program, found.length > 0 ? found : files);
+}
+
+/** Loads every command, also those that only tapeflow itself runs. */
+export async function loadAllCommands(program: Command): Promise<void> {
+  for (const { load } of files) (await load())(program);
+  describe(program, files);
+}
+
+/** Gives the commands their descriptions; those that are not loaded are added without their options. */
+function describe(program: Command, described: readonly CommandFile[]): void {
+  const shown = described.flatMap(({ commands, hidden }) =>
     hidden === true ? [] : Object.entries(commands),
   );
   for (const [nameAndArguments, description] of shown) {

@@ -1,12 +1,12 @@
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { escapeForTerminal } from '../entry/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
-import { projectVersion } from '../config/project-dir.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
-import { askedCommand, loadCommands } from './load-commands.js';
+import { askedCommand } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';
 import { printNote } from './print/note.js';
+import { programFor } from './program.js';
 
 // What is backed up may be private: catalog, logs, staging, tapes and everything else created here is only for this
 // user. Workers and servers inherit this; a restore sets the modes of restored files itself.
@@ -15,20 +15,7 @@ process.umask(0o077);
 const args = process.argv.slice(2);
 const asksJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json');
 
-const program = new Command('tapeflow')
-  .description('Backs up to LTO tape: plain tar archives, one durable workflow per backup set.')
-  .version(projectVersion)
-  .option('--json', 'print JSON: one object on each line')
-  .exitOverride()
-  .showHelpAfterError('(`tapeflow help` lists the commands)')
-  .configureOutput({
-    outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')),
-    // Errors in the arguments are reported like any other error.
-    ...(asksJson ? { writeErr: () => undefined } : {}),
-  });
-
-await loadCommands(program, args);
-inheritJson(program);
+const program = await programFor(args, { asksJson });
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
 // `tapeflow ls SET | head`: the reader closed the pipe, which is no error.
@@ -44,15 +31,6 @@ try {
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
-}
-
-/** `--json` may come before or after the command; help and errors are the same everywhere. */
-function inheritJson(parent: Command): void {
-  for (const command of parent.commands) {
-    command.copyInheritedSettings(parent);
-    if (command.commands.length === 0) command.option('--json', 'print JSON: one object on each line');
-    inheritJson(command);
-  }
 }
 
 /** An empty argument, for example from an unset variable in a script, never means the current folder or everything. */

@@ -9,7 +9,7 @@ import { sourcesOf } from './sources.js';
 export function latestOption(command: Command): Command {
   const repeat = (value: string, before: string[]) => [...before, value];
   return command.option(
-    '--latest <path>',
+    '--latest <source>',
     'instead: the newest completed set of this source; repeat it for a set with several sources',
     repeat,
     [],

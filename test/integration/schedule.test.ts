@@ -221,7 +221,7 @@ test('a schedule that is wrong is refused with the reason, before any night is l
       ['add', 'x', '--cron', '* * * * *', '--', 'verify', 'T', '--repair'],
       /Leave --repair and --to-drive out/,
     ],
-    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T'], /--pool <name>' not specified/],
+    [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T'], /--pool <pool>' not specified/],
     [
       ['add', 'x', '--cron', '* * * * *', '--', 'tape', 'copy', 'T', '--pool', 'B', '--drive', 'x'],
       /no drive x/,

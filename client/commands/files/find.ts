@@ -15,7 +15,7 @@ export function addFind(program: Command): void {
   program
     .command('find')
     .argument('<glob>', 'gitignore rules: without a slash it matches a name at any depth')
-    .option('--set <id>', 'only in this set')
+    .option('--set <set>', 'only in this set')
     .option('--newer-than <time>', 'changed after a date, or within a time such as 36h or 7d')
     .option('--older-than <time>', 'changed before a date, or longer ago than a time')
     .option('--larger <size>', 'only files above a size such as 100MB')

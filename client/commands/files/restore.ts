@@ -68,7 +68,7 @@ export function addRestore(program: Command): void {
     .option('--no-room-check', 'begin however little room the target says it has')
     .option('--dry-run', 'say what would come back, how much, and from which tapes; restore nothing');
   addOwnerOptions(command)
-    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
+    .option('--drive <drive>', 'read with this drive only (default: with any that has the tape)')
     .action((set: string, flags: RestoreFlags, command: Command) =>
       inSession(command, (session) => restore(session, set, flags)),
     );

@@ -33,13 +33,13 @@ export function addVerify(program: Command): void {
 export function verifyArguments(command: Command): Command {
   return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
     .option('--sample <percent>', 'only this percentage of the archives, chosen at random', '100')
-    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
+    .option('--drive <drive>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--repair',
       'then write what is damaged, or was on a lost tape, again from another copy, to a tape of the same pool',
     )
     .option(
-      '--to-drive <name>',
+      '--to-drive <drive>',
       'with --repair: write with this drive only (default: the one of --drive, else any that has a tape for it)',
     );
 }

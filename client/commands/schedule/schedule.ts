@@ -29,7 +29,7 @@ export function addSchedule(program: Command): void {
     schedule
       .command(name)
       .description(description)
-      .argument('<name>', 'the schedule')
+      .argument('<schedule>', 'the schedule')
       .action((schedule: string, _options, command: Command) =>
         inSession(command, async (session) =>
           run(session, await scheduleNamed(await session.catalog(), schedule)),

@@ -16,7 +16,7 @@ export function addHosts(program: Command): void {
   host
     .command('forget')
     .description('forget a host that is gone, with its drives; its sets stay, and can be restored')
-    .argument('<name>', 'the host')
+    .argument('<host>', 'the host')
     .action((name: string, _options, command: Command) =>
       inSession(command, (session) => forget(session, name)),
     );

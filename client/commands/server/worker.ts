@@ -28,7 +28,7 @@ export function addWorker(program: Command): void {
   worker
     .command('tape')
     .description('writes to one drive')
-    .requiredOption('--drive <name>', 'the drive, as the settings name it')
+    .requiredOption('--drive <drive>', 'the drive, as the settings name it')
     .action(({ drive }: { drive: string }, command: Command) =>
       runWorker(command, `tape-worker-${drive}`, ({ settings, target, logger }) =>
         runTapeWorker(settings, driveNamed(settings, drive), target, logger),

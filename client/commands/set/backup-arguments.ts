@@ -42,13 +42,13 @@ export function backupArguments(command: Command): Command {
       'number of copies, each on tapes of its own pool: give --pool for each of them (default: 1)',
     )
     .option(
-      '--pool <name>',
+      '--pool <pool>',
       'pool whose tapes may be written; again for each further copy (default: TAPE_POOL)',
       repeat,
       [],
     )
     .option(
-      '--drive <name>',
+      '--drive <drive>',
       'drive to write to; again for each further copy that has a drive of its own (default: lto1)',
       repeat,
       [],

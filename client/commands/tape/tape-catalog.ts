@@ -24,7 +24,7 @@ export function addTapeCatalog(tape: Command): void {
     .description(
       'import the tape in a drive into the catalog: after it was lost, or from another installation',
     )
-    .option('--drive <name>', 'the drive', 'lto1')
+    .option('--drive <drive>', 'the drive', 'lto1')
     .option('--adopt', 'adopt a tape of another installation that is gone, so that it can be written to')
     .action((flags: CatalogFlags, command: Command) =>
       inSession(command, (session) => catalogTape(session, flags)),

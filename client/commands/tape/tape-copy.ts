@@ -30,10 +30,10 @@ export function addTapeCopy(tape: Command): void {
 export function copyArguments(command: Command): Command {
   command.argument('[set-or-tape]', 'a set (with the earlier ones that it builds on), or a tape by its name');
   return latestOption(command)
-    .requiredOption('--pool <name>', 'pool whose tapes take the copy')
-    .option('--drive <name>', 'read with this drive only (default: with any that has the tape)')
+    .requiredOption('--pool <pool>', 'pool whose tapes take the copy')
+    .option('--drive <drive>', 'read with this drive only (default: with any that has the tape)')
     .option(
-      '--to-drive <name>',
+      '--to-drive <drive>',
       'write with this drive only (default: that of --drive, which asks for tapes in turn; else any with one for it)',
     );
 }

@@ -30,8 +30,8 @@ export function addTapeErase(tape: Command): void {
   tape
     .command('erase')
     .description('say what is on a tape; with --yes erase it, so that it can be written to again')
-    .argument('<name>', 'the tape')
-    .option('--drive <name>', 'the drive that it is in', 'lto1')
+    .argument('<tape>', 'the tape')
+    .option('--drive <drive>', 'the drive that it is in', 'lto1')
     .option('--yes', 'erase it')
     .option('--even-unexpired', 'also what has not expired, or what other sets build on')
     .option('--formatted', 'the tape was already formatted: it is the empty one without a label in the drive')

@@ -19,7 +19,7 @@ export function addTapeLost(tape: Command): void {
   tape
     .command('lost')
     .description('mark a tape as lost (burnt, broken or gone): what is on it no longer counts')
-    .argument('<name>', 'the tape')
+    .argument('<tape>', 'the tape')
     .option('--yes', 'do it, instead of only saying what would be lost')
     .action((name: string, { yes }: { yes?: true }, command: Command) =>
       inSession(command, (session) => lost(session, name, yes === true)),
@@ -27,7 +27,7 @@ export function addTapeLost(tape: Command): void {
   tape
     .command('found')
     .description('a tape that was marked as lost is back')
-    .argument('<name>', 'the tape')
+    .argument('<tape>', 'the tape')
     .action((name: string, _options, command: Command) =>
       inSession(command, (session) => found(session, name)),
     );

@@ -13,14 +13,14 @@ export function addTapeTrust(tape: Command): void {
   tape
     .command('trust')
     .description('use a tape again that was marked as suspect or full')
-    .argument('<name>', 'the tape')
+    .argument('<tape>', 'the tape')
     .action((name: string, _options, command: Command) =>
       inSession(command, (session) => trust(session, name)),
     );
   tape
     .command('distrust')
     .description('write the unsynced archives of a tape again elsewhere, and write nothing more to it')
-    .argument('<name>', 'the tape')
+    .argument('<tape>', 'the tape')
     .action((name: string, _options, command: Command) =>
       inSession(command, (session) => distrustTape(session, name)),
     );

@@ -34,8 +34,8 @@ export function addTape(program: Command): void {
     .command('label')
     .description('label the tape in a drive; erases nothing')
     .argument('<name>', 'name of the tape, as on its sticker')
-    .option('--pool <name>', 'pool it belongs to (default: TAPE_POOL)')
-    .option('--drive <name>', 'the drive it is in', 'lto1')
+    .option('--pool <pool>', 'pool it belongs to (default: TAPE_POOL)')
+    .option('--drive <drive>', 'the drive it is in', 'lto1')
     .option('--force', 'label a tape that is not empty or has another label; nothing on it is erased')
     .action((name: string, flags: LabelFlags, command: Command) =>
       inSession(command, (session) => label(session, name, flags)),
@@ -47,7 +47,7 @@ export function addTape(program: Command): void {
   tape
     .command('status')
     .description('show which tape is in a drive')
-    .option('--drive <name>', 'the drive', 'lto1')
+    .option('--drive <drive>', 'the drive', 'lto1')
     .action(({ drive }: { drive: string }, command: Command) =>
       inSession(command, (session) => status(session, drive)),
     );
