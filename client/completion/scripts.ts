@@ -1,6 +1,6 @@
 /**
- * What each shell runs to complete `tapeflow`: it asks `complete-words`, with the words on its input, so that nothing of
- * what is typed is run or read by a shell again.
+ * What each shell runs to complete `tapeflow`: it asks `complete-words`, with the words on its input, so that nothing
+ * of what is typed is run or read by a shell again.
  */
 export const completionScripts: Record<string, string> = {
   bash: `# Completions of tapeflow for bash: source <(tapeflow completion bash)
