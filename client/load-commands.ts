@@ -120,6 +120,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/admin.js')).addAdmin,
   },
   {
+    commands: { 'service <command>': 'run server and workers under systemd' },
+    load: async () => (await import('./commands/server/service.js')).addService,
+  },
+  {
     commands: {
       'completion <shell>': 'print what completes commands, options and names in bash, zsh or fish',
     },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeHolder, tryLock } from '../disk/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
-import { projectVersion } from '../config/project-dir.js';
+import { projectDir, projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
 import { ControlPort } from './control-port.js';
 import { hostLockFile, readHostFile, removeHostFile, writeHostFile, type HostFile } from './host-file.js';
@@ -35,6 +35,8 @@ export interface HostOptions {
 /** A host that runs in this process. */
 export interface Host {
   file: HostFile;
+  /** Resolves when each worker serves, or has said why it cannot yet: a drive that is away must not be waited for. */
+  told: Promise<void>;
   /** Resolves when the host has stopped: by `stop`, a command, or because its last client left. */
   stopped: Promise<void>;
   stop(): void;
@@ -66,7 +68,7 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
       removeHostFile(dataDir);
       lock.release();
     });
-    return { file: host.file, stopped, stop: () => host.stop() };
+    return { file: host.file, told: host.told, stopped, stop: () => host.stop() };
   } catch (error) {
     lock.release();
     throw error;
@@ -76,7 +78,9 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
 class RunningHost {
   file!: HostFile;
   readonly stopped: Promise<void>;
+  readonly told: Promise<void>;
   private resolveStopped!: () => void;
+  private resolveTold!: () => void;
   private server: RunningServer | undefined;
   private readonly control: ControlPort;
   private readonly workers: WorkerProcess[];
@@ -94,6 +98,7 @@ class RunningHost {
   ) {
     this.sticky = sticky;
     this.stopped = new Promise((resolve) => (this.resolveStopped = resolve));
+    this.told = new Promise((resolve) => (this.resolveTold = resolve));
     this.control = new ControlPort({
       reports: () => this.workers.map((worker) => worker.report),
       stay: () => this.stay(),
@@ -101,8 +106,8 @@ class RunningHost {
       leftAlone: () => this.stopUnlessSticky(),
     });
     const host = {
-      script: path.join(settings.projectDir, 'bin', 'tapeflow.cjs'),
-      ...{ logger, say, address: () => serverAddress(this.ports), changed: () => this.control.tellAll() },
+      script: path.join(projectDir, 'bin', 'tapeflow.cjs'),
+      ...{ logger, say, address: () => serverAddress(this.ports), changed: () => this.tellAll() },
     };
     this.workers = [
       new WorkerProcess('archive worker', ['worker', 'archive'], host),
@@ -138,6 +143,12 @@ class RunningHost {
     this.stopping = true;
     this.serverStarts.abort();
     void this.stopAll().finally(() => this.resolveStopped());
+  }
+
+  private tellAll(): void {
+    this.control.tellAll();
+    const reports = this.workers.map((worker) => worker.report);
+    if (reports.every(({ ready, trouble }) => ready || trouble !== undefined)) this.resolveTold();
   }
 
   private stay(): void {

@@ -3,6 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { projectDir } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
 import { readHostFile, type HostFile } from './host-file.js';
 import { isAlive } from './temporal-server.js';
@@ -73,7 +74,7 @@ export async function joinHost(settings: Settings): Promise<Lease | undefined> {
 
 /** Starts a host as a separate process; undefined when there is one already. Resolves when it is ready. */
 function spawnHost(settings: Settings, say: (sentence: string) => void): Promise<ChildProcess | undefined> {
-  const script = path.join(settings.projectDir, 'bin', 'tapeflow.cjs');
+  const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
   const child = fork(script, ['embedded-host'], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -8,6 +8,7 @@
 //   node scripts/run.mjs --bench NAME OPTION…   a benchmark, or `all`; bench/NAME.ts has the options
 //   node scripts/run.mjs --schemas              writes docs/schemas/ anew
 //   node scripts/run.mjs --set-up               nothing else
+//   node scripts/run.mjs --install-global       the same, for `npm install --global .`: see config/home-dir.ts
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -100,6 +101,8 @@ function requireSqlite() {
 
 function step(command, args, options = {}) {
   const env = { ...process.env, ...headersOfThisNode(), npm_config_loglevel: 'error' };
+  // Of `npm install --global .`, which runs this: here npm installs into this folder.
+  for (const name of ['npm_config_global', 'npm_config_location', 'npm_config_prefix']) delete env[name];
   // What this script prints is the user's to read: set-up goes to stderr, so that `--json` stays clean.
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env, ...options });
   if (result.status !== 0) {
@@ -178,6 +181,10 @@ function testFiles() {
 await setUp();
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--set-up') process.exit(0);
+if (first === '--install-global') {
+  stamp('global', '');
+  process.exit(0);
+}
 let args;
 if (first === '--test') {
   const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));

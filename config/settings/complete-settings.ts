@@ -31,11 +31,11 @@ type Complaint = (name: SettingName, problem: string) => Error;
 export function complete(
   values: SettingValues,
   { drives = {}, pools = {} }: ConfigLists,
-  from: { projectDir: string; origins: Record<string, string>; env: NodeJS.ProcessEnv },
+  from: { homeDir: string; origins: Record<string, string>; env: NodeJS.ProcessEnv },
 ): Settings {
-  const { projectDir, origins, env } = from;
+  const { homeDir, origins, env } = from;
   const wrong: Complaint = (name, problem) => wrongSetting(name, origins[name] ?? 'default', problem);
-  const absolute = (value: string) => path.resolve(projectDir, value);
+  const absolute = (value: string) => path.resolve(homeDir, value);
   const dataDir = absolute(values.TAPEFLOW_DATA_DIR);
   const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
   const staging = stagingBudget(values, wrong);
@@ -67,7 +67,7 @@ export function complete(
       pools: Object.fromEntries(Object.entries(pools).map(([pool, { retention }]) => [pool, retention])),
       otherwise: values.POOL_RETENTION,
     },
-    projectDir,
+    homeDir,
     origins,
   };
 }

@@ -13,9 +13,9 @@ const configFileName = 'tapeflow.config.json';
  * Reads the settings: the environment wins over `tapeflow.config.json`, that over the defaults.
  * Throws a usage failure with one sentence for an unknown or wrong one.
  */
-export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settings {
+export function loadSettings(env: NodeJS.ProcessEnv, homeDir: string): Settings {
   const named = env[configFileVariable];
-  const fileName = path.resolve(projectDir, named === undefined || named === '' ? configFileName : named);
+  const fileName = path.resolve(homeDir, named === undefined || named === '' ? configFileName : named);
   const file = existsSync(fileName) || named ? readConfigFile(fileName) : {};
   checkNames(env, file, fileName);
 
@@ -28,7 +28,7 @@ export function loadSettings(env: NodeJS.ProcessEnv, projectDir: string): Settin
   const lists = checkedLists(file, fileName);
   for (const list of ['drives', 'pools'] as const)
     origins[list] = lists[list] === undefined ? 'default' : fileName;
-  return complete(parsed.data, lists, { projectDir, origins, env });
+  return complete(parsed.data, lists, { homeDir, origins, env });
 }
 
 /** The given values, and where each comes from. */

@@ -1,3 +1,4 @@
+import { homeDir } from '../home-dir.js';
 import { projectDir } from '../project-dir.js';
 import type { Settings } from './settings.js';
 import { loadSettings } from './load-settings.js';
@@ -8,7 +9,7 @@ import { setSharedGroup } from '../shared-group.js';
  * `loadSettings`.
  */
 export function settingsInForce(): Settings {
-  const settings = loadSettings(process.env, projectDir);
+  const settings = loadSettings(process.env, homeDir(projectDir));
   setSharedGroup(settings.sharedGroup);
   return settings;
 }

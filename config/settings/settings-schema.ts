@@ -16,7 +16,7 @@ import {
 
 /**
  * Every setting, by the name that it has in the environment and in `tapeflow.config.json`, with its default.
- * Times are in seconds, sizes in bytes. Relative paths are relative to the project folder.
+ * Times are in seconds, sizes in bytes. Relative paths are relative to the folder of `homeDir`.
  */
 export const settingsSchema = z.object({
   /** Staging root; `temp/{set}` and `final/{set}` are below it. */

@@ -28,8 +28,8 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   sharedGroup?: SharedGroup;
   drives: DriveSettings[];
   retentions: Retentions;
-  /** Folder of the project; relative settings start here. */
-  projectDir: string;
+  /** The folder that relative settings start from. */
+  homeDir: string;
   /** Where each value comes from: `default`, `environment` or the path of the file. */
   origins: Record<SettingName | 'drives' | 'pools', string>;
 }

@@ -12,6 +12,7 @@ import {
 import { IllegalStateError } from '@temporalio/common';
 import type { Logger } from '../../config/logger.js';
 import { projectDir } from '../../config/project-dir.js';
+import { tellServiceManager } from '../../config/service-manager.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { installationKey, ownInstallation } from '../../workflows/proof/own-installation.js';
 import { requireNamespace } from '../server/prepare-server.js';
@@ -135,6 +136,7 @@ function plainWords(error: unknown): string {
  */
 export async function runWorkers(workers: Worker[], logger: Logger): Promise<void> {
   const stop = () => {
+    void tellServiceManager('STOPPING=1');
     for (const worker of workers) {
       if (worker.getState() === 'RUNNING') worker.shutdown();
     }
@@ -152,5 +154,6 @@ export async function runWorkers(workers: Worker[], logger: Logger): Promise<voi
   );
   logger.info({ queues: workers.map((worker) => worker.options.taskQueue) }, 'worker runs');
   process.send?.({ ready: true });
+  void tellServiceManager('READY=1');
   await running;
 }

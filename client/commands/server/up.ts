@@ -5,6 +5,7 @@ import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
 import { createLogger } from '../../../config/logger.js';
 import { TapeflowFailure } from '../../../config/failures.js';
+import { tellServiceManager } from '../../../config/service-manager.js';
 import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
 import { usesOwnServer } from '../../../workers/server/own-server.js';
@@ -47,6 +48,7 @@ async function joined(session: Session, lease: Lease): Promise<void> {
     session.print('They stay until Ctrl-C here.');
   }
   const lost = new Promise<void>((resolve) => lease.onLost(resolve));
+  void tellServiceManager('READY=1');
   await showEvents(session, Promise.race([interrupted(), lost]));
   await untilStopped(session, lease.release());
 }
@@ -64,7 +66,9 @@ async function hosted(session: Session): Promise<void> {
     await joined(session, late);
     return;
   }
+  void host.told.then(() => tellServiceManager('READY=1'));
   void interrupted().then(() => {
+    void tellServiceManager('STOPPING=1');
     session.say('Stopping; sets that are under way go on at the next `up` or `backup`.');
     host.stop();
     return untilStopped(session, host.stopped);
