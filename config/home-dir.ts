@@ -43,7 +43,7 @@ export function homeDir(projectDir: string, around: Surroundings = here): string
   const isGlobal =
     projectDir.split(path.sep).includes('node_modules') ||
     // Left by scripts/run.mjs --install-global.
-    exists(path.join(projectDir, 'node_modules', '.tapeflow', 'global'));
+    exists(path.join(projectDir, '.tapeflow-global'));
   return isGlobal || !isWritable(projectDir) ? dataHome(around) : projectDir;
 }
 

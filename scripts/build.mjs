@@ -52,7 +52,10 @@ async function bundleProgram() {
     logLevel: 'warning',
     // Packages with a native part, and those that look for files in their own folders.
     external: ['@temporalio/core-bridge', 'better-sqlite3', 'pino', 'pino-pretty', 'pg-native', 'source-map'],
-    plugins: [{ name: 'sdk-bundler', setup: leaveSdkBundlerOut }],
+    plugins: [
+      { name: 'sdk-bundler', setup: leaveSdkBundlerOut },
+      { name: 'zod-locales', setup: leaveLocalesOut },
+    ],
     // What the packages that are CommonJS expect.
     banner: {
       js: [
@@ -89,6 +92,13 @@ function leaveSdkBundlerOut(build) {
       ? { path: '@temporalio/worker/lib/workflow/bundler.js', external: true }
       : undefined,
   );
+}
+
+/** zod's messages in sixty languages are two thirds of it, and every process would read them. Ours are English. */
+function leaveLocalesOut(build) {
+  build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+    contents: "export { default as en } from './en.js';",
+  }));
 }
 
 async function bundleWorkflows() {

@@ -182,7 +182,8 @@ await setUp();
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--set-up') process.exit(0);
 if (first === '--install-global') {
-  stamp('global', '');
+  // Not with the other marks in node_modules, which npm empties at an upgrade.
+  writeFileSync(path.join(root, '.tapeflow-global'), '');
   process.exit(0);
 }
 let args;

@@ -183,7 +183,7 @@ test('a program that belongs to npm, or to somebody else, keeps no data in its f
   });
   const clone = '/opt/tapeflow';
   const installed = '/usr/lib/node_modules/tapeflow';
-  const global = { exists: (file: string) => file === '/opt/tapeflow/node_modules/.tapeflow/global' };
+  const global = { exists: (file: string) => file === '/opt/tapeflow/.tapeflow-global' };
   assert.equal(homeDir(clone, around({})), clone);
   assert.equal(homeDir(clone, around({ isWritable: () => false })), '/home/ana/.local/share/tapeflow');
   assert.equal(homeDir(clone, around(global)), '/home/ana/.local/share/tapeflow');
