@@ -104,6 +104,12 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/schedule/schedule.js')).addSchedule,
   },
   {
+    commands: {
+      'notify <command>': 'test the channels on which people are told, and list what they were told',
+    },
+    load: async () => (await import('./commands/server/notify.js')).addNotify,
+  },
+  {
     commands: { 'catalog <command>': 'copy the catalog, and restore a copy' },
     load: async () => (await import('./commands/server/catalog.js')).addCatalog,
   },

@@ -3,6 +3,7 @@ import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } fro
 import { first } from './first-tables.js';
 import { hosts } from './host-changes.js';
 import { foldedSets, layers, rebuiltLayers } from './layer-changes.js';
+import { notices } from './notice-changes.js';
 import {
   anyDrive,
   chosenRestores,
@@ -64,4 +65,5 @@ export const migrations: Record<string, Migration> = {
   '0041_restores_to_hosts': { up: restoresToHosts },
   '0042_rebuilt_layers': { up: rebuiltLayers },
   '0043_folded_sets': { up: foldedSets },
+  '0044_notices': { up: notices },
 };

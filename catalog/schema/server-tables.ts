@@ -28,6 +28,8 @@ export interface SchedulesTable {
   run_asked_at: Generated<number | null>;
   /** When the server created it, by the server's clock; null: not registered there. */
   told_at: Generated<number | null>;
+  /** When a command last let it run again after a pause. */
+  resumed_at: Generated<number | null>;
 }
 
 /** Workflow starts that were used; each counts once. */

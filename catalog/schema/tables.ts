@@ -11,6 +11,7 @@ import type {
 } from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
 import type { HostDrivesTable, HostsTable } from './host-tables.js';
+import type { OutboxTable, ToldTable } from './notice-tables.js';
 import type {
   RetrievalArchivesTable,
   RetrievalExistingTable,
@@ -58,4 +59,6 @@ export interface Tables {
   refusals: RefusalsTable;
   hosts: HostsTable;
   host_drives: HostDrivesTable;
+  outbox: OutboxTable;
+  told: ToldTable;
 }

@@ -76,7 +76,7 @@ export async function recordSchedulesImported(db: Catalog): Promise<void> {
 
 /** Records whether a schedule runs automatically. */
 export async function pauseSchedule(db: Catalog, name: string, paused: boolean): Promise<void> {
-  const set = { paused: paused ? 1 : 0 };
+  const set = paused ? { paused: 1 } : { paused: 0, resumed_at: Date.now() };
   await db.updateTable('schedules').set(set).where('name', '=', name).execute();
 }
 

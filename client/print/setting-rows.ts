@@ -9,8 +9,8 @@ import { formatBytes } from '../../config/sizes.js';
 export function settingRows(settings: Settings): [string, string, string][] {
   const rows: [string, string, string][] = [];
   const values = settings as unknown as Record<string, unknown>;
-  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools')[]) {
-    if (name === 'drives' || name === 'pools') continue;
+  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools' | 'notify')[]) {
+    if (name === 'drives' || name === 'pools' || name === 'notify') continue;
     if (name === 'POOL_RETENTION') {
       rows.push([name, shownRetention(settings.POOL_RETENTION), settings.origins[name]]);
       continue;
@@ -38,6 +38,12 @@ export function settingRows(settings: Settings): [string, string, string][] {
   }
   for (const [pool, retention] of Object.entries(settings.retentions.pools))
     rows.push([`pool ${pool}`, `retention ${shownRetention(retention)}`, settings.origins['pools']]);
+  for (const { name, kind, events } of settings.channels)
+    rows.push([
+      `channel ${name}`,
+      `${kind}${events === undefined ? '' : `: ${events.join(', ')}`}`,
+      settings.origins['notify'],
+    ]);
   return rows;
 }
 

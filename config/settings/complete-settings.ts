@@ -30,7 +30,7 @@ type Complaint = (name: SettingName, problem: string) => Error;
 /** Fills in the defaults that depend on other settings; throws a usage failure for what does not go together. */
 export function complete(
   values: SettingValues,
-  { drives = {}, pools = {} }: ConfigLists,
+  { drives = {}, pools = {}, notify = [] }: ConfigLists,
   from: { homeDir: string; origins: Record<string, string>; env: NodeJS.ProcessEnv },
 ): Settings {
   const { homeDir, origins, env } = from;
@@ -67,6 +67,7 @@ export function complete(
       pools: Object.fromEntries(Object.entries(pools).map(([pool, { retention }]) => [pool, retention])),
       otherwise: values.POOL_RETENTION,
     },
+    channels: notify,
     homeDir,
     origins,
   };

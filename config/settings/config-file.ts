@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { usageFailure } from '../failures.js';
+import { channelsSchema, keysOfChannel } from './channels.js';
 import { didYouMean } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
 import { driveKind, driveOrPoolName, retention, text } from './setting-types.js';
@@ -14,6 +15,7 @@ const poolSchema = z.strictObject({ retention });
 const namedSchema = z.object({
   drives: z.record(driveOrPoolName, driveSchema).optional(),
   pools: z.record(driveOrPoolName, poolSchema).optional(),
+  notify: channelsSchema.optional(),
 });
 
 /** What the configuration file has besides settings. */
@@ -24,12 +26,17 @@ export const configFileSchema = z
   .strictObject({ $schema: text.optional(), ...settingsSchema.shape, ...namedSchema.shape })
   .meta({ description: 'tapeflow.config.json: the settings, as docs/operations.md has them.' });
 
-/** The drives and pools of the configuration file; throws a usage failure for what is wrong or unknown in them. */
+/**
+ * The drives, pools and channels of the configuration file; throws a usage failure for what is wrong or unknown in
+ * them.
+ */
 export function checkedLists(file: Record<string, unknown>, fileName: string): ConfigLists {
   const parsed = namedSchema.safeParse(file);
   if (parsed.success) return parsed.data;
-  const { name, problem, unknown, known } = firstProblem(parsed.error, file, ([place]) =>
-    Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),
+  const { name, problem, unknown, known } = firstProblem(parsed.error, file, ([place, which]) =>
+    place === 'notify'
+      ? keysOfChannel((file['notify'] as unknown[])[Number(which)])
+      : Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),
   );
   if (!unknown) throw wrongSetting(name, fileName, problem);
   throw usageFailure(

@@ -1,5 +1,6 @@
 import { closestMatch } from 'leven';
 import { usageFailure } from '../failures.js';
+import { variablesOf } from './channels.js';
 import { settingsSchema } from './settings-schema.js';
 
 /** Names a configuration file to use instead of the project's. */
@@ -16,7 +17,7 @@ const ownVariables = new Set([
 
 /** Throws a usage failure for a setting that does not exist, in the file or in the environment. */
 export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
-  const known = new Set(['$schema', ...Object.keys(settingsSchema.shape), 'drives', 'pools']);
+  const known = new Set(['$schema', ...Object.keys(settingsSchema.shape), 'drives', 'pools', 'notify']);
   for (const name of Object.keys(file)) {
     if (!known.has(name)) {
       throw usageFailure(
@@ -26,8 +27,9 @@ export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>
       );
     }
   }
+  const allowed = new Set([...known, ...ownVariables, ...variablesOf(file['notify'])]);
   for (const name of Object.keys(env)) {
-    if (name.startsWith('TAPEFLOW_') && !known.has(name) && !ownVariables.has(name)) {
+    if (name.startsWith('TAPEFLOW_') && !allowed.has(name)) {
       throw usageFailure(
         'UnknownSetting',
         `The environment has an unknown setting ${name}.`,

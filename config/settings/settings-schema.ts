@@ -131,6 +131,10 @@ export const settingsSchema = z.object({
     .min(0, 'must be a number of seconds, or 0')
     .max(86_400, 'must be at most a day in seconds')
     .default(180),
+  /** Seconds between two looks for what the channels of `notify` are to be told of. */
+  NOTIFY_SECONDS: seconds.default(15),
+  /** Days without a success of a tree after which people are told; 0: never. */
+  NOTIFY_NO_SUCCESS_DAYS: whole(0, 3650).default(8),
   /**
    * Windows only: an archive counts as synced this long after its last byte was written (twice LTFS's default index
    * period).

@@ -1,4 +1,5 @@
 import type { SharedGroup } from '../shared-group.js';
+import type { ChannelSettings } from './channels.js';
 import type { Retentions } from './retention.js';
 import type { DriveKind } from './setting-types.js';
 import type { SettingName, SettingValues } from './settings-schema.js';
@@ -28,8 +29,10 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   sharedGroup?: SharedGroup;
   drives: DriveSettings[];
   retentions: Retentions;
+  /** Where people are told of what happens. */
+  channels: ChannelSettings[];
   /** The folder that relative settings start from. */
   homeDir: string;
   /** Where each value comes from: `default`, `environment` or the path of the file. */
-  origins: Record<SettingName | 'drives' | 'pools', string>;
+  origins: Record<SettingName | 'drives' | 'pools' | 'notify', string>;
 }

@@ -57,13 +57,16 @@ test('the examples of tapeflow.config.json are good by the schema, and by the pr
     { drives: { lto1: {} } },
     { drives: { '../x': { path: '/mnt' } } },
     { pools: { daily: { retention: '30d', more: 1 } } },
+    { notify: [{ name: 'x', kind: 'fax', url: 'http://127.0.0.1' }] },
+    { notify: [{ name: 'x', kind: 'slack', url: { envir: 'X' } }] },
+    { notify: [{ name: 'x', kind: 'slack', url: 'http://127.0.0.1', events: ['fail'] }] },
   ];
   const folder = tempFolder(t);
   const load = (config: object) => {
     writeFileSync(path.join(folder, 'tapeflow.config.json'), JSON.stringify(config));
     return loadSettings({}, folder);
   };
-  assert.equal(good.length, 2);
+  assert.equal(good.length, 3);
   for (const config of good) {
     requireValid('config', config);
     load(config);

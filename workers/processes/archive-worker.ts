@@ -16,6 +16,7 @@ import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { HostPresence } from './host-presence.js';
+import { Notifier } from '../starts/notifier.js';
 import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
 import { provingClient } from '../server/proving-client.js';
@@ -65,9 +66,15 @@ export async function runArchiveWorker(
   // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
   // not be restarted.
   installRuntime(logger);
-  const connection = await connectWorker(target);
+  const deps = { settings, catalog, logger };
+  // Before the server is reached: that it is not is what may have to be told.
+  const notifier = new Notifier(deps, { installation, host: host.name }).start();
+  const connection = await connectWorker(target).catch(async (error: unknown) => {
+    await notifier.stop();
+    throw error;
+  });
+  notifier.connected();
   try {
-    const deps = { settings, catalog, logger };
     const { namespace } = target;
     const interceptors = { activity: [stepChecks(key, refusals)] };
     const ordinary = await Worker.create({
@@ -120,6 +127,7 @@ export async function runArchiveWorker(
       await caretaker.stop();
     }
   } finally {
+    await notifier.stop();
     await closeConnection(connection);
     await refusals.close();
     await presence.end().finally(() => catalog.destroy());

@@ -5,6 +5,7 @@ import { checkDataDisks, checkStaging, type Check, type Level } from '../../chec
 import { checkDrive } from '../../checks/drive-check.js';
 import { checkHosts } from '../../checks/host-checks.js';
 import { checkNode } from '../../checks/node-check.js';
+import { checkChannels } from '../../checks/notify-checks.js';
 import { checkProofs } from '../../checks/proof-checks.js';
 import { checkRights } from '../../checks/rights-check.js';
 import { checkSchedules } from '../../checks/schedule-checks.js';
@@ -73,6 +74,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   const { drives } = catalogWorks ? await session.allDrives() : settings;
   for (const drive of drives.filter(({ host }) => host === undefined))
     checks.push(await checkDrive(session, drive, catalogWorks));
+  checks.push(...(await checkChannels(session, catalogWorks)));
   if (catalogWorks) {
     checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {

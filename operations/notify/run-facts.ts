@@ -1,0 +1,118 @@
+import { hostAway } from '../../catalog/hosts/hosts.js';
+import { readingsFailedSince, setsEndedSince } from '../../catalog/notices/ended.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
+import { reasonOf } from '../../catalog/retrievals/retrieval-problems.js';
+import { unfinishedRetrievals } from '../../catalog/retrievals/retrievals.js';
+import type { SetRow } from '../../catalog/rows.js';
+import { unfinishedSets } from '../../catalog/sets/sets.js';
+import { formatTime } from '../../config/local-time.js';
+import { onHost } from '../../entry/host-path.js';
+import { cutText, type Fact } from './message.js';
+
+/** What ended longer ago, in milliseconds, is no news: a worker that was away for a day does not tell of it. */
+const newsMs = 86_400_000;
+/** Milliseconds for which a host may be away, as while it is updated, before a person is asked. */
+const hostAwayMs = 10 * 60_000;
+
+/** The sources of a set for people. */
+export function sourcesText(host: string | null, sources: string): string {
+  const names = (JSON.parse(sources) as string[]).map((source) => onHost(host, source));
+  return cutText(names.join(', '), 200);
+}
+
+/** How sets, verifies and copies have ended lately. */
+export async function endFacts(db: Catalog, now: number): Promise<Fact[]> {
+  const facts = (await setsEndedSince(db, now - newsMs)).map(endOfSet);
+  for (const row of await readingsFailedSince(db, now - newsMs)) {
+    const how = row.state === 'failed' ? 'has failed' : 'has ended incomplete';
+    facts.push({
+      event: 'failed',
+      key: `failed ${row.id} ${row.finished_at}`,
+      subject: row.id,
+      what: `${row.id} of ${row.subject} ${how}: ${(await reasonOf(db, row)) ?? 'no reason is known'}.`,
+      todo: 'See what is wrong, and start it again when that is mended.',
+      command: `tapeflow status ${row.id}`,
+    });
+  }
+  return facts;
+}
+
+function endOfSet({ id, state, host, sources, reason, finished_at: at }: SetRow): Fact {
+  const base = { key: `${state} ${id} ${at}`, subject: `Set ${id}`, setId: id };
+  const what = `Set ${id} of ${sourcesText(host, sources)}`;
+  switch (state) {
+    case 'failed':
+      return {
+        ...{ ...base, event: 'failed', what: `${what} has failed: ${reason ?? 'no reason is known'}.` },
+        todo: `\`tapeflow status ${id}\` shows what is wrong. Mend it, then let the set go on.`,
+        command: `tapeflow retry ${id}`,
+      };
+    case 'completed_with_skips':
+      return {
+        ...{ ...base, event: 'completed_with_skips', what: `${what} is complete, but lacks some files.` },
+        todo: 'See which files could not be read, and why.',
+        command: `tapeflow status ${id}`,
+      };
+    default:
+      return {
+        ...{ ...base, event: 'completed', what: `${what} is complete.` },
+        todo: 'Nothing is to be done.',
+        command: `tapeflow status ${id}`,
+      };
+  }
+}
+
+/** Changed free space of the same tape is no news; nor is how long something lasts. */
+const steady = (reason: string) => reason.replace(/[\d.]+ [kMGTP]?i?B\b/g, '');
+
+/** The sets, restores, verifies and copies that wait for a person, and for what. */
+export async function waitFacts(db: Catalog, now: number): Promise<Fact[]> {
+  const facts: Fact[] = [];
+  for (const set of await unfinishedSets(db)) {
+    if (isRebuilt(set)) continue;
+    const why = await whyWaiting(db, set, now);
+    if (why === undefined) continue;
+    const of = `Set ${set.id} of ${sourcesText(set.host, set.sources)}`;
+    facts.push({
+      ...{ event: 'waiting', key: `waiting ${set.id} ${steady(why.reason)}`, subject: `Set ${set.id}` },
+      ...{ what: `${of} waits: ${why.reason}`, todo: why.todo, command: why.command },
+    });
+  }
+  for (const { id, state, reason, subject } of await unfinishedRetrievals(db)) {
+    if (state !== 'waiting_for_tape') continue;
+    const why = reason ?? 'it needs a tape.';
+    facts.push({
+      ...{ event: 'waiting', key: `waiting ${id} ${steady(why)}`, subject: id },
+      ...{ what: `${id} of ${subject} waits: ${why}`, todo: goesOn, command: `tapeflow status ${id}` },
+    });
+  }
+  return facts;
+}
+
+const goesOn = 'It goes on by itself as soon as that is there.';
+
+/** What an unfinished set needs of a person; undefined: nothing. */
+async function whyWaiting(
+  db: Catalog,
+  { id, state, reason, host, left_alone: leftAlone }: SetRow,
+  now: number,
+): Promise<{ reason: string; todo: string; command: string } | undefined> {
+  if (leftAlone === 1)
+    return {
+      reason: 'it was resumed several times without progress, and is left alone now.',
+      todo: `\`tapeflow trace ${id}\` shows why. Mend that, then let it go on.`,
+      command: `tapeflow resume ${id}`,
+    };
+  if (state === 'waiting_for_tape')
+    return { reason: reason ?? 'it needs a tape.', todo: goesOn, command: `tapeflow status ${id}` };
+  if (state === 'paused') return undefined;
+  const away = await hostAway(db, host);
+  if (away === undefined || (away.since !== null && now - away.since < hostAwayMs)) return undefined;
+  const since = away.since === null ? '' : ` since ${formatTime(away.since)}`;
+  return {
+    reason: `host ${away.host} has its sources, and no archive worker there was heard of${since}.`,
+    todo: `Start the workers on host ${away.host}; the set goes on by itself then.`,
+    command: 'tapeflow worker archive',
+  };
+}
