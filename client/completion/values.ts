@@ -41,6 +41,8 @@ const lists: Record<string, List> = {
     (await listSchedules(catalog)).map(({ name, cron }) => ({ word: name, description: cron })),
   host: async ({ catalog }) =>
     (await listHosts(catalog)).map(({ name, machine }) => ({ word: name, description: machine })),
+  channel: ({ settings }) =>
+    Promise.resolve(settings.channels.map(({ name, kind }) => ({ word: name, description: kind }))),
   source: sources,
 };
 
