@@ -36,7 +36,7 @@ async function checkChannel(
   const what = `channel ${channel.name}`;
   for (const secret of secretsOf(channel)) {
     try {
-      secretValue(secret, { env: process.env, projectDir: settings.projectDir });
+      secretValue(secret, { env: process.env, homeDir: settings.homeDir });
     } catch (error) {
       const isVariable = typeof secret !== 'string' && 'env' in secret;
       return {

@@ -113,7 +113,7 @@ async function itemOf(catalog: Catalog, { subject, what, todo, command, setId }:
   const numbers =
     `${formatCount(archives, 'archive')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)}${where}; ` +
     `${formatCount(skipped, 'file')} skipped; ${formatSeconds(seconds)}`;
-  return { subject, what: `${what} (${numbers})`, todo, command };
+  return { subject, what: `${what} ${numbers}.`, todo, command };
 }
 
 /** A message that only shows that a channel works. */

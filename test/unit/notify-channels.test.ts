@@ -18,7 +18,7 @@ async function sent(
   env: NodeJS.ProcessEnv = {},
   signal = new AbortController().signal,
 ): Promise<string | undefined> {
-  const places = { env, projectDir: tempFolder(t) };
+  const places = { env, homeDir: tempFolder(t) };
   return send(channel, places, message, signal).then(() => undefined, describeError);
 }
 
@@ -90,7 +90,7 @@ test('a failure says why, and never tells the URL, which is a secret', async (t)
 test('a ping goes to the URL for a success, and below it for anything else', async (t) => {
   const receiver = await startReceiver(t);
   const channel = { name: 'x', kind: 'ping', url: `${receiver.url}/abc` } as const;
-  const places = { env: {}, projectDir: tempFolder(t) };
+  const places = { env: {}, homeDir: tempFolder(t) };
   const { signal } = new AbortController();
   for (const event of ['completed', 'failed', 'waiting'] as const)
     await send(channel, places, { ...message, event }, signal);

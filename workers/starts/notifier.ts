@@ -110,7 +110,7 @@ export class Notifier {
   /** Sends what waits for each channel; one that hangs holds up no other. */
   private sendAll(): void {
     const { catalog, settings, logger } = this.deps;
-    const places = { env: process.env, projectDir: settings.projectDir };
+    const places = { env: process.env, homeDir: settings.homeDir };
     for (const channel of settings.channels) {
       if (this.sending.has(channel.name)) continue;
       const sent = sendWaiting({ catalog, places, logger }, channel, this.aborting.signal)

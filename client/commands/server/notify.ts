@@ -39,7 +39,7 @@ async function test(session: Session, name: string | undefined): Promise<void> {
   const channels = settings.channels.filter((channel) => name === undefined || channel.name === name);
   if (channels.length === 0) throw noChannel(settings.channels, name);
   const installation = await shortInstallationId(await session.catalog(), settings);
-  const places = { env: process.env, projectDir: settings.projectDir };
+  const places = { env: process.env, homeDir: settings.homeDir };
   const teller = { installation, host: settings.TAPEFLOW_HOST };
   const results = await Promise.all(
     channels.map(async (channel) => {

@@ -7,21 +7,21 @@ import { TapeflowFailure, describeError } from '../../../config/failures.js';
 export interface SecretPlaces {
   env: NodeJS.ProcessEnv;
   /** Folder that the paths of files are relative to. */
-  projectDir: string;
+  homeDir: string;
 }
 
 /**
  * The value of a channel's setting. Throws a sentence when its variable is not set, or its file cannot be read; the
  * last line break of a file does not count.
  */
-export function secretValue(secret: Secret, { env, projectDir }: SecretPlaces): string {
+export function secretValue(secret: Secret, { env, homeDir }: SecretPlaces): string {
   if (typeof secret === 'string') return secret;
   if ('env' in secret) {
     const value = env[secret.env];
     if (value !== undefined && value !== '') return value;
     throw new TapeflowFailure('NoSecret', `The variable ${secret.env} is not set.`);
   }
-  const file = path.resolve(projectDir, secret.file);
+  const file = path.resolve(homeDir, secret.file);
   let value: string;
   try {
     value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
