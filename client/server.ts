@@ -5,7 +5,6 @@ import { installationKey } from '../catalog/hosts/installation-key.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
 import { ownServer, usesOwnServer } from '../workers/server/own-server.js';
 import { embeddedServer, identityOf, type TemporalTarget } from '../workers/server/temporal-target.js';
-import { requireNamespace } from '../workers/server/prepare-server.js';
 import { answerWithinMs } from '../workers/server/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/workflow-ids.js';
 import { queuesOf } from '../workflows/queues.js';
@@ -104,7 +103,10 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
     throw error;
   }
   try {
-    if (!target.embedded) await requireNamespace(connection, target);
+    if (!target.embedded) {
+      const { requireNamespace } = await import('../workers/server/prepare-server.js');
+      await requireNamespace(connection, target);
+    }
   } catch (error) {
     await connection.close();
     throw error;

@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pino, type Logger, type StreamEntry } from 'pino';
-import pretty from 'pino-pretty';
+import type pretty from 'pino-pretty';
 import { systemErrorCode } from './failures.js';
 import type { Settings } from './settings/settings.js';
 import { makeReadableFile, makeReadableFolders } from './shared-group.js';
@@ -24,7 +25,7 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
   if (stream !== undefined) streams.push({ level: streamLevel, stream });
   if (toTerminal) {
     const stream = process.stderr.isTTY
-      ? pretty({
+      ? prettyLines()({
           destination: 2,
           sync: true,
           colorize: true,
@@ -35,6 +36,11 @@ export function createLogger(settings: Settings, role: string, toTerminal = fals
     streams.push({ level: streamLevel, stream });
   }
   return pino({ level, base: { pid: process.pid, role } }, pino.multistream(streams));
+}
+
+/** Loaded only for a terminal: most workers have none. */
+function prettyLines(): typeof pretty {
+  return createRequire(import.meta.url)('pino-pretty') as typeof pretty;
 }
 
 /** The file's stream; undefined when its disk takes no new file, so this process writes no log there. */

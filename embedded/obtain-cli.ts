@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import gte from 'semver/functions/gte.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
+import { isAsChecked, noteChecked } from './checked-file.js';
 import { cliVersion, oldestCli } from './cli-release.js';
 import type { CliLocations } from './cli-sources.js';
 
@@ -27,8 +28,13 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
     throw noCli(tried);
   }
   const kept = path.join(cacheDir, `temporal-${cliVersion}`);
+  // Reading and hashing it takes longer than to start it.
+  if (isAsChecked(kept, expected)) return kept;
   const found = await hashOf(kept);
-  if (found === expected) return kept;
+  if (found === expected) {
+    noteChecked(kept, expected);
+    return kept;
+  }
   tried.push(found === undefined ? `${kept} (not there)` : `${kept} (damaged: its hash is wrong)`);
 
   await mkdir(cacheDir, { recursive: true, mode: 0o700 });

@@ -15,7 +15,7 @@ import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { onInterrupt } from './interrupt.js';
-import { stepLine } from './live-view.js';
+import { stepLine } from './step-words.js';
 import { pendingReads } from './pending-steps.js';
 import type { Session } from '../session.js';
 import { withServer, type Server } from '../server.js';

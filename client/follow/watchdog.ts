@@ -4,7 +4,7 @@ import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { setResumeAttempts } from '../../catalog/sets/resume-attempts.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
-import { stepName } from './live-view.js';
+import { stepName } from './step-words.js';
 import { pendingSteps } from './pending-steps.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';

@@ -1,27 +1,13 @@
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
-import { formatNumber } from '../../config/counts.js';
-import { escapeForTerminal } from '../../entry/byte-string.js';
-import type { Session } from '../session.js';
-
-type Row = readonly (string | number)[];
+import { alignedLines, shownCell, widthsOf, type Row } from './aligned.js';
 
 /** Minimum width of the last column; below it, other columns are left out. */
 const minLastColumn = 12;
 
-/** Lines of a table with aligned columns; numbers to the right. The first row is the header. */
+/** Lines of a table with aligned columns. Chinese characters and emoji take two columns of the terminal. */
 export function tableLines(rows: readonly Row[]): string[] {
-  const widths = widthsOf(rows);
-  return rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const text = shownCell(cell);
-        const blanks = ' '.repeat((widths[column] ?? 0) - stringWidth(text));
-        return typeof cell === 'number' ? blanks + text : text + blanks;
-      })
-      .join('  ')
-      .trimEnd(),
-  );
+  return alignedLines(rows, stringWidth);
 }
 
 /**
@@ -43,7 +29,7 @@ export function fittedLines(
   };
   // The last column has names of any length: it may be truncated, but not too much.
   const least = (table: readonly Row[]) => {
-    const widths = widthsOf(table);
+    const widths = widthsOf(table, stringWidth);
     const head = stringWidth(shownCell(table[0]?.at(-1) ?? ''));
     const last = Math.min(Math.max(minLastColumn, head), widths.at(-1) ?? 0);
     return widths.slice(0, -1).reduce((sum, column) => sum + column + 2, last);
@@ -52,12 +38,6 @@ export function fittedLines(
   const lines = tableLines(shown()).map((line) => truncateTo(line, width));
   if (left.length === 0) return lines;
   return [...lines, `Left out for lack of space: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
-}
-
-/** Prints a table; on a terminal with one line per row. */
-export function printTable(session: Session, rows: readonly Row[], leaveOut: readonly string[]): void {
-  const width = process.stdout.isTTY ? process.stdout.columns : undefined;
-  for (const line of fittedLines(rows, leaveOut, width)) session.print(line);
 }
 
 /** Maximum number of lines for a sentence on a display; longer ones are truncated. */
@@ -83,18 +63,4 @@ function truncateTo(line: string, width: number): string {
   if (stringWidth(line) <= width) return line;
   const options = { hard: true, wordWrap: false, trim: false };
   return `${wrapAnsi(line, width - 1, options).split('\n', 1)[0]}…`;
-}
-
-/** A cell as it will be shown: what a terminal would hide or obey is escaped before anything is measured. */
-function shownCell(cell: string | number): string {
-  return typeof cell === 'number' ? formatNumber(cell) : escapeForTerminal(cell);
-}
-
-/** Columns of the terminal that each column of the table needs: Chinese characters and emoji take two. */
-function widthsOf(rows: readonly Row[]): number[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    for (const [column, cell] of row.entries())
-      widths[column] = Math.max(widths[column] ?? 0, stringWidth(shownCell(cell)));
-  return widths;
 }

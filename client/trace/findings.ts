@@ -2,7 +2,7 @@ import type { SetRow } from '../../catalog/rows.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { formatBytes } from '../../config/sizes.js';
 import type { DriveInspection } from '../follow/drive-inspection.js';
-import { stepName } from '../follow/live-view.js';
+import { stepName } from '../follow/step-words.js';
 import { pendingSteps, type PendingStep } from '../follow/pending-steps.js';
 import type { Session } from '../session.js';
 import { whereServerRuns } from '../server.js';

@@ -7,7 +7,7 @@ import { formatTime, formatTimeIn } from '../../../config/local-time.js';
 import { describeSchedule, nextTimes, registerSchedules } from '../../../workers/starts/schedules.js';
 import { inReadWriteSession, type Session } from '../../session.js';
 import { atServer, findServer } from '../../server.js';
-import { printTable } from '../../print/table.js';
+import { printTable } from '../../print/print-table.js';
 
 /** Number of characters of a schedule's command shown in the list; `--json` has all. */
 const commandShown = 60;
@@ -58,7 +58,7 @@ async function list(session: Session): Promise<void> {
     }
     if (session.json) return;
     if (rows.length === 1) session.print('There are no schedules.');
-    else printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
+    else await printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
     for (const night of nights) session.print(night);
     for (const trouble of troubles) session.print(trouble);
     if (rows.length > 1 && server === undefined)

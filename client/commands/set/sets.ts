@@ -10,7 +10,7 @@ import { resultObject } from '../../print/set-summary.js';
 import { sourcesText } from '../../print/set-status.js';
 import { isoTime } from '../../print/retention-text.js';
 import { inReadOnlySession, type Session } from '../../session.js';
-import { printTable } from '../../print/table.js';
+import { printTable } from '../../print/print-table.js';
 
 /** Columns that a narrow terminal leaves out, in this order. */
 const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES', 'ENTRIES'];
@@ -67,7 +67,7 @@ async function printSets(session: Session): Promise<void> {
   }
   if (session.json) return;
   if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
-  else printTable(session, rows, leftOutFirst);
+  else await printTable(session, rows, leftOutFirst);
 }
 
 /** The state of a set, and what it has lost. */

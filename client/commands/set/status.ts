@@ -17,7 +17,7 @@ import { entryListsObject, printEntryLists } from '../../print/entry-lists.js';
 import { exitCodeOf } from '../../print/set-summary.js';
 import { hostLine, hostsAtWork } from '../../print/host-lines.js';
 import { printRetrieval } from '../../print/retrieval-summary.js';
-import { stepLine } from '../../follow/live-view.js';
+import { stepLine } from '../../follow/step-words.js';
 import { pendingReads, pendingSteps } from '../../follow/pending-steps.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 import { findServer, type Server } from '../../server.js';

@@ -17,7 +17,7 @@ import { runInDrive } from '../../run-in-drive.js';
 import { inReadOnlySession, inSession, type Session } from '../../session.js';
 import { requireName } from '../../print/names.js';
 import { driveLines } from '../../print/host-lines.js';
-import { printTable } from '../../print/table.js';
+import { printTable } from '../../print/print-table.js';
 import { tapeAdvice } from '../../print/tape-advice.js';
 import { retentionObject, retentionText } from '../../print/retention-text.js';
 import { tapeObject } from './named-tape.js';
@@ -117,7 +117,7 @@ async function list(session: Session): Promise<void> {
     kept.tape.reason ?? '',
   ]);
   const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
-  printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
+  await printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
   for (const line of await driveLines(catalog)) session.print(line);
 }
 
