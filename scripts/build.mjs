@@ -1,7 +1,7 @@
 // Compiles the project to dist/, bundles the program to dist/program/, and the workflows to dist/workflow-bundle.js.
 // Plain Node: runs before anything is built.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,7 +9,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(path.join(root, 'package.json'));
 const dist = path.join(root, 'dist');
-const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
 const compiled = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root], {
   stdio: 'inherit',
@@ -68,16 +67,13 @@ async function bundleProgram() {
   });
 }
 
-/** Writes what completions and the manual page tell of the commands, and that page, for npm to install. */
+/** Writes what completions and the manual page tell of the commands. */
 async function describeCommands() {
   const load = (name) => import(pathToFileURL(path.join(dist, 'client', name)).href);
   const { wholeProgram } = await load('program.js');
   const { commandTree } = await load('command-tree.js');
-  const { manualPage } = await load('print/manual-page.js');
   const tree = commandTree(await wholeProgram());
   writeFileSync(path.join(dist, 'program', 'command-tree.json'), JSON.stringify(tree));
-  mkdirSync(path.join(dist, 'man'), { recursive: true });
-  writeFileSync(path.join(dist, 'man', 'tapeflow.1'), manualPage(tree, version));
 }
 
 /** A file of the package `@temporalio/worker`. */
