@@ -9,7 +9,7 @@ import { send } from '../../../operations/notify/channels/send.js';
 import type { Message } from '../../../operations/notify/message.js';
 import { testMessage } from '../../../operations/notify/tell.js';
 import { exitCodes } from '../../exit-codes.js';
-import { printTable } from '../../print/table.js';
+import { printTable } from '../../print/print-table.js';
 import { inReadOnlySession, inReadWriteSession, type Session } from '../../session.js';
 
 /** Messages that `list` shows, unless it is told another number. */
@@ -95,7 +95,11 @@ async function list(session: Session, limit: string): Promise<void> {
     ...[formatTime(row.created_at), row.channel, row.event],
     ...[stateText(row), (JSON.parse(row.message) as Message).title],
   ]);
-  printTable(session, [['WRITTEN', 'CHANNEL', 'EVENT', 'STATE', 'MESSAGE'], ...lines], ['EVENT', 'WRITTEN']);
+  await printTable(
+    session,
+    [['WRITTEN', 'CHANNEL', 'EVENT', 'STATE', 'MESSAGE'], ...lines],
+    ['EVENT', 'WRITTEN'],
+  );
 }
 
 function stateText({ state, attempts, next_at: next, ended_at: ended, error }: OutboxRow): string {
