@@ -13,6 +13,7 @@ import {
 } from './asked.js';
 import { type Condition, catalogCondition } from './conditions.js';
 import { HeartbeatLease } from './heartbeat-lease.js';
+import { MovedBytes } from './moved-bytes.js';
 
 /** Maximum milliseconds before a step that met a condition is retried; shorter for the first tries. */
 const conditionPauseMs = 1000;
@@ -38,6 +39,7 @@ export class RunningStep {
   private readonly signal = this.context.cancellationSignal;
   private readonly lease = new HeartbeatLease(this.context.info.heartbeatTimeoutMs ?? Infinity);
   private readonly work: DriveWork;
+  private readonly moved = new MovedBytes();
   private readonly silence: Silence | undefined;
   private readonly attempt: Attempt;
   private details: object | undefined;
@@ -57,6 +59,7 @@ export class RunningStep {
       },
       report: (details) => {
         this.details = details;
+        this.moved.tell(details);
         this.goOn();
       },
       commit: (step) => this.outlast(catalogCondition, step),

@@ -53,3 +53,22 @@ function isShown(cron: string, zone: string, at: number): boolean {
     weekdays.has(clock.getUTCDay())
   );
 }
+
+/** Days in which every cron expression that has a time has one: a 29 February, also over a year without one. */
+const daysAhead = 8 * 366 + 1;
+
+/**
+ * The first time of a checked cron expression after another time, both in milliseconds since 1970; undefined when it
+ * has none, such as on a 30 February.
+ */
+export function nextCronTime(cron: string, zone: string, after: number): number | undefined {
+  const { year, month, day } = localDate(zone, after);
+  // A time that was skipped shortly before midnight comes on the next date.
+  for (let ahead = -1; ahead < daysAhead; ahead += 1) {
+    const date = new Date(Date.UTC(year, month - 1, day + ahead));
+    const on = { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() };
+    const next = cronTimesOn(cron, zone, on).find((time) => time > after);
+    if (next !== undefined) return next;
+  }
+  return undefined;
+}

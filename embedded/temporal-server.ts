@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makePrivateFolder, makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
+import { freePort } from './free-port.js';
 import { namespaceAnswers } from './namespace-answers.js';
 
 export interface ServerPorts {
@@ -81,21 +82,6 @@ function isFree(port: number): Promise<boolean> {
     const probe = net.createServer();
     probe.once('error', () => resolve(false));
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address !== null && typeof address === 'object'
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      );
-    });
   });
 }
 

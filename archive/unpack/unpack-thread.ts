@@ -34,6 +34,7 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveInfo> {
     }
   } finally {
     clearInterval(timer);
+    report({ bytes: unpacker.bytes });
     unpacker.close();
   }
 }

@@ -82,3 +82,8 @@ export async function fitsBudget(
 ): Promise<boolean> {
   return (await stagedBySets(db, ref)) + (await stagedByCopies(db)) + bytes <= budget;
 }
+
+/** Bytes that count in the budget now. */
+export async function stagedBytes(db: Catalog): Promise<number> {
+  return (await stagedBySets(db)) + (await stagedByCopies(db));
+}

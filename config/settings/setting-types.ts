@@ -66,6 +66,19 @@ export const flag = z
 /** Any text but an empty one. */
 export const text = z.string().min(1, 'must not be empty');
 
+const addressWanted =
+  'must be a port such as 9464, or an address and a port such as 192.0.2.7:9464 or [::1]:9464';
+
+/** Where a server listens, as `ADDRESS:PORT`; a port alone is one of 127.0.0.1. */
+export const listenAddress = z
+  .union([z.string(), z.number()], { error: addressWanted })
+  .transform((value, context) => {
+    const [, host, port] = /^(?:(\[[\da-fA-F:.]+\]|[\w.-]+):)?(\d{1,5})$/.exec(String(value)) ?? [];
+    if (Number(port) >= 1 && Number(port) <= 65_535) return `${host ?? '127.0.0.1'}:${port}`;
+    context.issues.push({ code: 'custom', message: addressWanted, input: value });
+    return z.NEVER;
+  });
+
 /** The name of a drive or a pool. */
 export const driveOrPoolName = z
   .string()

@@ -5,6 +5,7 @@ import { hostName } from '../../entry/host-path.js';
 import {
   driveKind,
   flag,
+  listenAddress,
   driveOrPoolName,
   retention,
   seconds,
@@ -96,6 +97,11 @@ export const settingsSchema = z.object({
     })
     .default('info'),
   LOG_FILE: text.optional(),
+  /**
+   * Where Prometheus finds the figures of all workers of this host: `PORT`, which is on 127.0.0.1, or `ADDRESS:PORT`.
+   * None when not given.
+   */
+  METRICS_ADDRESS: listenAddress.optional(),
   /** How long `waitForFinal` looks for the complete archive before it warns and is retried. */
   FINAL_WAIT_SECONDS: seconds.default(30),
   /** The server gives up an activity after this long without a heartbeat. */

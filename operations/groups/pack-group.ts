@@ -94,6 +94,7 @@ export async function packGroup(
     onStart,
   });
   const { archive, manifest } = outcome;
+  onProgress({ bytesIn: archive.bytesIn, bytesOut: archive.size, files: members });
   const skipped = found.length + files.filter(({ state }) => state === 'skipped').length;
   return {
     archive: {

@@ -73,7 +73,17 @@ const longTests = [
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
-  ...['claimed-starts', 'fences', 'hosts', 'incremental', 'open-set', 'retention', 'search', 'tape-search'],
+  ...[
+    'catalog-metrics',
+    'claimed-starts',
+    'fences',
+    'hosts',
+    'incremental',
+    'open-set',
+    'retention',
+    'search',
+    'tape-search',
+  ],
   ...(longTest === false ? longTests : []),
 ];
 

@@ -16,6 +16,7 @@ import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { HostPresence } from './host-presence.js';
+import { beginMetrics } from '../metrics/worker-metrics.js';
 import { Notifier } from '../starts/notifier.js';
 import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
@@ -65,7 +66,8 @@ export async function runArchiveWorker(
   await lowerPoolPriority();
   // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
   // not be restarted.
-  installRuntime(logger);
+  const metrics = await beginMetrics({ role: 'archive-worker', settings, catalog, host, logger });
+  installRuntime(logger, metrics.sdk);
   const deps = { settings, catalog, logger };
   // Before the server is reached: that it is not is what may have to be told.
   const notifier = new Notifier(deps, { installation, host: host.name }).start();
@@ -76,7 +78,7 @@ export async function runArchiveWorker(
   notifier.connected();
   try {
     const { namespace } = target;
-    const interceptors = { activity: [stepChecks(key, refusals)] };
+    const interceptors = { activity: [stepChecks(key, refusals), ...metrics.interceptors] };
     const ordinary = await Worker.create({
       ...workerOptions,
       identity,
@@ -129,6 +131,7 @@ export async function runArchiveWorker(
   } finally {
     await notifier.stop();
     await closeConnection(connection);
+    await metrics.end();
     await refusals.close();
     await presence.end().finally(() => catalog.destroy());
   }

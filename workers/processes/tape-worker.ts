@@ -10,6 +10,7 @@ import type { DriveSettings, Settings } from '../../config/settings/settings.js'
 import { awaitDrive, type AwaitedDrive } from '../../tape/drives/awaited-drive.js';
 import { prepareOwnTape } from '../../operations/tapes/label-tape.js';
 import { queuesOf } from '../../workflows/queues.js';
+import { beginMetrics } from '../metrics/worker-metrics.js';
 import { stepChecks } from './check-steps.js';
 import { HostPresence } from './host-presence.js';
 import { RefusalLog } from './refusal-log.js';
@@ -68,12 +69,16 @@ export async function runTapeWorker(
     const refusals = new RefusalLog(catalog, logger);
     // Installed last: the SDK's runtime would keep alive a process that fails before it is connected, so that it would
     // not be restarted.
-    installRuntime(logger);
+    const { name } = driveSettings;
+    const measured = { name, queue: queues.drive(name) };
+    const role = `tape-worker-${name}`;
+    const metrics = await beginMetrics({ role, settings, catalog, host, logger, drive: measured });
+    installRuntime(logger, metrics.sdk);
     const connection = await connectWorker(target);
     try {
       const deps = { settings, catalog, logger, drive, lock };
       const { namespace } = target;
-      const interceptors = { activity: [stepChecks(key, refusals)] };
+      const interceptors = { activity: [stepChecks(key, refusals), ...metrics.interceptors] };
       const slot = await Worker.create({
         ...workerOptions,
         identity,
@@ -100,6 +105,7 @@ export async function runTapeWorker(
       });
     } finally {
       await closeConnection(connection);
+      await metrics.end();
       await refusals.close();
       await presence.end().finally(() => catalog.destroy());
     }

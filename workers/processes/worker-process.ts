@@ -5,7 +5,9 @@ import {
   DefaultLogger,
   NativeConnection,
   Runtime,
+  type MetricsExporterConfig,
   type NativeConnectionOptions,
+  type RuntimeOptions,
   type Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
@@ -65,17 +67,29 @@ export const workerOptions = {
   shutdownForceTime: '20s',
 } satisfies Partial<WorkerOptions>;
 
-/** Sends the SDK's own log lines, from TypeScript and Rust, through our logger. */
-export function installRuntime(logger: Logger): void {
+/**
+ * Sends the SDK's own log lines, from TypeScript and Rust, through our logger.
+ *
+ * @param metrics where it publishes its own figures. A worker that cannot do that works without.
+ */
+export function installRuntime(logger: Logger, metrics?: MetricsExporterConfig): void {
   const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
-  Runtime.install({
+  const logging = { forward: {}, filter: 'WARN,temporalio_sdk_core=WARN' };
+  const options: RuntimeOptions = {
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => {
       logger[levels[level]]({ ...plainMeta(meta), sdk: true }, message);
     }),
-    telemetryOptions: { logging: { forward: {}, filter: 'WARN,temporalio_sdk_core=WARN' } },
+    telemetryOptions: { logging },
     // We handle signals: a worker that its host stops must not stop twice.
     shutdownSignals: [],
-  });
+  };
+  try {
+    Runtime.install(metrics === undefined ? options : { ...options, telemetryOptions: { logging, metrics } });
+  } catch (error) {
+    if (metrics === undefined) throw error;
+    logger.warn(`the metrics of the Temporal SDK are missing: ${describeError(error)}`);
+    Runtime.install(options);
+  }
 }
 
 function plainMeta(meta: Record<string, unknown> | undefined): Record<string, unknown> {

@@ -1,0 +1,55 @@
+import type { Catalog } from '../../catalog/open-catalog.js';
+import type { ScheduleRow } from '../../catalog/rows.js';
+import { lastRunOf, listSchedules, runTrouble } from '../../catalog/server/schedules.js';
+import { nextCronTime } from '../../config/cron-times.js';
+import { scheduledWork } from '../../operations/sets/scheduled-work.js';
+
+/** What is known of a schedule. Times are milliseconds since 1970. */
+export interface ScheduleFigure {
+  name: string;
+  paused: boolean;
+  /** The last run that has ended was no success. */
+  failed: boolean;
+  /** When it is to run next, or was to run: it has missed a time that has passed. Undefined while it is paused. */
+  next: number | undefined;
+  /** The host and JSON of the sources that it backs up, as in `SetsTable`; undefined for a verify or a copy. */
+  tree: { host: string | null; sources: string } | undefined;
+}
+
+/** Reads the schedules, and remembers when each was paused: what passes then is not missed. */
+export class ScheduleFigures {
+  private readonly pausedAt = new Map<string, number>();
+
+  constructor(private readonly catalog: Catalog) {}
+
+  async read(now: number): Promise<ScheduleFigure[]> {
+    const rows = await listSchedules(this.catalog);
+    const figures: ScheduleFigure[] = [];
+    for (const row of rows) {
+      if (row.paused === 1) this.pausedAt.set(row.name, now);
+      const run = await lastRunOf(this.catalog, row);
+      const runs = run !== undefined && run.endedAt === null;
+      // A time that falls due while a run lasts is due when that has ended.
+      const after = runs ? now : this.lastTime(row);
+      figures.push({
+        name: row.name,
+        paused: row.paused === 1,
+        failed: runTrouble(run) !== undefined,
+        next: row.paused === 1 ? undefined : nextCronTime(row.cron, row.zone, after),
+        tree: treeOf(row),
+      });
+    }
+    return figures;
+  }
+
+  /** The last time that needs no run any more. */
+  private lastTime({ name, due_at: due, created_at: made, run_at: run }: ScheduleRow): number {
+    return Math.max(due ?? 0, run ?? 0, made, this.pausedAt.get(name) ?? 0);
+  }
+}
+
+function treeOf(row: ScheduleRow): ScheduleFigure['tree'] {
+  const work = scheduledWork(row.arguments);
+  if ('kind' in work) return undefined;
+  return { host: work.host ?? null, sources: JSON.stringify(work.sources) };
+}
