@@ -7,7 +7,7 @@ import { Endpoint } from './endpoint.js';
 import { joinExpositions } from './join-expositions.js';
 import { published, publishAt, socketOf } from './local-socket.js';
 import { StepMetrics } from './step-metrics.js';
-import type { MeasuredProcess, WorkerMetrics } from './worker-metrics.js';
+import type { MeasuredProcess, WorkerMetrics } from './measured-process.js';
 
 /** Milliseconds that a scrape waits for the catalog: less than the 10 s that Prometheus waits by default. */
 const catalogMs = 5000;

@@ -1,30 +1,5 @@
-import type { ActivityInterceptorsFactory, MetricsExporterConfig } from '@temporalio/worker';
-import type { Catalog } from '../../catalog/open-catalog.js';
-import type { HostRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
-import type { Logger } from '../../config/logger.js';
-import type { Settings } from '../../config/settings/settings.js';
-
-/** A worker process that is measured. */
-export interface MeasuredProcess {
-  /** As in its log: `archive-worker`, `tape-worker-NAME`. */
-  role: string;
-  settings: Settings;
-  catalog: Catalog;
-  host: HostRow;
-  logger: Logger;
-  /** For a tape worker: its drive, and the task queue of the drive's slot. */
-  drive?: { name: string; queue: string };
-}
-
-/** How a worker process is measured. */
-export interface WorkerMetrics {
-  /** Where the Temporal SDK publishes its own figures. */
-  sdk?: MetricsExporterConfig;
-  /** What counts the steps of its workers. */
-  interceptors: ActivityInterceptorsFactory[];
-  end(): Promise<void>;
-}
+import type { MeasuredProcess, WorkerMetrics } from './measured-process.js';
 
 const none: WorkerMetrics = { interceptors: [], end: () => Promise.resolve() };
 
