@@ -43,27 +43,3 @@ export async function groupsByState(
     .execute();
   return rows.map((row) => ({ ...row, bytes: Number(row.bytes ?? 0) }));
 }
-
-/** The newest success of the sets of one host's sources; the host is null for the home of the installation. */
-export interface TreeFigure {
-  host: string | null;
-  /** JSON, as in `SetsTable`. */
-  sources: string;
-  /** Milliseconds since 1970. */
-  lastGoodAt: number;
-}
-
-/** When each tree was last backed up well: a set of it ended as completed, or with skipped files. */
-export async function lastGoodSets(db: Catalog): Promise<TreeFigure[]> {
-  const rows = await db
-    .selectFrom('sets')
-    .select((eb) => [
-      'host',
-      'sources',
-      eb.fn.max<number>(eb.fn.coalesce('finished_at', 'created_at')).as('lastGoodAt'),
-    ])
-    .where('state', 'in', ['completed', 'completed_with_skips'])
-    .groupBy(['host', 'sources'])
-    .execute();
-  return rows.map((row) => ({ ...row, lastGoodAt: Number(row.lastGoodAt) }));
-}

@@ -106,11 +106,11 @@ test('a tree is as old as its newest good set, and says whether a schedule backs
   const seen = await figures(catalog);
   const [good] = await catalog
     .selectFrom('sets')
-    .select('finished_at')
+    .select('created_at')
     .where('state', '=', 'completed_with_skips')
     .execute();
   const age = 'tapeflow_tree_last_success_timestamp_seconds{host="",sources=';
-  assert.equal(seen.get(`${age}"/srv",scheduled="true"}`), (good?.finished_at ?? 0) / 1000);
+  assert.equal(seen.get(`${age}"/srv",scheduled="true"}`), (good?.created_at ?? 0) / 1000);
   assert.ok((seen.get(`${age}"/once",scheduled="false"}`) ?? 0) > 0);
 });
 
@@ -143,6 +143,10 @@ test('a schedule that did not run has missed a time; not one that is paused, was
   const seen = await at(6);
   assert.deepEqual([seen.get(next), seen.get(paused)], [undefined, 1]);
   await pauseSchedule(catalog, 'check', false);
+  await catalog
+    .updateTable('schedules')
+    .set({ resumed_at: made + 6.1 * hour })
+    .execute();
   assert.equal((await at(6.2)).get(next), (made + 6.5 * hour) / 1000, 'what passed meanwhile was not missed');
 
   await recordRun(catalog, 'check', made + 6.5 * hour);

@@ -4,21 +4,16 @@ import {
   type CopiesFigure,
   type TapesFigure,
 } from '../../catalog/figures/tape-figures.js';
-import {
-  groupsByState,
-  lastGoodSets,
-  setsByState,
-  setsLeftAlone,
-  type TreeFigure,
-} from '../../catalog/figures/set-figures.js';
+import { groupsByState, setsByState, setsLeftAlone } from '../../catalog/figures/set-figures.js';
 import { waitsForPeople, type Wait } from '../../catalog/figures/waits.js';
 import { stagedBytes } from '../../catalog/groups/staging-budget.js';
 import { listHostDrives } from '../../catalog/hosts/host-drives.js';
 import { listHosts } from '../../catalog/hosts/hosts.js';
+import { successesOfTrees, type TreeSuccesses } from '../../catalog/notices/ended.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { HostDriveRow, HostRow, RefusalRow } from '../../catalog/rows.js';
 import { listRefusals } from '../../catalog/server/refusals.js';
-import { ScheduleFigures, type ScheduleFigure } from './schedule-figures.js';
+import { scheduleFigures, type ScheduleFigure } from './schedule-figures.js';
 
 /** What the catalog says at one time. */
 export interface CatalogFigures {
@@ -31,7 +26,7 @@ export interface CatalogFigures {
   stagingBudget: number;
   tapes: TapesFigure[];
   copies: CopiesFigure[];
-  trees: TreeFigure[];
+  trees: TreeSuccesses[];
   schedules: ScheduleFigure[];
   hosts: HostRow[];
   drives: HostDriveRow[];
@@ -46,16 +41,13 @@ const copiesStay = 50;
 
 /** Reads what the catalog says, and remembers what it does not say: since when a restore waits. */
 export class CatalogReader {
-  private readonly schedules: ScheduleFigures;
   private copies: { rows: CopiesFigure[]; until: number } | undefined;
   private seenWaiting = new Map<string, number>();
 
   constructor(
     private readonly catalog: Catalog,
     private readonly stagingBudget: number,
-  ) {
-    this.schedules = new ScheduleFigures(catalog);
-  }
+  ) {}
 
   /** Throws what a query throws, such as when the catalog is out of reach. */
   async read(now = Date.now()): Promise<CatalogFigures> {
@@ -69,8 +61,8 @@ export class CatalogReader {
       stagingBudget,
       tapes: await tapesByPool(catalog),
       copies: await this.copiesNow(now),
-      trees: await lastGoodSets(catalog),
-      schedules: await this.schedules.read(now),
+      trees: await successesOfTrees(catalog),
+      schedules: await scheduleFigures(catalog, now),
       hosts: await listHosts(catalog),
       drives: await listHostDrives(catalog),
       refusals: await listRefusals(catalog),

@@ -108,7 +108,7 @@ const metrics: readonly CatalogMetric[] = [
   },
   {
     name: 'tapeflow_tree_last_success_timestamp_seconds',
-    help: 'When the newest set of these sources ended as completed, or with skipped files.',
+    help: 'When the newest set of these sources began that was completed, or completed with skipped files.',
     labels: ['host', 'sources', 'scheduled'],
     samples: treeSamples,
   },

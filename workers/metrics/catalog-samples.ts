@@ -44,18 +44,18 @@ export function waitsAlike({ waits }: CatalogFigures): WaitsAlike[] {
   return [...alike.values()];
 }
 
-/** The trees by host and sources, with the time of their last success in seconds since 1970. */
+/** The trees by host and sources; in seconds since 1970, when the last one began that was a success. */
 export function treeSamples({ trees, schedules, hosts }: CatalogFigures): Sample[] {
   const key = (host: string | null, sources: string) => JSON.stringify([host, JSON.parse(sources)]);
   const home = hosts.find((host) => host.home === 1)?.name ?? '';
   const scheduled = new Set(schedules.flatMap(({ tree }) => (tree ? [key(tree.host, tree.sources)] : [])));
-  return trees.map(({ host, sources, lastGoodAt }) => [
+  return trees.map(({ host, sources, newest }) => [
     {
       host: host ?? home,
       sources: sourcesLabel(sources),
       scheduled: String(scheduled.has(key(host, sources))),
     },
-    lastGoodAt / 1000,
+    Number(newest) / 1000,
   ]);
 }
 

@@ -16,36 +16,28 @@ export interface ScheduleFigure {
   tree: { host: string | null; sources: string } | undefined;
 }
 
-/** Reads the schedules, and remembers when each was paused: what passes then is not missed. */
-export class ScheduleFigures {
-  private readonly pausedAt = new Map<string, number>();
-
-  constructor(private readonly catalog: Catalog) {}
-
-  async read(now: number): Promise<ScheduleFigure[]> {
-    const rows = await listSchedules(this.catalog);
-    const figures: ScheduleFigure[] = [];
-    for (const row of rows) {
-      if (row.paused === 1) this.pausedAt.set(row.name, now);
-      const run = await lastRunOf(this.catalog, row);
-      const runs = run !== undefined && run.endedAt === null;
-      // A time that falls due while a run lasts is due when that has ended.
-      const after = runs ? now : this.lastTime(row);
-      figures.push({
-        name: row.name,
-        paused: row.paused === 1,
-        failed: runTrouble(run) !== undefined,
-        next: row.paused === 1 ? undefined : nextCronTime(row.cron, row.zone, after),
-        tree: treeOf(row),
-      });
-    }
-    return figures;
+/** What is known of every schedule at a time. */
+export async function scheduleFigures(db: Catalog, now: number): Promise<ScheduleFigure[]> {
+  const figures: ScheduleFigure[] = [];
+  for (const row of await listSchedules(db)) {
+    const run = await lastRunOf(db, row);
+    const runs = run !== undefined && run.endedAt === null;
+    // A time that falls due while a run lasts is due when that has ended.
+    const after = runs ? now : lastTime(row);
+    figures.push({
+      name: row.name,
+      paused: row.paused === 1,
+      failed: runTrouble(run) !== undefined,
+      next: row.paused === 1 ? undefined : nextCronTime(row.cron, row.zone, after),
+      tree: treeOf(row),
+    });
   }
+  return figures;
+}
 
-  /** The last time that needs no run any more. */
-  private lastTime({ name, due_at: due, created_at: made, run_at: run }: ScheduleRow): number {
-    return Math.max(due ?? 0, run ?? 0, made, this.pausedAt.get(name) ?? 0);
-  }
+/** The last time that needs no run any more: what passes while a schedule is paused is not missed. */
+function lastTime({ due_at: due, created_at: made, run_at: run, resumed_at: resumed }: ScheduleRow): number {
+  return Math.max(due ?? 0, run ?? 0, made, resumed ?? 0);
 }
 
 function treeOf(row: ScheduleRow): ScheduleFigure['tree'] {
