@@ -129,9 +129,9 @@ async function connect(session: Session, target: TemporalTarget, lease: Lease | 
 /** Connects to a server; throws a failure that says why that is not possible. */
 export async function openConnection(target: TemporalTarget): Promise<Connection> {
   // Loaded only here, since loading takes longer than most commands that need no server.
-  const temporal = await import('../workers/server/temporal-client.js');
+  const { connectClient } = await import('../workers/server/connect-client.js');
   try {
-    return await temporal.Connection.connect(target.connection);
+    return await connectClient(target.connection);
   } catch (error) {
     const { unreachable } = await import('../workers/server/connection-trouble.js');
     throw await unreachable(target, error);

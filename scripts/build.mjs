@@ -49,10 +49,10 @@ async function bundleProgram() {
     target: 'node20',
     sourcemap: true,
     logLevel: 'warning',
-    // Packages with a native part, and those that look for files in their own folders.
-    external: ['@temporalio/core-bridge', 'better-sqlite3', 'pino', 'pino-pretty', 'pg-native', 'source-map'],
+    // What has a native part, or looks for files in its own folder.
+    external: ['better-sqlite3', 'pino', 'pino-pretty', 'pg-native', 'source-map'],
     plugins: [
-      { name: 'sdk-bundler', setup: leaveSdkBundlerOut },
+      { name: 'temporal', setup: splitSdk },
       { name: 'zod-locales', setup: leaveLocalesOut },
     ],
     // What the packages that are CommonJS expect.
@@ -81,13 +81,16 @@ function sdkFile(name) {
   return path.join(path.dirname(require.resolve('@temporalio/worker')), name);
 }
 
-/** The SDK's bundler of workflows needs webpack and more, and only `bundleWorkflows` calls it. */
-function leaveSdkBundlerOut(build) {
-  build.onResolve({ filter: /\/bundler$/ }, ({ importer }) =>
-    importer.startsWith(path.dirname(sdkFile('index.js')))
-      ? { path: '@temporalio/worker/lib/workflow/bundler.js', external: true }
+/** Leaves out of the SDK what finds its native part, and its own bundler of workflows: only `bundleWorkflows` has one. */
+function splitSdk(build) {
+  build.onResolve({ filter: /^\.\/common$/ }, ({ importer }) =>
+    /[\\/]@temporalio[\\/]core-bridge[\\/]/.test(importer)
+      ? { path: '@temporalio/core-bridge/common.js', external: true }
       : undefined,
   );
+  build.onLoad({ filter: /[\\/]worker[\\/]lib[\\/]workflow[\\/]bundler\.js$/ }, () => ({
+    contents: 'exports.defaultWorkflowInterceptorModules = [];',
+  }));
 }
 
 /** zod's messages in sixty languages are two thirds of it, and every process would read them. Ours are English. */

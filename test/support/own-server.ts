@@ -182,7 +182,7 @@ export class Cable {
     await once(cable.server, 'listening');
     t.after(() => {
       cable.server.close();
-      for (const socket of cable.sockets) socket.destroy();
+      cable.hangUp();
     });
     return cable;
   }
@@ -205,6 +205,11 @@ export class Cable {
       });
       if (this.cutNow) from.pause();
     }
+  }
+
+  /** Ends every connection through it, as a server does that is killed. */
+  hangUp(): void {
+    for (const socket of this.sockets) socket.destroy();
   }
 
   cut(): void {
