@@ -8,9 +8,9 @@ import {
 
 /**
  * Connects a client that tries no call again once it is closed. As the SDK makes it, a call that is under way then is
- * tried on the closed channel when the server goes: that throws in a timer, where only the process can catch it, so that
- * a command could end with a stack trace at Ctrl-C. `close` waits until every call that was to be tried again has been:
- * six seconds at most, and only while the server does not answer.
+ * tried on the closed channel when the server goes: that throws in a timer, where only the process can catch it, so
+ * that a command could end with a stack trace at Ctrl-C. `close` waits until every call that was to be tried again has
+ * been: six seconds at most, and only while the server does not answer.
  */
 export async function connectClient(options: ConnectionOptions): Promise<Connection> {
   const usual = defaultGrpcRetryOptions();
