@@ -81,7 +81,7 @@ function sdkFile(name) {
   return path.join(path.dirname(require.resolve('@temporalio/worker')), name);
 }
 
-/** Leaves out of the SDK what finds its native part, and its bundler of workflows: only `bundleWorkflows` needs that. */
+/** Leaves out of the SDK what finds its native part, and its bundler of workflows, which only the build needs. */
 function splitSdk(build) {
   build.onResolve({ filter: /^\.\/common$/ }, ({ importer }) =>
     /[\\/]@temporalio[\\/]core-bridge[\\/]/.test(importer)
