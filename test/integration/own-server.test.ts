@@ -21,20 +21,23 @@ test('with a server of one’s own: what is missing there is named, and nothing 
   const run = (args: string[], namespace = 'default') =>
     installation.run(args, { ...server.env, TEMPORAL_NAMESPACE: namespace });
 
-  await t.test('a call that a closed connection still has is not tried again when the server goes', async (t) => {
-    const cable = await Cable.to(t, server.env.TEMPORAL_ADDRESS);
-    const connection = await connectClient({ address: cable.address });
-    const { workflowService } = connection;
-    const asked = connection.withDeadline(Date.now() + 60_000, () =>
-      workflowService.pollWorkflowTaskQueue({ namespace: 'default', taskQueue: { name: 'nobody' } }),
-    );
-    const ended = assert.rejects(asked, /UNAVAILABLE/);
-    // It is under way when the server has answered what was asked behind it.
-    await workflowService.getSystemInfo({});
-    await connection.close();
-    cable.hangUp();
-    await ended;
-  });
+  await t.test(
+    'a call that a closed connection still has is not tried again when the server goes',
+    async (t) => {
+      const cable = await Cable.to(t, server.env.TEMPORAL_ADDRESS);
+      const connection = await connectClient({ address: cable.address });
+      const { workflowService } = connection;
+      const asked = connection.withDeadline(Date.now() + 60_000, () =>
+        workflowService.pollWorkflowTaskQueue({ namespace: 'default', taskQueue: { name: 'nobody' } }),
+      );
+      const ended = assert.rejects(asked, /UNAVAILABLE/);
+      // It is under way when the server has answered what was asked behind it.
+      await workflowService.getSystemInfo({});
+      await connection.close();
+      cable.hangUp();
+      await ended;
+    },
+  );
 
   await t.test('a namespace', async () => {
     const found = await Promise.all(
