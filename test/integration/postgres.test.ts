@@ -84,6 +84,7 @@ const catalogTests = [
     'search',
     'tape-search',
   ],
+  ...['notify', 'notify-facts', 'notify-outbox'],
   ...(longTest === false ? longTests : []),
 ];
 
