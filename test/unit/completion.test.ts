@@ -214,8 +214,5 @@ test('the manual page has every command, and roff has nothing to say about it', 
   if (hasNo('groff') !== false) return t.diagnostic('needs groff');
   const shown = spawnSync('groff', ['-ww', '-man', '-Tascii', '-P-c'], { input: page, encoding: 'utf8' });
   assert.equal(shown.stderr, '');
-  assert.match(
-    shown.stdout.replace(/\s+/g, ' '),
-    /take the paths in a file too, one on each line; -: standard input/,
-  );
+  assert.match(shown.stdout.replace(/\s+/g, ' '), /take the paths in a file too, one on each line/);
 });

@@ -4,6 +4,7 @@ import stringWidth from 'string-width';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { liveLines } from '../../client/follow/live-view.js';
 import type { PendingStep } from '../../client/follow/pending-steps.js';
+import { alignedLines } from '../../client/print/aligned.js';
 import { fittedLines, wrapTo, tableLines } from '../../client/print/table.js';
 
 const terabyte = 1e12;
@@ -138,4 +139,17 @@ test('a reason in Chinese is folded by the columns that it takes, and read to it
   for (const width of [40, 41])
     for (const line of wrapTo(`  waiting   ${why.repeat(5)}`, width, 12))
       assert.ok(stringWidth(line) <= width, line);
+});
+
+test('a table of plain text is the same when each character counts as a column', () => {
+  const rows = [
+    ['NAME', 'FILES', 'SOURCES'],
+    ['2026-11_000001', 1_234_567, '/srv/a b'],
+    ['x', -12, ''],
+  ];
+  assert.deepEqual(
+    alignedLines(rows, (text) => text.length),
+    tableLines(rows),
+  );
+  assert.match(tableLines(rows).join('\n'), /1,234,567.*\n.* -12$/);
 });

@@ -84,6 +84,15 @@ test('the threads that pack and unpack load little: zod alone would take 55 ms o
   for (const name of ofPack) assert.ok(['ignore', 'tar/header'].includes(name), name);
 });
 
+test('lists from the catalog load neither the SDK nor the tables of emoji, which take longer than they do', () => {
+  for (const command of ['set/sets', 'set/status', 'schedule/schedule']) {
+    const packages = packagesOf(path.join(projectDir, 'dist', 'client', 'commands', `${command}.js`));
+    assert.ok(packages.has('kysely'), command);
+    for (const name of ['@temporalio/client', '@temporalio/common', '@temporalio/workflow', 'string-width'])
+      assert.ok(!packages.has(name), `${command} loads ${name}`);
+  }
+});
+
 test('the bundled program has every module that another finds beside itself', (t) => {
   const files = textFiles();
   if (files === undefined) return t.skip('needs git, and a clone');

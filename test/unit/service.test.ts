@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { homeDir, type Surroundings } from '../../config/home-dir.js';
 import { projectDir } from '../../config/project-dir.js';
@@ -157,15 +157,15 @@ s.bind(sys.argv[1])
 print('bound', flush=True)
 while True:
     text = s.recv(4096).decode()
-    if 'BARRIER' not in text: print(text.strip(), flush=True)
+    if text.startswith('READY'): print(text.strip(), flush=True)
 `;
     const manager = spawn('python3', ['-c', script, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => manager.kill());
-    const said = async () => String(((await once(manager.stdout, 'data')) as [Buffer])[0]).trim();
+    const lines = createInterface(manager.stdout)[Symbol.asyncIterator]();
+    const said = async () => (await lines.next()).value as string;
     assert.equal(await said(), 'bound');
-    const heard = said();
     await tellServiceManager('READY=1', { ...process.env, NOTIFY_SOCKET: socket });
-    assert.equal(await heard, 'READY=1');
+    assert.equal(await said(), 'READY=1');
     // Nothing has asked: nothing is run, not even where systemd-notify is missing.
     await tellServiceManager('STOPPING=1', { PATH: '/nowhere' });
   },
