@@ -109,12 +109,15 @@ test(
   },
   (t) => {
     const root = tempFolder(t);
-    const odd = path.join(root, `it's 100% "mine"`);
+    // `%n` would be the name of the unit.
+    const odd = path.join(root, `it's 100%n "mine"`);
     mkdirSync(path.join(odd, 'deploy'), { recursive: true });
     spawnSync('cp', ['-r', path.join(projectDir, 'deploy', 'systemd'), path.join(odd, 'deploy')]);
     spawnSync('cp', ['-r', path.join(projectDir, 'bin'), odd]);
     for (const ownServer of [true, false]) {
       const files = serviceFiles({ ...plan, ownServer, projectDir: odd });
+      const start = files.map(({ text }) => /^ExecStart=.*$/m.exec(text)?.[0] ?? '').join('\n');
+      assert.ok(start.includes(`"${root}/it's 100%%n \\"mine\\"/bin/tapeflow.cjs"`), start);
       const written = files
         .filter(({ path: file }) => file.endsWith('.service'))
         .map(({ path: file, text }) => {
