@@ -45,12 +45,13 @@ export interface MailServer {
   mails: { from: string; to: string[]; text: string }[];
 }
 
-/** Starts a mail server that takes mails of a user who has given the password. */
-export async function startMailServer(t: TestContext, password: string): Promise<MailServer> {
+/** Starts a mail server that takes mails of a user who has given the password; `plain`: it offers no encryption. */
+export async function startMailServer(t: TestContext, password: string, plain = false): Promise<MailServer> {
   const mails: MailServer['mails'] = [];
   const server = new SMTPServer({
     authOptional: false,
     allowInsecureAuth: true,
+    disabledCommands: plain ? ['STARTTLS'] : [],
     onAuth: (auth, _session, done) =>
       auth.password === password ? done(null, { user: auth.username }) : done(new Error('wrong password')),
     onData: (stream, session, done) => {

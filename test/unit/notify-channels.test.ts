@@ -115,7 +115,10 @@ test('a mail is encrypted unless that was waived, and a wrong password is told',
   // The test server's certificate is signed by nobody.
   const untrusted = await sent(t, { ...mail, tls: 'starttls', user: 'u', password: 'right' });
   assert.match(untrusted ?? '', /certificate/);
-  assert.equal(mails.length, 0);
+  const plain = await startMailServer(t, 'right', true);
+  const unable = await sent(t, { ...mail, port: plain.port, tls: 'starttls', user: 'u', password: 'right' });
+  assert.match(unable ?? '', /STARTTLS/);
+  assert.equal(mails.length + plain.mails.length, 0);
   assert.equal(await sent(t, { ...mail, tls: 'none', user: 'u', password: 'right' }), undefined);
   assert.match(mails[0]?.text ?? '', /^Subject: tapeflow: Test of channel x\r?$/m);
   assert.match(mails[0]?.text ?? '', new RegExp(`^Message-ID: <${message.id}@tapeflow>`, 'im'));
