@@ -1,7 +1,8 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { systemErrorCode } from '../../config/failures.js';
 import { projectDir } from '../../config/project-dir.js';
 import { mountPoint, tempFolder } from './trees.js';
 import { waitFor } from './wait-for.js';
@@ -18,12 +19,23 @@ export function fusePython(): string | undefined {
 
 function findPython(): string | undefined {
   if (!existsSync('/dev/fuse') || spawnSync('fusermount3', ['--version']).status !== 0) return undefined;
-  const home = path.join(projectDir, 'node_modules', '.tapeflow', 'fuse');
+  const version = spawnSync('python3', ['--version'], { encoding: 'utf8' }).stdout?.trim();
+  const home = path.join(projectDir, 'node_modules', '.tapeflow', `${binding} for ${version}`);
   const program = path.join(home, 'bin', 'python');
   if (spawnSync(program, ['-c', 'import mfusepy']).status === 0) return program;
-  if (spawnSync('python3', ['-m', 'venv', '--clear', home]).status !== 0) return undefined;
-  if (spawnSync(program, ['-m', 'pip', 'install', '-q', binding]).status !== 0) return undefined;
-  return program;
+  // Test files run side by side: each makes one of its own, and the first that is whole is everybody's.
+  const own = `${home}-${process.pid}`;
+  const isMade =
+    spawnSync('python3', ['-m', 'venv', own]).status === 0 &&
+    spawnSync(path.join(own, 'bin', 'python'), ['-m', 'pip', 'install', '-q', binding]).status === 0;
+  try {
+    if (isMade) renameSync(own, home);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOTEMPTY' && systemErrorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+  return spawnSync(program, ['-c', 'import mfusepy']).status === 0 ? program : undefined;
 }
 
 /** A cartridge and its drive: an imitation of LTFS that forgets, when killed, what no index sync has covered. */
