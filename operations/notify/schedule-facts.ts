@@ -6,7 +6,7 @@ import type { ScheduleRow } from '../../catalog/rows.js';
 import { cronTimesOn } from '../../config/cron-times.js';
 import { formatTime, formatTimeIn } from '../../config/local-time.js';
 import { localDate } from '../../config/time-zone.js';
-import { scheduledWork } from '../sets/scheduled-work.js';
+import { scheduledTree } from '../sets/scheduled-work.js';
 import type { Fact } from './message.js';
 import { sourcesText } from './run-facts.js';
 
@@ -96,9 +96,8 @@ export async function noSuccessFacts(db: Catalog, now: number, days: number): Pr
     if (tree.count >= habit && tree.newest > oldest - givenUpMs)
       trees.set(keyOf(tree), { ...tree, since: tree.newest });
   for (const row of await listSchedules(db)) {
-    const work = scheduledWork(row.arguments);
-    if (row.paused === 1 || 'kind' in work) continue;
-    const tree = { host: work.host ?? null, sources: JSON.stringify(work.sources) };
+    const tree = row.paused === 1 ? undefined : scheduledTree(row.arguments);
+    if (tree === undefined) continue;
     const newest = newestOf.get(keyOf(tree));
     const since = Math.max(row.created_at, row.resumed_at ?? 0, newest ?? 0);
     trees.set(keyOf(tree), { ...tree, newest, since, schedule: row.name });

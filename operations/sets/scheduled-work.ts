@@ -42,3 +42,9 @@ export interface ScheduleCall {
 export function scheduledWork(text: string): ScheduledBackup | ScheduledReading {
   return JSON.parse(text) as ScheduledBackup | ScheduledReading;
 }
+
+/** The host and the sources that a schedule backs up, as in `SetsTable`; undefined for a verify or a copy. */
+export function scheduledTree(text: string): { host: string | null; sources: string } | undefined {
+  const work = scheduledWork(text);
+  return 'kind' in work ? undefined : { host: work.host ?? null, sources: JSON.stringify(work.sources) };
+}

@@ -2,7 +2,7 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import type { ScheduleRow } from '../../catalog/rows.js';
 import { lastRunOf, listSchedules, runTrouble } from '../../catalog/server/schedules.js';
 import { nextCronTime } from '../../config/cron-times.js';
-import { scheduledWork } from '../../operations/sets/scheduled-work.js';
+import { scheduledTree } from '../../operations/sets/scheduled-work.js';
 
 /** What is known of a schedule. Times are milliseconds since 1970. */
 export interface ScheduleFigure {
@@ -29,7 +29,7 @@ export async function scheduleFigures(db: Catalog, now: number): Promise<Schedul
       paused: row.paused === 1,
       failed: runTrouble(run) !== undefined,
       next: row.paused === 1 ? undefined : nextCronTime(row.cron, row.zone, after),
-      tree: treeOf(row),
+      tree: scheduledTree(row.arguments),
     });
   }
   return figures;
@@ -38,10 +38,4 @@ export async function scheduleFigures(db: Catalog, now: number): Promise<Schedul
 /** The last time that needs no run any more: what passes while a schedule is paused is not missed. */
 function lastTime({ due_at: due, created_at: made, run_at: run, resumed_at: resumed }: ScheduleRow): number {
   return Math.max(due ?? 0, run ?? 0, made, resumed ?? 0);
-}
-
-function treeOf(row: ScheduleRow): ScheduleFigure['tree'] {
-  const work = scheduledWork(row.arguments);
-  if ('kind' in work) return undefined;
-  return { host: work.host ?? null, sources: JSON.stringify(work.sources) };
 }

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import {
-  scheduledWork,
+  scheduledTree,
   type ScheduledBackup,
   type ScheduledReading,
 } from '../../../operations/sets/scheduled-work.js';
@@ -143,8 +143,6 @@ async function isBackedUp(
   const text = JSON.stringify(sources);
   const sets = await listSets(catalog);
   if (sets.some((set) => set.sources === text && set.host === host)) return true;
-  const works = (await listSchedules(catalog)).map((row) => scheduledWork(row.arguments));
-  return works.some(
-    (work) => !('kind' in work) && JSON.stringify(work.sources) === text && (work.host ?? null) === host,
-  );
+  const trees = (await listSchedules(catalog)).map((row) => scheduledTree(row.arguments));
+  return trees.some((tree) => tree?.sources === text && tree.host === host);
 }
