@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { Catalog } from './open-catalog.js';
 
-/** The identity of this installation: made once, written into every label and manifest. */
-export async function installationId(catalog: Catalog): Promise<string> {
+/** The identity of this installation, if it has been made; for who only reads. */
+export async function knownInstallation(catalog: Catalog): Promise<string | undefined> {
   const known = await catalog
     .selectFrom('meta')
     .select('value')
     .where('key', '=', 'installation')
     .executeTakeFirst();
-  if (known !== undefined) return known.value;
+  return known?.value;
+}
+
+/** The identity of this installation: made once, written into every label and manifest. */
+export async function installationId(catalog: Catalog): Promise<string> {
+  const known = await knownInstallation(catalog);
+  if (known !== undefined) return known;
   await catalog
     .insertInto('meta')
     .values({ key: 'installation', value: randomUUID() })

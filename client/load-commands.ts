@@ -96,6 +96,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/files/diff.js')).addDiff,
   },
   {
+    commands: { report: 'say what was backed up, how it grows, and what has one copy or was never verified' },
+    load: async () => (await import('./commands/report/report.js')).addReport,
+  },
+  {
     commands: { 'tape <command>': 'label and list tapes' },
     load: async () => (await import('./commands/tape/tape.js')).addTape,
   },

@@ -1,6 +1,7 @@
 import { givenText, type ExcludeRule } from '../../entry/excludes.js';
 import type { Tally, TakenOptions } from '../../entry/tally.js';
 import { listedCounts } from '../files/listed-files.js';
+import { storedBySet } from '../figures/stored-figures.js';
 import type { Catalog } from '../open-catalog.js';
 import type { GroupState } from '../schema/group-tables.js';
 import type { SetState } from '../schema/set-tables.js';
@@ -151,32 +152,10 @@ async function committedTotals(
   db: Catalog,
   setId: string,
 ): Promise<Pick<SetSummary, 'archives' | 'files' | 'bytesIn' | 'bytesOut'>> {
-  const { archives, files, bytesIn, bytesOut } = await db
-    .selectFrom('archives')
-    .select((eb) => [
-      eb.fn.countAll<number>().as('archives'),
-      eb.fn.sum<number | null>('archives.members').as('files'),
-      eb.fn.sum<number | null>('archives.bytes_in').as('bytesIn'),
-      eb.fn.sum<number | null>('archives.size').as('bytesOut'),
-    ])
-    .where('archives.set_id', '=', setId)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('copies')
-          .select('copies.copy_no')
-          .whereRef('copies.set_id', '=', 'archives.set_id')
-          .whereRef('copies.group_no', '=', 'archives.group_no')
-          .where('copies.state', '=', 'committed'),
-      ),
-    )
-    .executeTakeFirstOrThrow();
-  return {
-    archives,
-    files: Number(files ?? 0),
-    bytesIn: Number(bytesIn ?? 0),
-    bytesOut: Number(bytesOut ?? 0),
-  };
+  const [stored] = await storedBySet(db, setId);
+  if (stored === undefined) return { archives: 0, files: 0, bytesIn: 0, bytesOut: 0 };
+  const { archives, files, bytesIn, bytesOut } = stored;
+  return { archives, files, bytesIn, bytesOut };
 }
 
 /** Committed archives of each copy, by its number. */
