@@ -32,6 +32,11 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/** The time zone of this machine, or of `TZ`. */
+export function machineZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 /** The clock of a time zone at a time, as milliseconds since 1970 if it were that of UTC; by whole seconds. */
 export function localClock(zone: string, at: number): number {
   const parts = formatOf(zone).formatToParts(at);

@@ -1,4 +1,5 @@
 import { TapeflowFailure } from '../../config/failures.js';
+import { countedText } from '../sets/counted-text.js';
 import type { TapeContent, TapeRetention } from './tape-retention.js';
 
 /** Throws `TapeInUse` or `TapeNeeded`, naming what needs the tape, when it must not be erased. */
@@ -37,7 +38,10 @@ export function foreignTape(name: string): TapeflowFailure {
   );
 }
 
-function whyNeeded({ setId, expires, neededBy, perhapsNeededBy }: TapeContent, now: number): string {
+function whyNeeded(content: TapeContent, now: number): string {
+  const { setId, expires, countedReasons, neededBy, perhapsNeededBy } = content;
+  if (expires > now && countedReasons.length > 0)
+    return `set ${setId}, which is kept (${countedText(countedReasons)})`;
   if (expires > now) return `set ${setId}, which has not expired`;
   const certain = neededBy.filter((id) => !perhapsNeededBy.includes(id)).slice(0, 3);
   if (certain.length > 0)

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { CountedReason } from '../sets/pool-counts.js';
 import type { SetRetention, ExpiryTime } from '../sets/set-retention.js';
 import type { Catalog } from '../open-catalog.js';
 import { finalRetrievalStates } from '../retrievals/retrievals.js';
@@ -19,6 +20,9 @@ export interface TapeContent {
   remaining: number;
   expires: ExpiryTime;
   neededUntil: ExpiryTime;
+  /** The counts that keep the set itself, and those that keep what is here, also for sets that build on it. */
+  countedReasons: CountedReason[];
+  countedNeeds: CountedReason[];
   /** Unexpired sets that build on it. */
   neededBy: string[];
   /** Those of them of which nobody knows what they build on until the tape with that is read. */
@@ -31,6 +35,8 @@ export interface TapeRetention {
   sets: TapeContent[];
   /** How long something on it is needed; `-Infinity` when it is empty. */
   until: ExpiryTime;
+  /** The same whatever the counts say: an earlier time, if a count keeps something on it. */
+  untilByTime: ExpiryTime;
   /** Why it cannot be erased now under any circumstances, as sentences without a full stop. */
   inUse: string[];
   /** Everything on it has expired, no unexpired set builds on that, and nothing uses the tape. */
@@ -52,15 +58,18 @@ export async function tapeRetention(
       remaining: row.total - (row.archives - row.elsewhere),
       expires: keeping.expires(setId),
       neededUntil: keeping.neededUntil(setId, tape.pool),
+      countedReasons: keeping.countedReasons(setId),
+      countedNeeds: keeping.countedNeeds(setId, tape.pool),
       neededBy,
       perhapsNeededBy: neededBy.filter((id) => keeping.isBaseUnread(id)),
     };
   });
   const until = Math.max(-Infinity, ...sets.map((set) => set.neededUntil));
+  const untilByTime = Math.max(-Infinity, ...sets.map((set) => keeping.neededByTime(set.setId, tape.pool)));
   const inUse = await usesOf(db, tape.uuid, sets, keeping);
   const isRecyclable =
     sets.length > 0 && until <= now && inUse.length === 0 && ['usable', 'full'].includes(tape.state);
-  return { tape, sets, until, inUse, isRecyclable };
+  return { tape, sets, until, untilByTime, inUse, isRecyclable };
 }
 
 async function committedSets(db: Catalog, tape: string) {

@@ -1,22 +1,37 @@
 import { formatTime } from '../../config/local-time.js';
+import { countedText } from '../../catalog/sets/counted-text.js';
+import type { CountedReason } from '../../catalog/sets/pool-counts.js';
 import type { ExpiryTime } from '../../catalog/sets/set-retention.js';
 import type { TapeContent, TapeRetention } from '../../catalog/tapes/tape-retention.js';
 
 /** How long a tape is needed, in words for a table or a sentence. */
 export function retentionText(kept: TapeRetention, now: number): string {
-  const { sets, until, inUse, isRecyclable } = kept;
+  const { sets, until, untilByTime, inUse, isRecyclable } = kept;
   if (inUse.length > 0) return 'in use';
   if (sets.length === 0) return '';
   if (isRecyclable) return `recyclable since ${formatTime(until)}`;
   if (until <= now) return `not needed since ${formatTime(until)}`;
-  return until === Infinity ? 'needed for ever' : `needed until ${formatTime(until)}`;
+  if (until !== Infinity) return `needed until ${formatTime(until)}`;
+  if (untilByTime === Infinity) return 'needed for ever';
+  return keptText(
+    sets.flatMap((set) => set.countedNeeds),
+    untilByTime,
+    now,
+  );
+}
+
+/** What keeps a set or a tape by count, and until when it is kept whatever happens. */
+export function keptText(reasons: readonly CountedReason[], untilByTime: ExpiryTime, now: number): string {
+  const atLeast = untilByTime > now ? `; at least until ${formatTime(untilByTime)}` : '';
+  return `kept: ${countedText(reasons)}${atLeast}`;
 }
 
 /** What can be done about a set that is on no known tape any more. */
 export const anotherCopy = 'Should another copy turn up, `tapeflow tape catalog` reads it.';
 
-/** When a set expires or expired, for a sentence. */
-export function expiryText(expires: ExpiryTime, now: number): string {
+/** When a set expires or expired, or what keeps it, for a sentence. */
+export function expiryText({ expires, countedReasons }: TapeContent, now: number): string {
+  if (countedReasons.length > 0) return `kept: ${countedText(countedReasons)}`;
   if (expires === Infinity) return 'never expires';
   return `${expires <= now ? 'expired' : 'expires'} ${formatTime(expires)}`;
 }
@@ -27,19 +42,29 @@ export function isoTime(until: ExpiryTime): string | null {
 }
 
 /** What `tape list --json` and `tape erase --json` add to a tape's row. */
-export function retentionObject({ sets, until, inUse, isRecyclable }: TapeRetention): object {
+export function retentionObject(kept: TapeRetention): object {
+  const { sets, until, untilByTime, inUse, isRecyclable } = kept;
   return {
     recyclable: isRecyclable,
     recyclableSince: isRecyclable ? isoTime(until) : null,
     neededUntil: isRecyclable ? null : isoTime(until),
-    keptForEver: until === Infinity,
+    keptForEver: untilByTime === Infinity,
+    keptBy: reasonObjects(sets.flatMap((set) => set.countedNeeds)),
     inUse,
     sets: sets.map(setObject),
   };
 }
 
+/** The counts that keep something, each once, for programs. */
+export function reasonObjects(reasons: readonly CountedReason[]): object[] {
+  const objects = reasons.map(({ rule, period, isOldest, pool }) => ({
+    ...{ rule, period: ['last', 'unreplaced'].includes(rule) ? null : period, oldest: isOldest, pool },
+  }));
+  return [...new Map(objects.map((one) => [JSON.stringify(one), one])).values()];
+}
+
 function setObject({ setId, archives, bytes, members, elsewhere, remaining, ...set }: TapeContent): object {
-  const { expires, neededBy } = set;
+  const { expires, neededBy, countedReasons } = set;
   return {
     setId,
     archives,
@@ -48,6 +73,7 @@ function setObject({ setId, archives, bytes, members, elsewhere, remaining, ...s
     elsewhere,
     remaining,
     expires: isoTime(expires),
+    keptBy: reasonObjects(countedReasons),
     neededBy,
   };
 }

@@ -1,6 +1,11 @@
 import { shownCatalog } from '../../config/catalog-url.js';
 import { formatDuration } from '../../config/durations.js';
-import type { Retention } from '../../config/settings/retention.js';
+import {
+  countsText,
+  type PoolRetention,
+  type Retention,
+  retentionOf,
+} from '../../config/settings/retention.js';
 import type { Settings } from '../../config/settings/settings.js';
 import type { SettingName } from '../../config/settings/settings-schema.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -11,8 +16,8 @@ export function settingRows(settings: Settings): [string, string, string][] {
   const values = settings as unknown as Record<string, unknown>;
   for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools' | 'notify')[]) {
     if (name === 'drives' || name === 'pools' || name === 'notify') continue;
-    if (name === 'POOL_RETENTION') {
-      rows.push([name, shownRetention(settings.POOL_RETENTION), settings.origins[name]]);
+    if (name === 'POOL_RETENTION' || name === 'POOL_KEEP') {
+      rows.push([name, keepingText(name, settings), settings.origins[name]]);
       continue;
     }
     const value = values[name] as string | number | boolean | undefined;
@@ -36,8 +41,8 @@ export function settingRows(settings: Settings): [string, string, string][] {
       drive.ours ? 'default' : settings.origins['drives'],
     ]);
   }
-  for (const [pool, retention] of Object.entries(settings.retentions.pools))
-    rows.push([`pool ${pool}`, `retention ${shownRetention(retention)}`, settings.origins['pools']]);
+  for (const pool of Object.keys(settings.retentions.pools))
+    rows.push([`pool ${pool}`, poolText(retentionOf(settings.retentions, pool)), settings.origins['pools']]);
   for (const { name, kind, events } of settings.channels)
     rows.push([
       `channel ${name}`,
@@ -45,6 +50,20 @@ export function settingRows(settings: Settings): [string, string, string][] {
       settings.origins['notify'],
     ]);
   return rows;
+}
+
+/** `POOL_RETENTION` alone keeps for ever unless something is given; beside `POOL_KEEP`, nothing. */
+function keepingText(name: 'POOL_RETENTION' | 'POOL_KEEP', settings: Settings): string {
+  const { POOL_RETENTION: retention, POOL_KEEP: counts, retentions } = settings;
+  if (name === 'POOL_KEEP') return counts === undefined ? '–' : countsText(counts);
+  return retentions.keep?.otherwise?.alone === true
+    ? '– (POOL_KEEP alone decides)'
+    : shownRetention(retention);
+}
+
+function poolText({ seconds, counts }: PoolRetention): string {
+  const byTime = seconds === 0 ? [] : [`retention ${shownRetention(seconds)}`];
+  return [...byTime, ...(counts === undefined ? [] : [`keep ${countsText(counts)}`])].join('; ');
 }
 
 function shownRetention(retention: Retention): string {

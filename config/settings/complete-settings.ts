@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { isPostgres } from '../catalog-url.js';
+import { machineZone } from '../time-zone.js';
 import { groupNamed, isMember, type SharedGroup } from '../shared-group.js';
 import type { ConfigLists } from './config-file.js';
 import { defaultHostName } from './host-name.js';
 import { wrongSetting } from './setting-problems.js';
+import type { CountedKeep, Retentions } from './retention.js';
 import type { SettingName, SettingValues } from './settings-schema.js';
 import type { DriveSettings, Settings } from './settings.js';
 
@@ -63,13 +65,30 @@ export function complete(
       values,
       wrong,
     ),
-    retentions: {
-      pools: Object.fromEntries(Object.entries(pools).map(([pool, { retention }]) => [pool, retention])),
-      otherwise: values.POOL_RETENTION,
-    },
+    retentions: allRetentions(values, pools, origins),
     channels: notify,
     homeDir,
     origins,
+  };
+}
+
+/** How every pool keeps its sets. */
+function allRetentions(
+  { POOL_RETENTION, POOL_KEEP }: SettingValues,
+  pools: NonNullable<ConfigLists['pools']>,
+  origins: Record<string, string>,
+): Retentions {
+  const named = Object.entries(pools);
+  const counted = named.flatMap(([pool, { retention, keep }]): [string, CountedKeep][] =>
+    keep === undefined ? [] : [[pool, { counts: keep, alone: retention === undefined }]],
+  );
+  const alone = origins['POOL_RETENTION'] === 'default';
+  const otherwise = POOL_KEEP === undefined ? {} : { otherwise: { counts: POOL_KEEP, alone } };
+  const hasCounts = counted.length > 0 || POOL_KEEP !== undefined;
+  return {
+    pools: Object.fromEntries(named.map(([pool, { retention = null }]) => [pool, retention])),
+    otherwise: POOL_RETENTION,
+    ...(hasCounts ? { keep: { zone: machineZone(), pools: Object.fromEntries(counted), ...otherwise } } : {}),
   };
 }
 

@@ -4,12 +4,17 @@ import { usageFailure } from '../failures.js';
 import { channelsSchema, keysOfChannel } from './channels.js';
 import { didYouMean } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
-import { driveKind, driveOrPoolName, retention, text } from './setting-types.js';
+import { driveKind, driveOrPoolName, keepCounts, retention, text } from './setting-types.js';
 import { settingsSchema } from './settings-schema.js';
 
 const driveSchema = z.strictObject({ path: text, kind: driveKind.default('directory') });
 
-const poolSchema = z.strictObject({ retention });
+/** A pool keeps its sets for a time, by count, or by both. */
+const poolSchema = z
+  .strictObject({ retention: retention.optional(), keep: keepCounts.optional() })
+  .refine(({ retention, keep }) => retention !== undefined || keep !== undefined, {
+    error: 'must have a retention such as "30d", or what to keep, such as "daily 7, monthly 12"',
+  });
 
 /** What stands in the file besides settings. */
 const namedSchema = z.object({

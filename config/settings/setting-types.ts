@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../durations.js';
 import { parseSize } from '../sizes.js';
-import type { Retention } from './retention.js';
+import { type KeepCounts, keepRules, type Retention } from './retention.js';
 
 const sizeWanted = 'must be a size such as 12GiB, 500MB or 1048576';
 
@@ -51,6 +51,24 @@ export const retention = z
     });
     return z.NEVER;
   });
+
+const countsWanted =
+  'must be counts such as "last 3, daily 7, weekly 4, monthly 12, yearly", each once; one without a number keeps all';
+
+/** What is kept by count, as text: `daily 7, weekly 4, monthly 12, yearly`; each also as `keep-daily 7`. */
+export const keepCounts = z.string({ error: countsWanted }).transform((value, context): KeepCounts => {
+  const counts: KeepCounts = {};
+  for (const part of value.split(',')) {
+    const [, name, number] = /^\s*(?:keep-)?([a-z]+)(?:\s+([1-9]\d{0,4}))?\s*$/.exec(part) ?? [];
+    const rule = keepRules.find((known) => known === name);
+    if (rule === undefined || counts[rule] !== undefined) {
+      context.issues.push({ code: 'custom', message: countsWanted, input: value });
+      return z.NEVER;
+    }
+    counts[rule] = number === undefined ? null : Number(number);
+  }
+  return counts;
+});
 
 /** True or false, also as `yes`, `on`, `1` and their opposites. */
 export const flag = z

@@ -7,6 +7,7 @@ import {
   flag,
   listenAddress,
   driveOrPoolName,
+  keepCounts,
   retention,
   seconds,
   size,
@@ -49,6 +50,11 @@ export const settingsSchema = z.object({
    * has expired is never erased automatically.
    */
   POOL_RETENTION: retention.default(null),
+  /**
+   * What those pools keep by count, as `last 3, daily 7, weekly 4, monthly 12, yearly`: alone unless `POOL_RETENTION`
+   * is given too.
+   */
+  POOL_KEEP: keepCounts.optional(),
   /** Catalog, embedded server's database, cached tools, logs. */
   TAPEFLOW_DATA_DIR: text.default('.tapeflow'),
   /**

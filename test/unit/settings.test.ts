@@ -116,10 +116,17 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
       '{"pools": {"daily": {"retention": "soon"}}}',
       /The setting pools.daily.retention .* must be a duration/,
     ],
-    ['{"pools": {"daily": {}}}', /The setting pools.daily.retention .* is missing/],
+    ['{"pools": {"daily": {}}}', /The setting pools.daily .* is \{\}: it must have a retention such as/],
+    [
+      '{"pools": {"daily": {"keep": "hourly 3"}}}',
+      /The setting pools.daily.keep .* is "hourly 3": it must be counts such as "last 3, daily 7/,
+    ],
+    ['{"pools": {"daily": {"keep": "daily 0"}}}', /pools.daily.keep .* must be counts/],
+    ['{"pools": {"daily": {"keep": "daily 3, keep-daily 4"}}}', /pools.daily.keep .* each once/],
+    ['{"pools": {"daily": {"keep": ""}}}', /pools.daily.keep .* must be counts/],
     [
       '{"pools": {"daily": {"retention": "1d", "x": 1}}}',
-      /unknown setting "pools\.daily\.x"\. Allowed are: retention\.$/,
+      /unknown setting "pools\.daily\.x"\. Allowed are: keep, retention\.$/,
     ],
   ] as const) {
     const other = path.join(dir, 'other');
@@ -186,13 +193,13 @@ test('the list of settings shows no password of the catalog', (t) => {
 
 test('each pool has its retention, or that of all others, which is for ever by default', (t) => {
   const dir = tempFolder(t);
-  assert.equal(retentionOf(loadSettings({}, dir).retentions, 'daily'), null);
+  assert.deepEqual(retentionOf(loadSettings({}, dir).retentions, 'daily'), { seconds: null });
   const file = path.join(dir, 'tapeflow.config.json');
   const pools = { daily: { retention: '36h' }, vault: { retention: 'forever' } };
   writeFileSync(file, JSON.stringify({ pools }));
   const { retentions, origins } = loadSettings({ POOL_RETENTION: '12w' }, dir);
   const seconds = ['daily', 'vault', 'toString'].map((pool) => retentionOf(retentions, pool));
-  assert.deepEqual(seconds, [36 * 3600, null, 84 * 86_400]);
+  assert.deepEqual(seconds, [{ seconds: 36 * 3600 }, { seconds: null }, { seconds: 84 * 86_400 }]);
   assert.deepEqual([origins.pools, origins.POOL_RETENTION], [file, 'environment']);
 });
 

@@ -8,7 +8,7 @@ import { formatCount, formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
 import { resultObject } from '../../print/set-summary.js';
 import { sourcesText } from '../../print/set-status.js';
-import { isoTime } from '../../print/retention-text.js';
+import { isoTime, keptText, reasonObjects } from '../../print/retention-text.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 import { printTable } from '../../print/print-table.js';
 
@@ -45,6 +45,7 @@ async function printSets(session: Session): Promise<void> {
         reason: summary.reason,
         expires: isoTime(keeping.expires(set.id)),
         expired: keeping.expires(set.id) <= now,
+        keptBy: reasonObjects(keeping.countedReasons(set.id)),
         neededBy: keeping.unexpiredDependents(set.id, now),
       });
       continue;
@@ -80,10 +81,12 @@ function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups 
   return `${state.replaceAll('_', ' ')}${erased}${lost}`;
 }
 
-/** When a set expires or has expired, and which unexpired set still needs it. */
+/** When a set expires or has expired, or what keeps it, and which unexpired set still needs it. */
 function expiryOf(keeping: SetRetention, { id, state }: SetRow, now: number): string {
   if (state === 'expired' || keeping.isUnfinished(id)) return '';
   const expires = keeping.expires(id);
+  const byTime = keeping.keptByTime(id);
+  if (expires === Infinity && byTime < expires) return keptText(keeping.countedReasons(id), byTime, now);
   if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
   const [holder] = keeping.unexpiredDependents(id, now);
   const verb = holder !== undefined && keeping.isBaseUnread(holder) ? 'may build' : 'builds';

@@ -112,7 +112,7 @@ function lossLines(kept: TapeRetention, now: number): string[] {
 }
 
 function setLines(set: TapeContent, now: number): string[] {
-  const { setId, archives, bytes, members, elsewhere, remaining, expires, neededBy, perhapsNeededBy } = set;
+  const { setId, archives, bytes, members, elsewhere, remaining, neededBy, perhapsNeededBy } = set;
   const lost = archives - elsewhere;
   const fate =
     lost === 0
@@ -124,7 +124,7 @@ function setLines(set: TapeContent, now: number): string[] {
   return [
     `  ${setId}: ${formatCount(archives, 'archive')}, ` +
       `${formatCount(members, 'entry', 'entries')}, ` +
-      `${formatBytes(bytes)}${copies}; ${expiryText(expires, now)}; ${fate}`,
+      `${formatBytes(bytes)}${copies}; ${expiryText(set, now)}; ${fate}`,
     ...neededBy.map((id) =>
       perhapsNeededBy.includes(id)
         ? `    set ${id}, which has not expired, may build on it: \`tape catalog\` of its base's tapes tells`
