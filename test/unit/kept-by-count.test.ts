@@ -21,10 +21,19 @@ const dayMs = 86_400_000;
 const zone = 'Europe/Berlin';
 const at = (time: string) => Date.parse(time);
 
+const dayIn = new Map<number, string>();
+
+/** The day of a time, `2026-03-02`. */
+function dayOf(time: number): string {
+  const day = dayIn.get(time) ?? formatTimeIn(zone, time).slice(0, 10);
+  dayIn.set(time, day);
+  return day;
+}
+
 /** The period of a time, told by a calendar of its own: the days since the Monday of the first week of 1970. */
 function periodOf(rule: KeepRule, set: CountedSet): string {
   if (rule === 'last') return set.id;
-  const day = formatTimeIn(zone, set.begunAt).slice(0, 10);
+  const day = dayOf(set.begunAt);
   if (rule === 'weekly') return String(Math.floor((at(day) / dayMs + 3) / 7));
   return day.slice(0, { daily: 10, monthly: 7, yearly: 4 }[rule]);
 }
@@ -59,7 +68,7 @@ function random(seed: number): (below: number) => number {
 }
 
 test('what the counts keep is what the rule in plain words keeps, now and at the end of every set', () => {
-  for (let seed = 1; seed <= 300; seed += 1) {
+  for (let seed = 1; seed <= 100; seed += 1) {
     const next = random(seed);
     const counts: KeepCounts = {};
     for (const rule of keepRules) {
@@ -68,7 +77,7 @@ test('what the counts keep is what the rule in plain words keeps, now and at the
     const hours = [1, 13, 24, 24 * 9, 24 * 40][next(5)] ?? 1;
     let begunAt = at('2025-12-01T00:00:00Z');
     const sets: CountedSet[] = [];
-    for (let no = 0; no < 40; no += 1) {
+    for (let no = 0; no < 30; no += 1) {
       begunAt += (1 + next(hours * 2)) * 3_600_000;
       sets.push({ id: `s${String(no).padStart(2, '0')}`, begunAt, endedAt: begunAt + 1000 });
     }
@@ -174,20 +183,21 @@ test('what is not whole does not replace another set, and a set that failed is k
   assert.deepEqual([(await keeping()).expires(failed), (await keeping()).expires(damaged)], [end(3), end(3)]);
 });
 
-test('over a year of nights, tapes come back, and every set that the counts keep can be restored', async (t) => {
+test('over a year, tapes come back, and every set that the counts keep can be restored', async (t) => {
   const catalog = await openNewCatalog(t);
   const counts: KeepCounts = { daily: 7, weekly: 4, monthly: 12, yearly: null };
   const retentions = byCount(counts);
   const sets: CountedSet[] = [];
-  const start = at('2025-11-03T22:30:00Z');
+  const start = at('2024-11-04T22:30:00Z');
   let erased = 0;
-  for (let night = 0; night < 400; night += 1) {
-    const begunAt = start + night * dayMs;
-    const mode = night % 7 === 0 ? 'full' : 'incremental';
-    const tapes = [`W${Math.floor(night / 7)}`];
+  for (let no = 0; no < 110; no += 1) {
+    // A full set every second week, and in between one on each Monday and Thursday; a tape for each chain.
+    const begunAt = start + (Math.floor(no / 2) * 7 + (no % 2) * 3) * dayMs;
+    const tapes = [`W${Math.floor(no / 4)}`];
+    const mode = no % 4 === 0 ? 'full' : 'incremental';
     const id = await endedSet(catalog, { mode, begun: begunAt, end: begunAt + 3_600_000, tapes });
     sets.push({ id, begunAt, endedAt: begunAt + 3_600_000 });
-    if (night % 7 !== 6) continue;
+    if (no % 4 !== 3) continue;
     const now = begunAt + 7_200_000;
     const keeping = await SetRetention.of(catalog, retentions);
     const kept = sets.filter((set) => keeping.expires(set.id) > now).map((set) => set.id);
@@ -200,7 +210,7 @@ test('over a year of nights, tapes come back, and every set that the counts keep
   }
   const kept = keptPlainly(sets, counts);
   assert.ok(kept.length <= 7 + 4 + 12 + 3, String(kept.length));
-  assert.ok(erased > 30, `${erased} tapes came back`);
+  assert.ok(erased > 10, `${erased} tapes came back`);
   for (const id of kept) {
     for (let needed: string | null = id; needed !== null;) {
       const set = await setNamed(catalog, needed);
