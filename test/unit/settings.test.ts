@@ -126,7 +126,7 @@ test('a wrong setting is one sentence that names it and where it is from', (t) =
     ['{"pools": {"daily": {"keep": ""}}}', /pools.daily.keep .* must be counts/],
     [
       '{"pools": {"daily": {"retention": "1d", "x": 1}}}',
-      /unknown setting "pools\.daily\.x"\. Allowed are: keep, retention\.$/,
+      /unknown setting "pools\.daily\.x"\. Allowed are: retention, keep\.$/,
     ],
   ] as const) {
     const other = path.join(dir, 'other');
@@ -201,6 +201,25 @@ test('each pool has its retention, or that of all others, which is for ever by d
   const seconds = ['daily', 'vault', 'toString'].map((pool) => retentionOf(retentions, pool));
   assert.deepEqual(seconds, [{ seconds: 36 * 3600 }, { seconds: null }, { seconds: 84 * 86_400 }]);
   assert.deepEqual([origins.pools, origins.POOL_RETENTION], [file, 'environment']);
+});
+
+test('a pool keeps sets by count, alone or beside a time', (t) => {
+  const dir = tempFolder(t);
+  const pools = {
+    nightly: { keep: 'keep-daily 7, weekly 4,monthly 12, yearly' },
+    both: { keep: 'last 3', retention: '30d' },
+    vault: { retention: 'forever' },
+  };
+  writeFileSync(path.join(dir, 'tapeflow.config.json'), JSON.stringify({ pools }));
+  const alone = loadSettings({ POOL_KEEP: 'last 2' }, dir).retentions;
+  const counts = { daily: 7, weekly: 4, monthly: 12, yearly: null };
+  assert.deepEqual(retentionOf(alone, 'nightly'), { seconds: 0, counts });
+  assert.deepEqual(retentionOf(alone, 'both'), { seconds: 30 * 86_400, counts: { last: 3 } });
+  assert.deepEqual(retentionOf(alone, 'vault'), { seconds: null });
+  assert.deepEqual(retentionOf(alone, 'other'), { seconds: 0, counts: { last: 2 } });
+  assert.equal(alone.pools['nightly'], null, 'who knows no counts keeps for ever');
+  const besides = loadSettings({ POOL_KEEP: 'last 2', POOL_RETENTION: '1d' }, dir).retentions;
+  assert.deepEqual(retentionOf(besides, 'other'), { seconds: 86_400, counts: { last: 2 } });
 });
 
 test('durations, in and out', () => {
