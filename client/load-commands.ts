@@ -100,6 +100,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/report/report.js')).addReport,
   },
   {
+    commands: { 'export <command>': 'lists by which others can check what was delivered' },
+    load: async () => (await import('./commands/report/export.js')).addExport,
+  },
+  {
     commands: { 'tape <command>': 'label and list tapes' },
     load: async () => (await import('./commands/tape/tape.js')).addTape,
   },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openZstd } from '../../archive/blocks/zstd.js';
@@ -52,6 +53,11 @@ test('sets, status, ls, find, trace and doctor tell the same story of a set', as
   assert.equal(rowsOf(hosts.stdout), 1);
   assert.match(hosts.stdout, new RegExp(`^SET .*\\n${setId} `), 'a row names its set');
   assert.equal((await installation.run(['find', '*.nothing'])).code, 1);
+
+  const list = await installation.run(['export', 'sha256sum', setId]);
+  assert.equal(list.stdout.trim().split('\n').length, 3);
+  const checked = spawnSync('sha256sum', ['--check', '--strict', '-'], { cwd: '/', input: list.stdout });
+  assert.equal(checked.status, 0, checked.stderr.toString());
 
   for (const what of [setId, archive, path.join(source, 'docs/report.pdf')]) {
     const traced = await installation.run(['trace', what]);

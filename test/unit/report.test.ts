@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -7,6 +9,7 @@ import { recordEvents } from '../../catalog/groups/events.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { CopyRow } from '../../catalog/rows.js';
 import { openSet } from '../../catalog/sets/open-set.js';
+import { checksumLine } from '../../client/report/checksum-line.js';
 import { html } from '../../client/report/html.js';
 import { ticksTo } from '../../client/report/plot.js';
 import { reportObject } from '../../client/report/report-object.js';
@@ -195,4 +198,32 @@ test('a report replaces an earlier one, and no other file', async (t) => {
   assert.throws(() => writeReport(file, page), { code: 'WrongFile' });
   assert.equal(readFileSync(file, 'utf8'), 'my thesis');
   assert.throws(() => writeReport(path.join(file, 'x'), page), { code: 'ReportNotWritten' });
+});
+
+test('sha256sum reads a list of checksums, with names of any bytes', (t) => {
+  const folder = tempFolder(t);
+  const names = [
+    'plain',
+    ' a  b',
+    '*star',
+    'back\\slash',
+    'new\nline',
+    'r\rr',
+    '\xff\xfe',
+    '\xc3\xa9',
+    '#',
+    '\\',
+  ];
+  const lines = names.map((name) => {
+    writeFileSync(Buffer.from(`${folder}/${name}`, 'latin1'), name);
+    return checksumLine(createHash('sha256').update(name).digest('hex'), Buffer.from(name, 'latin1'));
+  });
+  const check = () =>
+    spawnSync('sha256sum', ['--check', '--strict', '--status', '-'], {
+      cwd: folder,
+      input: Buffer.concat(lines),
+    });
+  assert.equal(check().status, 0);
+  writeFileSync(path.join(folder, 'new\nline'), 'changed');
+  assert.equal(check().status, 1);
 });
