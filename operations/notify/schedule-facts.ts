@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { successesOfTrees } from '../../catalog/notices/ended.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
-import { lastRunOf, listSchedules } from '../../catalog/server/schedules.js';
+import { isAtWork, lastRunOf, listSchedules, settledUntil } from '../../catalog/server/schedules.js';
 import type { ScheduleRow } from '../../catalog/rows.js';
 import { cronTimesOn } from '../../config/cron-times.js';
 import { formatTime, formatTimeIn } from '../../config/local-time.js';
@@ -60,16 +60,12 @@ export async function scheduleFacts(db: Catalog, now: number, mayBeMissed: boole
   return facts;
 }
 
-/** The last time at which a schedule was due, if no run has begun since and none is under way. */
+/** The last time at which a schedule was due, if no run has begun since and none is at work. */
 async function missedTime(db: Catalog, row: ScheduleRow, now: number): Promise<number | undefined> {
-  const { created_at: made, resumed_at: resumed, run_at: runAt, due_at: dueAt } = row;
-  const since = Math.max(made, resumed ?? 0, now - lookBackMs);
-  const due = lastDue(row, since, now - lateMs);
-  if (due === undefined || Math.max(runAt ?? 0, dueAt ?? 0) >= due) return undefined;
+  const due = lastDue(row, Math.max(settledUntil(row), now - lookBackMs), now - lateMs);
+  if (due === undefined) return undefined;
   // A run that is due while another lasts comes after that.
-  const last = await lastRunOf(db, row);
-  const isAtWork = last !== undefined && last.endedAt === null && last.state !== 'waiting_for_tape';
-  return isAtWork ? undefined : due;
+  return isAtWork(await lastRunOf(db, row)) ? undefined : due;
 }
 
 /** What is backed up regularly, or should be by a schedule. */

@@ -4,7 +4,8 @@ import { maxArchiveBytes } from '../../catalog/groups/groups.js';
 import { ignoredSigns, type IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
 import { BaseSet } from '../base-set.js';
 import { GroupCutter, type PlanLimits } from '../group-cutter.js';
-import { walk, type WalkOptions } from '../walk.js';
+import { walk } from '../walk.js';
+import type { WalkOptions } from '../walker.js';
 import { linkedInode, type WalkedEntry } from '../walked-entry.js';
 
 /** What a set would store; bytes of file content, without holes. */

@@ -1,6 +1,11 @@
 import type { Catalog } from '../../catalog/open-catalog.js';
-import type { ScheduleRow } from '../../catalog/rows.js';
-import { lastRunOf, listSchedules, runTrouble } from '../../catalog/server/schedules.js';
+import {
+  isAtWork,
+  lastRunOf,
+  listSchedules,
+  runTrouble,
+  settledUntil,
+} from '../../catalog/server/schedules.js';
 import { nextCronTime } from '../../config/cron-times.js';
 import { scheduledTree } from '../../operations/sets/scheduled-work.js';
 
@@ -21,9 +26,8 @@ export async function scheduleFigures(db: Catalog, now: number): Promise<Schedul
   const figures: ScheduleFigure[] = [];
   for (const row of await listSchedules(db)) {
     const run = await lastRunOf(db, row);
-    const runs = run !== undefined && run.endedAt === null;
     // A time that falls due while a run lasts is due when that has ended.
-    const after = runs ? now : lastTime(row);
+    const after = isAtWork(run) ? now : settledUntil(row);
     figures.push({
       name: row.name,
       paused: row.paused === 1,
@@ -33,9 +37,4 @@ export async function scheduleFigures(db: Catalog, now: number): Promise<Schedul
     });
   }
   return figures;
-}
-
-/** The last time that needs no run any more: what passes while a schedule is paused is not missed. */
-function lastTime({ due_at: due, created_at: made, run_at: run, resumed_at: resumed }: ScheduleRow): number {
-  return Math.max(due ?? 0, run ?? 0, made, resumed ?? 0);
 }
