@@ -54,22 +54,10 @@ export async function* filesInRange(
 }
 
 /** The hard links of a set: each has a row of its own. */
-async function* hardLinksIn(db: Catalog, setId: string, range: PathRange): AsyncGenerator<FileRow[]> {
-  for (let after: Uint8Array | undefined; ;) {
-    const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
-      .where('layer', '=', layerOf(setId))
-      .where('hard_link_of', 'is not', null)
-      .orderBy('path')
-      .limit(filePageSize)
-      .execute();
-    after = rows.at(-1)?.path;
-    if (after === undefined) return;
-    yield await rowsAt(
-      db,
-      setId,
-      rows.map(({ path }) => path),
-    );
-  }
+function hardLinksIn(db: Catalog, setId: string, range: PathRange): AsyncGenerator<FileRow[]> {
+  return rowsOf(db, setId, range, (entries) =>
+    entries.where('layer', '=', layerOf(setId)).where('hard_link_of', 'is not', null),
+  );
 }
 
 /** What an archive holds of the set under names that are not in its range, by each layer of the set. */
@@ -82,8 +70,8 @@ async function* filesOutside(
   const parts = (await partsOf(db, setId)).map(({ no }) => no);
   for (const [at, no] of parts.entries()) {
     const above = parts.slice(0, at);
-    for (let after: Uint8Array | undefined; ;) {
-      const rows = await inRange(db.selectFrom('entries').select('path'), { ...range, after })
+    yield* rowsOf(db, setId, range, (entries) =>
+      entries
         .where('layer', '=', no)
         .where('held_layer', '=', layerOf(holder))
         .where('held_group', '=', group)
@@ -100,18 +88,28 @@ async function* filesOutside(
               ),
             ),
           ),
-        )
-        .orderBy('path')
-        .limit(filePageSize)
-        .execute();
-      after = rows.at(-1)?.path;
-      if (after === undefined) break;
-      yield await rowsAt(
-        db,
-        setId,
-        rows.map(({ path }) => path),
-      );
-    }
+        ),
+    );
+  }
+}
+
+/** The rows of a set for the entries in a range that a query narrows down to, in order and in pages. */
+async function* rowsOf(
+  db: Catalog,
+  setId: string,
+  range: PathRange,
+  wanted: (entries: EntriesQuery) => EntriesQuery,
+): AsyncGenerator<FileRow[]> {
+  for (let after: Uint8Array | undefined; ;) {
+    const entries = inRange(db.selectFrom('entries').select('path'), { ...range, after });
+    const rows = await wanted(entries).orderBy('path').limit(filePageSize).execute();
+    after = rows.at(-1)?.path;
+    if (after === undefined) return;
+    yield await rowsAt(
+      db,
+      setId,
+      rows.map(({ path }) => path),
+    );
   }
 }
 
