@@ -8,6 +8,7 @@ import { insertSchedule, pauseSchedule, recordRun, recordRunEnd } from '../../ca
 import { openSet } from '../../catalog/sets/open-set.js';
 import { quickFacts, slowFacts, type Look } from '../../operations/notify/find-facts.js';
 import { lastDue, lateMs } from '../../operations/notify/schedule-facts.js';
+import { scheduleFigures } from '../../workers/metrics/schedule-figures.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
 
@@ -171,4 +172,27 @@ test('a tree without a success is told of when that is a habit, or a schedule is
   );
   await makeSet(catalog, '2026-11_000004', { created_at: ago(1) });
   assert.deepEqual(await eventsAt(catalog, now), []);
+});
+
+test('a time that falls due while the last run is at work is not missed; one while that waits for a tape is', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const due = Date.parse('2026-11-28T02:30:00Z');
+  const row = { name: 'nightly', cron: '30 2 * * *', zone: 'UTC', command: 'backup /srv' };
+  await insertSchedule(catalog, { ...row, arguments: JSON.stringify(wanted) }, { replace: false });
+  await catalog
+    .updateTable('schedules')
+    .set({ created_at: due - 3 * dayMs })
+    .execute();
+  await makeSet(catalog, '2026-11_000001');
+  await recordRun(catalog, 'nightly', due - dayMs, '2026-11_000001');
+  const become = (state: 'running' | 'waiting_for_tape') =>
+    catalog.updateTable('sets').set({ state, finished_at: null }).execute();
+  const told = async (now: number) =>
+    (await eventsAt(catalog, now)).filter((event) => event.startsWith('schedule_missed'));
+  const next = async (now: number) => (await scheduleFigures(catalog, now))[0]?.next;
+  const now = due + lateMs;
+  await become('running');
+  assert.deepEqual([await told(now), await next(now)], [[], due + dayMs]);
+  await become('waiting_for_tape');
+  assert.deepEqual([await told(now), await next(now)], [['schedule_missed: Schedule nightly'], due]);
 });
