@@ -189,12 +189,14 @@ export async function lastRunOf(db: Catalog, row: ScheduleRow): Promise<LastRun 
   return { startedAt, id, endedAt, state, reason };
 }
 
-/** Whether a run is at work, after which one that falls due meanwhile comes; one that waits for a tape may wait for days. */
+/**
+ * Whether a run is at work: one that falls due meanwhile comes after it. One that waits for a tape may wait for days.
+ */
 export function isAtWork(run: LastRun | undefined): boolean {
   return run !== undefined && run.endedAt === null && run.state !== 'waiting_for_tape';
 }
 
-/** The last time, in ms since 1970, that needs no run any more: what passes while a schedule is paused is not missed. */
+/** The last time, in ms since 1970, that needs no run any more: what passes while it is paused is not missed. */
 export function settledUntil({
   due_at: due,
   created_at: made,
