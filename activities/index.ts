@@ -29,6 +29,7 @@ import { releaseArchives } from './set/release-archives.js';
 import { scanSources } from './set/scan-sources.js';
 import type { ScheduleCall } from '../operations/sets/scheduled-work.js';
 import { parkFailedGroup, recordState, retryParkedGroups } from './set/set-state.js';
+import { endVerify } from './set/end-verify.js';
 import { cancelSet, finishSet } from './set/finish-set.js';
 import { nextGroups } from './set/next-groups.js';
 import { syncTape } from './tape/sync-tape.js';
@@ -58,6 +59,7 @@ export function archiveActivities(deps: Deps) {
     retryParkedGroups: (setId: string) => retryParkedGroups(deps, setId),
     copiesWithoutMark: (setId: string) => copiesWithoutMark(deps, setId),
     finishSet: (setId: string, problem?: string) => finishSet(deps, setId, problem),
+    endVerify: (setId: string) => endVerify(deps, setId),
     nextArchives: (id: string) => nextArchives(deps, id),
     giveUpArchive: (ref: RetrievalRef, reason: string) => giveUpArchive(deps, ref, reason),
     recordRetrievalState: (id: string, state: RetrievalState, reason: string | null) =>

@@ -1,6 +1,7 @@
 import { foldSet } from '../../catalog/files/fold-set.js';
 import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
+import { openEndVerify } from '../../catalog/sets/end-verify.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -42,7 +43,8 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
       await removeEmptyFolder(finalDir(settings.BACKUP_COMPRESS_DIR, setId));
       await foldSet(catalog, setId, () => attempt.throwIfCancelled());
     }
-    await recordSetState(catalog, setId, state, reason);
+    const also = lost ? undefined : async (tx: Catalog) => openEndVerify(tx, await setNamed(tx, setId));
+    await recordSetState(catalog, setId, state, reason, { also });
     deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
     return shortSummary(catalog, setId);
   });

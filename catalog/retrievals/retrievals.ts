@@ -78,68 +78,76 @@ export async function unfinishedRetrievalLike(
     .executeTakeFirst();
 }
 
-/**
- * Creates a retrieval with its archives in reading order, and with what is known to be unavailable. Ids are
- * `restore-000001`, `verify-000002`, `copy-000003`, in one sequence.
- */
+/** Creates a retrieval: see `insertRetrievalIn`. */
 export async function insertRetrieval(
   catalog: Catalog,
   wanted: NewRetrieval,
   archives: readonly PlannedArchive[],
   problems: readonly RetrievalProblem[],
 ): Promise<RetrievalRow> {
-  return catalog.transaction().execute(async (tx) => {
-    const { count } = await tx
-      .selectFrom('retrievals')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
-      .executeTakeFirstOrThrow();
-    const row = {
-      to_drive: null,
-      target_host: null,
-      target_asked: null,
-      unchecked: 0,
-      fresh: 0,
-      taken_up: 0,
-      taken_up_at: null,
-      looked: null,
-      any_drive: 0,
-      looks: null,
-      salvage: 0,
-      refused: null,
-      owners: null,
-      unset: '{}',
-      ...wanted,
-      id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
-      state: 'running',
-      reason: null,
-      created_at: Date.now(),
-      finished_at: null,
-    } as const;
-    await tx.insertInto('retrievals').values(row).execute();
-    for (const [index, archive] of archives.entries()) {
-      const planned: Insertable<RetrievalArchivesTable> = {
-        retrieval_id: row.id,
-        no: index + 1,
-        set_id: archive.setId,
-        group_no: archive.group,
-        copy_no: archive.copyNo,
-        tape_uuid: archive.tape,
-        state: 'pending',
-        members: archive.members,
-        bytes: archive.bytes,
-        restored: 0,
-        same: 0,
-        kept: 0,
-        failed: 0,
-        ms: null,
-        to_copy: archive.to?.copyNo ?? null,
-        to_pool: archive.to?.pool ?? null,
-      };
-      await tx.insertInto('retrieval_archives').values(planned).execute();
-    }
-    await insertProblems(tx, row.id, null, problems);
-    return row;
-  });
+  return catalog.transaction().execute((tx) => insertRetrievalIn(tx, wanted, archives, problems));
+}
+
+/**
+ * Creates a retrieval with its archives in reading order, and with what is known to be unavailable. Ids are
+ * `restore-000001`, `verify-000002`, `copy-000003`, in one sequence. In the caller's transaction.
+ */
+export async function insertRetrievalIn(
+  tx: Catalog,
+  wanted: NewRetrieval,
+  archives: readonly PlannedArchive[],
+  problems: readonly RetrievalProblem[],
+): Promise<RetrievalRow> {
+  const { count } = await tx
+    .selectFrom('retrievals')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  const row = {
+    to_drive: null,
+    target_host: null,
+    target_asked: null,
+    unchecked: 0,
+    fresh: 0,
+    taken_up: 0,
+    taken_up_at: null,
+    looked: null,
+    any_drive: 0,
+    looks: null,
+    salvage: 0,
+    refused: null,
+    owners: null,
+    unset: '{}',
+    ...wanted,
+    id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,
+    state: 'running',
+    reason: null,
+    created_at: Date.now(),
+    finished_at: null,
+  } as const;
+  await tx.insertInto('retrievals').values(row).execute();
+  for (const [index, archive] of archives.entries()) {
+    const planned: Insertable<RetrievalArchivesTable> = {
+      retrieval_id: row.id,
+      no: index + 1,
+      set_id: archive.setId,
+      group_no: archive.group,
+      copy_no: archive.copyNo,
+      tape_uuid: archive.tape,
+      state: 'pending',
+      members: archive.members,
+      bytes: archive.bytes,
+      restored: 0,
+      same: 0,
+      kept: 0,
+      failed: 0,
+      ms: null,
+      to_copy: archive.to?.copyNo ?? null,
+      to_pool: archive.to?.pool ?? null,
+    };
+    await tx.insertInto('retrieval_archives').values(planned).execute();
+  }
+  await insertProblems(tx, row.id, null, problems);
+  return row;
 }
 
 /** The retrieval of that id; throws a usage failure when there is none. */

@@ -1,3 +1,4 @@
+import { isVerifiedAtEnd } from './chosen-options.js';
 import { placesOf, type CopyPlace } from './copy-places.js';
 import { givenText, type ExcludeRule } from '../../entry/excludes.js';
 import type { TakenOptions } from '../../entry/tally.js';
@@ -25,7 +26,7 @@ export interface NewSet {
   direct: boolean;
   /** A source may hold much less than it did in earlier sets. */
   allowShrunk?: boolean | undefined;
-  /** The settings that it runs with; of these, only its `IgnoredSigns` make it another set. */
+  /** The settings that it runs with; of these, only its `ChosenOptions` make it another set. */
   options: unknown;
   /** The schedule run that asks for it; it gets one set, however often it asks. */
   madeBy?: string | undefined;
@@ -52,6 +53,8 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
     found.push(`it was begun ${ignores.ignoreCtime ? 'with' : 'without'} --ignore-ctime`);
   if (ignores.ignoreInode !== ignored.ignoreInode)
     found.push(`it was begun ${ignores.ignoreInode ? 'with' : 'without'} --ignore-inode`);
+  if (isVerifiedAtEnd(wanted.options) && !isVerifiedAtEnd(JSON.parse(set.options)))
+    found.push('it was begun without --verify');
   return found;
 }
 

@@ -14,12 +14,19 @@ const unfinishedSetStates: readonly SetState[] = ['scanning', 'running', 'waitin
 /** States in which `cancel` ends a set, or discards what is left of it in staging. */
 export const cancellableSetStates: readonly SetState[] = [...unfinishedSetStates, 'failed', 'cancelled'];
 
+interface RecordedWhen {
+  only?: readonly SetState[];
+  quietly?: boolean;
+  also?: ((tx: Catalog) => Promise<void>) | undefined;
+}
+
 /**
  * Records a set's state, with an event if it changed. A set that has ended stays as it is, however late a step of its
  * run or a command is; only `reopenSet` begins it again.
  *
  * @param when.only the states in which it is recorded. Default: those of a set that has not ended.
  * @param when.quietly no event where only the reason is another.
+ * @param when.also done in the same transaction, if the state was recorded.
  * @returns the set's state now.
  */
 export async function recordSetState(
@@ -27,7 +34,7 @@ export async function recordSetState(
   setId: string,
   state: SetState,
   reason: string | null,
-  { only = unfinishedSetStates, quietly = false }: { only?: readonly SetState[]; quietly?: boolean } = {},
+  { only = unfinishedSetStates, quietly = false, also }: RecordedWhen = {},
 ): Promise<SetState> {
   return catalog.transaction().execute(async (tx) => {
     const before = await setNamed(tx, setId);
@@ -41,6 +48,7 @@ export async function recordSetState(
       .execute();
     if (!quietly || before.state !== state)
       await recordEvents(tx, [{ setId, group: null, stage: state, detail: reason ?? undefined }]);
+    await also?.(tx);
     return state;
   });
 }

@@ -39,6 +39,8 @@ export interface SetSummary {
   bytesOut: number;
   seconds: number;
   tapes: string[];
+  /** Committed copies of its archives, and how many of them were read back since they were written, and are damaged. */
+  readBack: { copies: number; verified: number; damaged: number };
   scanned: boolean;
   plannedBytes: number;
   stagedBytes: number;
@@ -68,7 +70,7 @@ export interface ExcludedCount {
  */
 export async function summarizeSet(db: Catalog, setId: string): Promise<SetSummary> {
   const set = await setNamed(db, setId);
-  const archives = await archivesByCopy(db, setId);
+  const archives = await archivesByPool(db, setId);
   return {
     setId,
     status: set.state,
@@ -77,7 +79,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     sources: JSON.parse(set.sources) as string[],
     pool: set.pool,
     drive: set.drive,
-    copies: placesOf(set).map((place, index) => ({ ...place, archives: archives.get(index + 1) ?? 0 })),
+    copies: placesOf(set).map((place) => ({ ...place, archives: archives.get(place.pool) ?? 0 })),
     mode: set.mode,
     base: set.base_id,
     ...(await groupTotals(db, setId)),
@@ -86,6 +88,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     // A wall clock that was set back in between must not make it negative.
     seconds: Math.max(0, Math.round(((set.finished_at ?? Date.now()) - set.created_at) / 10) / 100),
     tapes: await tapesOf(db, setId),
+    readBack: await readBackOf(db, setId),
     scanned: set.scanned === 1,
     failedGroups: await failedGroupsOf(db, setId),
     lostGroups: await lostGroupsOf(db, setId),
@@ -158,16 +161,31 @@ async function committedTotals(
   return { archives, files, bytesIn, bytesOut };
 }
 
-/** Committed archives of each copy, by its number. */
-async function archivesByCopy(db: Catalog, setId: string): Promise<Map<number, number>> {
+/** Committed archives in each pool: a copy that took the place of another has another number than that. */
+async function archivesByPool(db: Catalog, setId: string): Promise<Map<string, number>> {
   const rows = await db
     .selectFrom('copies')
-    .select((eb) => ['copy_no', eb.fn.countAll<number>().as('archives')])
+    .innerJoin('tapes', 'tapes.uuid', 'copies.tape_uuid')
+    .select((eb) => ['tapes.pool', eb.fn.count<number>('copies.group_no').distinct().as('archives')])
+    .where('copies.set_id', '=', setId)
+    .where('copies.state', '=', 'committed')
+    .groupBy('tapes.pool')
+    .execute();
+  return new Map(rows.map((row) => [row.pool, row.archives]));
+}
+
+/** What is known of the set's copies since they were written. */
+async function readBackOf(db: Catalog, setId: string): Promise<SetSummary['readBack']> {
+  return db
+    .selectFrom('copies')
+    .select((eb) => [
+      eb.fn.countAll<number>().as('copies'),
+      eb.fn.count<number>('verified_at').as('verified'),
+      eb.fn.count<number>('damage').as('damaged'),
+    ])
     .where('set_id', '=', setId)
     .where('state', '=', 'committed')
-    .groupBy('copy_no')
-    .execute();
-  return new Map(rows.map((row) => [row.copy_no, row.archives]));
+    .executeTakeFirstOrThrow();
 }
 
 /** Names of the tapes that the set is written to. */

@@ -39,11 +39,11 @@ export async function runRetrieval(
 }
 
 /** Follows a retrieval to its end and prints the result. Sets the process's exit code. */
-async function followRetrieval(
+export async function followRetrieval(
   session: Session,
   server: Server,
   row: RetrievalRow,
-  how: { attached: boolean },
+  how: { attached: boolean; again?: string },
 ): Promise<void> {
   const catalog = await session.catalog();
   if (!session.json) await announce(session, row, how.attached);
@@ -76,9 +76,8 @@ async function followRetrieval(
       if (looks % looksPerQuestion === 0 && !waits) waits = await needsResume(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
-    session.say(
-      `${row.id} is interrupted. The same command goes on with it; \`tapeflow cancel ${row.id}\` ends it.`,
-    );
+    const again = how.again === undefined ? 'The same command' : `\`${how.again}\``;
+    session.say(`${row.id} is interrupted. ${again} goes on with it; \`tapeflow cancel ${row.id}\` ends it.`);
     process.exitCode = exitCodes.interrupted;
   } finally {
     interrupt.end();

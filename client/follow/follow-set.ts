@@ -9,6 +9,7 @@ import { liveLines, type LiveView } from './live-view.js';
 import { pendingSteps } from './pending-steps.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
+import { followEndVerify } from './follow-end-verify.js';
 import { tellState } from './tell-set.js';
 import { Watchdog, hasEnded } from './watchdog.js';
 import { type Interrupt, onInterrupt } from './interrupt.js';
@@ -28,7 +29,8 @@ export async function followSet(
   set: SetRow,
   how: { attached: boolean },
 ): Promise<void> {
-  const { state } = await setNamed(await session.catalog(), set.id);
+  const catalog = await session.catalog();
+  const { state } = await setNamed(catalog, set.id);
   const interrupt = onInterrupt();
   if (how.attached && state === 'paused') {
     session.say(`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
@@ -49,8 +51,10 @@ export async function followSet(
       process.exitCode = exitCodes.interrupted;
       return;
     }
-    await printSummary(session, summary, server);
-    process.exitCode = exitCodeOf(summary);
+    if (!session.json) await printSummary(session, summary, server);
+    const verified = await followEndVerify(session, server, set.id);
+    if (session.json) await printSummary(session, await summarizeSet(catalog, set.id), server);
+    process.exitCode = verified === exitCodes.success ? exitCodeOf(summary) : verified;
   } finally {
     interrupt.end();
   }

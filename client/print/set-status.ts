@@ -4,7 +4,7 @@ import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatRanges } from '../../config/number-ranges.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
-import { modeText, resultObject } from './set-summary.js';
+import { isVerified, modeText, resultObject } from './set-summary.js';
 import { leftOutLines, uselessExcludes } from './excluded.js';
 import { anotherCopy } from './retention-text.js';
 
@@ -56,6 +56,15 @@ function onTapeText(summary: SetSummary): string {
   );
 }
 
+/** What was read back since it was written; nothing where nothing was. */
+function readBackLines(summary: SetSummary): string[] {
+  const { copies, verified, damaged } = summary.readBack;
+  if (isVerified(summary)) return [`  verified:  every copy, ${formatCount(copies, 'archive')}`];
+  if (verified + damaged === 0) return [];
+  const bad = damaged === 0 ? '' : `; ${formatCount(damaged, 'copy is', 'copies are')} DAMAGED`;
+  return [`  verified:  ${formatNumber(verified)} of ${formatCount(copies, 'copy', 'copies')}${bad}`];
+}
+
 function progressLines(summary: SetSummary): string[] {
   const copies =
     summary.copies.length === 1
@@ -73,6 +82,7 @@ function progressLines(summary: SetSummary): string[] {
     `  groups:    ${stages.join(', ') || 'none yet'}`,
     `  on tape:   ${onTapeText(summary)}`,
     ...copies,
+    ...readBackLines(summary),
     `  staging:   ${formatBytes(summary.stagedBytes)} held`,
     `  time:      ${formatSeconds(summary.seconds)}`,
     ...(summary.lostGroups.length === 0

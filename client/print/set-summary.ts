@@ -84,5 +84,11 @@ export function resultObject(summary: SetSummary): object {
   const { setId, status, groups, archives, files, skipped, flagged, bytesIn, bytesOut, seconds, tapes } =
     summary;
   const counts = { files, skipped, flagged, excludes: summary.excludes };
-  return { setId, status, groups, archives, ...counts, bytesIn, bytesOut, seconds, tapes };
+  const verified = isVerified(summary);
+  return { setId, status, groups, archives, ...counts, bytesIn, bytesOut, seconds, tapes, verified };
+}
+
+/** True when every copy of every archive was read back since it was written, and found as it was written. */
+export function isVerified({ readBack: { copies, verified, damaged } }: SetSummary): boolean {
+  return copies > 0 && verified === copies && damaged === 0;
 }

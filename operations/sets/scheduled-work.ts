@@ -1,7 +1,7 @@
 import type { ReadRequest } from '../../catalog/retrievals/open-read.js';
 import type { SubjectRequest } from '../../catalog/retrievals/retrieval-subject.js';
 import type { CopyPlace } from '../../catalog/sets/copy-places.js';
-import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
+import type { ChosenOptions } from '../../catalog/sets/chosen-options.js';
 import type { ExcludeRule } from '../../entry/excludes.js';
 import type { TakenRequest } from '../../source/taken/resolve-taken.js';
 
@@ -9,7 +9,7 @@ import type { TakenRequest } from '../../source/taken/resolve-taken.js';
  * What a schedule backs up each time, as stored in the catalog: the arguments of a `backup`, resolved when the schedule
  * was made.
  */
-export interface ScheduledBackup extends IgnoredSigns {
+export interface ScheduledBackup extends ChosenOptions {
   /** The host that has the sources; not given: the home of the installation. */
   host?: string;
   /** Absolute paths, links resolved, none inside another. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { archiveFormats } from '../../entry/archive-format.js';
 import type { Settings } from '../../config/settings/settings.js';
 import type { SetRow } from '../../catalog/rows.js';
-import type { IgnoredSigns } from '../../catalog/sets/ignored-signs.js';
+import type { ChosenOptions } from '../../catalog/sets/chosen-options.js';
 
 const schema = z.object({
   groupBytes: z.number(),
@@ -24,13 +24,15 @@ const schema = z.object({
   /** Left out where they are not chosen; see `IgnoredSigns`. */
   ignoreCtime: z.boolean().optional(),
   ignoreInode: z.boolean().optional(),
+  /** Left out where it is not chosen; see `ChosenOptions`. */
+  verify: z.boolean().optional(),
 });
 
 /** The settings of a set, and what was chosen for it, fixed when it began. */
 export type SetOptions = z.output<typeof schema>;
 
 /** Takes the snapshot. Sizes in bytes, times in seconds. */
-export function snapshotOptions(settings: Settings, chosen: IgnoredSigns = {}): SetOptions {
+export function snapshotOptions(settings: Settings, chosen: ChosenOptions = {}): SetOptions {
   return {
     groupBytes: settings.MAX_GROUP_SIZE,
     groupFiles: settings.MAX_GROUP_FILES,
@@ -48,6 +50,7 @@ export function snapshotOptions(settings: Settings, chosen: IgnoredSigns = {}): 
     retryAttempts: settings.RETRY_ATTEMPTS,
     ...(chosen.ignoreCtime === true ? { ignoreCtime: true } : {}),
     ...(chosen.ignoreInode === true ? { ignoreInode: true } : {}),
+    ...(chosen.verify === true ? { verify: true } : {}),
   };
 }
 

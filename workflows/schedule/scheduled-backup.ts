@@ -11,7 +11,7 @@ import { backupSet } from '../set/backup-set.js';
 import { firstAttributes } from '../messages.js';
 import { backupWorkflowId } from '../workflow-ids.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';
-import { startDetached } from './scheduled-child.js';
+import { startDetached } from '../start-detached.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 

@@ -10,7 +10,7 @@ import type { RetrievalStart } from '../../operations/retrievals/retrieval-start
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { retrievalWorkflowId } from '../workflow-ids.js';
 import { ownInstallation, ownQueues } from '../proof/own-installation.js';
-import { startDetached } from './scheduled-child.js';
+import { startDetached } from '../start-detached.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
 

@@ -8,6 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { markEnds } from './end-marks.js';
+import { startEndVerify } from './end-verify.js';
 import { feedGroups } from './group-feed.js';
 import { cursorAfter } from '../drive/lanes.js';
 import type { BackupSetInput } from '../messages.js';
@@ -33,6 +34,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     if (!run.draining || work.consideredCancelled) {
       await work.run(() => markEnds(run));
       summary = await work.run(() => finish(run));
+      await startEndVerify(run, summary);
     }
   } catch (error) {
     // No step of this set may still run when its end is recorded.

@@ -8,6 +8,8 @@ export interface CopyOnTape {
   copy_no: number;
   tape_uuid: string;
   committed_at: number | null;
+  /** When it was last read back; null: not since it was written. */
+  verified_at: number | null;
   members: number;
   bytes_in: number;
   state: string;
@@ -16,6 +18,7 @@ export interface CopyOnTape {
   manifest: string;
   /** Of its tape. */
   pool: string;
+  tape_state: string;
 }
 
 /** Copies of a set, of one of its groups, or on a tape: only committed ones, or in any state. */
@@ -36,11 +39,13 @@ export async function committedCopies(
       'copies.copy_no',
       'copies.tape_uuid',
       'copies.committed_at',
+      'copies.verified_at',
       'archives.members',
       'archives.bytes_in',
       'copies.state',
       'copies.damage',
       'tapes.pool',
+      'tapes.state as tape_state',
     ])
     .select((eb) => eb.fn.coalesce('copies.manifest_sha256', 'archives.manifest_sha256').as('manifest'))
     .orderBy('copies.set_id')

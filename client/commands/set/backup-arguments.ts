@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { IgnoredSigns } from '../../../catalog/sets/ignored-signs.js';
+import type { ChosenOptions } from '../../../catalog/sets/chosen-options.js';
 import type { AskedExclude } from '../../../source/taken/resolve-taken.js';
 import { userPath } from '../../session.js';
 
 /** Options of `backup`. */
-export interface BackupFlags extends IgnoredSigns {
+export interface BackupFlags extends ChosenOptions {
   set?: string;
   drive: string[];
   pool: string[];
@@ -85,6 +85,7 @@ export function backupArguments(command: Command): Command {
     )
     .option('--ignore-inode', 'the same for a file with another inode number')
     .option('--allow-shrunk', 'go on although a source is empty, or has less than a tenth of what it had')
+    .option('--verify', 'at the end, read every copy back from its tape and compare it')
     .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');

@@ -1,5 +1,5 @@
 import type { CopyPlace } from '../../../catalog/sets/copy-places.js';
-import type { IgnoredSigns } from '../../../catalog/sets/ignored-signs.js';
+import type { ChosenOptions } from '../../../catalog/sets/chosen-options.js';
 import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -13,7 +13,7 @@ import type { BackupFlags } from './backup-arguments.js';
 const modes = ['full', 'incremental', 'differential'];
 
 /** The checked arguments of a `backup`. */
-export interface PlannedBackup extends IgnoredSigns {
+export interface PlannedBackup extends ChosenOptions {
   /** The paths alone. */
   paths: string[];
   /** The other host that has them; undefined: this one. */
@@ -70,6 +70,7 @@ export function plannedBackup(
     direct,
     ...(flags.ignoreCtime === true ? { ignoreCtime: true } : {}),
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
+    ...(flags.verify === true ? { verify: true } : {}),
     ...(flags.allowShrunk === true ? { allowShrunk: true } : {}),
   };
 }

@@ -9,7 +9,7 @@ import {
   type WithWorkflowArgs,
 } from '@temporalio/workflow';
 
-/** Starts a schedule run's child workflow unless it is running. The child is independent of the run. */
+/** Starts a child workflow unless it is running. The child goes on whatever becomes of its parent. */
 export async function startDetached<Child extends Workflow>(
   child: Child | string,
   options: WithWorkflowArgs<Child, ChildWorkflowOptions>,
