@@ -16,10 +16,14 @@ export interface TapeContent {
   members: number;
   /** Archives with an intact copy on another tape. */
   elsewhere: number;
+  /** Archives with a whole copy on another good tape of the pool: that takes the place of the one here. */
+  inPool: number;
   /** Archives of the set that remain on tape when this one is erased. */
   remaining: number;
   expires: ExpiryTime;
   neededUntil: ExpiryTime;
+  /** The same whatever the counts say. */
+  neededByTime: ExpiryTime;
   /** The counts that keep the set itself, and those that keep what is here, also for sets that build on it. */
   countedReasons: CountedReason[];
   countedNeeds: CountedReason[];
@@ -50,32 +54,41 @@ export async function tapeRetention(
   keeping: SetRetention,
   now: number,
 ): Promise<TapeRetention> {
-  const sets = (await committedSets(db, tape.uuid)).map((row) => {
+  const sets = (await committedSets(db, tape)).map((row) => {
     const setId = row.set_id;
+    // What another tape of the pool has is not needed from this one.
+    const replacedAt = row.inPool === row.archives ? Number(row.replacedAt) : Infinity;
     const neededBy = keeping.unexpiredDependents(setId, now);
     return {
       ...{ setId, archives: row.archives, bytes: row.bytes, members: row.members, elsewhere: row.elsewhere },
+      inPool: row.inPool,
       remaining: row.total - (row.archives - row.elsewhere),
       expires: keeping.expires(setId),
-      neededUntil: keeping.neededUntil(setId, tape.pool),
+      neededUntil: Math.min(keeping.neededUntil(setId, tape.pool), replacedAt),
+      neededByTime: Math.min(keeping.neededByTime(setId, tape.pool), replacedAt),
       countedReasons: keeping.countedReasons(setId),
-      countedNeeds: keeping.countedNeeds(setId, tape.pool),
+      countedNeeds: replacedAt === Infinity ? keeping.countedNeeds(setId, tape.pool) : [],
       neededBy,
       perhapsNeededBy: neededBy.filter((id) => keeping.isBaseUnread(id)),
     };
   });
   const until = Math.max(-Infinity, ...sets.map((set) => set.neededUntil));
-  const untilByTime = Math.max(-Infinity, ...sets.map((set) => keeping.neededByTime(set.setId, tape.pool)));
+  const untilByTime = Math.max(-Infinity, ...sets.map((set) => set.neededByTime));
   const inUse = await usesOf(db, tape.uuid, sets, keeping);
   const isRecyclable =
     sets.length > 0 && until <= now && inUse.length === 0 && ['usable', 'full'].includes(tape.state);
   return { tape, sets, until, untilByTime, inUse, isRecyclable };
 }
 
-async function committedSets(db: Catalog, tape: string) {
+async function committedSets(db: Catalog, { uuid: tape, pool }: TapeRow) {
   const another = sql<boolean>`exists (select 1 from copies o where o.set_id = copies.set_id
     and o.group_no = copies.group_no and o.tape_uuid != copies.tape_uuid
     and o.state = 'committed' and o.damage is null)`;
+  const replaced = sql<number | null>`(select min(o.committed_at) from copies o
+    join tapes ot on ot.uuid = o.tape_uuid
+    where o.set_id = copies.set_id and o.group_no = copies.group_no and o.tape_uuid != copies.tape_uuid
+    and o.state = 'committed' and o.damage is null and ot.pool = ${pool} and ot.state in ('usable', 'full')
+    and coalesce(o.manifest_sha256, archives.manifest_sha256) != '')`;
   const total = sql<number>`(select count(distinct o.group_no) from copies o
     where o.set_id = copies.set_id and o.state = 'committed')`;
   return db
@@ -89,6 +102,8 @@ async function committedSets(db: Catalog, tape: string) {
       eb.fn.sum<number>('archives.size').as('bytes'),
       eb.fn.sum<number>('archives.members').as('members'),
       sql<number>`sum(case when ${another} then 1 else 0 end)`.as('elsewhere'),
+      sql<number>`sum(case when ${replaced} is null then 0 else 1 end)`.as('inPool'),
+      sql<number | null>`max(${replaced})`.as('replacedAt'),
       total.as('total'),
     ])
     .where('copies.tape_uuid', '=', tape)
@@ -115,7 +130,10 @@ async function usesOf(
     .where('sets.state', 'not in', finalSetStates)
     .orderBy('copies.set_id')
     .execute();
-  const building = sets.flatMap((set) => set.neededBy).filter((id) => keeping.isUnfinished(id));
+  const building = sets
+    .filter((set) => set.inPool < set.archives)
+    .flatMap((set) => set.neededBy)
+    .filter((id) => keeping.isUnfinished(id));
   const reading = await db
     .selectFrom('retrieval_archives')
     .innerJoin('retrievals', 'retrievals.id', 'retrieval_archives.retrieval_id')

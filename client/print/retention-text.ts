@@ -63,7 +63,16 @@ export function reasonObjects(reasons: readonly CountedReason[]): object[] {
   return [...new Map(objects.map((one) => [JSON.stringify(one), one])).values()];
 }
 
-function setObject({ setId, archives, bytes, members, elsewhere, remaining, ...set }: TapeContent): object {
+function setObject({
+  setId,
+  archives,
+  bytes,
+  members,
+  elsewhere,
+  inPool,
+  remaining,
+  ...set
+}: TapeContent): object {
   const { expires, neededBy, countedReasons } = set;
   return {
     setId,
@@ -71,6 +80,7 @@ function setObject({ setId, archives, bytes, members, elsewhere, remaining, ...s
     bytes,
     files: members,
     elsewhere,
+    inPool,
     remaining,
     expires: isoTime(expires),
     keptBy: reasonObjects(countedReasons),

@@ -12,10 +12,11 @@ export function reportObject(report: Report): object {
     trees: report.trees.map((tree) => ({ ...tree, lastSuccess: iso(tree.lastSuccess) })),
     growth: { ...growth, steps: growth.steps.map((step) => ({ ...step, at: iso(step.at) })) },
     pools: report.pools.map((pool) => ({ ...pool, oldestProof: iso(pool.oldestProof) })),
-    tapes: report.tapes.map(({ until, isRecyclable, ...tape }) => ({
+    tapes: report.tapes.map(({ until, isKeptByCount, isRecyclable, ...tape }) => ({
       ...tape,
       recyclable: isRecyclable,
-      keptForEver: until === Infinity,
+      keptForEver: until === Infinity && !isKeptByCount,
+      keptByCount: isKeptByCount,
       neededUntil: iso(until),
     })),
     expiring: report.expiring.map(({ setId, at }) => ({ setId, at: iso(at) })),

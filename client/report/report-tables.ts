@@ -5,7 +5,7 @@ import { formatCount, formatNumber } from '../../config/counts.js';
 import { onHost } from '../../entry/host-path.js';
 import type { Report, ReportedSet } from '../../operations/report/report.js';
 import type { ReportedTree } from '../../operations/report/trees.js';
-import type { ExpiryTime } from '../../catalog/sets/set-retention.js';
+import type { ReportedTape } from '../../operations/report/tapes.js';
 
 /** A table of a report, for a terminal and for a page. */
 export interface ReportTable {
@@ -98,14 +98,15 @@ function usedTapes({ tapes, to }: Report): ReportTable {
     head: ['TAPE', 'POOL', 'STATE', 'WRITTEN', 'ARCHIVES', 'FREE', 'KEPT'],
     rows: used.map((tape) => [
       ...[tape.name, tape.pool, tape.state, formatBytes(tape.bytes), tape.archives, formatBytes(tape.free)],
-      tape.isRecyclable ? 'recyclable' : keptText(tape.until, to),
+      tape.isRecyclable ? 'recyclable' : keptText(tape, to),
     ]),
     empty: 'Nothing came to a tape in the period.',
     leaveOut: ['ARCHIVES', 'KEPT'],
   };
 }
 
-function keptText(until: ExpiryTime, now: number): string {
+function keptText({ until, isKeptByCount }: ReportedTape, now: number): string {
+  if (isKeptByCount) return 'by count';
   if (until === Infinity) return 'for ever';
   return until <= now ? '' : `until ${formatTime(until)}`;
 }

@@ -25,8 +25,10 @@ export interface ReportedTape {
   /** What was committed on it in the period. */
   archives: number;
   bytes: number;
-  /** How long something on it is needed: `Infinity` for ever, `-Infinity` when it is empty. */
+  /** How long something on it is needed: `Infinity` for ever or by count, `-Infinity` when it is empty. */
   until: ExpiryTime;
+  /** Nobody knows until when: a count of its pool keeps something on it. */
+  isKeptByCount: boolean;
   isRecyclable: boolean;
 }
 
@@ -38,10 +40,12 @@ export async function poolsAndTapes(
   const used = new Map((await tapesUsedSince(db, from)).map((use) => [use.tape, use]));
   const tapes: ReportedTape[] = [];
   for (const row of await listTapes(db)) {
-    const { until, isRecyclable } = await tapeRetention(db, row, keeping, to);
+    const { until, untilByTime, isRecyclable } = await tapeRetention(db, row, keeping, to);
     const { archives = 0, bytes = 0 } = used.get(row.uuid) ?? {};
     const { name, pool, state, capacity, free } = row;
-    tapes.push({ name, pool, state, capacity, free, archives, bytes, until, isRecyclable });
+    const isKeptByCount = until === Infinity && untilByTime < until;
+    const kept = { until, isKeptByCount, isRecyclable };
+    tapes.push({ name, pool, state, capacity, free, archives, bytes, ...kept });
   }
   return { pools: await poolsOf(db), tapes };
 }

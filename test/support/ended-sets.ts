@@ -76,7 +76,7 @@ export async function addGroup(
     .execute();
   const names = { name: `${setId}/${no}`, manifest_name: `${setId}/${no}`, token: 't', sha256: '' };
   const numbers = { size: 7, manifest_size: 1, bytes_in: 1, members: 1, created_at: 0 };
-  const rest = { manifest_sha256: '', block_bytes: null, blocks: null };
+  const rest = { manifest_sha256: 'm', block_bytes: null, blocks: null };
   await catalog
     .insertInto('archives')
     .values({ set_id: setId, group_no: no, ...names, ...numbers, ...rest })

@@ -28,6 +28,14 @@ interface Chosen {
   to: { copyNo: number; pool: string };
 }
 
+/** What of the subject is copied. */
+interface CopyWish {
+  /** Only what these sets have. Default: all. */
+  isWanted?: (setId: string) => boolean;
+  /** Whether a copy in the pool makes another one needless. Default: it is not damaged. */
+  counts?: (copy: AnyCopy) => boolean;
+}
+
 /**
  * Plans to copy every archive of a set (and of the earlier sets that hold unchanged files), or of a tape, to tapes of a
  * pool. A tape is copied to other tapes, even of its own pool, so that it can be retired.
@@ -37,13 +45,15 @@ export async function planCopies(
   what: { setId: string } | { tape: string },
   pool: string,
   loaded: readonly string[] = [],
+  { isWanted = () => true, counts = isGood }: CopyWish = {},
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
   const chosen: Chosen[] = [];
   for (const { setId, group } of await groupsOf(db, what)) {
+    if (!isWanted(setId)) continue;
     const copies = await copiesOf(db, setId, group);
     const there = copies.filter(
-      (copy) => isGood(copy) && copy.pool === pool && !('tape' in what && copy.tape_uuid === what.tape),
+      (copy) => counts(copy) && copy.pool === pool && !('tape' in what && copy.tape_uuid === what.tape),
     );
     if (there.length > 0) {
       plan.there += 1;
@@ -94,7 +104,7 @@ export async function planRepair(
 const isGood = (copy: AnyCopy) => copy.state === 'committed' && copy.damage === null;
 
 /** With its manifest beside it. */
-const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
+export const isWhole = (copy: AnyCopy) => isGood(copy) && copy.manifest !== '';
 
 /**
  * The copy to read: a good one if there is one, preferably on the tape in the drive. Otherwise a damaged one: what

@@ -25,9 +25,10 @@ import { addTapeCatalog } from './tape-catalog.js';
 import { addTapeCopy } from './tape-copy.js';
 import { addTapeErase } from './tape-erase.js';
 import { addTapeLost } from './tape-lost.js';
+import { addTapeRepack } from './tape-repack.js';
 import { addTapeTrust } from './tape-trust.js';
 
-/** `tape label|list|status|catalog|erase|trust|distrust`. */
+/** `tape label|list|status|catalog|erase|copy|repack|lost|found|trust|distrust`. */
 export function addTape(program: Command): void {
   const tape = program.command('tape');
   tape
@@ -54,6 +55,7 @@ export function addTape(program: Command): void {
   addTapeCatalog(tape);
   addTapeErase(tape);
   addTapeCopy(tape);
+  addTapeRepack(tape);
   addTapeLost(tape);
   addTapeTrust(tape);
 }

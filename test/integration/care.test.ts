@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { waitsForTape } from '../support/set-state.js';
+import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { oneDrive } from '../support/two-tapes.js';
+
+/** Alters a byte in the middle of the first archive of a set on a tape. */
+function damage(tape: string, setId: string): void {
+  const folder = path.join(tape, setId);
+  const name = readdirSync(folder).find((one) => one.endsWith('.tar.gz')) ?? '';
+  const bytes = readFileSync(path.join(folder, name));
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 0xff;
+  writeFileSync(path.join(folder, name), bytes);
+}
+
+test('a set with --verify says what was read back; it is complete before, and the verify survives a kill of all', async (t) => {
+  const source = tempFolder(t);
+  writeTree(source, { one: noise(200_000, 'one'), two: noise(200_000, 'two') });
+  const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '200KB' });
+  const pools = ['--copies', '2', '--pool', 'A', '--pool', 'B'];
+  const one = ['backup', source, '--pool', 'A'];
+  const first = await installation.json<{ status: string; verified: boolean }>([...one, '--verify']);
+  assert.deepEqual([first.status, first.verified], ['completed', true]);
+  assert.equal((await installation.json<{ verified: boolean }>(one)).verified, false);
+  assert.equal(installation.query('select 1 from retrievals').length, 1);
+  assert.match(
+    (await installation.run([...one, '--verify'])).stdout,
+    /Set \S+ is verified: 2 archives are as written/,
+  );
+
+  const { setId } = await installation.json<{ setId: string }>([
+    ...['backup', source, ...pools, '--verify', '--detach'],
+  ]);
+  await waitsForTape(installation, 'sets', /pool B/);
+  drive.load('B1');
+  await waitsForTape(installation, 'retrievals', /A1/);
+  const known = () =>
+    installation.query('select copy_no from copies where verified_at is not null and set_id = ?', setId);
+  assert.deepEqual(installation.query('select state from sets where id = ?', setId), [
+    { state: 'completed' },
+  ]);
+  assert.deepEqual(known(), [{ copy_no: 2 }, { copy_no: 2 }], 'the tape in the drive is read first');
+
+  await installation.killAll();
+  drive.load('A1');
+  damage(drive.path, setId);
+  const verify = await installation.run(['verify', setId]);
+  assert.equal(verify.code, 1, verify.stderr);
+  assert.match(verify.stdout, /Verify of \S+ \(verify-000003\) goes on/);
+  assert.match(
+    (await installation.run(['status', setId])).stdout,
+    /verified: +4 of 4 copies; 1 copy is DAMAGED/,
+  );
+
+  // What tape B1 has goes to another one of its pool; then it may be erased.
+  drive.load('B1');
+  const erase = ['tape', 'erase', 'B1'];
+  assert.match((await installation.run(erase)).stderr, /would be refused: The tape B1 is not recyclable/);
+  const planned = await installation.run(['tape', 'repack', 'B1', '--dry-run']);
+  assert.match(
+    planned.stdout,
+    /Of tape B1, 2 archives of .* would be copied to other tapes of pool B, in about/,
+  );
+  const repacking = installation.start(['tape', 'repack', 'B1']);
+  await waitsForTape(installation, 'retrievals', /pool B/);
+  drive.load('B2');
+  assert.equal((await installation.run(['tape', 'label', 'B2', '--pool', 'B'])).code, 0);
+  const repacked = await repacking.ended;
+  assert.equal(repacked.code, 0, repacked.stderr);
+  assert.match(
+    repacked.stdout,
+    /Nothing on tape B1 is needed any more: `tapeflow tape erase B1 --yes` erases it/,
+  );
+  drive.load('B1');
+  const erased = await installation.run([...erase, '--yes']);
+  assert.equal(erased.code, 0, erased.stderr);
+  drive.load('B2');
+  assert.equal((await installation.run(['verify', 'B2'])).code, 0);
+});
