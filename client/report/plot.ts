@@ -24,8 +24,11 @@ const [width, height] = [720, 190];
 const margin = { left: 76, right: 12, top: 10, bottom: 24 };
 const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
 const bottom = margin.top + inner.height;
-/** Dates below the plot. */
+/** Dates below the plot; times, too, where each day would be there more than once. */
 const dates = 5;
+const dateOf = (at: number) => formatTime(at).slice(0, 10);
+const dateAndTimeOf = (at: number) => formatTime(at).slice(5, 16);
+const fewDaysMs = (dates - 1) * 86_400_000;
 
 /** A plot as SVG, with its own axis; colours come from the page's style. */
 export function plot({ kind, points, from, to, label, format }: PlotWish): Html {
@@ -39,11 +42,10 @@ export function plot({ kind, points, from, to, label, format }: PlotWish): Html 
         <text x="${margin.left - 8}" y="${y(tick) + 4}" text-anchor="end">${format(tick)}</text>`,
   );
   const days = Array.from({ length: dates }, (_, index) => from + ((to - from) * index) / (dates - 1));
+  const dated = to - from < fewDaysMs ? dateAndTimeOf : dateOf;
   const words = days.map((at, index) => {
     const anchor = index === 0 ? 'start' : index === dates - 1 ? 'end' : 'middle';
-    return html`<text x="${x(at)}" y="${height - 6}" text-anchor="${anchor}"
-      >${formatTime(at).slice(0, 10)}</text
-    >`;
+    return html`<text x="${x(at)}" y="${height - 6}" text-anchor="${anchor}">${dated(at)}</text>`;
   });
   const drawn = { bars, area, dots }[kind](points, x, y);
   return html`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">

@@ -24,11 +24,13 @@ export interface GrowthStep {
 const mostSteps = 100;
 const stepDays = [1, 7, 28, 364];
 const dayMs = 86_400_000;
+/** What began yesterday is shown in its week. */
+const leastMs = 7 * dayMs;
 
 /** The growth in a period, by days of the machine's calendar, or by weeks or more where it is long. */
 export async function growthOf(db: Catalog, from: number, to: number): Promise<Growth> {
   const spans = await committedBySpan(db);
-  const first = Math.max(from, spans[0]?.at ?? from);
+  const first = Math.max(from, Math.min(spans[0]?.at ?? from, to - leastMs));
   const days = stepDays.find((step) => (to - first) / dayMs / step <= mostSteps) ?? 3640;
   const before = { archives: 0, bytes: 0 };
   const added = { archives: 0, bytes: 0 };

@@ -188,6 +188,23 @@ test('an axis has a few round values up to the largest one', () => {
   }
 });
 
+test('what began today is shown in its week, and no two marks of an axis say the same', async (t) => {
+  const catalog = await openNewCatalog(t);
+  await insertTape(catalog, tapeRow('A1', 'A1', 'A'));
+  await made(catalog, { id: '2026-11_000001', at: now - 60_000, bytes: 100, found: 200 }, [
+    { committed_at: now - 50_000 },
+  ]);
+  for (const days of [30, 1]) {
+    const page = reportPage(await reportOf(catalog, days), { installation: '', host: 'h' });
+    const plots = [...page.matchAll(/<svg[\s\S]*?<\/svg>/g)].map(([svg]) => svg);
+    assert.equal(plots.length, 3);
+    for (const svg of plots) {
+      const marks = [...svg.matchAll(/>\s*([\d-]+(?: [\d:]+)?)\s*<\/text/g)].map(([, mark]) => mark);
+      assert.deepEqual([marks.length, new Set(marks).size], [5, 5], `${days} days: ${marks.join(', ')}`);
+    }
+  }
+});
+
 test('a report replaces an earlier one, and no other file', async (t) => {
   const page = reportPage(await reportOf(await openNewCatalog(t)), { installation: '', host: 'h' });
   const file = path.join(tempFolder(t), 'report.html');
